@@ -1,0 +1,73 @@
+//! Filling tiles with samples: the trait that every way of computing implements.
+
+use crate::error::Result;
+use crate::parallel::{Prepared, Stop};
+use crate::sample::Channels;
+use crate::tile::Tile;
+
+/// Computes the samples of tiles. One virtual call serves a whole claim; the code inside is generic.
+pub trait Kernel: Send + Sync + std::fmt::Debug {
+    /// What a sample has.
+    fn channels(&self) -> Channels;
+
+    /// The number tier, for people: `f64`.
+    fn tier(&self) -> &'static str;
+
+    /// The instruction set that runs: `scalar`, `sse4.2`, `avx2`, `avx512`, `neon`.
+    fn isa(&self) -> &'static str;
+
+    /// What is computed once before any tile.
+    ///
+    /// # Errors
+    /// When it cannot be computed, or [`crate::Error::Stopped`].
+    fn prepare(&self, stop: &Stop) -> Result<Prepared> {
+        let _ = stop;
+        Ok(Prepared::default())
+    }
+
+    /// Fills `words` with the samples of `tiles`, one tile after the other, each in the layout of [`crate::sample`].
+    ///
+    /// `useful[i]` receives the iterations that tile i's samples are worth: the sum of its counts, the maximum for interior.
+    ///
+    /// # Errors
+    /// [`crate::Error::Stopped`] when `stop` was noticed.
+    fn compute(
+        &self,
+        prepared: &Prepared,
+        tiles: &[Tile],
+        words: &mut [u32],
+        useful: &mut [u64],
+        stop: &Stop,
+    ) -> Result<Counters>;
+}
+
+/// What happened inside a kernel, for statistics and for tests that must know that something did happen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Iterations really executed, over all lanes.
+    pub executed: u64,
+    /// Samples that escaped.
+    pub escaped: u64,
+    /// Samples found inside by the cardioid test.
+    pub cardioid: u64,
+    /// Samples found inside by the period-2 bulb test.
+    pub bulb: u64,
+    /// Samples found inside because their orbit repeated bit for bit.
+    pub periodic: u64,
+    /// Samples that reached the maximum of iterations.
+    pub limit: u64,
+    /// Lanes that took a new sample while others of their vector went on.
+    pub refills: u64,
+}
+
+impl std::ops::AddAssign for Counters {
+    fn add_assign(&mut self, other: Self) {
+        self.executed += other.executed;
+        self.escaped += other.escaped;
+        self.cardioid += other.cardioid;
+        self.bulb += other.bulb;
+        self.periodic += other.periodic;
+        self.limit += other.limit;
+        self.refills += other.refills;
+    }
+}

@@ -1,0 +1,3 @@
+//! The `fractal` program.
+
+fn main() {}

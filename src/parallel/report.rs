@@ -1,0 +1,60 @@
+//! What a run cost, worker by worker.
+
+use std::time::Duration;
+
+/// What one worker did in a run.
+#[derive(Clone, Debug, Default)]
+pub struct WorkerReport {
+    /// The worker's number.
+    pub index: usize,
+    /// Time spent in computing claims; the time in sinks and in waiting is not in it.
+    pub busy: Duration,
+    /// Pieces computed.
+    pub pieces: usize,
+    /// Claims taken.
+    pub claims: usize,
+    /// Operations (iterations for a picture) really executed.
+    pub executed: u64,
+    /// Operations that the results are worth, however they were computed.
+    pub useful: u64,
+}
+
+/// What a run cost.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The backend's name.
+    pub backend: &'static str,
+    /// The schedule that was used, as it is written on the command line.
+    pub schedule: String,
+    /// Time spent in preparing, before any piece.
+    pub setup: Duration,
+    /// Wall-clock time from the first claim to the end of the last.
+    pub wall: Duration,
+    /// Each worker, by number.
+    pub workers: Vec<WorkerReport>,
+}
+
+impl Report {
+    /// Operations really executed by all workers.
+    pub fn executed(&self) -> u64 {
+        self.workers.iter().map(|w| w.executed).sum()
+    }
+
+    /// Operations that the results are worth.
+    pub fn useful(&self) -> u64 {
+        self.workers.iter().map(|w| w.useful).sum()
+    }
+
+    /// Useful busy seconds over workers × wall: 1 when every worker computed all the time. NaN when nothing ran.
+    pub fn efficiency(&self) -> f64 {
+        let busy: f64 = self.workers.iter().map(|w| w.busy.as_secs_f64()).sum();
+        busy / (self.workers.len() as f64 * self.wall.as_secs_f64())
+    }
+
+    /// The busiest worker's time over the mean, less 1: 0 when the load was balanced. NaN when nothing ran.
+    pub fn imbalance(&self) -> f64 {
+        let busy = || self.workers.iter().map(|w| w.busy.as_secs_f64());
+        let mean = busy().sum::<f64>() / self.workers.len() as f64;
+        busy().fold(0.0, f64::max) / mean - 1.0
+    }
+}

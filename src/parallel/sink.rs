@@ -1,0 +1,137 @@
+//! Where results go. Pictures, progress, traces and checkpoints are all sinks, so every backend serves all of them.
+
+use super::{Report, Work};
+use crate::error::Result;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Receives finished pieces. Methods are called from the workers' threads at the same time; the defaults do nothing.
+///
+/// An error ends the run and is what the run returns.
+pub trait Sink: Send + Sync {
+    /// Called once before any piece.
+    ///
+    /// # Errors
+    /// When the sink cannot take the results.
+    fn start(&self, run: &RunInfo) -> Result<()> {
+        let _ = run;
+        Ok(())
+    }
+
+    /// Called once for each finished claim, in any order, by the worker that computed it.
+    ///
+    /// # Errors
+    /// When the results cannot be taken.
+    fn done(&self, done: &Done<'_>) -> Result<()> {
+        let _ = done;
+        Ok(())
+    }
+
+    /// Called once after the last piece of a complete run, not when a run failed or was stopped.
+    ///
+    /// # Errors
+    /// When the results cannot be completed.
+    fn finish(&self, report: &Report) -> Result<()> {
+        let _ = report;
+        Ok(())
+    }
+}
+
+/// What a sink is told before a run.
+#[derive(Clone, Debug)]
+pub struct RunInfo {
+    /// The number of pieces.
+    pub pieces: usize,
+    /// The number of workers; worker numbers are below it.
+    pub workers: usize,
+    /// The backend's name.
+    pub backend: &'static str,
+}
+
+/// A finished claim.
+pub struct Done<'a> {
+    /// The work, for the lengths of its pieces.
+    pub work: &'a dyn Work,
+    /// The pieces.
+    pub range: Range<usize>,
+    /// Their results, one after the other.
+    pub bytes: &'a [u8],
+    /// What each piece was worth, in the work's own unit.
+    pub costs: &'a [u64],
+    /// What was really executed for the claim, in the same unit.
+    pub executed: u64,
+    /// Who computed it.
+    pub worker: usize,
+    /// When its computation began, since the start of the run.
+    pub began: Duration,
+    /// When its computation ended, since the start of the run. Both are zero when the run takes no times.
+    pub ended: Duration,
+}
+
+/// One piece of a finished claim.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece<'a> {
+    /// Its number.
+    pub index: usize,
+    /// Its result.
+    pub bytes: &'a [u8],
+    /// What it was worth, in the work's own unit.
+    pub cost: u64,
+}
+
+impl<'a> Done<'a> {
+    /// The pieces of the claim, in order.
+    pub fn pieces(&self) -> impl Iterator<Item = Piece<'a>> {
+        let (work, range, costs, mut rest) = (self.work, self.range.clone(), self.costs, self.bytes);
+        range.zip(costs).map(move |(index, &cost)| {
+            let (bytes, after) = rest.split_at(work.piece_len(index));
+            rest = after;
+            Piece { index, bytes, cost }
+        })
+    }
+}
+
+impl fmt::Debug for Done<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Done").field("range", &self.range).field("worker", &self.worker).finish_non_exhaustive()
+    }
+}
+
+/// Gives everything to several sinks, in order.
+#[derive(Default)]
+pub struct Tee(Vec<Arc<dyn Sink>>);
+
+impl Tee {
+    /// A sink that passes everything on to `sinks`.
+    pub fn new(sinks: Vec<Arc<dyn Sink>>) -> Self {
+        Self(sinks)
+    }
+}
+
+impl fmt::Debug for Tee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tee({} sinks)", self.0.len())
+    }
+}
+
+impl Sink for Tee {
+    fn start(&self, run: &RunInfo) -> Result<()> {
+        self.0.iter().try_for_each(|sink| sink.start(run))
+    }
+
+    fn done(&self, done: &Done<'_>) -> Result<()> {
+        self.0.iter().try_for_each(|sink| sink.done(done))
+    }
+
+    fn finish(&self, report: &Report) -> Result<()> {
+        self.0.iter().try_for_each(|sink| sink.finish(report))
+    }
+}
+
+/// A sink that drops everything, for measuring.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Discard;
+
+impl Sink for Discard {}

@@ -1,0 +1,128 @@
+//! What every backend can run: independent pieces, each a pure function from an index to a fixed number of bytes.
+
+use super::Stop;
+use crate::error::Result;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A workload of independent pieces. It is all that a backend knows of what it runs.
+///
+/// Rendering is one such work (a piece is a tile of samples); testing numbers for being prime is another.
+pub trait Work: Send + Sync {
+    /// The number of pieces, numbered from 0 in the order in which they are best computed.
+    fn len(&self) -> usize;
+
+    /// Whether there is nothing to compute.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many bytes piece `index` produces; may be 0.
+    fn piece_len(&self, index: usize) -> usize;
+
+    /// What all pieces need and is computed once before any of them, for example a reference orbit.
+    ///
+    /// # Errors
+    /// When it cannot be computed, or [`crate::Error::Stopped`].
+    fn prepare(&self, stop: &Stop) -> Result<Prepared> {
+        let _ = stop;
+        Ok(Prepared::default())
+    }
+
+    /// Computes the pieces `claim.range()` into `claim.bytes()`, which holds them one after the other. Every byte must be
+    /// written; what was there before is unspecified. The result of a piece depends on its index and `prepared` only.
+    ///
+    /// # Errors
+    /// When a piece cannot be computed, or [`crate::Error::Stopped`] when `stop` was noticed, at latest 20 ms after it was set.
+    fn compute(&self, prepared: &Prepared, claim: &mut Claim<'_>, stop: &Stop) -> Result<()>;
+
+    /// How another process makes the same work again; `None` when it can run in this process only.
+    fn recipe(&self) -> Option<Recipe> {
+        None
+    }
+
+    /// Piece `index` in words, for error messages.
+    fn describe(&self, index: usize) -> String {
+        format!("piece {index}")
+    }
+}
+
+/// How another process makes the same [`Work`]: the name of its kind and the bytes that this kind understands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipe {
+    /// The kind of work, as registered in the worker program.
+    pub kind: &'static str,
+    /// The parameters, in the kind's own encoding.
+    pub bytes: Vec<u8>,
+}
+
+/// Plain, position-independent bytes that all pieces of a work share. Clones share them.
+#[derive(Clone)]
+pub struct Prepared(Arc<dyn AsRef<[u8]> + Send + Sync>);
+
+impl Prepared {
+    /// Wraps bytes: a `Vec<u8>`, or a mapping of a file or of shared memory.
+    pub fn new(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(bytes))
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        (*self.0).as_ref()
+    }
+}
+
+impl Default for Prepared {
+    fn default() -> Self {
+        Self::new([])
+    }
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Prepared({} bytes)", self.bytes().len())
+    }
+}
+
+/// One or more consecutive pieces that a worker took at once, and where their results go.
+#[derive(Debug)]
+pub struct Claim<'a> {
+    range: Range<usize>,
+    bytes: &'a mut [u8],
+    costs: &'a mut [u64],
+    executed: u64,
+}
+
+impl<'a> Claim<'a> {
+    /// A claim of `range` whose results go to `bytes` and whose costs go to `costs`, one a piece.
+    pub fn new(range: Range<usize>, bytes: &'a mut [u8], costs: &'a mut [u64]) -> Self {
+        assert_eq!(range.len(), costs.len(), "one cost for each piece");
+        Self { range, bytes, costs, executed: 0 }
+    }
+
+    /// The pieces to compute.
+    pub fn range(&self) -> Range<usize> {
+        self.range.clone()
+    }
+
+    /// Where the results of all pieces go, one after the other in the order of `range`.
+    pub fn bytes(&mut self) -> &mut [u8] {
+        self.bytes
+    }
+
+    /// Says what piece `index` was worth, in the work's own unit (iterations for a picture), however it was computed.
+    pub fn set_cost(&mut self, index: usize, useful: u64) {
+        self.costs[index - self.range.start] = useful;
+    }
+
+    /// Says that `operations` (iterations for a picture) were really executed for this claim.
+    pub fn add_executed(&mut self, operations: u64) {
+        self.executed += operations;
+    }
+
+    /// The sum given to [`Claim::add_executed`].
+    pub fn executed(&self) -> u64 {
+        self.executed
+    }
+}

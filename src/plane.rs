@@ -1,0 +1,45 @@
+//! Where samples lie in the complex plane: the bridge between an exact view and the numbers that kernels compute with.
+
+use num_complex::Complex64;
+
+/// The points of a grid of samples, as `f64`.
+///
+/// Unrotated: the point of sample (x, y) is `columns[x] + i·rows[y]`, each the correctly rounded `f64` of the exact value.
+/// Rotated: `columns` and `rows` hold the offsets from the centre along the image's own axes, right and up, and the point is the
+/// fused formula of [`Plane::point`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plane {
+    /// One number a column.
+    pub columns: Vec<f64>,
+    /// One number a row, from the top.
+    pub rows: Vec<f64>,
+    /// Set when the image is rotated.
+    pub rotation: Option<Rotation>,
+    /// The distance between neighbouring samples in the plane.
+    pub spacing: f64,
+}
+
+/// How the image's axes lie in the plane.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rotation {
+    /// The point at the image's centre.
+    pub centre: Complex64,
+    /// Cosine of the angle by which the image's right turns counter-clockwise from the real axis.
+    pub cos: f64,
+    /// Sine of that angle.
+    pub sin: f64,
+}
+
+impl Plane {
+    /// The point of sample (x, y). Every kernel computes exactly this, with the same roundings.
+    #[inline]
+    pub fn point(&self, x: usize, y: usize) -> Complex64 {
+        let (u, v) = (self.columns[x], self.rows[y]);
+        match self.rotation {
+            None => Complex64::new(u, v),
+            Some(Rotation { centre, cos, sin }) => {
+                Complex64::new(u.mul_add(cos, v.mul_add(-sin, centre.re)), u.mul_add(sin, v.mul_add(cos, centre.im)))
+            }
+        }
+    }
+}
