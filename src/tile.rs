@@ -1,5 +1,9 @@
 //! Pieces of an image: rectangles of samples, and the order in which they are computed.
 
+use crate::error::{Error, Result};
+use std::fmt;
+use std::str::FromStr;
+
 /// A rectangle of samples, in samples from the image's top left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tile {
@@ -17,5 +21,215 @@ impl Tile {
     /// The number of samples.
     pub fn area(&self) -> usize {
         self.width as usize * self.height as usize
+    }
+}
+
+impl fmt::Display for Tile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Tile { x, y, width, height } = *self;
+        write!(f, "x {x}..{}, y {y}..{}", u64::from(x) + u64::from(width), u64::from(y) + u64::from(height))
+    }
+}
+
+/// The order in which tiles are numbered, and so computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// Row by row from the top: rows are complete early, so encoding overlaps rendering and needs least memory.
+    #[default]
+    Rows,
+    /// Along a Hilbert curve: neighbours in time are neighbours in the image.
+    Hilbert,
+    /// From the centre outwards, for people who watch.
+    Centre,
+}
+
+/// Every [`Order`] with its name and what it is good for.
+pub const ORDERS: &[(Order, &str, &str)] = &[
+    (Order::Rows, "rows", "row by row from the top; least memory"),
+    (Order::Hilbert, "hilbert", "along a Hilbert curve; neighbours in time are neighbours in the image"),
+    (Order::Centre, "centre", "from the centre outwards"),
+];
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = ORDERS.iter().find(|(order, ..)| order == self);
+        f.write_str(known.map_or("", |(_, name, _)| name))
+    }
+}
+
+impl FromStr for Order {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let found = ORDERS.iter().find(|(_, name, _)| *name == text);
+        found.map(|(order, ..)| *order).ok_or_else(|| {
+            let names: Vec<_> = ORDERS.iter().map(|(_, name, _)| *name).collect();
+            Error::Usage(format!("unknown order `{text}`; the orders are {}", names.join(", ")))
+        })
+    }
+}
+
+/// An image cut into square tiles (smaller at the right and bottom edges), numbered in an [`Order`].
+#[derive(Clone, Debug)]
+pub struct Tiling {
+    width: u32,
+    height: u32,
+    edge: u32,
+    columns: u32,
+    rows: u32,
+    /// Column and row of each tile by its number; empty for [`Order::Rows`], which needs no table.
+    places: Vec<(u32, u32)>,
+}
+
+/// The largest number of tiles of one image.
+pub const MAX_TILES: usize = 1 << 28;
+
+impl Tiling {
+    /// Cuts `width` × `height` samples into tiles of `edge` × `edge`; an `edge` beyond the image gives one tile.
+    ///
+    /// # Errors
+    /// When a size is 0, or there would be more than [`MAX_TILES`] tiles.
+    pub fn new(width: u32, height: u32, edge: u32, order: Order) -> Result<Self> {
+        if width == 0 || height == 0 || edge == 0 {
+            return Err(Error::Usage(format!(
+                "an image of {width} × {height} samples in tiles of {edge} is empty; every size must be at least 1"
+            )));
+        }
+        let (columns, rows) = (width.div_ceil(edge), height.div_ceil(edge));
+        if u64::from(columns) * u64::from(rows) > MAX_TILES as u64 {
+            return Err(Error::Usage(format!(
+                "tiles of {edge} cut {width} × {height} samples into more than {MAX_TILES} pieces; take larger tiles"
+            )));
+        }
+        let places = match order {
+            Order::Rows => Vec::new(),
+            Order::Hilbert => hilbert(columns, rows),
+            Order::Centre => centre_out(columns, rows),
+        };
+        Ok(Self { width, height, edge, columns, rows, places })
+    }
+
+    /// The number of tiles.
+    #[allow(clippy::len_without_is_empty)] // There is always a tile.
+    pub fn len(&self) -> usize {
+        self.columns as usize * self.rows as usize
+    }
+
+    /// The size of the image, in samples.
+    pub fn size(&self) -> (u32, u32) {
+        (self.width, self.height)
+    }
+
+    /// The edge of a tile that is not cut by the image's edge, in samples.
+    pub fn edge(&self) -> u32 {
+        self.edge
+    }
+
+    /// Tile number `index`.
+    ///
+    /// # Panics
+    /// When `index` is not below [`Tiling::len`].
+    #[inline]
+    pub fn tile(&self, index: usize) -> Tile {
+        assert!(index < self.len(), "tile {index} of {}", self.len());
+        let (column, row) = match self.places.get(index) {
+            Some(&place) => place,
+            None => ((index % self.columns as usize) as u32, (index / self.columns as usize) as u32),
+        };
+        let (x, y) = (column * self.edge, row * self.edge);
+        Tile { x, y, width: self.edge.min(self.width - x), height: self.edge.min(self.height - y) }
+    }
+}
+
+/// All cells of a grid from the centre outwards; cells at the same distance in reading order.
+fn centre_out(columns: u32, rows: u32) -> Vec<(u32, u32)> {
+    let mut cells: Vec<_> = (0..rows).flat_map(|row| (0..columns).map(move |column| (column, row))).collect();
+    let off = |i: u32, n: u32| (2 * i64::from(i) + 1 - i64::from(n)).pow(2);
+    cells.sort_by_key(|&(column, row)| off(column, columns) + off(row, rows));
+    cells
+}
+
+/// All cells of a grid along the Hilbert curve of the smallest square with a power of two as its side.
+fn hilbert(columns: u32, rows: u32) -> Vec<(u32, u32)> {
+    /// The curve through the square at `origin` that leaves along the vector `a` and turns to the vector `b`, both as long as
+    /// the square's side; squares that lie outside of the grid are left out.
+    fn walk(origin: (i64, i64), a: (i64, i64), b: (i64, i64), grid: (i64, i64), out: &mut Vec<(u32, u32)>) {
+        let corner = (origin.0 + (a.0 + b.0).min(0), origin.1 + (a.1 + b.1).min(0));
+        if corner.0 >= grid.0 || corner.1 >= grid.1 {
+            return;
+        }
+        if (a.0 + a.1).abs() == 1 {
+            out.push((corner.0 as u32, corner.1 as u32));
+            return;
+        }
+        let (a, b) = ((a.0 / 2, a.1 / 2), (b.0 / 2, b.1 / 2));
+        let at = |i: i64, j: i64| (origin.0 + i * a.0 + j * b.0, origin.1 + i * a.1 + j * b.1);
+        walk(origin, b, a, grid, out);
+        walk(at(0, 1), a, b, grid, out);
+        walk(at(1, 1), a, b, grid, out);
+        walk(at(2, 1), (-b.0, -b.1), (-a.0, -a.1), grid, out);
+    }
+    let side = i64::from(columns.max(rows)).max(1) as u64;
+    let side = side.next_power_of_two() as i64;
+    let mut cells = Vec::with_capacity(columns as usize * rows as usize);
+    walk((0, 0), (side, 0), (0, side), (i64::from(columns), i64::from(rows)), &mut cells);
+    cells
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_sample_is_in_exactly_one_tile() {
+        for (width, height, edge) in [(1, 1, 1), (7, 3, 2), (64, 64, 16), (100, 37, 16), (5, 9, u32::MAX), (17, 1, 4)] {
+            for &(order, ..) in ORDERS {
+                let tiling = Tiling::new(width, height, edge, order).unwrap();
+                let mut seen = vec![0u8; (width * height) as usize];
+                for index in 0..tiling.len() {
+                    let t = tiling.tile(index);
+                    for y in t.y..t.y + t.height {
+                        for x in t.x..t.x + t.width {
+                            seen[(y * width + x) as usize] += 1;
+                        }
+                    }
+                }
+                assert!(seen.iter().all(|&n| n == 1), "{width}×{height} by {edge}, {order}");
+            }
+        }
+    }
+
+    #[test]
+    fn hilbert_steps_to_a_neighbour() {
+        let cells = hilbert(16, 16);
+        assert_eq!(cells.iter().collect::<HashSet<_>>().len(), 256);
+        for pair in cells.windows(2) {
+            let step = pair[0].0.abs_diff(pair[1].0) + pair[0].1.abs_diff(pair[1].1);
+            assert_eq!(step, 1, "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn centre_out_begins_in_the_middle_and_ends_in_a_corner() {
+        let cells = centre_out(5, 3);
+        assert_eq!(cells[0], (2, 1));
+        assert_eq!(cells[14], (4, 2));
+    }
+
+    #[test]
+    fn orders_read_what_they_write() {
+        for &(order, name, _) in ORDERS {
+            assert_eq!(name.parse::<Order>().unwrap(), order);
+            assert_eq!(order.to_string(), name);
+        }
+        assert!("spiral".parse::<Order>().unwrap_err().to_string().contains("hilbert"));
+    }
+
+    #[test]
+    fn impossible_tilings_are_refused() {
+        assert!(Tiling::new(0, 1, 1, Order::Rows).is_err());
+        assert!(Tiling::new(1, 1, 0, Order::Rows).is_err());
+        assert!(Tiling::new(u32::MAX, u32::MAX, 1, Order::Rows).is_err());
     }
 }
