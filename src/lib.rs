@@ -1,11 +1,13 @@
 //! Fractals, and every way of running one program in parallel.
 
 pub mod backend;
+pub mod colour;
 pub mod error;
 pub mod kernel;
 pub mod parallel;
 pub mod plane;
 pub mod sample;
+pub mod sink;
 pub mod tile;
 
 pub use error::{Error, Result};

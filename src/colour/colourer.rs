@@ -1,0 +1,146 @@
+//! A colouring and a palette together: tiles of samples in, rows of pixels out.
+
+use super::oklab::parse_hex;
+use super::palette::{INSIDE, Palette, Phase};
+use super::transfer::Encoder;
+use super::{COLOURINGS, Colouring, ColouringEntry, MAX_DENSITY, PALETTES, Row, Scale, Settings, find};
+use crate::error::{Error, Result};
+use crate::sample::{Channels, Samples};
+
+/// How many bits a pixel's red, green and blue have each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Depth {
+    /// 8 bits.
+    #[default]
+    Eight,
+    /// 16 bits, the higher byte first, as PNG and PPM keep them.
+    Sixteen,
+}
+
+impl Depth {
+    /// The number of bits.
+    pub fn bits(self) -> u8 {
+        match self {
+            Depth::Eight => 8,
+            Depth::Sixteen => 16,
+        }
+    }
+
+    /// The bytes of a pixel of three colours.
+    pub fn pixel_bytes(self) -> usize {
+        3 * usize::from(self.bits()) / 8
+    }
+}
+
+/// Turns samples into pixels. It is shared by all workers.
+#[derive(Debug)]
+pub struct Colourer {
+    entry: &'static ColouringEntry,
+    colouring: Box<dyn Colouring>,
+    palette: Palette,
+}
+
+/// Memory that colouring needs; kept by a worker so that it is not allocated for each tile.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    phases: Vec<Phase>,
+    light: Vec<f32>,
+    sums: Vec<[f32; 3]>,
+}
+
+impl Colourer {
+    /// Looks up the names of `settings` and computes the palette's tables (well under a millisecond).
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for an unknown name, which lists the known ones, a colour that is none, or a number out of range.
+    pub fn new(settings: &Settings) -> Result<Self> {
+        for (what, value) in [("density", settings.density), ("offset", settings.offset)] {
+            if value.is_nan() || value.abs() > MAX_DENSITY {
+                let range = format!("from -{MAX_DENSITY} to {MAX_DENSITY}");
+                return Err(Error::Usage(format!("colour {what} {value} is not a number {range}")));
+            }
+        }
+        let entry = find(COLOURINGS, |c| c.name, "colouring", &settings.colouring)?;
+        let palette = find(PALETTES, |p| p.name, "palette", &settings.palette)?;
+        let interior = parse_hex(&settings.interior, "interior colour")?;
+        let scale = Scale { density: settings.density, offset: settings.offset };
+        Ok(Self { entry, colouring: (entry.make)(scale), palette: Palette::new(palette, interior)? })
+    }
+
+    /// What a sample must have, beside its count, to be coloured.
+    pub fn channels(&self) -> Channels {
+        self.entry.channels
+    }
+
+    /// Colours a tile into `out`: rows of pixels from the top, each the mean of `per_pixel` × `per_pixel` samples.
+    ///
+    /// # Panics
+    /// When the tile's sides are no multiples of `per_pixel`, the samples lack a channel, or `out` has not the tile's size.
+    pub fn paint(&self, samples: &Samples<'_>, per_pixel: u32, depth: Depth, out: &mut [u8], scratch: &mut Scratch) {
+        let tile = samples.tile;
+        let whole = tile.width.is_multiple_of(per_pixel) && tile.height.is_multiple_of(per_pixel);
+        assert!(whole, "{tile} is cut inside of a pixel");
+        let pixels = (tile.width / per_pixel) as usize;
+        assert_eq!(out.len(), tile.area() / (per_pixel * per_pixel) as usize * depth.pixel_bytes(), "pixels of {tile}");
+        let needs = self.channels();
+        assert!(!needs.smooth || samples.fractions.len() == tile.area(), "{tile} has no fractions");
+        assert!(!needs.distance || samples.distance_y.len() == tile.area(), "{tile} has no distances");
+
+        scratch.phases.resize(tile.width as usize, 0);
+        scratch.light.resize(tile.width as usize, 1.0);
+        for (y, line) in out.chunks_exact_mut(pixels * depth.pixel_bytes()).enumerate() {
+            if per_pixel == 1 && depth == Depth::Eight && !self.colouring.is_lit() {
+                self.paint_fast(&Row::of(samples, y), line, scratch);
+                continue;
+            }
+            scratch.sums.clear();
+            scratch.sums.resize(pixels, [0.0; 3]);
+            for sub in 0..per_pixel as usize {
+                let row = Row::of(samples, y * per_pixel as usize + sub);
+                self.add(&row, per_pixel as usize, scratch);
+            }
+            let share = 1.0 / (per_pixel * per_pixel) as f32;
+            let encoder = Encoder::shared();
+            match depth {
+                Depth::Eight => {
+                    for (to, sum) in line.as_chunks_mut::<3>().0.iter_mut().zip(&scratch.sums) {
+                        *to = sum.map(|x| encoder.to_u8(x * share));
+                    }
+                }
+                Depth::Sixteen => {
+                    for (to, sum) in line.as_chunks_mut::<6>().0.iter_mut().zip(&scratch.sums) {
+                        let [r, g, b] = sum.map(|x| encoder.to_u16(x * share).to_be_bytes());
+                        *to = [r[0], r[1], g[0], g[1], b[0], b[1]];
+                    }
+                }
+            }
+        }
+    }
+
+    /// One sample a pixel and nothing but the palette's own light: 8-bit colours straight from the palette's table.
+    fn paint_fast(&self, row: &Row<'_>, line: &mut [u8], scratch: &mut Scratch) {
+        self.colouring.phases(row, &mut scratch.phases);
+        for (to, &phase) in line.as_chunks_mut::<3>().0.iter_mut().zip(&scratch.phases) {
+            *to = self.palette.bytes(phase);
+        }
+    }
+
+    /// Adds the light of a row of samples to the sums of its pixels, from the left.
+    fn add(&self, row: &Row<'_>, per_pixel: usize, scratch: &mut Scratch) {
+        self.colouring.phases(row, &mut scratch.phases);
+        let lit = self.colouring.is_lit();
+        if lit {
+            self.colouring.light(row, &mut scratch.light);
+        }
+        let groups = scratch.phases.chunks_exact(per_pixel).zip(scratch.light.chunks_exact(per_pixel));
+        for (sum, (phases, lights)) in scratch.sums.iter_mut().zip(groups) {
+            for (&phase, &light) in phases.iter().zip(lights) {
+                let colour = self.palette.linear(phase);
+                let light = if lit && phase != INSIDE { light } else { 1.0 };
+                for (sum, colour) in sum.iter_mut().zip(colour) {
+                    *sum += light * colour;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Smooth colours darkened towards the boundary by the distance estimate, so that filaments thinner than a pixel show.
+
+use super::{Colouring, ColouringEntry, Phase, Row, Scale, smooth};
+use crate::sample::Channels;
+
+pub(super) const ENTRY: ColouringEntry = ColouringEntry {
+    name: "distance",
+    help: "smooth colours, dark along the boundary by the distance estimate",
+    channels: Channels { smooth: true, distance: true },
+    make: |scale| Box::new(Distance(scale)),
+};
+
+/// The distance in pixels at which half of the light is left.
+const HALF: f32 = 0.75;
+
+#[derive(Debug)]
+struct Distance(Scale);
+
+impl Colouring for Distance {
+    fn phases(&self, row: &Row<'_>, out: &mut [Phase]) {
+        smooth::phases(self.0, row, out);
+    }
+
+    fn is_lit(&self) -> bool {
+        true
+    }
+
+    fn light(&self, row: &Row<'_>, out: &mut [f32]) {
+        for ((out, &x), &y) in out.iter_mut().zip(row.distance_x).zip(row.distance_y) {
+            // Far away the length may overflow; the quotient of infinities would be no number.
+            let length = (x * x + y * y).sqrt().min(f32::MAX);
+            *out = length / (length + HALF);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The smooth count ν as colour, without visible steps.
+
+use super::{Colouring, ColouringEntry, Phase, Row, Scale};
+use crate::sample::Channels;
+
+pub(super) const ENTRY: ColouringEntry = ColouringEntry {
+    name: "smooth",
+    help: "the smooth iteration count, without steps",
+    channels: Channels { smooth: true, distance: false },
+    make: |scale| Box::new(Smooth(scale)),
+};
+
+/// √ν grows by this much once around the palette.
+///
+/// The square root is taken because it shows shallow and deep views alike: near the whole set ν runs from 2 to some dozens, in
+/// a deep view from thousands to a few thousands more, and in both √ν covers several units to some tens. With ν itself deep
+/// views turn to noise; with log ν they turn flat. A square root is also exact by IEEE 754, hence the same on every machine.
+const TURN: f64 = 6.0;
+
+/// How often √ν goes around the palette for a sample.
+#[inline(always)]
+pub(super) fn turns(count: u32, fraction: f32) -> f64 {
+    (f64::from(count) + f64::from(fraction)).sqrt() * (1.0 / TURN)
+}
+
+#[derive(Debug)]
+struct Smooth(Scale);
+
+impl Colouring for Smooth {
+    fn phases(&self, row: &Row<'_>, out: &mut [Phase]) {
+        phases(self.0, row, out);
+    }
+}
+
+/// The phases of smooth colouring, which others build on.
+pub(super) fn phases(scale: Scale, row: &Row<'_>, out: &mut [Phase]) {
+    for ((out, &n), &f) in out.iter_mut().zip(row.counts).zip(row.fractions) {
+        *out = scale.phase_unless_inside(n, turns(n, f));
+    }
+}

@@ -1,0 +1,202 @@
+//! Putting tiles that finish in any order into rows that leave in order.
+//!
+//! A band is a row of tiles. Workers copy finished tiles into their band; a complete band waits until all bands above it have
+//! left, and one consumer (an encoder's thread) takes the bands from the top. Memory is bounded: when tiles come roughly in
+//! rows, workers wait for a slow consumer; in other orders at most the whole picture, encoded as its pixels, is held.
+
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Complete bands beyond this many bytes make workers wait, as long as the consumer has something to take.
+const WAITING_BYTES: usize = 16 << 20;
+
+/// A rectangle of the picture, in pixels from its top left.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Area {
+    pub(crate) x: usize,
+    pub(crate) y: usize,
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+}
+
+/// How the bytes of a picture lie: each row is `planes` runs of `width` elements of `bytes` each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// Runs in a row, one after the other: 1 when the colours of a pixel lie together.
+    pub(crate) planes: usize,
+    /// Bytes of a pixel in a run.
+    pub(crate) bytes: usize,
+}
+
+impl Layout {
+    /// The bytes of `pixels` pixels.
+    pub(crate) fn size(self, pixels: usize) -> usize {
+        self.planes * self.bytes * pixels
+    }
+
+    /// Copies a tile's bytes (rows from the top, each in this layout) into whole rows of a picture `width` pixels wide.
+    /// `area` counts from the first of these rows.
+    pub(crate) fn copy(self, tile: &[u8], area: Area, width: usize, rows: &mut [u8]) {
+        let run = area.width * self.bytes;
+        for (i, part) in tile.chunks_exact(run).enumerate() {
+            let (row, plane) = (area.y + i / self.planes, i % self.planes);
+            let start = self.size(row * width) + (plane * width + area.x) * self.bytes;
+            rows[start..start + run].copy_from_slice(part);
+        }
+    }
+}
+
+/// The bands of one picture.
+#[derive(Debug)]
+pub(crate) struct Bands {
+    layout: Layout,
+    width: usize,
+    height: usize,
+    /// Rows of a band; the last band may have fewer.
+    rows: usize,
+    filling: Vec<Mutex<Filling>>,
+    queue: Mutex<Queue>,
+    /// Told when the consumer may have something to do.
+    ready: Condvar,
+    /// Told when workers need not wait any more.
+    room: Condvar,
+}
+
+#[derive(Debug)]
+struct Filling {
+    /// Empty before the first tile and after the last.
+    rows: Vec<u8>,
+    /// Pixels that have not come yet.
+    missing: usize,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    complete: BTreeMap<usize, Vec<u8>>,
+    bytes: usize,
+    /// The band that leaves next.
+    next: usize,
+    /// Memory of bands that have left.
+    free: Vec<Vec<u8>>,
+    closed: bool,
+}
+
+impl Queue {
+    fn is_waiting_for_consumer(&self) -> bool {
+        !self.closed && self.bytes > WAITING_BYTES && self.complete.len() > 1 && self.complete.contains_key(&self.next)
+    }
+}
+
+/// A lock whose holder panicked protects only bytes that nobody will read: the run is over.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Bands {
+    /// Bands of `rows` rows for a picture of `width` × `height` pixels.
+    pub(crate) fn new(layout: Layout, width: usize, height: usize, rows: usize) -> Self {
+        let rows = rows.min(height);
+        let filling = (0..height.div_ceil(rows)).map(|band| {
+            let missing = width * rows.min(height - band * rows);
+            Mutex::new(Filling { rows: Vec::new(), missing })
+        });
+        let filling = filling.collect();
+        Self {
+            layout,
+            width,
+            height,
+            rows,
+            filling,
+            queue: Mutex::default(),
+            ready: Condvar::new(),
+            room: Condvar::new(),
+        }
+    }
+
+    /// Copies a tile into its band. It may wait for the consumer, and returns how long it did. After [`Bands::close`] tiles
+    /// are dropped.
+    pub(crate) fn put(&self, tile: &[u8], area: Area) -> Duration {
+        let band = area.y / self.rows;
+        let top = band * self.rows;
+        let height = self.rows.min(self.height - top);
+        assert!(area.y + area.height <= top + height, "a tile of {area:?} lies in several bands of {} rows", self.rows);
+        let mut filling = lock(&self.filling[band]);
+        if filling.rows.is_empty() {
+            let mut rows = lock(&self.queue).free.pop().unwrap_or_default();
+            rows.resize(self.layout.size(self.width * height), 0);
+            filling.rows = rows;
+        }
+        self.layout.copy(tile, Area { y: area.y - top, ..area }, self.width, &mut filling.rows);
+        filling.missing -= area.width * area.height;
+        if filling.missing > 0 {
+            return Duration::ZERO;
+        }
+        let rows = std::mem::take(&mut filling.rows);
+        drop(filling);
+
+        let mut queue = lock(&self.queue);
+        if queue.closed {
+            return Duration::ZERO;
+        }
+        queue.bytes += rows.len();
+        queue.complete.insert(band, rows);
+        if band == queue.next {
+            self.ready.notify_one();
+        }
+        if !queue.is_waiting_for_consumer() {
+            return Duration::ZERO;
+        }
+        let began = Instant::now();
+        while queue.is_waiting_for_consumer() {
+            queue = self.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        began.elapsed()
+    }
+
+    /// Waits for the next band from the top and takes it; `None` after the last one or when the bands were closed.
+    pub(crate) fn take(&self) -> Option<Vec<u8>> {
+        let mut queue = lock(&self.queue);
+        loop {
+            if queue.closed || queue.next == self.filling.len() {
+                return None;
+            }
+            let next = queue.next;
+            if let Some(rows) = queue.complete.remove(&next) {
+                queue.bytes -= rows.len();
+                queue.next += 1;
+                self.room.notify_all();
+                return Some(rows);
+            }
+            queue = self.ready.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Gives back the memory of a band that was taken.
+    pub(crate) fn recycle(&self, rows: Vec<u8>) {
+        let mut queue = lock(&self.queue);
+        if queue.next + queue.complete.len() < self.filling.len() {
+            queue.free.push(rows);
+        }
+    }
+
+    /// Ends everything: nobody waits any more, and later tiles are dropped.
+    pub(crate) fn close(&self) {
+        let mut queue = lock(&self.queue);
+        queue.closed = true;
+        queue.complete.clear();
+        self.ready.notify_all();
+        self.room.notify_all();
+    }
+
+    /// Whether the last band has been taken.
+    pub(crate) fn is_taken(&self) -> bool {
+        lock(&self.queue).next == self.filling.len()
+    }
+
+    /// Whether every tile has come.
+    pub(crate) fn is_complete(&self) -> bool {
+        let queue = lock(&self.queue);
+        queue.next + queue.complete.len() == self.filling.len()
+    }
+}

@@ -1,0 +1,322 @@
+//! Pictures in files: workers turn finished tiles into pixels, one thread encodes them in order, while rendering goes on.
+
+pub(super) mod exr;
+pub(super) mod png;
+pub(super) mod ppm;
+
+use super::bands::{Area, Bands, Layout};
+use super::formats::{Data, Format, Header, Rows};
+use super::output::{Output, copy};
+use crate::colour::{Colourer, Depth, Scratch};
+use crate::error::{Error, Result};
+use crate::parallel::{Done, Report, RunInfo, Sink};
+use crate::sample::{Channels, Samples};
+use crate::tile::{Tile, Tiling};
+use std::any::Any;
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// What a picture is made from.
+#[derive(Clone, Debug)]
+pub struct ImageOptions {
+    /// The tiles that the work's pieces are, in samples.
+    pub tiling: Tiling,
+    /// Samples per pixel, each way. The edges of all tiles are multiples of it.
+    pub samples: u32,
+    /// What the work's samples have; at least what the format and the colourer need.
+    pub channels: Channels,
+    /// The colours.
+    pub colourer: Arc<Colourer>,
+    /// Bits of each colour.
+    pub depth: Depth,
+    /// The scene as TOML text, kept in the file.
+    pub scene: String,
+}
+
+impl ImageOptions {
+    /// The size in pixels.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when pixels are cut by tiles or by the image's edge.
+    pub(super) fn size(&self) -> Result<(u32, u32)> {
+        let ((width, height), samples) = (self.tiling.size(), self.samples);
+        // A tile that reaches over the image ends at the image's edge.
+        let edge = self.tiling.edge();
+        let lengths = [width, height, edge.min(width), edge.min(height)];
+        if samples == 0 || !lengths.iter().all(|length| length.is_multiple_of(samples)) {
+            return Err(Error::Usage(format!(
+                "{samples} samples per pixel do not divide an image of {width} × {height} samples in tiles of {edge}"
+            )));
+        }
+        Ok((width / samples, height / samples))
+    }
+
+    /// Where a tile lies, in pixels.
+    pub(super) fn area(&self, tile: Tile) -> Area {
+        let pixels = |samples: u32| (samples / self.samples) as usize;
+        Area { x: pixels(tile.x), y: pixels(tile.y), width: pixels(tile.width), height: pixels(tile.height) }
+    }
+
+    /// Colours a tile into `pixels`, which is cleared before.
+    pub(super) fn paint(&self, samples: &Samples<'_>, pixels: &mut Vec<u8>, scratch: &mut Scratch) {
+        let area = self.area(samples.tile);
+        pixels.resize(area.width * area.height * self.depth.pixel_bytes(), 0);
+        self.colourer.paint(samples, self.samples, self.depth, pixels, scratch);
+    }
+}
+
+/// What writing a picture cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ImageCost {
+    /// Time in making pixels of samples, summed over the workers.
+    pub colour: Duration,
+    /// Time in encoding and writing, on the encoder's own thread.
+    pub encode: Duration,
+}
+
+/// A sink that writes the picture of one run into an [`Output`].
+pub struct ImageSink {
+    options: ImageOptions,
+    data: Data,
+    shared: Arc<Shared>,
+    /// What the encoder's thread begins with, until it does.
+    waiting: Mutex<Option<(Output, &'static Format, Header)>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    memory: Mutex<Vec<Memory>>,
+    colour: AtomicU64,
+}
+
+/// What workers and the encoder's thread share.
+struct Shared {
+    bands: Bands,
+    path: PathBuf,
+    failed: AtomicBool,
+    outcome: Mutex<Option<Result<Output>>>,
+    encode: AtomicU64,
+}
+
+/// A worker's memory for the tile in hand.
+#[derive(Default)]
+struct Memory {
+    pixels: Vec<u8>,
+    scratch: Scratch,
+}
+
+impl fmt::Debug for ImageSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImageSink")
+            .field("path", &self.shared.path)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ImageSink {
+    /// A sink for one run that writes to `output`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when the format cannot hold such a picture.
+    pub fn new(format: &'static Format, output: Output, options: ImageOptions) -> Result<Self> {
+        let (width, height) = options.size()?;
+        if width.max(height) > i32::MAX as u32 {
+            let largest = i32::MAX;
+            return Err(Error::Usage(format!(
+                "a picture of {width} × {height} pixels is too large; each side may have {largest}"
+            )));
+        }
+        let layout = match format.data {
+            Data::Colours => Layout { planes: 1, bytes: options.depth.pixel_bytes() },
+            Data::Samples if options.samples == 1 => exr::layout(options.channels),
+            Data::Samples => {
+                let (name, samples) = (format.name, options.samples);
+                return Err(Error::Usage(format!(
+                    "{name} holds raw samples and needs 1 sample per pixel, not {samples} each way: set samples = 1"
+                )));
+            }
+        };
+        let rows = (options.tiling.edge() / options.samples).max(1) as usize;
+        let bands = Bands::new(layout, width as usize, height as usize, rows);
+        let header =
+            Header { width, height, depth: options.depth, channels: options.channels, scene: options.scene.clone() };
+        let shared = Shared {
+            bands,
+            path: output.path().to_path_buf(),
+            failed: AtomicBool::new(false),
+            outcome: Mutex::default(),
+            encode: AtomicU64::new(0),
+        };
+        Ok(Self {
+            data: format.data,
+            options,
+            shared: Arc::new(shared),
+            waiting: Mutex::new(Some((output, format, header))),
+            thread: Mutex::default(),
+            memory: Mutex::default(),
+            colour: AtomicU64::new(0),
+        })
+    }
+
+    /// What the picture cost; complete after the run.
+    pub fn cost(&self) -> ImageCost {
+        let time = |nanoseconds: &AtomicU64| Duration::from_nanos(nanoseconds.load(Ordering::Relaxed));
+        ImageCost { colour: time(&self.colour), encode: time(&self.shared.encode) }
+    }
+
+    /// What was written, after a run with an [`Output::memory`].
+    pub fn into_memory(self) -> Vec<u8> {
+        match take(&self.shared.outcome) {
+            Some(Ok(output)) => output.into_memory(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn draw(&self, done: &Done<'_>, memory: &mut Memory) -> Duration {
+        let mut waited = Duration::ZERO;
+        for piece in done.pieces() {
+            let tile = self.options.tiling.tile(piece.index);
+            let samples = Samples::new(tile, self.options.channels, piece.bytes);
+            match self.data {
+                Data::Colours => self.options.paint(&samples, &mut memory.pixels, &mut memory.scratch),
+                Data::Samples => {
+                    memory.pixels.clear();
+                    exr::draw(&samples, &mut memory.pixels);
+                }
+            }
+            waited += self.shared.bands.put(&memory.pixels, self.options.area(tile));
+        }
+        waited
+    }
+}
+
+impl Sink for ImageSink {
+    fn start(&self, run: &RunInfo) -> Result<()> {
+        assert_eq!(run.pieces, self.options.tiling.len(), "the work's pieces are the picture's tiles");
+        let Some((output, format, header)) = take(&self.waiting) else {
+            return Err(Error::Usage(format!("the picture `{}` was given to two runs", self.shared.path.display())));
+        };
+        let shared = self.shared.clone();
+        let body = move || shared.encode(output, format, &header);
+        let spawned = std::thread::Builder::new().name("encoder".into()).spawn(body);
+        let thread = spawned.map_err(|source| Error::io("start the encoder of", &self.shared.path, source))?;
+        *lock(&self.thread) = Some(thread);
+        Ok(())
+    }
+
+    fn done(&self, done: &Done<'_>) -> Result<()> {
+        if self.shared.failed.load(Ordering::Acquire) {
+            return Err(self.shared.failure());
+        }
+        let began = Instant::now();
+        let mut memory = lock(&self.memory).pop().unwrap_or_default();
+        let waited = self.draw(done, &mut memory);
+        lock(&self.memory).push(memory);
+        let busy = began.elapsed().saturating_sub(waited);
+        self.colour.fetch_add(busy.as_nanos() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn finish(&self, _: &Report) -> Result<()> {
+        if !self.shared.bands.is_complete() {
+            self.shared.bands.close();
+        }
+        if let Some(thread) = take(&self.thread) {
+            // Its panics are caught inside and are part of the outcome.
+            let _ = thread.join();
+        }
+        let mut outcome = lock(&self.shared.outcome);
+        match outcome.take() {
+            Some(Ok(output)) if output.is_memory() => *outcome = Some(Ok(output)),
+            Some(Ok(output)) => return output.finish(),
+            Some(Err(error)) => return Err(error),
+            None => return Err(self.shared.error(io::Error::other("the picture is not complete"))),
+        }
+        Ok(())
+    }
+}
+
+impl Drop for ImageSink {
+    fn drop(&mut self) {
+        self.shared.bands.close();
+        if let Some(thread) = take(&self.thread) {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    /// The whole life of the encoder's thread.
+    fn encode(&self, mut output: Output, format: &Format, header: &Header) {
+        let mut rows = FromBands { shared: self, rows: Vec::new(), waited: Duration::ZERO };
+        let began = Instant::now();
+        // A panic leaves only an output behind, which is dropped and so removed.
+        let outcome = catch_unwind(AssertUnwindSafe(|| format.write(&mut output, header, &mut rows)));
+        let busy = began.elapsed().saturating_sub(rows.waited);
+        self.encode.store(busy.as_nanos() as u64, Ordering::Relaxed);
+        let result = match outcome {
+            Ok(Ok(())) => Ok(output),
+            Ok(Err(source)) => Err(self.error(source)),
+            Err(payload) => Err(self.error(io::Error::other(format!("the encoder panicked: {}", message(&*payload))))),
+        };
+        let failed = result.is_err();
+        *lock(&self.outcome) = Some(result);
+        self.failed.store(failed, Ordering::Release);
+        // Nobody must wait for a thread that is gone.
+        self.bands.close();
+    }
+
+    fn error(&self, source: io::Error) -> Error {
+        Error::io("write", &self.path, source)
+    }
+
+    /// The failure of the encoder, as often as it is asked for.
+    fn failure(&self) -> Error {
+        match &*lock(&self.outcome) {
+            Some(Err(Error::Io { source, .. })) => self.error(copy(source)),
+            _ => Error::Stopped,
+        }
+    }
+}
+
+/// The bands of a picture as the encoder's source.
+struct FromBands<'a> {
+    shared: &'a Shared,
+    rows: Vec<u8>,
+    waited: Duration,
+}
+
+impl Rows for FromBands<'_> {
+    fn next_rows(&mut self) -> io::Result<Option<&[u8]>> {
+        let bands = &self.shared.bands;
+        bands.recycle(std::mem::take(&mut self.rows));
+        let began = Instant::now();
+        let taken = bands.take();
+        self.waited += began.elapsed();
+        match taken {
+            Some(rows) => {
+                self.rows = rows;
+                Ok(Some(&self.rows))
+            }
+            None if bands.is_taken() => Ok(None),
+            None => Err(io::Error::new(io::ErrorKind::Interrupted, "the run ended before the picture was complete")),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn take<T>(mutex: &Mutex<Option<T>>) -> Option<T> {
+    lock(mutex).take()
+}
+
+fn message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message")
+}

@@ -1,0 +1,22 @@
+//! PPM (P6): a line of text and the bare colours, for pipes and for programs that read nothing else.
+
+use crate::sink::formats::{Data, Format, Header, Rows};
+use crate::sink::output::Output;
+use std::io::{self, Write};
+
+pub(in crate::sink) const FORMAT: Format = Format {
+    name: "ppm",
+    extension: "ppm",
+    help: "bare colours with 8 or 16 bits, for pipes; holds no scene",
+    data: Data::Colours,
+    encode,
+};
+
+fn encode(output: &mut Output, header: &Header, rows: &mut dyn Rows) -> io::Result<()> {
+    let largest = (1u32 << header.depth.bits()) - 1;
+    write!(output, "P6\n{} {}\n{largest}\n", header.width, header.height)?;
+    while let Some(bytes) = rows.next_rows()? {
+        output.write_all(bytes)?;
+    }
+    output.flush()
+}

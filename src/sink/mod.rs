@@ -1,0 +1,12 @@
+//! Where samples go: pictures in files and in memory, and what a run did.
+
+mod bands;
+mod formats;
+mod image;
+pub mod output;
+mod picture;
+
+pub use formats::{Data, Format, Header, OUTPUTS, Rows, SCENE_KEY, format_for};
+pub use image::{ImageCost, ImageOptions, ImageSink};
+pub use output::Output;
+pub use picture::{Picture, PictureSink};

@@ -1,0 +1,241 @@
+//! Destinations: a file that appears only when it is complete, a device or a pipe, or the standard output.
+//!
+//! A regular file is written beside its place under a temporary name and renamed at the end, so that an interrupted or failed
+//! run leaves what was there before. Everything that can be found out early is found out when the output is created, before
+//! hours of computing.
+
+use crate::error::{Error, Result};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, IsTerminal, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// The name of the standard output among paths.
+pub const STDOUT: &str = "-";
+
+/// A destination that is open for writing. Dropped before [`Output::finish`], a regular file leaves nothing behind.
+#[derive(Debug)]
+pub struct Output {
+    /// As the user gave it, for messages.
+    path: PathBuf,
+    target: Target,
+    /// Why writing failed, because encoders on the way up tend to lose it.
+    failure: Option<io::Error>,
+}
+
+#[derive(Debug)]
+enum Target {
+    /// A regular file under its temporary name.
+    Staged {
+        file: File,
+        staged: Staged,
+    },
+    /// A device, a pipe or another thing that cannot be renamed.
+    Straight(File),
+    Stdout(io::Stdout),
+    /// Memory, for tests and for what is sent elsewhere.
+    Memory(io::Cursor<Vec<u8>>),
+}
+
+/// A temporary file's name; the file is removed on drop unless it was renamed.
+#[derive(Debug)]
+struct Staged {
+    temporary: PathBuf,
+    place: PathBuf,
+    renamed: bool,
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if !self.renamed {
+            // Nobody is left to tell when even this fails.
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+impl Output {
+    /// Opens `path` for writing; `-` is the standard output.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for an empty path or a terminal, [`Error::Io`] when the path cannot be written: it is a directory, its
+    /// directory is missing or forbids it, it is read-only, its name is too long.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        if path.as_os_str().is_empty() {
+            return Err(Error::Usage("the name of the output is empty; give a file or `-`".into()));
+        }
+        let target = if path == Path::new(STDOUT) {
+            let stdout = io::stdout();
+            refuse_terminal(&stdout, path)?;
+            Target::Stdout(stdout)
+        } else {
+            open(path).map_err(|source| Error::io("create", path, source))?
+        };
+        if let Target::Straight(file) = &target {
+            refuse_terminal(file, path)?;
+        }
+        Ok(Self { path: path.to_path_buf(), target, failure: None })
+    }
+
+    /// An output that keeps what is written in memory; [`Output::into_memory`] gives it back.
+    pub fn memory() -> Self {
+        Self { path: "memory".into(), target: Target::Memory(io::Cursor::default()), failure: None }
+    }
+
+    /// What was written to [`Output::memory`]; empty for other outputs.
+    pub fn into_memory(self) -> Vec<u8> {
+        match self.target {
+            Target::Memory(cursor) => cursor.into_inner(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The error of the operating system that ended writing, once.
+    pub(crate) fn take_failure(&mut self) -> Option<io::Error> {
+        self.failure.take()
+    }
+
+    fn keep<T>(&mut self, outcome: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &outcome
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            self.failure = Some(copy(error));
+        }
+        outcome
+    }
+
+    /// Whether it is an [`Output::memory`].
+    pub(crate) fn is_memory(&self) -> bool {
+        matches!(self.target, Target::Memory(_))
+    }
+
+    /// The path as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether writing can go back to an earlier place, as some formats need.
+    pub fn can_seek(&self) -> bool {
+        matches!(self.target, Target::Staged { .. } | Target::Memory(_))
+    }
+
+    /// Completes the output: only now does a regular file appear under its name. Nothing waits for the disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the last bytes cannot be written or the file cannot be renamed; no temporary file is left.
+    pub fn finish(mut self) -> Result<()> {
+        let outcome = self.flush().and_then(|()| match &mut self.target {
+            Target::Staged { staged, .. } => {
+                fs::rename(&staged.temporary, &staged.place)?;
+                staged.renamed = true;
+                Ok(())
+            }
+            _ => Ok(()),
+        });
+        outcome.map_err(|source| Error::io("write", &self.path, source))
+    }
+}
+
+/// The same error again, which the type does not offer.
+pub(crate) fn copy(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
+fn refuse_terminal(file: &impl IsTerminal, path: &Path) -> Result<()> {
+    if !file.is_terminal() {
+        return Ok(());
+    }
+    let name = if path == Path::new(STDOUT) { "the standard output".into() } else { format!("`{}`", path.display()) };
+    Err(Error::Usage(format!("{name} is a terminal, which cannot show a picture's bytes; redirect it or give a file")))
+}
+
+fn open(path: &Path) -> io::Result<Target> {
+    let (place, mode) = match fs::metadata(path) {
+        Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+        // A link is followed, so that what it points to is replaced and not the link. A file that may not be written is not
+        // to be replaced either, although renaming would allow it.
+        Ok(found) if found.is_file() => {
+            OpenOptions::new().write(true).open(path)?;
+            (fs::canonicalize(path)?, Some(found.permissions()))
+        }
+        Ok(_) => return OpenOptions::new().write(true).open(path).map(Target::Straight),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (path.to_path_buf(), None),
+        Err(error) => return Err(error),
+    };
+    let (file, temporary) = stage(&place)?;
+    let staged = Staged { temporary, place, renamed: false };
+    if let Some(mode) = mode {
+        file.set_permissions(mode)?;
+    }
+    Ok(Target::Staged { file, staged })
+}
+
+/// Creates a new file beside `place`: `.name.tmp-PID`, with a number after it when an earlier process left such a file.
+fn stage(place: &Path) -> io::Result<(File, PathBuf)> {
+    let Some(name) = place.file_name().filter(|_| !ends_with_separator(place)) else {
+        return Err(io::ErrorKind::IsADirectory.into());
+    };
+    let mut attempt = 0;
+    loop {
+        let temporary = place.with_file_name(temporary_name(name, attempt));
+        match OpenOptions::new().write(true).create_new(true).open(&temporary) {
+            Ok(file) => return Ok((file, temporary)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 1000 => attempt += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn ends_with_separator(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().last().is_some_and(|&byte| std::path::is_separator(char::from(byte)))
+}
+
+fn temporary_name(name: &OsStr, attempt: u32) -> OsString {
+    /// File systems allow 255 bytes; a name near that is shortened to leave room for what is added.
+    const KEPT: usize = 200;
+    let mut temporary = OsString::from(".");
+    match name.to_str() {
+        Some(text) => temporary.push(&text[..text.floor_char_boundary(KEPT)]),
+        None if name.len() <= KEPT => temporary.push(name),
+        None => temporary.push("output"),
+    }
+    temporary.push(format!(".tmp-{}", std::process::id()));
+    if attempt > 0 {
+        temporary.push(format!("-{attempt}"));
+    }
+    temporary
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let outcome = match &mut self.target {
+            Target::Staged { file, .. } | Target::Straight(file) => file.write(bytes),
+            Target::Stdout(stdout) => stdout.write(bytes),
+            Target::Memory(cursor) => cursor.write(bytes),
+        };
+        self.keep(outcome)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let outcome = match &mut self.target {
+            Target::Staged { file, .. } | Target::Straight(file) => file.flush(),
+            Target::Stdout(stdout) => stdout.flush(),
+            Target::Memory(cursor) => cursor.flush(),
+        };
+        self.keep(outcome)
+    }
+}
+
+impl Seek for Output {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match &mut self.target {
+            Target::Staged { file, .. } => file.seek(to),
+            Target::Memory(cursor) => cursor.seek(to),
+            Target::Straight(_) | Target::Stdout(_) => Err(io::ErrorKind::NotSeekable.into()),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Pictures in memory, for programs that use the library.
+
+use super::bands::Layout;
+use super::formats::{Data, Header, Rows, format_for};
+use super::image::ImageOptions;
+use super::output::Output;
+use crate::colour::{Depth, Scratch};
+use crate::error::{Error, Result};
+use crate::parallel::{Done, Sink};
+use crate::sample::{Channels, Samples};
+use std::io;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A picture: 8-bit sRGB.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Red, green and blue of each pixel, rows from the top.
+    pub pixels: Vec<u8>,
+}
+
+impl Picture {
+    /// Writes the picture to a file in the format of the name's ending. It carries no scene.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when the ending names no format for colours, [`Error::Io`] when the file cannot be written; then what
+    /// was there before is unchanged.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let format = format_for(path, None)?;
+        if format.data != Data::Colours {
+            return Err(Error::Usage(format!("{} holds samples, but this picture has colours only", format.name)));
+        }
+        let mut output = Output::create(path)?;
+        let (width, height) = (self.width, self.height);
+        let header = Header { width, height, depth: Depth::Eight, channels: Channels::default(), scene: String::new() };
+        let mut rows = Whole(Some(&self.pixels));
+        format.write(&mut output, &header, &mut rows).map_err(|source| Error::io("write", path, source))?;
+        output.finish()
+    }
+}
+
+#[cfg(feature = "image")]
+impl From<Picture> for image::RgbImage {
+    /// The same pixels, not copied.
+    ///
+    /// # Panics
+    /// When the pixels are not as many as the sizes say.
+    fn from(picture: Picture) -> Self {
+        let Picture { width, height, pixels } = picture;
+        Self::from_raw(width, height, pixels).expect("a picture has width × height pixels")
+    }
+}
+
+/// All rows at once.
+struct Whole<'a>(Option<&'a [u8]>);
+
+impl Rows for Whole<'_> {
+    fn next_rows(&mut self) -> io::Result<Option<&[u8]>> {
+        Ok(self.0.take())
+    }
+}
+
+/// A sink that collects a [`Picture`].
+#[derive(Debug)]
+pub struct PictureSink {
+    options: ImageOptions,
+    picture: Mutex<Picture>,
+}
+
+impl PictureSink {
+    /// A sink with a black picture. Depth and scene of the options are not used.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when pixels would be cut by tiles.
+    pub fn new(options: ImageOptions) -> Result<Self> {
+        let (width, height) = options.size()?;
+        let pixels = vec![0; 3 * width as usize * height as usize];
+        let options = ImageOptions { depth: Depth::Eight, ..options };
+        Ok(Self { options, picture: Mutex::new(Picture { width, height, pixels }) })
+    }
+
+    /// The picture as it is now; what has not been computed is black.
+    pub fn picture(&self) -> MutexGuard<'_, Picture> {
+        self.picture.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The picture, after the run.
+    pub fn into_picture(self) -> Picture {
+        self.picture.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink for PictureSink {
+    fn done(&self, done: &Done<'_>) -> Result<()> {
+        let (mut pixels, mut scratch) = (Vec::new(), Scratch::default());
+        for piece in done.pieces() {
+            let tile = self.options.tiling.tile(piece.index);
+            self.options.paint(&Samples::new(tile, self.options.channels, piece.bytes), &mut pixels, &mut scratch);
+            let mut picture = self.picture();
+            let width = picture.width as usize;
+            let layout = Layout { planes: 1, bytes: 3 };
+            layout.copy(&pixels, self.options.area(tile), width, &mut picture.pixels);
+        }
+        Ok(())
+    }
+}
