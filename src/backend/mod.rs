@@ -1,8 +1,26 @@
 //! Who computes the pieces: the trait and the table of backends. A backend is one file and one line here.
 
-use crate::error::Result;
-use crate::parallel::{Report, Sink, Stop, Work};
+#[cfg(feature = "rayon")]
+mod rayon;
+mod serial;
+mod threads;
+
+use crate::error::{Error, Result};
+use crate::parallel::pin::Pinning;
+use crate::parallel::{Environment, Report, Schedule, Sink, Stop, Work, binding_in, process, worker_count_in};
+use std::fmt;
 use std::sync::Arc;
+
+/// Every backend, from the simplest on. Help, lists, completions and error messages are made from this.
+pub const BACKENDS: &[Entry] = &[
+    serial::ENTRY,
+    threads::ENTRY,
+    #[cfg(feature = "rayon")]
+    rayon::ENTRY,
+];
+
+/// The name of the backend that is used when none is asked for.
+pub const DEFAULT: &str = threads::ENTRY.name;
 
 /// Workers that live across runs.
 pub trait Session: Send {
@@ -12,4 +30,159 @@ pub trait Session: Send {
     /// # Errors
     /// The first error of the work or the sink, [`crate::Error::Panicked`], or [`crate::Error::Stopped`].
     fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report>;
+}
+
+/// How a session is opened. The default leaves everything to the environment and takes no times.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The number of workers, up to [`crate::parallel::MAX_WORKERS`]; 0 for what
+    /// [`worker_count`](crate::parallel::worker_count) says. A backend that is not parallel has one in any case.
+    pub workers: usize,
+    /// Who takes which pieces; `None` for what [`Schedule::runtime`] says.
+    pub schedule: Option<Schedule>,
+    /// Whether each worker keeps to one processor; `OMP_PROC_BIND` can ask for it as well.
+    pub pin: bool,
+    /// Whether times are taken for each claim, for sinks and reports that tell them.
+    pub timed: bool,
+}
+
+/// A backend as it is listed.
+#[derive(Clone)]
+pub struct Entry {
+    /// What it is called on the command line.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub help: &'static str,
+    /// The model of parallelism that it shows.
+    pub model: &'static str,
+    /// What it is called in Python's world.
+    pub counterpart: &'static str,
+    /// The schedules that it honours; those with a chunk are listed without.
+    pub schedules: &'static [Schedule],
+    /// Whether it can have more than one worker.
+    pub parallel: bool,
+    probe: fn() -> std::result::Result<(), String>,
+    open: fn(Setup) -> Result<Box<dyn Session>>,
+}
+
+/// What an entry's `open` is given: the options with everything decided and checked.
+struct Setup {
+    workers: usize,
+    schedule: Schedule,
+    pinning: Option<Pinning>,
+    timed: bool,
+}
+
+/// The backend called `name`.
+///
+/// # Errors
+/// [`Error::Usage`] that lists those there are.
+pub fn find(name: &str) -> Result<&'static Entry> {
+    BACKENDS.iter().find(|entry| entry.name == name).ok_or_else(|| {
+        let known: Vec<_> = BACKENDS.iter().map(|entry| entry.name).collect();
+        Error::Usage(format!("backend `{name}` is unknown; there are {}", known.join(", ")))
+    })
+}
+
+impl Entry {
+    /// Why the backend cannot run here, in a few words, if it cannot.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn probe(&self) -> std::result::Result<(), String> {
+        (self.probe)()
+    }
+
+    /// Starts the workers.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when an option or a variable is not allowed, or the backend does not honour the schedule;
+    /// [`Error::Unsupported`] when the backend, so many workers, or pinning cannot be had here.
+    pub fn open(&self, options: &Options) -> Result<Box<dyn Session>> {
+        let setup = self.set_up(options, &process)?;
+        (self.open)(setup)
+    }
+
+    fn set_up(&self, options: &Options, environment: &Environment<'_>) -> Result<Setup> {
+        let (schedule, variable) = match options.schedule {
+            Some(schedule) => (schedule, None),
+            None => Schedule::from_environment(environment)?,
+        };
+        if !self.schedules.iter().any(|honoured| honoured.serves(schedule)) {
+            let honoured: Vec<_> = self.schedules.iter().map(|schedule| schedule.usage()).collect();
+            return Err(Error::Usage(format!(
+                "backend `{}` does not honour the schedule `{schedule}`{}; it honours {}",
+                self.name,
+                variable.map_or(String::new(), |name| format!(" from {name}")),
+                honoured.join(", ")
+            )));
+        }
+        let explicit = (options.workers > 0).then_some(options.workers);
+        let asked = worker_count_in(explicit, environment)?;
+        let workers = if self.parallel { asked } else { 1 };
+        let binding = binding_in(options.pin, environment)?;
+        self.probe().map_err(|why| Error::Unsupported(format!("backend `{}` cannot run here: {why}", self.name)))?;
+        let pinning = binding.map(|binding| Pinning::new(binding, workers)).transpose()?;
+        Ok(Setup { workers, schedule, pinning, timed: options.timed })
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry").field("name", &self.name).field("schedules", &self.schedules).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sound() {
+        for entry in BACKENDS {
+            assert_eq!(find(entry.name).unwrap().name, entry.name, "names are unique");
+            assert!(!entry.help.contains('\n') && !entry.help.is_empty());
+            assert!(entry.schedules.contains(&Schedule::AUTO), "{} has a schedule of its own choice", entry.name);
+            assert_eq!(entry.probe(), Ok(()), "{} runs here", entry.name);
+        }
+        assert!(find(DEFAULT).unwrap().parallel);
+        let error = find("thread").unwrap_err().to_string();
+        assert!(error.starts_with("backend `thread` is unknown; there are serial, threads"), "{error}");
+    }
+
+    #[test]
+    fn what_a_backend_does_not_honour_is_refused_with_what_it_does() {
+        let serial = find("serial").unwrap();
+        let variable = |name: &str| (name == "OMP_SCHEDULE").then(|| "guided,4".to_owned());
+        let refusal = |result: Result<Setup>| match result {
+            Err(Error::Usage(text)) => text,
+            other => panic!("{:?}", other.err()),
+        };
+        let text = refusal(serial.set_up(&Options::default(), &variable));
+        assert_eq!(
+            text,
+            "backend `serial` does not honour the schedule `guided,4` from OMP_SCHEDULE; it honours static[,chunk], auto"
+        );
+        let asked = Options { schedule: Some(Schedule::STEALING), ..Options::default() };
+        assert!(refusal(serial.set_up(&asked, &|_| None)).contains("`nonmonotonic:dynamic`; it honours"));
+        let text = refusal(serial.set_up(&Options { workers: 5000, ..Options::default() }, &|_| None));
+        assert!(text.contains("from 1 to 4096"), "{text}");
+    }
+
+    #[test]
+    fn the_environment_decides_what_is_not_asked_for() {
+        let variable = |name: &str| match name {
+            "FRACTAL_WORKERS" => Some("3".to_owned()),
+            "FRACTAL_SCHEDULE" => Some("static,2".to_owned()),
+            _ => None,
+        };
+        let setup = find("threads").unwrap().set_up(&Options::default(), &variable).unwrap();
+        assert_eq!((setup.workers, setup.schedule.to_string().as_str()), (3, "static,2"));
+        assert!(setup.pinning.is_none());
+        let asked = Options { workers: 2, schedule: Some(Schedule::GUIDED), pin: true, timed: true };
+        let setup = find("threads").unwrap().set_up(&asked, &variable).unwrap();
+        assert_eq!((setup.workers, setup.schedule, setup.timed), (2, Schedule::GUIDED, true));
+        assert!(setup.pinning.is_some());
+        assert_eq!(find("serial").unwrap().set_up(&Options::default(), &variable).unwrap().workers, 1);
+    }
 }

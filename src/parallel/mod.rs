@@ -1,13 +1,23 @@
 //! Running independent pieces of work, whatever they are and whoever computes them.
 
+mod claims;
+mod environment;
 mod job;
+mod panics;
+pub(crate) mod pin;
 mod report;
+mod schedule;
 mod sink;
 mod stop;
+pub(crate) mod team;
 mod work;
 
+pub use claims::{Claims, Loop};
+pub use environment::{Binding, MAX_WORKERS, worker_count};
+pub(crate) use environment::{Environment, binding_in, process, worker_count_in};
 pub use job::{Job, Worker};
 pub use report::{Report, WorkerReport};
+pub use schedule::{Kind, Order, Schedule};
 pub use sink::{Discard, Done, Piece, RunInfo, Sink, Tee};
 pub use stop::Stop;
 pub use work::{Claim, Prepared, Recipe, Work};

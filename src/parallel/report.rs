@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct WorkerReport {
     /// The worker's number.
     pub index: usize,
-    /// Time spent in computing claims; the time in sinks and in waiting is not in it.
+    /// Time spent in computing claims; the time in sinks and in waiting is not in it. 0 when the run took no times.
     pub busy: Duration,
     /// Pieces computed.
     pub pieces: usize,
@@ -17,6 +17,17 @@ pub struct WorkerReport {
     pub executed: u64,
     /// Operations that the results are worth, however they were computed.
     pub useful: u64,
+}
+
+impl WorkerReport {
+    /// Adds what `other` says, but for its number.
+    pub fn add(&mut self, other: &Self) {
+        self.busy += other.busy;
+        self.pieces += other.pieces;
+        self.claims += other.claims;
+        self.executed += other.executed;
+        self.useful += other.useful;
+    }
 }
 
 /// What a run cost.
@@ -45,13 +56,15 @@ impl Report {
         self.workers.iter().map(|w| w.useful).sum()
     }
 
-    /// Useful busy seconds over workers × wall: 1 when every worker computed all the time. NaN when nothing ran.
+    /// Busy seconds over workers × wall: 1 when every worker computed all the time; 0 when the run took no times. NaN when
+    /// nothing ran.
     pub fn efficiency(&self) -> f64 {
         let busy: f64 = self.workers.iter().map(|w| w.busy.as_secs_f64()).sum();
         busy / (self.workers.len() as f64 * self.wall.as_secs_f64())
     }
 
-    /// The busiest worker's time over the mean, less 1: 0 when the load was balanced. NaN when nothing ran.
+    /// The busiest worker's time over the mean, less 1: 0 when the load was balanced. NaN when nothing ran or the
+    /// run took no times.
     pub fn imbalance(&self) -> f64 {
         let busy = || self.workers.iter().map(|w| w.busy.as_secs_f64());
         let mean = busy().sum::<f64>() / self.workers.len() as f64;

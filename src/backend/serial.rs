@@ -1,0 +1,42 @@
+//! One worker, the calling thread, piece after piece: the reference that every other backend must equal.
+//!
+//! Python's counterpart is a `for` loop. Choose it to debug, to profile a kernel, or as the base of a speed-up.
+
+use super::{Entry, Session, Setup};
+use crate::error::Result;
+use crate::parallel::{Job, Report, Schedule, Sink, Stop, Work, Worker};
+use std::sync::Arc;
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "serial",
+    help: "one worker that computes the pieces in order: the reference",
+    model: "no parallelism",
+    counterpart: "a for loop",
+    schedules: &[Schedule::STATIC, Schedule::AUTO],
+    parallel: false,
+    probe: || Ok(()),
+    open: |setup| Ok(Box::new(Serial { worker: Worker::new(0), setup })),
+};
+
+struct Serial {
+    worker: Worker,
+    setup: Setup,
+}
+
+impl Session for Serial {
+    fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
+        let Setup { schedule, timed, ref pinning, .. } = self.setup;
+        let job = Job::begin(ENTRY.name, 1, timed, work, sink, stop)?;
+        let _pinned = pinning.as_ref().map(|pinning| pinning.pin(0)).transpose()?;
+        let chunk = schedule.chunk().map_or(job.pieces(), |chunk| chunk as usize);
+        let mut rest = 0..job.pieces();
+        while !rest.is_empty() {
+            let claim = rest.start..rest.end.min(rest.start.saturating_add(chunk));
+            rest.start = claim.end;
+            if job.execute(&mut self.worker, claim).is_break() {
+                break;
+            }
+        }
+        job.end(&schedule.to_string(), vec![self.worker.take_report()])
+    }
+}

@@ -1,0 +1,51 @@
+//! A persistent team of threads that share one loop, as an OpenMP program does with `parallel for`.
+//!
+//! Python's counterpart is PyMP, or `threading` with a queue of rows, were it not for the interpreter's lock. Choose it for
+//! everything on one machine: it has all schedules, hands out pieces in order unless told otherwise, and starts a run in
+//! microseconds, since its threads wait for the next one.
+
+use super::{Entry, Session};
+use crate::error::Result;
+use crate::parallel::team::Team;
+use crate::parallel::{Job, Report, Schedule, Sink, Stop, Work, Worker};
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "threads",
+    help: "a persistent team of threads that share one loop, under any schedule",
+    model: "threads, fork-join",
+    counterpart: "PyMP, threading",
+    schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
+    parallel: true,
+    probe: || Ok(()),
+    open: |setup| {
+        let workers = (0..setup.workers).map(|index| Mutex::new(Worker::new(index))).collect();
+        let team = Team::new(setup.workers, setup.pinning)?;
+        Ok(Box::new(Threads { team, workers, schedule: setup.schedule, timed: setup.timed }))
+    },
+};
+
+struct Threads {
+    team: Team,
+    /// Each member locks its own for a whole run.
+    workers: Arc<[Mutex<Worker>]>,
+    schedule: Schedule,
+    timed: bool,
+}
+
+impl Session for Threads {
+    fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
+        let job = Arc::new(Job::begin(ENTRY.name, self.team.len(), self.timed, work, sink, stop)?);
+        let schedule = self.schedule.with_auto_limit(job.grain());
+        let (shared, workers) = (job.clone(), self.workers.clone());
+        let outcome = self.team.run(Arc::new(move |member| {
+            let mut worker = workers[member.index()].lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = member.for_each(0..shared.pieces(), schedule, |claim| shared.execute(&mut worker, claim));
+        }));
+        if let Err(payload) = outcome {
+            job.lost(payload.as_ref());
+        }
+        let report = |worker: &Mutex<Worker>| worker.lock().unwrap_or_else(PoisonError::into_inner).take_report();
+        job.end(&self.schedule.to_string(), self.workers.iter().map(report).collect())
+    }
+}
