@@ -4,10 +4,13 @@ pub mod backend;
 pub mod colour;
 pub mod error;
 pub mod kernel;
+pub mod number;
 pub mod parallel;
 pub mod plane;
 pub mod sample;
+pub mod scene;
 pub mod sink;
 pub mod tile;
 
 pub use error::{Error, Result};
+pub use scene::Scene;

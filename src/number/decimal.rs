@@ -1,0 +1,217 @@
+//! Decimal numbers of any precision, kept exactly as they were typed.
+
+use super::round::Ratio;
+use dashu_int::{IBig, UBig};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::{fmt, str::FromStr};
+
+/// The largest number of digits, not counting those of the exponent.
+pub const MAX_DIGITS: usize = 100_000;
+
+/// The largest absolute value of an exponent.
+pub const MAX_EXPONENT: i64 = 1_000_000;
+
+/// The largest number of significant digits that a plain (unquoted) number in a file may have: an `f64` keeps these.
+const PLAIN_DIGITS: usize = 15;
+
+/// An exact decimal number: `-0.75`, `5.1e-5`, `1e-2000`.
+///
+/// Equality is that of the text, since the text is what files keep; compare [`Decimal::ratio`]s for that of the value.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Decimal {
+    text: Box<str>,
+}
+
+/// Why a text is not a [`Decimal`]; the sentence goes after the name of the thing that it was for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseDecimalError(String);
+
+impl fmt::Display for ParseDecimalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ParseDecimalError {}
+
+impl Decimal {
+    /// The shortest decimal that reads back as this `f64`; `None` unless it is finite.
+    pub fn from_f64(value: f64) -> Option<Self> {
+        value.is_finite().then(|| Self { text: format!("{value:?}").into() })
+    }
+
+    /// The text as it was typed, without surrounding space.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The exact value.
+    pub fn ratio(&self) -> Ratio {
+        let (mantissa, exponent) = split(&self.text);
+        let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+        let magnitude = IBig::from(UBig::from_str_radix(&digits, 10).expect("digits"));
+        let num = if mantissa.starts_with('-') { -magnitude } else { magnitude };
+        let fraction = mantissa.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+        let exponent = exponent - fraction as i64;
+        let power = UBig::from(10u8).pow(exponent.unsigned_abs() as usize);
+        if exponent >= 0 { Ratio { num: num * power, den: UBig::ONE } } else { Ratio { num, den: power } }
+    }
+
+    /// The nearest `f64`, ties to even.
+    pub fn to_f64(&self) -> f64 {
+        match self.order() {
+            None => 0.0,
+            Some(order) if order < -400 => 0.0,
+            Some(order) if order > 400 => f64::INFINITY * f64::from(self.signum()),
+            // The standard library rounds correctly whatever the length, but not for the largest exponents.
+            Some(_) => 0.0 + self.text.parse::<f64>().expect("a decimal is a number"),
+        }
+    }
+
+    /// -1, 0 or 1.
+    pub fn signum(&self) -> i32 {
+        match self.order() {
+            None => 0,
+            Some(_) => {
+                if self.text.starts_with('-') {
+                    -1
+                } else {
+                    1
+                }
+            }
+        }
+    }
+
+    /// The largest k with 10ᵏ ≤ |value|; `None` for 0. Costs a look at the text only.
+    pub fn order(&self) -> Option<i64> {
+        let (mantissa, exponent) = split(&self.text);
+        let digits = || mantissa.bytes().filter(u8::is_ascii_digit);
+        let whole = mantissa.bytes().take_while(|&b| b != b'.').filter(u8::is_ascii_digit).count();
+        let first = digits().position(|b| b != b'0')?;
+        Some(whole as i64 - 1 - first as i64 + exponent)
+    }
+}
+
+/// Mantissa and exponent of a text that was checked.
+fn split(text: &str) -> (&str, i64) {
+    match text.split_once(['e', 'E']) {
+        None => (text, 0),
+        Some((mantissa, exponent)) => (mantissa, exponent.parse().expect("a checked exponent")),
+    }
+}
+
+impl FromStr for Decimal {
+    type Err = ParseDecimalError;
+
+    fn from_str(text: &str) -> Result<Self, ParseDecimalError> {
+        let text = text.trim();
+        let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+            None => (text, None),
+            Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        };
+        let unsigned = mantissa.strip_prefix(['+', '-']).unwrap_or(mantissa);
+        let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+        let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+        let sound = digits(whole) && digits(fraction) && !(whole.is_empty() && fraction.is_empty());
+        let exponent = exponent.map(|exponent| {
+            let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+            let sound = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+            sound.then(|| exponent.parse::<i64>().unwrap_or(i64::MAX))
+        });
+        if !sound || exponent == Some(None) {
+            return Err(ParseDecimalError(format!(
+                "{} is not a decimal number such as -0.75 or 5.1e-5",
+                if text.is_empty() { "an empty text".into() } else { format!("`{}`", shorten(text)) }
+            )));
+        }
+        let length = whole.len() + fraction.len();
+        if length > MAX_DIGITS {
+            return Err(ParseDecimalError(format!(
+                "a number of {length} digits is too long: at most {MAX_DIGITS} are allowed"
+            )));
+        }
+        if exponent.flatten().is_some_and(|exponent| exponent.unsigned_abs() > MAX_EXPONENT as u64) {
+            return Err(ParseDecimalError(format!(
+                "the exponent of `{}` is out of range: -{MAX_EXPONENT} to {MAX_EXPONENT} is allowed",
+                shorten(text)
+            )));
+        }
+        Ok(Self { text: text.into() })
+    }
+}
+
+/// A text for a message: printable, and only its beginning when it is long.
+pub(crate) fn shorten(text: &str) -> String {
+    const SHOWN: usize = 40;
+    let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let mut short: String = text.chars().take(SHOWN).map(printable).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+impl fmt::Debug for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Decimal({})", shorten(&self.text))
+    }
+}
+
+impl From<i32> for Decimal {
+    fn from(value: i32) -> Self {
+        Self { text: value.to_string().into() }
+    }
+}
+
+impl Serialize for Decimal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Decimal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+/// Reads a quoted decimal, or a plain number that is short enough to have kept its digits.
+struct Reader;
+
+impl de::Visitor<'_> for Reader {
+    type Value = Decimal;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a decimal number in quotes, such as \"-0.75\" or \"5.1e-5\"")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Decimal, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Decimal, E> {
+        value.to_string().parse().map_err(E::custom)
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Decimal, E> {
+        value.to_string().parse().map_err(E::custom)
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Decimal, E> {
+        let decimal = Decimal::from_f64(value)
+            .ok_or_else(|| E::custom(format!("`{value}` is not a decimal number such as -0.75 or 5.1e-5")))?;
+        let digits = split(&decimal.text).0.bytes().filter(u8::is_ascii_digit).skip_while(|&b| b == b'0').count();
+        if digits > PLAIN_DIGITS {
+            return Err(E::custom(format!(
+                "{decimal} has more digits than a plain number keeps: write it in quotes, \"…\", so that none is lost"
+            )));
+        }
+        Ok(decimal)
+    }
+}

@@ -1,0 +1,12 @@
+//! Numbers that `f64` cannot hold: exact decimals, and how exact values are rounded.
+//!
+//! Nothing here knows of pictures.
+
+mod angle;
+mod decimal;
+mod round;
+
+pub use angle::sin_cos_degrees;
+pub(crate) use decimal::shorten;
+pub use decimal::{Decimal, MAX_DIGITS, MAX_EXPONENT, ParseDecimalError};
+pub use round::{Ratio, ldexp};

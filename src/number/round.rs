@@ -1,0 +1,158 @@
+//! From exact values to the nearest `f64`, ties to even: the one place where an exact number loses digits.
+
+use dashu_int::ops::{BitTest, DivRem, UnsignedAbs};
+use dashu_int::{IBig, Sign, UBig};
+
+/// An exact rational number; the denominator is positive, the fraction need not be in lowest terms.
+#[derive(Clone, Debug)]
+pub struct Ratio {
+    /// Numerator.
+    pub num: IBig,
+    /// Denominator, at least 1.
+    pub den: UBig,
+}
+
+impl Ratio {
+    /// The nearest `f64`, ties to even. Too large values become infinite; zero has no sign.
+    pub fn to_f64(&self) -> f64 {
+        let (quotient, exponent) = self.leading_bits();
+        let sign = self.num.sign();
+        let value = round_big(&quotient, exponent);
+        if sign == Sign::Negative { 0.0 - value } else { value }
+    }
+
+    /// The binary logarithm of the absolute value, to a few units of the 15th digit however small the value is;
+    /// minus infinity for 0.
+    pub fn log2(&self) -> f64 {
+        let (quotient, exponent) = self.leading_bits();
+        round_big(&quotient, 0).log2() + exponent as f64
+    }
+
+    /// The largest integer k with 2ᵏ ≤ |value|; `None` for 0. Integer arithmetic alone, hence the same on every machine.
+    pub fn floor_log2(&self) -> Option<i64> {
+        let (quotient, exponent) = self.leading_bits();
+        (!quotient.is_zero()).then(|| quotient.bit_len() as i64 - 1 + exponent)
+    }
+
+    /// Whether the value is 0.
+    pub fn is_zero(&self) -> bool {
+        self.num.is_zero()
+    }
+
+    /// |value| = quotient·2^exponent with at least 65 bits of quotient, whose last bit is also set when digits were cut off: it can
+    /// be rounded like the exact value.
+    fn leading_bits(&self) -> (UBig, i64) {
+        let num = (&self.num).unsigned_abs();
+        let shift = 66 + self.den.bit_len() as i64 - num.bit_len() as i64;
+        let (quotient, remainder) = if shift >= 0 {
+            (num << shift as usize).div_rem(&self.den)
+        } else {
+            num.div_rem(&self.den << (-shift) as usize)
+        };
+        ((quotient << 1) + UBig::from(u8::from(!remainder.is_zero())), -shift - 1)
+    }
+
+    /// The largest integer n with n·2^-bits ≤ value, and whether it is equal.
+    pub fn floor_scaled(&self, bits: i64) -> (IBig, bool) {
+        use dashu_int::ops::DivRemEuclid;
+        let den = IBig::from(self.den.clone());
+        let (quotient, remainder) = if bits >= 0 {
+            (&self.num << bits as usize).div_rem_euclid(den)
+        } else {
+            (&self.num).div_rem_euclid(den << (-bits) as usize)
+        };
+        (quotient, remainder.is_zero())
+    }
+}
+
+/// value·2^exponent as the nearest `f64`, ties to even.
+fn round_big(value: &UBig, exponent: i64) -> f64 {
+    let excess = value.bit_len().saturating_sub(127);
+    let cut = value.trailing_zeros().is_some_and(|zeros| zeros < excess);
+    let top = u128::try_from(value >> excess).expect("127 bits fit 128");
+    ldexp(top << 1 | u128::from(cut), exponent + excess as i64 - 1)
+}
+
+/// value·2^exponent as the nearest `f64`, ties to even; infinite when too large.
+pub fn ldexp(value: u128, exponent: i64) -> f64 {
+    const MANTISSA: i64 = f64::MANTISSA_DIGITS as i64;
+    /// Exponent of the last place of the smallest numbers.
+    const LAST: i64 = f64::MIN_EXP as i64 - MANTISSA;
+    let bits = i64::from(128 - value.leading_zeros());
+    if bits == 0 || bits + exponent < LAST {
+        return 0.0;
+    }
+    // Digits below the last place of the result, at least none.
+    let below = (bits - MANTISSA).max(LAST - exponent).max(0);
+    let (mut kept, place) = if below > 127 { (0, exponent + below) } else { (value >> below, exponent + below) };
+    if below > 0 {
+        let half = 1u128 << (below - 1).min(127);
+        let rest = if below > 127 { value } else { value & ((1u128 << below) - 1) };
+        kept += u128::from(rest > half || (rest == half && kept & 1 == 1));
+    }
+    // Exact from here: at most 53 bits, times a power of two in two factors that are both normal numbers.
+    if place + 64 - i64::from((kept as u64).leading_zeros()) > i64::from(f64::MAX_EXP) {
+        return f64::INFINITY;
+    }
+    let half = place / 2;
+    kept as f64 * power_of_two(half) * power_of_two(place - half)
+}
+
+/// 2^exponent for exponents of normal numbers.
+fn power_of_two(exponent: i64) -> f64 {
+    f64::from_bits(((exponent + 1023) as u64) << 52)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ratio(num: i64, den: u64) -> f64 {
+        Ratio { num: num.into(), den: den.into() }.to_f64()
+    }
+
+    #[test]
+    fn small_fractions_are_the_quotients_of_the_processor() {
+        for num in -200..200 {
+            for den in 1..60u64 {
+                assert_eq!(ratio(num, den), num as f64 / den as f64, "{num}/{den}");
+            }
+        }
+        assert!(ratio(0, 7).is_sign_positive());
+    }
+
+    #[test]
+    fn ldexp_agrees_with_the_processor_over_all_exponents() {
+        for exponent in -1080..1000 {
+            let expected = 2f64.powi(exponent / 2) * 2f64.powi(exponent - exponent / 2);
+            assert_eq!(ldexp(1, exponent.into()), expected, "2^{exponent}");
+            assert_eq!(ldexp(1 << 100, i64::from(exponent) - 100), expected, "2^{exponent}");
+        }
+        assert_eq!(ldexp(u128::MAX, 896), f64::INFINITY);
+        assert_eq!(ldexp((1 << 53) - 1, 971), f64::MAX);
+        assert_eq!(ldexp((1 << 54) - 1, 970), f64::INFINITY);
+    }
+
+    #[test]
+    fn ties_go_to_even_and_one_more_digit_breaks_them() {
+        let one: u128 = 1 << 60;
+        let half_place: u128 = 1 << 7;
+        assert_eq!(ldexp(one + half_place, -60), 1.0);
+        assert_eq!(ldexp(one + half_place + 1, -60), 1.0 + f64::EPSILON);
+        assert_eq!(ldexp(one + 3 * half_place, -60), 1.0 + 2.0 * f64::EPSILON);
+        // The same halfway to the smallest number above 0.
+        assert_eq!(ldexp(1, -1075), 0.0);
+        assert_eq!(ldexp((1 << 80) + 1, -1155), f64::from_bits(1));
+        assert_eq!(ldexp(3, -1075), f64::from_bits(2));
+    }
+
+    #[test]
+    fn logarithms_do_not_underflow() {
+        let tiny = Ratio { num: 3.into(), den: UBig::ONE << 9000 };
+        assert!((tiny.log2() - (3f64.log2() - 9000.0)).abs() < 1e-9);
+        assert_eq!(tiny.floor_log2(), Some(-8999));
+        assert_eq!(tiny.to_f64(), 0.0);
+        let zero = Ratio { num: 0.into(), den: 5u8.into() };
+        assert_eq!((zero.log2(), zero.floor_log2()), (f64::NEG_INFINITY, None));
+    }
+}

@@ -1,0 +1,192 @@
+//! Setting single keys of a scene from text, as the command line does.
+
+use super::{Extent, MaxIterations, Quality, Scene};
+use crate::number::{Decimal, shorten};
+
+/// A key of a scene that can be set from text.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// The name, with the table that it is in: `view.re`.
+    pub name: &'static str,
+    /// What it is, and what is allowed, in a few words.
+    pub help: &'static str,
+    /// Sets it; on failure, why the text is not a value, or nothing when the help says all.
+    set: fn(&mut Scene, &str) -> Result<(), Option<String>>,
+}
+
+/// All keys, in the order of a scene file.
+pub static KEYS: &[Key] = &[
+    Key { name: "version", help: "the version of the format, 1", set: |s, v| parse(v).map(|v| s.version = v) },
+    Key {
+        name: "name",
+        help: "a short name, or nothing",
+        set: |s, v| {
+            s.name = text(v);
+            Ok(())
+        },
+    },
+    Key {
+        name: "title",
+        help: "a title, or nothing",
+        set: |s, v| {
+            s.title = text(v);
+            Ok(())
+        },
+    },
+    Key {
+        name: "formula",
+        help: "the name of a formula",
+        set: |s, v| {
+            s.formula = v.into();
+            Ok(())
+        },
+    },
+    Key { name: "power", help: "a whole number from 2 to 8", set: |s, v| parse(v).map(|v| s.power = v) },
+    Key { name: "julia", help: "two decimal numbers such as -0.8,0.156, or none", set: set_julia },
+    Key {
+        name: "view.re",
+        help: "a decimal number such as -0.75",
+        set: |s, v| decimal(v).map(|v| s.view.re = Some(v)),
+    },
+    Key { name: "view.im", help: "a decimal number such as 0.1", set: |s, v| decimal(v).map(|v| s.view.im = Some(v)) },
+    Key {
+        name: "view.width",
+        help: "a decimal number above 0 such as 5.1e-5",
+        set: |s, v| decimal(v).map(|v| s.set_extent(Extent::Width(v))),
+    },
+    Key {
+        name: "view.zoom",
+        help: "a decimal number above 0 such as 1e6",
+        set: |s, v| decimal(v).map(|v| s.set_extent(Extent::Zoom(v))),
+    },
+    Key { name: "view.rotation", help: "degrees such as 45", set: |s, v| parse(v).map(|v| s.view.rotation = v) },
+    Key { name: "image.size", help: "width and height in pixels such as 1920x1080", set: set_size },
+    Key {
+        name: "image.samples",
+        help: "a whole number from 1 to 16",
+        set: |s, v| parse(v).map(|v| s.image.samples = v),
+    },
+    Key { name: "iteration.max", help: "a whole number from 1 to 4294966270, or auto", set: set_max },
+    Key {
+        name: "iteration.escape_radius",
+        help: "a number from 2 to 1e10",
+        set: |s, v| parse(v).map(|v| s.iteration.escape_radius = v),
+    },
+    Key { name: "iteration.quality", help: "draft, normal or exact", set: set_quality },
+    Key {
+        name: "colour.colouring",
+        help: "the name of a colouring",
+        set: |s, v| {
+            s.colour.colouring = v.into();
+            Ok(())
+        },
+    },
+    Key {
+        name: "colour.palette",
+        help: "the name of a palette",
+        set: |s, v| {
+            s.colour.palette = v.into();
+            Ok(())
+        },
+    },
+    Key {
+        name: "colour.interior",
+        help: "a colour such as #000000",
+        set: |s, v| {
+            s.colour.interior = v.into();
+            Ok(())
+        },
+    },
+    Key { name: "colour.density", help: "a number above 0", set: |s, v| parse(v).map(|v| s.colour.density = v) },
+    Key { name: "colour.offset", help: "a number such as 0.25", set: |s, v| parse(v).map(|v| s.colour.offset = v) },
+];
+
+/// Sets a key from `key=value`.
+pub(super) fn set(scene: &mut Scene, assignment: &str) -> Result<(), String> {
+    let Some((name, value)) = assignment.split_once('=') else {
+        return Err(format!(
+            "`{}` sets nothing: `key=value` is wanted, for example `iteration.max=5000`",
+            shorten(assignment)
+        ));
+    };
+    let (name, value) = (name.trim(), unquoted(value.trim()));
+    let key = KEYS.iter().find(|key| key.name == name).or_else(|| {
+        // The last part of a name is enough, since none occurs twice.
+        KEYS.iter().find(|key| key.name.rsplit('.').next() == Some(name))
+    });
+    let Some(key) = key else {
+        let known: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+        return Err(format!("there is no key `{}` in a scene; the keys are {}", shorten(name), known.join(", ")));
+    };
+    let mut changed = scene.clone();
+    (key.set)(&mut changed, value).map_err(|why| match why {
+        Some(why) => format!("`{}`: {why}", key.name),
+        None => format!("`{}` cannot be `{}`: {} is wanted", key.name, shorten(value), key.help),
+    })?;
+    if let Some(fault) = changed.find_fault() {
+        return Err(fault);
+    }
+    *scene = changed;
+    Ok(())
+}
+
+/// The value without the quotes that a file would need.
+fn unquoted(value: &str) -> &str {
+    value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value)
+}
+
+fn text(value: &str) -> Option<String> {
+    (!value.is_empty()).then(|| value.into())
+}
+
+fn parse<T: std::str::FromStr>(value: &str) -> Result<T, Option<String>> {
+    value.parse().map_err(|_| None)
+}
+
+fn decimal(value: &str) -> Result<Decimal, Option<String>> {
+    value.parse().map_err(|error| Some(format!("{error}")))
+}
+
+fn set_julia(scene: &mut Scene, value: &str) -> Result<(), Option<String>> {
+    scene.julia = match value {
+        "none" | "" => None,
+        _ => {
+            let list = value.strip_prefix('[').and_then(|value| value.strip_suffix(']')).unwrap_or(value);
+            let (re, im) = list.split_once(',').ok_or(None)?;
+            Some([decimal(unquoted(re.trim()))?, decimal(unquoted(im.trim()))?])
+        }
+    };
+    Ok(())
+}
+
+fn set_size(scene: &mut Scene, value: &str) -> Result<(), Option<String>> {
+    let list = value.strip_prefix('[').and_then(|value| value.strip_suffix(']')).unwrap_or(value);
+    let (width, height) = list.split_once(['x', 'X', '×', ',']).ok_or(None)?;
+    scene.image.size = (parse(width.trim())?, parse(height.trim())?);
+    Ok(())
+}
+
+fn set_max(scene: &mut Scene, value: &str) -> Result<(), Option<String>> {
+    scene.iteration.max = if value == "auto" { MaxIterations::Auto } else { MaxIterations::Count(parse(value)?) };
+    Ok(())
+}
+
+fn set_quality(scene: &mut Scene, value: &str) -> Result<(), Option<String>> {
+    scene.iteration.quality = match value {
+        "draft" => Quality::Draft,
+        "normal" => Quality::Normal,
+        "exact" => Quality::Exact,
+        _ => return Err(None),
+    };
+    Ok(())
+}
+
+impl Scene {
+    /// Sets how much is seen, in place of the width or zoom that was there.
+    pub fn set_extent(&mut self, extent: Extent) {
+        (self.view.width, self.view.zoom) = match extent {
+            Extent::Width(width) => (Some(width), None),
+            Extent::Zoom(zoom) => (None, Some(zoom)),
+        };
+    }
+}

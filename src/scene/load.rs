@@ -1,0 +1,125 @@
+//! Where scenes come from: names, files, standard input; and what to say when they are none.
+
+use super::{PLACES, Scene, picture};
+use crate::error::{Error, Result};
+use crate::number::shorten;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// The largest size of a scene in text: enough for every number in it at its largest.
+pub const MAX_SCENE_BYTES: usize = 1 << 20;
+
+/// See [`Scene::load`].
+pub(super) fn load(argument: &str) -> Result<Scene> {
+    if argument == "-" {
+        let head = read_head(io::stdin().lock()).map_err(|source| Error::io("read", "standard input", source))?;
+        return from_bytes(&head, false).map_err(|why| Error::Input(format!("standard input {why}")));
+    }
+    if let Some(place) = PLACES.iter().find(|place| place.name == argument) {
+        return Ok(place.scene());
+    }
+    let path = Path::new(argument);
+    let head = match File::open(path) {
+        Ok(file) => {
+            // A directory opens like a file and fails when it is read, in words that help nobody.
+            if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+                return Err(Error::Input(format!("`{}` is a directory, not a scene or a picture", shorten(argument))));
+            }
+            read_head(file)
+        }
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => {
+            let places: Vec<_> = PLACES.iter().map(|place| place.name).collect();
+            return Err(Error::Usage(format!(
+                "there is no file and no place `{}`; the places are {}",
+                shorten(argument),
+                places.join(", ")
+            )));
+        }
+        Err(error) => Err(error),
+    };
+    let head = head.map_err(|source| Error::io("read", path, source))?;
+    let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+    from_bytes(&head, is_json).map_err(|why| Error::Input(format!("`{}` {why}", path.display())))
+}
+
+/// The beginning of a file, as much as any scene may need.
+fn read_head(source: impl Read) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    source.take(picture::MAX_HEAD_BYTES as u64).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// A scene from the bytes of a file, by their content. The error goes after the name of the file.
+pub(super) fn from_bytes(bytes: &[u8], is_json: bool) -> std::result::Result<Scene, String> {
+    if let Some(text) = picture::scene_text(bytes) {
+        return from_text(&text?, false).map_err(|why| format!("carries a scene that is none: {why}"));
+    }
+    if bytes.contains(&0) {
+        return Err("is neither a scene (TOML or JSON) nor a picture that carries one (PNG or EXR)".into());
+    }
+    if bytes.len() > MAX_SCENE_BYTES {
+        return Err(format!("is too long for a scene: at most {MAX_SCENE_BYTES} bytes are allowed"));
+    }
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| "is neither a scene (TOML or JSON in UTF-8) nor a picture that carries one (PNG or EXR)")?;
+    from_text(text, is_json).map_err(|why| format!("is not a scene: {why}"))
+}
+
+fn from_text(text: &str, is_json: bool) -> std::result::Result<Scene, String> {
+    if is_json || text.trim_start().starts_with('{') { from_json(text) } else { from_toml(text) }
+}
+
+/// See [`Scene::from_toml`].
+pub(super) fn from_toml(text: &str) -> std::result::Result<Scene, String> {
+    let scene: Scene = toml::from_str(text).map_err(|error| {
+        let place = error.span().map(|span| {
+            let before = &text[..span.start.min(text.len())];
+            let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+            format!("line {}, column {}: ", before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+        });
+        format!("{}{}", place.unwrap_or_default(), tidy(error.message()))
+    })?;
+    checked(scene)
+}
+
+/// See [`Scene::from_json`].
+pub(super) fn from_json(text: &str) -> std::result::Result<Scene, String> {
+    let scene: Scene = serde_json::from_str(text).map_err(|error| {
+        let message = error.to_string();
+        let message = message.split(" at line ").next().unwrap_or_default();
+        format!("line {}, column {}: {}", error.line(), error.column(), tidy(message))
+    })?;
+    checked(scene)
+}
+
+fn checked(scene: Scene) -> std::result::Result<Scene, String> {
+    scene.find_fault().map_or(Ok(scene), Err)
+}
+
+/// A parser's message in one line, in words of people rather than of Rust, and without more than a glimpse of what was read.
+fn tidy(message: &str) -> String {
+    let quoted =
+        message.split('`').enumerate().map(|(i, part)| if i % 2 == 1 { shorten(part) } else { part.to_string() });
+    let mut text = quoted.collect::<Vec<_>>().join("`").replace('\n', " ");
+    for (theirs, ours) in [
+        ("unknown field", "unknown key"),
+        ("duplicate field", "duplicate key"),
+        ("unknown variant", "unknown name"),
+        ("expected u32", "expected a whole number from 0 to 4294967295"),
+        ("expected f64", "expected a number"),
+        ("expected a tuple of size 2", "expected two whole numbers in brackets, such as [1920, 1080]"),
+        ("expected an array of length 2", "expected two decimal numbers in brackets, such as [\"-0.8\", \"0.156\"]"),
+        ("struct Scene", "a table of keys"),
+        ("struct Frame", "a table of keys"),
+        ("struct Image", "a table of keys"),
+        ("struct Iteration", "a table of keys"),
+        ("struct Settings", "a table of keys"),
+    ] {
+        text = text.replace(theirs, ours);
+    }
+    if text.len() > 600 {
+        text = text.chars().take(600).chain(['…']).collect();
+    }
+    text.trim().to_string()
+}
