@@ -3,6 +3,7 @@
 pub mod backend;
 pub mod colour;
 pub mod error;
+pub mod formula;
 pub mod kernel;
 pub mod number;
 pub mod parallel;

@@ -1,5 +1,10 @@
 //! Filling tiles with samples: the trait that every way of computing implements.
 
+pub mod direct;
+mod isa;
+
+pub use isa::Isa;
+
 use crate::error::Result;
 use crate::parallel::{Prepared, Stop};
 use crate::sample::Channels;

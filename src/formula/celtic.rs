@@ -1,0 +1,50 @@
+//! The Celtic fractal: |Re z²| + i·Im z² + c.
+
+use super::{Entry, Formula, Home, Lanes};
+
+/// |Re z²| + i·Im z² + c.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Celtic;
+
+pub(super) static ENTRY: Entry = Entry {
+    name: "celtic",
+    help: "|Re z²| + i·Im z² + c, the Celtic fractal",
+    powers: 2..=2,
+    home: Home { re: "-0.6", im: "0", width: "5" },
+    julia_home: Home { re: "0", im: "0", width: "4.2" },
+};
+
+impl Formula for Celtic {
+    const DEGREE: u32 = 2;
+    const CONFORMAL: bool = false;
+
+    #[inline(always)]
+    fn parameters<L: Lanes>(self, [a, b]: [L; 2]) -> [L; 3] {
+        [a, b, b * b.constant(0.5)]
+    }
+
+    #[inline(always)]
+    fn step<L: Lanes>(self, [x, y]: [L; 2], [a, b, _]: [L; 3]) -> [L; 2] {
+        [x.mul_sub(x, y * y).abs() + a, (x + x).mul_add(y, b)]
+    }
+
+    #[inline(always)]
+    fn step2<L: Lanes>(self, z: [L; 2], parameters: [L; 3]) -> [L; 2] {
+        if !L::UNIFIED_PORTS {
+            return self.step(self.step(z, parameters), parameters);
+        }
+        // As for the Mandelbrot set: half the imaginary part between the two iterations.
+        let ([x, y], [a, b, half_b]) = (z, parameters);
+        let u = x.mul_sub(x, y * y).abs() + a;
+        let t = x.mul_add(y, half_b);
+        let q = t * t.constant(4.0);
+        [u.mul_sub(u, q * t).abs() + a, u.mul_add(q, b)]
+    }
+
+    #[inline(always)]
+    fn jacobian<L: Lanes>(self, [x, y]: [L; 2]) -> [[L; 2]; 2] {
+        let two = x.constant(2.0);
+        let sign = two.copysign(x.mul_sub(x, y * y));
+        [[sign * x, sign * y * x.constant(-1.0)], [two * y, two * x]]
+    }
+}

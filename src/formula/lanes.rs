@@ -1,0 +1,186 @@
+//! Numbers that formulas are written over: one `f64`, or a vector of them that a processor handles at once.
+
+use fearless_simd::prelude::*;
+use std::fmt::Debug;
+use std::ops::{Add, BitAnd, BitOr, Mul, Sub};
+
+/// One or more `f64` that go through the same operations. Every operation rounds as IEEE 754 says, the same in all implementors,
+/// so a formula gives the same bits whatever it runs on.
+pub trait Lanes: Copy + Debug + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {
+    /// A truth value for each lane.
+    type Mask: Copy + BitAnd<Output = Self::Mask> + BitOr<Output = Self::Mask>;
+
+    /// Whether an addition occupies the same execution ports as a multiplication. Where it does, formulations with fewer operations
+    /// win; where additions have a port of their own, those with more additions and fewer multiplications do.
+    const UNIFIED_PORTS: bool;
+
+    /// A constant in every lane.
+    fn constant(self, value: f64) -> Self;
+
+    /// `self · b + c`, rounded once.
+    fn mul_add(self, b: Self, c: Self) -> Self;
+
+    /// `self · b − c`, rounded once.
+    fn mul_sub(self, b: Self, c: Self) -> Self;
+
+    /// The absolute value.
+    fn abs(self) -> Self;
+
+    /// The absolute value of `self` with the sign of `sign`.
+    fn copysign(self, sign: Self) -> Self;
+
+    /// Whether `self` ≤ `other`; false for NaN.
+    fn at_most(self, other: Self) -> Self::Mask;
+
+    /// Splits positive numbers into (e, m) with `self = 2^e · m` and m in [√½, √2). Infinity and NaN give e = 1024.
+    fn exponent_mantissa(self) -> (Self, Self);
+
+    /// `self / b`.
+    fn div(self, b: Self) -> Self;
+
+    /// The square root.
+    fn sqrt(self) -> Self;
+
+    /// In each lane `self` where `mask` is set, else `other`.
+    fn select(self, mask: Self::Mask, other: Self) -> Self;
+}
+
+/// The bits of √½. Subtracting them puts the mantissas of [√½, √2) under one exponent.
+const SQRT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
+/// The exponent bits of 2⁵²: an integer below 2⁵² in the low bits makes 2⁵² + integer.
+const TWO_52: u64 = 0x4330_0000_0000_0000;
+/// Added before shifting the exponent down so that it stays positive; taken away again as a number.
+const BIAS: u64 = 1023;
+
+impl Lanes for f64 {
+    type Mask = bool;
+    const UNIFIED_PORTS: bool = false;
+
+    #[inline(always)]
+    fn constant(self, value: f64) -> Self {
+        value
+    }
+    #[inline(always)]
+    fn mul_add(self, b: Self, c: Self) -> Self {
+        f64::mul_add(self, b, c)
+    }
+    #[inline(always)]
+    fn mul_sub(self, b: Self, c: Self) -> Self {
+        f64::mul_add(self, b, -c)
+    }
+    #[inline(always)]
+    fn abs(self) -> Self {
+        f64::abs(self)
+    }
+    #[inline(always)]
+    fn copysign(self, sign: Self) -> Self {
+        f64::copysign(self, sign)
+    }
+    #[inline(always)]
+    fn at_most(self, other: Self) -> bool {
+        self <= other
+    }
+    #[inline(always)]
+    fn exponent_mantissa(self) -> (Self, Self) {
+        let bits = self.to_bits();
+        let biased = bits.wrapping_sub(SQRT_HALF).wrapping_add(BIAS << 52) >> 52;
+        let mantissa = f64::from_bits(bits.wrapping_sub(biased << 52).wrapping_add(BIAS << 52));
+        (f64::from_bits(biased | TWO_52) - (f64::from_bits(TWO_52) + BIAS as f64), mantissa)
+    }
+    #[inline(always)]
+    fn div(self, b: Self) -> Self {
+        self / b
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        f64::sqrt(self)
+    }
+    #[inline(always)]
+    fn select(self, mask: bool, other: Self) -> Self {
+        if mask { self } else { other }
+    }
+}
+
+/// A vector of the instruction set `S`'s native width.
+#[derive(Clone, Copy, Debug)]
+pub struct Vector<S: Simd>(pub S::f64s);
+
+impl<S: Simd> Add for Vector<S> {
+    type Output = Self;
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+}
+
+impl<S: Simd> Sub for Vector<S> {
+    type Output = Self;
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 - other.0)
+    }
+}
+
+impl<S: Simd> Mul for Vector<S> {
+    type Output = Self;
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        Self(self.0 * other.0)
+    }
+}
+
+/// The mask of a [`Vector`].
+pub type MaskOf<S> = <<S as Simd>::f64s as SimdBase<S>>::Mask;
+
+impl<S: Simd> Lanes for Vector<S> {
+    type Mask = MaskOf<S>;
+    // The 512-bit units of x86 and the vector units of Arm take additions on the same ports; with 256 bits and less an
+    // addition has a port beside the two that multiply.
+    const UNIFIED_PORTS: bool = <S::f64s as SimdBase<S>>::LEN != 4;
+
+    #[inline(always)]
+    fn constant(self, value: f64) -> Self {
+        Self(S::f64s::splat(self.0.token(), value))
+    }
+    #[inline(always)]
+    fn mul_add(self, b: Self, c: Self) -> Self {
+        Self(self.0.mul_add_precise(b.0, c.0))
+    }
+    #[inline(always)]
+    fn mul_sub(self, b: Self, c: Self) -> Self {
+        Self(self.0.mul_sub_precise(b.0, c.0))
+    }
+    #[inline(always)]
+    fn abs(self) -> Self {
+        Self(self.0.abs())
+    }
+    #[inline(always)]
+    fn copysign(self, sign: Self) -> Self {
+        Self(self.0.copysign(sign.0))
+    }
+    #[inline(always)]
+    fn at_most(self, other: Self) -> Self::Mask {
+        self.0.simd_le(other.0)
+    }
+    #[inline(always)]
+    fn exponent_mantissa(self) -> (Self, Self) {
+        let simd = self.0.token();
+        let bits: S::u64s = self.0.bitcast();
+        let biased = (bits - S::u64s::splat(simd, SQRT_HALF.wrapping_sub(BIAS << 52))) >> 52;
+        let mantissa = bits - (biased << 52) + S::u64s::splat(simd, BIAS << 52);
+        let exponent: S::f64s = (biased | S::u64s::splat(simd, TWO_52)).bitcast();
+        (Self(exponent - S::f64s::splat(simd, f64::from_bits(TWO_52) + BIAS as f64)), Self(mantissa.bitcast()))
+    }
+    #[inline(always)]
+    fn div(self, b: Self) -> Self {
+        Self(self.0 / b.0)
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        Self(self.0.sqrt())
+    }
+    #[inline(always)]
+    fn select(self, mask: Self::Mask, other: Self) -> Self {
+        Self(mask.select(self.0, other.0))
+    }
+}

@@ -1,0 +1,183 @@
+//! Formulas: what is iterated. One file each, written once over [`Lanes`], and one line in the table at the end of this file.
+//!
+//! Every formula maps z to f(z, c). As a plane of parameters, z₀ = 0 and c is the point; as a Julia set, z₀ is the point and c fixed.
+
+mod burning_ship;
+mod celtic;
+mod lanes;
+mod mandelbrot;
+mod multibrot;
+mod tricorn;
+
+pub use burning_ship::BurningShip;
+pub use celtic::Celtic;
+pub use lanes::{Lanes, MaskOf, Vector};
+pub use mandelbrot::Mandelbrot;
+pub use multibrot::Multibrot;
+pub use tricorn::Tricorn;
+
+use crate::error::{Error, Result};
+use num_complex::Complex64;
+use std::fmt::Debug;
+use std::ops::RangeInclusive;
+
+/// A formula as code: what a kernel is made from. Implement it for an own type to render an own formula with the same kernel.
+///
+/// Complex numbers are pairs (real, imaginary) of lanes. Whatever form an implementation takes, [`Formula::step2`] must give the same
+/// bits as two times [`Formula::step`].
+pub trait Formula: Copy + Debug + Send + Sync + 'static {
+    /// The degree d, at least 2: far out |f(z)| is about |z|^d. The smooth count follows from it.
+    const DEGREE: u32;
+
+    /// Whether f is holomorphic in z, so that its Jacobian is the matrix of a complex number.
+    const CONFORMAL: bool;
+
+    /// What [`Formula::step`] wants of c, made once for each point, for example c and its half. The default is c itself.
+    #[inline(always)]
+    fn parameters<L: Lanes>(self, c: [L; 2]) -> [L; 3] {
+        [c[0], c[1], c[1]]
+    }
+
+    /// One iteration: f(z, c).
+    fn step<L: Lanes>(self, z: [L; 2], parameters: [L; 3]) -> [L; 2];
+
+    /// Two iterations, for formulas that can do two with fewer operations than twice one.
+    #[inline(always)]
+    fn step2<L: Lanes>(self, z: [L; 2], parameters: [L; 3]) -> [L; 2] {
+        self.step(self.step(z, parameters), parameters)
+    }
+
+    /// The Jacobian of f by z: rows ∂Re f/∂(x, y) and ∂Im f/∂(x, y). For a conformal formula only the first column is used.
+    fn jacobian<L: Lanes>(self, z: [L; 2]) -> [[L; 2]; 2];
+
+    /// The radius beyond which |z| grows with every iteration, given |c|. For smaller escape radii every single iterate is tested.
+    /// The default holds wherever |f(z, c)| ≥ |z|² − |c|.
+    fn growth_radius(self, c: f64) -> f64 {
+        c.max(2.0)
+    }
+
+    /// Regions of the plane of c with z₀ = 0 that are known never to escape a radius of 2 or more.
+    #[inline(always)]
+    fn interior<L: Lanes>(self, c: [L; 2]) -> Option<Interior<L::Mask>> {
+        let _ = c;
+        None
+    }
+}
+
+/// Which lanes lie in regions that are known never to escape.
+#[derive(Clone, Copy, Debug)]
+pub struct Interior<M> {
+    /// In the main cardioid.
+    pub cardioid: M,
+    /// In the disc of period 2.
+    pub bulb: M,
+}
+
+/// A view that shows the whole of a formula, as decimal strings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Home {
+    /// Real part of the centre.
+    pub re: &'static str,
+    /// Imaginary part of the centre.
+    pub im: &'static str,
+    /// Width in the plane of an image of 16:9.
+    pub width: &'static str,
+}
+
+/// A formula as people choose it.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its name, as written in scenes and on the command line.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub help: &'static str,
+    /// The powers that it can have.
+    pub powers: RangeInclusive<u32>,
+    /// The view of the plane of c.
+    pub home: Home,
+    /// The view of a Julia set.
+    pub julia_home: Home,
+}
+
+impl Entry {
+    /// The power that it has when none is given: the smallest, except that `multibrot` starts at 3, since 2 is the Mandelbrot set.
+    pub fn default_power(&self) -> u32 {
+        if self.powers.end() > self.powers.start() { 3 } else { *self.powers.start() }
+    }
+}
+
+/// A formula with its parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// Which formula.
+    pub entry: &'static Entry,
+    /// Its power, one of `entry.powers`.
+    pub power: u32,
+    /// The fixed c of a Julia set; `None` for the plane of c.
+    pub julia: Option<Complex64>,
+}
+
+/// Looks a formula up by name.
+///
+/// # Errors
+/// [`Error::Usage`] that lists the known names.
+pub fn find(name: &str) -> Result<&'static Entry> {
+    FORMULAS.iter().copied().find(|entry| entry.name == name).ok_or_else(|| {
+        let known: Vec<_> = FORMULAS.iter().map(|entry| entry.name).collect();
+        Error::Usage(format!("unknown formula `{name}`; known are {}", known.join(", ")))
+    })
+}
+
+/// Something done with the type of a formula that is known by name only. See [`Spec::visit`].
+pub trait Visitor {
+    /// What is returned.
+    type Output;
+
+    /// Called with the formula.
+    fn visit<F: Formula>(self, formula: F) -> Self::Output;
+}
+
+/// Makes the table and the way from a name and power to the type.
+macro_rules! formulas {
+    ($($entry:path { $($power:literal => $formula:expr,)+ })+) => {
+        /// All formulas.
+        pub static FORMULAS: &[&Entry] = &[$(&$entry),+];
+
+        impl Spec {
+            /// Calls `visitor` with the formula's type.
+            ///
+            /// # Errors
+            /// [`Error::Usage`] when the power is not one of the formula's.
+            pub fn visit<V: Visitor>(&self, visitor: V) -> Result<V::Output> {
+                $(if std::ptr::eq(self.entry, &$entry) {
+                    match self.power {
+                        $($power => return Ok(visitor.visit($formula)),)+
+                        _ => {}
+                    }
+                })+
+                let (first, last) = (self.entry.powers.start(), self.entry.powers.end());
+                let allowed = if first == last { format!("only {first}") } else { format!("{first} to {last}") };
+                Err(Error::Usage(format!(
+                    "power {} is not possible for formula `{}`; allowed is {allowed}",
+                    self.power, self.entry.name
+                )))
+            }
+        }
+    };
+}
+
+formulas! {
+    mandelbrot::ENTRY { 2 => Mandelbrot, }
+    multibrot::ENTRY {
+        2 => Mandelbrot,
+        3 => Multibrot::<3>,
+        4 => Multibrot::<4>,
+        5 => Multibrot::<5>,
+        6 => Multibrot::<6>,
+        7 => Multibrot::<7>,
+        8 => Multibrot::<8>,
+    }
+    burning_ship::ENTRY { 2 => BurningShip, }
+    tricorn::ENTRY { 2 => Tricorn, }
+    celtic::ENTRY { 2 => Celtic, }
+}

@@ -1,0 +1,51 @@
+//! The Tricorn, or Mandelbar: conj(z)² + c.
+
+use super::{Entry, Formula, Home, Lanes};
+
+/// conj(z)² + c.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tricorn;
+
+pub(super) static ENTRY: Entry = Entry {
+    name: "tricorn",
+    help: "conj(z)² + c, the Tricorn or Mandelbar",
+    powers: 2..=2,
+    home: Home { re: "-0.2", im: "0", width: "6" },
+    julia_home: Home { re: "0", im: "0", width: "4.5" },
+};
+
+impl Formula for Tricorn {
+    const DEGREE: u32 = 2;
+    const CONFORMAL: bool = false;
+
+    #[inline(always)]
+    fn parameters<L: Lanes>(self, [a, b]: [L; 2]) -> [L; 3] {
+        [a * a.constant(-1.0), b, b * b.constant(-0.5)]
+    }
+
+    #[inline(always)]
+    fn step<L: Lanes>(self, [x, y]: [L; 2], [minus_a, b, _]: [L; 3]) -> [L; 2] {
+        let w = y.mul_add(y, minus_a);
+        [x.mul_sub(x, w), (x * x.constant(-2.0)).mul_add(y, b)]
+    }
+
+    #[inline(always)]
+    fn step2<L: Lanes>(self, z: [L; 2], parameters: [L; 3]) -> [L; 2] {
+        if !L::UNIFIED_PORTS {
+            return self.step(self.step(z, parameters), parameters);
+        }
+        // As for the Mandelbrot set, with t the negative half of the imaginary part.
+        let ([x, y], [minus_a, b, minus_half_b]) = (z, parameters);
+        let u = x.mul_sub(x, y.mul_add(y, minus_a));
+        let t = x.mul_add(y, minus_half_b);
+        let q = t * t.constant(4.0);
+        let w = q.mul_add(t, minus_a);
+        [u.mul_sub(u, w), u.mul_add(q, b)]
+    }
+
+    #[inline(always)]
+    fn jacobian<L: Lanes>(self, [x, y]: [L; 2]) -> [[L; 2]; 2] {
+        let minus_two = x.constant(-2.0);
+        [[x.constant(2.0) * x, minus_two * y], [minus_two * y, minus_two * x]]
+    }
+}

@@ -1,0 +1,256 @@
+//! The direct kernel: every sample iterated by itself in `f64`.
+
+mod distance;
+mod reference;
+mod smooth;
+
+use super::{Counters, Isa, Kernel};
+use crate::error::{Error, Result};
+use crate::formula::{Formula, Spec, Visitor};
+use crate::parallel::{Prepared, Stop};
+use crate::plane::Plane;
+use crate::sample::{Channels, INTERIOR, MAX_ITERATIONS};
+use crate::tile::Tile;
+use num_complex::Complex64;
+use smooth::Fraction;
+use std::fmt;
+use std::sync::Arc;
+
+/// When an orbit ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// The most iterations, from 1 to [`MAX_ITERATIONS`]; a sample that has not escaped by then is interior.
+    pub max: u32,
+    /// The radius R: a sample has escaped at the first iterate with |z| > R. More than 1, at most 100,000.
+    pub escape_radius: f64,
+}
+
+impl Limits {
+    /// The largest escape radius.
+    pub const MAX_ESCAPE_RADIUS: f64 = 1e5;
+
+    fn check(self) -> Result<()> {
+        let Limits { max, escape_radius } = self;
+        if !(1..=MAX_ITERATIONS).contains(&max) {
+            return Err(Error::Usage(format!(
+                "maximum of iterations {max} is not allowed; allowed is 1 to {MAX_ITERATIONS}"
+            )));
+        }
+        if !(escape_radius > 1.0 && escape_radius <= Self::MAX_ESCAPE_RADIUS) {
+            return Err(Error::Usage(format!(
+                "escape radius {escape_radius} is not allowed; it must be more than 1 and at most {}",
+                Self::MAX_ESCAPE_RADIUS
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Why an orbit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// |z| became greater than the escape radius.
+    Escaped,
+    /// The point lies in the main cardioid.
+    Cardioid,
+    /// The point lies in the disc of period 2.
+    Bulb,
+    /// The orbit came back to exactly a number where it had been.
+    Period,
+    /// The maximum of iterations was reached.
+    Limit,
+}
+
+impl Why {
+    /// Its name: `escaped`, `cardioid`, `bulb`, `period`, `limit`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Why::Escaped => "escaped",
+            Why::Cardioid => "cardioid",
+            Why::Bulb => "bulb",
+            Why::Period => "period",
+            Why::Limit => "limit",
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// All that is known of one sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Probe {
+    /// Its point in the plane.
+    pub point: Complex64,
+    /// The number of iterations until it escaped; `None` for interior.
+    pub n: Option<u32>,
+    /// The smooth count ν = n + f.
+    pub smooth: Option<f64>,
+    /// The distance estimate in pixels; `None` for interior and where it does not exist.
+    pub distance: Option<f64>,
+    /// Why the orbit ended.
+    pub why: Why,
+}
+
+/// The kernel for views that `f64` can resolve.
+pub struct Direct {
+    isa: Isa,
+    channels: Channels,
+    tiles: Box<dyn Tiles>,
+}
+
+impl Direct {
+    /// A kernel for a formula of the table.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when a limit, the power or the Julia constant is not allowed.
+    pub fn new(spec: &Spec, plane: Arc<Plane>, limits: Limits, channels: Channels, isa: Isa) -> Result<Self> {
+        struct Make {
+            julia: Option<Complex64>,
+            plane: Arc<Plane>,
+            limits: Limits,
+            channels: Channels,
+            isa: Isa,
+        }
+        impl Visitor for Make {
+            type Output = Result<Direct>;
+            fn visit<F: Formula>(self, formula: F) -> Result<Direct> {
+                Direct::with(formula, self.julia, self.plane, self.limits, self.channels, self.isa)
+            }
+        }
+        spec.visit(Make { julia: spec.julia, plane, limits, channels, isa })?
+    }
+
+    /// A kernel for any formula, one of your own perhaps. `julia` is the fixed c of a Julia set.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when a limit or the Julia constant is not allowed or the processor does not have `isa`.
+    pub fn with<F: Formula>(
+        formula: F,
+        julia: Option<Complex64>,
+        plane: Arc<Plane>,
+        limits: Limits,
+        channels: Channels,
+        isa: Isa,
+    ) -> Result<Self> {
+        limits.check()?;
+        if !isa.is_available() {
+            return Err(isa.name().parse::<Isa>().err().unwrap_or(Error::Stopped));
+        }
+        if let Some(c) = julia.filter(|c| !(c.re.is_finite() && c.im.is_finite())) {
+            return Err(Error::Usage(format!("Julia constant {c} is not allowed; both parts must be finite numbers")));
+        }
+        let checked = limits.escape_radius < formula.growth_radius(julia.map_or(0.0, |c| c.norm()));
+        let fraction = Fraction::new(F::DEGREE, limits.escape_radius, !checked);
+        let scene = Scene { formula, julia, plane, limits, fraction, checked };
+        Ok(Self { isa, channels, tiles: Box::new(scene) })
+    }
+
+    /// All that is known of sample (x, y), computed by the scalar reference.
+    pub fn probe(&self, x: usize, y: usize) -> Probe {
+        self.tiles.probe(x, y)
+    }
+}
+
+impl fmt::Debug for Direct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Direct").field("isa", &self.isa).field("channels", &self.channels).finish_non_exhaustive()
+    }
+}
+
+impl Kernel for Direct {
+    fn channels(&self) -> Channels {
+        self.channels
+    }
+
+    fn tier(&self) -> &'static str {
+        "f64"
+    }
+
+    fn isa(&self) -> &'static str {
+        self.isa.name()
+    }
+
+    fn compute(
+        &self,
+        _prepared: &Prepared,
+        tiles: &[Tile],
+        words: &mut [u32],
+        useful: &mut [u64],
+        stop: &Stop,
+    ) -> Result<Counters> {
+        let area: usize = tiles.iter().map(Tile::area).sum();
+        assert_eq!(words.len(), area * self.channels.words(), "length of the claim's data");
+        assert_eq!(useful.len(), tiles.len(), "one sum of useful iterations for each tile");
+        self.tiles.compute(self.channels, tiles, words, useful, stop)
+    }
+}
+
+/// What is left of a kernel once the formula's type is forgotten.
+trait Tiles: Send + Sync {
+    fn compute(
+        &self,
+        channels: Channels,
+        tiles: &[Tile],
+        words: &mut [u32],
+        useful: &mut [u64],
+        stop: &Stop,
+    ) -> Result<Counters>;
+
+    fn probe(&self, x: usize, y: usize) -> Probe;
+}
+
+/// What is computed: everything that an instruction set's code reads.
+#[derive(Debug)]
+struct Scene<F> {
+    formula: F,
+    /// The fixed c of a Julia set.
+    julia: Option<Complex64>,
+    plane: Arc<Plane>,
+    limits: Limits,
+    fraction: Fraction,
+    /// Whether every single iterate must be tested, since growth beyond the escape radius is not certain.
+    checked: bool,
+}
+
+impl<F: Formula> Tiles for Scene<F> {
+    fn compute(
+        &self,
+        channels: Channels,
+        tiles: &[Tile],
+        words: &mut [u32],
+        useful: &mut [u64],
+        stop: &Stop,
+    ) -> Result<Counters> {
+        let mut counters = Counters::default();
+        let mut rest = words;
+        for (tile, useful) in tiles.iter().zip(useful) {
+            let (words, after) = rest.split_at_mut(tile.area() * channels.words());
+            rest = after;
+            *useful = self.tile(channels, *tile, words, &mut counters, stop)?;
+        }
+        Ok(counters)
+    }
+
+    fn probe(&self, x: usize, y: usize) -> Probe {
+        let point = self.plane.point(x, y);
+        let orbit = self.orbit(point, true, &mut || false).expect("nothing asked to stop");
+        let n = (orbit.why == Why::Escaped).then_some(orbit.n);
+        let fraction = |n| f64::from(n) + f64::from(self.fraction.of(orbit.z));
+        let [dx, dy] = n.map_or([0.0; 2], |n| self.distance(point, n));
+        let distance = f64::from(dx).hypot(f64::from(dy));
+        Probe { point, n, smooth: n.map(fraction), distance: (distance > 0.0).then_some(distance), why: orbit.why }
+    }
+}
+
+/// Whether a stored count is that of an escaped sample.
+#[inline(always)]
+fn escaped(count: u32) -> bool {
+    count != INTERIOR
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! The scalar reference: one sample after the other, one iteration after the other. Every other way gives the same bits.
+
+use super::{Scene, Why, escaped};
+use crate::error::{Error, Result};
+use crate::formula::Formula;
+use crate::kernel::Counters;
+use crate::parallel::Stop;
+use crate::sample::{Channels, INTERIOR};
+use crate::tile::Tile;
+use num_complex::Complex64;
+
+/// How many iterations pass between looks at the stop flag; at a nanosecond or two each, far below 20 ms.
+const STOP_INTERVAL: u64 = 1 << 20;
+
+/// How an orbit ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Orbit {
+    pub(super) why: Why,
+    /// The number of iterations; of the first escaped iterate if it escaped.
+    pub(super) n: u32,
+    /// The last iterate.
+    pub(super) z: Complex64,
+}
+
+impl<F: Formula> Scene<F> {
+    /// The orbit of a point. `shortcuts` are the tests for interior regions and for periodicity, which change nothing but the time.
+    /// `None` if `stopped` said so.
+    pub(super) fn orbit(&self, point: Complex64, shortcuts: bool, stopped: &mut impl FnMut() -> bool) -> Option<Orbit> {
+        let (mut z, c) = match self.julia {
+            None => ([0.0; 2], [point.re, point.im]),
+            Some(k) => ([point.re, point.im], [k.re, k.im]),
+        };
+        let end = |why, n, [re, im]: [f64; 2]| Some(Orbit { why, n, z: Complex64 { re, im } });
+        if shortcuts
+            && self.julia.is_none()
+            && !self.checked
+            && let Some(interior) = self.formula.interior(c)
+        {
+            if interior.cardioid {
+                return end(Why::Cardioid, 0, z);
+            }
+            if interior.bulb {
+                return end(Why::Bulb, 0, z);
+            }
+        }
+        let parameters = self.formula.parameters(c);
+        let limit = self.limits.escape_radius * self.limits.escape_radius;
+        // Brent: the orbit is compared with an iterate that is replaced at every power of two.
+        let mut seen = z;
+        let mut renew = 64;
+        for n in 1..=self.limits.max {
+            z = self.formula.step(z, parameters);
+            let u = z[1].mul_add(z[1], z[0] * z[0]);
+            // NaN has escaped too.
+            if u > limit || u.is_nan() {
+                return end(Why::Escaped, n, z);
+            }
+            if shortcuts {
+                if z == seen {
+                    return end(Why::Period, n, z);
+                }
+                if n == renew {
+                    seen = z;
+                    renew = renew.saturating_mul(2);
+                }
+            }
+            if u64::from(n) % STOP_INTERVAL == 0 && stopped() {
+                return None;
+            }
+        }
+        end(Why::Limit, self.limits.max, z)
+    }
+
+    /// One tile; returns its useful iterations.
+    pub(super) fn tile(
+        &self,
+        channels: Channels,
+        tile: Tile,
+        words: &mut [u32],
+        counters: &mut Counters,
+        stop: &Stop,
+    ) -> Result<u64> {
+        let area = tile.area();
+        let (counts, rest) = words.split_at_mut(area);
+        let (fractions, distances) = rest.split_at_mut(if channels.smooth { area } else { 0 });
+        let mut useful = 0;
+        let mut since = 0;
+        for i in 0..area {
+            let (x, y) = (tile.x as usize + i % tile.width as usize, tile.y as usize + i / tile.width as usize);
+            let point = self.plane.point(x, y);
+            let orbit = self.orbit(point, true, &mut || stop.is_set()).ok_or(Error::Stopped)?;
+            since += u64::from(orbit.n) + 1;
+            if since >= STOP_INTERVAL {
+                since = 0;
+                if stop.is_set() {
+                    return Err(Error::Stopped);
+                }
+            }
+            counters.executed += u64::from(orbit.n);
+            let counter = match orbit.why {
+                Why::Escaped => &mut counters.escaped,
+                Why::Cardioid => &mut counters.cardioid,
+                Why::Bulb => &mut counters.bulb,
+                Why::Period => &mut counters.periodic,
+                Why::Limit => &mut counters.limit,
+            };
+            *counter += 1;
+            counts[i] = if orbit.why == Why::Escaped { orbit.n } else { INTERIOR };
+            useful += u64::from(counts[i].min(self.limits.max));
+            if channels.smooth {
+                fractions[i] = if escaped(counts[i]) { self.fraction.of(orbit.z).to_bits() } else { 0 };
+            }
+            if channels.distance {
+                let vector = if escaped(counts[i]) { self.distance(point, counts[i]) } else { [0.0; 2] };
+                distances[i] = vector[0].to_bits();
+                distances[area + i] = vector[1].to_bits();
+            }
+        }
+        Ok(useful)
+    }
+}

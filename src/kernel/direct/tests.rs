@@ -1,0 +1,114 @@
+//! Tests of the kernel through its public face.
+
+use super::*;
+use crate::formula::{self, FORMULAS, Lanes};
+
+/// A plane of `width` × `height` samples around `centre`.
+fn plane(centre: Complex64, spacing: f64, width: u32, height: u32) -> Arc<Plane> {
+    let offset = |i: u32, n: u32| f64::from(2 * i + 1) / 2.0 - f64::from(n) / 2.0;
+    Arc::new(Plane {
+        columns: (0..width).map(|x| centre.re + offset(x, width) * spacing).collect(),
+        rows: (0..height).map(|y| centre.im - offset(y, height) * spacing).collect(),
+        rotation: None,
+        spacing,
+    })
+}
+
+fn whole(plane: &Plane) -> Tile {
+    Tile { x: 0, y: 0, width: plane.columns.len() as u32, height: plane.rows.len() as u32 }
+}
+
+/// The words, useful iterations and counters of one tile over the whole plane.
+fn render(direct: &Direct, plane: &Plane) -> (Vec<u32>, u64, Counters) {
+    let tile = whole(plane);
+    let mut words = vec![7; tile.area() * direct.channels().words()];
+    let mut useful = [0];
+    let counters = direct.compute(&Prepared::default(), &[tile], &mut words, &mut useful, &Stop::new()).unwrap();
+    (words, useful[0], counters)
+}
+
+const ALL: Channels = Channels { smooth: true, distance: true };
+
+#[test]
+fn known_points_end_as_they_must() {
+    let entry = formula::find("mandelbrot").unwrap();
+    let spec = Spec { entry, power: 2, julia: None };
+    let probe = |re: f64, im: f64| {
+        let plane = plane(Complex64::new(re, im), 1e-3, 1, 1);
+        Direct::new(&spec, plane, Limits { max: 1000, escape_radius: 2.0 }, ALL, Isa::Scalar).unwrap().probe(0, 0)
+    };
+    assert_eq!(probe(0.1, 0.1).why, Why::Cardioid);
+    assert_eq!(probe(-1.1, 0.1).why, Why::Bulb);
+    // The centre of the period-3 minibrot's body attracts fast and so repeats exactly.
+    assert_eq!(probe(-1.7548776662466927, 0.0).why, Why::Period);
+    assert_eq!(probe(-2.0, 0.0).why, Why::Period);
+    // i is preperiodic but not stable: rounding drives it away only if there is any, and there is none.
+    assert_eq!(probe(0.0, 1.0).why, Why::Period);
+    assert_eq!(probe(1.0, 0.0).n, Some(3));
+    assert_eq!(probe(2.0, 0.0).n, Some(2));
+    assert_eq!(probe(2.1, 0.0).n, Some(1));
+    assert!(probe(2.1, 0.0).distance.is_some());
+    assert_eq!(probe(f64::NAN, 0.0).n, Some(1));
+}
+
+#[test]
+fn counts_are_summed_and_counted() {
+    for entry in FORMULAS {
+        let spec = Spec { entry, power: entry.default_power(), julia: None };
+        let plane = plane(Complex64::new(-0.5, 0.0), 0.05, 71, 53);
+        let direct =
+            Direct::new(&spec, plane.clone(), Limits { max: 300, escape_radius: 4.0 }, ALL, Isa::best()).unwrap();
+        let (words, useful, counters) = render(&direct, &plane);
+        let area = whole(&plane).area();
+        let sum: u64 = words[..area].iter().map(|&n| u64::from(n.min(300))).sum();
+        assert_eq!(useful, sum, "{}", entry.name);
+        let Counters { escaped, cardioid, bulb, periodic, limit, .. } = counters;
+        assert_eq!(escaped + cardioid + bulb + periodic + limit, area as u64, "{}", entry.name);
+        assert!(escaped > 0 && periodic > 0, "{}: {counters:?}", entry.name);
+    }
+}
+
+#[test]
+fn wrong_limits_are_refused() {
+    let spec = Spec { entry: formula::find("celtic").unwrap(), power: 2, julia: None };
+    let make = |max, escape_radius| {
+        let plane = plane(Complex64::ZERO, 0.1, 2, 2);
+        Direct::new(&spec, plane, Limits { max, escape_radius }, ALL, Isa::Scalar)
+    };
+    assert!(make(1, 1.001).is_ok() && make(MAX_ITERATIONS, 1e5).is_ok());
+    for (max, radius) in [(0, 2.0), (MAX_ITERATIONS + 1, 2.0), (9, 1.0), (9, 1.1e5), (9, f64::NAN), (9, f64::INFINITY)]
+    {
+        assert!(matches!(make(max, radius), Err(Error::Usage(_))), "{max} {radius}");
+    }
+    let power = Spec { power: 3, ..spec };
+    let plane = plane(Complex64::ZERO, 0.1, 2, 2);
+    let error = Direct::new(&power, plane, Limits { max: 9, escape_radius: 2.0 }, ALL, Isa::Scalar).unwrap_err();
+    assert!(error.to_string().contains("power 3"), "{error}");
+}
+
+/// z² + c/2, a formula that is not in the table.
+#[derive(Clone, Copy, Debug)]
+struct Own;
+
+impl Formula for Own {
+    const DEGREE: u32 = 2;
+    const CONFORMAL: bool = true;
+    fn step<L: Lanes>(self, [x, y]: [L; 2], [a, b, _]: [L; 3]) -> [L; 2] {
+        let half = x.constant(0.5);
+        [x.mul_sub(x, y.mul_sub(y, a * half)), (x + x).mul_add(y, b * half)]
+    }
+    fn jacobian<L: Lanes>(self, [x, y]: [L; 2]) -> [[L; 2]; 2] {
+        [[x + x, y.constant(-2.0) * y], [y + y, x + x]]
+    }
+}
+
+#[test]
+fn an_own_formula_is_rendered() {
+    let limits = Limits { max: 100, escape_radius: 8.0 };
+    let plane_own = plane(Complex64::new(-1.0, 0.0), 0.1, 40, 30);
+    let own = Direct::with(Own, None, plane_own.clone(), limits, Channels::default(), Isa::best()).unwrap();
+    let spec = Spec { entry: formula::find("mandelbrot").unwrap(), power: 2, julia: None };
+    let plane = plane(Complex64::new(-0.5, 0.0), 0.05, 40, 30);
+    let mandelbrot = Direct::new(&spec, plane.clone(), limits, Channels::default(), Isa::best()).unwrap();
+    assert_eq!(render(&own, &plane_own).0, render(&mandelbrot, &plane).0);
+}
