@@ -45,7 +45,8 @@ pub struct Colourer {
 pub struct Scratch {
     phases: Vec<Phase>,
     light: Vec<f32>,
-    sums: Vec<[f32; 3]>,
+    /// Linear light; the fourth number pads a pixel to a vector.
+    sums: Vec<[f32; 4]>,
 }
 
 impl Colourer {
@@ -94,7 +95,7 @@ impl Colourer {
                 continue;
             }
             scratch.sums.clear();
-            scratch.sums.resize(pixels, [0.0; 3]);
+            scratch.sums.resize(pixels, [0.0; 4]);
             for sub in 0..per_pixel as usize {
                 let row = Row::of(samples, y * per_pixel as usize + sub);
                 self.add(&row, per_pixel as usize, scratch);
@@ -104,12 +105,12 @@ impl Colourer {
             match depth {
                 Depth::Eight => {
                     for (to, sum) in line.as_chunks_mut::<3>().0.iter_mut().zip(&scratch.sums) {
-                        *to = sum.map(|x| encoder.to_u8(x * share));
+                        *to = [sum[0], sum[1], sum[2]].map(|x| encoder.to_u8(x * share));
                     }
                 }
                 Depth::Sixteen => {
                     for (to, sum) in line.as_chunks_mut::<6>().0.iter_mut().zip(&scratch.sums) {
-                        let [r, g, b] = sum.map(|x| encoder.to_u16(x * share).to_be_bytes());
+                        let [r, g, b] = [sum[0], sum[1], sum[2]].map(|x| encoder.to_u16(x * share).to_be_bytes());
                         *to = [r[0], r[1], g[0], g[1], b[0], b[1]];
                     }
                 }
@@ -121,7 +122,7 @@ impl Colourer {
     fn paint_fast(&self, row: &Row<'_>, line: &mut [u8], scratch: &mut Scratch) {
         self.colouring.phases(row, &mut scratch.phases);
         for (to, &phase) in line.as_chunks_mut::<3>().0.iter_mut().zip(&scratch.phases) {
-            *to = self.palette.bytes(phase);
+            to.copy_from_slice(&self.palette.bytes(phase)[..3]);
         }
     }
 

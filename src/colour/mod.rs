@@ -19,6 +19,8 @@ pub use colourer::{Colourer, Depth, Scratch};
 pub use palette::PaletteEntry;
 pub use palettes::PALETTES;
 
+pub(crate) use oklab::distinct;
+
 use crate::error::{Error, Result};
 use crate::sample::{Channels, INTERIOR, Samples};
 use palette::{CIRCLE, INSIDE, Phase};

@@ -1,7 +1,7 @@
 //! OKLab, a colour space in which equal steps look equally large (Björn Ottosson, 2020), and its way to linear sRGB light.
 
 use super::shorten;
-use super::transfer::{decode, root};
+use super::transfer::{Encoder, decode, root};
 use crate::error::{Error, Result};
 
 /// Linear light of the sRGB primaries, each in [0, 1] for colours that a screen can show.
@@ -66,6 +66,18 @@ impl Lab {
     }
 }
 
+/// The colour with number `index` of a series in which neighbours differ clearly in hue, however long it is: each hue is the
+/// golden angle from the one before. `lightness` is OKLab's, 0 to 1. As 8-bit sRGB.
+pub(crate) fn distinct(index: usize, lightness: f64) -> [u8; 3] {
+    const CHROMA: f64 = 0.15;
+    // Cosine and sine of 2π(2 − φ); turning by multiplication needs no trigonometry at run time.
+    let (cos, sin) = (-0.737_368_878_078_319_8, 0.675_490_294_261_523_8);
+    // Every thousand colours the series begins again, before errors add up to anything.
+    let turned = (0..index % 1000).fold((0.82, 0.57), |(x, y), _| (x * cos - y * sin, x * sin + y * cos));
+    let colour = Lab { l: lightness, a: CHROMA * turned.0, b: CHROMA * turned.1 }.to_gamut();
+    colour.map(|x| Encoder::shared().to_u8(x as f32))
+}
+
 /// Reads `#rgb` or `#rrggbb` as linear light; `what` names the colour in the error.
 ///
 /// # Errors
@@ -101,6 +113,16 @@ mod tests {
         assert!(
             (red.l - 0.627_955).abs() < 1e-5 && (red.a - 0.224_863).abs() < 1e-5 && (red.b - 0.125_846).abs() < 1e-5
         );
+    }
+
+    #[test]
+    fn a_series_of_colours_is_told_apart() {
+        let lab = |i: usize| Lab::from_linear(distinct(i, 0.72).map(|x| decode(f64::from(x) / 255.0)));
+        for (i, j) in (0..12).flat_map(|i| (0..i).map(move |j| (i, j))) {
+            let (p, q) = (lab(i), lab(j));
+            let apart = ((p.a - q.a).powi(2) + (p.b - q.b).powi(2)).sqrt();
+            assert!(apart > 0.03, "{i} and {j}: {apart}");
+        }
     }
 
     #[test]

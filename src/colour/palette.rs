@@ -5,7 +5,7 @@
 //! Catmull-Rom was tried first and left the gamut beside dark stops, where clipping showed as kinks.
 
 use super::oklab::{Lab, Linear, parse_hex};
-use super::transfer::Encoder;
+use super::transfer::{Encoder, boxed};
 use crate::error::Result;
 
 /// The number of colours around the circle. Neighbours differ by less than a step of 8 bits nearly everywhere.
@@ -51,11 +51,6 @@ impl std::fmt::Debug for Palette {
     }
 }
 
-/// A boxed array that is never on the stack.
-fn boxed<T: Copy, const N: usize>(value: T) -> Box<[T; N]> {
-    vec![value; N].into_boxed_slice().try_into().unwrap_or_else(|_| unreachable!("the length is N"))
-}
-
 impl Palette {
     /// Computes the table of `entry`.
     ///
@@ -78,20 +73,19 @@ impl Palette {
         Ok(Self { linear, bytes })
     }
 
-    /// The linear light at `phase`.
+    /// The linear light at `phase`; the fourth number is 0.
     #[inline(always)]
-    pub(super) fn linear(&self, phase: Phase) -> [f32; 3] {
+    pub(super) fn linear(&self, phase: Phase) -> [f32; 4] {
         let index = (phase >> FRACTION_BITS) as usize;
         let part = (phase & ((1 << FRACTION_BITS) - 1)) as f32 * (1.0 / (1 << FRACTION_BITS) as f32);
-        let (low, high) = (&self.linear[index % TABLE], &self.linear[(index + 1) % TABLE]);
+        let (low, high) = (self.linear[index % TABLE], self.linear[(index + 1) % TABLE]);
         std::array::from_fn(|i| low[i] + part * (high[i] - low[i]))
     }
 
-    /// The 8-bit sRGB colour of the entry at `phase`, without interpolation.
+    /// The 8-bit sRGB colour of the entry at `phase`, without interpolation, and a 0.
     #[inline(always)]
-    pub(super) fn bytes(&self, phase: Phase) -> [u8; 3] {
-        let [r, g, b, _] = self.bytes[(phase >> FRACTION_BITS) as usize % TABLE];
-        [r, g, b]
+    pub(super) fn bytes(&self, phase: Phase) -> [u8; 4] {
+        self.bytes[(phase >> FRACTION_BITS) as usize % TABLE]
     }
 }
 
@@ -191,8 +185,8 @@ mod tests {
     #[test]
     fn the_interior_has_its_own_colour() {
         let p = palette(&PALETTES[0]);
-        assert_eq!(p.linear(INSIDE), [0.25, 0.5, 0.75]);
-        assert_eq!(p.bytes(INSIDE), [0.25, 0.5, 0.75].map(|x| Encoder::shared().to_u8(x)));
+        assert_eq!(p.linear(INSIDE), [0.25, 0.5, 0.75, 0.0]);
+        assert_eq!(p.bytes(INSIDE), [0.25, 0.5, 0.75, 0.0].map(|x| Encoder::shared().to_u8(x)));
     }
 
     #[test]

@@ -39,45 +39,67 @@ pub(super) fn decode(value: f64) -> f64 {
 /// Cells of the table of [`Encoder`].
 const CELLS: usize = 4096;
 
+/// The table's length: a power of two that every index is masked with, so that no bounds need be checked.
+const TABLE: usize = 2 * CELLS;
+
+/// Adding this to a number of small magnitude rounds it to an integer (to nearest, ties to even), which is then in the last
+/// bits of the sum. A conversion would first have to look whether the number fits.
+const ROUND: f32 = 1.5 * (1u32 << 23) as f32;
+
 /// Encodes linear light by table: the transfer function over √x, where it is nearly straight, interpolated linearly.
 /// The square root is exact by IEEE 754. The result is within 0.02 of a 16-bit step of [`encode`] before it is rounded.
 #[derive(Debug)]
-pub(super) struct Encoder(Box<[f32; CELLS + 2]>);
+pub(super) struct Encoder {
+    /// The value at the beginning of a cell, and by how much it grows in the cell.
+    cells: Box<[(f32, f32); TABLE]>,
+}
 
 impl Encoder {
     /// The table, made when it is first needed.
     pub(super) fn shared() -> &'static Self {
         static SHARED: LazyLock<Encoder> = LazyLock::new(|| {
-            let mut table = Box::new([1.0; CELLS + 2]);
-            for (i, entry) in table.iter_mut().enumerate().take(CELLS) {
-                let s = i as f64 / CELLS as f64;
-                *entry = encode(s * s) as f32;
+            let mut cells = boxed((1.0, 0.0));
+            let at = |cell: usize| encode(power(cell as f64 / CELLS as f64, 2));
+            let mut low = at(0);
+            for (i, cell) in cells.iter_mut().enumerate().take(CELLS) {
+                let high = at(i + 1);
+                *cell = (low as f32, (high - low) as f32);
+                low = high;
             }
-            Encoder(table)
+            Encoder { cells }
         });
         &SHARED
     }
 
-    /// The sRGB value of linear light; below 0 counts as 0, above 1 as 1.
+    /// The sRGB value in [0, 1] of linear light; below 0 counts as 0, above 1 as 1.
     #[inline(always)]
     fn value(&self, linear: f32) -> f32 {
-        let s = linear.clamp(0.0, 1.0).sqrt() * CELLS as f32;
-        let cell = (s as usize).min(CELLS);
-        let (low, high) = (self.0[cell], self.0[cell + 1]);
-        low + (s - cell as f32) * (high - low)
+        // Written so that each is one instruction and that what is no number becomes 0.
+        let x = if linear > 0.0 { linear } else { 0.0 };
+        let x = if x < 1.0 { x } else { 1.0 };
+        let s = x.sqrt() * CELLS as f32;
+        // The cell below; at a cell's end it does not matter which of the two is taken.
+        let rounded = (s - 0.5) + ROUND;
+        let (low, rise) = self.cells[rounded.to_bits() as usize % TABLE];
+        low + (s - (rounded - ROUND)) * rise
     }
 
     /// As 8 bits, rounded to nearest.
     #[inline(always)]
     pub(super) fn to_u8(&self, linear: f32) -> u8 {
-        (self.value(linear) * 255.0 + 0.5) as u8
+        (self.value(linear) * 255.0 + ROUND).to_bits() as u8
     }
 
     /// As 16 bits, rounded to nearest.
     #[inline(always)]
     pub(super) fn to_u16(&self, linear: f32) -> u16 {
-        (self.value(linear) * 65535.0 + 0.5) as u16
+        (self.value(linear) * 65535.0 + ROUND).to_bits() as u16
     }
+}
+
+/// A boxed array that is never on the stack.
+pub(super) fn boxed<T: Copy, const N: usize>(value: T) -> Box<[T; N]> {
+    vec![value; N].into_boxed_slice().try_into().unwrap_or_else(|_| unreachable!("the length is N"))
 }
 
 #[cfg(test)]

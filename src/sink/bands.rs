@@ -200,3 +200,87 @@ impl Bands {
         queue.next + queue.complete.len() == self.filling.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    const LAYOUT: Layout = Layout { planes: 1, bytes: 3 };
+
+    /// A slow consumer must hold up workers, and every band must still come out once, in order.
+    #[test]
+    fn workers_wait_for_a_slow_consumer() {
+        // Bands of 6 MB: three are too many, and each worker may have one more in hand.
+        let (width, rows, count) = (1 << 20, 2, 12);
+        let bands = Bands::new(LAYOUT, width, rows * count, rows);
+        let waited: Duration = thread::scope(|scope| {
+            let workers = [0, 1].map(|worker| {
+                let bands = &bands;
+                scope.spawn(move || {
+                    let mine = (worker..count).step_by(2);
+                    let tile = |y: usize| vec![y as u8; 3 * width * rows];
+                    let area = |y: usize| Area { x: 0, y: y * rows, width, height: rows };
+                    mine.map(|y| bands.put(&tile(y), area(y))).sum::<Duration>()
+                })
+            });
+            // Whoever put in too much is waiting as soon as it can be seen.
+            while lock(&bands.queue).bytes <= WAITING_BYTES {
+                thread::yield_now();
+            }
+            for expected in 0..count {
+                assert!(lock(&bands.queue).bytes <= WAITING_BYTES + 2 * (6 << 20));
+                let rows = bands.take().unwrap();
+                assert!(rows.iter().all(|&byte| byte == expected as u8));
+                bands.recycle(rows);
+            }
+            workers.map(|worker| worker.join().unwrap()).into_iter().sum()
+        });
+        assert!(bands.take().is_none() && bands.is_taken() && bands.is_complete());
+        assert!(waited > Duration::ZERO);
+    }
+
+    /// However little is taken, tiles from the bottom must come in: waiting for them while they wait would be a deadlock.
+    #[test]
+    fn nobody_waits_when_the_top_is_missing() {
+        let (width, rows, count) = (1 << 20, 2, 8);
+        let bands = Bands::new(LAYOUT, width, rows * count, rows);
+        for y in (1..count).rev() {
+            let waited = bands.put(&vec![y as u8; 3 * width * rows], Area { x: 0, y: y * rows, width, height: rows });
+            assert_eq!(waited, Duration::ZERO);
+        }
+        assert!(!bands.is_complete());
+        thread::scope(|scope| {
+            scope.spawn(|| bands.put(&vec![0; 3 * width * rows], Area { x: 0, y: 0, width, height: rows }));
+            for expected in 0..count {
+                assert_eq!(bands.take().unwrap()[0], expected as u8);
+            }
+        });
+    }
+
+    #[test]
+    fn closing_frees_everybody() {
+        let bands = Bands::new(LAYOUT, 1 << 20, 20, 2);
+        thread::scope(|scope| {
+            let workers = scope.spawn(|| {
+                for y in 0..10 {
+                    bands.put(&vec![0; 6 << 20], Area { x: 0, y: 2 * y, width: 1 << 20, height: 2 });
+                }
+            });
+            assert!(bands.take().is_some());
+            bands.close();
+            workers.join().unwrap();
+        });
+        assert!(bands.take().is_none());
+        assert!(!bands.is_taken() && !bands.is_complete());
+    }
+
+    #[test]
+    fn planes_lie_one_after_the_other_in_a_row() {
+        let layout = Layout { planes: 2, bytes: 1 };
+        let mut rows = vec![b'.'; layout.size(3 * 2)];
+        let area = Area { x: 1, y: 0, width: 2, height: 2 };
+        layout.copy(b"abABcdCD", area, 3, &mut rows);
+        assert_eq!(rows, b".ab.AB.cd.CD");
+    }
+}

@@ -4,9 +4,11 @@ mod bands;
 mod formats;
 mod image;
 pub mod output;
+mod owners;
 mod picture;
 
 pub use formats::{Data, Format, Header, OUTPUTS, Rows, SCENE_KEY, format_for};
 pub use image::{ImageCost, ImageOptions, ImageSink};
 pub use output::Output;
+pub use owners::Owners;
 pub use picture::{Picture, PictureSink};

@@ -320,3 +320,63 @@ fn message(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::colour::Settings;
+    use crate::parallel::{Claim, Prepared, Stop, Work};
+    use crate::sink::OUTPUTS;
+    use crate::tile::Order;
+
+    struct Black(Tiling);
+
+    impl Work for Black {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+
+        fn piece_len(&self, index: usize) -> usize {
+            8 * self.0.tile(index).area()
+        }
+
+        fn compute(&self, _: &Prepared, _: &mut Claim<'_>, _: &Stop) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn run(format: &'static Format) -> Error {
+        let tiling = Tiling::new(8, 8, 8, Order::Rows).unwrap();
+        let options = ImageOptions {
+            tiling: tiling.clone(),
+            samples: 1,
+            channels: Channels { smooth: true, distance: false },
+            colourer: Arc::new(Colourer::new(&Settings::default()).unwrap()),
+            depth: Depth::Eight,
+            scene: String::new(),
+        };
+        let sink = ImageSink::new(format, Output::memory(), options).unwrap();
+        sink.start(&RunInfo { pieces: 1, workers: 1, backend: "test" }).unwrap();
+        let (work, words, zero) = (Black(tiling), [0u32; 128], Duration::ZERO);
+        let bytes = bytemuck::cast_slice(&words);
+        let done =
+            Done { work: &work, range: 0..1, bytes, costs: &[1], executed: 1, worker: 0, began: zero, ended: zero };
+        let given = sink.done(&done);
+        let report = Report { backend: "test", schedule: String::new(), setup: zero, wall: zero, workers: Vec::new() };
+        given.and_then(|()| sink.finish(&report)).unwrap_err()
+    }
+
+    #[test]
+    fn a_panic_of_the_encoder_ends_the_run_with_an_error() {
+        static PANICS: Format = Format { encode: |_, _, _| panic!("out of ink"), ..OUTPUTS[0] };
+        static PANICS_LATE: Format = Format {
+            encode: |_, _, rows| {
+                rows.next_rows()?;
+                panic!("out of {}", "paper")
+            },
+            ..OUTPUTS[0]
+        };
+        assert_eq!(run(&PANICS).to_string(), "cannot write `memory`: the encoder panicked: out of ink");
+        assert_eq!(run(&PANICS_LATE).to_string(), "cannot write `memory`: the encoder panicked: out of paper");
+    }
+}
