@@ -6,9 +6,13 @@ mod image;
 pub mod output;
 mod owners;
 mod picture;
+pub mod progress;
+mod trace;
 
 pub use formats::{Data, Format, Header, OUTPUTS, Rows, SCENE_KEY, format_for};
 pub use image::{ImageCost, ImageOptions, ImageSink};
 pub use output::Output;
 pub use owners::Owners;
 pub use picture::{Picture, PictureSink};
+pub use progress::Progress;
+pub use trace::Trace;

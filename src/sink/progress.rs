@@ -1,0 +1,287 @@
+//! How far a run is, and when it will be done: counters that workers add to and anybody may read.
+//!
+//! Tiles differ in cost a thousandfold, so the time that is left follows from costs, not from the number of tiles. The costs of all
+//! tiles are estimated from a coarse picture that is rendered before (some thousand samples, well below 1 % of the work); what is
+//! left over what is done of these estimates, times the time so far, is the time left. The scale of the estimates cancels, so a
+//! slower machine or a slower colouring does not spoil it. Costs of the finished tiles alone, without the coarse picture, were no
+//! better than counting tiles: they know nothing of what comes.
+
+use crate::error::Result;
+use crate::parallel::{Done, RunInfo, Sink};
+use crate::sample::INTERIOR;
+use crate::tile::{Tile, Tiling};
+use serde::Serialize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// What a sample costs beside its iterations, in iterations: starting and ending its orbit, its colour, its bytes in a file.
+const SAMPLE_COST: f64 = 64.0;
+
+/// Estimated cost of any part of an image, from a coarse picture of it.
+#[derive(Clone, Debug)]
+pub struct Estimate {
+    columns: usize,
+    rows: usize,
+    /// Size of the image, in samples.
+    width: u32,
+    height: u32,
+    /// Sums of the cells' costs above and left of each corner of a cell, row by row from the top left.
+    sums: Vec<f64>,
+}
+
+impl Estimate {
+    /// Every sample of an image of this size, in samples, costs the same.
+    pub fn uniform((width, height): (u32, u32)) -> Self {
+        Self::from_cells(1, 1, &[SAMPLE_COST], (width, height))
+    }
+
+    /// From the counts of a coarse picture of `columns` samples a row, and the iterations that it `executed` in all; the image's
+    /// size is in samples.
+    ///
+    /// An escaped sample costs its count. Which of the interior ones were settled by a test and which ran to the maximum is not
+    /// known, so all of them share what is left of the executed iterations.
+    pub fn from_counts(columns: usize, counts: &[u32], executed: u64, size: (u32, u32)) -> Self {
+        let escaped: u64 = counts.iter().filter(|&&n| n != INTERIOR).map(|&n| u64::from(n)).sum();
+        let interior = counts.iter().filter(|&&n| n == INTERIOR).count();
+        let share = executed.saturating_sub(escaped) as f64 / interior.max(1) as f64;
+        let cost = |&n: &u32| SAMPLE_COST + if n == INTERIOR { share } else { f64::from(n) };
+        let cells: Vec<f64> = counts.iter().map(cost).collect();
+        Self::from_cells(columns, counts.len() / columns, &cells, size)
+    }
+
+    fn from_cells(columns: usize, rows: usize, cells: &[f64], (width, height): (u32, u32)) -> Self {
+        // A cell stands for this many samples.
+        let area = f64::from(width) * f64::from(height) / (columns * rows) as f64;
+        let mut sums = vec![0.0; (columns + 1) * (rows + 1)];
+        for (y, row) in cells.chunks_exact(columns).enumerate() {
+            let mut left = 0.0;
+            for (x, cost) in row.iter().enumerate() {
+                left += cost * area;
+                sums[(y + 1) * (columns + 1) + x + 1] = sums[y * (columns + 1) + x + 1] + left;
+            }
+        }
+        Self { columns, rows, width, height, sums }
+    }
+
+    /// The cost of the whole image.
+    pub fn total(&self) -> u64 {
+        self.above_left(self.width, self.height)
+    }
+
+    /// The cost of a tile. The tiles of an image have exactly its total.
+    pub fn cost(&self, tile: Tile) -> u64 {
+        let (right, bottom) = (tile.x + tile.width, tile.y + tile.height);
+        let at = |x, y| self.above_left(x, y);
+        // Rounded at the corners, which neighbours share, so that nothing is lost between them.
+        at(right, bottom)
+            .wrapping_sub(at(tile.x, bottom))
+            .wrapping_sub(at(right, tile.y))
+            .wrapping_add(at(tile.x, tile.y))
+    }
+
+    /// The cost of everything above row `y` and left of column `x`: between the corners of a cell it grows with the area.
+    fn above_left(&self, x: u32, y: u32) -> u64 {
+        let split = |position: u32, size: u32, cells: usize| {
+            let place = f64::from(position) / f64::from(size) * cells as f64;
+            let cell = (place as usize).min(cells - 1);
+            (cell, place - cell as f64)
+        };
+        let (column, right) = split(x, self.width, self.columns);
+        let (row, down) = split(y, self.height, self.rows);
+        let sums = |row: usize| {
+            let start = row * (self.columns + 1) + column;
+            self.sums[start] * (1.0 - right) + self.sums[start + 1] * right
+        };
+        (sums(row) * (1.0 - down) + sums(row + 1) * down).round() as u64
+    }
+}
+
+/// Counts what is done. Workers only add to counters; drawing is for others, at their own pace.
+#[derive(Debug)]
+pub struct Progress {
+    tiling: Arc<Tiling>,
+    /// Samples per pixel, each way.
+    samples: u32,
+    estimate: Estimate,
+    total: u64,
+    began: OnceLock<Instant>,
+    tiles: AtomicU64,
+    area: AtomicU64,
+    executed: AtomicU64,
+    cost: AtomicU64,
+}
+
+/// How far a run was at some moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Snapshot {
+    /// Finished tiles.
+    pub tiles_done: u64,
+    /// All tiles.
+    pub tiles: u64,
+    /// Finished pixels.
+    pub pixels_done: u64,
+    /// All pixels.
+    pub pixels: u64,
+    /// Iterations executed so far.
+    pub iterations: u64,
+    /// Part of the estimated cost that is done, from 0 to 1.
+    pub fraction: f64,
+    /// Time since the first piece was begun.
+    pub elapsed: Duration,
+    /// Estimated time left; `None` until something is done.
+    pub left: Option<Duration>,
+}
+
+impl Progress {
+    /// For one run over these tiles, with `samples` samples per pixel each way.
+    pub fn new(tiling: Arc<Tiling>, samples: u32, estimate: Estimate) -> Self {
+        let total = estimate.total();
+        let [tiles, area, executed, cost] = [const { AtomicU64::new(0) }; 4];
+        Self { tiling, samples, estimate, total, began: OnceLock::new(), tiles, area, executed, cost }
+    }
+
+    /// How far the run is now.
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshot_after(self.began.get().map_or(Duration::ZERO, Instant::elapsed))
+    }
+
+    fn snapshot_after(&self, elapsed: Duration) -> Snapshot {
+        let (width, height) = self.tiling.size();
+        let per_pixel = u64::from(self.samples).pow(2);
+        let cost = self.cost.load(Ordering::Relaxed);
+        let left = (cost > 0).then(|| elapsed.mul_f64(self.total.saturating_sub(cost) as f64 / cost as f64));
+        Snapshot {
+            tiles_done: self.tiles.load(Ordering::Relaxed),
+            tiles: self.tiling.len() as u64,
+            pixels_done: self.area.load(Ordering::Relaxed) / per_pixel,
+            pixels: u64::from(width) * u64::from(height) / per_pixel,
+            iterations: self.executed.load(Ordering::Relaxed),
+            fraction: cost as f64 / self.total.max(1) as f64,
+            elapsed,
+            left,
+        }
+    }
+}
+
+impl Snapshot {
+    /// One line of JSON, as `--progress json` writes it; `eta_seconds` is `null` until something is known.
+    pub fn json(&self) -> String {
+        #[derive(Serialize)]
+        struct Line {
+            tiles_done: u64,
+            tiles: u64,
+            pixels_done: u64,
+            pixels: u64,
+            iterations: u64,
+            seconds: f64,
+            eta_seconds: Option<f64>,
+        }
+        let &Self { tiles_done, tiles, pixels_done, pixels, iterations, elapsed, left, .. } = self;
+        let (seconds, eta_seconds) = (elapsed.as_secs_f64(), left.map(|left| left.as_secs_f64()));
+        let line = Line { tiles_done, tiles, pixels_done, pixels, iterations, seconds, eta_seconds };
+        serde_json::to_string(&line).expect("numbers are always JSON")
+    }
+}
+
+impl Sink for Progress {
+    fn start(&self, _: &RunInfo) -> Result<()> {
+        self.began.get_or_init(Instant::now);
+        Ok(())
+    }
+
+    fn done(&self, done: &Done<'_>) -> Result<()> {
+        let (mut area, mut cost) = (0, 0);
+        for index in done.range.clone() {
+            let tile = self.tiling.tile(index);
+            area += tile.area() as u64;
+            cost += self.estimate.cost(tile);
+        }
+        self.cost.fetch_add(cost, Ordering::Relaxed);
+        self.area.fetch_add(area, Ordering::Relaxed);
+        self.executed.fetch_add(done.executed, Ordering::Relaxed);
+        self.tiles.fetch_add(done.range.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parallel::{Claim, Prepared, Stop, Work};
+    use crate::tile::ORDERS;
+
+    /// A work of nothing, to make claims of.
+    struct Nothing;
+
+    impl Work for Nothing {
+        fn len(&self) -> usize {
+            0
+        }
+        fn piece_len(&self, _: usize) -> usize {
+            0
+        }
+        fn compute(&self, _: &Prepared, _: &mut Claim<'_>, _: &Stop) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn finish(progress: &Progress, range: std::ops::Range<usize>, executed: u64) {
+        let costs = vec![0; range.len()];
+        let (began, ended) = (Duration::ZERO, Duration::ZERO);
+        let done = Done { work: &Nothing, range, bytes: &[], costs: &costs, executed, worker: 0, began, ended };
+        progress.done(&done).unwrap();
+    }
+
+    #[test]
+    fn costs_of_tiles_add_up_to_the_total_whatever_the_tiles() {
+        let counts: Vec<u32> = (0..12).map(|i| if i % 5 == 0 { INTERIOR } else { i * i }).collect();
+        for (size, edge) in [((640, 480), 64), ((641, 479), 64), ((3, 2), 1), ((1000, 1), 7), ((50, 50), 1 << 20)] {
+            let estimate = Estimate::from_counts(4, &counts, 10_000, size);
+            for &(order, ..) in ORDERS {
+                let tiling = Tiling::new(size.0, size.1, edge, order).unwrap();
+                let sum: u64 = (0..tiling.len()).map(|index| estimate.cost(tiling.tile(index))).sum();
+                assert_eq!(sum, estimate.total(), "{size:?} by {edge}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cell_costs_what_its_samples_do() {
+        // Left half: counts of 36; right half: interior that was settled with 2 · (436 − 36) executed iterations.
+        let estimate = Estimate::from_counts(2, &[36, INTERIOR, 36, INTERIOR], 2 * 36 + 2 * 436, (200, 100));
+        assert_eq!(estimate.cost(Tile { x: 0, y: 0, width: 100, height: 100 }), 100 * 100 * (36 + 64));
+        assert_eq!(estimate.cost(Tile { x: 100, y: 0, width: 100, height: 100 }), 100 * 100 * (436 + 64));
+        assert_eq!(estimate.cost(Tile { x: 90, y: 7, width: 20, height: 10 }), 10 * 10 * (100 + 500));
+        assert_eq!(Estimate::uniform((10, 20)).cost(Tile { x: 3, y: 4, width: 2, height: 5 }), 10 * 64);
+    }
+
+    #[test]
+    fn the_time_left_is_weighted_by_cost() {
+        // Of four tiles the last is as dear as nine others together.
+        let tiling = Arc::new(Tiling::new(40, 10, 10, ORDERS[0].0).unwrap());
+        let progress = Progress::new(tiling, 1, Estimate::from_counts(4, &[0, 0, 0, 9 * 64 - 64], 9 * 64, (40, 10)));
+        let before = progress.snapshot_after(Duration::from_secs(1));
+        assert_eq!((before.tiles_done, before.left, before.fraction), (0, None, 0.0));
+        finish(&progress, 0..3, 5);
+        let after = progress.snapshot_after(Duration::from_secs(3));
+        assert_eq!((after.tiles_done, after.tiles, after.pixels_done, after.pixels), (3, 4, 300, 400));
+        assert_eq!((after.left, after.fraction, after.iterations), (Some(Duration::from_secs(9)), 0.25, 5));
+        finish(&progress, 3..4, 600);
+        let end = progress.snapshot_after(Duration::from_secs(12));
+        assert_eq!((end.tiles_done, end.left, end.fraction), (4, Some(Duration::ZERO), 1.0));
+        assert_eq!(
+            end.json(),
+            r#"{"tiles_done":4,"tiles":4,"pixels_done":400,"pixels":400,"iterations":605,"seconds":12.0,"eta_seconds":0.0}"#
+        );
+    }
+
+    #[test]
+    fn pixels_are_counted_not_samples() {
+        let tiling = Arc::new(Tiling::new(32, 8, 16, ORDERS[0].0).unwrap());
+        let progress = Progress::new(tiling, 2, Estimate::uniform((32, 8)));
+        finish(&progress, 0..1, 0);
+        let snapshot = progress.snapshot();
+        assert_eq!((snapshot.pixels_done, snapshot.pixels), (32, 64));
+    }
+}
