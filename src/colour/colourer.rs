@@ -91,13 +91,13 @@ impl Colourer {
         scratch.light.resize(tile.width as usize, 1.0);
         for (y, line) in out.chunks_exact_mut(pixels * depth.pixel_bytes()).enumerate() {
             if per_pixel == 1 && depth == Depth::Eight && !self.colouring.is_lit() {
-                self.paint_fast(&Row::of(samples, y), line, scratch);
+                self.paint_fast(&Row::of(samples, y, 1), line, scratch);
                 continue;
             }
             scratch.sums.clear();
             scratch.sums.resize(pixels, [0.0; 4]);
             for sub in 0..per_pixel as usize {
-                let row = Row::of(samples, y * per_pixel as usize + sub);
+                let row = Row::of(samples, y * per_pixel as usize + sub, per_pixel);
                 self.add(&row, per_pixel as usize, scratch);
             }
             let share = 1.0 / (per_pixel * per_pixel) as f32;

@@ -28,7 +28,7 @@ impl Colouring for Distance {
     fn light(&self, row: &Row<'_>, out: &mut [f32]) {
         for ((out, &x), &y) in out.iter_mut().zip(row.distance_x).zip(row.distance_y) {
             // Far away the length may overflow; the quotient of infinities would be no number.
-            let length = (x * x + y * y).sqrt().min(f32::MAX);
+            let length = (row.spacing * (x * x + y * y).sqrt()).min(f32::MAX);
             *out = length / (length + HALF);
         }
     }

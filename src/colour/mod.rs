@@ -96,11 +96,13 @@ struct Row<'a> {
     fractions: &'a [f32],
     distance_x: &'a [f32],
     distance_y: &'a [f32],
+    /// The distance between samples in pixels, by which the distance estimates are to be multiplied.
+    spacing: f32,
 }
 
 impl<'a> Row<'a> {
-    /// Row `y` of a tile, from its top.
-    fn of(samples: &Samples<'a>, y: usize) -> Self {
+    /// Row `y` of a tile, from its top, with `per_pixel` samples per pixel each way.
+    fn of(samples: &Samples<'a>, y: usize, per_pixel: u32) -> Self {
         let width = samples.tile.width as usize;
         fn part<T>(plane: &[T], start: usize, width: usize) -> &[T] {
             plane.get(start..start + width).unwrap_or_default()
@@ -110,6 +112,7 @@ impl<'a> Row<'a> {
             fractions: part(samples.fractions, y * width, width),
             distance_x: part(samples.distance_x, y * width, width),
             distance_y: part(samples.distance_y, y * width, width),
+            spacing: 1.0 / per_pixel as f32,
         }
     }
 }
@@ -161,4 +164,126 @@ fn shorten(text: &str) -> String {
         short.push('…');
     }
     short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tile::Tile;
+    use proptest::prelude::*;
+
+    fn row<'a>(counts: &'a [u32], fractions: &'a [f32], distance_x: &'a [f32], distance_y: &'a [f32]) -> Row<'a> {
+        Row { counts, fractions, distance_x, distance_y, spacing: 1.0 }
+    }
+
+    fn phases(name: &str, scale: Scale, row: &Row<'_>) -> Vec<Phase> {
+        let mut out = vec![0; row.counts.len()];
+        let entry = COLOURINGS.iter().find(|entry| entry.name == name).unwrap();
+        (entry.make)(scale).phases(row, &mut out);
+        out
+    }
+
+    fn light(name: &str, row: &Row<'_>) -> Vec<f32> {
+        let mut out = vec![f32::NAN; row.counts.len()];
+        let entry = COLOURINGS.iter().find(|entry| entry.name == name).unwrap();
+        (entry.make)(PLAIN).light(row, &mut out);
+        out
+    }
+
+    const PLAIN: Scale = Scale { density: 1.0, offset: 0.0 };
+
+    /// How far two phases are apart around the circle.
+    fn apart(a: Phase, b: Phase) -> u32 {
+        let direct = a.abs_diff(b);
+        direct.min(CIRCLE - direct)
+    }
+
+    #[test]
+    fn names_are_unique_and_helped() {
+        let names: Vec<_> =
+            (COLOURINGS.iter().map(|c| (c.name, c.help))).chain(PALETTES.iter().map(|p| (p.name, p.help))).collect();
+        for (i, (name, help)) in names.iter().enumerate() {
+            assert!(!help.is_empty() && names[..i].iter().all(|(other, _)| other != name), "{name}");
+        }
+        assert!(PALETTES.len() >= 8);
+    }
+
+    #[test]
+    fn the_interior_is_inside_for_every_colouring() {
+        for entry in COLOURINGS {
+            let row = row(&[INTERIOR, 7], &[0.0, 0.5], &[0.0, 1.0], &[0.0, 1.0]);
+            let phases = phases(entry.name, PLAIN, &row);
+            assert!(phases[0] == INSIDE && phases[1] < CIRCLE, "{}", entry.name);
+        }
+    }
+
+    #[test]
+    fn smooth_colours_go_around_with_the_root() {
+        let counts = [4, 25, 64, 121, 196];
+        let phases = phases("smooth", PLAIN, &row(&counts, &[0.0; 5], &[], &[]));
+        for (i, &phase) in phases.iter().enumerate() {
+            assert!(apart(phase, (i as u32 % 2) * CIRCLE / 2) <= 1, "{phases:?}");
+        }
+    }
+
+    #[test]
+    fn bands_are_flat_and_differ() {
+        let phases = phases("bands", Scale { density: 2.0, offset: 0.25 }, &row(&[8, 9, 40], &[], &[], &[]));
+        assert_eq!(phases, [CIRCLE / 4 * 3, CIRCLE / 16 * 13, CIRCLE / 4 * 3]);
+    }
+
+    #[test]
+    fn distance_darkens_the_boundary() {
+        let mut row = row(&[5; 4], &[0.0; 4], &[0.0, 0.45, -3.0, f32::MAX], &[0.0, 0.6, 4.0, f32::MAX]);
+        assert_eq!(light("distance", &row), [0.0, 0.5, 5.0 / 5.75, 1.0]);
+        // The same place with twice as many samples per pixel.
+        row.spacing = 0.5;
+        row.distance_x = &[0.0, 0.9, -6.0, f32::INFINITY];
+        row.distance_y = &[0.0, 1.2, 8.0, 0.0];
+        assert_eq!(light("distance", &row), [0.0, 0.5, 5.0 / 5.75, 1.0]);
+    }
+
+    #[test]
+    fn relief_is_lit_from_the_upper_left() {
+        let row = row(&[5; 4], &[0.0; 4], &[2.0, -2.0, 2.0, 0.0], &[2.0, -2.0, -2.0, 0.0]);
+        let light = light("relief", &row);
+        assert!(
+            (light[0] - 1.0).abs() < 1e-6 && (light[1] - 0.2).abs() < 1e-6 && (light[2] - 0.6).abs() < 1e-6,
+            "{light:?}"
+        );
+        assert_eq!(light[3], 0.6);
+    }
+
+    /// The default picture's first colour by hand: ν = 4 begins the palette.
+    #[test]
+    fn a_colour_is_that_of_the_palette() {
+        let tile = Tile { x: 0, y: 0, width: 2, height: 1 };
+        let samples = Samples { tile, counts: &[4, INTERIOR], fractions: &[0.0; 2], distance_x: &[], distance_y: &[] };
+        for entry in PALETTES {
+            let settings = Settings { palette: entry.name.into(), interior: "#0A1".into(), ..Settings::default() };
+            let mut pixels = [0; 6];
+            Colourer::new(&settings).unwrap().paint(&samples, 1, Depth::Eight, &mut pixels, &mut Scratch::default());
+            let [r, g, b, rest @ ..] = pixels;
+            assert_eq!(format!("#{r:02x}{g:02x}{b:02x}"), entry.stops[0].1, "{}", entry.name);
+            assert_eq!((entry.stops[0].0, rest), (0.0, [0x00, 0xaa, 0x11]));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn phases_are_fractions_of_turns(times in 0f64..60_000.0, density in -1000f64..1000.0, offset in -1000f64..1000.0) {
+            let turns = (times * density + offset).rem_euclid(1.0);
+            let exact = (turns * f64::from(CIRCLE)).round() as u32 % CIRCLE;
+            let scale = Scale { density, offset };
+            prop_assert!(apart(scale.phase(times), exact) <= 1);
+        }
+
+        /// No step where the count changes, however deep.
+        #[test]
+        fn smooth_colours_have_no_steps(n in 1u32..crate::sample::MAX_ITERATIONS) {
+            let below = 1.0 - f32::EPSILON / 2.0;
+            let phases = phases("smooth", PLAIN, &row(&[n, n + 1], &[below, 0.0], &[], &[]));
+            prop_assert!(apart(phases[0], phases[1]) <= 1);
+        }
+    }
 }

@@ -12,15 +12,18 @@ pub(super) const ENTRY: ColouringEntry = ColouringEntry {
 
 /// √ν grows by this much once around the palette.
 ///
-/// The square root is taken because it shows shallow and deep views alike: near the whole set ν runs from 2 to some dozens, in
-/// a deep view from thousands to a few thousands more, and in both √ν covers several units to some tens. With ν itself deep
-/// views turn to noise; with log ν they turn flat. A square root is also exact by IEEE 754, hence the same on every machine.
+/// The square root is taken because it shows shallow and deep views alike: around the whole set ν runs from 4 to some dozens,
+/// in a deep view from thousands to a few thousands more, and in both √ν covers several units to some tens. With ν itself
+/// deep views turn to noise; with log ν they turn flat. A square root is also exact by IEEE 754, hence the same everywhere.
 const TURN: f64 = 6.0;
 
-/// How often √ν goes around the palette for a sample.
+/// √ν where the palette begins: far outside of a whole set, as most pictures' background is.
+const BEGIN: f64 = 2.0;
+
+/// How often √ν has gone around the palette for a sample.
 #[inline(always)]
-pub(super) fn turns(count: u32, fraction: f32) -> f64 {
-    (f64::from(count) + f64::from(fraction)).sqrt() * (1.0 / TURN)
+fn turns(count: u32, fraction: f32) -> f64 {
+    (f64::from(count) + f64::from(fraction)).sqrt() * (1.0 / TURN) - BEGIN / TURN
 }
 
 #[derive(Debug)]
