@@ -174,12 +174,14 @@ fn recomputed(image: &Image, samples: u32, settings: &Settings) -> Vec<f64> {
         let mut sum = [0f64; 3];
         for (sy, sx) in (0..samples).flat_map(|sy| (0..samples).map(move |sx| (sy, sx))) {
             let i = ((y * samples + sy) * width + x * samples + sx) as usize;
+            // A sample by itself is a pixel of its own, so its distances are told in pixels of that size.
+            let [dx, dy] = [1, 2].map(|plane| [image.planes[plane][i] / samples as f32]);
             let one = Samples {
                 tile: Tile { x: 0, y: 0, width: 1, height: 1 },
                 counts: &image.counts[i..=i],
                 fractions: &image.planes[0][i..=i],
-                distance_x: &image.planes[1][i..=i],
-                distance_y: &image.planes[2][i..=i],
+                distance_x: &dx,
+                distance_y: &dy,
             };
             let mut pixel = [0; 6];
             colourer.paint(&one, 1, Depth::Sixteen, &mut pixel, &mut Scratch::default());
