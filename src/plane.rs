@@ -31,6 +31,14 @@ pub struct Rotation {
 }
 
 impl Plane {
+    /// The largest magnitude of a coordinate's real or imaginary part, up to the rotation.
+    pub fn reach(&self) -> f64 {
+        let axis =
+            |numbers: &[f64]| numbers.first().into_iter().chain(numbers.last()).fold(0.0, |m: f64, n| m.max(n.abs()));
+        let centre = self.rotation.map_or(0.0, |r| r.centre.re.abs().max(r.centre.im.abs()));
+        axis(&self.columns).max(axis(&self.rows)) + centre
+    }
+
     /// The point of sample (x, y). Every kernel computes exactly this, with the same roundings.
     #[inline]
     pub fn point(&self, x: usize, y: usize) -> Complex64 {

@@ -11,6 +11,9 @@ pub const INTERIOR: u32 = u32::MAX;
 /// The largest maximum of iterations, so that a stored count (plus 1024, as EXR files keep it) fits 32 bits.
 pub const MAX_ITERATIONS: u32 = u32::MAX - 1025;
 
+/// The largest escape radius: with it, |z|² of the first escaped iterate fits an `f32` (scaled) for powers up to 8.
+pub const MAX_ESCAPE_RADIUS: f64 = 1e5;
+
 /// Which data a sample has beside its count. Computed only when something needs them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Channels {
@@ -19,6 +22,15 @@ pub struct Channels {
     /// The exterior distance estimate in pixels as a vector: its length, in the direction in which |z| grows
     /// (x right, y down in the image); 0 for interior.
     pub distance: bool,
+}
+
+impl std::ops::BitOr for Channels {
+    type Output = Self;
+
+    /// What either has.
+    fn bitor(self, other: Self) -> Self {
+        Self { smooth: self.smooth | other.smooth, distance: self.distance | other.distance }
+    }
 }
 
 impl Channels {

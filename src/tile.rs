@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// A rectangle of samples, in samples from the image's top left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,7 +70,7 @@ impl FromStr for Order {
     }
 }
 
-/// An image cut into square tiles (smaller at the right and bottom edges), numbered in an [`Order`].
+/// An image cut into square tiles (smaller at the right and bottom edges), numbered in an [`Order`]. Clones are cheap.
 #[derive(Clone, Debug)]
 pub struct Tiling {
     width: u32,
@@ -78,7 +79,7 @@ pub struct Tiling {
     columns: u32,
     rows: u32,
     /// Column and row of each tile by its number; empty for [`Order::Rows`], which needs no table.
-    places: Vec<(u32, u32)>,
+    places: Arc<[(u32, u32)]>,
 }
 
 /// The largest number of tiles of one image.
@@ -102,9 +103,9 @@ impl Tiling {
             )));
         }
         let places = match order {
-            Order::Rows => Vec::new(),
-            Order::Hilbert => hilbert(columns, rows),
-            Order::Centre => centre_out(columns, rows),
+            Order::Rows => Arc::default(),
+            Order::Hilbert => hilbert(columns, rows).into(),
+            Order::Centre => centre_out(columns, rows).into(),
         };
         Ok(Self { width, height, edge, columns, rows, places })
     }

@@ -10,8 +10,8 @@ pub(super) static ENTRY: Entry = Entry {
     name: "burning_ship",
     help: "(|x| + i|y|)² + c, the Burning Ship; its masts point down",
     powers: 2..=2,
-    home: Home { re: "-0.45", im: "-0.55", width: "5.2" },
-    julia_home: Home { re: "0", im: "0", width: "4.2" },
+    home: Home { re: "-0.45", im: "-0.55", zoom: "1.35" },
+    julia_home: Home { re: "0", im: "0", zoom: "1.7" },
 };
 
 impl Formula for BurningShip {

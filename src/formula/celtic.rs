@@ -10,8 +10,8 @@ pub(super) static ENTRY: Entry = Entry {
     name: "celtic",
     help: "|Re z²| + i·Im z² + c, the Celtic fractal",
     powers: 2..=2,
-    home: Home { re: "-0.6", im: "0", width: "5" },
-    julia_home: Home { re: "0", im: "0", width: "4.2" },
+    home: Home { re: "-0.6", im: "0", zoom: "1.4" },
+    julia_home: Home { re: "0", im: "0", zoom: "1.7" },
 };
 
 impl Formula for Celtic {

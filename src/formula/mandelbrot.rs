@@ -15,8 +15,8 @@ pub(super) static ENTRY: Entry = Entry {
     name: "mandelbrot",
     help: "z² + c, the Mandelbrot set",
     powers: 2..=2,
-    home: Home { re: "-0.75", im: "0", width: "4.2" },
-    julia_home: Home { re: "0", im: "0", width: "4.2" },
+    home: Home { re: "-0.75", im: "0", zoom: "1.6" },
+    julia_home: Home { re: "0", im: "0", zoom: "1.7" },
 };
 
 impl Formula for Mandelbrot {

@@ -80,8 +80,8 @@ pub struct Home {
     pub re: &'static str,
     /// Imaginary part of the centre.
     pub im: &'static str,
-    /// Width in the plane of an image of 16:9.
-    pub width: &'static str,
+    /// 4 divided by the height of the image in the plane.
+    pub zoom: &'static str,
 }
 
 /// A formula as people choose it.

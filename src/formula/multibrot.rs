@@ -10,8 +10,8 @@ pub(super) static ENTRY: Entry = Entry {
     name: "multibrot",
     help: "z^power + c, power 2 to 8",
     powers: 2..=8,
-    home: Home { re: "0", im: "0", width: "5" },
-    julia_home: Home { re: "0", im: "0", width: "4.5" },
+    home: Home { re: "0", im: "0", zoom: "1.45" },
+    julia_home: Home { re: "0", im: "0", zoom: "1.6" },
 };
 
 /// z², 4 operations.

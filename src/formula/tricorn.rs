@@ -10,8 +10,8 @@ pub(super) static ENTRY: Entry = Entry {
     name: "tricorn",
     help: "conj(z)² + c, the Tricorn or Mandelbar",
     powers: 2..=2,
-    home: Home { re: "-0.2", im: "0", width: "6" },
-    julia_home: Home { re: "0", im: "0", width: "4.5" },
+    home: Home { re: "-0.2", im: "0", zoom: "1.2" },
+    julia_home: Home { re: "0", im: "0", zoom: "1.6" },
 };
 
 impl Formula for Tricorn {

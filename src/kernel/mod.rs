@@ -1,5 +1,6 @@
 //! Filling tiles with samples: the trait that every way of computing implements.
 
+pub mod choose;
 pub mod direct;
 mod isa;
 

@@ -41,7 +41,7 @@ pub static KEYS: &[Key] = &[
             Ok(())
         },
     },
-    Key { name: "power", help: "a whole number from 2 to 8", set: |s, v| parse(v).map(|v| s.power = v) },
+    Key { name: "power", help: "a whole number from 2 to 8", set: |s, v| parse(v).map(|v| s.power = Some(v)) },
     Key { name: "julia", help: "two decimal numbers such as -0.8,0.156, or none", set: set_julia },
     Key {
         name: "view.re",

@@ -17,8 +17,9 @@ pub use view::{Extent, MAX_SAMPLES_ACROSS, View};
 
 use crate::colour::{Colourer, Settings};
 use crate::error::{Error, Result};
+use crate::formula;
 use crate::number::Decimal;
-use crate::sample::MAX_ITERATIONS;
+use crate::sample::{MAX_ESCAPE_RADIUS, MAX_ITERATIONS};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 
@@ -26,8 +27,6 @@ use std::fmt;
 pub const MAX_PIXELS: u64 = 1 << 30;
 /// The largest number of samples per pixel each way.
 pub const MAX_SAMPLES: u32 = 16;
-/// The largest escape radius: with it, powers up to 8 stay within `f64` after the escape.
-pub const MAX_ESCAPE_RADIUS: f64 = 1e10;
 /// Coordinates, widths and zooms of views are below 10 to this power.
 const MAX_ORDER: i64 = 100;
 
@@ -45,8 +44,9 @@ pub struct Scene {
     pub title: Option<String>,
     /// The name of the formula.
     pub formula: String,
-    /// The power of z in formulas that take one, 2 to 8.
-    pub power: u32,
+    /// The power of z in formulas that take one, 2 to 8; without it, the formula's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub power: Option<u32>,
     /// The constant k of a Julia set, as real and imaginary part; without it c is the pixel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub julia: Option<[Decimal; 2]>,
@@ -104,7 +104,7 @@ pub struct Image {
 pub struct Iteration {
     /// The largest number of iterations.
     pub max: MaxIterations,
-    /// An orbit has escaped when |z| is larger, 2 to [`MAX_ESCAPE_RADIUS`].
+    /// An orbit has escaped when |z| is larger; more than 1, at most [`MAX_ESCAPE_RADIUS`].
     pub escape_radius: f64,
     /// How much error a deep view may trade for speed.
     pub quality: Quality,
@@ -140,7 +140,7 @@ impl Default for Scene {
             name: None,
             title: None,
             formula: "mandelbrot".into(),
-            power: 2,
+            power: None,
             julia: None,
             view: Frame::default(),
             image: Image::default(),
@@ -219,17 +219,18 @@ impl Scene {
     /// The view: what the scene says, and where it says nothing, the home view of its formula.
     pub fn view(&self) -> View {
         let Frame { re, im, width, zoom, rotation } = &self.view;
-        let (home_re, home_im, home_zoom) =
-            if self.julia.is_some() { ("0", "0", "1.3") } else { ("-0.75", "0", "1.6") };
+        // An unknown name is told by whoever looks the formula up to compute it.
+        let entry = formula::find(&self.formula).unwrap_or(formula::FORMULAS[0]);
+        let home = if self.julia.is_some() { entry.julia_home } else { entry.home };
         let fixed = |text: &str| text.parse::<Decimal>().expect("a constant");
         let extent = match (width, zoom) {
             (Some(width), _) => Extent::Width(width.clone()),
             (None, Some(zoom)) => Extent::Zoom(zoom.clone()),
-            (None, None) => Extent::Zoom(fixed(home_zoom)),
+            (None, None) => Extent::Zoom(fixed(home.zoom)),
         };
         View {
-            re: re.clone().unwrap_or_else(|| fixed(home_re)),
-            im: im.clone().unwrap_or_else(|| fixed(home_im)),
+            re: re.clone().unwrap_or_else(|| fixed(home.re)),
+            im: im.clone().unwrap_or_else(|| fixed(home.im)),
             extent,
             rotation: *rotation,
         }
@@ -261,7 +262,9 @@ impl Scene {
                 return Some(format!("`{key}` must be one line of at most 1000 bytes"));
             }
         }
-        if !(2..=8).contains(power) {
+        if let Some(power) = power
+            && !(2..=8).contains(power)
+        {
             return Some(format!("`power` is {power}, but must be 2 to 8"));
         }
         if view.width.is_some() && view.zoom.is_some() {
@@ -300,9 +303,9 @@ impl Scene {
         {
             return Some(format!("`iteration.max` is {count}, but must be 1 to {MAX_ITERATIONS}, or \"auto\""));
         }
-        if !(2.0..=MAX_ESCAPE_RADIUS).contains(&iteration.escape_radius) {
+        if !(iteration.escape_radius > 1.0 && iteration.escape_radius <= MAX_ESCAPE_RADIUS) {
             return Some(format!(
-                "`iteration.escape_radius` is {}, but must be 2 to {MAX_ESCAPE_RADIUS}",
+                "`iteration.escape_radius` is {}, but must be more than 1 and at most {MAX_ESCAPE_RADIUS}",
                 iteration.escape_radius
             ));
         }

@@ -2,6 +2,7 @@
 
 mod bands;
 mod formats;
+mod grid;
 mod image;
 pub mod output;
 mod owners;
@@ -10,6 +11,7 @@ pub mod progress;
 mod trace;
 
 pub use formats::{Data, Format, Header, OUTPUTS, Rows, SCENE_KEY, format_for};
+pub use grid::{Grid, Sample};
 pub use image::{ImageCost, ImageOptions, ImageSink};
 pub use output::Output;
 pub use owners::Owners;

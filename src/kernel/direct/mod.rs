@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::formula::{Formula, Spec, Visitor};
 use crate::parallel::{Prepared, Stop};
 use crate::plane::Plane;
-use crate::sample::{Channels, INTERIOR, MAX_ITERATIONS};
+use crate::sample::{Channels, INTERIOR, MAX_ESCAPE_RADIUS, MAX_ITERATIONS};
 use crate::tile::Tile;
 use num_complex::Complex64;
 use smooth::Fraction;
@@ -21,14 +21,11 @@ use std::sync::Arc;
 pub struct Limits {
     /// The most iterations, from 1 to [`MAX_ITERATIONS`]; a sample that has not escaped by then is interior.
     pub max: u32,
-    /// The radius R: a sample has escaped at the first iterate with |z| > R. More than 1, at most 100,000.
+    /// The radius R: a sample has escaped at the first iterate with |z| > R. More than 1, at most [`MAX_ESCAPE_RADIUS`].
     pub escape_radius: f64,
 }
 
 impl Limits {
-    /// The largest escape radius.
-    pub const MAX_ESCAPE_RADIUS: f64 = 1e5;
-
     fn check(self) -> Result<()> {
         let Limits { max, escape_radius } = self;
         if !(1..=MAX_ITERATIONS).contains(&max) {
@@ -36,10 +33,9 @@ impl Limits {
                 "maximum of iterations {max} is not allowed; allowed is 1 to {MAX_ITERATIONS}"
             )));
         }
-        if !(escape_radius > 1.0 && escape_radius <= Self::MAX_ESCAPE_RADIUS) {
+        if !(escape_radius > 1.0 && escape_radius <= MAX_ESCAPE_RADIUS) {
             return Err(Error::Usage(format!(
-                "escape radius {escape_radius} is not allowed; it must be more than 1 and at most {}",
-                Self::MAX_ESCAPE_RADIUS
+                "escape radius {escape_radius} is not allowed; it must be more than 1 and at most {MAX_ESCAPE_RADIUS}"
             )));
         }
         Ok(())

@@ -1,0 +1,333 @@
+//! Scene + backend + sinks → picture: the front door of the library.
+
+use crate::backend::{self, Session};
+use crate::colour::{Colourer, Depth};
+use crate::error::{Error, Result};
+use crate::formula::Formula;
+use crate::kernel::{Counters, Isa, Kernel, choose};
+use crate::parallel::{Claim, Prepared, Recipe, Report, Sink, Stop, Work};
+use crate::sample::Channels;
+use crate::scene::Scene;
+use crate::sink::{ImageOptions, Picture, PictureSink};
+use crate::tile::{Order, Tile, Tiling};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How a scene is computed; nothing here changes a sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// The edge of a tile in pixels; beyond the image's size for one tile.
+    pub tile: u32,
+    /// The order of the tiles.
+    pub order: Order,
+    /// The instruction set; `None` for `FRACTAL_ISA`, then the best of this machine.
+    pub isa: Option<Isa>,
+    /// What is computed beside what the colouring needs.
+    pub channels: Channels,
+}
+
+/// The edge of a tile in pixels unless something else is asked for.
+pub const DEFAULT_TILE: u32 = 64;
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { tile: DEFAULT_TILE, order: Order::default(), isa: None, channels: Channels::default() }
+    }
+}
+
+/// Renders a scene with all cores: the picture, in memory.
+///
+/// # Errors
+/// When the scene cannot be rendered: [`Render::with`] says which can.
+pub fn render(scene: &Scene) -> Result<Picture> {
+    Render::new(scene)?.picture()
+}
+
+/// A scene that has been checked and planned: which kernel computes it and into which tiles it is cut.
+///
+/// One run at a time: its counters are those of the work.
+#[derive(Clone, Debug)]
+pub struct Render {
+    scene: Arc<Scene>,
+    colourer: Arc<Colourer>,
+    work: Arc<RenderWork>,
+}
+
+/// What a run of a [`Render`] tells.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What it cost, worker by worker.
+    pub report: Report,
+    /// What happened inside the kernel.
+    pub counters: Counters,
+}
+
+impl Render {
+    /// Plans `scene` with default options.
+    ///
+    /// # Errors
+    /// As [`Render::with`].
+    pub fn new(scene: &Scene) -> Result<Self> {
+        Self::with(scene, Options::default())
+    }
+
+    /// Plans `scene`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for names and numbers that are not allowed, [`Error::Unsupported`] for a view too small for the
+    /// kernels that there are.
+    pub fn with(scene: &Scene, options: Options) -> Result<Self> {
+        Self::plan(scene, options, false, choose::kernel)
+    }
+
+    /// Plans `scene` with a formula of your own in place of the one that it names.
+    ///
+    /// # Errors
+    /// As [`Render::with`].
+    pub fn with_formula<F: Formula>(scene: &Scene, options: Options, formula: F) -> Result<Self> {
+        Self::plan(scene, options, true, |request| choose::kernel_for(request, formula))
+    }
+
+    fn plan(
+        scene: &Scene,
+        options: Options,
+        own_formula: bool,
+        kernel: impl FnOnce(&choose::Request) -> Result<Arc<dyn Kernel>>,
+    ) -> Result<Self> {
+        scene.check()?;
+        let colourer = Colourer::new(&scene.colour)?;
+        let (width, height) = scene.image.size;
+        let samples = scene.image.samples;
+        let edge = options.tile.min(width.max(height)).saturating_mul(samples);
+        let tiling = Tiling::new(width * samples, height * samples, edge, options.order)?;
+        let channels = options.channels | colourer.channels();
+        let request = choose::Request::new(scene, channels, options.isa)?;
+        let kernel = kernel(&request)?;
+        let work = RenderWork {
+            scene: scene.clone(),
+            options: Options { channels, ..options },
+            kernel,
+            tiling,
+            counters: Mutex::default(),
+            own_formula,
+        };
+        Ok(Self { scene: Arc::new(scene.clone()), colourer: Arc::new(colourer), work: Arc::new(work) })
+    }
+
+    /// The scene.
+    pub fn scene(&self) -> &Scene {
+        &self.scene
+    }
+
+    /// The kernel that was chosen.
+    pub fn kernel(&self) -> &dyn Kernel {
+        &*self.work.kernel
+    }
+
+    /// The tiles, in samples.
+    pub fn tiling(&self) -> Tiling {
+        self.work.tiling.clone()
+    }
+
+    /// What is computed for each sample.
+    pub fn channels(&self) -> Channels {
+        self.work.options.channels
+    }
+
+    /// What a sink needs to make a picture of the samples.
+    pub fn image_options(&self, depth: Depth) -> ImageOptions {
+        ImageOptions {
+            tiling: self.tiling(),
+            samples: self.scene.image.samples,
+            channels: self.channels(),
+            colourer: self.colourer.clone(),
+            depth,
+            scene: self.scene.to_toml(),
+        }
+    }
+
+    /// The work, for a backend.
+    pub fn work(&self) -> Arc<dyn Work> {
+        self.work.clone()
+    }
+
+    /// Computes every tile on the workers of `session` and gives the samples to `sink`.
+    ///
+    /// # Errors
+    /// What the backend's [`Session::run`] returns.
+    pub fn run(&self, session: &mut dyn Session, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Outcome> {
+        self.work.take_counters();
+        let report = session.run(self.work(), sink, stop)?;
+        Ok(Outcome { report, counters: self.work.take_counters() })
+    }
+
+    /// Computes every tile on all cores of this machine, with the `threads` backend, and gives the samples to `sink`.
+    ///
+    /// # Errors
+    /// As [`Render::run`].
+    pub fn run_here(&self, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Outcome> {
+        let mut session = backend::find("threads")?.open(&backend::Options::default())?;
+        self.run(&mut *session, sink, stop)
+    }
+
+    /// Renders on all cores, to a picture in memory.
+    ///
+    /// # Errors
+    /// As [`Render::run`].
+    pub fn picture(&self) -> Result<Picture> {
+        let sink = Arc::new(PictureSink::new(self.image_options(Depth::Eight))?);
+        self.run_here(sink.clone(), &Stop::new())?;
+        let mut picture = sink.picture();
+        let (width, height) = (picture.width, picture.height);
+        Ok(std::mem::replace(&mut *picture, Picture { width, height, pixels: Vec::new() }))
+    }
+}
+
+/// A scene as a [`Work`]: a piece is a tile.
+struct RenderWork {
+    scene: Scene,
+    options: Options,
+    kernel: Arc<dyn Kernel>,
+    tiling: Tiling,
+    counters: Mutex<Counters>,
+    /// Whether the formula is one that only this program has.
+    own_formula: bool,
+}
+
+/// The kind of a scene's work, for other processes.
+pub const KIND: &str = "render";
+
+/// A [`Recipe`] of ours, as JSON. The instruction set is the other process's own choice.
+#[derive(Serialize, Deserialize)]
+struct Ingredients {
+    scene: Scene,
+    tile: u32,
+    order: String,
+    smooth: bool,
+    distance: bool,
+}
+
+/// Plans the render of a [`Recipe`] of kind [`KIND`] again.
+///
+/// # Errors
+/// [`Error::Input`] when the bytes are not such a recipe, and as [`Render::with`].
+pub fn from_recipe(bytes: &[u8]) -> Result<Render> {
+    let Ingredients { scene, tile, order, smooth, distance } = serde_json::from_slice(bytes)
+        .map_err(|error| Error::Input(format!("the bytes are not the recipe of a render: {error}")))?;
+    let channels = Channels { smooth, distance };
+    Render::with(&scene, Options { tile, order: order.parse()?, isa: None, channels })
+}
+
+impl RenderWork {
+    fn take_counters(&self) -> Counters {
+        std::mem::take(&mut *self.counters.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Work for RenderWork {
+    fn len(&self) -> usize {
+        self.tiling.len()
+    }
+
+    fn piece_len(&self, index: usize) -> usize {
+        self.options.channels.bytes(self.tiling.tile(index).area())
+    }
+
+    fn prepare(&self, stop: &Stop) -> Result<Prepared> {
+        self.kernel.prepare(stop)
+    }
+
+    fn compute(&self, prepared: &Prepared, claim: &mut Claim<'_>, stop: &Stop) -> Result<()> {
+        let range = claim.range();
+        let tiles: Vec<Tile> = range.clone().map(|index| self.tiling.tile(index)).collect();
+        let mut useful = vec![0; tiles.len()];
+        let words = bytemuck::cast_slice_mut(claim.bytes());
+        let counters = self.kernel.compute(prepared, &tiles, words, &mut useful, stop)?;
+        for (index, useful) in range.zip(useful) {
+            claim.set_cost(index, useful);
+        }
+        claim.add_executed(counters.executed);
+        *self.counters.lock().unwrap_or_else(PoisonError::into_inner) += counters;
+        Ok(())
+    }
+
+    fn recipe(&self) -> Option<Recipe> {
+        if self.own_formula {
+            return None;
+        }
+        let Options { tile, order, channels, .. } = self.options;
+        let recipe = Ingredients {
+            scene: self.scene.clone(),
+            tile,
+            order: order.to_string(),
+            smooth: channels.smooth,
+            distance: channels.distance,
+        };
+        serde_json::to_vec(&recipe).ok().map(|bytes| Recipe { kind: KIND, bytes })
+    }
+
+    fn describe(&self, index: usize) -> String {
+        format!("tile {index} ({}) of {}", self.tiling.tile(index), self.scene.title())
+    }
+}
+
+impl fmt::Debug for RenderWork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RenderWork").field("kernel", &self.kernel).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::Grid;
+
+    fn scene() -> Scene {
+        Scene::from_toml("[view]\nre = \"-0.7\"\n[image]\nsize = [40, 30]\nsamples = 2\n[iteration]\nmax = 200\n")
+            .unwrap()
+    }
+
+    #[test]
+    fn a_picture_in_memory_has_colours() {
+        let picture = render(&scene()).unwrap();
+        assert_eq!((picture.width, picture.height, picture.pixels.len()), (40, 30, 3600));
+        let colours: std::collections::HashSet<_> = picture.pixels.chunks(3).collect();
+        assert!(colours.len() > 50, "{} colours", colours.len());
+    }
+
+    #[test]
+    fn a_recipe_makes_the_same_samples() {
+        let channels = Channels { smooth: true, distance: true };
+        let render = Render::with(&scene(), Options { tile: 7, order: Order::Hilbert, isa: None, channels }).unwrap();
+        let again = from_recipe(&render.work().recipe().unwrap().bytes).unwrap();
+        assert_eq!(render.work().len(), again.work().len());
+        let samples = [&render, &again].map(|render| {
+            let grid = Arc::new(Grid::new(render.tiling(), render.channels()));
+            render.run_here(grid.clone(), &Stop::new()).unwrap();
+            grid.samples()
+        });
+        assert_eq!(samples[0], samples[1]);
+        assert!(from_recipe(b"{}").is_err());
+    }
+
+    #[test]
+    fn a_stopped_run_says_so_and_the_render_can_be_used_again() {
+        let render = Render::new(&scene()).unwrap();
+        let stop = Stop::new();
+        stop.set();
+        let nowhere = || Arc::new(crate::parallel::Discard);
+        assert!(matches!(render.run_here(nowhere(), &stop), Err(Error::Stopped)));
+        let outcome = render.run_here(nowhere(), &Stop::new()).unwrap();
+        assert_eq!(outcome.counters.executed, outcome.report.executed());
+        assert!(outcome.report.useful() > 0);
+    }
+
+    #[test]
+    fn names_that_are_not_known_are_refused() {
+        for text in ["formula = \"mandelbrat\"", "power = 3"] {
+            let scene = Scene::from_toml(text).unwrap();
+            assert!(matches!(Render::new(&scene), Err(Error::Usage(_))), "{text}");
+        }
+    }
+}

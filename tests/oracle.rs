@@ -1,0 +1,160 @@
+//! The kernel against exact reference data: every view of `tests/oracle` that `f64` can be right for.
+//!
+//! `tests/oracle/README.md` defines the data. A sample is left out only where the data itself says that its result hangs on
+//! less than a thousandth of a pixel (`chaotic`) or is not proved.
+
+use fractal::parallel::Stop;
+use fractal::render::{Options, Render};
+use fractal::sample::Channels;
+use fractal::scene::Scene;
+use fractal::sink::{Grid, Sample};
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The smallest pixel spacing at which `f64` is asked to meet the data.
+const SMALLEST_SPACING: f64 = 1e-11;
+
+struct View {
+    name: String,
+    data: Value,
+}
+
+impl View {
+    fn text(&self, key: &str) -> &str {
+        self.data[key].as_str().unwrap()
+    }
+
+    fn spacing(&self) -> f64 {
+        self.text("width").parse::<f64>().unwrap() / self.data["image"][0].as_f64().unwrap()
+    }
+
+    fn power(&self) -> u32 {
+        self.data["power"].as_u64().unwrap() as u32
+    }
+
+    /// The view as a scene of ours, by its own text.
+    fn scene(&self, escape_radius: f64) -> Scene {
+        let (mut formula, mut julia) = (self.text("formula"), String::new());
+        if formula == "julia" {
+            formula = "mandelbrot";
+            let k = |i: usize| self.data["julia_k"][i].as_str().unwrap();
+            julia = format!("julia = [\"{}\", \"{}\"]\n", k(0), k(1));
+        }
+        let power = if formula == "multibrot" { format!("power = {}\n", self.power()) } else { String::new() };
+        let (re, im, width) = (self.text("re"), self.text("im"), self.text("width"));
+        let (w, h) = (&self.data["image"][0], &self.data["image"][1]);
+        let max = &self.data["max_iter"];
+        Scene::from_toml(&format!(
+            "formula = \"{formula}\"\n{power}{julia}[view]\nre = \"{re}\"\nim = \"{im}\"\nwidth = \"{width}\"\n\
+             [image]\nsize = [{w}, {h}]\n[iteration]\nmax = {max}\nescape_radius = {escape_radius:?}\n"
+        ))
+        .unwrap()
+    }
+
+    fn samples(&self, escape_radius: f64, distance: bool) -> Vec<Sample> {
+        let channels = Channels { smooth: true, distance };
+        let render = Render::with(&self.scene(escape_radius), Options { channels, ..Options::default() }).unwrap();
+        let grid = Arc::new(Grid::new(render.tiling(), render.channels()));
+        render.run_here(grid.clone(), &Stop::new()).unwrap();
+        grid.samples()
+    }
+}
+
+/// The views that `f64` must be right for.
+fn views() -> Vec<View> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle");
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let mut views = Vec::new();
+    for path in paths {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if path.extension().is_some_and(|e| e == "json") && !name.starts_with("nuclei") {
+            let data = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+            let view = View { name, data };
+            if view.spacing() >= SMALLEST_SPACING {
+                views.push(view);
+            }
+        }
+    }
+    views
+}
+
+#[derive(Default)]
+struct Tally {
+    checked: usize,
+    smooth: usize,
+    distance: usize,
+    worst_smooth: f64,
+    worst_distance: f64,
+    wrong: String,
+}
+
+impl Tally {
+    fn check(&mut self, view: &View) {
+        let (width, height) = (view.data["image"][0].as_u64().unwrap(), view.data["image"][1].as_u64().unwrap());
+        let counts = view.samples(2.0, false);
+        let full = view.samples(256.0, true);
+        let spacing = view.spacing();
+        for sample in view.data["samples"].as_array().unwrap() {
+            if sample["chaotic"] == true || sample["unproved"] == true {
+                continue;
+            }
+            self.checked += 1;
+            let (x, y) = (sample["x"].as_u64().unwrap(), sample["y"].as_u64().unwrap());
+            let i = (y * width + x) as usize;
+            let count = |value: &Value| value.as_u64().map(|n| n as u32);
+            let mut fail = |what: &str, ours: f64, theirs: f64| {
+                let _ = writeln!(self.wrong, "{} ({x}, {y}): {what} is {ours}, should be {theirs}", view.name);
+            };
+            let shown = |n: Option<u32>| n.map_or(f64::INFINITY, f64::from);
+            if counts[i].count != count(&sample["n"]) {
+                fail("n", shown(counts[i].count), shown(count(&sample["n"])));
+            }
+            if full[i].count != count(&sample["n256"]) {
+                fail("n256", shown(full[i].count), shown(count(&sample["n256"])));
+            }
+            let (Some(n), Some(nu)) = (full[i].count, sample["smooth"].as_f64()) else { continue };
+            // What the rounding of the coordinates alone can change, as a share of the distance to the set.
+            let (re, im) = (view.text("re").parse::<f64>().unwrap(), view.text("im").parse::<f64>().unwrap());
+            let c = (re + (x as f64 + 0.5 - width as f64 / 2.0) * spacing)
+                .hypot(im + (height as f64 / 2.0 - y as f64 - 0.5) * spacing);
+            let share = sample["de_px"].as_f64().map(|de| 64.0 * f64::EPSILON / 2.0 * c / (spacing * de));
+            let slack = share.unwrap_or(0.0) / f64::from(view.power()).ln();
+            let error = (f64::from(n) + f64::from(full[i].fraction) - nu).abs();
+            self.smooth += 1;
+            self.worst_smooth = self.worst_smooth.max((error - slack).max(0.0));
+            if error > 1e-6 + slack {
+                fail("smooth", f64::from(n) + f64::from(full[i].fraction), nu);
+            }
+            if let (Some(share), Some(de)) = (share, sample["de_px"].as_f64()) {
+                let ours = f64::from(full[i].distance[0]).hypot(f64::from(full[i].distance[1]));
+                let error = (ours / de - 1.0).abs();
+                self.distance += 1;
+                self.worst_distance = self.worst_distance.max((error - share).max(0.0));
+                if error > 1e-3 + share {
+                    fail("distance", ours, de);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_view_in_reach_agrees_with_exact_arithmetic() {
+    let mut tally = Tally::default();
+    let views = views();
+    views.iter().for_each(|view| tally.check(view));
+    println!(
+        "{} views, {} samples; {} smooth, worst beyond rounding {:.1e}; {} distances, worst relative beyond rounding {:.1e}",
+        views.len(),
+        tally.checked,
+        tally.smooth,
+        tally.worst_smooth,
+        tally.distance,
+        tally.worst_distance
+    );
+    assert!(views.len() >= 15 && tally.checked > 3500, "the data is there");
+    assert!(tally.wrong.is_empty(), "\n{}", tally.wrong);
+}
