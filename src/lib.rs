@@ -1,4 +1,118 @@
 //! Fractals, and every way of running one program in parallel.
+//!
+//! A picture in five lines:
+//!
+//! ```
+//! # fn main() -> fractal::Result<()> {
+//! # let folder = std::env::temp_dir().join(format!("fractal-doc-{}", std::process::id()));
+//! # std::fs::create_dir_all(&folder).unwrap();
+//! # std::env::set_current_dir(&folder).unwrap();
+//! let mut scene = fractal::Scene::load("seahorses")?;
+//! scene.set("image.size=320x180")?;
+//! let picture = fractal::render(&scene)?;
+//! picture.save("seahorses.png")?;
+//! # std::fs::remove_dir_all(&folder).unwrap();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Three questions are kept apart, and any answer to one works with any answer to the others:
+//! **what** is computed (a [`Scene`], planned into a [`Render`]), **who** computes it (a [`backend`] with a
+//! [schedule](parallel::Schedule)), and **where** results go ([sinks](parallel::Sink)):
+//!
+//! ```
+//! use fractal::{Render, Scene, backend, parallel::Stop, sink::Grid};
+//! use std::sync::Arc;
+//!
+//! # fn main() -> fractal::Result<()> {
+//! let scene = Scene::from_toml("image = { size = [64, 48] }\niteration = { max = 500 }")?;
+//! let render = Render::new(&scene)?;
+//! let mut session = backend::find("threads")?.open(&backend::Options { workers: 2, timed: true, ..Default::default() })?;
+//! let grid = Arc::new(Grid::new(render.tiling(), render.channels()));
+//! let outcome = render.run(&mut *session, grid.clone(), &Stop::new())?;
+//! assert_eq!(outcome.report.workers.len(), 2);
+//! assert_eq!(grid.samples().len(), 64 * 48);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Stop`](parallel::Stop) cancels a run from any thread, and a [`Sink`](parallel::Sink) of your own sees its progress.
+//!
+//! # A formula of your own
+//!
+//! It is written once, over [lanes](formula::Lanes): one number, or a vector of them that the processor handles at once. The same
+//! kernel then renders it with all that it has: instruction sets, lane refill, periodicity, smooth counts and distances.
+//!
+//! ```
+//! use fractal::formula::{Formula, Lanes};
+//! use fractal::{Render, Scene};
+//!
+//! /// z² + c, then conjugated: its set is the Tricorn's mirror image.
+//! #[derive(Clone, Copy, Debug)]
+//! struct Mirror;
+//!
+//! impl Formula for Mirror {
+//!     const DEGREE: u32 = 2;
+//!     const CONFORMAL: bool = false;
+//!
+//!     #[inline(always)]
+//!     fn step<L: Lanes>(self, [x, y]: [L; 2], [a, b, _]: [L; 3]) -> [L; 2] {
+//!         [x.mul_add(x, a - y * y), y.constant(0.0) - (x + x).mul_add(y, b)]
+//!     }
+//!
+//!     #[inline(always)]
+//!     fn jacobian<L: Lanes>(self, [x, y]: [L; 2]) -> [[L; 2]; 2] {
+//!         let (two, minus_two) = (x.constant(2.0), x.constant(-2.0));
+//!         [[two * x, minus_two * y], [minus_two * y, minus_two * x]]
+//!     }
+//! }
+//!
+//! # fn main() -> fractal::Result<()> {
+//! let scene = Scene::from_toml("image = { size = [64, 48] }\niteration = { max = 500 }")?;
+//! let picture = Render::with_formula(&scene, Default::default(), Mirror)?.picture()?;
+//! assert_eq!(picture.width, 64);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A backend of your own
+//!
+//! A backend decides who takes which pieces when; a [`Job`](parallel::Job) does the rest.
+//!
+//! ```
+//! use fractal::backend::Session;
+//! use fractal::parallel::{Job, Report, Sink, Stop, Work, Worker};
+//! use fractal::{Render, Result, Scene};
+//! use std::sync::Arc;
+//!
+//! /// One worker that takes the pieces from the last to the first.
+//! struct Backwards;
+//!
+//! impl Session for Backwards {
+//!     fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
+//!         let job = Job::begin("backwards", 1, true, work, sink, stop)?;
+//!         let mut worker = Worker::new(0);
+//!         for piece in (0..job.pieces()).rev() {
+//!             if job.execute(&mut worker, piece..piece + 1).is_break() {
+//!                 break;
+//!             }
+//!         }
+//!         job.end("backwards", vec![worker.take_report()])
+//!     }
+//! }
+//!
+//! # fn main() -> Result<()> {
+//! let scene = Scene::from_toml("image = { size = [64, 48] }\niteration = { max = 500 }")?;
+//! let outcome = Render::new(&scene)?.run(&mut Backwards, Arc::new(fractal::parallel::Discard), &Stop::new())?;
+//! assert_eq!(outcome.report.backend, "backwards");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! `cli` (the program, with clap and indicatif) and `rayon` (the backend) are on by default; `image` converts a picture to the types
+//! of the `image` crate. With `default-features = false` the library has no command-line dependency.
 
 pub mod backend;
 pub mod colour;
