@@ -41,7 +41,7 @@ pub static KEYS: &[Key] = &[
             Ok(())
         },
     },
-    Key { name: "power", help: "a whole number from 2 to 8", set: |s, v| parse(v).map(|v| s.power = Some(v)) },
+    Key { name: "power", help: "a whole number from 2 to 8, or nothing", set: set_power },
     Key { name: "julia", help: "two decimal numbers such as -0.8,0.156, or none", set: set_julia },
     Key {
         name: "view.re",
@@ -69,7 +69,7 @@ pub static KEYS: &[Key] = &[
     Key { name: "iteration.max", help: "a whole number from 1 to 4294966270, or auto", set: set_max },
     Key {
         name: "iteration.escape_radius",
-        help: "a number from 2 to 1e10",
+        help: "a number above 1",
         set: |s, v| parse(v).map(|v| s.iteration.escape_radius = v),
     },
     Key { name: "iteration.quality", help: "draft, normal or exact", set: set_quality },
@@ -145,6 +145,11 @@ fn parse<T: std::str::FromStr>(value: &str) -> Result<T, Option<String>> {
 
 fn decimal(value: &str) -> Result<Decimal, Option<String>> {
     value.parse().map_err(|error| Some(format!("{error}")))
+}
+
+fn set_power(scene: &mut Scene, value: &str) -> Result<(), Option<String>> {
+    scene.power = if value.is_empty() { None } else { Some(parse(value)?) };
+    Ok(())
 }
 
 fn set_julia(scene: &mut Scene, value: &str) -> Result<(), Option<String>> {

@@ -1,34 +1,28 @@
 //! What is drawn: the scene, its exact view, and where scenes come from.
 //!
 //! A [`Scene`] is what a scene file says, and nothing more: every key has a default, so that an empty file is the whole Mandelbrot set.
-//! A formula's name is only text here; whoever looks it up says which are known.
 
+mod check;
 mod keys;
 mod load;
 mod picture;
 mod places;
+mod tables;
 mod view;
 
+pub use check::{MAX_PIXELS, MAX_SAMPLES};
 pub use keys::{KEYS, Key};
 pub use load::MAX_SCENE_BYTES;
-pub use picture::{KEYWORD, MAX_HEAD_BYTES};
+pub use picture::MAX_HEAD_BYTES;
 pub use places::{PLACES, Place};
+pub use tables::{Frame, Image, Iteration, MaxIterations, Quality};
 pub use view::{Extent, MAX_SAMPLES_ACROSS, View};
 
-use crate::colour::{Colourer, Settings};
+use crate::colour::Settings;
 use crate::error::{Error, Result};
 use crate::formula;
 use crate::number::Decimal;
-use crate::sample::{MAX_ESCAPE_RADIUS, MAX_ITERATIONS};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use std::fmt;
-
-/// The largest number of pixels of an image, and of pixels on one side.
-pub const MAX_PIXELS: u64 = 1 << 30;
-/// The largest number of samples per pixel each way.
-pub const MAX_SAMPLES: u32 = 16;
-/// Coordinates, widths and zooms of views are below 10 to this power.
-const MAX_ORDER: i64 = 100;
+use serde::{Deserialize, Serialize};
 
 /// Everything that decides what a picture looks like; see DESIGN of the file format in the README.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,7 +38,7 @@ pub struct Scene {
     pub title: Option<String>,
     /// The name of the formula.
     pub formula: String,
-    /// The power of z in formulas that take one, 2 to 8; without it, the formula's own.
+    /// The power of z; without it, the formula's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub power: Option<u32>,
     /// The constant k of a Julia set, as real and imaginary part; without it c is the pixel.
@@ -61,78 +55,6 @@ pub struct Scene {
     pub colour: Settings,
 }
 
-/// The keys of `[view]`; what is absent is that of the formula's home view.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Frame {
-    /// Real part of the image's centre.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub re: Option<Decimal>,
-    /// Imaginary part of the image's centre.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub im: Option<Decimal>,
-    /// Width of the image in the plane; not together with `zoom`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub width: Option<Decimal>,
-    /// 4 divided by the height of the image in the plane; not together with `width`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub zoom: Option<Decimal>,
-    /// Degrees by which the image's right turns counter-clockwise from the real axis.
-    pub rotation: f64,
-}
-
-impl Frame {
-    /// Whether nothing differs from the home view.
-    fn is_home(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// The keys of `[image]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Image {
-    /// Width and height in pixels.
-    pub size: (u32, u32),
-    /// Samples per pixel, each way, 1 to [`MAX_SAMPLES`].
-    pub samples: u32,
-}
-
-/// The keys of `[iteration]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Iteration {
-    /// The largest number of iterations.
-    pub max: MaxIterations,
-    /// An orbit has escaped when |z| is larger; more than 1, at most [`MAX_ESCAPE_RADIUS`].
-    pub escape_radius: f64,
-    /// How much error a deep view may trade for speed.
-    pub quality: Quality,
-}
-
-/// The largest number of iterations: a number, or `auto` from the view.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum MaxIterations {
-    /// Chosen by [`auto_max`].
-    #[default]
-    Auto,
-    /// This number, 1 to [`MAX_ITERATIONS`].
-    Count(u32),
-}
-
-/// How much error a deep view may trade for speed; views that `f64` is enough for are always exact.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Quality {
-    /// For previews.
-    Draft,
-    /// At most a few pixels in a thousand may differ.
-    #[default]
-    Normal,
-    /// Nothing is skipped that could change a pixel.
-    Exact,
-}
-
 impl Default for Scene {
     fn default() -> Self {
         Self {
@@ -147,18 +69,6 @@ impl Default for Scene {
             iteration: Iteration::default(),
             colour: Settings::default(),
         }
-    }
-}
-
-impl Default for Image {
-    fn default() -> Self {
-        Self { size: (1920, 1080), samples: 1 }
-    }
-}
-
-impl Default for Iteration {
-    fn default() -> Self {
-        Self { max: MaxIterations::Auto, escape_radius: 256.0, quality: Quality::Normal }
     }
 }
 
@@ -218,10 +128,10 @@ impl Scene {
 
     /// The view: what the scene says, and where it says nothing, the home view of its formula.
     pub fn view(&self) -> View {
-        let Frame { re, im, width, zoom, rotation } = &self.view;
-        // An unknown name is told by whoever looks the formula up to compute it.
+        // No scene that was checked names an unknown formula; who computes one that was not checked says so.
         let entry = formula::find(&self.formula).unwrap_or(formula::FORMULAS[0]);
         let home = if self.julia.is_some() { entry.julia_home } else { entry.home };
+        let Frame { re, im, width, zoom, rotation } = &self.view;
         let fixed = |text: &str| text.parse::<Decimal>().expect("a constant");
         let extent = match (width, zoom) {
             (Some(width), _) => Extent::Width(width.clone()),
@@ -248,72 +158,6 @@ impl Scene {
     pub fn title(&self) -> &str {
         self.title.as_deref().or(self.name.as_deref()).unwrap_or(&self.formula)
     }
-
-    /// A sentence on the first value that is out of range.
-    fn find_fault(&self) -> Option<String> {
-        let Self { version, power, view, image, iteration, colour, .. } = self;
-        if *version != 1 {
-            return Some(format!("`version` is {version}, but only version 1 of scenes is known"));
-        }
-        for (key, text) in
-            [("name", self.name.as_deref()), ("title", self.title.as_deref()), ("formula", Some(self.formula.as_str()))]
-        {
-            if text.is_some_and(|text| text.chars().any(char::is_control) || text.len() > 1000) {
-                return Some(format!("`{key}` must be one line of at most 1000 bytes"));
-            }
-        }
-        if let Some(power) = power
-            && !(2..=8).contains(power)
-        {
-            return Some(format!("`power` is {power}, but must be 2 to 8"));
-        }
-        if view.width.is_some() && view.zoom.is_some() {
-            return Some("`view.width` and `view.zoom` are both given, but only one of them is allowed".into());
-        }
-        let [julia_re, julia_im] = self.julia.as_ref().map_or([None; 2], |[re, im]| [Some(re), Some(im)]);
-        for (key, value) in
-            [("view.re", view.re.as_ref()), ("view.im", view.im.as_ref()), ("julia", julia_re), ("julia", julia_im)]
-        {
-            if value.and_then(Decimal::order).is_some_and(|order| order >= MAX_ORDER) {
-                return Some(format!("`{key}` is out of range: its absolute value must be below 1e{MAX_ORDER}"));
-            }
-        }
-        if view.width.as_ref().is_some_and(|v| v.signum() <= 0 || v.order().is_some_and(|order| order >= MAX_ORDER)) {
-            return Some(format!("`view.width` is out of range: it must be above 0 and below 1e{MAX_ORDER}"));
-        }
-        if view.zoom.as_ref().is_some_and(|v| v.signum() <= 0 || v.order().is_some_and(|order| order < -MAX_ORDER)) {
-            return Some(format!("`view.zoom` is out of range: it must be at least 1e-{MAX_ORDER}"));
-        }
-        let (width, height) = image.size;
-        let across = |pixels: u32| u64::from(pixels) * u64::from(image.samples);
-        if !(1..=MAX_SAMPLES).contains(&image.samples) {
-            return Some(format!("`image.samples` is {}, but must be 1 to {MAX_SAMPLES}", image.samples));
-        }
-        if u64::from(width) * u64::from(height) == 0
-            || u64::from(width) * u64::from(height) > MAX_PIXELS
-            || across(width.max(height)) > MAX_SAMPLES_ACROSS
-        {
-            return Some(format!(
-                "`image.size` is {width}x{height}, but both must be at least 1, their product at most {MAX_PIXELS}, and each \
-                 times `image.samples` at most {MAX_SAMPLES_ACROSS}"
-            ));
-        }
-        if let MaxIterations::Count(count) = iteration.max
-            && !(1..=MAX_ITERATIONS).contains(&count)
-        {
-            return Some(format!("`iteration.max` is {count}, but must be 1 to {MAX_ITERATIONS}, or \"auto\""));
-        }
-        if !(iteration.escape_radius > 1.0 && iteration.escape_radius <= MAX_ESCAPE_RADIUS) {
-            return Some(format!(
-                "`iteration.escape_radius` is {}, but must be more than 1 and at most {MAX_ESCAPE_RADIUS}",
-                iteration.escape_radius
-            ));
-        }
-        if !(-1e6..=1e6).contains(&view.rotation) {
-            return Some(format!("`view.rotation` is {}, but must be -1000000 to 1000000", view.rotation));
-        }
-        Colourer::new(colour).err().map(|error| format!("`colour`: {error}"))
-    }
 }
 
 /// The largest number of iterations for a view whose width was halved `octaves` times, coming from 4:
@@ -325,50 +169,6 @@ pub fn auto_max(octaves: u32) -> u32 {
     let octaves = f64::from(octaves);
     // Products and square roots are the same on every machine, other powers are not.
     (1000.0 + 100.0 * octaves * octaves.sqrt()).min(50e6) as u32
-}
-
-impl Serialize for MaxIterations {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        match self {
-            MaxIterations::Auto => serializer.serialize_str("auto"),
-            MaxIterations::Count(count) => serializer.serialize_u32(*count),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for MaxIterations {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Reader;
-
-        impl de::Visitor<'_> for Reader {
-            type Value = MaxIterations;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "a whole number from 1 to {MAX_ITERATIONS}, or \"auto\"")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> std::result::Result<MaxIterations, E> {
-                if text == "auto" {
-                    Ok(MaxIterations::Auto)
-                } else {
-                    Err(E::invalid_value(de::Unexpected::Str(text), &self))
-                }
-            }
-
-            fn visit_u64<E: de::Error>(self, value: u64) -> std::result::Result<MaxIterations, E> {
-                let count =
-                    u32::try_from(value).map_err(|_| E::invalid_value(de::Unexpected::Unsigned(value), &self))?;
-                Ok(MaxIterations::Count(count))
-            }
-
-            fn visit_i64<E: de::Error>(self, value: i64) -> std::result::Result<MaxIterations, E> {
-                let count = u32::try_from(value).map_err(|_| E::invalid_value(de::Unexpected::Signed(value), &self))?;
-                Ok(MaxIterations::Count(count))
-            }
-        }
-
-        deserializer.deserialize_any(Reader)
-    }
 }
 
 #[cfg(test)]

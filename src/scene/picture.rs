@@ -4,12 +4,10 @@
 //! [`MAX_HEAD_BYTES`] bytes in memory, and a compressed text is unpacked up to the largest size of a scene.
 
 use super::load::MAX_SCENE_BYTES;
+use crate::sink::SCENE_KEY;
 use exr::meta::MetaData;
 use exr::meta::attribute::AttributeValue;
 use std::io::Cursor;
-
-/// The name under which pictures carry their scene, in TOML: keyword of an iTXt chunk, name of an attribute.
-pub const KEYWORD: &str = "fractal:scene";
 
 /// How much of a picture is read at most; what is before the first pixels must fit.
 pub const MAX_HEAD_BYTES: usize = 4 << 20;
@@ -32,10 +30,9 @@ pub(super) fn scene_text(head: &[u8]) -> Option<Result<String, String>> {
 fn png(head: &[u8]) -> Result<String, String> {
     let mut decoder = png::Decoder::new_with_limits(Cursor::new(head), png::Limits { bytes: 2 * MAX_HEAD_BYTES });
     decoder.set_ignore_iccp_chunk(true);
-    let mut reader = decoder.read_info().map_err(|error| format!("is a damaged PNG picture: {error}"))?;
-    // Text may also come after the pixels, but ours comes before.
-    let _ = &mut reader;
-    let chunk = reader.info().utf8_text.iter().find(|chunk| chunk.keyword == KEYWORD);
+    // This stops at the pixels: text may also come after them, but ours comes before.
+    let reader = decoder.read_info().map_err(|error| format!("is a damaged PNG picture: {error}"))?;
+    let chunk = reader.info().utf8_text.iter().find(|chunk| chunk.keyword == SCENE_KEY);
     let mut chunk = chunk.ok_or_else(|| missing("PNG"))?.clone();
     chunk
         .decompress_text_with_limit(MAX_SCENE_BYTES)
@@ -51,7 +48,7 @@ fn exr(head: &[u8]) -> Result<String, String> {
         .iter()
         .flat_map(|header| header.own_attributes.other.iter().chain(&header.shared_attributes.other));
     attributes
-        .filter(|(name, _)| **name == *KEYWORD)
+        .filter(|(name, _)| **name == *SCENE_KEY)
         .find_map(|(_, value)| match value {
             AttributeValue::Text(text) => Some(text.to_string()),
             _ => None,

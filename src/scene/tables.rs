@@ -1,0 +1,134 @@
+//! The tables of a scene file: `[view]`, `[image]` and `[iteration]`.
+
+use crate::number::Decimal;
+use crate::sample::MAX_ITERATIONS;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::fmt;
+
+/// The keys of `[view]`; what is absent is that of the formula's home view.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Frame {
+    /// Real part of the image's centre.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub re: Option<Decimal>,
+    /// Imaginary part of the image's centre.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub im: Option<Decimal>,
+    /// Width of the image in the plane; not together with `zoom`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<Decimal>,
+    /// 4 divided by the height of the image in the plane; not together with `width`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zoom: Option<Decimal>,
+    /// Degrees by which the image's right turns counter-clockwise from the real axis.
+    pub rotation: f64,
+}
+
+impl Frame {
+    /// Whether nothing differs from the home view.
+    pub(super) fn is_home(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The keys of `[image]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Image {
+    /// Width and height in pixels.
+    pub size: (u32, u32),
+    /// Samples per pixel, each way, 1 to [`super::MAX_SAMPLES`].
+    pub samples: u32,
+}
+
+/// The keys of `[iteration]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Iteration {
+    /// The largest number of iterations.
+    pub max: MaxIterations,
+    /// An orbit has escaped when |z| is larger; more than 1, at most [`crate::sample::MAX_ESCAPE_RADIUS`].
+    pub escape_radius: f64,
+    /// How much error a deep view may trade for speed.
+    pub quality: Quality,
+}
+
+/// The largest number of iterations: a number, or `auto` from the view.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MaxIterations {
+    /// Chosen by [`super::auto_max`].
+    #[default]
+    Auto,
+    /// This number, 1 to [`MAX_ITERATIONS`].
+    Count(u32),
+}
+
+/// How much error a deep view may trade for speed; views that `f64` is enough for are always exact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quality {
+    /// For previews.
+    Draft,
+    /// At most a few pixels in a thousand may differ.
+    #[default]
+    Normal,
+    /// Nothing is skipped that could change a pixel.
+    Exact,
+}
+
+impl Default for Image {
+    fn default() -> Self {
+        Self { size: (1920, 1080), samples: 1 }
+    }
+}
+
+impl Default for Iteration {
+    fn default() -> Self {
+        Self { max: MaxIterations::Auto, escape_radius: 256.0, quality: Quality::Normal }
+    }
+}
+
+impl Serialize for MaxIterations {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            MaxIterations::Auto => serializer.serialize_str("auto"),
+            MaxIterations::Count(count) => serializer.serialize_u32(*count),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for MaxIterations {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Reader;
+
+        impl de::Visitor<'_> for Reader {
+            type Value = MaxIterations;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a whole number from 1 to {MAX_ITERATIONS}, or \"auto\"")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> std::result::Result<MaxIterations, E> {
+                if text == "auto" {
+                    Ok(MaxIterations::Auto)
+                } else {
+                    Err(E::invalid_value(de::Unexpected::Str(text), &self))
+                }
+            }
+
+            fn visit_u64<E: de::Error>(self, value: u64) -> std::result::Result<MaxIterations, E> {
+                let count =
+                    u32::try_from(value).map_err(|_| E::invalid_value(de::Unexpected::Unsigned(value), &self))?;
+                Ok(MaxIterations::Count(count))
+            }
+
+            fn visit_i64<E: de::Error>(self, value: i64) -> std::result::Result<MaxIterations, E> {
+                let count = u32::try_from(value).map_err(|_| E::invalid_value(de::Unexpected::Signed(value), &self))?;
+                Ok(MaxIterations::Count(count))
+            }
+        }
+
+        deserializer.deserialize_any(Reader)
+    }
+}
