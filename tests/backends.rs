@@ -276,6 +276,47 @@ fn a_panicking_piece_is_named_and_the_session_survives() {
 }
 
 #[test]
+fn a_caught_panic_is_not_printed_as_well() {
+    let run = |backtrace: Option<&str>| {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "--nocapture", "a_panicking_piece_is_named_and_the_session_survives"]);
+        command.env_remove("RUST_BACKTRACE");
+        command.envs(backtrace.map(|value| ("RUST_BACKTRACE", value)));
+        let output = command.output().unwrap();
+        assert!(output.status.success());
+        assert!(String::from_utf8(output.stdout).unwrap().contains("1 passed"), "it did run");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(!run(None).contains("no such number"));
+    assert!(run(Some("1")).contains("no such number"), "who asks for backtraces gets them");
+}
+
+#[test]
+fn a_panic_that_no_single_piece_shows_names_the_claim() {
+    struct Together;
+    impl Work for Together {
+        fn len(&self) -> usize {
+            500
+        }
+        fn piece_len(&self, _: usize) -> usize {
+            0
+        }
+        fn compute(&self, _: &Prepared, claim: &mut Claim<'_>, _: &Stop) -> Result<()> {
+            assert!(claim.range().len() < 2, "only alone");
+            Ok(())
+        }
+        fn describe(&self, index: usize) -> String {
+            panic!("piece {index} has no name")
+        }
+    }
+    for entry in BACKENDS.iter().filter(|entry| entry.schedules.contains(&Schedule::DYNAMIC)) {
+        let mut session = entry.open(&options(2, Schedule::DYNAMIC.with_chunk(500).unwrap())).unwrap();
+        let error = session.run(Arc::new(Together), Arc::new(Discard), &Stop::new()).unwrap_err();
+        assert!(error.to_string().contains("while computing 500 pieces from piece 0 on: only alone"), "{error}");
+    }
+}
+
+#[test]
 fn a_failing_piece_ends_the_run_with_its_error() {
     for error in failures(Faulty { at: 77, fault: || Err(Error::Input("piece 77 is bad".into())) }, Discard) {
         assert_eq!(error.to_string(), "piece 77 is bad");

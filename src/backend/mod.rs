@@ -23,6 +23,43 @@ pub const BACKENDS: &[Entry] = &[
 pub const DEFAULT: &str = threads::ENTRY.name;
 
 /// Workers that live across runs.
+///
+/// A backend of your own decides who takes which pieces and when; [`Job`](crate::parallel::Job) does what all backends share:
+///
+/// ```
+/// use fractal::backend::Session;
+/// use fractal::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, Worker};
+/// use std::{sync::Arc, thread};
+///
+/// struct Scoped(usize);
+///
+/// impl Session for Scoped {
+///     fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> fractal::Result<Report> {
+///         let job = Job::begin("scoped", self.0, true, work, sink, stop)?;
+///         let pieces = Loop::new(0..job.pieces(), Schedule::DYNAMIC, self.0);
+///         let compute = |index| {
+///             let mut worker = Worker::new(index);
+///             let _ = pieces.claims(index).try_for_each(|claim| job.execute(&mut worker, claim));
+///             worker.take_report()
+///         };
+///         let reports = thread::scope(|scope| {
+///             let threads: Vec<_> = (0..self.0).map(|index| scope.spawn(move || compute(index))).collect();
+///             threads.into_iter().map(|thread| thread.join().expect("pieces' panics are caught")).collect()
+///         });
+///         job.end("dynamic", reports)
+///     }
+/// }
+/// # use fractal::parallel::{Claim, Discard, Prepared};
+/// # struct Nothing;
+/// # impl Work for Nothing {
+/// #     fn len(&self) -> usize { 1000 }
+/// #     fn piece_len(&self, _: usize) -> usize { 1 }
+/// #     fn compute(&self, _: &Prepared, _: &mut Claim<'_>, _: &Stop) -> fractal::Result<()> { Ok(()) }
+/// # }
+/// # let report = Scoped(3).run(Arc::new(Nothing), Arc::new(Discard), &Stop::new())?;
+/// # assert_eq!(report.workers.iter().map(|worker| worker.pieces).sum::<usize>(), 1000);
+/// # Ok::<(), fractal::Error>(())
+/// ```
 pub trait Session: Send {
     /// Runs `work` to the end, giving every finished piece to `sink`. The session can be used again afterwards, also after
     /// an error or a stop.

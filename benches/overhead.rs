@@ -1,0 +1,138 @@
+//! What a backend costs beside its work: the time of a piece that does nothing, of a run that has no pieces, and how well real
+//! work is spread.
+//!
+//! `cargo bench --bench overhead [-- FILTER]`. Beside Criterion's estimate each line tells the minimum over all runs, which
+//! other programs on the machine disturb least: wall time a piece, and that times the workers.
+
+use criterion::{BenchmarkId, Criterion, Throughput};
+use fractal::Result;
+use fractal::backend::{BACKENDS, Entry, Options, Session};
+use fractal::parallel::{Claim, Discard, Prepared, Report, Schedule, Stop, Work};
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const WORKERS: usize = 2;
+
+/// Pieces of nothing.
+struct Empty(usize);
+
+impl Work for Empty {
+    fn len(&self) -> usize {
+        self.0
+    }
+
+    fn piece_len(&self, _: usize) -> usize {
+        0
+    }
+
+    fn compute(&self, _: &Prepared, claim: &mut Claim<'_>, _: &Stop) -> Result<()> {
+        black_box(claim);
+        Ok(())
+    }
+}
+
+/// Chains of hashes whose lengths differ up to a hundredfold, as the tiles of a picture do.
+struct Uneven(usize);
+
+impl Work for Uneven {
+    fn len(&self) -> usize {
+        self.0
+    }
+
+    fn piece_len(&self, _: usize) -> usize {
+        8
+    }
+
+    fn compute(&self, _: &Prepared, claim: &mut Claim<'_>, _: &Stop) -> Result<()> {
+        for (index, out) in claim.range().zip(claim.bytes().chunks_exact_mut(8)) {
+            let mut hash = index as u64 | 1;
+            let rounds = 1000 * (1 + hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 100);
+            for _ in 0..rounds {
+                hash = (hash ^ hash >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            }
+            out.copy_from_slice(&hash.to_le_bytes());
+        }
+        Ok(())
+    }
+}
+
+fn open(entry: &Entry, schedule: Schedule, timed: bool) -> Box<dyn Session> {
+    entry.open(&Options { workers: WORKERS, schedule: Some(schedule), pin: false, timed }).expect("the backend opens")
+}
+
+fn run(session: &mut dyn Session, work: &Arc<dyn Work>) -> (Duration, Report) {
+    let began = Instant::now();
+    let report = session.run(work.clone(), Arc::new(Discard), &Stop::new()).expect("the run is complete");
+    (began.elapsed(), report)
+}
+
+fn empty_pieces(criterion: &mut Criterion) {
+    let pieces = 1_000_000;
+    let work: Arc<dyn Work> = Arc::new(Empty(pieces));
+    let mut group = criterion.benchmark_group("empty-piece");
+    group.throughput(Throughput::Elements(pieces as u64)).sample_size(10);
+    for entry in BACKENDS {
+        // A claim for each piece first, then what is used when nothing is asked for.
+        let single = entry.schedules.iter().filter_map(|schedule| schedule.with_chunk(1).ok());
+        for schedule in single.chain([Schedule::AUTO]) {
+            let mut session = open(entry, schedule, false);
+            let mut least = Duration::MAX;
+            group.bench_function(BenchmarkId::new(entry.name, schedule), |bencher| {
+                bencher.iter_custom(|runs| {
+                    let times = (0..runs).map(|_| run(&mut *session, &work).0);
+                    times.inspect(|time| least = least.min(*time)).sum()
+                });
+            });
+            if least < Duration::MAX {
+                let wall = least.as_secs_f64() * 1e9 / pieces as f64;
+                let workers = if entry.parallel { WORKERS } else { 1 };
+                println!("    minimum {wall:.1} ns a piece, {:.1} ns × workers", wall * workers as f64);
+            }
+        }
+    }
+}
+
+fn empty_runs(criterion: &mut Criterion) {
+    let work: Arc<dyn Work> = Arc::new(Empty(0));
+    let mut group = criterion.benchmark_group("empty-run");
+    for entry in BACKENDS {
+        let mut session = open(entry, Schedule::AUTO, false);
+        group.bench_function(entry.name, |bencher| bencher.iter(|| run(&mut *session, &work).0));
+    }
+}
+
+fn uneven_work(criterion: &mut Criterion) {
+    let work: Arc<dyn Work> = Arc::new(Uneven(2_000));
+    let mut group = criterion.benchmark_group("uneven-work");
+    group.sample_size(10);
+    for entry in BACKENDS {
+        for &schedule in entry.schedules {
+            let mut session = open(entry, schedule, true);
+            let mut best: Option<Report> = None;
+            group.bench_function(BenchmarkId::new(entry.name, schedule), |bencher| {
+                bencher.iter_custom(|runs| {
+                    let mut total = Duration::ZERO;
+                    for _ in 0..runs {
+                        let (time, report) = run(&mut *session, &work);
+                        total += time;
+                        best = best.take().filter(|best| best.efficiency() >= report.efficiency()).or(Some(report));
+                    }
+                    total
+                });
+            });
+            if let Some(best) = best {
+                println!("    best efficiency {:.4}, imbalance {:.4}", best.efficiency(), best.imbalance());
+            }
+        }
+    }
+}
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args().warm_up_time(Duration::from_millis(300));
+    criterion = criterion.measurement_time(Duration::from_secs(1));
+    empty_pieces(&mut criterion);
+    empty_runs(&mut criterion);
+    uneven_work(&mut criterion);
+    criterion.final_summary();
+}
