@@ -1,13 +1,14 @@
 //! What a backend costs beside its work: the time of a piece that does nothing, of a run that has no pieces, and how well real
 //! work is spread.
 //!
-//! `cargo bench --bench overhead [-- FILTER]`. Beside Criterion's estimate each line tells the minimum over all runs, which
-//! other programs on the machine disturb least: wall time a piece, and that times the workers.
+//! `cargo bench --bench overhead [-- FILTER]`. Beside Criterion's estimate each line tells the minima over all runs, which
+//! other programs on the machine disturb least: wall time a piece, and processor time a piece, all workers together.
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use fractal::Result;
 use fractal::backend::{BACKENDS, Entry, Options, Session};
 use fractal::parallel::{Claim, Discard, Prepared, Report, Schedule, Stop, Work};
+use rustix::time::{ClockId, clock_gettime};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -67,6 +68,12 @@ fn run(session: &mut dyn Session, work: &Arc<dyn Work>) -> (Duration, Report) {
     (began.elapsed(), report)
 }
 
+/// Processor time that this process has used.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
 fn empty_pieces(criterion: &mut Criterion) {
     let pieces = 1_000_000;
     let work: Arc<dyn Work> = Arc::new(Empty(pieces));
@@ -77,17 +84,22 @@ fn empty_pieces(criterion: &mut Criterion) {
         let single = entry.schedules.iter().filter_map(|schedule| schedule.with_chunk(1).ok());
         for schedule in single.chain([Schedule::AUTO]) {
             let mut session = open(entry, schedule, false);
-            let mut least = Duration::MAX;
+            let mut least = [Duration::MAX; 2];
             group.bench_function(BenchmarkId::new(entry.name, schedule), |bencher| {
                 bencher.iter_custom(|runs| {
-                    let times = (0..runs).map(|_| run(&mut *session, &work).0);
-                    times.inspect(|time| least = least.min(*time)).sum()
+                    let mut total = Duration::ZERO;
+                    for _ in 0..runs {
+                        let before = processor_time();
+                        let (wall, _) = run(&mut *session, &work);
+                        total += wall;
+                        least = [least[0].min(wall), least[1].min(processor_time() - before)];
+                    }
+                    total
                 });
             });
-            if least < Duration::MAX {
-                let wall = least.as_secs_f64() * 1e9 / pieces as f64;
-                let workers = if entry.parallel { WORKERS } else { 1 };
-                println!("    minimum {wall:.1} ns a piece, {:.1} ns × workers", wall * workers as f64);
+            if least[0] < Duration::MAX {
+                let [wall, processor] = least.map(|time| time.as_secs_f64() * 1e9 / pieces as f64);
+                println!("    minimum {wall:.1} ns a piece, {processor:.1} ns of processor time");
             }
         }
     }
