@@ -1,3 +1,30 @@
-//! The `fractal` program.
+//! The `fractal` program: what was typed, what it means, doing it, and how it ended.
 
-fn main() {}
+mod cli;
+
+use clap::Parser;
+use cli::args::{Cli, Command};
+use cli::{exit, info, lists, probe, render, shell};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => exit::code(run(cli.command)),
+        Err(error) => exit::from_clap(&error),
+    }
+}
+
+fn run(command: Command) -> fractal::Result<()> {
+    match command {
+        Command::Render(args) => render::run(&args),
+        Command::Info(args) => info::run(&args),
+        Command::Probe(args) => probe::run(&args),
+        Command::Backends(args) => lists::backends(&args),
+        Command::Formulas(args) => lists::formulas(&args),
+        Command::Palettes(args) => lists::palettes(&args),
+        Command::Colourings(args) => lists::colourings(&args),
+        Command::Places(args) => lists::places(&args),
+        Command::Completions { shell } => shell::completions(shell),
+        Command::Man { command } => shell::manual(command.as_deref()),
+    }
+}

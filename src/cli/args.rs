@@ -1,0 +1,342 @@
+//! What is typed: commands and their arguments, as clap reads them. What it means is worked out in [`super::plan`].
+//!
+//! Names that an argument may have come from the library's tables, and with them help, completions and the man page.
+
+use clap::builder::{PossibleValue, PossibleValuesParser, Styles};
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use fractal::backend::{self, BACKENDS};
+use fractal::colour::{COLOURINGS, PALETTES};
+use fractal::formula::FORMULAS;
+use fractal::parallel::MAX_WORKERS;
+use fractal::sink::OUTPUTS;
+use fractal::tile::{ORDERS, Order};
+use std::path::PathBuf;
+
+/// Fractals, and every way of running one program in parallel.
+#[derive(Debug, Parser)]
+#[command(name = "fractal", version, propagate_version = true, styles = Styles::plain())]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = "Start with `fractal places` and `fractal render seahorses`.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Render scenes to pictures
+    #[command(after_long_help = RENDER_NOTES)]
+    Render(Box<RenderArgs>),
+    /// Tell how a scene would be rendered, and why so
+    Info(InfoArgs),
+    /// Tell the numbers of single pixels, and why an orbit ended
+    Probe(ProbeArgs),
+    /// List the backends: who can compute the tiles
+    Backends(ListArgs),
+    /// List the formulas
+    Formulas(ListArgs),
+    /// List the palettes
+    Palettes(ListArgs),
+    /// List the colourings
+    Colourings(ListArgs),
+    /// List the named places
+    Places(ListArgs),
+    /// Write a completion script for a shell to standard output
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the manual page to standard output
+    Man {
+        /// The command whose page is written; without it the program's own
+        command: Option<String>,
+    },
+}
+
+const RENDER_NOTES: &str = "\
+A SCENE is a scene file (TOML or JSON), a picture that this program made (PNG or EXR), a named place, or `-` for standard input. \
+Arguments come before the environment, the environment before the scene file.
+
+Environment: FRACTAL_BACKEND, FRACTAL_WORKERS (then OMP_NUM_THREADS), FRACTAL_SCHEDULE (then OMP_SCHEDULE), OMP_PROC_BIND, and \
+FRACTAL_ISA (scalar, sse4.2, avx2, avx512, neon) to force an instruction set.
+
+Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted. A file appears only when it is complete.";
+
+#[derive(Debug, Args)]
+pub(crate) struct RenderArgs {
+    /// Scene files, pictures of ours, named places, or `-` [default: the whole Mandelbrot set]
+    #[arg(value_name = "SCENE")]
+    pub(crate) scenes: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) scene: SceneArgs,
+
+    /// Where the picture goes; `-` is standard output. {name} and {index} stand for the scene's name and number. Without it the
+    /// picture goes to NAME.png here, unless such a file is there already
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) output: Option<String>,
+    /// The picture's format, instead of the one that the file name's ending says
+    #[arg(long, value_name = "FORMAT", help_heading = "Output", value_parser = formats())]
+    pub(crate) format: Option<String>,
+    /// Bits of each colour
+    #[arg(long, value_name = "BITS", help_heading = "Output", default_value = "8", value_parser = ["8", "16"])]
+    pub(crate) bits: String,
+    /// Also draw which worker computed each tile; may have {name} and {index} as well
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) owners: Option<String>,
+    /// Also write what each worker did when, as JSON for ui.perfetto.dev
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) trace: Option<PathBuf>,
+    /// Tell on standard error what each picture cost
+    #[arg(long, value_name = "FORMAT", help_heading = "Output", value_parser = ["json"])]
+    pub(crate) stats: Option<String>,
+    /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
+    #[arg(long, value_name = "WHEN", help_heading = "Output", value_parser = ["auto", "always", "never", "json"])]
+    pub(crate) progress: Option<String>,
+    /// Tell errors only
+    #[arg(short, long, help_heading = "Output", conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Tell what was chosen and what it cost
+    #[arg(short, long, help_heading = "Output")]
+    pub(crate) verbose: bool,
+
+    /// Who computes the tiles
+    #[arg(long, value_name = "NAME", help_heading = "Computing", value_parser = backends())]
+    pub(crate) backend: Option<String>,
+    /// How many workers there are [default: as many as there are processors]
+    #[arg(long, value_name = "N", help_heading = "Computing", value_parser = workers)]
+    pub(crate) workers: Option<usize>,
+    /// Which worker takes which tiles: static, dynamic, guided, auto or runtime, as in OpenMP
+    #[arg(long, value_name = "KIND[,CHUNK]", help_heading = "Computing")]
+    pub(crate) schedule: Option<String>,
+    /// Keep each worker on its own processor
+    #[arg(long, help_heading = "Computing")]
+    pub(crate) pin: bool,
+    /// The edge of a tile in pixels, or `whole` for the picture in one piece
+    #[arg(long, value_name = "N", help_heading = "Computing", value_parser = tile)]
+    pub(crate) tile: Option<u32>,
+    /// The order of the tiles
+    #[arg(long, value_name = "ORDER", help_heading = "Computing", value_parser = orders())]
+    pub(crate) order: Option<String>,
+}
+
+/// What replaces parts of a scene.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Scene")]
+pub(crate) struct SceneArgs {
+    /// Width and height in pixels
+    #[arg(long, value_name = "WxH")]
+    pub(crate) size: Option<String>,
+    /// Samples per pixel, each way
+    #[arg(long, value_name = "N")]
+    pub(crate) samples: Option<String>,
+    /// Real part of the centre, a decimal number of any length
+    #[arg(long, value_name = "R", allow_hyphen_values = true)]
+    pub(crate) re: Option<String>,
+    /// Imaginary part of the centre; it grows upwards
+    #[arg(long, value_name = "I", allow_hyphen_values = true)]
+    pub(crate) im: Option<String>,
+    /// Width of the picture in the plane
+    #[arg(long, value_name = "W", allow_hyphen_values = true, conflicts_with = "zoom")]
+    pub(crate) width: Option<String>,
+    /// 4 divided by the height of the picture in the plane
+    #[arg(long, value_name = "Z", allow_hyphen_values = true)]
+    pub(crate) zoom: Option<String>,
+    /// Degrees by which the picture's right turns counter-clockwise from the real axis
+    #[arg(long, value_name = "DEGREES", allow_hyphen_values = true)]
+    pub(crate) rotation: Option<String>,
+    /// The largest number of iterations, or `auto` from the view
+    #[arg(long, value_name = "N|auto", allow_hyphen_values = true)]
+    pub(crate) iterations: Option<String>,
+    /// An orbit has escaped beyond this radius; 2 for plain counts
+    #[arg(long, value_name = "R", allow_hyphen_values = true)]
+    pub(crate) escape_radius: Option<String>,
+    /// What is iterated
+    #[arg(long, value_name = "NAME", value_parser = formulas())]
+    pub(crate) formula: Option<String>,
+    /// The power of z, for formulas that take one
+    #[arg(long, value_name = "P", allow_hyphen_values = true)]
+    pub(crate) power: Option<String>,
+    /// Draw the Julia set of this constant
+    #[arg(long, value_name = "RE,IM", allow_hyphen_values = true)]
+    pub(crate) julia: Option<String>,
+    /// How samples become colours
+    #[arg(long, visible_alias = "color", value_name = "NAME", value_parser = colourings())]
+    pub(crate) colour: Option<String>,
+    /// The colours
+    #[arg(long, value_name = "NAME", value_parser = palettes())]
+    pub(crate) palette: Option<String>,
+    /// Set any key of the scene, for example colour.density=2
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+impl SceneArgs {
+    /// Each argument that was given, with the scene's key that it sets.
+    pub(crate) fn assignments(&self) -> impl Iterator<Item = String> {
+        let keys = [
+            ("formula", &self.formula),
+            ("power", &self.power),
+            ("julia", &self.julia),
+            ("view.re", &self.re),
+            ("view.im", &self.im),
+            ("view.width", &self.width),
+            ("view.zoom", &self.zoom),
+            ("view.rotation", &self.rotation),
+            ("image.size", &self.size),
+            ("image.samples", &self.samples),
+            ("iteration.max", &self.iterations),
+            ("iteration.escape_radius", &self.escape_radius),
+            ("colour.colouring", &self.colour),
+            ("colour.palette", &self.palette),
+        ];
+        let given = keys.into_iter().filter_map(|(key, value)| value.as_ref().map(|value| format!("{key}={value}")));
+        given.chain(self.set.iter().cloned())
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InfoArgs {
+    /// A scene file, a picture of ours, a named place, or `-`
+    #[arg(value_name = "SCENE")]
+    pub(crate) source: String,
+    #[command(flatten)]
+    pub(crate) scene: SceneArgs,
+    /// Write one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProbeArgs {
+    /// A scene file, a picture of ours, a named place, or `-`
+    #[arg(value_name = "SCENE")]
+    pub(crate) source: String,
+    /// Pixels as X,Y from the picture's top left, or @FILE with one a line
+    #[arg(value_name = "X,Y|@FILE", required = true)]
+    pub(crate) points: Vec<String>,
+    #[command(flatten)]
+    pub(crate) scene: SceneArgs,
+    /// Write a line of JSON for each pixel
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Write one JSON array
+    #[arg(long, conflicts_with = "markdown")]
+    pub(crate) json: bool,
+    /// Write a table in Markdown
+    #[arg(long)]
+    pub(crate) markdown: bool,
+}
+
+fn names(entries: impl Iterator<Item = (&'static str, &'static str)>) -> PossibleValuesParser {
+    entries.map(|(name, help)| PossibleValue::new(name).help(help)).collect::<Vec<_>>().into()
+}
+
+fn backends() -> PossibleValuesParser {
+    names(BACKENDS.iter().map(|entry| (entry.name, entry.help)))
+}
+
+fn formulas() -> PossibleValuesParser {
+    names(FORMULAS.iter().map(|entry| (entry.name, entry.help)))
+}
+
+fn colourings() -> PossibleValuesParser {
+    names(COLOURINGS.iter().map(|entry| (entry.name, entry.help)))
+}
+
+fn palettes() -> PossibleValuesParser {
+    names(PALETTES.iter().map(|entry| (entry.name, entry.help)))
+}
+
+fn formats() -> PossibleValuesParser {
+    names(OUTPUTS.iter().map(|format| (format.name, format.help)))
+}
+
+fn orders() -> PossibleValuesParser {
+    names(ORDERS.iter().map(|&(_, name, help)| (name, help)))
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    let allowed = format!("a number from 1 to {MAX_WORKERS} is wanted");
+    text.parse().ok().filter(|workers| (1..=MAX_WORKERS).contains(workers)).ok_or(allowed)
+}
+
+/// The edge of a tile; a tile beyond any image for the whole.
+fn tile(text: &str) -> Result<u32, String> {
+    if text == "whole" {
+        return Ok(u32::MAX);
+    }
+    text.parse()
+        .ok()
+        .filter(|&edge| edge > 0)
+        .ok_or_else(|| "a number of pixels from 1 on, or `whole`, is wanted".into())
+}
+
+impl RenderArgs {
+    /// The order of the tiles.
+    pub(crate) fn order(&self) -> fractal::Result<Order> {
+        self.order.as_deref().map_or(Ok(Order::default()), str::parse)
+    }
+
+    /// The backend: as typed, else from the environment, else the default.
+    pub(crate) fn backend(&self) -> fractal::Result<&'static backend::Entry> {
+        const VARIABLE: &str = "FRACTAL_BACKEND";
+        match (&self.backend, std::env::var_os(VARIABLE).filter(|name| !name.is_empty())) {
+            (Some(name), _) => backend::find(name),
+            (None, Some(name)) => backend::find(&name.to_string_lossy())
+                .map_err(|error| fractal::Error::Usage(format!("environment variable {VARIABLE}: {error}"))),
+            (None, None) => backend::find(backend::DEFAULT),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_argument_for_scenes_sets_a_key() {
+        let values = ["3x2", "2", "-1.5", "0.25", "1e-3", "30", "500", "4", "tricorn", "none", "bands"];
+        let names = [
+            "size",
+            "samples",
+            "re",
+            "im",
+            "width",
+            "rotation",
+            "iterations",
+            "escape-radius",
+            "formula",
+            "julia",
+            "colour",
+        ];
+        let typed = names.iter().zip(values).flat_map(|(name, value)| [format!("--{name}"), value.to_owned()]);
+        let cli = Cli::try_parse_from(["fractal", "render"].map(String::from).into_iter().chain(typed)).unwrap();
+        let Command::Render(args) = cli.command else { panic!("{cli:?}") };
+        let mut scene = fractal::Scene::default();
+        for assignment in args.scene.assignments() {
+            scene.set(&assignment).unwrap();
+        }
+        assert_eq!(args.scene.assignments().count(), names.len());
+        assert_eq!((scene.image.size, scene.image.samples, scene.formula.as_str()), ((3, 2), 2, "tricorn"));
+    }
+
+    #[test]
+    fn tiles_and_workers_are_checked_where_they_are_typed() {
+        assert_eq!((tile("64"), tile("whole")), (Ok(64), Ok(u32::MAX)));
+        assert!(["0", "-1", "", "all", "4294967296"].iter().all(|text| tile(text).is_err()));
+        assert_eq!(workers("7"), Ok(7));
+        assert!(["0", "4097", "two", "-1"].iter().all(|text| workers(text).is_err()));
+    }
+}

@@ -1,0 +1,253 @@
+//! Progress on standard error: a thread reads the counters at its own pace and draws a bar or writes lines of JSON.
+//!
+//! indicatif hides a bar off a terminal by itself. Its own estimate of the time left is not used, since it knows of no costs.
+
+use super::tell;
+use fractal::sink::Progress;
+use fractal::sink::progress::Snapshot;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use std::fmt::Debug;
+use std::io::{self, IsTerminal, Stderr, Write};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Display {
+    /// Not at all.
+    Hidden,
+    /// As a bar on the terminal.
+    Bar,
+    /// As a bar, although it is no terminal.
+    Forced,
+    /// As lines of JSON.
+    Json,
+}
+
+impl Display {
+    /// What `--progress` means; without it a bar is shown on a terminal, unless the program is to be `quiet`.
+    pub(super) fn new(asked: Option<&str>, quiet: bool) -> Self {
+        match asked {
+            Some("json") => Display::Json,
+            Some("always") => Display::Forced,
+            Some("auto") if io::stderr().is_terminal() => Display::Bar,
+            None if io::stderr().is_terminal() && !quiet => Display::Bar,
+            _ => Display::Hidden,
+        }
+    }
+
+    /// How often it is drawn; JSON is for programs, which need not be kept busy.
+    fn interval(self) -> Duration {
+        Duration::from_millis(if self == Display::Json { 250 } else { 100 })
+    }
+}
+
+/// A thread that shows the progress of a run until it is dropped.
+pub(super) struct Ticker {
+    /// Hanging up ends the thread.
+    end: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    /// Starts showing `progress` under a `name`.
+    pub(super) fn start(display: Display, name: &str, progress: Arc<Progress>) -> Self {
+        let (end, ended) = channel();
+        let mut show: Box<dyn FnMut(&Snapshot) + Send> = match display {
+            Display::Json => Box::new(|snapshot| tell(snapshot.json())),
+            Display::Hidden => return Self { end: None, thread: None },
+            Display::Bar => Box::new(draw_on(bar(name, ProgressDrawTarget::stderr()))),
+            Display::Forced => Box::new(draw_on(bar(name, forced(io::stderr())))),
+        };
+        let body = move || {
+            while ended.recv_timeout(display.interval()) == Err(RecvTimeoutError::Timeout) {
+                show(&progress.snapshot());
+            }
+            // Programs that read lines want the last word; people have the picture.
+            if display == Display::Json {
+                show(&progress.snapshot());
+            }
+        };
+        // Without the thread the run goes on as well, unseen.
+        let thread = std::thread::Builder::new().name("progress".into()).spawn(body).ok();
+        Self { end: Some(end), thread }
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.end = None;
+        if let Some(thread) = self.thread.take() {
+            // What it drew last does not matter any more.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Parts of the bar, of which there are more than cells on any terminal.
+const PARTS: u64 = 10_000;
+
+fn bar(name: &str, target: ProgressDrawTarget) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix} [{wide_bar}] {msg}").expect("a constant").progress_chars("=> ");
+    ProgressBar::with_draw_target(Some(PARTS), target).with_style(style).with_prefix(name.to_owned())
+}
+
+/// Draws on a bar, which goes away with the closure.
+fn draw_on(bar: ProgressBar) -> impl FnMut(&Snapshot) + Send {
+    struct Cleared(ProgressBar);
+    impl Drop for Cleared {
+        fn drop(&mut self) {
+            self.0.finish_and_clear();
+        }
+    }
+    let bar = Cleared(bar);
+    move |snapshot| {
+        bar.0.set_message(message(snapshot));
+        bar.0.set_position((snapshot.fraction * PARTS as f64) as u64);
+    }
+}
+
+/// What stands beside the bar.
+fn message(snapshot: &Snapshot) -> String {
+    let Snapshot { tiles_done, tiles, pixels_done, iterations, elapsed, left, fraction, .. } = *snapshot;
+    let rate = |count: u64| scaled(count as f64 / elapsed.as_secs_f64().max(1e-9));
+    format!(
+        "{:.0} %, {tiles_done}/{tiles} tiles, {}px/s, {}it/s, {} left",
+        fraction * 100.0,
+        rate(pixels_done),
+        rate(iterations),
+        left.map_or("?".into(), clock)
+    )
+}
+
+/// Three digits and a prefix: `12.3 M`.
+pub(super) fn scaled(value: f64) -> String {
+    let mut value = value;
+    for prefix in ["", "k", "M", "G", "T"] {
+        if value < 999.5 {
+            let digits = if prefix.is_empty() || value >= 99.95 {
+                0
+            } else if value >= 9.995 {
+                1
+            } else {
+                2
+            };
+            return format!("{value:.digits$} {prefix}");
+        }
+        value /= 1000.0;
+    }
+    format!("{value:.0} P")
+}
+
+/// Hours, minutes and seconds: `1:02:03`, `0:05`.
+fn clock(time: Duration) -> String {
+    let seconds = time.as_secs_f64().ceil() as u64;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// A terminal of the usual width, whatever it is.
+#[derive(Debug)]
+struct Screen<W>(Mutex<W>);
+
+fn forced(stderr: Stderr) -> ProgressDrawTarget {
+    ProgressDrawTarget::term_like_with_hz(Box::new(Screen(Mutex::new(stderr))), 20)
+}
+
+impl<W: Write> Screen<W> {
+    fn put(&self, text: &str) -> io::Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write_all(text.as_bytes())
+    }
+
+    fn go(&self, n: usize, direction: char) -> io::Result<()> {
+        if n > 0 { self.put(&format!("\x1b[{n}{direction}")) } else { Ok(()) }
+    }
+}
+
+impl<W: Write + Debug + Send> TermLike for Screen<W>
+where
+    Mutex<W>: Sync,
+{
+    fn width(&self) -> u16 {
+        100
+    }
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        self.go(n, 'A')
+    }
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        self.go(n, 'B')
+    }
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        self.go(n, 'C')
+    }
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        self.go(n, 'D')
+    }
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.put(&format!("{text}\n"))
+    }
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.put(text)
+    }
+    fn clear_line(&self) -> io::Result<()> {
+        self.put("\r\x1b[2K")
+    }
+    fn flush(&self) -> io::Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot() -> Snapshot {
+        Snapshot {
+            tiles_done: 3,
+            tiles: 12,
+            pixels_done: 24_690_000,
+            pixels: 98_760_000,
+            iterations: 9_000_000_000,
+            fraction: 0.504,
+            elapsed: Duration::from_secs(2),
+            left: Some(Duration::from_millis(3_599_200)),
+        }
+    }
+
+    /// Memory that can be read while it is written.
+    #[derive(Clone, Debug, Default)]
+    struct Memory(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Memory {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_bar_says_what_is_known() {
+        let memory = Memory::default();
+        let screen = Screen(Mutex::new(memory.clone()));
+        let mut draw = draw_on(bar("seahorses", ProgressDrawTarget::term_like(Box::new(screen))));
+        draw(&snapshot());
+        let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("seahorses [") && text.contains("=>"), "{text:?}");
+        assert!(text.contains("] 50 %, 3/12 tiles, 12.3 Mpx/s, 4.50 Git/s, 1:00:00 left"), "{text:?}");
+        drop(draw);
+        let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
+        assert!(text.ends_with("\x1b[2K"), "the line is cleared at the end: {text:?}");
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        let texts = [0.0, 7.4, 999.4, 999.6, 9_994.0, 12_345.0, 123_456_789.0, 9.9e16].map(scaled);
+        assert_eq!(texts, ["0 ", "7 ", "999 ", "1.00 k", "9.99 k", "12.3 k", "123 M", "99 P"]);
+        let texts = [0, 1, 59_001, 3_599_000, 3_723_000].map(|ms| clock(Duration::from_millis(ms)));
+        assert_eq!(texts, ["0:00", "0:01", "1:00", "59:59", "1:02:03"]);
+    }
+}

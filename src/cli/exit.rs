@@ -1,0 +1,95 @@
+//! How the program ends: an exit status, and after a failure one sentence on standard error.
+
+use super::tell;
+use fractal::Error;
+use fractal::sink::output::STDOUT;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// The exit status of an outcome; an error is told.
+pub(crate) fn code(outcome: fractal::Result<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads has seen enough, as with `| head`.
+        Err(Error::Io { path, source, .. })
+            if path == Path::new(STDOUT) && source.kind() == io::ErrorKind::BrokenPipe =>
+        {
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            tell(format!("fractal: {}", one_line(&error.to_string())));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// The exit status of what clap has to say: help and version on standard output, errors as one line on standard error.
+pub(crate) fn from_clap(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+    match error.kind() {
+        DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand => {
+            // A closed pipe has been answered.
+            let _ = error.print();
+        }
+        _ => tell(format!("fractal: {}", sentence(&error.to_string()))),
+    }
+    ExitCode::from(error.exit_code() as u8)
+}
+
+/// Clap's several lines as one: what is wrong, what is possible, its tip, and where help is.
+fn sentence(text: &str) -> String {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let mut sentence = String::new();
+    let mut usage = "--help";
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if let Some(call) = line.strip_prefix("Usage: ") {
+            // The command that was meant, without its arguments.
+            usage = call.find(['[', '<', '-']).map_or(call, |end| &call[..end]).trim_end();
+        } else if let Some(values) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            sentence += &format!(" ({values})");
+        } else if let Some(tip) = line.strip_prefix("tip: ") {
+            sentence += &format!("; {tip}");
+        } else if !line.starts_with("For more information") {
+            sentence += if sentence.is_empty() { "" } else { " " };
+            sentence += line;
+        }
+    }
+    let help = if usage == "--help" { usage.to_owned() } else { format!("{usage} --help") };
+    format!("{sentence} (try `{help}`)")
+}
+
+/// Without line breaks and other control characters, which what is quoted may have.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::Cli;
+    use clap::Parser;
+
+    fn usage_error(arguments: &[&str]) -> String {
+        let typed = ["fractal"].iter().chain(arguments);
+        sentence(&Cli::try_parse_from(typed).unwrap_err().to_string())
+    }
+
+    #[test]
+    fn usage_errors_are_one_line_and_keep_the_suggestions() {
+        let text = usage_error(&["render", "--backend", "thread"]);
+        assert!(
+            text.starts_with("invalid value 'thread' for '--backend <NAME>' (possible values: serial, threads"),
+            "{text}"
+        );
+        assert!(text.contains("; a similar value exists: 'threads' (try `"), "{text}");
+        let text = usage_error(&["rendr"]);
+        assert!(text.contains("'rendr'") && text.contains("similar subcommand exists: 'render'"), "{text}");
+        let text = usage_error(&["render", "--widht", "3"]);
+        assert!(text.contains("; a similar argument exists: '--width' (try `fractal render --help`)"), "{text}");
+        let text = usage_error(&["probe", "whole"]);
+        assert!(text.contains("required") && text.contains("X,Y") && !text.contains('\n'), "{text}");
+        let text = usage_error(&["render", "-q", "-v"]);
+        assert!(text.contains("cannot be used with") && !text.contains('\n'), "{text}");
+    }
+}

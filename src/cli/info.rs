@@ -1,0 +1,76 @@
+//! `info`: how a scene would be rendered, and why so.
+
+use super::args::InfoArgs;
+use super::{plan, print};
+use fractal::Result;
+use fractal::kernel::choose::F64_SPACING;
+use fractal::render::Render;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Info {
+    scene: String,
+    formula: String,
+    size: [u32; 2],
+    samples: u32,
+    /// Distance of neighbouring samples in the plane.
+    spacing: f64,
+    zoom: f64,
+    max_iterations: u32,
+    escape_radius: f64,
+    tier: &'static str,
+    tier_why: String,
+    isa: &'static str,
+    isa_why: String,
+    tiles: usize,
+    smooth: bool,
+    distance: bool,
+}
+
+/// `fractal info`.
+pub(crate) fn run(args: &InfoArgs) -> Result<()> {
+    let scene = plan::scene(&args.source, &args.scene)?;
+    let render = Render::new(&scene)?;
+    let (width, height) = scene.image.size;
+    let view = scene.view();
+    let spacing = view.spacing(width, height) / f64::from(scene.image.samples);
+    let forced = std::env::var_os("FRACTAL_ISA").is_some();
+    let channels = render.channels();
+    let info = Info {
+        scene: scene.title().to_owned(),
+        formula: scene.formula.clone(),
+        size: [width, height],
+        samples: scene.image.samples,
+        spacing,
+        zoom: view.zoom(width, height),
+        max_iterations: scene.max_iterations(),
+        escape_radius: scene.iteration.escape_radius,
+        tier: render.kernel().tier(),
+        tier_why: format!("samples are {spacing:.2e} apart, and 64-bit numbers are right from {F64_SPACING:.1e} on"),
+        isa: render.kernel().isa(),
+        isa_why: if forced { "FRACTAL_ISA asks for it" } else { "the best of this processor" }.to_owned(),
+        tiles: render.tiling().len(),
+        smooth: channels.smooth,
+        distance: channels.distance,
+    };
+    if args.json {
+        return print(serde_json::to_string(&info).expect("numbers and text are always JSON") + "\n");
+    }
+    let computed = match (info.smooth, info.distance) {
+        (false, false) => "counts",
+        (true, false) => "counts and fractions",
+        (false, true) => "counts and distances",
+        (true, true) => "counts, fractions and distances",
+    };
+    let rows = [
+        ("scene", info.scene),
+        ("formula", info.formula),
+        ("picture", format!("{width} × {height} pixels, {0} × {0} samples each, {1} tiles", info.samples, info.tiles)),
+        ("spacing", format!("{spacing:.4e}, zoom {:.4e}", info.zoom)),
+        ("iterations", format!("up to {}, escape radius {}", info.max_iterations, info.escape_radius)),
+        ("computed", format!("{computed}, as the colouring needs")),
+        ("numbers", format!("{}: {}", info.tier, info.tier_why)),
+        ("processor", format!("{}: {}", info.isa, info.isa_why)),
+    ];
+    print(rows.map(|(key, value)| format!("{key:11} {value}\n")).concat())
+}

@@ -1,0 +1,137 @@
+//! `backends`, `formulas`, `palettes`, `colourings` and `places`: what the library's tables hold.
+
+use super::args::ListArgs;
+use super::print;
+use fractal::Result;
+use fractal::backend::{self, BACKENDS};
+use fractal::colour::{COLOURINGS, PALETTES};
+use fractal::formula::FORMULAS;
+use fractal::scene::PLACES;
+use serde::Serialize;
+
+/// A heading and what stands below it.
+type Column<T> = (&'static str, fn(&T) -> String);
+
+/// Writes `items` as asked: JSON with all that is known, a Markdown table of `columns`, or name and help for people.
+fn show<T: Serialize>(args: &ListArgs, items: &[T], text: fn(&T) -> [String; 2], columns: &[Column<T>]) -> Result<()> {
+    if args.json {
+        print(serde_json::to_string(items).expect("lists of text are always JSON") + "\n")
+    } else if args.markdown {
+        let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+        let head = row(columns.iter().map(|(heading, _)| (*heading).to_owned()).collect());
+        let rule = row(columns.iter().map(|_| "---".to_owned()).collect());
+        let body = items.iter().map(|item| row(columns.iter().map(|(_, cell)| cell(item)).collect()));
+        print(head + &rule + &body.collect::<String>())
+    } else {
+        let rows: Vec<_> = items.iter().map(text).collect();
+        let width = rows.iter().map(|[name, _]| name.chars().count()).max().unwrap_or(0);
+        print(rows.iter().map(|[name, help]| format!("{name:width$}  {help}\n")).collect::<String>())
+    }
+}
+
+#[derive(Serialize)]
+struct Backend {
+    name: &'static str,
+    help: &'static str,
+    available: bool,
+    /// Why it cannot run here.
+    why: Option<String>,
+    schedules: Vec<String>,
+    model: &'static str,
+    counterpart: &'static str,
+    parallel: bool,
+    default: bool,
+}
+
+/// `fractal backends`.
+pub(crate) fn backends(args: &ListArgs) -> Result<()> {
+    let describe = |entry: &backend::Entry| {
+        let why = entry.probe().err();
+        Backend {
+            name: entry.name,
+            help: entry.help,
+            available: why.is_none(),
+            why,
+            schedules: entry.schedules.iter().map(|schedule| schedule.usage()).collect(),
+            model: entry.model,
+            counterpart: entry.counterpart,
+            parallel: entry.parallel,
+            default: entry.name == backend::DEFAULT,
+        }
+    };
+    let text = |backend: &Backend| {
+        let note = match (&backend.why, backend.default) {
+            (Some(why), _) => format!(" (cannot run here: {why})"),
+            (None, true) => " (the default)".to_owned(),
+            (None, false) => String::new(),
+        };
+        [backend.name.to_owned(), format!("{}{note}", backend.help)]
+    };
+    let columns: &[Column<Backend>] = &[
+        ("Backend", |b| format!("`{}`", b.name)),
+        ("What it does", |b| b.help.to_owned()),
+        ("Model", |b| b.model.to_owned()),
+        ("In Python's world", |b| b.counterpart.to_owned()),
+        ("Schedules", |b| b.schedules.iter().map(|s| format!("`{s}`")).collect::<Vec<_>>().join(", ")),
+    ];
+    show(args, &BACKENDS.iter().map(describe).collect::<Vec<_>>(), text, columns)
+}
+
+/// An entry that is no more than a name and a line of help.
+#[derive(Serialize)]
+struct Named {
+    name: &'static str,
+    help: &'static str,
+}
+
+fn show_named(args: &ListArgs, heading: &'static str, entries: &[Named]) -> Result<()> {
+    let columns: &[Column<Named>] = &[(heading, |n| format!("`{}`", n.name)), ("What it is", |n| n.help.to_owned())];
+    show(args, entries, |n| [n.name.to_owned(), n.help.to_owned()], columns)
+}
+
+#[derive(Serialize)]
+struct Formula {
+    name: &'static str,
+    help: &'static str,
+    /// The smallest and the largest power that it takes.
+    powers: [u32; 2],
+}
+
+/// `fractal formulas`.
+pub(crate) fn formulas(args: &ListArgs) -> Result<()> {
+    let formulas: Vec<_> = FORMULAS
+        .iter()
+        .map(|entry| Formula {
+            name: entry.name,
+            help: entry.help,
+            powers: [*entry.powers.start(), *entry.powers.end()],
+        })
+        .collect();
+    let columns: &[Column<Formula>] = &[
+        ("Formula", |f| format!("`{}`", f.name)),
+        ("What it is", |f| f.help.to_owned()),
+        ("Powers", |f| match f.powers {
+            [first, last] if first == last => first.to_string(),
+            [first, last] => format!("{first} to {last}"),
+        }),
+    ];
+    show(args, &formulas, |f| [f.name.to_owned(), f.help.to_owned()], columns)
+}
+
+/// `fractal palettes`.
+pub(crate) fn palettes(args: &ListArgs) -> Result<()> {
+    let entries: Vec<_> = PALETTES.iter().map(|entry| Named { name: entry.name, help: entry.help }).collect();
+    show_named(args, "Palette", &entries)
+}
+
+/// `fractal colourings`.
+pub(crate) fn colourings(args: &ListArgs) -> Result<()> {
+    let entries: Vec<_> = COLOURINGS.iter().map(|entry| Named { name: entry.name, help: entry.help }).collect();
+    show_named(args, "Colouring", &entries)
+}
+
+/// `fractal places`.
+pub(crate) fn places(args: &ListArgs) -> Result<()> {
+    let entries: Vec<_> = PLACES.iter().map(|place| Named { name: place.name, help: place.help }).collect();
+    show_named(args, "Place", &entries)
+}

@@ -1,0 +1,191 @@
+//! What was typed becomes what it means: scenes with all replacements made, kernels chosen, outputs named, workers configured.
+//!
+//! All that can be found wrong is found here, before anything is computed or written.
+
+use super::args::{RenderArgs, SceneArgs};
+use super::bar::Display;
+use fractal::colour::Depth;
+use fractal::parallel::Schedule;
+use fractal::render::{DEFAULT_TILE, Options, Render};
+use fractal::sample::Channels;
+use fractal::scene::PLACES;
+use fractal::sink::{Data, Format, OUTPUTS, format_for};
+use fractal::{Error, Result, Scene, backend};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+/// What is to be done.
+pub(super) struct Plan {
+    pub(super) pictures: Vec<Picture>,
+    pub(super) backend: &'static backend::Entry,
+    pub(super) workers: backend::Options,
+    pub(super) depth: Depth,
+    pub(super) trace: Option<PathBuf>,
+    pub(super) stats: bool,
+    pub(super) display: Display,
+    pub(super) verbose: bool,
+}
+
+/// A picture that is to be made.
+pub(super) struct Picture {
+    /// The scene's short name.
+    pub(super) name: String,
+    pub(super) render: Render,
+    pub(super) output: String,
+    pub(super) format: &'static Format,
+    pub(super) owners: Option<String>,
+}
+
+impl Plan {
+    pub(super) fn new(args: &RenderArgs) -> Result<Self> {
+        let backend = args.backend()?;
+        let workers = backend::Options {
+            workers: args.workers.unwrap_or(0),
+            schedule: Some(Schedule::requested(args.schedule.as_deref())?),
+            pin: args.pin,
+            timed: args.trace.is_some() || args.stats.is_some() || args.verbose,
+        };
+        let pictures = pictures(args)?;
+        let mut targets: Vec<&str> = pictures.iter().map(|picture| picture.output.as_str()).collect();
+        targets.extend(pictures.iter().filter_map(|picture| picture.owners.as_deref()));
+        targets.extend(args.trace.as_deref().and_then(Path::to_str));
+        let mut seen = HashSet::new();
+        if let Some(twice) = targets.into_iter().find(|target| !seen.insert(*target) && !is_device(target)) {
+            return Err(Error::Usage(format!(
+                "two outputs would go to `{twice}`; give each its own name, for several scenes with {{name}} or {{index}}"
+            )));
+        }
+        Ok(Self {
+            pictures,
+            backend,
+            workers,
+            depth: if args.bits == "16" { Depth::Sixteen } else { Depth::Eight },
+            trace: args.trace.clone(),
+            stats: args.stats.is_some(),
+            display: Display::new(args.progress.as_deref(), args.quiet),
+            verbose: args.verbose,
+        })
+    }
+}
+
+/// Whether several outputs can go to the same place, one after the other.
+fn is_device(target: &str) -> bool {
+    std::fs::metadata(target).is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+fn pictures(args: &RenderArgs) -> Result<Vec<Picture>> {
+    if args.scenes.iter().filter(|source| *source == "-").count() > 1 {
+        return Err(Error::Usage("standard input (`-`) can be only one of the scenes".into()));
+    }
+    let default = [PLACES[0].name.to_owned()];
+    let sources = if args.scenes.is_empty() { &default[..] } else { &args.scenes[..] };
+    let order = args.order()?;
+    let mut pictures = Vec::new();
+    for (index, source) in sources.iter().enumerate() {
+        let scene = scene(source, &args.scene)?;
+        let name = name(source, &scene);
+        let named = |pattern: &str| fill(pattern, &name, index + 1);
+        let (output, format) = match &args.output {
+            Some(pattern) => {
+                let output = named(pattern)?;
+                let format = format_for(&output, args.format.as_deref())?;
+                (output, format)
+            }
+            None => default_output(&name, args.format.as_deref())?,
+        };
+        let owners = args.owners.as_deref().map(named).transpose()?;
+        let data = format.data == Data::Samples;
+        let channels = Channels { smooth: data, distance: data };
+        let options = Options { tile: args.tile.unwrap_or(DEFAULT_TILE), order, channels, ..Options::default() };
+        let render = Render::with(&scene, options).map_err(|error| of_scene(error, source, sources.len()))?;
+        pictures.push(Picture { name, render, output, format, owners });
+    }
+    Ok(pictures)
+}
+
+/// The scene that an argument means, with what replaces parts of it.
+pub(super) fn scene(source: &str, replaced: &SceneArgs) -> Result<Scene> {
+    let mut scene = Scene::load(source)?;
+    for assignment in replaced.assignments() {
+        scene.set(&assignment)?;
+    }
+    Ok(scene)
+}
+
+/// An error that says which of several scenes it is about.
+fn of_scene(error: Error, source: &str, scenes: usize) -> Error {
+    let named = |text: String| format!("scene `{source}`: {text}");
+    match error {
+        _ if scenes < 2 => error,
+        Error::Usage(text) => Error::Usage(named(text)),
+        Error::Input(text) => Error::Input(named(text)),
+        Error::Unsupported(text) => Error::Unsupported(named(text)),
+        other => other,
+    }
+}
+
+/// A scene's short name, for files: the place's or the file's own, else what the scene says.
+pub(super) fn name(source: &str, scene: &Scene) -> String {
+    let stem = Path::new(source).file_stem().and_then(|stem| stem.to_str());
+    match stem.filter(|_| source != "-") {
+        Some(stem) => stem.to_owned(),
+        None => {
+            let name = scene.name.as_deref().unwrap_or("scene");
+            name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect()
+        }
+    }
+}
+
+/// Where a picture goes when nothing is said. A file that nobody named is never replaced: it may be the scene itself.
+fn default_output(name: &str, format: Option<&str>) -> Result<(String, &'static Format)> {
+    let format = format.map_or(Ok(&OUTPUTS[0]), Format::named)?;
+    let output = format!("{name}.{}", format.extension);
+    if Path::new(&output).exists() {
+        return Err(Error::Usage(format!("`{output}` is there already; to replace it, say so with `-o {output}`")));
+    }
+    Ok((output, format))
+}
+
+/// Puts name and index into a pattern of an output's name.
+fn fill(pattern: &str, name: &str, index: usize) -> Result<String> {
+    let mut text = String::new();
+    let mut rest = pattern;
+    while let Some((before, after)) = rest.split_once('{') {
+        text += before;
+        let (key, after) = after.split_once('}').unwrap_or_default();
+        match key {
+            "name" => text += name,
+            "index" => text += &index.to_string(),
+            _ => {
+                return Err(Error::Usage(format!(
+                    "after a `{{` in `{pattern}` only {{name}} and {{index}} have a meaning in an output's name"
+                )));
+            }
+        }
+        rest = after;
+    }
+    Ok(text + rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_filled() {
+        assert_eq!(fill("out/{name}-{index}.png", "a", 3).unwrap(), "out/a-3.png");
+        assert_eq!(fill("plain.png", "a", 1).unwrap(), "plain.png");
+        for wrong in ["{size}.png", "{name", "{}"] {
+            assert!(matches!(fill(wrong, "a", 1), Err(Error::Usage(text)) if text.contains("{name} and {index}")));
+        }
+    }
+
+    #[test]
+    fn names_come_from_where_the_scene_does() {
+        let scene = Scene { name: Some("a/b c".into()), ..Scene::default() };
+        assert_eq!(name("dir/my.scene.toml", &scene), "my.scene");
+        assert_eq!(name("seahorses", &scene), "seahorses");
+        assert_eq!(name("-", &scene), "a-b-c");
+        assert_eq!(name("-", &Scene::default()), "scene");
+    }
+}

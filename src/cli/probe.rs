@@ -1,0 +1,156 @@
+//! `probe`: the numbers of single pixels, from the kernel that renders them.
+
+use super::args::ProbeArgs;
+use super::{plan, print};
+use fractal::kernel::Counters;
+use fractal::parallel::Stop;
+use fractal::render::{Options, Render};
+use fractal::sample::{Channels, INTERIOR, Samples};
+use fractal::tile::Tile;
+use fractal::{Error, Result};
+use serde::Serialize;
+use std::fmt::Write;
+
+/// The longest file of points, in bytes.
+const MAX_POINTS_BYTES: u64 = 64 << 20;
+
+#[derive(Serialize)]
+struct Point {
+    x: u32,
+    y: u32,
+    /// The iteration count; nothing for interior.
+    n: Option<u32>,
+    smooth: Option<f64>,
+    /// The distance estimate in pixels.
+    de: Option<f64>,
+    why: &'static str,
+    /// Iterations that were executed for it.
+    executed: u64,
+}
+
+/// `fractal probe`.
+pub(crate) fn run(args: &ProbeArgs) -> Result<()> {
+    let mut scene = plan::scene(&args.source, &args.scene)?;
+    // A pixel is asked for, not its samples: the one in its centre speaks for it.
+    scene.image.samples = 1;
+    let points = points(&args.points, scene.image.size)?;
+    let channels = Channels { smooth: true, distance: true };
+    let render = Render::with(&scene, Options { channels, ..Options::default() })?;
+    let kernel = render.kernel();
+    let stop = Stop::new();
+    let prepared = kernel.prepare(&stop)?;
+    let mut text = String::new();
+    for (x, y) in points {
+        let tile = Tile { x, y, width: 1, height: 1 };
+        let mut words = vec![0u32; kernel.channels().words()];
+        let counters = kernel.compute(&prepared, &[tile], &mut words, &mut [0], &stop)?;
+        let samples = Samples::new(tile, kernel.channels(), bytemuck::cast_slice(&words));
+        let point = point(&samples, &counters);
+        if args.json {
+            text += &serde_json::to_string(&point).expect("numbers and text are always JSON");
+            text.push('\n');
+        } else {
+            describe(&point, &mut text);
+        }
+    }
+    print(text)
+}
+
+fn point(samples: &Samples<'_>, counters: &Counters) -> Point {
+    let n = Some(samples.counts[0]).filter(|&n| n != INTERIOR);
+    let (x, y) = (f64::from(samples.distance_x[0]), f64::from(samples.distance_y[0]));
+    let reasons = [
+        (counters.cardioid, "cardioid"),
+        (counters.bulb, "bulb"),
+        (counters.periodic, "period"),
+        (counters.escaped, "escaped"),
+    ];
+    Point {
+        x: samples.tile.x,
+        y: samples.tile.y,
+        n,
+        smooth: n.map(|n| f64::from(n) + f64::from(samples.fractions[0])),
+        de: n.map(|_| x.hypot(y)),
+        why: reasons.into_iter().find(|(count, _)| *count > 0).map_or("limit", |(_, why)| why),
+        executed: counters.executed,
+    }
+}
+
+fn describe(point: &Point, text: &mut String) {
+    let Point { x, y, why, executed, .. } = point;
+    let outcome = match (point.n, point.smooth, point.de) {
+        (Some(n), Some(smooth), Some(de)) => {
+            format!("escaped after {n} iterations, smooth {smooth:.7}, distance {de:.5} pixels")
+        }
+        _ => format!(
+            "interior, {}",
+            match *why {
+                "cardioid" => "in the main cardioid",
+                "bulb" => "in the disc of period 2",
+                "period" => "its orbit repeats",
+                _ => "no escape up to the maximum of iterations",
+            }
+        ),
+    };
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{x},{y}: {outcome} ({executed} executed)");
+}
+
+/// The pixels that the arguments name; `@FILE` has one a line.
+fn points(arguments: &[String], size: (u32, u32)) -> Result<Vec<(u32, u32)>> {
+    let mut points = Vec::new();
+    for argument in arguments {
+        match argument.strip_prefix('@') {
+            None => points.push(parse(argument, size).map_err(Error::Usage)?),
+            Some(path) => {
+                let text = read(path)?;
+                for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+                    let located = |why| Error::Input(format!("`{path}`, line {}: {why}", index + 1));
+                    points.push(parse(line.trim(), size).map_err(located)?);
+                }
+            }
+        }
+    }
+    Ok(points)
+}
+
+fn read(path: &str) -> Result<String> {
+    use std::io::Read;
+    let failed = |source| Error::io("read", path, source);
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(MAX_POINTS_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_POINTS_BYTES {
+        return Err(Error::Input(format!("`{path}` is too long: at most {MAX_POINTS_BYTES} bytes of points are read")));
+    }
+    String::from_utf8(bytes).map_err(|_| Error::Input(format!("`{path}` is not text with a point X,Y in each line")))
+}
+
+fn parse(text: &str, (width, height): (u32, u32)) -> std::result::Result<(u32, u32), String> {
+    let shown: String = text.chars().take(40).collect();
+    let numbers = text.split_once(',').and_then(|(x, y)| Some((x.trim().parse().ok()?, y.trim().parse().ok()?)));
+    let (x, y) = numbers.ok_or_else(|| {
+        format!("`{shown}` is no pixel: two whole numbers X,Y are wanted, from the picture's top left")
+    })?;
+    if x >= width || y >= height {
+        return Err(format!(
+            "pixel {x},{y} is outside of the picture: X is 0 to {} and Y is 0 to {}",
+            width - 1,
+            height - 1
+        ));
+    }
+    Ok((x, y))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_are_pixels_of_the_picture() {
+        assert_eq!(parse("3, 4", (5, 5)), Ok((3, 4)));
+        for wrong in ["5,0", "0,5", "-1,0", "1", "1,2,3", "a,b", "1.5,2", "99999999999,0", ""] {
+            assert!(parse(wrong, (5, 5)).is_err(), "{wrong}");
+        }
+    }
+}

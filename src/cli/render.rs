@@ -1,0 +1,127 @@
+//! `render`: one session for all scenes, and for each its sinks.
+
+use super::args::RenderArgs;
+use super::bar::{Display, Ticker, scaled};
+use super::plan::{Picture, Plan};
+use super::stats::{Mark, Stats};
+use super::{signals, tell};
+use fractal::backend::Session;
+use fractal::parallel::{Sink, Stop, Tee};
+use fractal::render::{Options, Outcome, Render};
+use fractal::sink::progress::Estimate;
+use fractal::sink::{Format, Grid, ImageSink, Output, Owners, Progress, Trace, format_for};
+use fractal::{Error, Result};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// `fractal render`.
+pub(crate) fn run(args: &RenderArgs) -> Result<()> {
+    let mut mark = Mark::first();
+    let plan = Plan::new(args)?;
+    let stop = signals::stop()?;
+    let trace = plan.trace.as_ref().map(Output::create).transpose()?;
+    let mut session = plan.backend.open(&plan.workers)?;
+    let epoch = Instant::now();
+    let mut traces = Vec::new();
+    for picture in &plan.pictures {
+        let traced = trace.as_ref().map(|_| Arc::new(Trace::new(picture.render.scene().title(), epoch)));
+        traces.extend(traced.clone());
+        make(&plan, picture, &mut *session, traced, &stop, &mark)?;
+        mark = Mark::now();
+    }
+    trace.map_or(Ok(()), |output| write_trace(output, &traces))
+}
+
+/// Renders one picture.
+fn make(
+    plan: &Plan,
+    picture: &Picture,
+    session: &mut dyn Session,
+    trace: Option<Arc<Trace>>,
+    stop: &Stop,
+    mark: &Mark,
+) -> Result<()> {
+    let Picture { name, render, output, format, owners } = picture;
+    let image = ImageSink::new(format, Output::create(output)?, render.image_options(plan.depth))?;
+    let image = Arc::new(image);
+    let mut sinks: Vec<Arc<dyn Sink>> = vec![image.clone()];
+    if let Some(path) = owners {
+        sinks.push(Arc::new(owner_map(render, path)?));
+    }
+    sinks.extend(trace.map(|trace| trace as Arc<dyn Sink>));
+    let progress = (plan.display != Display::Hidden).then(|| progress(render, session, stop)).transpose()?;
+    sinks.extend(progress.clone().map(|progress| progress as Arc<dyn Sink>));
+
+    let ticker = progress.map(|progress| Ticker::start(plan.display, name, progress));
+    let started = Mark::now();
+    let outcome = render.run(session, Arc::new(Tee::new(sinks)), stop);
+    let ended = Mark::now();
+    drop(ticker);
+    let outcome = outcome?;
+    let stats = Stats::new(picture, &outcome, image.cost(), [mark, &started, &ended]);
+    if plan.verbose {
+        tell(summary(picture, &outcome, &stats));
+    }
+    if plan.stats {
+        tell(stats.json());
+    }
+    Ok(())
+}
+
+fn owner_map(render: &Render, path: &str) -> Result<Owners> {
+    let format: &'static Format = format_for(path, None)?;
+    let scene = render.scene();
+    Owners::new(format, Output::create(path)?, render.tiling(), scene.image.samples, scene.to_toml())
+}
+
+/// Counters for a run, with costs estimated from a coarse picture, which the same workers compute.
+fn progress(render: &Render, session: &mut dyn Session, stop: &Stop) -> Result<Arc<Progress>> {
+    /// A sample of the coarse picture stands for this many pixels each way, if that does not give too many of them.
+    const STEP: u32 = 16;
+    const MOST: u32 = 128;
+    let mut scene = render.scene().clone();
+    let (width, height) = scene.image.size;
+    let step = STEP.max(width.max(height).div_ceil(MOST));
+    scene.image.size = ((width / step).max(1), (height / step).max(1));
+    scene.image.samples = 1;
+    scene.iteration.max = fractal::scene::MaxIterations::Count(render.scene().max_iterations());
+    let coarse = Render::with(&scene, Options { tile: 8, ..Options::default() })?;
+    let grid = Arc::new(Grid::new(coarse.tiling(), coarse.channels()));
+    let outcome = coarse.run(session, grid.clone(), stop)?;
+    let counts: Vec<u32> = grid.samples().iter().map(|s| s.count.unwrap_or(fractal::sample::INTERIOR)).collect();
+    let tiling = render.tiling();
+    let columns = coarse.tiling().size().0 as usize;
+    let estimate = Estimate::from_counts(columns, &counts, outcome.report.executed(), tiling.size());
+    Ok(Arc::new(Progress::new(Arc::new(tiling), render.scene().image.samples, estimate)))
+}
+
+/// What `-v` tells.
+fn summary(picture: &Picture, outcome: &Outcome, stats: &Stats<'_>) -> String {
+    let (width, height) = picture.render.scene().image.size;
+    let report = &outcome.report;
+    format!(
+        "{}: {} × {} pixels in {:.2} s: {} with {} workers, {}, {} in {}; {}iterations/s, efficiency {:.2}",
+        picture.output,
+        width,
+        height,
+        stats.total_seconds(),
+        report.backend,
+        report.workers.len(),
+        report.schedule,
+        picture.render.kernel().tier(),
+        picture.render.kernel().isa(),
+        scaled(report.executed() as f64 / report.wall.as_secs_f64().max(1e-9)),
+        report.efficiency()
+    )
+}
+
+fn write_trace(output: Output, traces: &[Arc<Trace>]) -> Result<()> {
+    let path = output.path().to_path_buf();
+    let failed = |source| Error::io("write", &path as &Path, source);
+    let mut writer = BufWriter::new(output);
+    Trace::write(traces.iter().map(|trace| &**trace), &mut writer).map_err(failed)?;
+    writer.flush().map_err(failed)?;
+    writer.into_inner().map_err(|error| failed(error.into_error()))?.finish()
+}

@@ -1,0 +1,177 @@
+//! What a picture cost: `--stats json`. Programs read these keys; keys may be added, none renamed.
+
+use super::plan::Picture;
+use fractal::parallel::WorkerReport;
+use fractal::render::Outcome;
+use fractal::sink::ImageCost;
+use rustix::time::{ClockId, clock_gettime};
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// A moment, in time and in processor time of the whole program.
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    time: Instant,
+    cpu: Duration,
+}
+
+impl Mark {
+    /// The program's start; to be called then.
+    pub(super) fn first() -> Self {
+        Self { cpu: Duration::ZERO, ..Self::now() }
+    }
+
+    /// This moment.
+    pub(super) fn now() -> Self {
+        let cpu = clock_gettime(ClockId::ProcessCPUTime);
+        Self { time: Instant::now(), cpu: Duration::new(cpu.tv_sec as u64, cpu.tv_nsec as u32) }
+    }
+}
+
+#[derive(Serialize)]
+struct Seconds {
+    /// Before the first piece: reading and planning the scene, starting workers, estimating for the progress bar.
+    setup: f64,
+    /// From the first claim to the end of the last.
+    render: f64,
+    /// In making colours of samples, summed over the workers, who do it within the render.
+    colour: f64,
+    /// In encoding and writing, on a thread of its own beside the render.
+    encode: f64,
+    /// Everything.
+    total: f64,
+}
+
+#[derive(Serialize)]
+struct CpuSeconds {
+    /// From the first claim to the complete file, with colouring and encoding.
+    render: f64,
+    total: f64,
+}
+
+#[derive(Serialize)]
+struct Iterations {
+    executed: u64,
+    useful: u64,
+}
+
+#[derive(Serialize)]
+struct Worker {
+    index: usize,
+    busy_seconds: f64,
+    tiles: usize,
+    host: String,
+    name: String,
+    claims: usize,
+    iterations: Iterations,
+}
+
+/// Samples by why their orbit ended.
+#[derive(Serialize)]
+struct Samples {
+    escaped: u64,
+    cardioid: u64,
+    bulb: u64,
+    period: u64,
+    limit: u64,
+}
+
+/// What a picture cost.
+#[derive(Serialize)]
+pub(super) struct Stats<'a> {
+    scene: &'a str,
+    output: &'a str,
+    seconds: Seconds,
+    cpu_seconds: CpuSeconds,
+    iterations: Iterations,
+    samples: Samples,
+    tiles: usize,
+    pixels: u64,
+    peak_memory_bytes: Option<u64>,
+    backend: &'a str,
+    schedule: &'a str,
+    isa: &'a str,
+    tier: &'a str,
+    workers: Vec<Worker>,
+    imbalance: f64,
+    efficiency: f64,
+}
+
+impl<'a> Stats<'a> {
+    /// For a run that has ended. The marks are the picture's begin, and begin and end of its run.
+    pub(super) fn new(
+        picture: &'a Picture,
+        outcome: &'a Outcome,
+        image: ImageCost,
+        [begin, started, ended]: [&Mark; 3],
+    ) -> Self {
+        let Outcome { report, counters } = outcome;
+        let kernel = picture.render.kernel();
+        let (width, height) = picture.render.scene().image.size;
+        let host = host();
+        let worker = |worker: &WorkerReport| Worker {
+            index: worker.index,
+            busy_seconds: worker.busy.as_secs_f64(),
+            tiles: worker.pieces,
+            host: host.clone(),
+            name: format!("worker {}", worker.index),
+            claims: worker.claims,
+            iterations: Iterations { executed: worker.executed, useful: worker.useful },
+        };
+        Self {
+            scene: &picture.name,
+            output: &picture.output,
+            seconds: Seconds {
+                setup: (started.time - begin.time + report.setup).as_secs_f64(),
+                render: report.wall.as_secs_f64(),
+                colour: image.colour.as_secs_f64(),
+                encode: image.encode.as_secs_f64(),
+                total: (ended.time - begin.time).as_secs_f64(),
+            },
+            cpu_seconds: CpuSeconds {
+                render: (ended.cpu - started.cpu).as_secs_f64(),
+                total: (ended.cpu - begin.cpu).as_secs_f64(),
+            },
+            iterations: Iterations { executed: report.executed(), useful: report.useful() },
+            samples: Samples {
+                escaped: counters.escaped,
+                cardioid: counters.cardioid,
+                bulb: counters.bulb,
+                period: counters.periodic,
+                limit: counters.limit,
+            },
+            tiles: picture.render.tiling().len(),
+            pixels: u64::from(width) * u64::from(height),
+            peak_memory_bytes: peak_memory(),
+            backend: report.backend,
+            schedule: &report.schedule,
+            isa: kernel.isa(),
+            tier: kernel.tier(),
+            workers: report.workers.iter().map(worker).collect(),
+            imbalance: report.imbalance(),
+            efficiency: report.efficiency(),
+        }
+    }
+
+    /// One line of JSON. What is no number, such as the efficiency of nothing, is `null`.
+    pub(super) fn json(&self) -> String {
+        serde_json::to_string(self).expect("numbers and text are always JSON")
+    }
+
+    /// How long everything took.
+    pub(super) fn total_seconds(&self) -> f64 {
+        self.seconds.total
+    }
+}
+
+/// The most memory that the program ever had, if the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(kibibytes.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+/// This machine's name.
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
