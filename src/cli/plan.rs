@@ -33,7 +33,7 @@ pub(super) struct Picture {
     pub(super) render: Render,
     pub(super) output: String,
     pub(super) format: &'static Format,
-    pub(super) owners: Option<String>,
+    pub(super) owners: Option<(String, &'static Format)>,
 }
 
 impl Plan {
@@ -47,7 +47,7 @@ impl Plan {
         };
         let pictures = pictures(args)?;
         let mut targets: Vec<&str> = pictures.iter().map(|picture| picture.output.as_str()).collect();
-        targets.extend(pictures.iter().filter_map(|picture| picture.owners.as_deref()));
+        targets.extend(pictures.iter().filter_map(|picture| Some(picture.owners.as_ref()?.0.as_str())));
         targets.extend(args.trace.as_deref().and_then(Path::to_str));
         let mut seen = HashSet::new();
         if let Some(twice) = targets.into_iter().find(|target| !seen.insert(*target) && !is_device(target)) {
@@ -93,7 +93,8 @@ fn pictures(args: &RenderArgs) -> Result<Vec<Picture>> {
             }
             None => default_output(&name, args.format.as_deref())?,
         };
-        let owners = args.owners.as_deref().map(named).transpose()?;
+        let drawn = |pattern| named(pattern).and_then(|path| format_for(&path, None).map(|format| (path, format)));
+        let owners = args.owners.as_deref().map(drawn).transpose()?;
         let data = format.data == Data::Samples;
         let channels = Channels { smooth: data, distance: data };
         let options = Options { tile: args.tile.unwrap_or(DEFAULT_TILE), order, channels, ..Options::default() };

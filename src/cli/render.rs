@@ -9,7 +9,7 @@ use fractal::backend::Session;
 use fractal::parallel::{Sink, Stop, Tee};
 use fractal::render::{Options, Outcome, Render};
 use fractal::sink::progress::Estimate;
-use fractal::sink::{Format, Grid, ImageSink, Output, Owners, Progress, Trace, format_for};
+use fractal::sink::{Grid, ImageSink, Output, Owners, Progress, Trace};
 use fractal::{Error, Result};
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -47,8 +47,10 @@ fn make(
     let image = ImageSink::new(format, Output::create(output)?, render.image_options(plan.depth))?;
     let image = Arc::new(image);
     let mut sinks: Vec<Arc<dyn Sink>> = vec![image.clone()];
-    if let Some(path) = owners {
-        sinks.push(Arc::new(owner_map(render, path)?));
+    if let Some((path, format)) = owners {
+        let (scene, tiling) = (render.scene(), render.tiling());
+        let samples = scene.image.samples;
+        sinks.push(Arc::new(Owners::new(format, Output::create(path)?, tiling, samples, scene.to_toml())?));
     }
     sinks.extend(trace.map(|trace| trace as Arc<dyn Sink>));
     let progress = (plan.display != Display::Hidden).then(|| progress(render, session, stop)).transpose()?;
@@ -68,12 +70,6 @@ fn make(
         tell(stats.json());
     }
     Ok(())
-}
-
-fn owner_map(render: &Render, path: &str) -> Result<Owners> {
-    let format: &'static Format = format_for(path, None)?;
-    let scene = render.scene();
-    Owners::new(format, Output::create(path)?, render.tiling(), scene.image.samples, scene.to_toml())
 }
 
 /// Counters for a run, with costs estimated from a coarse picture, which the same workers compute.

@@ -1,0 +1,362 @@
+//! The command line as people and programs meet it.
+
+mod support;
+
+use fractal::render::{Options, Render};
+use fractal::sample::Channels;
+use fractal::sink::Grid;
+use fractal::{Scene, backend};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+use support::Scratch;
+
+/// Runs a command that must succeed.
+fn done(mut command: Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+fn stdout(command: Command) -> String {
+    String::from_utf8(done(command).stdout).unwrap()
+}
+
+fn stderr(command: Command) -> String {
+    String::from_utf8(done(command).stderr).unwrap()
+}
+
+fn files(scratch: &Scratch) -> Vec<String> {
+    let entries = std::fs::read_dir(&**scratch).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn words(text: &str) -> Vec<&str> {
+    text.split_whitespace().collect()
+}
+
+/// The commands that the program's help lists.
+fn commands(scratch: &Scratch) -> Vec<String> {
+    let help = stdout(scratch.program(["--help"]));
+    let listed = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    listed.lines().map(|line| words(line)[0].to_owned()).filter(|name| name != "help").collect()
+}
+
+#[test]
+fn every_command_has_help_and_a_manual_page() {
+    let scratch = Scratch::new("help");
+    let commands = commands(&scratch);
+    assert!(commands.iter().any(|name| name == "render") && commands.len() >= 10, "{commands:?}");
+    for name in &commands {
+        let output = done(scratch.program([name, "--help"]));
+        let help = String::from_utf8(output.stdout).unwrap();
+        assert!(help.contains(&format!("Usage: fractal {name}")), "{help}");
+        assert!(output.stderr.is_empty());
+        let page = stdout(scratch.program(["man", name]));
+        assert!(page.contains(&format!(".TH fractal-{name}")), "{page}");
+    }
+    let page = stdout(scratch.program(["man"]));
+    assert!(commands.iter().all(|name| page.contains(name.as_str())), "{page}");
+    assert_eq!(stdout(scratch.program(["--version"])), concat!("fractal ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn completions_know_the_names_in_the_tables() {
+    let scratch = Scratch::new("completions");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = stdout(scratch.program(["completions", shell]));
+        assert!(script.contains("escape-radius"), "{shell}");
+        if shell != "elvish" && shell != "powershell" {
+            assert!(backend::BACKENDS.iter().all(|entry| script.contains(entry.name)), "{shell}");
+        }
+    }
+}
+
+#[test]
+fn lists_are_json_with_fixed_keys() {
+    let scratch = Scratch::new("lists");
+    for (list, keys) in [
+        ("backends", "name help available why schedules"),
+        ("formulas", "name help"),
+        ("palettes", "name help"),
+        ("colourings", "name help"),
+        ("places", "name help"),
+    ] {
+        let json: Value = serde_json::from_str(&stdout(scratch.program([list, "--json"]))).unwrap();
+        let entries = json.as_array().unwrap();
+        assert!(!entries.is_empty());
+        for (entry, key) in entries.iter().flat_map(|entry| words(keys).into_iter().map(move |key| (entry, key))) {
+            assert!(entry.get(key).is_some(), "{list} without {key}: {entry}");
+        }
+        let (people, table) = (stdout(scratch.program([list])), stdout(scratch.program([list, "--markdown"])));
+        for name in entries.iter().map(|entry| entry["name"].as_str().unwrap()) {
+            assert!(people.lines().any(|line| words(line)[0] == name), "{people}");
+            assert!(table.contains(&format!("| `{name}` |")), "{table}");
+        }
+    }
+    let backends: Value = serde_json::from_str(&stdout(scratch.program(["backends", "--json"]))).unwrap();
+    for backend in backends.as_array().unwrap() {
+        assert_eq!((&backend["available"], &backend["why"]), (&Value::Bool(true), &Value::Null), "{backend}");
+        assert!(backend["schedules"].as_array().unwrap().iter().any(|schedule| schedule == "auto"));
+    }
+}
+
+#[test]
+fn every_place_can_be_planned_and_told_about() {
+    let scratch = Scratch::new("info");
+    for place in fractal::scene::PLACES {
+        let text = stdout(scratch.program(["info", place.name]));
+        assert!(text.contains("f64") && text.contains("the best of this processor"), "{text}");
+    }
+    let json: Value = serde_json::from_str(&stdout(scratch.program(["info", "whole", "--json"]))).unwrap();
+    assert_eq!((json["formula"].as_str(), json["tier"].as_str()), (Some("mandelbrot"), Some("f64")));
+    let mut forced = scratch.program(["info", "whole"]);
+    forced.env("FRACTAL_ISA", "scalar");
+    assert!(stdout(forced).contains("scalar: FRACTAL_ISA asks for it"));
+}
+
+#[test]
+fn a_render_tells_what_it_cost_in_fixed_keys() {
+    let scratch = Scratch::new("stats");
+    let text = stderr(scratch.program(words(
+        "render whole --size 300x200 --samples 2 --tile 32 --backend threads --workers 3 --schedule dynamic,2 -o a.png --stats json",
+    )));
+    let json: Value = serde_json::from_str(&text).unwrap();
+    let keys = |value: &Value, keys: &str| {
+        for key in words(keys) {
+            assert!(value.get(key).is_some(), "no {key} in {value}");
+        }
+    };
+    keys(&json, "seconds cpu_seconds iterations tiles pixels peak_memory_bytes backend schedule isa tier workers");
+    keys(&json, "imbalance efficiency");
+    keys(&json["seconds"], "setup render colour encode total");
+    keys(&json["cpu_seconds"], "render total");
+    keys(&json["iterations"], "executed useful");
+    keys(&json["workers"][0], "index busy_seconds tiles host name");
+    assert_eq!((json["tiles"].as_u64(), json["pixels"].as_u64()), (Some(70), Some(60_000)));
+    assert_eq!((json["backend"].as_str(), json["schedule"].as_str()), (Some("threads"), Some("dynamic,2")));
+    let workers = json["workers"].as_array().unwrap();
+    assert_eq!(workers.len(), 3);
+    let sum = |key: &str| workers.iter().map(|worker| worker[key].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(sum("tiles"), 70);
+    let useful: u64 = workers.iter().map(|worker| worker["iterations"]["useful"].as_u64().unwrap()).sum();
+    assert_eq!(Some(useful), json["iterations"]["useful"].as_u64());
+    let samples: u64 = json["samples"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+    assert_eq!(samples, 240_000, "every sample ended in one way");
+    let seconds = |key: &str| json["seconds"][key].as_f64().unwrap();
+    assert!(seconds("total") >= seconds("render") && seconds("render") > 0.0 && seconds("colour") > 0.0);
+    assert!((0.0..=1.001).contains(&json["efficiency"].as_f64().unwrap()));
+}
+
+#[test]
+fn the_environment_says_what_arguments_do_not() {
+    let scratch = Scratch::new("environment");
+    let stats = |arguments: &str| {
+        let mut command = scratch.program(words(arguments));
+        command.env("FRACTAL_BACKEND", "rayon").env("FRACTAL_WORKERS", "3").env("FRACTAL_SCHEDULE", "dynamic,4");
+        command.env("FRACTAL_ISA", "scalar");
+        let json: Value = serde_json::from_str(&stderr(command)).unwrap();
+        let text = |key: &str| json[key].as_str().unwrap().to_owned();
+        (text("backend"), text("schedule"), text("isa"), json["workers"].as_array().unwrap().len())
+    };
+    let size = "render --size 40x30 -o a.png --stats json";
+    assert_eq!(stats(size), ("rayon".into(), "dynamic,4".into(), "scalar".into(), 3));
+    let told = stats(&format!("{size} --backend threads --workers 2 --schedule static"));
+    assert_eq!(told, ("threads".into(), "static".into(), "scalar".into(), 2));
+}
+
+#[test]
+fn progress_as_json_ends_with_everything_done() {
+    let scratch = Scratch::new("progress");
+    let text = stderr(scratch.program(words("render --size 200x100 --tile 16 -o a.png --progress json")));
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let last = lines.last().unwrap();
+    for key in words("tiles_done tiles pixels_done pixels iterations seconds eta_seconds") {
+        assert!(last.get(key).is_some(), "{last}");
+    }
+    assert_eq!((last["tiles_done"].as_u64(), last["pixels_done"].as_u64()), (Some(91), Some(20_000)));
+    assert_eq!((last["tiles"].as_u64(), last["pixels"].as_u64()), (Some(91), Some(20_000)));
+    assert_eq!(last["eta_seconds"].as_f64(), Some(0.0));
+}
+
+#[test]
+fn nothing_is_told_off_a_terminal_unless_it_is_asked_for() {
+    let scratch = Scratch::new("silence");
+    assert_eq!(stderr(scratch.program(words("render --size 40x30 -o a.png"))), "");
+    assert_eq!(stderr(scratch.program(words("render --size 40x30 -o a.png --progress auto"))), "");
+    let told = stderr(scratch.program(words("render --size 40x30 -o a.png -v")));
+    assert!(told.starts_with("a.png: 40 × 30 pixels in ") && told.lines().count() == 1, "{told}");
+}
+
+#[test]
+fn a_trace_has_a_row_for_each_worker_and_every_tile_once() {
+    let scratch = Scratch::new("trace");
+    done(
+        scratch.program(words(
+            "render whole seahorses --size 200x100 --tile 16 --workers 2 --trace t.json -o {index}.png",
+        )),
+    );
+    let json: Value = serde_json::from_slice(&std::fs::read(scratch.join("t.json")).unwrap()).unwrap();
+    let events = json["traceEvents"].as_array().unwrap();
+    for pid in [1, 2] {
+        let of = |phase: &str| {
+            let matching = events.iter().filter(move |event| event["pid"] == pid && event["ph"] == *phase);
+            matching.collect::<Vec<_>>()
+        };
+        assert_eq!(of("M").iter().filter(|event| event["name"] == "thread_name").count(), 2);
+        let pieces = of("X").iter().map(|slice| slice["args"]["pieces"].as_u64().unwrap()).sum::<u64>();
+        assert_eq!(pieces, 91);
+    }
+    assert_eq!(files(&scratch), ["1.png", "2.png", "t.json"]);
+}
+
+#[test]
+fn pictures_are_scenes_and_give_the_same_picture_again() {
+    let scratch = Scratch::new("again");
+    done(scratch.program(words("render seahorses --size 160x90 --palette ember --rotation 30 --samples 2 -o a.png")));
+    done(scratch.program(words("render a.png -o b.png --backend serial")));
+    let read = |name: &str| std::fs::read(scratch.join(name)).unwrap();
+    assert!(read("a.png") == read("b.png"), "the same bytes");
+    done(scratch.program(words("render a.png -o c.exr --samples 1")));
+    done(scratch.program(words("render c.exr -o d.png --samples 2")));
+    assert!(read("a.png") == read("d.png"), "also through raw data");
+}
+
+#[test]
+fn several_scenes_go_where_the_pattern_says() {
+    let scratch = Scratch::new("several");
+    std::fs::write(scratch.join("mine.toml"), "formula = \"tricorn\"").unwrap();
+    done(
+        scratch.program(words("render whole mine.toml --size 40x30 -o {index}-{name}.ppm --owners {name}-owners.png")),
+    );
+    assert_eq!(files(&scratch), ["1-whole.ppm", "2-mine.ppm", "mine-owners.png", "mine.toml", "whole-owners.png"]);
+    done(scratch.program(words("render whole mine.toml --size 40x30")));
+    assert!(files(&scratch).contains(&"mine.png".into()) && files(&scratch).contains(&"whole.png".into()));
+}
+
+#[test]
+fn standard_input_and_output_are_scenes_and_pictures() {
+    let scratch = Scratch::new("pipes");
+    std::fs::write(scratch.join("scene.json"), r#"{"formula": "celtic", "image": {"size": [30, 20]}}"#).unwrap();
+    let mut command = scratch.program(words("render - -o -"));
+    command.stdin(std::fs::File::open(scratch.join("scene.json")).unwrap());
+    let output = done(command);
+    assert!(output.stdout.starts_with(b"\x89PNG") && output.stderr.is_empty());
+    done(scratch.program(words("render scene.json -o a.png")));
+    assert!(std::fs::read(scratch.join("a.png")).unwrap() == output.stdout, "the same bytes");
+    let ppm = done(scratch.program(words("render scene.json -o - --format ppm"))).stdout;
+    assert!(ppm.starts_with(b"P6") && ppm.len() > 30 * 20 * 3);
+}
+
+#[test]
+fn probing_tells_what_rendering_computes() {
+    let scratch = Scratch::new("probe");
+    let mut scene = Scene::load("seahorses").unwrap();
+    scene.set("size=32x18").unwrap();
+    let channels = Channels { smooth: true, distance: true };
+    let render = Render::with(&scene, Options { channels, ..Options::default() }).unwrap();
+    let grid = Arc::new(Grid::new(render.tiling(), render.channels()));
+    render.run_here(grid.clone(), &fractal::parallel::Stop::new()).unwrap();
+    let points: String = (0..18).flat_map(|y| (0..32).map(move |x| format!("{x},{y}\n"))).collect();
+    std::fs::write(scratch.join("points"), points).unwrap();
+    let text = stdout(scratch.program(words("probe seahorses @points --size 32x18 --json")));
+    let samples = grid.samples();
+    assert_eq!(text.lines().count(), samples.len());
+    let mut reasons = std::collections::BTreeSet::new();
+    for (index, (line, sample)) in text.lines().zip(samples).enumerate() {
+        let point: Value = serde_json::from_str(line).unwrap();
+        assert_eq!((point["x"].as_u64(), point["y"].as_u64()), (Some(index as u64 % 32), Some(index as u64 / 32)));
+        assert_eq!(point["n"].as_u64(), sample.count.map(u64::from), "{line}");
+        let smooth = sample.count.map(|n| f64::from(n) + f64::from(sample.fraction));
+        assert_eq!(point["smooth"].as_f64(), smooth, "{line}");
+        let [x, y] = sample.distance.map(f64::from);
+        assert_eq!(point["de"].as_f64(), sample.count.map(|_| x.hypot(y)), "{line}");
+        assert_eq!(point["why"] == "escaped", sample.count.is_some(), "{line}");
+        reasons.insert(point["why"].as_str().unwrap().to_owned());
+    }
+    assert!(reasons.len() >= 2, "{reasons:?}");
+    let probe = |arguments: &str| stdout(scratch.program(words(arguments)));
+    let whole = "probe whole --size 400x300";
+    assert!(probe(&format!("{whole} 220,150 --json")).contains(r#""n":null,"smooth":null,"de":null,"why":"cardioid""#));
+    assert!(probe(&format!("{whole} 100,150")).starts_with("100,150: "));
+}
+
+/// A run that cannot end by itself soon, and that has begun to write `a.png`.
+fn endless(scratch: &Scratch) -> Child {
+    // It would take minutes at least, and is interrupted after milliseconds.
+    let scene = "render --re -0.1 --im 0.6557 --width 0.3 --iterations 4000000000 --formula burning_ship --size 2000x2000 -o a.png";
+    let mut command = scratch.program(words(scene));
+    command.stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    while !files(scratch).iter().any(|name| name.contains("a.png.tmp")) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child
+}
+
+fn signal(child: &Child, signal: rustix::process::Signal) {
+    rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).unwrap();
+}
+
+#[test]
+fn an_interrupt_ends_the_run_and_leaves_nothing() {
+    for how in [rustix::process::Signal::INT, rustix::process::Signal::TERM] {
+        let scratch = Scratch::new("interrupt");
+        let mut child = endless(&scratch);
+        signal(&child, how);
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        let mut told = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        assert_eq!(told, "fractal: stopped before the work was complete\n");
+        assert_eq!(files(&scratch), [""; 0]);
+    }
+}
+
+#[test]
+fn a_second_interrupt_ends_even_a_run_that_cannot_stop() {
+    let scratch = Scratch::new("second");
+    let mut command = scratch.program(words("render --size 2000x2000 --format ppm -o -"));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    // It writes into a pipe that nobody empties, and so waits forever once that is full.
+    let mut reader = BufReader::with_capacity(1, child.stdout.take().unwrap());
+    reader.fill_buf().unwrap();
+    while child.try_wait().unwrap().is_none() {
+        signal(&child, rustix::process::Signal::INT);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let scratch = Scratch::new("reader");
+    for arguments in
+        ["render --size 1000x1000 --format ppm -o -", "completions bash", "man render", "places", "backends --json"]
+    {
+        let mut command = scratch.program(words(arguments));
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = command.stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(
+            (output.status.code(), String::from_utf8(output.stderr).unwrap()),
+            (Some(0), String::new()),
+            "{arguments}"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_nobody_named_is_not_replaced() {
+    let scratch = Scratch::new("default");
+    std::fs::write(scratch.join("whole.png"), "precious").unwrap();
+    let output = scratch.program(words("render --size 40x30")).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("say so with `-o whole.png`"));
+    assert_eq!(std::fs::read(scratch.join("whole.png")).unwrap(), b"precious");
+    done(scratch.program(words("render --size 40x30 -o whole.png")));
+    assert!(std::fs::read(scratch.join("whole.png")).unwrap().starts_with(b"\x89PNG"));
+}
