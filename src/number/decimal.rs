@@ -12,7 +12,7 @@ pub const MAX_DIGITS: usize = 100_000;
 pub const MAX_EXPONENT: i64 = 1_000_000;
 
 /// The largest number of significant digits that a plain (unquoted) number in a file may have: an `f64` keeps these.
-const PLAIN_DIGITS: usize = 15;
+pub(crate) const MAX_PLAIN_DIGITS: usize = 15;
 
 /// An exact decimal number: `-0.75`, `5.1e-5`, `1e-2000`.
 ///
@@ -140,6 +140,12 @@ impl FromStr for Decimal {
     }
 }
 
+/// The number of digits of a number as written, from the first that is not 0, without those of the exponent.
+pub(crate) fn significant_digits(number: &str) -> usize {
+    let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
+    mantissa.bytes().filter(u8::is_ascii_digit).skip_while(|&b| b == b'0').count()
+}
+
 /// A text for a message: printable, and only its beginning when it is long.
 pub(crate) fn shorten(text: &str) -> String {
     const SHOWN: usize = 40;
@@ -206,12 +212,128 @@ impl de::Visitor<'_> for Reader {
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Decimal, E> {
         let decimal = Decimal::from_f64(value)
             .ok_or_else(|| E::custom(format!("`{value}` is not a decimal number such as -0.75 or 5.1e-5")))?;
-        let digits = split(&decimal.text).0.bytes().filter(u8::is_ascii_digit).skip_while(|&b| b == b'0').count();
-        if digits > PLAIN_DIGITS {
-            return Err(E::custom(format!(
-                "{decimal} has more digits than a plain number keeps: write it in quotes, \"…\", so that none is lost"
-            )));
+        if significant_digits(&decimal.text) > MAX_PLAIN_DIGITS {
+            return Err(E::custom(format!("{decimal} has more digits than a plain number keeps, write it in quotes")));
         }
         Ok(decimal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(text: &str) -> Result<Decimal, ParseDecimalError> {
+        text.parse()
+    }
+
+    #[test]
+    fn the_text_is_kept_as_typed() {
+        for text in ["0", "-0", "+1.50", ".5", "5.", "-0.75", "5.1e-5", "1E+3", "1e-2000", "007"] {
+            assert_eq!(parse(text).unwrap().as_str(), text);
+        }
+        assert_eq!(parse(" 1.5\n").unwrap().as_str(), "1.5");
+        assert_eq!(parse(&"9".repeat(MAX_DIGITS)).unwrap().as_str().len(), MAX_DIGITS);
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused_in_one_sentence() {
+        let long = "1".repeat(200_000);
+        let cases = [
+            ("", "an empty text is not a decimal number"),
+            (" ", "an empty text is not a decimal number"),
+            ("NaN", "`NaN` is not a decimal number such as -0.75 or 5.1e-5"),
+            ("inf", "`inf` is not"),
+            ("-infinity", "is not a decimal number"),
+            (".", "is not a decimal number"),
+            ("-", "is not a decimal number"),
+            ("e5", "is not a decimal number"),
+            ("1e", "is not a decimal number"),
+            ("1e+", "is not a decimal number"),
+            ("1e5.5", "is not a decimal number"),
+            ("--1", "is not a decimal number"),
+            ("1.2.3", "is not a decimal number"),
+            ("1_000", "is not a decimal number"),
+            ("0x10", "is not a decimal number"),
+            ("1 2", "is not a decimal number"),
+            ("٣", "is not a decimal number"),
+            ("1e1000001", "the exponent of `1e1000001` is out of range: -1000000 to 1000000 is allowed"),
+            ("1e-99999999999999999999999999", "is out of range"),
+            (&long, "a number of 200000 digits is too long: at most 100000 are allowed"),
+        ];
+        for (text, sentence) in cases {
+            let message = parse(text).unwrap_err().to_string();
+            assert!(message.contains(sentence), "{message}");
+            assert!(message.len() < 200 && !message.contains('\n'), "{message}");
+        }
+        assert_eq!(shorten("a\u{1b}[31m\nb"), "a\u{fffd}[31m\u{fffd}b");
+    }
+
+    #[test]
+    fn values_are_exact() {
+        let ratio = parse("-12.50e-3").unwrap().ratio();
+        assert_eq!(ratio.num, IBig::from(-1250));
+        assert_eq!(ratio.den, UBig::from(100_000u32));
+        let ratio = parse("1.5e3").unwrap().ratio();
+        assert_eq!((ratio.num, ratio.den), (IBig::from(1500), UBig::ONE));
+        for (text, order, signum) in [
+            ("0.00e9", None, 0),
+            ("-0.05", Some(-2), -1),
+            ("12", Some(1), 1),
+            ("1e-2000", Some(-2000), 1),
+            ("00.7e3", Some(2), 1),
+        ] {
+            let decimal = parse(text).unwrap();
+            assert_eq!((decimal.order(), decimal.signum()), (order, signum), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_float_is_found_at_every_length() {
+        let zeros = "0".repeat(99_000);
+        for (text, value) in [
+            (format!("0.{zeros}1e99001"), 1.0),
+            (format!("-25{zeros}e-99001"), -2.5),
+            ("1e1000000".into(), f64::INFINITY),
+            ("-1e1000000".into(), f64::NEG_INFINITY),
+            ("-1e-1000000".into(), 0.0),
+            ("-0".into(), 0.0),
+            ("4.9e-324".into(), f64::from_bits(1)),
+        ] {
+            let decimal = parse(&text).unwrap();
+            assert_eq!(decimal.to_f64().to_bits(), f64::to_bits(value));
+            if decimal.order().is_none_or(|order| order.abs() < 1000) {
+                assert_eq!(decimal.ratio().to_f64().to_bits(), f64::to_bits(value));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn both_ways_to_a_float_agree(text in "[+-]?[0-9]{0,30}\\.[0-9]{1,30}(e-?[0-9]{1,2}|e-3[0-9]{2})?") {
+            let decimal = parse(&text).unwrap();
+            prop_assert_eq!(decimal.to_f64().to_bits(), decimal.ratio().to_f64().to_bits());
+        }
+
+        #[test]
+        fn floats_survive(value in any::<f64>()) {
+            let decimal = Decimal::from_f64(value);
+            prop_assert_eq!(decimal.is_some(), value.is_finite());
+            if let Some(decimal) = decimal {
+                prop_assert_eq!(decimal.to_f64(), value);
+                prop_assert_eq!(parse(decimal.as_str()).unwrap(), decimal);
+            }
+        }
+
+        #[test]
+        fn no_text_panics(text in ".*", number in "[-+0-9.eE]{0,12}") {
+            for text in [text, number] {
+                if let Ok(decimal) = parse(&text) {
+                    prop_assert_eq!(decimal.order().is_none(), decimal.signum() == 0);
+                    decimal.to_f64();
+                }
+            }
+        }
     }
 }

@@ -7,6 +7,6 @@ mod decimal;
 mod round;
 
 pub use angle::sin_cos_degrees;
-pub(crate) use decimal::shorten;
 pub use decimal::{Decimal, MAX_DIGITS, MAX_EXPONENT, ParseDecimalError};
+pub(crate) use decimal::{MAX_PLAIN_DIGITS, shorten, significant_digits};
 pub use round::{Ratio, ldexp};

@@ -1,6 +1,6 @@
 //! Where scenes come from: names, files, standard input; and what to say when they are none.
 
-use super::{PLACES, Scene, picture};
+use super::{PLACES, Scene, literals, picture, tables};
 use crate::error::{Error, Result};
 use crate::number::shorten;
 use std::fs::File;
@@ -80,16 +80,20 @@ pub(super) fn from_toml(text: &str) -> std::result::Result<Scene, String> {
         });
         format!("{}{}", place.unwrap_or_default(), tidy(error.message()))
     })?;
+    literals::check_toml(text)?;
     checked(scene)
 }
 
 /// See [`Scene::from_json`].
 pub(super) fn from_json(text: &str) -> std::result::Result<Scene, String> {
-    let scene: Scene = serde_json::from_str(text).map_err(|error| {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let scene = tables::table(&mut reader).and_then(|scene: Scene| reader.end().map(|()| scene));
+    let scene = scene.map_err(|error| {
         let message = error.to_string();
         let message = message.split(" at line ").next().unwrap_or_default();
         format!("line {}, column {}: {}", error.line(), error.column(), tidy(message))
     })?;
+    literals::check_json(text)?;
     checked(scene)
 }
 
@@ -108,13 +112,6 @@ fn tidy(message: &str) -> String {
         ("unknown variant", "unknown name"),
         ("expected u32", "expected a whole number from 0 to 4294967295"),
         ("expected f64", "expected a number"),
-        ("expected a tuple of size 2", "expected two whole numbers in brackets, such as [1920, 1080]"),
-        ("expected an array of length 2", "expected two decimal numbers in brackets, such as [\"-0.8\", \"0.156\"]"),
-        ("struct Scene", "a table of keys"),
-        ("struct Frame", "a table of keys"),
-        ("struct Image", "a table of keys"),
-        ("struct Iteration", "a table of keys"),
-        ("struct Settings", "a table of keys"),
     ] {
         text = text.replace(theirs, ours);
     }

@@ -4,6 +4,7 @@
 
 mod check;
 mod keys;
+mod literals;
 mod load;
 mod picture;
 mod places;
@@ -42,16 +43,19 @@ pub struct Scene {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub power: Option<u32>,
     /// The constant k of a Julia set, as real and imaginary part; without it c is the pixel.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "tables::julia")]
     pub julia: Option<[Decimal; 2]>,
     /// Which part of the plane is shown, as far as the file says; [`Scene::view`] has the rest.
-    #[serde(skip_serializing_if = "Frame::is_home")]
+    #[serde(skip_serializing_if = "Frame::is_home", deserialize_with = "tables::table")]
     pub view: Frame,
     /// Pixels.
+    #[serde(deserialize_with = "tables::table")]
     pub image: Image,
     /// When an orbit ends.
+    #[serde(deserialize_with = "tables::table")]
     pub iteration: Iteration,
     /// How numbers become colours.
+    #[serde(deserialize_with = "tables::table")]
     pub colour: Settings,
 }
 
@@ -107,6 +111,14 @@ impl Scene {
     /// is no scene.
     pub fn load(argument: &str) -> Result<Self> {
         load::load(argument)
+    }
+
+    /// A scene from the bytes of a file as [`Scene::load`] reads it: text in TOML or JSON, or the beginning of a picture of ours.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when it is no scene.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        load::from_bytes(bytes, false).map_err(|why| Error::Input(format!("the file {why}")))
     }
 
     /// Sets one key from a text `key=value` as typed: `iteration.max=5000`, `view.re=-0.75`, `image.size=1920x1080`, `julia=-0.8,0.156`.

@@ -33,7 +33,7 @@ fn png(head: &[u8]) -> Result<String, String> {
     // This stops at the pixels: text may also come after them, but ours comes before.
     let reader = decoder.read_info().map_err(|error| format!("is a damaged PNG picture: {error}"))?;
     let chunk = reader.info().utf8_text.iter().find(|chunk| chunk.keyword == SCENE_KEY);
-    let mut chunk = chunk.ok_or_else(|| missing("PNG"))?.clone();
+    let mut chunk = chunk.ok_or_else(|| missing("a PNG"))?.clone();
     chunk
         .decompress_text_with_limit(MAX_SCENE_BYTES)
         .and_then(|()| chunk.get_text())
@@ -47,15 +47,17 @@ fn exr(head: &[u8]) -> Result<String, String> {
         .headers
         .iter()
         .flat_map(|header| header.own_attributes.other.iter().chain(&header.shared_attributes.other));
-    attributes
+    let text = attributes
         .filter(|(name, _)| **name == *SCENE_KEY)
         .find_map(|(_, value)| match value {
-            AttributeValue::Text(text) => Some(text.to_string()),
+            AttributeValue::Text(text) => Some(text),
             _ => None,
         })
-        .ok_or_else(|| missing("EXR"))
+        .ok_or_else(|| missing("an EXR"))?;
+    // The bytes of the attribute are UTF-8; the crate's own conversion takes each for a character.
+    String::from_utf8(text.as_slice().to_vec()).map_err(|_| "is an EXR picture whose scene is not UTF-8".into())
 }
 
 fn missing(kind: &str) -> String {
-    format!("is a {kind} picture without a scene: only pictures made by this program carry one")
+    format!("is {kind} picture without a scene: only pictures made by this program carry one")
 }

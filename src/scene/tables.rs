@@ -4,6 +4,7 @@ use crate::number::Decimal;
 use crate::sample::MAX_ITERATIONS;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
+use std::marker::PhantomData;
 
 /// The keys of `[view]`; what is absent is that of the formula's home view.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -37,6 +38,7 @@ impl Frame {
 #[serde(default, deny_unknown_fields)]
 pub struct Image {
     /// Width and height in pixels.
+    #[serde(deserialize_with = "pair")]
     pub size: (u32, u32),
     /// Samples per pixel, each way, 1 to [`super::MAX_SAMPLES`].
     pub samples: u32,
@@ -90,7 +92,7 @@ impl Default for Iteration {
 }
 
 impl Serialize for MaxIterations {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             MaxIterations::Auto => serializer.serialize_str("auto"),
             MaxIterations::Count(count) => serializer.serialize_u32(*count),
@@ -99,7 +101,7 @@ impl Serialize for MaxIterations {
 }
 
 impl<'de> Deserialize<'de> for MaxIterations {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Reader;
 
         impl de::Visitor<'_> for Reader {
@@ -109,7 +111,7 @@ impl<'de> Deserialize<'de> for MaxIterations {
                 write!(f, "a whole number from 1 to {MAX_ITERATIONS}, or \"auto\"")
             }
 
-            fn visit_str<E: de::Error>(self, text: &str) -> std::result::Result<MaxIterations, E> {
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<MaxIterations, E> {
                 if text == "auto" {
                     Ok(MaxIterations::Auto)
                 } else {
@@ -117,13 +119,13 @@ impl<'de> Deserialize<'de> for MaxIterations {
                 }
             }
 
-            fn visit_u64<E: de::Error>(self, value: u64) -> std::result::Result<MaxIterations, E> {
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<MaxIterations, E> {
                 let count =
                     u32::try_from(value).map_err(|_| E::invalid_value(de::Unexpected::Unsigned(value), &self))?;
                 Ok(MaxIterations::Count(count))
             }
 
-            fn visit_i64<E: de::Error>(self, value: i64) -> std::result::Result<MaxIterations, E> {
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<MaxIterations, E> {
                 let count = u32::try_from(value).map_err(|_| E::invalid_value(de::Unexpected::Signed(value), &self))?;
                 Ok(MaxIterations::Count(count))
             }
@@ -131,4 +133,52 @@ impl<'de> Deserialize<'de> for MaxIterations {
 
         deserializer.deserialize_any(Reader)
     }
+}
+
+/// Reads a table by its keys alone: the derived readers would also take a list of the values in order.
+pub(super) fn table<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct Reader<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Reader<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a table of keys")
+        }
+
+        fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(de::value::MapAccessDeserializer::new(map))
+        }
+    }
+
+    deserializer.deserialize_map(Reader(PhantomData))
+}
+
+/// Reads a list of exactly two values: some of the formats' own readers ignore a third.
+pub(super) fn pair<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<(T, T), D::Error> {
+    struct Reader<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Reader<T> {
+        type Value = (T, T);
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of two numbers")
+        }
+
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<(T, T), A::Error> {
+            let first = list.next_element()?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
+            let second = list.next_element()?.ok_or_else(|| de::Error::invalid_length(1, &self))?;
+            match list.next_element::<de::IgnoredAny>()? {
+                None => Ok((first, second)),
+                Some(_) => Err(de::Error::invalid_length(3, &self)),
+            }
+        }
+    }
+
+    deserializer.deserialize_seq(Reader(PhantomData))
+}
+
+/// Reads the two parts of a Julia set's constant.
+pub(super) fn julia<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[Decimal; 2]>, D::Error> {
+    pair(deserializer).map(|(re, im)| Some([re, im]))
 }
