@@ -14,10 +14,10 @@ pub struct Place {
 }
 
 impl Place {
-    /// The scene, under the place's name.
+    /// The scene, with the place's name, and what is to be seen there as its title.
     pub fn scene(&self) -> Scene {
         let scene = Scene::from_toml(self.text).expect("a test reads every place");
-        Scene { name: Some(self.name.into()), title: Some(scene.title.unwrap_or_else(|| self.help.into())), ..scene }
+        Scene { name: Some(self.name.into()), title: Some(self.help.into()), ..scene }
     }
 }
 
@@ -30,5 +30,24 @@ macro_rules! place {
 /// All places.
 pub static PLACES: &[Place] = &[
     place!("whole", "the whole Mandelbrot set"),
-    place!("seahorses", "the valley of seahorses between the cardioid and its largest disc"),
+    place!("seahorses", "seahorses in the valley between the cardioid and its largest disc"),
+    place!("elephants", "a parade of elephants along the cusp of the cardioid"),
+    place!("curl", "a seahorse's tail around the point where it never ends"),
+    place!("jewel", "a small copy of the set in its setting of spirals"),
+    place!("pinwheel", "four arms around a copy of the set too small to see, five hundred million times enlarged"),
+    place!("island", "the island at the end of the upper antenna"),
+    place!("starfish", "five arms that meet in a point of the antenna"),
+    place!("urchin", "a copy of the set on an arm of the starfish, with its spines"),
+    place!("necklace", "spirals strung along the edge of the disc of period 3"),
+    place!("cross", "threads crossing around a copy of the set on the needle"),
+    place!("dendrite", "the Julia set of i: all thread, no inside"),
+    place!("rabbit", "Douady's rabbit: the Julia set of period 3"),
+    place!("dragon", "a Julia set of dust that looks like a dragon"),
+    place!("brocade", "the Julia set of a point among the seahorses"),
+    place!("ship", "the largest ship of the armada, turned upright"),
+    place!("armada", "the Burning Ship and what follows in its wake"),
+    place!("trident", "a small Tricorn on the needle of the large one"),
+    place!("snowfall", "flakes in front of the Celtic fractal's arrow"),
+    place!("coast", "a headland of the set of z³ + c"),
+    place!("trefoil", "between two lobes of the set of z⁴ + c"),
 ];
