@@ -144,11 +144,11 @@ impl<S: Simd> Lanes for Vector<S> {
     }
     #[inline(always)]
     fn mul_add(self, b: Self, c: Self) -> Self {
-        Self(self.0.mul_add_precise(b.0, c.0))
+        if Self::FUSED { Self(self.0.mul_add(b.0, c.0)) } else { self.emulated_mul_add(b, c) }
     }
     #[inline(always)]
     fn mul_sub(self, b: Self, c: Self) -> Self {
-        Self(self.0.mul_sub_precise(b.0, c.0))
+        if Self::FUSED { Self(self.0.mul_sub(b.0, c.0)) } else { self.emulated_mul_add(b, Self(-c.0)) }
     }
     #[inline(always)]
     fn abs(self) -> Self {
@@ -182,5 +182,44 @@ impl<S: Simd> Lanes for Vector<S> {
     #[inline(always)]
     fn select(self, mask: Self::Mask, other: Self) -> Self {
         Self(mask.select(self.0, other.0))
+    }
+}
+
+impl<S: Simd> Vector<S> {
+    /// Whether the instruction set has a fused multiply-add. Of those that kernels are compiled for, only x86 with 128 bits has none.
+    const FUSED: bool = Self::LEN > 2 || cfg!(target_arch = "aarch64");
+
+    /// A fused multiply-add lane by lane, through the system's `fma`. A call each is slow, but little code.
+    #[inline(always)]
+    fn emulated_mul_add(self, b: Self, c: Self) -> Self {
+        let mut result = c.0;
+        let lanes = result.as_mut_slice();
+        let mut l = 0;
+        while l < Self::LEN {
+            lanes[l] = f64::mul_add(self.0[l], b.0[l], lanes[l]);
+            l += 1;
+        }
+        Self(result)
+    }
+
+    /// The number of lanes.
+    pub const LEN: usize = <S::f64s as SimdBase<S>>::LEN;
+
+    /// The same number in every lane.
+    #[inline(always)]
+    pub fn splat(simd: S, value: f64) -> Self {
+        Self(S::f64s::splat(simd, value))
+    }
+
+    /// The first [`Vector::LEN`] numbers of a slice.
+    #[inline(always)]
+    pub fn load(simd: S, slice: &[f64]) -> Self {
+        Self(S::f64s::from_slice(simd, &slice[..Self::LEN]))
+    }
+
+    /// Writes to the first [`Vector::LEN`] numbers of a slice.
+    #[inline(always)]
+    pub fn store(self, slice: &mut [f64]) {
+        self.0.store_slice(&mut slice[..Self::LEN]);
     }
 }

@@ -1,6 +1,9 @@
 //! The direct kernel: every sample iterated by itself in `f64`.
 
+mod area;
 mod distance;
+mod engine;
+mod lanes;
 mod reference;
 mod smooth;
 
@@ -181,7 +184,7 @@ impl Kernel for Direct {
         let area: usize = tiles.iter().map(Tile::area).sum();
         assert_eq!(words.len(), area * self.channels.words(), "length of the claim's data");
         assert_eq!(useful.len(), tiles.len(), "one sum of useful iterations for each tile");
-        self.tiles.compute(self.channels, tiles, words, useful, stop)
+        self.tiles.compute(self.isa, self.channels, tiles, words, useful, stop)
     }
 }
 
@@ -189,6 +192,7 @@ impl Kernel for Direct {
 trait Tiles: Send + Sync {
     fn compute(
         &self,
+        isa: Isa,
         channels: Channels,
         tiles: &[Tile],
         words: &mut [u32],
@@ -215,18 +219,27 @@ struct Scene<F> {
 impl<F: Formula> Tiles for Scene<F> {
     fn compute(
         &self,
+        isa: Isa,
         channels: Channels,
         tiles: &[Tile],
         words: &mut [u32],
         useful: &mut [u64],
         stop: &Stop,
     ) -> Result<Counters> {
+        if isa == Isa::Scalar || self.checked {
+            return self.one_by_one(channels, tiles, words, useful, stop);
+        }
         let mut counters = Counters::default();
-        let mut rest = words;
-        for (tile, useful) in tiles.iter().zip(useful) {
-            let (words, after) = rest.split_at_mut(tile.area() * channels.words());
-            rest = after;
-            *useful = self.tile(channels, *tile, words, &mut counters, stop)?;
+        let (mut rest, mut rest_words, mut rest_useful) = (tiles, words, useful);
+        while let Some(first) = rest.first() {
+            // Tiles of equal areas have their planes at equal distances.
+            let area = first.area();
+            let equal = rest.iter().take_while(|tile| tile.area() == area).count();
+            let (tiles, after) = rest.split_at(equal);
+            let (words, after_words) = rest_words.split_at_mut(equal * area * channels.words());
+            let (useful, after_useful) = rest_useful.split_at_mut(equal);
+            (rest, rest_words, rest_useful) = (after, after_words, after_useful);
+            counters += self.together(isa, channels, tiles, words, useful, stop)?;
         }
         Ok(counters)
     }

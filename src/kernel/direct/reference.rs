@@ -71,8 +71,27 @@ impl<F: Formula> Scene<F> {
         end(Why::Limit, self.limits.max, z)
     }
 
+    /// All tiles, sample by sample.
+    pub(super) fn one_by_one(
+        &self,
+        channels: Channels,
+        tiles: &[Tile],
+        words: &mut [u32],
+        useful: &mut [u64],
+        stop: &Stop,
+    ) -> Result<Counters> {
+        let mut counters = Counters::default();
+        let mut rest = words;
+        for (tile, useful) in tiles.iter().zip(useful) {
+            let (words, after) = rest.split_at_mut(tile.area() * channels.words());
+            rest = after;
+            *useful = self.tile(channels, *tile, words, &mut counters, stop)?;
+        }
+        Ok(counters)
+    }
+
     /// One tile; returns its useful iterations.
-    pub(super) fn tile(
+    fn tile(
         &self,
         channels: Channels,
         tile: Tile,

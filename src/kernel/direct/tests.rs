@@ -112,3 +112,66 @@ fn an_own_formula_is_rendered() {
     let mandelbrot = Direct::new(&spec, plane.clone(), limits, Channels::default(), Isa::best()).unwrap();
     assert_eq!(render(&own, &plane_own).0, render(&mandelbrot, &plane).0);
 }
+
+fn julia(entry: &formula::Entry) -> Complex64 {
+    match entry.name {
+        "multibrot" => Complex64::new(0.5, 0.55),
+        "burning_ship" => Complex64::new(-1.2, -0.35),
+        _ => Complex64::new(-0.75, 0.11),
+    }
+}
+
+/// Every formula and power, as a plane of parameters and as a Julia set.
+fn specs() -> Vec<Spec> {
+    let mut specs = Vec::new();
+    for &entry in FORMULAS {
+        for power in entry.powers.clone() {
+            specs.push(Spec { entry, power, julia: None });
+            specs.push(Spec { entry, power, julia: Some(julia(entry)) });
+        }
+    }
+    specs
+}
+
+/// Where vectors and the reference differ, in words.
+fn difference(direct: &Direct, reference: &Direct, plane: &Plane) -> Option<String> {
+    let ((words, useful, counters), (expected, sum, _)) = (render(direct, plane), render(reference, plane));
+    let area = whole(plane).area();
+    let wrong: Vec<_> = (0..words.len()).filter(|&i| words[i] != expected[i]).collect();
+    let Counters { escaped, cardioid, bulb, periodic, limit, .. } = counters;
+    let ended = escaped + cardioid + bulb + periodic + limit;
+    (!wrong.is_empty() || useful != sum || ended != area as u64).then(|| {
+        let i = wrong.first().copied().unwrap_or(0);
+        format!(
+            "{} words differ, first {i} (sample {} of {area}): {:#x} instead of {:#x}; useful {useful} instead of {sum}; {counters:?}",
+            wrong.len(),
+            i % area,
+            words[i],
+            expected[i]
+        )
+    })
+}
+
+#[test]
+fn every_instruction_set_gives_the_reference_bits() {
+    let channels = [
+        Channels::default(),
+        Channels { smooth: true, distance: false },
+        Channels { smooth: false, distance: true },
+        ALL,
+    ];
+    for spec in specs() {
+        let plane = plane(Complex64::new(-0.4, 0.01), 0.031, 97, 71);
+        for limits in [Limits { max: 333, escape_radius: 2.0 }, Limits { max: 2000, escape_radius: 256.0 }] {
+            for channels in channels {
+                let make = |isa| Direct::new(&spec, plane.clone(), limits, channels, isa).unwrap();
+                let reference = make(Isa::Scalar);
+                for isa in Isa::available() {
+                    if let Some(difference) = difference(&make(isa), &reference, &plane) {
+                        panic!("{} {spec:?} {limits:?} {channels:?} {isa}: {difference}", spec.entry.name);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The memory that a thread computes in: lanes in flight, the queue of samples that wait for one, and those that wait for their exact
+//! count. It is kept for the next claim.
+
+use std::cell::Cell;
+
+/// The most vectors in flight, times the most lanes of one.
+pub(super) const LANES: usize = 64;
+/// Samples that can wait for a lane.
+pub(super) const QUEUE: usize = 4096;
+/// Escaped samples that can wait for their exact count: a batch and what one event can add to it.
+pub(super) const FINISH: usize = 2 * LANES;
+
+/// One number for each lane in flight; aligned so that no vector crosses a cache line.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(super) struct PerLane(pub(super) [f64; LANES]);
+
+impl PerLane {
+    const fn new(value: f64) -> Self {
+        Self([value; LANES])
+    }
+}
+
+/// The lanes in flight and what is known of each.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub(super) x: PerLane,
+    pub(super) y: PerLane,
+    /// The state at the start of the current block.
+    pub(super) saved_x: PerLane,
+    pub(super) saved_y: PerLane,
+    /// The point c.
+    pub(super) a: PerLane,
+    pub(super) b: PerLane,
+    /// The word where the count goes.
+    pub(super) id: PerLane,
+    /// The iterations done less those of the blocks that have run since the flight began.
+    pub(super) base: PerLane,
+    /// The iterate that the orbit is compared with.
+    pub(super) seen_x: PerLane,
+    pub(super) seen_y: PerLane,
+    /// The block when the lane took its sample, and the one when the iterate that is compared with is next replaced.
+    pub(super) birth: PerLane,
+    pub(super) renew: PerLane,
+    /// Blocks that have run.
+    pub(super) blocks: u64,
+    /// Lanes that have a sample.
+    pub(super) alive: u64,
+}
+
+/// Samples with their state, as a structure of arrays of capacity `N`. A vector can be written at any index below the capacity less
+/// [`LANES`].
+#[derive(Debug)]
+pub(super) struct List<const N: usize> {
+    pub(super) x: Box<[f64; N]>,
+    pub(super) y: Box<[f64; N]>,
+    pub(super) a: Box<[f64; N]>,
+    pub(super) b: Box<[f64; N]>,
+    /// The word where the count goes.
+    pub(super) id: Box<[f64; N]>,
+    /// Iterations done.
+    pub(super) n: Box<[f64; N]>,
+    /// The first that has not been taken.
+    pub(super) head: usize,
+    /// The number of samples, those taken included.
+    pub(super) len: usize,
+}
+
+impl<const N: usize> List<N> {
+    fn new() -> Self {
+        let zeros = || Box::<[f64; N]>::try_from(vec![0.0; N].into_boxed_slice()).expect("the length is N");
+        Self { x: zeros(), y: zeros(), a: zeros(), b: zeros(), id: zeros(), n: zeros(), head: 0, len: 0 }
+    }
+}
+
+/// All of a thread's memory.
+#[derive(Debug)]
+pub(super) struct Area {
+    pub(super) flight: Box<Flight>,
+    /// The group of samples that run together first uses these as `flight` does.
+    pub(super) group: Box<Flight>,
+    pub(super) queue: List<{ QUEUE + LANES }>,
+    pub(super) finish: List<{ FINISH + LANES }>,
+}
+
+impl Area {
+    fn new() -> Self {
+        let flight = || {
+            let lane = PerLane::new;
+            Box::new(Flight {
+                x: lane(0.0),
+                y: lane(0.0),
+                saved_x: lane(0.0),
+                saved_y: lane(0.0),
+                a: lane(0.0),
+                b: lane(0.0),
+                id: lane(0.0),
+                base: lane(0.0),
+                seen_x: lane(0.0),
+                seen_y: lane(0.0),
+                birth: lane(0.0),
+                renew: lane(0.0),
+                blocks: 0,
+                alive: 0,
+            })
+        };
+        Self { flight: flight(), group: flight(), queue: List::new(), finish: List::new() }
+    }
+
+    /// Runs `compute` with this thread's memory. What an interrupted computation left there is forgotten.
+    pub(super) fn with<R>(compute: impl FnOnce(&mut Area) -> R) -> R {
+        thread_local!(static AREA: Cell<Option<Box<Area>>> = const { Cell::new(None) });
+        let mut area = AREA.take().unwrap_or_else(|| Box::new(Area::new()));
+        (area.flight.alive, area.flight.blocks) = (0, 0);
+        (area.queue.head, area.queue.len, area.finish.len) = (0, 0, 0);
+        let result = compute(&mut area);
+        AREA.set(Some(area));
+        result
+    }
+}

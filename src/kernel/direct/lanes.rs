@@ -1,0 +1,179 @@
+//! From a scene and an instruction set to the vector kernel's code for both, and the passes after it.
+
+use super::Scene;
+use super::area::Area;
+use super::engine::Engine;
+use crate::error::Result;
+use crate::formula::{Formula, Vector};
+use crate::kernel::{Counters, Isa};
+use crate::parallel::Stop;
+use crate::sample::{Channels, INTERIOR};
+use crate::tile::Tile;
+use fearless_simd::Level;
+use fearless_simd::prelude::*;
+
+/// A claim's part of tiles of equal areas.
+struct Part<'a> {
+    channels: Channels,
+    tiles: &'a [Tile],
+    words: &'a mut [u32],
+    useful: &'a mut [u64],
+    stop: &'a Stop,
+    area: &'a mut Area,
+}
+
+impl<F: Formula> Scene<F> {
+    /// Computes tiles of equal areas by vectors. K and G were chosen by measuring.
+    pub(super) fn together(
+        &self,
+        isa: Isa,
+        channels: Channels,
+        tiles: &[Tile],
+        words: &mut [u32],
+        useful: &mut [u64],
+        stop: &Stop,
+    ) -> Result<Counters> {
+        Area::with(
+            #[inline(always)]
+            |area| {
+                let part = Part { channels, tiles, words, useful, stop, area };
+                let level = Level::new();
+                #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+                match isa {
+                    Isa::Avx512 if let Some(simd) = level.as_avx512() => return self.run::<_, 6, 8>(simd, part),
+                    Isa::Avx2 if let Some(simd) = level.as_avx2() => return self.run::<_, 5, 8>(simd, part),
+                    Isa::Sse42 if let Some(simd) = level.as_sse4_2() => return self.run::<_, 1, 2>(simd, part),
+                    _ => {}
+                }
+                #[cfg(target_arch = "aarch64")]
+                if isa == Isa::Neon
+                    && let Some(simd) = level.as_neon()
+                {
+                    return self.run::<_, 6, 8>(simd, part);
+                }
+                let Part { channels, tiles, words, useful, stop, .. } = part;
+                self.one_by_one(channels, tiles, words, useful, stop)
+            },
+        )
+    }
+
+    /// The code for one instruction set.
+    fn run<S: Simd, const K: usize, const G: usize>(&self, simd: S, part: Part<'_>) -> Result<Counters> {
+        simd.vectorize(
+            #[inline(always)]
+            || self.passes::<S, K, G>(simd, part),
+        )
+    }
+
+    #[inline(always)]
+    fn passes<S: Simd, const K: usize, const G: usize>(&self, simd: S, part: Part<'_>) -> Result<Counters> {
+        let Part { channels, tiles, words, useful, stop, area } = part;
+        let samples = tiles.first().map_or(0, Tile::area);
+        let tile_words = samples * channels.words();
+        let mut engine = Engine::<S, F, K, G> {
+            simd,
+            scene: self,
+            smooth: channels.smooth,
+            area,
+            words,
+            fractions: samples,
+            stop,
+            counters: Counters::default(),
+        };
+        engine.run(tiles, tile_words)?;
+        let mut counters = engine.counters;
+        let max = self.limits.max;
+        let mut interiors = 0;
+        let mut i = 0;
+        while i < tiles.len() {
+            let words = &mut words[i * tile_words..(i + 1) * tile_words];
+            let (counts, rest) = words.split_at_mut(samples);
+            let [interior, sum] = tally(simd, counts, max);
+            counters.escaped += samples as u64 - interior;
+            interiors += interior;
+            useful[i] = sum;
+            let (fractions, distances) = rest.split_at_mut(if channels.smooth { samples } else { 0 });
+            if channels.smooth {
+                self.fractions(simd, counts, fractions);
+            }
+            if channels.distance {
+                let (x, y) = distances.split_at_mut(samples);
+                let mut j = 0;
+                while j < samples {
+                    let (column, row) = (j % tiles[i].width as usize, j / tiles[i].width as usize);
+                    let vector = if counts[j] == INTERIOR {
+                        [0.0; 2]
+                    } else {
+                        let point = self.plane.point(tiles[i].x as usize + column, tiles[i].y as usize + row);
+                        self.distance(point, counts[j])
+                    };
+                    (x[j], y[j]) = (vector[0].to_bits(), vector[1].to_bits());
+                    j += 1;
+                }
+            }
+            i += 1;
+        }
+        // What is interior for no other reason has reached the maximum.
+        counters.limit = interiors - counters.cardioid - counters.bulb - counters.periodic;
+        Ok(counters)
+    }
+
+    /// Turns |z|² into the fraction, in place.
+    #[inline(always)]
+    fn fractions<S: Simd>(&self, simd: S, counts: &[u32], words: &mut [u32]) {
+        let mut i = 0;
+        while i < words.len() {
+            let length = Vector::<S>::LEN.min(words.len() - i);
+            let mut u = [1.0; 8];
+            let mut l = 0;
+            while l < length {
+                u[l] = f64::from(f32::from_bits(words[i + l]));
+                l += 1;
+            }
+            self.fraction.of_scaled(Vector::load(simd, &u)).store(&mut u);
+            let mut l = 0;
+            while l < length {
+                words[i + l] = if counts[i + l] == INTERIOR { 0 } else { (u[l] as f32).to_bits() };
+                l += 1;
+            }
+            i += length;
+        }
+    }
+}
+
+/// The number of interior counts, and the sum of all with interior as `max`.
+#[inline(never)]
+fn tally<S: Simd>(simd: S, counts: &[u32], max: u32) -> [u64; 2] {
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            let length = <S::u32s as SimdBase<S>>::LEN;
+            let (zero, one) = (S::u32s::splat(simd, 0), S::u32s::splat(simd, 1));
+            let (interior, low_half) = (S::u32s::splat(simd, INTERIOR), S::u32s::splat(simd, 0xffff));
+            let most = S::u32s::splat(simd, max);
+            let mut total = [0_u64; 3];
+            // So few at once that sums of 16 bits do not overflow their 32.
+            for part in counts.chunks(length << 15) {
+                let mut sums = [zero; 3];
+                let mut whole = part.chunks_exact(length);
+                for chunk in &mut whole {
+                    let count = S::u32s::from_slice(simd, chunk);
+                    let capped = count.min(most);
+                    sums[0] += count.simd_eq(interior).select(one, zero);
+                    sums[1] += capped & low_half;
+                    sums[2] += capped >> 16;
+                }
+                for (total, sum) in total.iter_mut().zip(sums) {
+                    for &lane in sum.as_slice() {
+                        *total += u64::from(lane);
+                    }
+                }
+                for &count in whole.remainder() {
+                    total[0] += u64::from(count == INTERIOR);
+                    total[1] += u64::from(count.min(max));
+                }
+            }
+            [total[0], total[1] + (total[2] << 16)]
+        },
+    )
+}
