@@ -485,6 +485,22 @@ fn links_and_permissions_survive() {
 }
 
 #[test]
+fn two_outputs_of_one_name_do_not_meet() {
+    use std::io::Write;
+    let directory = Directory::new("twice");
+    let path = directory.path("same.ppm");
+    let (mut one, mut two) = (Output::create(&path).unwrap(), Output::create(&path).unwrap());
+    one.write_all(b"one").unwrap();
+    two.write_all(b"two").unwrap();
+    assert_eq!(directory.names().len(), 2);
+    two.finish().unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"two");
+    one.finish().unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"one");
+    assert_eq!(directory.names(), ["same.ppm"]);
+}
+
+#[test]
 fn formats_are_chosen_by_ending_or_by_name() {
     let chosen = |path: &str, name: Option<&str>| format_for(path, name).map(|format| format.name);
     assert_eq!(chosen("a.png", None).unwrap(), "png");

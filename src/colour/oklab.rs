@@ -137,6 +137,13 @@ mod tests {
 
     proptest! {
         #[test]
+        fn any_text_is_a_colour_or_an_error(text in ".*|#[0-9a-fA-F]{0,8}") {
+            let digits = text.strip_prefix('#').filter(|hex| hex.chars().all(|c| c.is_ascii_hexdigit()));
+            let is_colour = digits.is_some_and(|hex| hex.len() == 3 || hex.len() == 6);
+            prop_assert_eq!(parse_hex(&text, "colour").is_ok(), is_colour);
+        }
+
+        #[test]
         fn there_and_back(r in 0f64..=1.0, g in 0f64..=1.0, b in 0f64..=1.0) {
             let back = Lab::from_linear([r, g, b]).to_linear();
             for (x, y) in [r, g, b].into_iter().zip(back) {

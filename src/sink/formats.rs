@@ -42,21 +42,21 @@ pub const OUTPUTS: &[Format] = &[png::FORMAT, exr::FORMAT, ppm::FORMAT];
 
 /// What a file says of a picture beside its pixels.
 #[derive(Clone, Debug)]
-pub struct Header {
+pub(crate) struct Header {
     /// Pixels in a row.
-    pub width: u32,
+    pub(crate) width: u32,
     /// Rows.
-    pub height: u32,
+    pub(crate) height: u32,
     /// Bits of each colour, for formats that hold colours.
-    pub depth: Depth,
+    pub(crate) depth: Depth,
     /// What each sample has, for formats that hold samples.
-    pub channels: Channels,
+    pub(crate) channels: Channels,
     /// The scene as TOML text, written into formats that have a place for text; nothing is written when it is empty.
-    pub scene: String,
+    pub(crate) scene: String,
 }
 
 /// The rows of a picture, from the top.
-pub trait Rows {
+pub(crate) trait Rows {
     /// The next rows: one or more whole ones, or `None` after the last.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ mod picture;
 pub mod progress;
 mod trace;
 
-pub use formats::{Data, Format, Header, OUTPUTS, Rows, SCENE_KEY, format_for};
+pub use formats::{Data, Format, OUTPUTS, SCENE_KEY, format_for};
 pub use grid::{Grid, Sample};
 pub use image::{ImageCost, ImageOptions, ImageSink};
 pub use output::Output;

@@ -76,10 +76,15 @@ impl PictureSink {
     /// A sink with a black picture. Depth and scene of the options are not used.
     ///
     /// # Errors
-    /// [`Error::Usage`] when pixels would be cut by tiles.
+    /// [`Error::Usage`] when pixels would be cut by tiles, [`Error::Unsupported`] when the picture does not fit the memory.
     pub fn new(options: ImageOptions) -> Result<Self> {
         let (width, height) = options.size()?;
-        let pixels = vec![0; 3 * width as usize * height as usize];
+        let bytes = (3 * width as usize).checked_mul(height as usize);
+        let mut pixels = Vec::new();
+        if bytes.is_none_or(|bytes| pixels.try_reserve_exact(bytes).is_err()) {
+            return Err(Error::Unsupported(format!("a picture of {width} × {height} pixels does not fit into memory")));
+        }
+        pixels.resize(bytes.unwrap_or_default(), 0);
         let options = ImageOptions { depth: Depth::Eight, ..options };
         Ok(Self { options, picture: Mutex::new(Picture { width, height, pixels }) })
     }

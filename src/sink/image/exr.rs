@@ -2,6 +2,10 @@
 //!
 //! Channels and their meaning are those of Kalles Fraktaler 2+ and Fraktaler 3: `N` = n + 1024 as 32-bit integer, all ones for
 //! the interior; `NF` with smooth count n + NF; `DEX` and `DEY`, the distance estimate as a vector in pixels.
+//!
+//! Run lengths are the compression that keeps up with rendering: on pictures of 1920 × 1080 with all channels (33 MB bare, in
+//! 60 ms) they take 95 to 240 ms and save up to a fifth, where there is interior; ZIP by rows takes 750 to 1080 ms for 20 to 40
+//! %, ZIP by blocks and PIZ take 1100 to 1600 ms for little more. Fractions look random to all of them.
 
 use crate::sample::{Channels, INTERIOR, Samples};
 use crate::sink::bands::Layout;

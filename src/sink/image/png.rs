@@ -1,8 +1,9 @@
 //! PNG: 8 or 16 bits of sRGB, with the scene inside.
 //!
-//! Settings by measurement on 4K pictures: the `png` crate's fastest compression with the filter of Paeth takes about 25 to
-//! 60 ms and gives files a few percent smaller than the filter "up" at 4 ms less; its default takes eight times as long for
-//! 15 % less. Compressing strips on several threads costs three times the processor time, which the kernels need themselves.
+//! Settings by measurement, on three pictures of 1920 × 1080: the `png` crate's fastest compression with Paeth's filter takes 10
+//! to 18 ms with 8 bits and 23 to 32 ms with 16; the filter "up" saves 1 to 2 ms and gives 2 to 4 % larger files, choosing a
+//! filter for each row costs 15 ms and gives nothing. The crate's default compression takes 150 to 350 ms for files 12 to 24 %
+//! smaller. Compressing strips on several threads takes three times the processor time, which the kernels need themselves.
 
 use crate::colour::Depth;
 use crate::sink::formats::{Data, Format, Header, Rows, SCENE_KEY};
