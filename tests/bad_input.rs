@@ -232,7 +232,7 @@ fn files() -> Vec<Case> {
         failure("info long.json", &["long.json", "too long"]),
         failure("info zeros.toml", &["zeros.toml", "neither"]),
         failure("info directory", &["directory"]),
-        usage("info missing.toml", &["missing.toml", "places"]),
+        failure("info missing.toml", &["missing.toml"]),
         failure("render good.toml noise.toml --size 9x9 -o {name}.png", &["noise.toml"]),
         failure("probe whole @missing", &["missing"]),
         failure("probe whole @points", &["points", "line 2"]),

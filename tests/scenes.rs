@@ -261,7 +261,7 @@ fn wrong_toml_is_told_with_its_place() {
     ];
     for (text, sentence) in cases {
         let message = fault(Scene::from_toml(text));
-        assert!(message.contains(sentence), "{:.80} gives: {message}", text);
+        assert!(message.contains(sentence), "{text:.80} gives: {message}");
     }
 }
 
@@ -284,7 +284,7 @@ fn wrong_json_is_told_with_its_place() {
     ];
     for (text, sentence) in cases {
         let message = fault(Scene::from_json(text));
-        assert!(message.contains(sentence), "{:.80} gives: {message}", text);
+        assert!(message.contains(sentence), "{text:.80} gives: {message}");
     }
 }
 
@@ -347,6 +347,10 @@ fn files_that_are_no_scenes_are_told() {
     let missing = Scene::load("no-such-place").unwrap_err();
     assert_eq!(missing.exit_code(), 2);
     assert!(missing.to_string().contains("there is no file and no place `no-such-place`; the places are whole, "));
+    for name in ["no-such-scene.toml", "no/such", "nul\0.toml"] {
+        let missing = Scene::load(name).unwrap_err();
+        assert!(matches!(missing, Error::Io { action: "read", .. }), "{missing:?}");
+    }
     let file = folder.file("plain.toml", b"");
     assert_eq!(Scene::load(&file).unwrap(), Scene::default());
     let beneath = Scene::load(&format!("{file}/scene.toml")).unwrap_err();

@@ -6,7 +6,7 @@ use crate::formula;
 use crate::number::Decimal;
 use crate::sample::{MAX_ESCAPE_RADIUS, MAX_ITERATIONS};
 
-/// The largest number of pixels of an image, and of pixels on one side.
+/// The largest number of pixels of an image.
 pub const MAX_PIXELS: u64 = 1 << 30;
 /// The largest number of samples per pixel each way.
 pub const MAX_SAMPLES: u32 = 16;

@@ -28,7 +28,7 @@ pub(super) fn load(argument: &str) -> Result<Scene> {
             }
             read_head(file)
         }
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !is_path(path) => {
             let places: Vec<_> = PLACES.iter().map(|place| place.name).collect();
             return Err(Error::Usage(format!(
                 "there is no file and no place `{}`; the places are {}",
@@ -41,6 +41,11 @@ pub(super) fn load(argument: &str) -> Result<Scene> {
     let head = head.map_err(|source| Error::io("read", path, source))?;
     let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     from_bytes(&head, is_json).map_err(|why| Error::Input(format!("`{}` {why}", path.display())))
+}
+
+/// Whether a name was hardly meant as that of a place: it has a folder or an extension.
+fn is_path(path: &Path) -> bool {
+    path.extension().is_some() || path.components().count() > 1
 }
 
 /// The beginning of a file, as much as any scene may need.

@@ -25,7 +25,7 @@ use crate::formula;
 use crate::number::Decimal;
 use serde::{Deserialize, Serialize};
 
-/// Everything that decides what a picture looks like; see DESIGN of the file format in the README.
+/// Everything that decides what a picture looks like: the keys of a scene file, under the same names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scene {
@@ -107,7 +107,7 @@ impl Scene {
     /// A place comes before a file of the same name.
     ///
     /// # Errors
-    /// [`Error::Usage`] when there is neither such a place nor such a file, [`Error::Io`] when it cannot be read, [`Error::Input`] when it
+    /// [`Error::Usage`] for a bare name that neither a place nor a file has, [`Error::Io`] when the file cannot be read, [`Error::Input`] when it
     /// is no scene.
     pub fn load(argument: &str) -> Result<Self> {
         load::load(argument)
