@@ -1,0 +1,88 @@
+//! The documents' own commands and tables: every command in a block marked `sh` is run, in a scratch directory, with the program as
+//! it was built; the table of backends is the program's.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use support::Scratch;
+
+fn documents() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut documents = vec![root.join("README.md")];
+    if let Ok(guides) = std::fs::read_dir(root.join("docs")) {
+        documents.extend(
+            guides.map(|guide| guide.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "md")),
+        );
+    }
+    documents.sort();
+    documents
+}
+
+/// The blocks of commands in a document.
+fn blocks(text: &str) -> Vec<String> {
+    text.split("\n```sh\n").skip(1).map(|rest| rest.split("\n```").next().unwrap().to_owned()).collect()
+}
+
+/// A command as it is run here: `cargo run … --` is the program that was built; other calls of cargo build or test what is being
+/// tested right now, and are left out.
+fn runnable(line: &str) -> Option<String> {
+    let program = env!("CARGO_BIN_EXE_fractal");
+    if let Some(("cargo run --release", arguments)) = line.split_once(" -- ") {
+        return Some(format!("'{program}' {arguments}"));
+    }
+    (!line.starts_with("cargo ")).then(|| line.to_owned())
+}
+
+#[test]
+fn every_command_works() {
+    let mut count = 0;
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).unwrap();
+        let scratch = Scratch::new("document");
+        std::fs::create_dir(scratch.join("output")).unwrap();
+        // The documents speak of `fractal`, which is this program here.
+        let bin = scratch.join("bin");
+        std::fs::create_dir(&bin).unwrap();
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_fractal"), bin.join("fractal")).unwrap();
+        let path = std::env::join_paths(
+            std::iter::once(bin).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
+        );
+        let path = path.unwrap();
+        for block in blocks(&text) {
+            // A command goes on in the next line after a backslash.
+            let script: Vec<_> = block.replace("\\\n", " ").lines().filter_map(runnable).collect();
+            for command in script {
+                let mut shell = Command::new("bash");
+                shell.args(["-euo", "pipefail", "-c", &command]).current_dir(&*scratch).env("PATH", &path);
+                let output = shell.output().unwrap();
+                let told = String::from_utf8_lossy(&output.stderr);
+                assert!(output.status.success(), "{}: {command}\n{told}", document.display());
+                count += 1;
+            }
+        }
+    }
+    assert!(count >= 20, "only {count} commands were found");
+}
+
+#[test]
+fn the_readme_shows_the_programs_own_table_of_backends() {
+    let scratch = Scratch::new("table");
+    let table = scratch.program(["backends", "--markdown"]).output().unwrap().stdout;
+    let table = String::from_utf8(table).unwrap();
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    assert!(readme.contains(&table), "README.md needs the output of `fractal backends --markdown`:\n{table}");
+}
+
+#[test]
+fn pictures_and_links_of_the_documents_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|page| root.join(page));
+    for page in pages.into_iter().chain(documents()) {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for target in text.split("](").skip(1).map(|rest| rest.split([')', '#']).next().unwrap()) {
+            let outside = target.contains("://") || target.is_empty();
+            assert!(outside || page.parent().unwrap().join(target).exists(), "{}: {target}", page.display());
+        }
+    }
+}
