@@ -324,10 +324,13 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_not_known_are_refused() {
-        for text in ["formula = \"mandelbrat\"", "power = 3"] {
-            let scene = Scene::from_toml(text).unwrap();
-            assert!(matches!(Render::new(&scene), Err(Error::Usage(_))), "{text}");
+    fn what_no_scene_file_could_say_is_refused_too() {
+        for wrong in [
+            Scene { formula: "mandelbrat".into(), ..scene() },
+            Scene { power: Some(3), ..scene() },
+            Scene { image: crate::scene::Image { size: (0, 1), samples: 1 }, ..scene() },
+        ] {
+            assert!(Render::new(&wrong).is_err(), "{wrong:?}");
         }
     }
 }

@@ -134,10 +134,10 @@ fn happened(scene: &Scene, shortcuts: bool) {
     assert!(counters.refills > 0 || isa == Isa::Scalar, "{counters:?}");
 }
 
-const MANDELBROT: &str = "formula = \"mandelbrot\"\n[view]\nre = \"-0.76\"\nim = \"0.05\"\nwidth = \"0.4\"\n\
-    [image]\nsize = [97, 61]\n[iteration]\nmax = 700\nescape_radius = 256.0\n";
+const MANDELBROT: &str = "formula = \"mandelbrot\"\n[view]\nre = \"-0.6\"\nim = \"0.5\"\nwidth = \"1.4\"\n\
+    [image]\nsize = [97, 61]\n[iteration]\nmax = 800\nescape_radius = 256.0\n";
 const SHIP: &str = "formula = \"burning_ship\"\n[view]\nre = \"-1.755\"\nim = \"-0.03\"\nwidth = \"0.09\"\n\
-    [image]\nsize = [83, 59]\n[iteration]\nmax = 300\nescape_radius = 256.0\n";
+    [image]\nsize = [83, 59]\n[iteration]\nmax = 600\nescape_radius = 256.0\n";
 
 #[test]
 fn mandelbrot_full_product() {
