@@ -62,7 +62,17 @@ impl Picture {
         for (index, words) in self.pieces.iter().enumerate() {
             let (range, bytes) = (index..index + 1, bytemuck::cast_slice(words));
             let (began, ended) = (Duration::ZERO, Duration::ZERO);
-            let done = Done { work: self, range, bytes, costs: &[1], executed: 1, worker: 0, began, ended };
+            let done = Done {
+                work: self,
+                range,
+                bytes,
+                costs: &[1],
+                executed: 1,
+                worker: 0,
+                began,
+                ended,
+                waited: Default::default(),
+            };
             sink.done(&done).expect("memory takes all");
         }
         let (setup, wall) = (Duration::ZERO, Duration::ZERO);

@@ -89,6 +89,7 @@ impl Image {
             worker: 0,
             began: Duration::ZERO,
             ended: Duration::ZERO,
+            waited: Default::default(),
         }
     }
 

@@ -8,6 +8,7 @@ use super::panics::{self, catch};
 use super::{Claim, Done, Prepared, Report, RunInfo, Sink, Stop, Work, WorkerReport};
 use crate::error::{Error, Result};
 use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
 use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -167,13 +168,12 @@ impl Job {
         let ended = self.now();
 
         let report = &mut worker.report;
-        report.busy += ended - began;
         report.pieces += pieces;
         report.claims += 1;
         report.executed += executed;
         report.useful += worker.costs.iter().sum::<u64>();
         worker.in_sink = true;
-        self.sink.done(&Done {
+        let done = Done {
             work: &*self.work,
             range,
             bytes,
@@ -182,7 +182,11 @@ impl Job {
             worker: report.index,
             began,
             ended,
-        })
+            waited: Cell::default(),
+        };
+        let outcome = self.sink.done(&done);
+        report.busy += (self.now() - began).saturating_sub(done.waited.get());
+        outcome
     }
 
     #[inline]

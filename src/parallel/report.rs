@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct WorkerReport {
     /// The worker's number.
     pub index: usize,
-    /// Time spent in computing claims; the time in sinks and in waiting is not in it. 0 when the run took no times.
+    /// Time spent in computing claims and in the sinks' part of the work, such as colouring; waiting is not in it. 0 when the run took no times.
     pub busy: Duration,
     /// Pieces computed.
     pub pieces: usize,

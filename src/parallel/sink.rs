@@ -2,6 +2,7 @@
 
 use super::{Report, Work};
 use crate::error::Result;
+use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -68,6 +69,8 @@ pub struct Done<'a> {
     pub began: Duration,
     /// When its computation ended, since the start of the run. Both are zero when the run takes no times.
     pub ended: Duration,
+    /// How long sinks have waited instead of worked, for an encoder perhaps. It does not count as the worker's busy time.
+    pub waited: Cell<Duration>,
 }
 
 /// One piece of a finished claim.

@@ -157,7 +157,17 @@ mod tests {
             let (began, ended) = (Duration::ZERO, Duration::ZERO);
             let (range, worker) = (index..index + 1, index % 3);
             owners
-                .done(&Done { work: &work, range, bytes: &[], costs: &[1], executed: 1, worker, began, ended })
+                .done(&Done {
+                    work: &work,
+                    range,
+                    bytes: &[],
+                    costs: &[1],
+                    executed: 1,
+                    worker,
+                    began,
+                    ended,
+                    waited: Default::default(),
+                })
                 .unwrap();
         }
         let mut drawn = Drawn::new(&owners);

@@ -229,7 +229,17 @@ mod tests {
     fn finish(progress: &Progress, range: std::ops::Range<usize>, executed: u64) {
         let costs = vec![0; range.len()];
         let (began, ended) = (Duration::ZERO, Duration::ZERO);
-        let done = Done { work: &Nothing, range, bytes: &[], costs: &costs, executed, worker: 0, began, ended };
+        let done = Done {
+            work: &Nothing,
+            range,
+            bytes: &[],
+            costs: &costs,
+            executed,
+            worker: 0,
+            began,
+            ended,
+            waited: Default::default(),
+        };
         progress.done(&done).unwrap();
     }
 

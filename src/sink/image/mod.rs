@@ -215,6 +215,7 @@ impl Sink for ImageSink {
         let began = Instant::now();
         let mut memory = lock(&self.memory).pop().unwrap_or_default();
         let waited = self.draw(done, &mut memory);
+        done.waited.set(done.waited.get() + waited);
         lock(&self.memory).push(memory);
         let busy = began.elapsed().saturating_sub(waited);
         self.colour.fetch_add(busy.as_nanos() as u64, Ordering::Relaxed);
@@ -359,8 +360,17 @@ mod tests {
         sink.start(&RunInfo { pieces: 1, workers: 1, backend: "test" }).unwrap();
         let (work, words, zero) = (Black(tiling), [0u32; 128], Duration::ZERO);
         let bytes = bytemuck::cast_slice(&words);
-        let done =
-            Done { work: &work, range: 0..1, bytes, costs: &[1], executed: 1, worker: 0, began: zero, ended: zero };
+        let done = Done {
+            work: &work,
+            range: 0..1,
+            bytes,
+            costs: &[1],
+            executed: 1,
+            worker: 0,
+            began: zero,
+            ended: zero,
+            waited: Default::default(),
+        };
         let given = sink.done(&done);
         let report = Report { backend: "test", schedule: String::new(), setup: zero, wall: zero, workers: Vec::new() };
         given.and_then(|()| sink.finish(&report)).unwrap_err()
