@@ -65,7 +65,10 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
     let rows = [
         ("scene", info.scene),
         ("formula", info.formula),
-        ("picture", format!("{width} × {height} pixels, {0} × {0} samples each, {1} tiles", info.samples, info.tiles)),
+        (
+            "picture",
+            format!("{width} × {height} pixels, samples per pixel {0} × {0}, tiles {1}", info.samples, info.tiles),
+        ),
         ("spacing", format!("{spacing:.4e}, zoom {:.4e}", info.zoom)),
         ("iterations", format!("up to {}, escape radius {}", info.max_iterations, info.escape_radius)),
         ("computed", format!("{computed}, as the colouring needs")),

@@ -5,11 +5,12 @@ use super::bar::{Display, Ticker, scaled};
 use super::plan::{Picture, Plan};
 use super::stats::{Mark, Stats};
 use super::{signals, tell};
-use fractal::backend::Session;
-use fractal::parallel::{Sink, Stop, Tee};
-use fractal::render::{Options, Outcome, Render};
-use fractal::sink::progress::Estimate;
-use fractal::sink::{Grid, ImageSink, Output, Owners, Progress, Trace};
+use fractal::backend::{self, Options, Session};
+use fractal::parallel::{Schedule, Sink, Stop, Tee};
+use fractal::render::{self, Outcome, Render};
+use fractal::scene::{Image, MaxIterations};
+use fractal::sink::progress::Estimator;
+use fractal::sink::{ImageSink, Output, Owners, Progress, Trace};
 use fractal::{Error, Result};
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -53,7 +54,7 @@ fn make(
         sinks.push(Arc::new(Owners::new(format, Output::create(path)?, tiling, samples, scene.to_toml())?));
     }
     sinks.extend(trace.map(|trace| trace as Arc<dyn Sink>));
-    let progress = (plan.display != Display::Hidden).then(|| progress(render, session, stop)).transpose()?;
+    let progress = (plan.display != Display::Hidden).then(|| progress(render, &plan.workers, stop)).transpose()?;
     sinks.extend(progress.clone().map(|progress| progress as Arc<dyn Sink>));
 
     let ticker = progress.map(|progress| Ticker::start(plan.display, name, progress));
@@ -72,25 +73,27 @@ fn make(
     Ok(())
 }
 
-/// Counters for a run, with costs estimated from a coarse picture, which the same workers compute.
-fn progress(render: &Render, session: &mut dyn Session, stop: &Stop) -> Result<Arc<Progress>> {
-    /// A sample of the coarse picture stands for this many pixels each way, if that does not give too many of them.
-    const STEP: u32 = 16;
-    const MOST: u32 = 128;
-    let mut scene = render.scene().clone();
-    let (width, height) = scene.image.size;
-    let step = STEP.max(width.max(height).div_ceil(MOST));
-    scene.image.size = ((width / step).max(1), (height / step).max(1));
-    scene.image.samples = 1;
-    scene.iteration.max = fractal::scene::MaxIterations::Count(render.scene().max_iterations());
-    let coarse = Render::with(&scene, Options { tile: 8, ..Options::default() })?;
-    let grid = Arc::new(Grid::new(coarse.tiling(), coarse.channels()));
-    let outcome = coarse.run(session, grid.clone(), stop)?;
-    let counts: Vec<u32> = grid.samples().iter().map(|s| s.count.unwrap_or(fractal::sample::INTERIOR)).collect();
+/// Counters for a run, with costs estimated from a coarse picture. Threads of their own compute it, one tile a claim.
+fn progress(render: &Render, workers: &Options, stop: &Stop) -> Result<Arc<Progress>> {
+    /// One sample of the coarse picture stands for this many, as far as it does not get too large or too small.
+    const RATIO: u64 = 200;
+    const FEWEST: u64 = 1 << 10;
+    const MOST: u64 = 1 << 16;
     let tiling = render.tiling();
-    let columns = coarse.tiling().size().0 as usize;
-    let estimate = Estimate::from_counts(columns, &counts, outcome.report.executed(), tiling.size());
-    Ok(Arc::new(Progress::new(Arc::new(tiling), render.scene().image.samples, estimate)))
+    let (width, height) = tiling.size();
+    let samples = u64::from(width) * u64::from(height);
+    let scale = ((samples / RATIO).clamp(FEWEST, MOST) as f64 / samples as f64).sqrt().min(1.0);
+    let coarse = |size: u32| ((f64::from(size) * scale) as u32).max(1);
+    let mut scene = render.scene().clone();
+    scene.iteration.max = MaxIterations::Count(scene.max_iterations());
+    scene.image = Image { size: (coarse(width), coarse(height)), samples: 1 };
+    let preview = Render::with(&scene, render::Options { tile: 16, ..render::Options::default() })?;
+    let estimator = Arc::new(Estimator::new(preview.tiling(), preview.channels()));
+    let options = Options { schedule: Some(Schedule::DYNAMIC), timed: false, ..workers.clone() };
+    let mut session = backend::find("threads")?.open(&options)?;
+    preview.run(&mut *session, estimator.clone(), stop)?;
+    let estimate = estimator.estimate((width, height));
+    Ok(Arc::new(Progress::new(tiling, render.scene().image.samples, estimate)))
 }
 
 /// What `-v` tells.

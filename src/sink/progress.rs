@@ -1,22 +1,25 @@
 //! How far a run is, and when it will be done: counters that workers add to and anybody may read.
 //!
 //! Tiles differ in cost a thousandfold, so the time that is left follows from costs, not from the number of tiles. The costs of all
-//! tiles are estimated from a coarse picture that is rendered before (some thousand samples, well below 1 % of the work); what is
-//! left over what is done of these estimates, times the time so far, is the time left. The scale of the estimates cancels, so a
-//! slower machine or a slower colouring does not spoil it. Costs of the finished tiles alone, without the coarse picture, were no
-//! better than counting tiles: they know nothing of what comes.
+//! tiles are estimated from a coarse picture that is rendered before, with well below 1 % of the samples; what is left over what is
+//! done of these estimates, times the time so far, is the time left. The scale of the estimates cancels, so a slower machine or a
+//! slower colouring does not spoil it.
+//!
+//! What lost: costs of the finished tiles alone, which know nothing of what comes; one cost for all interior samples, which was up to
+//! ten times wrong where some are settled at once and others take every iteration; times of the coarse tiles instead of iterations,
+//! which another program can spoil; and coarse tiles smaller than 16 × 16, where a single long orbit keeps many lanes idle.
 
 use crate::error::Result;
 use crate::parallel::{Done, RunInfo, Sink};
-use crate::sample::INTERIOR;
+use crate::sample::{Channels, INTERIOR, Samples};
 use crate::tile::{Tile, Tiling};
 use serde::Serialize;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// What a sample costs beside its iterations, in iterations: starting and ending its orbit, its colour, its bytes in a file.
-const SAMPLE_COST: f64 = 64.0;
+const SAMPLE_COST: f64 = 100.0;
 
 /// Estimated cost of any part of an image, from a coarse picture of it.
 #[derive(Clone, Debug)]
@@ -34,20 +37,6 @@ impl Estimate {
     /// Every sample of an image of this size, in samples, costs the same.
     pub fn uniform((width, height): (u32, u32)) -> Self {
         Self::from_cells(1, 1, &[SAMPLE_COST], (width, height))
-    }
-
-    /// From the counts of a coarse picture of `columns` samples a row, and the iterations that it `executed` in all; the image's
-    /// size is in samples.
-    ///
-    /// An escaped sample costs its count. Which of the interior ones were settled by a test and which ran to the maximum is not
-    /// known, so all of them share what is left of the executed iterations.
-    pub fn from_counts(columns: usize, counts: &[u32], executed: u64, size: (u32, u32)) -> Self {
-        let escaped: u64 = counts.iter().filter(|&&n| n != INTERIOR).map(|&n| u64::from(n)).sum();
-        let interior = counts.iter().filter(|&&n| n == INTERIOR).count();
-        let share = executed.saturating_sub(escaped) as f64 / interior.max(1) as f64;
-        let cost = |&n: &u32| SAMPLE_COST + if n == INTERIOR { share } else { f64::from(n) };
-        let cells: Vec<f64> = counts.iter().map(cost).collect();
-        Self::from_cells(columns, counts.len() / columns, &cells, size)
     }
 
     fn from_cells(columns: usize, rows: usize, cells: &[f64], (width, height): (u32, u32)) -> Self {
@@ -97,10 +86,58 @@ impl Estimate {
     }
 }
 
+/// A sink that makes an [`Estimate`] of the run of a coarse picture. The fewer tiles its claims have, the better it knows where the
+/// cost is.
+#[derive(Debug)]
+pub struct Estimator {
+    tiling: Tiling,
+    channels: Channels,
+    /// The cost of each sample, as the bits of an `f32`, row by row.
+    cells: Vec<AtomicU32>,
+}
+
+impl Estimator {
+    /// For a run over these tiles, whose samples have these channels.
+    pub fn new(tiling: Tiling, channels: Channels) -> Self {
+        let (width, height) = tiling.size();
+        let cells = (0..width as usize * height as usize).map(|_| AtomicU32::new(0)).collect();
+        Self { tiling, channels, cells }
+    }
+
+    /// What the run says about an image of this size, in samples.
+    pub fn estimate(&self, size: (u32, u32)) -> Estimate {
+        let cells: Vec<f64> =
+            self.cells.iter().map(|bits| f32::from_bits(bits.load(Ordering::Relaxed)).into()).collect();
+        let (columns, rows) = self.tiling.size();
+        Estimate::from_cells(columns as usize, rows as usize, &cells, size)
+    }
+}
+
+impl Sink for Estimator {
+    /// An escaped sample costs its count. How soon each interior one was settled is not known, so those of a claim share what is left
+    /// of its executed iterations.
+    fn done(&self, done: &Done<'_>) -> Result<()> {
+        let tiles = || done.pieces().map(|p| Samples::new(self.tiling.tile(p.index), self.channels, p.bytes));
+        let counts = || tiles().flat_map(|tile| tile.counts.iter().copied());
+        let escaped: u64 = counts().filter(|&n| n != INTERIOR).map(u64::from).sum();
+        let interior = counts().filter(|&n| n == INTERIOR).count();
+        let share = done.executed.saturating_sub(escaped) as f64 / interior.max(1) as f64;
+        let columns = self.tiling.size().0 as usize;
+        for Samples { tile, counts, .. } in tiles() {
+            for (i, &n) in counts.iter().enumerate() {
+                let (x, y) = (tile.x as usize + i % tile.width as usize, tile.y as usize + i / tile.width as usize);
+                let cost = SAMPLE_COST + if n == INTERIOR { share } else { n.into() };
+                self.cells[y * columns + x].store((cost as f32).to_bits(), Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Counts what is done. Workers only add to counters; drawing is for others, at their own pace.
 #[derive(Debug)]
 pub struct Progress {
-    tiling: Arc<Tiling>,
+    tiling: Tiling,
     /// Samples per pixel, each way.
     samples: u32,
     estimate: Estimate,
@@ -135,7 +172,7 @@ pub struct Snapshot {
 
 impl Progress {
     /// For one run over these tiles, with `samples` samples per pixel each way.
-    pub fn new(tiling: Arc<Tiling>, samples: u32, estimate: Estimate) -> Self {
+    pub fn new(tiling: Tiling, samples: u32, estimate: Estimate) -> Self {
         let total = estimate.total();
         let [tiles, area, executed, cost] = [const { AtomicU64::new(0) }; 4];
         Self { tiling, samples, estimate, total, began: OnceLock::new(), tiles, area, executed, cost }
@@ -211,43 +248,38 @@ mod tests {
     use crate::parallel::{Claim, Prepared, Stop, Work};
     use crate::tile::ORDERS;
 
-    /// A work of nothing, to make claims of.
-    struct Nothing;
+    /// A work to make claims of, whose pieces have this many bytes.
+    struct Made(usize);
 
-    impl Work for Nothing {
+    impl Work for Made {
         fn len(&self) -> usize {
             0
         }
         fn piece_len(&self, _: usize) -> usize {
-            0
+            self.0
         }
         fn compute(&self, _: &Prepared, _: &mut Claim<'_>, _: &Stop) -> Result<()> {
             Ok(())
         }
     }
 
-    fn finish(progress: &Progress, range: std::ops::Range<usize>, executed: u64) {
-        let costs = vec![0; range.len()];
+    fn claim(sink: &dyn Sink, range: std::ops::Range<usize>, bytes: &[u8], executed: u64) {
+        let (work, costs) = (Made(bytes.len() / range.len()), vec![0; range.len()]);
         let (began, ended) = (Duration::ZERO, Duration::ZERO);
-        let done = Done {
-            work: &Nothing,
-            range,
-            bytes: &[],
-            costs: &costs,
-            executed,
-            worker: 0,
-            began,
-            ended,
-            waited: Default::default(),
-        };
-        progress.done(&done).unwrap();
+        let waited = Default::default();
+        sink.done(&Done { work: &work, range, bytes, costs: &costs, executed, worker: 0, began, ended, waited })
+            .unwrap();
+    }
+
+    fn finish(progress: &Progress, range: std::ops::Range<usize>, executed: u64) {
+        claim(progress, range, &[], executed);
     }
 
     #[test]
     fn costs_of_tiles_add_up_to_the_total_whatever_the_tiles() {
-        let counts: Vec<u32> = (0..12).map(|i| if i % 5 == 0 { INTERIOR } else { i * i }).collect();
+        let costs: Vec<f64> = (0..12).map(|i| f64::from(i * i) + 0.3).collect();
         for (size, edge) in [((640, 480), 64), ((641, 479), 64), ((3, 2), 1), ((1000, 1), 7), ((50, 50), 1 << 20)] {
-            let estimate = Estimate::from_counts(4, &counts, 10_000, size);
+            let estimate = Estimate::from_cells(4, 3, &costs, size);
             for &(order, ..) in ORDERS {
                 let tiling = Tiling::new(size.0, size.1, edge, order).unwrap();
                 let sum: u64 = (0..tiling.len()).map(|index| estimate.cost(tiling.tile(index))).sum();
@@ -258,19 +290,31 @@ mod tests {
 
     #[test]
     fn a_cell_costs_what_its_samples_do() {
-        // Left half: counts of 36; right half: interior that was settled with 2 · (436 − 36) executed iterations.
-        let estimate = Estimate::from_counts(2, &[36, INTERIOR, 36, INTERIOR], 2 * 36 + 2 * 436, (200, 100));
-        assert_eq!(estimate.cost(Tile { x: 0, y: 0, width: 100, height: 100 }), 100 * 100 * (36 + 64));
-        assert_eq!(estimate.cost(Tile { x: 100, y: 0, width: 100, height: 100 }), 100 * 100 * (436 + 64));
-        assert_eq!(estimate.cost(Tile { x: 90, y: 7, width: 20, height: 10 }), 10 * 10 * (100 + 500));
-        assert_eq!(Estimate::uniform((10, 20)).cost(Tile { x: 3, y: 4, width: 2, height: 5 }), 10 * 64);
+        // Two tiles of two samples in two claims: counts of 900 on the left; interior on the right, settled with 800 iterations.
+        let estimator = Estimator::new(Tiling::new(4, 1, 2, ORDERS[0].0).unwrap(), Channels::default());
+        claim(&estimator, 0..1, bytemuck::cast_slice(&[900u32, 900]), 5000);
+        claim(&estimator, 1..2, bytemuck::cast_slice(&[INTERIOR, INTERIOR]), 800);
+        let estimate = estimator.estimate((200, 100));
+        assert_eq!(estimate.cost(Tile { x: 0, y: 0, width: 100, height: 100 }), 100 * 100 * (900 + 100));
+        assert_eq!(estimate.cost(Tile { x: 100, y: 0, width: 100, height: 100 }), 100 * 100 * (400 + 100));
+        assert_eq!(estimate.cost(Tile { x: 90, y: 7, width: 20, height: 10 }), 10 * 10 * (1000 + 500));
+        assert_eq!(Estimate::uniform((10, 20)).cost(Tile { x: 3, y: 4, width: 2, height: 5 }), 10 * 100);
+    }
+
+    #[test]
+    fn interior_samples_share_what_the_escaped_ones_of_their_claim_leave() {
+        let estimator = Estimator::new(Tiling::new(2, 2, 1, ORDERS[0].0).unwrap(), Channels::default());
+        claim(&estimator, 0..4, bytemuck::cast_slice(&[10, INTERIOR, 30, INTERIOR]), 640);
+        let estimate = estimator.estimate((2, 2));
+        let cost = |x, y| estimate.cost(Tile { x, y, width: 1, height: 1 });
+        assert_eq!([cost(0, 0), cost(1, 0), cost(0, 1), cost(1, 1)], [110, 400, 130, 400]);
     }
 
     #[test]
     fn the_time_left_is_weighted_by_cost() {
         // Of four tiles the last is as dear as nine others together.
-        let tiling = Arc::new(Tiling::new(40, 10, 10, ORDERS[0].0).unwrap());
-        let progress = Progress::new(tiling, 1, Estimate::from_counts(4, &[0, 0, 0, 9 * 64 - 64], 9 * 64, (40, 10)));
+        let tiling = Tiling::new(40, 10, 10, ORDERS[0].0).unwrap();
+        let progress = Progress::new(tiling, 1, Estimate::from_cells(4, 1, &[5.0, 5.0, 5.0, 45.0], (40, 10)));
         let before = progress.snapshot_after(Duration::from_secs(1));
         assert_eq!((before.tiles_done, before.left, before.fraction), (0, None, 0.0));
         finish(&progress, 0..3, 5);
@@ -288,7 +332,7 @@ mod tests {
 
     #[test]
     fn pixels_are_counted_not_samples() {
-        let tiling = Arc::new(Tiling::new(32, 8, 16, ORDERS[0].0).unwrap());
+        let tiling = Tiling::new(32, 8, 16, ORDERS[0].0).unwrap();
         let progress = Progress::new(tiling, 2, Estimate::uniform((32, 8)));
         finish(&progress, 0..1, 0);
         let snapshot = progress.snapshot();
