@@ -7,6 +7,7 @@ mod celtic;
 mod lanes;
 mod mandelbrot;
 mod multibrot;
+mod operations;
 mod tricorn;
 
 pub use burning_ship::BurningShip;
@@ -14,6 +15,7 @@ pub use celtic::Celtic;
 pub use lanes::{Lanes, MaskOf, Vector};
 pub use mandelbrot::Mandelbrot;
 pub use multibrot::Multibrot;
+pub use operations::operations;
 pub use tricorn::Tricorn;
 
 use crate::error::{Error, Result};

@@ -3,6 +3,7 @@
 pub mod choose;
 pub mod direct;
 mod isa;
+pub mod measure;
 
 pub use isa::Isa;
 

@@ -79,6 +79,8 @@ pub(super) struct Area {
     pub(super) flight: Box<Flight>,
     /// The group of samples that run together first uses these as `flight` does.
     pub(super) group: Box<Flight>,
+    /// The group's x and y after one, two and three quarters of a block.
+    pub(super) quarters: Box<[[PerLane; 2]; 3]>,
     pub(super) queue: List<{ QUEUE + LANES }>,
     pub(super) finish: List<{ FINISH + LANES }>,
 }
@@ -104,7 +106,8 @@ impl Area {
                 alive: 0,
             })
         };
-        Self { flight: flight(), group: flight(), queue: List::new(), finish: List::new() }
+        let quarters = Box::new([const { [const { PerLane::new(0.0) }; 2] }; 3]);
+        Self { flight: flight(), group: flight(), quarters, queue: List::new(), finish: List::new() }
     }
 
     /// Runs `compute` with this thread's memory. What an interrupted computation left there is forgotten.

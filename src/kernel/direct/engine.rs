@@ -29,10 +29,12 @@ use fearless_simd::prelude::*;
 
 /// Iterations of a block.
 const BLOCK: u64 = 16;
-/// Iterations of a block at the start of a group in places where samples escape soon.
-const SHORT: u64 = 4;
-/// Blocks between two looks for a period.
+/// Iterations of a quarter of a block, and of a block at the start of a group in places where samples escape soon.
+const SHORT: u64 = BLOCK / 4;
+/// Blocks between two looks for a period in a group.
 const PERIOD_CHECK: u64 = 4;
+/// Blocks between two looks for a period in flight, where lanes run longer.
+const FLIGHT_CHECK: u64 = 8;
 /// Lanes in flight, in 48ths, that are let idle before they are refilled together.
 const WAIT: u32 = 12;
 /// Blocks between looks at the stop flag: about a millisecond.
@@ -250,26 +252,46 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                 self.enqueue(place, left, top, ran);
             }
             if ran.escaped != 0 {
-                let done = self.splat(ran.n as f64);
-                let group = &mut *self.area.group;
-                let mut i = 0;
-                while i < G * Self::LEN {
-                    (Vector::<S>::load(self.simd, &group.base.0[i..]) + done).store(&mut group.base.0[i..]);
-                    i += Self::LEN;
-                }
-                self.settle_group(ran.block);
-                self.counters.executed += ran.block * (G * Self::LEN) as u64;
+                self.settle_group(ran);
+                self.counters.executed += SHORT * (G * Self::LEN) as u64;
             }
         }
         self.write_group(place, left, top, columns, rows, ran.escaped);
         Ok(soon)
     }
 
+    /// Finds the exact counts of a group's escaped lanes. In a long block the states after its quarters are known.
     #[inline(always)]
-    fn settle_group(&mut self, block: u64) {
-        let Flight { x, y, a, b, base, .. } = &mut *self.area.group;
+    fn settle_group(&mut self, ran: Ran) {
+        let simd = self.simd;
+        let more = self.splat(SHORT as f64);
+        let done = self.splat(ran.n as f64);
+        let group = &mut *self.area.group;
+        let quarters = &*self.area.quarters;
+        let mut k = 0;
+        while k < G {
+            let i = k * Self::LEN;
+            let mut n = Vector::<S>::load(simd, &group.base.0[i..]) + done;
+            if ran.block == BLOCK {
+                let mut x = Vector::load(simd, &group.x.0[i..]);
+                let mut y = Vector::load(simd, &group.y.0[i..]);
+                unroll!(3, q => {
+                    let u = Vector::load(simd, &quarters[q][0].0[i..]);
+                    let v = Vector::load(simd, &quarters[q][1].0[i..]);
+                    let within = self.scene.within(u, v);
+                    x = u.select(within, x);
+                    y = v.select(within, y);
+                    n = (n + more).select(within, n);
+                });
+                x.store(&mut group.x.0[i..]);
+                y.store(&mut group.y.0[i..]);
+            }
+            n.store(&mut group.base.0[i..]);
+            k += 1;
+        }
+        let Flight { x, y, a, b, base, .. } = group;
         let mut batch = Batch { x: &mut x.0, y: &mut y.0, a: &a.0, b: &b.0, n: &mut base.0 };
-        Self::settle(self.simd, self.scene, self.smooth, &mut batch, block);
+        Self::settle(simd, self.scene, self.smooth, &mut batch, SHORT);
     }
 
     /// Writes a group's start and parameters to its memory; returns the lanes that have a sample which is not known to be interior.
@@ -316,38 +338,53 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     fn run_group(&mut self, ran: &mut Ran, shallow: bool, max: u64) -> Result<bool> {
         let simd = self.simd;
         let zero = self.splat(0.0);
+        let scene = self.scene;
+        let (group, quarters) = (&mut *self.area.group, &mut *self.area.quarters);
         let idle = (G * Self::LEN) as u32 / 2;
         let mut soon = shallow;
         let mut block = if shallow { SHORT } else { BLOCK };
         let mut next_check = BLOCK * PERIOD_CHECK;
         let mut renew = next_check;
         let Ran { mut n, mut alive, mut escaped, .. } = *ran;
-        let mut x = each!(G, k => Vector::load(simd, &self.area.group.x.0[k * Self::LEN..]), zero);
-        let mut y = each!(G, k => Vector::load(simd, &self.area.group.y.0[k * Self::LEN..]), zero);
-        let parameters = each!(G, k => self.scene.formula.parameters([
-            Vector::load(simd, &self.area.group.a.0[k * Self::LEN..]),
-            Vector::load(simd, &self.area.group.b.0[k * Self::LEN..]),
+        let mut x = each!(G, k => Vector::load(simd, &group.x.0[k * Self::LEN..]), zero);
+        let mut y = each!(G, k => Vector::load(simd, &group.y.0[k * Self::LEN..]), zero);
+        let parameters = each!(G, k => scene.formula.parameters([
+            Vector::load(simd, &group.a.0[k * Self::LEN..]),
+            Vector::load(simd, &group.b.0[k * Self::LEN..]),
         ]), [zero; 3]);
         loop {
             unroll!(G, k => {
-                x[k].store(&mut self.area.group.x.0[k * Self::LEN..]);
-                y[k].store(&mut self.area.group.y.0[k * Self::LEN..]);
+                x[k].store(&mut group.x.0[k * Self::LEN..]);
+                y[k].store(&mut group.y.0[k * Self::LEN..]);
             });
-            Self::iterate(self.scene, &mut x, &mut y, &parameters, block / 2);
+            let mut quarter = 0;
+            loop {
+                Self::iterate(scene, &mut x, &mut y, &parameters, SHORT / 2);
+                if (quarter + 1) * SHORT == block {
+                    break;
+                }
+                let [saved_x, saved_y] = &mut quarters[quarter as usize];
+                unroll!(G, k => {
+                    x[k].store(&mut saved_x.0[k * Self::LEN..]);
+                    y[k].store(&mut saved_y.0[k * Self::LEN..]);
+                });
+                quarter += 1;
+            }
             n += block;
+            let masks = each!(G, k => scene.within(x[k], y[k]), MaskOf::<S>::splat(simd, false));
             let mut within = 0;
             unroll!(G, k => {
-                within = within << Self::LEN | self.scene.within(x[G - 1 - k], y[G - 1 - k]).to_bitmask();
+                within = within << Self::LEN | masks[G - 1 - k].to_bitmask();
             });
             if within != Self::GROUP {
-                let back = self.splat(block as f64);
+                let back = Vector::<S>::splat(simd, block as f64);
                 unroll!(G, k => {
                     let i = k * Self::LEN;
-                    let mask = self.mask(within >> i);
-                    let base = Vector::<S>::load(simd, &self.area.group.base.0[i..]);
-                    x[k] = x[k].select(mask, Vector::load(simd, &self.area.group.x.0[i..]));
-                    y[k] = y[k].select(mask, Vector::load(simd, &self.area.group.y.0[i..]));
-                    base.select(mask, base - back).store(&mut self.area.group.base.0[i..]);
+                    let mask = masks[k];
+                    let base = Vector::<S>::load(simd, &group.base.0[i..]);
+                    x[k] = x[k].select(mask, Vector::load(simd, &group.x.0[i..]));
+                    y[k] = y[k].select(mask, Vector::load(simd, &group.y.0[i..]));
+                    base.select(mask, base - back).store(&mut group.base.0[i..]);
                 });
                 escaped |= alive & !within;
                 alive &= within;
@@ -369,11 +406,11 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                 let mut repeated = 0;
                 unroll!(G, k => {
                     let i = k * Self::LEN;
-                    let seen = [&self.area.group.seen_x.0[i..], &self.area.group.seen_y.0[i..]];
+                    let seen = [&group.seen_x.0[i..], &group.seen_y.0[i..]];
                     repeated |= same(simd, [x[k], y[k]], seen) << i;
                     if n == renew {
-                        x[k].store(&mut self.area.group.seen_x.0[i..]);
-                        y[k].store(&mut self.area.group.seen_y.0[i..]);
+                        x[k].store(&mut group.seen_x.0[i..]);
+                        y[k].store(&mut group.seen_y.0[i..]);
                     }
                 });
                 // The first time there is nothing to compare with.
@@ -397,8 +434,8 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             soon = escaped != 0;
         }
         unroll!(G, k => {
-            x[k].store(&mut self.area.group.x.0[k * Self::LEN..]);
-            y[k].store(&mut self.area.group.y.0[k * Self::LEN..]);
+            x[k].store(&mut group.x.0[k * Self::LEN..]);
+            y[k].store(&mut group.y.0[k * Self::LEN..]);
         });
         *ran = Ran { n, block, alive, escaped };
         Ok(soon)
@@ -486,6 +523,22 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         }
     }
 
+    /// Runs `blocks` blocks of the inner loop on points that never escape, for measuring; returns the iterations of all lanes.
+    #[inline(always)]
+    pub(super) fn spin(&mut self, blocks: u64) -> u64 {
+        let flight = &mut *self.area.flight;
+        let mut i = 0;
+        while i < K * Self::LEN {
+            (flight.x.0[i], flight.y.0[i]) = (0.0, 0.0);
+            (flight.a.0[i], flight.b.0[i]) = (-0.11 - 0.001 * i as f64, 0.1 + 0.002 * i as f64);
+            i += 1;
+        }
+        flight.alive = Self::FLIGHT;
+        let until = flight.blocks + blocks;
+        let _ = self.blocks(u32::MAX, until);
+        blocks * BLOCK * (K * Self::LEN) as u64
+    }
+
     /// Runs the samples of the queue in flight until it is empty; with `land`, until nothing flies any more.
     #[inline(never)]
     fn fly(&mut self, land: bool) -> Result<()> {
@@ -515,13 +568,13 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             }
             let alive = self.area.flight.alive;
             let patience = if waiting == 0 { alive.count_ones() } else { WAIT * (K * Self::LEN) as u32 / 48 }.max(1);
-            let next_check = (self.area.flight.blocks / PERIOD_CHECK + 1) * PERIOD_CHECK;
+            let next_check = (self.area.flight.blocks / FLIGHT_CHECK + 1) * FLIGHT_CHECK;
             let escaped = self.blocks(patience, next_check.min(deadline));
 
             if self.area.flight.blocks >= deadline {
                 self.retire_old(max, escaped);
             }
-            if self.area.flight.blocks.is_multiple_of(PERIOD_CHECK) {
+            if self.area.flight.blocks.is_multiple_of(FLIGHT_CHECK) {
                 self.retire_periodic(escaped);
             }
             if escaped.count_ones() >= patience {
@@ -707,7 +760,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         let zero = self.splat(0.0);
         let now = self.splat(self.area.flight.blocks as f64);
         let done = self.splat((self.area.flight.blocks * BLOCK) as f64);
-        let first = self.splat((self.area.flight.blocks + PERIOD_CHECK) as f64);
+        let first = self.splat((self.area.flight.blocks + FLIGHT_CHECK) as f64);
         let nan = self.splat(f64::NAN);
         let busy = self.area.flight.alive;
         unroll!(K, k => {

@@ -22,8 +22,16 @@ struct Part<'a> {
     area: &'a mut Area,
 }
 
+/// What is run by the code for an instruction set.
+enum Task<'a> {
+    /// Samples.
+    Tiles(Part<'a>),
+    /// This many blocks of the inner loop.
+    Spin(u64, &'a mut Area),
+}
+
 impl<F: Formula> Scene<F> {
-    /// Computes tiles of equal areas by vectors. K and G were chosen by measuring.
+    /// Computes tiles of equal areas by vectors.
     pub(super) fn together(
         &self,
         isa: Isa,
@@ -33,36 +41,70 @@ impl<F: Formula> Scene<F> {
         useful: &mut [u64],
         stop: &Stop,
     ) -> Result<Counters> {
-        Area::with(
+        Area::with(|area| {
+            let task = Task::Tiles(Part { channels, tiles, words, useful, stop, area });
+            match self.dispatch(isa, task) {
+                Ok(result) => result,
+                Err(Task::Tiles(part)) => {
+                    self.one_by_one(part.channels, part.tiles, part.words, part.useful, part.stop)
+                }
+                Err(Task::Spin(..)) => Ok(Counters::default()),
+            }
+        })
+    }
+
+    /// Runs the inner loop alone; returns the iterations of all lanes, 0 where there are no vectors.
+    pub(super) fn spin_lanes(&self, isa: Isa, blocks: u64) -> u64 {
+        Area::with(|area| match self.dispatch(isa, Task::Spin(blocks, area)) {
+            Ok(Ok(counters)) => counters.executed,
+            _ => 0,
+        })
+    }
+
+    /// Runs a task by the code for an instruction set, or gives it back where there is none. K and G were chosen by measuring.
+    fn dispatch<'a>(&self, isa: Isa, task: Task<'a>) -> std::result::Result<Result<Counters>, Task<'a>> {
+        let level = Level::new();
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        match isa {
+            Isa::Avx512 if let Some(simd) = level.as_avx512() => return Ok(self.run::<_, 6, 8>(simd, task)),
+            Isa::Avx2 if let Some(simd) = level.as_avx2() => return Ok(self.run::<_, 5, 8>(simd, task)),
+            Isa::Sse42 if let Some(simd) = level.as_sse4_2() => return Ok(self.run::<_, 1, 2>(simd, task)),
+            _ => {}
+        }
+        #[cfg(target_arch = "aarch64")]
+        if isa == Isa::Neon
+            && let Some(simd) = level.as_neon()
+        {
+            return Ok(self.run::<_, 6, 8>(simd, task));
+        }
+        Err(task)
+    }
+
+    /// The code for one instruction set.
+    fn run<S: Simd, const K: usize, const G: usize>(&self, simd: S, task: Task<'_>) -> Result<Counters> {
+        simd.vectorize(
             #[inline(always)]
-            |area| {
-                let part = Part { channels, tiles, words, useful, stop, area };
-                let level = Level::new();
-                #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-                match isa {
-                    Isa::Avx512 if let Some(simd) = level.as_avx512() => return self.run::<_, 6, 8>(simd, part),
-                    Isa::Avx2 if let Some(simd) = level.as_avx2() => return self.run::<_, 5, 8>(simd, part),
-                    Isa::Sse42 if let Some(simd) = level.as_sse4_2() => return self.run::<_, 1, 2>(simd, part),
-                    _ => {}
-                }
-                #[cfg(target_arch = "aarch64")]
-                if isa == Isa::Neon
-                    && let Some(simd) = level.as_neon()
-                {
-                    return self.run::<_, 6, 8>(simd, part);
-                }
-                let Part { channels, tiles, words, useful, stop, .. } = part;
-                self.one_by_one(channels, tiles, words, useful, stop)
+            || match task {
+                Task::Tiles(part) => self.passes::<S, K, G>(simd, part),
+                Task::Spin(blocks, area) => Ok(self.spin::<S, K, G>(simd, blocks, area)),
             },
         )
     }
 
-    /// The code for one instruction set.
-    fn run<S: Simd, const K: usize, const G: usize>(&self, simd: S, part: Part<'_>) -> Result<Counters> {
-        simd.vectorize(
-            #[inline(always)]
-            || self.passes::<S, K, G>(simd, part),
-        )
+    #[inline(always)]
+    fn spin<S: Simd, const K: usize, const G: usize>(&self, simd: S, blocks: u64, area: &mut Area) -> Counters {
+        let (mut words, stop, counters) = ([], Stop::new(), Counters::default());
+        let mut engine = Engine::<S, F, K, G> {
+            simd,
+            scene: self,
+            smooth: false,
+            area,
+            words: &mut words,
+            fractions: 0,
+            stop: &stop,
+            counters,
+        };
+        Counters { executed: engine.spin(blocks), ..counters }
     }
 
     #[inline(always)]

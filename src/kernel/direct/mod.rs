@@ -144,8 +144,14 @@ impl Direct {
         }
         let checked = limits.escape_radius < formula.growth_radius(julia.map_or(0.0, |c| c.norm()));
         let fraction = Fraction::new(F::DEGREE, limits.escape_radius, !checked);
-        let scene = Scene { formula, julia, plane, limits, fraction, checked };
+        let halves = halves_exactly(julia, &plane);
+        let scene = Scene { formula, julia, plane, limits, fraction, checked, halves };
         Ok(Self { isa, channels, tiles: Box::new(scene) })
+    }
+
+    /// Runs `blocks` blocks of the inner loop on points that never escape, for measuring; returns the iterations of all lanes.
+    pub(super) fn spin(&self, blocks: u64) -> u64 {
+        self.tiles.spin(self.isa, blocks)
     }
 
     /// All that is known of sample (x, y), computed by the scalar reference.
@@ -201,6 +207,8 @@ trait Tiles: Send + Sync {
     ) -> Result<Counters>;
 
     fn probe(&self, x: usize, y: usize) -> Probe;
+
+    fn spin(&self, isa: Isa, blocks: u64) -> u64;
 }
 
 /// What is computed: everything that an instruction set's code reads.
@@ -214,6 +222,24 @@ struct Scene<F> {
     fraction: Fraction,
     /// Whether every single iterate must be tested, since growth beyond the escape radius is not certain.
     checked: bool,
+    /// Whether formulations that keep half of an imaginary part round as the others do.
+    halves: bool,
+}
+
+/// Whether no imaginary part can fall so low that its half loses a bit. It can only if the imaginary part of c is tiny itself or is 0
+/// with an orbit that does not stay on the real axis: where c is not tiny, its sum with a product is 0 or far above the least number,
+/// and in the plane of c an orbit with c on the real axis stays there.
+fn halves_exactly(julia: Option<Complex64>, plane: &Plane) -> bool {
+    const TINY: f64 = 1e-60;
+    let coarse = |value: f64| value == 0.0 || value.abs() > TINY;
+    if let Some(c) = julia {
+        return c.im.abs() > TINY;
+    }
+    // A rotated view's imaginary part is a sum of products: of numbers that are not tiny, it is 0 or not tiny enough to matter.
+    let rotation = plane.rotation.is_none_or(|r| {
+        [r.centre.im, r.cos, r.sin].into_iter().all(coarse) && plane.columns.iter().copied().all(coarse)
+    });
+    rotation && plane.rows.iter().copied().all(coarse)
 }
 
 impl<F: Formula> Tiles for Scene<F> {
@@ -226,6 +252,12 @@ impl<F: Formula> Tiles for Scene<F> {
         useful: &mut [u64],
         stop: &Stop,
     ) -> Result<Counters> {
+        let isa = match isa {
+            // These take formulations with halves; AVX2 does not.
+            Isa::Avx512 if !self.halves => Isa::Avx2,
+            Isa::Neon if !self.halves => Isa::Scalar,
+            isa => isa,
+        };
         if isa == Isa::Scalar || self.checked {
             return self.one_by_one(channels, tiles, words, useful, stop);
         }
@@ -242,6 +274,10 @@ impl<F: Formula> Tiles for Scene<F> {
             counters += self.together(isa, channels, tiles, words, useful, stop)?;
         }
         Ok(counters)
+    }
+
+    fn spin(&self, isa: Isa, blocks: u64) -> u64 {
+        self.spin_lanes(isa, blocks)
     }
 
     fn probe(&self, x: usize, y: usize) -> Probe {

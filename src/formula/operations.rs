@@ -1,0 +1,105 @@
+//! Counting the operations of a formula by running it over numbers that count.
+
+use super::{Formula, Lanes};
+use std::cell::Cell;
+use std::ops::{Add, Mul, Sub};
+
+thread_local!(static COUNT: Cell<u32> = const { Cell::new(0) });
+
+/// A number that counts what is done to it. `UNIFIED` is its [`Lanes::UNIFIED_PORTS`].
+#[derive(Clone, Copy, Debug)]
+struct Counted<const UNIFIED: bool>(f64);
+
+impl<const UNIFIED: bool> Counted<UNIFIED> {
+    fn count(value: f64) -> Self {
+        COUNT.set(COUNT.get() + 1);
+        Self(value)
+    }
+}
+
+impl<const UNIFIED: bool> Add for Counted<UNIFIED> {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self::count(self.0 + other.0)
+    }
+}
+
+impl<const UNIFIED: bool> Sub for Counted<UNIFIED> {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self::count(self.0 - other.0)
+    }
+}
+
+impl<const UNIFIED: bool> Mul for Counted<UNIFIED> {
+    type Output = Self;
+    fn mul(self, other: Self) -> Self {
+        Self::count(self.0 * other.0)
+    }
+}
+
+impl<const UNIFIED: bool> Lanes for Counted<UNIFIED> {
+    type Mask = bool;
+    const UNIFIED_PORTS: bool = UNIFIED;
+
+    fn constant(self, value: f64) -> Self {
+        Self(value)
+    }
+    fn mul_add(self, b: Self, c: Self) -> Self {
+        Self::count(self.0.mul_add(b.0, c.0))
+    }
+    fn mul_sub(self, b: Self, c: Self) -> Self {
+        Self::count(self.0.mul_add(b.0, -c.0))
+    }
+    fn abs(self) -> Self {
+        Self::count(self.0.abs())
+    }
+    fn copysign(self, sign: Self) -> Self {
+        Self::count(self.0.copysign(sign.0))
+    }
+    fn at_most(self, other: Self) -> bool {
+        self.0 <= other.0
+    }
+    fn exponent_mantissa(self) -> (Self, Self) {
+        let (exponent, mantissa) = self.0.exponent_mantissa();
+        (Self::count(exponent), Self::count(mantissa))
+    }
+    fn div(self, b: Self) -> Self {
+        Self::count(self.0 / b.0)
+    }
+    fn sqrt(self) -> Self {
+        Self::count(self.0.sqrt())
+    }
+    fn select(self, mask: bool, other: Self) -> Self {
+        if mask { self } else { other }
+    }
+}
+
+/// The operations of one iteration as kernels run it: half of those of two. `unified_ports` says whether additions occupy the ports of
+/// multiplications, as with 512-bit vectors.
+pub fn operations<F: Formula>(formula: F, unified_ports: bool) -> f64 {
+    fn count<F: Formula, const UNIFIED: bool>(formula: F) -> f64 {
+        let number = Counted::<UNIFIED>;
+        let parameters = formula.parameters([number(0.25), number(0.5)]);
+        COUNT.set(0);
+        formula.step2([number(0.5), number(0.25)], parameters);
+        f64::from(COUNT.get()) / 2.0
+    }
+    if unified_ports { count::<F, true>(formula) } else { count::<F, false>(formula) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formula::{BurningShip, Mandelbrot, Multibrot, Tricorn};
+
+    #[test]
+    fn counts_are_those_of_the_text_books() {
+        assert_eq!(operations(Mandelbrot, true), 3.5);
+        assert_eq!(operations(Mandelbrot, false), 4.0);
+        assert_eq!(operations(Tricorn, true), 3.5);
+        assert_eq!(operations(BurningShip, true), 4.5);
+        assert_eq!(operations(Multibrot::<3>, true), 6.0);
+        assert_eq!(operations(Multibrot::<4>, true), 8.0);
+    }
+}
