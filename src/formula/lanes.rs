@@ -134,9 +134,9 @@ pub type MaskOf<S> = <<S as Simd>::f64s as SimdBase<S>>::Mask;
 
 impl<S: Simd> Lanes for Vector<S> {
     type Mask = MaskOf<S>;
-    // The 512-bit units of x86 and the vector units of Arm take additions on the same ports; with 256 bits and less an
-    // addition has a port beside the two that multiply.
-    const UNIFIED_PORTS: bool = <S::f64s as SimdBase<S>>::LEN != 4;
+    // The 512-bit units of x86 and the vector units of Arm take additions on the same ports; narrower ones of x86 have a port for
+    // them beside the two that multiply.
+    const UNIFIED_PORTS: bool = Self::LEN > 4 || cfg!(target_arch = "aarch64");
 
     #[inline(always)]
     fn constant(self, value: f64) -> Self {

@@ -83,6 +83,8 @@ pub(super) struct Area {
     pub(super) quarters: Box<[[PerLane; 2]; 3]>,
     pub(super) queue: List<{ QUEUE + LANES }>,
     pub(super) finish: List<{ FINISH + LANES }>,
+    /// Counts and places of samples, to be sorted.
+    pub(super) order: Vec<u64>,
 }
 
 impl Area {
@@ -107,7 +109,7 @@ impl Area {
             })
         };
         let quarters = Box::new([const { [const { PerLane::new(0.0) }; 2] }; 3]);
-        Self { flight: flight(), group: flight(), quarters, queue: List::new(), finish: List::new() }
+        Self { flight: flight(), group: flight(), quarters, queue: List::new(), finish: List::new(), order: Vec::new() }
     }
 
     /// Runs `compute` with this thread's memory. What an interrupted computation left there is forgotten.

@@ -3,11 +3,27 @@
 //! With G = Jᵀz, J the Jacobian of z_n over the plane of the image, the gradient of |z| is G/|z|, and the estimate |z|·ln|z| / |gradient|
 //! (Milnor, Thurston; for formulas without a complex derivative the real Jacobian does the same) becomes the vector
 //! |z|²·ln|z|·G / |G|².
+//!
+//! Derivatives are not carried by the kernel that counts: most of what it runs never escapes. Once counts are known, the escaped
+//! samples are sorted by them and run again with their derivative, as many iterations as it takes and without a test; neighbours in
+//! that order end together.
 
 use super::Scene;
 use super::smooth::log2;
-use crate::formula::{Formula, Lanes};
+use crate::error::{Error, Result};
+use crate::formula::{Formula, Lanes, Vector};
+use crate::parallel::Stop;
+use crate::sample::INTERIOR;
+use crate::tile::Tile;
+use fearless_simd::prelude::*;
 use num_complex::Complex64;
+
+/// Vectors that run at once.
+const D: usize = 4;
+/// Samples that are sorted at once, which bounds the memory for it.
+const CHUNK: usize = 1 << 14;
+/// Iterations between looks at the stop flag.
+const STOP_INTERVAL: u32 = 1 << 16;
 
 /// An orbit with its derivative: z and the columns of J.
 #[derive(Clone, Copy, Debug)]
@@ -86,5 +102,147 @@ impl<F: Formula> Scene<F> {
         }
         let [x, y] = vector::<F, f64>(t, self.frame());
         [x as f32, y as f32]
+    }
+}
+
+/// A tile whose counts are known.
+pub(super) struct Counted<'a> {
+    pub(super) tile: Tile,
+    pub(super) counts: &'a [u32],
+    /// Where the distance vectors go.
+    pub(super) x: &'a mut [u32],
+    pub(super) y: &'a mut [u32],
+}
+
+impl<F: Formula> Scene<F> {
+    /// Computes the distance vectors of a tile; returns the iterations executed. `order` is memory to sort in.
+    #[inline(never)]
+    pub(super) fn distances<S: Simd>(
+        &self,
+        simd: S,
+        counted: &mut Counted<'_>,
+        order: &mut Vec<u64>,
+        stop: &Stop,
+    ) -> Result<u64> {
+        let mut executed = 0;
+        for first in (0..counted.counts.len()).step_by(CHUNK) {
+            let last = counted.counts.len().min(first + CHUNK);
+            order.clear();
+            for i in first..last {
+                (counted.x[i], counted.y[i]) = (0, 0);
+                if counted.counts[i] != INTERIOR {
+                    order.push(u64::from(counted.counts[i]) << 32 | (i - first) as u64);
+                }
+            }
+            order.sort_unstable();
+            for group in order.chunks(D * Vector::<S>::LEN) {
+                executed += simd.vectorize(
+                    #[inline(always)]
+                    || self.distance_group(simd, counted, first, group, stop),
+                )?;
+            }
+        }
+        Ok(executed)
+    }
+
+    /// Computes samples whose counts are in ascending order.
+    #[inline(always)]
+    fn distance_group<S: Simd>(
+        &self,
+        simd: S,
+        counted: &mut Counted<'_>,
+        first: usize,
+        group: &[u64],
+        stop: &Stop,
+    ) -> Result<u64> {
+        let length = Vector::<S>::LEN;
+        let width = counted.tile.width as usize;
+        let mut points = [[0.0; 8 * D]; 2];
+        let mut counts = [0.0; 8 * D];
+        let mut l = 0;
+        while l < D * length {
+            // Lanes without a sample of their own do what the last one does.
+            let key = group[l.min(group.len() - 1)];
+            let i = first + (key & 0xffff_ffff) as usize;
+            let (column, row) = (counted.tile.x as usize + i % width, counted.tile.y as usize + i / width);
+            let point = self.plane.point(column, row);
+            (points[0][l], points[1][l]) = (point.re, point.im);
+            counts[l] = (key >> 32) as f64;
+            l += 1;
+        }
+        let (least, most) = ((group[0] >> 32) as u32, (group[group.len() - 1] >> 32) as u32);
+
+        let (zero, one) = (Vector::<S>::splat(simd, 0.0), Vector::splat(simd, 1.0));
+        let own = if self.julia.is_some() { zero } else { one };
+        let unit = one - own;
+        let mut tangents = [Tangent { z: [zero; 2], right: [unit, zero], up: [zero, unit] }; D];
+        let mut parameters = [[zero; 3]; D];
+        let mut k = 0;
+        while k < D {
+            let point = [Vector::load(simd, &points[0][k * length..]), Vector::load(simd, &points[1][k * length..])];
+            let c = match self.julia {
+                None => point,
+                Some(c) => {
+                    tangents[k].z = point;
+                    [Vector::splat(simd, c.re), Vector::splat(simd, c.im)]
+                }
+            };
+            parameters[k] = self.formula.parameters(c);
+            k += 1;
+        }
+        let mut n = 0;
+        while n < most {
+            // All lanes need the iterations below `least`; then those that have reached their count stay.
+            let until = if n < least { least } else { most }.min(n.saturating_add(STOP_INTERVAL));
+            let free = n < least;
+            while n < until {
+                let now = Vector::<S>::splat(simd, f64::from(n + 1));
+                let [t0, t1, t2, t3] = tangents;
+                let [p0, p1, p2, p3] = parameters;
+                let next = [
+                    step(self.formula, t0, p0, own),
+                    step(self.formula, t1, p1, own),
+                    step(self.formula, t2, p2, own),
+                    step(self.formula, t3, p3, own),
+                ];
+                if free {
+                    tangents = next;
+                } else {
+                    let mut k = 0;
+                    while k < D {
+                        let needs = now.at_most(Vector::load(simd, &counts[k * length..]));
+                        let (new, old) = (next[k], tangents[k]);
+                        tangents[k] = Tangent {
+                            z: [new.z[0].select(needs, old.z[0]), new.z[1].select(needs, old.z[1])],
+                            right: [new.right[0].select(needs, old.right[0]), new.right[1].select(needs, old.right[1])],
+                            up: [new.up[0].select(needs, old.up[0]), new.up[1].select(needs, old.up[1])],
+                        };
+                        k += 1;
+                    }
+                }
+                n += 1;
+            }
+            if most > STOP_INTERVAL && stop.is_set() {
+                return Err(Error::Stopped);
+            }
+        }
+
+        let frame = self.frame();
+        let mut vectors = [[0.0; 8 * D]; 2];
+        let mut k = 0;
+        while k < D {
+            let [x, y] = vector::<F, _>(tangents[k], frame);
+            x.store(&mut vectors[0][k * length..]);
+            y.store(&mut vectors[1][k * length..]);
+            k += 1;
+        }
+        let mut l = 0;
+        while l < group.len() {
+            let i = first + (group[l] & 0xffff_ffff) as usize;
+            counted.x[i] = (vectors[0][l] as f32).to_bits();
+            counted.y[i] = (vectors[1][l] as f32).to_bits();
+            l += 1;
+        }
+        Ok(u64::from(most) * (D * length) as u64)
     }
 }

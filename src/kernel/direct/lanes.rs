@@ -2,6 +2,7 @@
 
 use super::Scene;
 use super::area::Area;
+use super::distance::Counted;
 use super::engine::Engine;
 use crate::error::Result;
 use crate::formula::{Formula, Vector};
@@ -116,8 +117,8 @@ impl<F: Formula> Scene<F> {
             simd,
             scene: self,
             smooth: channels.smooth,
-            area,
-            words,
+            area: &mut *area,
+            words: &mut *words,
             fractions: samples,
             stop,
             counters: Counters::default(),
@@ -140,18 +141,8 @@ impl<F: Formula> Scene<F> {
             }
             if channels.distance {
                 let (x, y) = distances.split_at_mut(samples);
-                let mut j = 0;
-                while j < samples {
-                    let (column, row) = (j % tiles[i].width as usize, j / tiles[i].width as usize);
-                    let vector = if counts[j] == INTERIOR {
-                        [0.0; 2]
-                    } else {
-                        let point = self.plane.point(tiles[i].x as usize + column, tiles[i].y as usize + row);
-                        self.distance(point, counts[j])
-                    };
-                    (x[j], y[j]) = (vector[0].to_bits(), vector[1].to_bits());
-                    j += 1;
-                }
+                let mut counted = Counted { tile: tiles[i], counts, x, y };
+                counters.executed += self.distances(simd, &mut counted, &mut area.order, stop)?;
             }
             i += 1;
         }

@@ -175,3 +175,130 @@ fn every_instruction_set_gives_the_reference_bits() {
         }
     }
 }
+
+/// Cuts a plane into tiles of at most `width` × `height`.
+fn cut(plane: &Plane, width: usize, height: usize) -> Vec<Tile> {
+    let mut tiles = Vec::new();
+    for y in (0..plane.rows.len()).step_by(height) {
+        for x in (0..plane.columns.len()).step_by(width) {
+            tiles.push(Tile {
+                x: x as u32,
+                y: y as u32,
+                width: width.min(plane.columns.len() - x) as u32,
+                height: height.min(plane.rows.len() - y) as u32,
+            });
+        }
+    }
+    tiles
+}
+
+#[test]
+fn tiles_of_any_size_and_rotated_views_are_the_same() {
+    let mut planes =
+        [plane(Complex64::new(-0.743_643_9, 0.131_825_9), 1e-6, 83, 61), plane(Complex64::ZERO, 0.04, 83, 61)];
+    let (sin, cos) = 0.4_f64.sin_cos();
+    Arc::get_mut(&mut planes[1]).unwrap().rotation =
+        Some(crate::plane::Rotation { centre: Complex64::new(-0.6, 0.1), cos, sin });
+    for plane in planes {
+        for (name, julia) in
+            [("mandelbrot", None), ("burning_ship", None), ("mandelbrot", Some(Complex64::new(-0.12, 0.74)))]
+        {
+            let spec = Spec { entry: formula::find(name).unwrap(), power: 2, julia };
+            let limits = Limits { max: 3000, escape_radius: 16.0 };
+            let make = |isa| Direct::new(&spec, plane.clone(), limits, ALL, isa).unwrap();
+            let reference = make(Isa::Scalar);
+            for isa in Isa::available() {
+                let direct = make(isa);
+                for (width, height) in [(1, 1), (7, 5), (1, 61), (83, 1), (16, 16), (64, 64)] {
+                    let tiles = cut(&plane, width, height);
+                    let area: usize = tiles.iter().map(Tile::area).sum();
+                    let run = |direct: &Direct| {
+                        let mut words = vec![7; area * ALL.words()];
+                        let mut useful = vec![0; tiles.len()];
+                        direct.compute(&Prepared::default(), &tiles, &mut words, &mut useful, &Stop::new()).unwrap();
+                        (words, useful)
+                    };
+                    assert!(run(&direct) == run(&reference), "{name} {isa} tiles of {width} × {height}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn everything_that_a_kernel_can_do_happens() {
+    let spec = Spec { entry: formula::find("mandelbrot").unwrap(), power: 2, julia: None };
+    let plane = plane(Complex64::new(-0.7, 0.0), 0.01, 250, 200);
+    for isa in Isa::available().into_iter().filter(|&isa| isa != Isa::Scalar) {
+        let limits = Limits { max: 500, escape_radius: 2.0 };
+        let direct = Direct::new(&spec, plane.clone(), limits, Channels::default(), isa).unwrap();
+        let Counters { executed, escaped, cardioid, bulb, periodic, limit, refills } = render(&direct, &plane).2;
+        for happened in [executed, escaped, cardioid, bulb, periodic, limit, refills] {
+            assert!(happened > 0, "{isa}: {:?}", render(&direct, &plane).2);
+        }
+    }
+}
+
+#[test]
+fn shortcuts_lose_nothing() {
+    let plane = plane(Complex64::new(-0.6, 0.013), 0.037, 61, 53);
+    let limits = Limits { max: 4000, escape_radius: 2.0 };
+    let fraction = Fraction::new(2, limits.escape_radius, true);
+    let scene = Scene {
+        formula: crate::formula::Mandelbrot,
+        julia: None,
+        plane: plane.clone(),
+        limits,
+        fraction,
+        checked: false,
+        halves: true,
+    };
+    let mut ended = [0; 3];
+    for i in 0..whole(&plane).area() {
+        let point = plane.point(i % 61, i / 61);
+        let short = scene.orbit(point, true, &mut || false).unwrap();
+        let full = scene.orbit(point, false, &mut || false).unwrap();
+        assert_eq!(short.why == Why::Escaped, full.why == Why::Escaped, "{point}");
+        match short.why {
+            Why::Escaped => assert_eq!((short.n, short.z), (full.n, full.z), "{point}"),
+            Why::Cardioid => ended[0] += 1,
+            Why::Bulb => ended[1] += 1,
+            Why::Period => ended[2] += 1,
+            Why::Limit => {}
+        }
+    }
+    assert!(ended.into_iter().all(|count| count > 0), "{ended:?}");
+}
+
+#[test]
+fn a_set_flag_stops_every_instruction_set() {
+    let spec = Spec { entry: formula::find("burning_ship").unwrap(), power: 2, julia: None };
+    let plane = plane(Complex64::new(-0.4, -0.5), 0.02, 64, 64);
+    for isa in Isa::available() {
+        let limits = Limits { max: MAX_ITERATIONS, escape_radius: 2.0 };
+        let direct = Direct::new(&spec, plane.clone(), limits, ALL, isa).unwrap();
+        let tile = whole(&plane);
+        let mut words = vec![0; tile.area() * ALL.words()];
+        let stop = Stop::new();
+        stop.set();
+        let result = direct.compute(&Prepared::default(), &[tile], &mut words, &mut [0], &stop);
+        assert!(matches!(result, Err(Error::Stopped)), "{isa}");
+    }
+}
+
+#[test]
+fn tiny_imaginary_parts_change_nothing() {
+    let spec = |julia| Spec { entry: formula::find("mandelbrot").unwrap(), power: 2, julia };
+    let mut near_axis = plane(Complex64::new(-1.5, 0.0), 1e-3, 40, 3);
+    Arc::get_mut(&mut near_axis).unwrap().rows[1] = 5e-324;
+    let wide = plane(Complex64::new(0.0, 0.0), 0.05, 60, 41);
+    for (julia, plane) in [(None, near_axis), (Some(Complex64::new(-1.0, 0.0)), wide)] {
+        let limits = Limits { max: 5000, escape_radius: 256.0 };
+        let make = |isa| Direct::new(&spec(julia), plane.clone(), limits, ALL, isa).unwrap();
+        for isa in Isa::available() {
+            if let Some(difference) = difference(&make(isa), &make(Isa::Scalar), &plane) {
+                panic!("{isa}: {difference}");
+            }
+        }
+    }
+}
