@@ -16,7 +16,7 @@ use std::path::PathBuf;
 /// Fractals, and every way of running one program in parallel.
 #[derive(Debug, Parser)]
 #[command(name = "fractal", version, propagate_version = true, styles = Styles::plain())]
-#[command(subcommand_required = true, arg_required_else_help = true)]
+#[command(subcommand_required = true, arg_required_else_help = true, args_override_self = true)]
 #[command(after_help = "Start with `fractal places` and `fractal render seahorses`.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -330,6 +330,13 @@ mod tests {
         }
         assert_eq!(args.scene.assignments().count(), names.len());
         assert_eq!((scene.image.size, scene.image.samples, scene.formula.as_str()), ((3, 2), 2, "tricorn"));
+    }
+
+    #[test]
+    fn the_last_of_an_argument_wins_and_settings_add_up() {
+        let typed = ["fractal", "render", "--re", "1", "--set", "power=2", "--re", "-2", "--set", "max=5"];
+        let Ok(Cli { command: Command::Render(args) }) = Cli::try_parse_from(typed) else { panic!() };
+        assert_eq!(args.scene.assignments().collect::<Vec<_>>(), ["view.re=-2", "power=2", "max=5"]);
     }
 
     #[test]
