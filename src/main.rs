@@ -3,8 +3,8 @@
 mod cli;
 
 use clap::Parser;
-use cli::args::{Cli, Command};
-use cli::{exit, info, lists, probe, render, shell};
+use cli::args::{BenchCommand, Cli, Command};
+use cli::{bench, exit, info, lists, probe, render, shell};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -24,6 +24,7 @@ fn run(command: Command) -> fractal::Result<()> {
         Command::Palettes(args) => lists::palettes(&args),
         Command::Colourings(args) => lists::colourings(&args),
         Command::Places(args) => lists::places(&args),
+        Command::Bench(BenchCommand::Kernel(args)) => bench::kernel(&args),
         Command::Completions { shell } => shell::completions(shell),
         Command::Man { command } => shell::manual(command.as_deref()),
     }

@@ -285,6 +285,23 @@ fn probing_tells_what_rendering_computes() {
     assert!(probe(&format!("{whole} 100,150")).starts_with("100,150: "));
 }
 
+#[test]
+fn measurements_tell_the_loops_and_the_scenes() {
+    let scratch = Scratch::new("bench");
+    let text = stdout(scratch.program(words("bench kernel loops A@1000 --runs 1 --json")));
+    let json: Value = serde_json::from_str(&text).unwrap();
+    let (loops, scenes) = (json["loops"].as_array().unwrap(), json["scenes"].as_array().unwrap());
+    let powers: usize = fractal::formula::FORMULAS.iter().map(|entry| entry.powers.clone().count()).sum();
+    let isas: std::collections::BTreeSet<_> = scenes.iter().map(|scene| scene["isa"].as_str().unwrap()).collect();
+    let vectors = isas.len();
+    assert!(isas.contains(fractal::kernel::Isa::best().name()));
+    assert_eq!((loops.len(), scenes.len()), (powers * vectors, 4 * vectors));
+    assert!(loops.iter().all(|inner| inner["iterations_per_second"].as_f64().unwrap() > 0.0), "{json}");
+    assert!(scenes.iter().all(|scene| scene["scene"] == "A@1000" && scene["seconds"].as_f64().unwrap() > 0.0));
+    let people = stdout(scratch.program(words("bench kernel A@1000 --runs 1")));
+    assert_eq!(people.matches("ns/pixel").count(), 4 * vectors, "{people}");
+}
+
 /// A run that cannot end by itself soon, and that has begun to write `a.png`.
 fn endless(scratch: &Scratch) -> Child {
     // It would take minutes at least, and is interrupted after milliseconds.

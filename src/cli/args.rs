@@ -8,6 +8,8 @@ use clap_complete::Shell;
 use fractal::backend::{self, BACKENDS};
 use fractal::colour::{COLOURINGS, PALETTES};
 use fractal::formula::FORMULAS;
+use fractal::kernel::Isa;
+use fractal::kernel::measure::BENCHMARKS;
 use fractal::parallel::MAX_WORKERS;
 use fractal::sink::OUTPUTS;
 use fractal::tile::{ORDERS, Order};
@@ -42,6 +44,9 @@ pub(crate) enum Command {
     Colourings(ListArgs),
     /// List the named places
     Places(ListArgs),
+    /// Measure how fast this machine is
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Write a completion script for a shell to standard output
     Completions {
         /// The shell
@@ -223,6 +228,31 @@ pub(crate) struct ProbeArgs {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Measure kernels in processor time of one thread: inner loops and whole scenes
+    Kernel(BenchKernelArgs),
+}
+
+/// The name of the inner loops among what can be measured.
+pub(crate) const LOOPS: &str = "loops";
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchKernelArgs {
+    /// What is measured: the inner loops, or scenes [default: everything]
+    #[arg(value_name = "PART", value_parser = parts())]
+    pub(crate) parts: Vec<String>,
+    /// How often; the fastest counts
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) runs: u32,
+    /// The instruction set [default: FRACTAL_ISA, else all of this processor with fused multiply-adds]
+    #[arg(long, value_name = "NAME", value_parser = Isa::ALL.map(Isa::name))]
+    pub(crate) isa: Option<String>,
+    /// Write one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
     /// Write one JSON array
@@ -255,6 +285,12 @@ fn palettes() -> PossibleValuesParser {
 
 fn formats() -> PossibleValuesParser {
     names(OUTPUTS.iter().map(|format| (format.name, format.help)))
+}
+
+fn parts() -> PossibleValuesParser {
+    let scenes =
+        BENCHMARKS.iter().map(|benchmark| (benchmark.name, "a whole picture, for counts, smooth counts and distances"));
+    names(std::iter::once((LOOPS, "the inner loop of every formula")).chain(scenes))
 }
 
 fn orders() -> PossibleValuesParser {

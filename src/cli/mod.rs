@@ -2,6 +2,7 @@
 
 pub(crate) mod args;
 mod bar;
+pub(crate) mod bench;
 pub(crate) mod exit;
 pub(crate) mod info;
 pub(crate) mod lists;

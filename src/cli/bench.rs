@@ -1,0 +1,163 @@
+//! `bench`: how fast this machine computes, in processor time of one thread; of several runs the fastest counts.
+
+use super::args::{BenchKernelArgs, LOOPS};
+use super::print;
+use fractal::formula::FORMULAS;
+use fractal::kernel::Isa;
+use fractal::kernel::measure::{BENCHMARKS, Benchmark, Figures, InnerLoop, multiply_add_peak};
+use fractal::sample::Channels;
+use fractal::{Error, Result};
+use serde::Serialize;
+
+/// What a whole scene is computed for: name, escape radius, and whether fractions and distances are wanted.
+const MODES: [(&str, f64, bool, bool); 4] = [
+    ("counts R=2", 2.0, false, false),
+    ("counts R=256", 256.0, false, false),
+    ("smooth R=256", 256.0, true, false),
+    ("distance R=256", 256.0, true, true),
+];
+
+/// Edge of a tile, and tiles of a claim, about as the backends take them.
+const TILE: u32 = 64;
+const CLAIM: usize = 16;
+
+#[derive(Serialize)]
+struct Machine {
+    processor: Option<String>,
+    runs: u32,
+    loops: Vec<Loop>,
+    scenes: Vec<Scene>,
+}
+
+#[derive(Serialize)]
+struct Loop {
+    isa: &'static str,
+    formula: &'static str,
+    power: u32,
+    iterations_per_second: f64,
+    /// Operations of one iteration.
+    operations: f64,
+    /// The part of this thread's fastest fused multiply-adds that these operations are.
+    share_of_peak: f64,
+}
+
+#[derive(Serialize)]
+struct Scene {
+    isa: &'static str,
+    scene: &'static str,
+    mode: &'static str,
+    seconds: f64,
+    nanoseconds_per_pixel: f64,
+    executed: u64,
+    useful: u64,
+}
+
+/// `fractal bench kernel`.
+pub(crate) fn kernel(args: &BenchKernelArgs) -> Result<()> {
+    let isas = match &args.isa {
+        Some(name) => vec![name.parse()?],
+        None if std::env::var_os("FRACTAL_ISA").is_some() => vec![Isa::from_env()?],
+        None => fused(),
+    };
+    let wanted = |part: &str| args.parts.is_empty() || args.parts.iter().any(|name| name == part);
+    if isas.contains(&Isa::Scalar) && args.parts.iter().any(|part| part == LOOPS) {
+        return Err(Error::Unsupported("`scalar` has no vectors, and so no inner loop to measure".into()));
+    }
+    let mut machine = Machine { processor: processor(), runs: args.runs, loops: Vec::new(), scenes: Vec::new() };
+    if !args.json {
+        let processor = machine.processor.as_deref().unwrap_or("unknown processor");
+        print(format!("{processor}, one thread, the best of {}\n", args.runs))?;
+    }
+    for isa in isas {
+        if wanted(LOOPS) && isa != Isa::Scalar {
+            loops(isa, args, &mut machine)?;
+        }
+        for benchmark in BENCHMARKS.iter().filter(|benchmark| wanted(benchmark.name)) {
+            scenes(isa, benchmark, args, &mut machine)?;
+        }
+    }
+    if args.json {
+        print(serde_json::to_string(&machine).expect("numbers and text are always JSON") + "\n")?;
+    }
+    Ok(())
+}
+
+/// The instruction sets of this processor that have what kernels are made of, fused multiply-adds over vectors; else its best.
+fn fused() -> Vec<Isa> {
+    let fused: Vec<_> = Isa::available().into_iter().filter(|isa| !matches!(isa, Isa::Scalar | Isa::Sse42)).collect();
+    if fused.is_empty() { vec![Isa::best()] } else { fused }
+}
+
+/// The largest of the runs' values.
+fn best(runs: u32, run: impl FnMut(u32) -> f64) -> f64 {
+    (0..runs).map(run).fold(0.0, f64::max)
+}
+
+/// Inner loops against the fastest that the processor can do.
+fn loops(isa: Isa, args: &BenchKernelArgs, machine: &mut Machine) -> Result<()> {
+    let peak = best(args.runs, |_| multiply_add_peak(isa, 400_000));
+    if !args.json {
+        print(format!("{isa}: {:.2} G multiply-adds/s\n", peak / 1e9))?;
+    }
+    for entry in FORMULAS {
+        for power in entry.powers.clone() {
+            let inner = InnerLoop::new(entry, power, isa)?;
+            let rate = best(args.runs, |_| inner.rate(20_000));
+            let share = rate * inner.operations / peak;
+            if !args.json {
+                let (rate, share) = (rate / 1e9, 100.0 * share);
+                print(format!("  {:14} {power}  {rate:6.2} G iterations/s  {share:5.1} % of the peak\n", entry.name))?;
+            }
+            machine.loops.push(Loop {
+                isa: isa.name(),
+                formula: entry.name,
+                power,
+                iterations_per_second: rate,
+                operations: inner.operations,
+                share_of_peak: share,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A whole image of a scene for each mode.
+fn scenes(isa: Isa, benchmark: &'static Benchmark, args: &BenchKernelArgs, machine: &mut Machine) -> Result<()> {
+    for (mode, radius, smooth, distance) in MODES {
+        let mut image = benchmark.prepare(isa, radius, Channels { smooth, distance }, TILE, CLAIM)?;
+        let mut fastest: Option<Figures> = None;
+        for _ in 0..args.runs {
+            let figures = image.run()?;
+            fastest = fastest.filter(|fastest| fastest.time <= figures.time).or(Some(figures));
+        }
+        let Some(Figures { time, counters, useful }) = fastest else { continue };
+        let pixels = counters.escaped + counters.cardioid + counters.bulb + counters.periodic + counters.limit;
+        let scene = Scene {
+            isa: isa.name(),
+            scene: benchmark.name,
+            mode,
+            seconds: time.as_secs_f64(),
+            nanoseconds_per_pixel: time.as_secs_f64() * 1e9 / pixels as f64,
+            executed: counters.executed,
+            useful,
+        };
+        if !args.json {
+            print(format!(
+                "{isa:7} {:8} {mode:15} {:9.2} ms  {:7.2} ns/pixel  {:7.2} G iterations/s\n",
+                scene.scene,
+                1e3 * scene.seconds,
+                scene.nanoseconds_per_pixel,
+                scene.executed as f64 / scene.seconds / 1e9
+            ))?;
+        }
+        machine.scenes.push(scene);
+    }
+    Ok(())
+}
+
+/// The processor's own name, if the system tells.
+fn processor() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
