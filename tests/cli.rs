@@ -336,7 +336,7 @@ fn an_interrupt_ends_the_run_and_leaves_nothing() {
 #[test]
 fn a_second_interrupt_ends_even_a_run_that_cannot_stop() {
     let scratch = Scratch::new("second");
-    let mut command = scratch.program(words("render --size 2000x2000 --format ppm -o -"));
+    let mut command = scratch.program(words("render --size 2000x2000 --format ppm -o - --owners o.png"));
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     // It writes into a pipe that nobody empties, and so waits forever once that is full.
     let mut reader = BufReader::with_capacity(1, child.stdout.take().unwrap());
@@ -346,6 +346,7 @@ fn a_second_interrupt_ends_even_a_run_that_cannot_stop() {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(files(&scratch), [""; 0]);
 }
 
 #[test]

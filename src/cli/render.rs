@@ -3,8 +3,9 @@
 use super::args::RenderArgs;
 use super::bar::{Display, Ticker, scaled};
 use super::plan::{Picture, Plan};
+use super::signals::Signals;
 use super::stats::{Mark, Stats};
-use super::{signals, tell};
+use super::tell;
 use fractal::backend::{self, Options, Session};
 use fractal::parallel::{Schedule, Sink, Stop, Tee};
 use fractal::render::{self, Outcome, Render};
@@ -21,15 +22,15 @@ use std::time::Instant;
 pub(crate) fn run(args: &RenderArgs) -> Result<()> {
     let mut mark = Mark::first();
     let plan = Plan::new(args)?;
-    let stop = signals::stop()?;
-    let trace = plan.trace.as_ref().map(Output::create).transpose()?;
+    let signals = Signals::receive()?;
+    let trace = plan.trace.as_ref().map(|path| signals.create(path)).transpose()?;
     let mut session = plan.backend.open(&plan.workers)?;
     let epoch = Instant::now();
     let mut traces = Vec::new();
     for picture in &plan.pictures {
         let traced = trace.as_ref().map(|_| Arc::new(Trace::new(picture.render.scene().title(), epoch)));
         traces.extend(traced.clone());
-        make(&plan, picture, &mut *session, traced, &stop, &mark)?;
+        make(&plan, picture, &mut *session, traced, &signals, &mark)?;
         mark = Mark::now();
     }
     trace.map_or(Ok(()), |output| write_trace(output, &traces))
@@ -41,25 +42,26 @@ fn make(
     picture: &Picture,
     session: &mut dyn Session,
     trace: Option<Arc<Trace>>,
-    stop: &Stop,
+    signals: &Signals,
     mark: &Mark,
 ) -> Result<()> {
     let Picture { name, render, output, format, owners } = picture;
-    let image = ImageSink::new(format, Output::create(output)?, render.image_options(plan.depth))?;
+    let image = ImageSink::new(format, signals.create(output)?, render.image_options(plan.depth))?;
     let image = Arc::new(image);
     let mut sinks: Vec<Arc<dyn Sink>> = vec![image.clone()];
     if let Some((path, format)) = owners {
         let (scene, tiling) = (render.scene(), render.tiling());
         let samples = scene.image.samples;
-        sinks.push(Arc::new(Owners::new(format, Output::create(path)?, tiling, samples, scene.to_toml())?));
+        sinks.push(Arc::new(Owners::new(format, signals.create(path)?, tiling, samples, scene.to_toml())?));
     }
     sinks.extend(trace.map(|trace| trace as Arc<dyn Sink>));
-    let progress = (plan.display != Display::Hidden).then(|| progress(render, &plan.workers, stop)).transpose()?;
+    let progress =
+        (plan.display != Display::Hidden).then(|| progress(render, &plan.workers, &signals.stop)).transpose()?;
     sinks.extend(progress.clone().map(|progress| progress as Arc<dyn Sink>));
 
     let ticker = progress.map(|progress| Ticker::start(plan.display, name, progress));
     let started = Mark::now();
-    let outcome = render.run(session, Arc::new(Tee::new(sinks)), stop);
+    let outcome = render.run(session, Arc::new(Tee::new(sinks)), &signals.stop);
     let ended = Mark::now();
     drop(ticker);
     let outcome = outcome?;

@@ -115,6 +115,14 @@ impl Output {
         &self.path
     }
 
+    /// Where a regular file is written until it is complete. Dropping the output removes it; whoever ends the process otherwise must.
+    pub fn temporary(&self) -> Option<&Path> {
+        match &self.target {
+            Target::Staged { staged, .. } => Some(&staged.temporary),
+            _ => None,
+        }
+    }
+
     /// Whether writing can go back to an earlier place, as some formats need.
     pub fn can_seek(&self) -> bool {
         matches!(self.target, Target::Staged { .. } | Target::Memory(_))
