@@ -79,8 +79,8 @@ pub(super) struct Area {
     pub(super) flight: Box<Flight>,
     /// The group of samples that run together first uses these as `flight` does.
     pub(super) group: Box<Flight>,
-    /// The group's x and y after one, two and three quarters of a block.
-    pub(super) quarters: Box<[[PerLane; 2]; 3]>,
+    /// The group's x and y in the middle of a block.
+    pub(super) middle: Box<[PerLane; 2]>,
     pub(super) queue: List<{ QUEUE + LANES }>,
     pub(super) finish: List<{ FINISH + LANES }>,
     /// Counts and places of samples, to be sorted.
@@ -108,8 +108,8 @@ impl Area {
                 alive: 0,
             })
         };
-        let quarters = Box::new([const { [const { PerLane::new(0.0) }; 2] }; 3]);
-        Self { flight: flight(), group: flight(), quarters, queue: List::new(), finish: List::new(), order: Vec::new() }
+        let middle = Box::new([const { PerLane::new(0.0) }; 2]);
+        Self { flight: flight(), group: flight(), middle, queue: List::new(), finish: List::new(), order: Vec::new() }
     }
 
     /// Runs `compute` with this thread's memory. What an interrupted computation left there is forgotten.

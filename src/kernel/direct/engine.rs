@@ -13,6 +13,10 @@
 //! Orbits that come back to exactly the same number never escape. They are compared with an iterate that is replaced at every power of
 //! two (Brent), every few blocks.
 //!
+//! Tried and no faster: groups that run without a test as long as their neighbour did; looks for a period that end a run of blocks
+//! only when one is found; letting periodic lanes idle to be refilled together; 8 blocks between looks (slower); keeping a group's
+//! state after each quarter of a block (slower: the stores are no longer free).
+//!
 //! In this file no closure and no iterator adapter: where the compiler leaves one as a call, it is compiled without the instruction
 //! set, and all inside becomes calls as well.
 
@@ -29,12 +33,13 @@ use fearless_simd::prelude::*;
 
 /// Iterations of a block.
 const BLOCK: u64 = 16;
-/// Iterations of a quarter of a block, and of a block at the start of a group in places where samples escape soon.
-const SHORT: u64 = BLOCK / 4;
-/// Blocks between two looks for a period in a group.
+/// Iterations of half a block. A group keeps its state there, from which exact counts are found sooner; keeping quarters as well was
+/// slower.
+const HALF: u64 = BLOCK / 2;
+/// Iterations of a block at the start of a group in places where samples escape soon.
+const SHORT: u64 = 4;
+/// Blocks between two looks for a period.
 const PERIOD_CHECK: u64 = 4;
-/// Blocks between two looks for a period in flight, where lanes run longer.
-const FLIGHT_CHECK: u64 = 8;
 /// Lanes in flight, in 48ths, that are let idle before they are refilled together.
 const WAIT: u32 = 12;
 /// Blocks between looks at the stop flag: about a millisecond.
@@ -253,45 +258,38 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             }
             if ran.escaped != 0 {
                 self.settle_group(ran);
-                self.counters.executed += SHORT * (G * Self::LEN) as u64;
+                self.counters.executed += ran.block.min(HALF) * (G * Self::LEN) as u64;
             }
         }
         self.write_group(place, left, top, columns, rows, ran.escaped);
         Ok(soon)
     }
 
-    /// Finds the exact counts of a group's escaped lanes. In a long block the states after its quarters are known.
+    /// Finds the exact counts of a group's escaped lanes.
     #[inline(always)]
     fn settle_group(&mut self, ran: Ran) {
         let simd = self.simd;
-        let more = self.splat(SHORT as f64);
+        let more = self.splat(HALF as f64);
         let done = self.splat(ran.n as f64);
         let group = &mut *self.area.group;
-        let quarters = &*self.area.quarters;
+        let [middle_x, middle_y] = &*self.area.middle;
         let mut k = 0;
         while k < G {
             let i = k * Self::LEN;
             let mut n = Vector::<S>::load(simd, &group.base.0[i..]) + done;
             if ran.block == BLOCK {
-                let mut x = Vector::load(simd, &group.x.0[i..]);
-                let mut y = Vector::load(simd, &group.y.0[i..]);
-                unroll!(3, q => {
-                    let u = Vector::load(simd, &quarters[q][0].0[i..]);
-                    let v = Vector::load(simd, &quarters[q][1].0[i..]);
-                    let within = self.scene.within(u, v);
-                    x = u.select(within, x);
-                    y = v.select(within, y);
-                    n = (n + more).select(within, n);
-                });
-                x.store(&mut group.x.0[i..]);
-                y.store(&mut group.y.0[i..]);
+                let (x, y) = (Vector::load(simd, &middle_x.0[i..]), Vector::load(simd, &middle_y.0[i..]));
+                let within = self.scene.within(x, y);
+                x.select(within, Vector::load(simd, &group.x.0[i..])).store(&mut group.x.0[i..]);
+                y.select(within, Vector::load(simd, &group.y.0[i..])).store(&mut group.y.0[i..]);
+                n = (n + more).select(within, n);
             }
             n.store(&mut group.base.0[i..]);
             k += 1;
         }
         let Flight { x, y, a, b, base, .. } = group;
         let mut batch = Batch { x: &mut x.0, y: &mut y.0, a: &a.0, b: &b.0, n: &mut base.0 };
-        Self::settle(simd, self.scene, self.smooth, &mut batch, SHORT);
+        Self::settle(simd, self.scene, self.smooth, &mut batch, ran.block.min(HALF));
     }
 
     /// Writes a group's start and parameters to its memory; returns the lanes that have a sample which is not known to be interior.
@@ -339,12 +337,10 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         let simd = self.simd;
         let zero = self.splat(0.0);
         let scene = self.scene;
-        let (group, quarters) = (&mut *self.area.group, &mut *self.area.quarters);
+        let (group, [middle_x, middle_y]) = (&mut *self.area.group, &mut *self.area.middle);
         let idle = (G * Self::LEN) as u32 / 2;
         let mut soon = shallow;
         let mut block = if shallow { SHORT } else { BLOCK };
-        let mut next_check = BLOCK * PERIOD_CHECK;
-        let mut renew = next_check;
         let Ran { mut n, mut alive, mut escaped, .. } = *ran;
         let mut x = each!(G, k => Vector::load(simd, &group.x.0[k * Self::LEN..]), zero);
         let mut y = each!(G, k => Vector::load(simd, &group.y.0[k * Self::LEN..]), zero);
@@ -352,23 +348,25 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             Vector::load(simd, &group.a.0[k * Self::LEN..]),
             Vector::load(simd, &group.b.0[k * Self::LEN..]),
         ]), [zero; 3]);
+        let first_check = BLOCK * PERIOD_CHECK;
+        let (mut next_check, mut renew) = (first_check, first_check);
         loop {
             unroll!(G, k => {
                 x[k].store(&mut group.x.0[k * Self::LEN..]);
                 y[k].store(&mut group.y.0[k * Self::LEN..]);
             });
-            let mut quarter = 0;
+            let mut rest = block;
             loop {
-                Self::iterate(scene, &mut x, &mut y, &parameters, SHORT / 2);
-                if (quarter + 1) * SHORT == block {
+                let part = rest.min(HALF);
+                Self::iterate(scene, &mut x, &mut y, &parameters, part / 2);
+                rest -= part;
+                if rest == 0 {
                     break;
                 }
-                let [saved_x, saved_y] = &mut quarters[quarter as usize];
                 unroll!(G, k => {
-                    x[k].store(&mut saved_x.0[k * Self::LEN..]);
-                    y[k].store(&mut saved_y.0[k * Self::LEN..]);
+                    x[k].store(&mut middle_x.0[k * Self::LEN..]);
+                    y[k].store(&mut middle_y.0[k * Self::LEN..]);
                 });
-                quarter += 1;
             }
             n += block;
             let masks = each!(G, k => scene.within(x[k], y[k]), MaskOf::<S>::splat(simd, false));
@@ -414,7 +412,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                     }
                 });
                 // The first time there is nothing to compare with.
-                if n > BLOCK * PERIOD_CHECK {
+                if n > first_check {
                     repeated &= alive;
                     self.counters.periodic += u64::from(repeated.count_ones());
                     alive &= !repeated;
@@ -568,13 +566,13 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             }
             let alive = self.area.flight.alive;
             let patience = if waiting == 0 { alive.count_ones() } else { WAIT * (K * Self::LEN) as u32 / 48 }.max(1);
-            let next_check = (self.area.flight.blocks / FLIGHT_CHECK + 1) * FLIGHT_CHECK;
+            let next_check = (self.area.flight.blocks / PERIOD_CHECK + 1) * PERIOD_CHECK;
             let escaped = self.blocks(patience, next_check.min(deadline));
 
             if self.area.flight.blocks >= deadline {
                 self.retire_old(max, escaped);
             }
-            if self.area.flight.blocks.is_multiple_of(FLIGHT_CHECK) {
+            if self.area.flight.blocks.is_multiple_of(PERIOD_CHECK) {
                 self.retire_periodic(escaped);
             }
             if escaped.count_ones() >= patience {
@@ -695,9 +693,9 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     #[inline(always)]
     fn retire_periodic(&mut self, escaped: u64) {
         let simd = self.simd;
+        let mut repeated = 0;
         let flight = &mut self.area.flight;
         let now = Vector::<S>::splat(simd, flight.blocks as f64);
-        let mut repeated = 0;
         unroll!(K, k => {
             let i = k * Self::LEN;
             let (x, y) = (Vector::<S>::load(simd, &flight.x.0[i..]), Vector::<S>::load(simd, &flight.y.0[i..]));
@@ -760,7 +758,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         let zero = self.splat(0.0);
         let now = self.splat(self.area.flight.blocks as f64);
         let done = self.splat((self.area.flight.blocks * BLOCK) as f64);
-        let first = self.splat((self.area.flight.blocks + FLIGHT_CHECK) as f64);
+        let first = self.splat((self.area.flight.blocks + PERIOD_CHECK) as f64);
         let nan = self.splat(f64::NAN);
         let busy = self.area.flight.alive;
         unroll!(K, k => {

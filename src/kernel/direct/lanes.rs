@@ -152,25 +152,37 @@ impl<F: Formula> Scene<F> {
     }
 
     /// Turns |z|² into the fraction, in place.
-    #[inline(always)]
+    #[inline(never)]
     fn fractions<S: Simd>(&self, simd: S, counts: &[u32], words: &mut [u32]) {
-        let mut i = 0;
-        while i < words.len() {
-            let length = Vector::<S>::LEN.min(words.len() - i);
-            let mut u = [1.0; 8];
-            let mut l = 0;
-            while l < length {
-                u[l] = f64::from(f32::from_bits(words[i + l]));
-                l += 1;
-            }
-            self.fraction.of_scaled(Vector::load(simd, &u)).store(&mut u);
-            let mut l = 0;
-            while l < length {
-                words[i + l] = if counts[i + l] == INTERIOR { 0 } else { (u[l] as f32).to_bits() };
-                l += 1;
-            }
-            i += length;
-        }
+        simd.vectorize(
+            #[inline(always)]
+            || {
+                let length = <S::u32s as SimdBase<S>>::LEN;
+                let mut whole = words.chunks_exact_mut(length);
+                let mut numbers = counts.chunks_exact(length);
+                for (words, counts) in (&mut whole).zip(&mut numbers) {
+                    self.fractions_of(simd, S::u32s::from_slice(simd, counts), words);
+                }
+                let (rest, counts) = (whole.into_remainder(), numbers.remainder());
+                let mut padded = [[INTERIOR; 16]; 2];
+                padded[0][..rest.len()].copy_from_slice(counts);
+                padded[1][..rest.len()].copy_from_slice(rest);
+                let counts = S::u32s::from_slice(simd, &padded[0][..length]);
+                self.fractions_of(simd, counts, &mut padded[1][..length]);
+                rest.copy_from_slice(&padded[1][..rest.len()]);
+            },
+        );
+    }
+
+    #[inline(always)]
+    fn fractions_of<S: Simd>(&self, simd: S, counts: S::u32s, words: &mut [u32]) {
+        let bits = S::u32s::from_slice(simd, words);
+        let (low, high) = bits.bitcast::<S::f32s>().widen();
+        let low = self.fraction.of_scaled(Vector::<S>(low)).0;
+        let high = self.fraction.of_scaled(Vector::<S>(high)).0;
+        let fractions: S::u32s = low.narrow(high).bitcast();
+        let interior = counts.simd_eq(S::u32s::splat(simd, INTERIOR));
+        interior.select(S::u32s::splat(simd, 0), fractions).store_slice(words);
     }
 }
 
