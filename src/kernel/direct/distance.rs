@@ -23,7 +23,7 @@ const D: usize = 4;
 /// Samples that are sorted at once, which bounds the memory for it.
 const CHUNK: usize = 1 << 14;
 /// Iterations between looks at the stop flag.
-const STOP_INTERVAL: u32 = 1 << 16;
+const STOP_INTERVAL: u32 = 1 << 13;
 
 /// An orbit with its derivative: z and the columns of J.
 #[derive(Clone, Copy, Debug)]
@@ -222,7 +222,7 @@ impl<F: Formula> Scene<F> {
                 }
                 n += 1;
             }
-            if most > STOP_INTERVAL && stop.is_set() {
+            if stop.is_set() {
                 return Err(Error::Stopped);
             }
         }

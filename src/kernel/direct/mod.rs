@@ -3,9 +3,13 @@
 mod area;
 mod distance;
 mod engine;
+mod exact;
+mod flight;
+mod group;
 mod lanes;
 mod reference;
 mod smooth;
+mod unroll;
 
 use super::{Counters, Isa, Kernel};
 use crate::error::{Error, Result};

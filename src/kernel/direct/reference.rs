@@ -9,8 +9,8 @@ use crate::sample::{Channels, INTERIOR};
 use crate::tile::Tile;
 use num_complex::Complex64;
 
-/// How many iterations pass between looks at the stop flag; at a nanosecond or two each, far below 20 ms.
-const STOP_INTERVAL: u64 = 1 << 20;
+/// How many iterations pass between looks at the stop flag: far below 20 ms, emulated multiply-adds included.
+const STOP_INTERVAL: u64 = 1 << 16;
 
 /// How an orbit ended.
 #[derive(Clone, Copy, Debug)]

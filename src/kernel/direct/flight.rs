@@ -1,0 +1,302 @@
+//! Vectors in flight that are kept full from the queue. See the engine for the whole.
+
+use super::area::{FINISH, Flight, QUEUE};
+use super::engine::{BLOCK, Engine, PERIOD_CHECK, STOP_CHECK};
+use super::unroll::{each, unroll};
+use crate::error::{Error, Result};
+use crate::formula::{Formula, Lanes, MaskOf, Vector};
+use fearless_simd::prelude::*;
+
+/// Lanes in flight, in 48ths, that are let idle before they are refilled together.
+const WAIT: u32 = 12;
+
+impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G> {
+    /// Runs `blocks` blocks of the inner loop on points that never escape, for measuring; returns the iterations of all lanes.
+    #[inline(always)]
+    pub(super) fn spin(&mut self, blocks: u64) -> u64 {
+        let flight = &mut *self.area.flight;
+        let mut i = 0;
+        while i < K * Self::LEN {
+            (flight.x.0[i], flight.y.0[i]) = (0.0, 0.0);
+            (flight.a.0[i], flight.b.0[i]) = (-0.11 - 0.001 * i as f64, 0.1 + 0.002 * i as f64);
+            i += 1;
+        }
+        flight.alive = Self::FLIGHT;
+        let until = flight.blocks + blocks;
+        let _ = self.blocks(u32::MAX, until);
+        blocks * BLOCK * (K * Self::LEN) as u64
+    }
+
+    /// Runs the samples of the queue in flight until it is empty; with `land`, until nothing flies any more.
+    #[inline(never)]
+    pub(super) fn fly(&mut self, land: bool) -> Result<()> {
+        self.simd.vectorize(
+            #[inline(always)]
+            || self.fly_inlined(land),
+        )
+    }
+
+    #[inline(always)]
+    fn fly_inlined(&mut self, land: bool) -> Result<()> {
+        let max = u64::from(self.scene.limits.max);
+        let mut next_stop = self.area.flight.blocks + STOP_CHECK;
+        let began = self.area.flight.blocks;
+        if self.area.flight.alive == 0 && self.area.queue.head == self.area.queue.len {
+            self.area.queue.len = 0;
+            self.area.queue.head = 0;
+            self.finish(land);
+            return Ok(());
+        }
+        self.refill(Self::FLIGHT & !self.area.flight.alive);
+        let mut deadline = self.deadline(max);
+        loop {
+            let waiting = self.area.queue.len - self.area.queue.head;
+            if waiting == 0 && (!land || self.area.flight.alive == 0) {
+                break;
+            }
+            let alive = self.area.flight.alive;
+            let patience = if waiting == 0 { alive.count_ones() } else { WAIT * (K * Self::LEN) as u32 / 48 }.max(1);
+            let next_check = (self.area.flight.blocks / PERIOD_CHECK + 1) * PERIOD_CHECK;
+            let escaped = self.blocks(patience, next_check.min(deadline));
+
+            if self.area.flight.blocks >= deadline {
+                self.retire_old(max, escaped);
+            }
+            if self.area.flight.blocks.is_multiple_of(PERIOD_CHECK) {
+                self.retire_periodic(escaped);
+            }
+            if escaped.count_ones() >= patience {
+                self.retire_escaped(escaped);
+            }
+            let free = Self::FLIGHT & !self.area.flight.alive;
+            if free != 0 && waiting != 0 {
+                self.refill(free);
+                deadline = self.deadline(max);
+            } else if self.area.flight.blocks >= deadline {
+                deadline = self.deadline(max);
+            }
+            if self.area.flight.blocks >= next_stop {
+                next_stop += STOP_CHECK;
+                if self.stop.is_set() {
+                    return Err(Error::Stopped);
+                }
+            }
+        }
+        (self.area.queue.head, self.area.queue.len) = (0, 0);
+        self.counters.executed += (self.area.flight.blocks - began) * BLOCK * (K * Self::LEN) as u64;
+        self.finish(land);
+        Ok(())
+    }
+
+    /// Runs blocks until `patience` lanes have escaped or `until` blocks have been run; returns the escaped lanes.
+    #[inline(always)]
+    fn blocks(&mut self, patience: u32, until: u64) -> u64 {
+        let simd = self.simd;
+        let zero = self.splat(0.0);
+        let radius = self.splat(self.scene.limit());
+        let back = self.splat(BLOCK as f64);
+        let flight: &mut Flight = &mut self.area.flight;
+        let mut x = each!(K, k => Vector::load(simd, &flight.x.0[k * Self::LEN..]), zero);
+        let mut y = each!(K, k => Vector::load(simd, &flight.y.0[k * Self::LEN..]), zero);
+        let parameters = each!(K, k => self.scene.formula.parameters([
+            Vector::load(simd, &flight.a.0[k * Self::LEN..]),
+            Vector::load(simd, &flight.b.0[k * Self::LEN..]),
+        ]), [zero; 3]);
+        let alive = flight.alive;
+        let mut blocks = flight.blocks;
+        let mut escaped;
+        loop {
+            unroll!(K, k => {
+                x[k].store(&mut flight.saved_x.0[k * Self::LEN..]);
+                y[k].store(&mut flight.saved_y.0[k * Self::LEN..]);
+            });
+            let mut i = 0;
+            while i < BLOCK / 2 {
+                unroll!(K, k => {
+                    [x[k], y[k]] = self.scene.formula.step2([x[k], y[k]], parameters[k]);
+                });
+                i += 1;
+            }
+            blocks += 1;
+            let mut within = 0;
+            unroll!(K, k => {
+                within = within << Self::LEN | y[K - 1 - k].mul_add(y[K - 1 - k], x[K - 1 - k] * x[K - 1 - k]).at_most(radius).to_bitmask();
+            });
+            escaped = 0;
+            if within != Self::FLIGHT {
+                unroll!(K, k => {
+                    let i = k * Self::LEN;
+                    let mask = MaskOf::<S>::from_bitmask(simd, within >> i & Self::FULL);
+                    let base = Vector::<S>::load(simd, &flight.base.0[i..]);
+                    x[k] = x[k].select(mask, Vector::load(simd, &flight.saved_x.0[i..]));
+                    y[k] = y[k].select(mask, Vector::load(simd, &flight.saved_y.0[i..]));
+                    base.select(mask, base - back).store(&mut flight.base.0[i..]);
+                });
+                escaped = alive & !within;
+                if escaped.count_ones() >= patience {
+                    break;
+                }
+            }
+            if blocks >= until {
+                break;
+            }
+        }
+        unroll!(K, k => {
+            x[k].store(&mut flight.x.0[k * Self::LEN..]);
+            y[k].store(&mut flight.y.0[k * Self::LEN..]);
+        });
+        flight.blocks = blocks;
+        escaped
+    }
+
+    /// The number of blocks at which the first lane reaches `max` iterations.
+    #[inline(always)]
+    fn deadline(&self, max: u64) -> u64 {
+        let mut largest = self.splat(f64::MIN);
+        unroll!(K, k => {
+            let base = Vector::load(self.simd, &self.area.flight.base.0[k * Self::LEN..]);
+            let base = base.select(self.mask(self.area.flight.alive >> (k * Self::LEN)), largest);
+            largest = Vector(largest.0.max(base.0));
+        });
+        if self.area.flight.alive == 0 {
+            return u64::MAX;
+        }
+        let largest = largest.0.reduce_max();
+        ((max as i64 - largest as i64).max(0) as u64).div_ceil(BLOCK)
+    }
+
+    /// Ends the lanes that have reached `max` iterations within the radius; they were written as interior before.
+    #[inline(always)]
+    fn retire_old(&mut self, max: u64, escaped: u64) {
+        let flight = &mut self.area.flight;
+        let left = Vector::<S>::splat(self.simd, max as f64 - (flight.blocks * BLOCK) as f64);
+        let mut old = 0;
+        unroll!(K, k => {
+            let i = k * Self::LEN;
+            old |= left.at_most(Vector::load(self.simd, &flight.base.0[i..])).to_bitmask() << i;
+        });
+        old &= flight.alive & !escaped;
+        flight.alive &= !old;
+    }
+
+    /// Ends the lanes that are where they were before.
+    #[inline(always)]
+    fn retire_periodic(&mut self, escaped: u64) {
+        let simd = self.simd;
+        let mut repeated = 0;
+        let flight = &mut self.area.flight;
+        let now = Vector::<S>::splat(simd, flight.blocks as f64);
+        unroll!(K, k => {
+            let i = k * Self::LEN;
+            let (x, y) = (Vector::<S>::load(simd, &flight.x.0[i..]), Vector::<S>::load(simd, &flight.y.0[i..]));
+            let seen_x = Vector::<S>::load(simd, &flight.seen_x.0[i..]);
+            let seen_y = Vector::<S>::load(simd, &flight.seen_y.0[i..]);
+            repeated |= (x.0.simd_eq(seen_x.0) & y.0.simd_eq(seen_y.0)).to_bitmask() << i;
+            let renew = Vector::<S>::load(simd, &flight.renew.0[i..]);
+            let due = renew.at_most(now);
+            x.select(due, seen_x).store(&mut flight.seen_x.0[i..]);
+            y.select(due, seen_y).store(&mut flight.seen_y.0[i..]);
+            let birth = Vector::<S>::load(simd, &flight.birth.0[i..]);
+            (now + now - birth).select(due, renew).store(&mut flight.renew.0[i..]);
+        });
+        repeated &= flight.alive & !escaped;
+        flight.alive &= !repeated;
+        self.counters.periodic += u64::from(repeated.count_ones());
+    }
+
+    /// Moves escaped lanes to the list of those that wait for their exact count.
+    #[inline(always)]
+    fn retire_escaped(&mut self, escaped: u64) {
+        let simd = self.simd;
+        let done = self.splat((self.area.flight.blocks * BLOCK) as f64);
+        unroll!(K, k => {
+            let i = k * Self::LEN;
+            let bits = escaped >> i & Self::FULL;
+            if bits != 0 {
+                let mask = self.mask(bits);
+                let (flight, finish) = (&self.area.flight, &mut self.area.finish);
+                let j = finish.len;
+                assert!(j <= FINISH);
+                let n = Vector::<S>::load(simd, &flight.base.0[i..]) + done;
+                Vector::<S>(Vector::<S>::load(simd, &flight.x.0[i..]).0.compress(mask)).store(&mut finish.x[j..]);
+                Vector::<S>(Vector::<S>::load(simd, &flight.y.0[i..]).0.compress(mask)).store(&mut finish.y[j..]);
+                Vector::<S>(Vector::<S>::load(simd, &flight.a.0[i..]).0.compress(mask)).store(&mut finish.a[j..]);
+                Vector::<S>(Vector::<S>::load(simd, &flight.b.0[i..]).0.compress(mask)).store(&mut finish.b[j..]);
+                Vector::<S>(Vector::<S>::load(simd, &flight.id.0[i..]).0.compress(mask)).store(&mut finish.id[j..]);
+                Vector::<S>(n.0.compress(mask)).store(&mut finish.n[j..]);
+                finish.len = j + bits.count_ones() as usize;
+            }
+        });
+        self.area.flight.alive &= !escaped;
+        if self.area.finish.len >= G * Self::LEN {
+            self.finish(false);
+        }
+    }
+
+    /// Gives the lanes of `free` samples from the queue while there are any; the others are put to rest.
+    #[inline(never)]
+    fn refill(&mut self, free: u64) {
+        self.simd.vectorize(
+            #[inline(always)]
+            || self.refill_inlined(free),
+        );
+    }
+
+    #[inline(always)]
+    fn refill_inlined(&mut self, free: u64) {
+        let simd = self.simd;
+        let zero = self.splat(0.0);
+        let now = self.splat(self.area.flight.blocks as f64);
+        let done = self.splat((self.area.flight.blocks * BLOCK) as f64);
+        let first = self.splat((self.area.flight.blocks + PERIOD_CHECK) as f64);
+        let nan = self.splat(f64::NAN);
+        let busy = self.area.flight.alive;
+        unroll!(K, k => {
+            let i = k * Self::LEN;
+            let bits = free >> i & Self::FULL;
+            if bits != 0 {
+                let (flight, queue) = (&mut self.area.flight, &mut self.area.queue);
+                let waiting = queue.len - queue.head;
+                let mut taken = bits;
+                while taken.count_ones() as usize > waiting {
+                    taken &= taken - 1;
+                }
+                let count = taken.count_ones() as usize;
+                let j = queue.head;
+                assert!(j <= QUEUE);
+                let mask = MaskOf::<S>::from_bitmask(simd, taken);
+                let keep = MaskOf::<S>::from_bitmask(simd, busy >> i & Self::FULL);
+                macro_rules! take {
+                    ($from:ident, $to:ident) => {
+                        let old = Vector::<S>::load(simd, &flight.$to.0[i..]).select(keep, zero);
+                        let new = Vector::<S>::load(simd, &queue.$from[j..]);
+                        Vector::<S>(new.0.expand_merge(mask, old.0)).store(&mut flight.$to.0[i..]);
+                    };
+                }
+                take!(x, x);
+                take!(y, y);
+                take!(a, a);
+                take!(b, b);
+                take!(id, id);
+                let old = Vector::<S>::load(simd, &flight.base.0[i..]);
+                let new = Vector::<S>::load(simd, &queue.n[j..]) - done;
+                Vector::<S>(new.0.expand_merge(mask, old.0)).store(&mut flight.base.0[i..]);
+                let fresh = MaskOf::<S>::from_bitmask(simd, bits);
+                macro_rules! set {
+                    ($value:expr, $to:ident) => {
+                        let old = Vector::<S>::load(simd, &flight.$to.0[i..]);
+                        $value.select(fresh, old).store(&mut flight.$to.0[i..]);
+                    };
+                }
+                set!(now, birth);
+                set!(first, renew);
+                set!(nan, seen_x);
+                queue.head = j + count;
+                flight.alive |= taken << i;
+                if busy != 0 {
+                    self.counters.refills += count as u64;
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,313 @@
+//! Groups of neighbours that run together first. See the engine for the whole.
+
+use super::area::{Flight, QUEUE};
+use super::engine::{BLOCK, Engine, PERIOD_CHECK, Place, STOP_CHECK, same};
+use super::exact::Batch;
+use super::unroll::{each, unroll};
+use crate::error::{Error, Result};
+use crate::formula::{Formula, Lanes, MaskOf, Vector};
+use crate::sample::INTERIOR;
+use fearless_simd::prelude::*;
+
+/// Iterations of half a block. A group keeps its state there, from which exact counts are found sooner; keeping quarters as well was
+/// slower.
+const HALF: u64 = BLOCK / 2;
+/// Iterations of a block at the start of a group in places where samples escape soon.
+const SHORT: u64 = 4;
+const COUNTING: [f64; 8] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
+
+/// How a group's common run ended.
+#[derive(Clone, Copy)]
+struct Ran {
+    /// Iterations.
+    n: u64,
+    /// The length of the last block.
+    block: u64,
+    /// Lanes that have not ended.
+    alive: u64,
+    /// Lanes that have escaped.
+    escaped: u64,
+}
+
+impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G> {
+    /// Runs the group of samples whose first is (left, top) of the tile. `shallow` says that samples may escape soon; the result says
+    /// so of this group.
+    #[inline(always)]
+    pub(super) fn group(&mut self, place: Place, left: usize, top: usize, shallow: bool) -> Result<bool> {
+        let columns = Self::LEN.min(place.tile.width as usize - left);
+        let rows = G.min(place.tile.height as usize - top);
+        let mut ran = Ran { n: 0, block: BLOCK, alive: self.locate(place, left, top, columns, rows), escaped: 0 };
+        let mut soon = shallow;
+        if ran.alive != 0 {
+            let max = u64::from(self.scene.limits.max);
+            soon = self.run_group(&mut ran, shallow, max)?;
+            self.counters.executed += ran.n * (G * Self::LEN) as u64;
+            // Those that have not ended go on in flight.
+            if ran.n < max && ran.alive != 0 {
+                self.enqueue(place, left, top, ran);
+            }
+            if ran.escaped != 0 {
+                self.settle_group(ran);
+                self.counters.executed += ran.block.min(HALF) * (G * Self::LEN) as u64;
+            }
+        }
+        self.write_group(place, left, top, columns, rows, ran.escaped);
+        Ok(soon)
+    }
+
+    /// Finds the exact counts of a group's escaped lanes.
+    #[inline(always)]
+    fn settle_group(&mut self, ran: Ran) {
+        let simd = self.simd;
+        let more = self.splat(HALF as f64);
+        let done = self.splat(ran.n as f64);
+        let group = &mut *self.area.group;
+        let [middle_x, middle_y] = &*self.area.middle;
+        let mut k = 0;
+        while k < G {
+            let i = k * Self::LEN;
+            let mut n = Vector::<S>::load(simd, &group.base.0[i..]) + done;
+            if ran.block == BLOCK {
+                let (x, y) = (Vector::load(simd, &middle_x.0[i..]), Vector::load(simd, &middle_y.0[i..]));
+                let within = self.scene.within(x, y);
+                x.select(within, Vector::load(simd, &group.x.0[i..])).store(&mut group.x.0[i..]);
+                y.select(within, Vector::load(simd, &group.y.0[i..])).store(&mut group.y.0[i..]);
+                n = (n + more).select(within, n);
+            }
+            n.store(&mut group.base.0[i..]);
+            k += 1;
+        }
+        let Flight { x, y, a, b, base, .. } = group;
+        let mut batch = Batch { x: &mut x.0, y: &mut y.0, a: &a.0, b: &b.0, n: &mut base.0 };
+        Self::settle(simd, self.scene, self.smooth, &mut batch, ran.block.min(HALF));
+    }
+
+    /// Writes a group's start and parameters to its memory; returns the lanes that have a sample which is not known to be interior.
+    #[inline(always)]
+    fn locate(&mut self, place: Place, left: usize, top: usize, columns: usize, rows: usize) -> u64 {
+        let zero = self.splat(0.0);
+        let row_bits = (1 << columns) - 1;
+        let (mut valid, mut cardioids, mut bulbs) = (0, 0, 0);
+        let mut k = 0;
+        while k < G {
+            let i = k * Self::LEN;
+            let (column, row) = (place.tile.x as usize + left, place.tile.y as usize + top + k.min(rows - 1));
+            let point = self.scene.points(self.simd, column, row, columns);
+            if k < rows {
+                valid |= row_bits << i;
+            }
+            if place.interior
+                && let Some(interior) = self.scene.formula.interior(point)
+            {
+                cardioids |= interior.cardioid.to_bitmask() << i;
+                bulbs |= interior.bulb.to_bitmask() << i;
+            }
+            let (z, c) = match self.scene.julia {
+                None => ([zero, zero], point),
+                Some(c) => (point, [self.splat(c.re), self.splat(c.im)]),
+            };
+            let group = &mut *self.area.group;
+            z[0].store(&mut group.x.0[i..]);
+            z[1].store(&mut group.y.0[i..]);
+            c[0].store(&mut group.a.0[i..]);
+            c[1].store(&mut group.b.0[i..]);
+            zero.store(&mut group.base.0[i..]);
+            k += 1;
+        }
+        cardioids &= valid;
+        bulbs &= valid & !cardioids;
+        self.counters.cardioid += u64::from(cardioids.count_ones());
+        self.counters.bulb += u64::from(bulbs.count_ones());
+        valid & !cardioids & !bulbs
+    }
+
+    /// Runs a group until half of its lanes are idle or it is at its end.
+    #[inline(always)]
+    fn run_group(&mut self, ran: &mut Ran, shallow: bool, max: u64) -> Result<bool> {
+        let simd = self.simd;
+        let zero = self.splat(0.0);
+        let scene = self.scene;
+        let (group, [middle_x, middle_y]) = (&mut *self.area.group, &mut *self.area.middle);
+        let idle = (G * Self::LEN) as u32 / 2;
+        let mut soon = shallow;
+        let mut block = if shallow { SHORT } else { BLOCK };
+        let Ran { mut n, mut alive, mut escaped, .. } = *ran;
+        let mut x = each!(G, k => Vector::load(simd, &group.x.0[k * Self::LEN..]), zero);
+        let mut y = each!(G, k => Vector::load(simd, &group.y.0[k * Self::LEN..]), zero);
+        let parameters = each!(G, k => scene.formula.parameters([
+            Vector::load(simd, &group.a.0[k * Self::LEN..]),
+            Vector::load(simd, &group.b.0[k * Self::LEN..]),
+        ]), [zero; 3]);
+        let first_check = BLOCK * PERIOD_CHECK;
+        let (mut next_check, mut renew) = (first_check, first_check);
+        loop {
+            unroll!(G, k => {
+                x[k].store(&mut group.x.0[k * Self::LEN..]);
+                y[k].store(&mut group.y.0[k * Self::LEN..]);
+            });
+            let mut rest = block;
+            loop {
+                let part = rest.min(HALF);
+                Self::iterate(scene, &mut x, &mut y, &parameters, part / 2);
+                rest -= part;
+                if rest == 0 {
+                    break;
+                }
+                unroll!(G, k => {
+                    x[k].store(&mut middle_x.0[k * Self::LEN..]);
+                    y[k].store(&mut middle_y.0[k * Self::LEN..]);
+                });
+            }
+            n += block;
+            let masks = each!(G, k => scene.within(x[k], y[k]), MaskOf::<S>::splat(simd, false));
+            let mut within = 0;
+            unroll!(G, k => {
+                within = within << Self::LEN | masks[G - 1 - k].to_bitmask();
+            });
+            if within != Self::GROUP {
+                let back = Vector::<S>::splat(simd, block as f64);
+                unroll!(G, k => {
+                    let i = k * Self::LEN;
+                    let mask = masks[k];
+                    let base = Vector::<S>::load(simd, &group.base.0[i..]);
+                    x[k] = x[k].select(mask, Vector::load(simd, &group.x.0[i..]));
+                    y[k] = y[k].select(mask, Vector::load(simd, &group.y.0[i..]));
+                    base.select(mask, base - back).store(&mut group.base.0[i..]);
+                });
+                escaped |= alive & !within;
+                alive &= within;
+            }
+            if n >= max || alive == 0 {
+                break;
+            }
+            if n >= BLOCK {
+                if alive.count_ones() <= idle {
+                    break;
+                }
+                if n == BLOCK {
+                    soon = escaped != 0;
+                }
+                block = BLOCK;
+            }
+            if n >= next_check {
+                next_check += BLOCK * PERIOD_CHECK;
+                let mut repeated = 0;
+                unroll!(G, k => {
+                    let i = k * Self::LEN;
+                    let seen = [&group.seen_x.0[i..], &group.seen_y.0[i..]];
+                    repeated |= same(simd, [x[k], y[k]], seen) << i;
+                    if n == renew {
+                        x[k].store(&mut group.seen_x.0[i..]);
+                        y[k].store(&mut group.seen_y.0[i..]);
+                    }
+                });
+                // The first time there is nothing to compare with.
+                if n > first_check {
+                    repeated &= alive;
+                    self.counters.periodic += u64::from(repeated.count_ones());
+                    alive &= !repeated;
+                    if alive.count_ones() <= idle {
+                        break;
+                    }
+                }
+                if n == renew {
+                    renew *= 2;
+                }
+                if n.is_multiple_of(STOP_CHECK * BLOCK) && self.stop.is_set() {
+                    return Err(Error::Stopped);
+                }
+            }
+        }
+        if n <= BLOCK {
+            soon = escaped != 0;
+        }
+        unroll!(G, k => {
+            x[k].store(&mut group.x.0[k * Self::LEN..]);
+            y[k].store(&mut group.y.0[k * Self::LEN..]);
+        });
+        *ran = Ran { n, block, alive, escaped };
+        Ok(soon)
+    }
+
+    /// Writes the counts of a group; those that are not in `escaped` become interior.
+    #[inline(always)]
+    fn write_group(&mut self, place: Place, left: usize, top: usize, columns: usize, rows: usize, escaped: u64) {
+        let (simd, max) = (self.simd, self.splat(f64::from(self.scene.limits.max)));
+        let interior = self.splat(f64::from(INTERIOR));
+        // An integer below 2⁵² added to this lies in the low bits.
+        let integer = self.splat((1_u64 << 52) as f64);
+        let mut k = 0;
+        while k < rows {
+            let i = k * Self::LEN;
+            let first = place.first + (top + k) * place.tile.width as usize + left;
+            let count = Vector::<S>::load(simd, &self.area.group.base.0[i..]);
+            let count = count.select(self.mask(escaped >> i) & count.at_most(max), interior);
+            let mut bits = [0.0; 8];
+            (count + integer).store(&mut bits);
+            let words = &mut self.words[first..first + columns];
+            if columns == Self::LEN {
+                let mut l = 0;
+                while l < Self::LEN {
+                    words[l] = bits[l].to_bits() as u32;
+                    l += 1;
+                }
+            } else {
+                let mut l = 0;
+                while l < columns {
+                    words[l] = bits[l].to_bits() as u32;
+                    l += 1;
+                }
+            }
+            if self.smooth {
+                let squares = &self.area.group.x.0[i..i + columns];
+                let words = &mut self.words[first + self.fractions..first + self.fractions + columns];
+                let mut l = 0;
+                while l < columns {
+                    words[l] = (squares[l] as f32).to_bits();
+                    l += 1;
+                }
+            }
+            k += 1;
+        }
+    }
+
+    /// Appends the lanes of a group that are alive to the queue.
+    #[inline(never)]
+    fn enqueue(&mut self, place: Place, left: usize, top: usize, ran: Ran) {
+        self.simd.vectorize(
+            #[inline(always)]
+            || self.enqueue_inlined(place, left, top, ran),
+        );
+    }
+
+    #[inline(always)]
+    fn enqueue_inlined(&mut self, place: Place, left: usize, top: usize, ran: Ran) {
+        let simd = self.simd;
+        let (group, queue) = (&*self.area.group, &mut self.area.queue);
+        let done = Vector::<S>::splat(simd, ran.n as f64);
+        let counting = Vector::load(simd, &COUNTING);
+        let mut k = 0;
+        while k < G {
+            let i = k * Self::LEN;
+            let bits = ran.alive >> i & Self::FULL;
+            let mask = MaskOf::<S>::from_bitmask(simd, bits);
+            let j = queue.len;
+            assert!(j <= QUEUE);
+            macro_rules! put {
+                ($value:expr, $to:ident) => {
+                    let value: Vector<S> = $value;
+                    Vector::<S>(value.0.compress(mask)).store(&mut queue.$to[j..]);
+                };
+            }
+            let first = place.first + (top + k) * place.tile.width as usize + left;
+            put!(Vector::load(simd, &group.x.0[i..]), x);
+            put!(Vector::load(simd, &group.y.0[i..]), y);
+            put!(Vector::load(simd, &group.a.0[i..]), a);
+            put!(Vector::load(simd, &group.b.0[i..]), b);
+            put!(Vector::splat(simd, first as f64) + counting, id);
+            put!(done, n);
+            queue.len = j + bits.count_ones() as usize;
+            k += 1;
+        }
+    }
+}
