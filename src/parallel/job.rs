@@ -40,10 +40,35 @@ pub struct Job {
 #[derive(Debug, Default)]
 pub struct Worker {
     report: WorkerReport,
-    bytes: Vec<u64>,
-    costs: Vec<u64>,
-    /// Whether the claim is computed and the sink's turn has come, so that a panic is the sink's.
-    in_sink: bool,
+    finished: Finished,
+}
+
+/// A claim that was computed and not yet handed on: what travels from a worker to a collector. Its memory can be used again.
+#[derive(Debug, Default)]
+pub struct Finished {
+    /// The pieces.
+    pub range: Range<usize>,
+    /// Their results one after the other, in whole words so that sinks can read them as numbers.
+    pub words: Vec<u64>,
+    /// How many bytes of `words` are results.
+    pub len: usize,
+    /// What each piece was worth, in the work's own unit.
+    pub costs: Vec<u64>,
+    /// What was really executed, in the same unit.
+    pub executed: u64,
+    /// Who computed it.
+    pub worker: usize,
+    /// When its computation began, since the start of the run.
+    pub began: Duration,
+    /// When its computation ended. Both are zero when the run takes no times.
+    pub ended: Duration,
+}
+
+impl Finished {
+    /// The results of all pieces.
+    pub fn bytes(&self) -> &[u8] {
+        &bytemuck::cast_slice(&self.words)[..self.len]
+    }
 }
 
 impl Worker {
@@ -117,90 +142,132 @@ impl Job {
         self.stop.is_set()
     }
 
-    /// Computes `range` as `worker` and hands the results to the sink. `Break` means that the run is over.
+    /// Computes `range` as `worker` and hands the results to the sink, claim by claim. `Break` means that the run is over.
     #[inline]
     pub fn execute(&self, worker: &mut Worker, mut range: Range<usize>) -> ControlFlow<()> {
         while !range.is_empty() {
-            if self.is_over() {
-                return ControlFlow::Break(());
-            }
-            let (claim, bytes) = self.first_claim(range.clone());
+            let claim = self.first_claim(range.clone());
             range.start = claim.end;
-            match catch(|| self.compute(worker, claim.clone(), bytes)) {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return self.fail(error),
-                Err(message) => return self.panicked(worker, claim, message),
-            }
+            let Worker { report, finished } = worker;
+            self.compute_as(report, claim, finished)?;
+            let (outcome, waited) = self.hand_on(&self.done(finished));
+            report.busy += (self.now() - finished.ended).saturating_sub(waited);
+            outcome?;
         }
         ControlFlow::Continue(())
     }
 
-    /// The first pieces of `range` that make a claim, and how many bytes they produce.
+    /// The first pieces of `range` that are well computed at once: at least one, and as many as stay in a processor's cache.
     #[inline]
-    fn first_claim(&self, range: Range<usize>) -> (Range<usize>, usize) {
+    pub fn first_claim(&self, range: Range<usize>) -> Range<usize> {
         let start = range.start;
         let mut bytes = 0;
         for index in range.clone().take(CLAIM_PIECES) {
-            let with = bytes + self.work.piece_len(index);
-            if with > CLAIM_BYTES && index > start {
-                return (start..index, bytes);
+            bytes += self.work.piece_len(index);
+            if bytes > CLAIM_BYTES && index > start {
+                return start..index;
             }
-            bytes = with;
         }
-        (start..range.end.min(start + CLAIM_PIECES), bytes)
+        start..range.end.min(start + CLAIM_PIECES)
+    }
+
+    /// Computes `claim` as `worker` into `finished`, whose memory is used again. `Break` means that the run is over; then
+    /// `finished` says nothing.
+    ///
+    /// A backend whose workers hand on their own results calls [`Job::execute`] instead.
+    #[inline]
+    pub fn compute(&self, worker: &mut Worker, claim: Range<usize>, finished: &mut Finished) -> ControlFlow<()> {
+        self.compute_as(&mut worker.report, claim, finished)
     }
 
     #[inline]
-    fn compute(&self, worker: &mut Worker, range: Range<usize>, len: usize) -> Result<()> {
-        let pieces = range.len();
-        worker.in_sink = false;
-        if worker.bytes.len() * 8 < len {
-            worker.bytes.resize(len.div_ceil(8), 0);
+    fn compute_as(&self, report: &mut WorkerReport, claim: Range<usize>, finished: &mut Finished) -> ControlFlow<()> {
+        if self.is_over() {
+            return ControlFlow::Break(());
         }
-        worker.costs.clear();
-        worker.costs.resize(pieces, 0);
-        let bytes = &mut bytemuck::cast_slice_mut(&mut worker.bytes)[..len];
-
-        let began = self.now();
-        let mut claim = Claim::new(range.clone(), bytes, &mut worker.costs);
-        self.work.compute(&self.prepared, &mut claim, &self.stop)?;
-        let executed = claim.executed();
-        let ended = self.now();
-
-        let report = &mut worker.report;
-        report.pieces += pieces;
+        match catch(|| self.try_compute(claim.clone(), finished)) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return self.fail(error),
+            Err(message) => return self.panicked(report.index, claim, message),
+        }
+        finished.worker = report.index;
+        report.pieces += finished.range.len();
         report.claims += 1;
-        report.executed += executed;
-        report.useful += worker.costs.iter().sum::<u64>();
-        worker.in_sink = true;
-        let done = Done {
-            work: &*self.work,
-            range,
-            bytes,
-            costs: &worker.costs,
-            executed,
-            worker: report.index,
-            began,
-            ended,
-            waited: Cell::default(),
-        };
-        let outcome = self.sink.done(&done);
-        report.busy += (self.now() - began).saturating_sub(done.waited.get());
-        outcome
+        report.executed += finished.executed;
+        report.useful += finished.costs.iter().sum::<u64>();
+        report.busy += finished.ended - finished.began;
+        ControlFlow::Continue(())
     }
 
     #[inline]
-    fn now(&self) -> Duration {
+    fn try_compute(&self, range: Range<usize>, finished: &mut Finished) -> Result<()> {
+        let Finished { words, costs, .. } = finished;
+        let len = range.clone().map(|index| self.work.piece_len(index)).sum();
+        if words.len() * 8 < len {
+            words.resize(len.div_ceil(8), 0);
+        }
+        costs.clear();
+        costs.resize(range.len(), 0);
+        let began = self.now();
+        let mut claim = Claim::new(range.clone(), &mut bytemuck::cast_slice_mut(words)[..len], costs);
+        self.work.compute(&self.prepared, &mut claim, &self.stop)?;
+        finished.executed = claim.executed();
+        (finished.range, finished.len, finished.began, finished.ended) = (range, len, began, self.now());
+        Ok(())
+    }
+
+    /// A finished claim as the sink is told of it.
+    #[inline]
+    pub fn done<'a>(&'a self, finished: &'a Finished) -> Done<'a> {
+        Done {
+            work: &*self.work,
+            range: finished.range.clone(),
+            bytes: finished.bytes(),
+            costs: &finished.costs,
+            executed: finished.executed,
+            worker: finished.worker,
+            began: finished.began,
+            ended: finished.ended,
+            waited: Cell::default(),
+        }
+    }
+
+    /// Gives the sink a finished claim, and says how long the sink only waited. `Break` means that the run is over.
+    #[inline]
+    pub fn hand_on(&self, done: &Done<'_>) -> (ControlFlow<()>, Duration) {
+        let outcome = match catch(|| self.sink.done(done)) {
+            Ok(Ok(())) => ControlFlow::Continue(()),
+            Ok(Err(error)) => self.fail(error),
+            Err(message) => self.fail(Error::Panicked {
+                piece: self.name(done.range.start),
+                worker: done.worker,
+                message: format!("{message} (in the sink, which was given its result)"),
+            }),
+        };
+        (outcome, done.waited.get())
+    }
+
+    /// What is prepared for all pieces of the work.
+    pub fn prepared(&self) -> &Prepared {
+        &self.prepared
+    }
+
+    /// The work.
+    pub fn work(&self) -> &dyn Work {
+        &*self.work
+    }
+
+    /// The time since the start of the run; zero when the run takes no times.
+    #[inline]
+    pub fn now(&self) -> Duration {
         if self.timed { self.began.elapsed() } else { Duration::ZERO }
     }
 
     /// Ends the run with what is known of a panic. Which piece it was is found by computing them again one by one: a piece's
     /// result depends on its index only, and so does its panic, but for a fault of the kernel between pieces.
     #[cold]
-    fn panicked(&self, worker: &mut Worker, range: Range<usize>, message: String) -> ControlFlow<()> {
+    fn panicked(&self, worker: usize, range: Range<usize>, message: String) -> ControlFlow<()> {
         self.stop.set();
-        let name = |index| catch(|| self.work.describe(index)).unwrap_or_else(|_| format!("piece {index}"));
-        let in_sink = worker.in_sink;
         let again = |index| {
             let len = self.work.piece_len(index);
             let (mut bytes, mut costs) = (vec![0; len], [0]);
@@ -209,16 +276,18 @@ impl Job {
         };
         let at_fault = || range.clone().find_map(|index| Some((index, catch(|| again(index).is_ok()).err()?)));
         let single = range.len() == 1;
-        let (piece, message) = if in_sink {
-            (name(range.start), format!("{message} (in the sink, which was given its result)"))
-        } else if single {
-            (name(range.start), message)
+        let (piece, message) = if single {
+            (self.name(range.start), message)
         } else if let Some((index, message)) = at_fault() {
-            (name(index), message)
+            (self.name(index), message)
         } else {
-            (format!("{} pieces from {} on", range.len(), name(range.start)), message)
+            (format!("{} pieces from {} on", range.len(), self.name(range.start)), message)
         };
-        self.fail(Error::Panicked { piece, worker: worker.index(), message })
+        self.fail(Error::Panicked { piece, worker, message })
+    }
+
+    fn name(&self, index: usize) -> String {
+        catch(|| self.work.describe(index)).unwrap_or_else(|_| format!("piece {index}"))
     }
 
     /// Ends the run because a worker panicked outside of any piece, which is a fault of its backend.

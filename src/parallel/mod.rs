@@ -15,7 +15,7 @@ mod work;
 pub use claims::{Claims, Loop};
 pub use environment::{Binding, MAX_WORKERS, worker_count};
 pub(crate) use environment::{Environment, binding_in, process, worker_count_in};
-pub use job::{Job, Worker};
+pub use job::{Finished, Job, Worker};
 pub use report::{Report, WorkerReport};
 pub use schedule::{Kind, Order, Schedule};
 pub use sink::{Discard, Done, Piece, RunInfo, Sink, Tee};
