@@ -5,7 +5,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use support::Scratch;
 
 /// A wrong use of the program.
@@ -334,6 +334,48 @@ fn wrong_scenes() {
 #[test]
 fn wrong_files() {
     check("files", files());
+}
+
+/// The same command by someone whom permissions bind: root loses its right to pass over them.
+#[cfg(target_os = "linux")]
+fn bound_by_permissions(command: &Command) -> Command {
+    if !rustix::process::geteuid().is_root() {
+        let mut same = Command::new(command.get_program());
+        same.args(command.get_args());
+        return same;
+    }
+    let mut bound = Command::new("setpriv");
+    bound.arg("--bounding-set=-dac_override,-dac_read_search").arg(command.get_program()).args(command.get_args());
+    bound
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn files_without_permission() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = Scratch::new("permission");
+    let allow = |path: &str, mode| {
+        std::fs::set_permissions(scratch.join(path), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    std::fs::write(scratch.join("secret.toml"), "").unwrap();
+    std::fs::write(scratch.join("points"), "1,1\n").unwrap();
+    std::fs::create_dir(scratch.join("locked")).unwrap();
+    allow("secret.toml", 0);
+    allow("points", 0);
+    allow("locked", 0o500);
+    for (arguments, mentions) in [
+        ("info secret.toml", ["secret.toml", "ermission"]),
+        ("render secret.toml -o x.png", ["secret.toml", "ermission"]),
+        ("probe whole @points", ["points", "ermission"]),
+        ("render --size 9x9 -o locked/x.png", ["locked/x.png", "ermission"]),
+        ("render --size 9x9 -o x.png --trace locked/x.json", ["locked/x.json", "ermission"]),
+    ] {
+        let command = scratch.program(arguments.split_whitespace());
+        let output = bound_by_permissions(&command).current_dir(&*scratch).output().unwrap();
+        assert_eq!(fault(&failure(arguments, &mentions), &output), None);
+        assert!(!scratch.join("x.png").exists());
+    }
+    allow("locked", 0o700);
 }
 
 #[test]
