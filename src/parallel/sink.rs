@@ -30,6 +30,15 @@ pub trait Sink: Send + Sync {
         Ok(())
     }
 
+    /// Called like [`Sink::done`] for what an earlier run computed and a record file kept. It was computed by nobody of this run:
+    /// worker and times say nothing.
+    ///
+    /// # Errors
+    /// When the results cannot be taken.
+    fn kept(&self, done: &Done<'_>) -> Result<()> {
+        self.done(done)
+    }
+
     /// Called once after the last piece of a complete run, not when a run failed or was stopped.
     ///
     /// # Errors
@@ -126,6 +135,10 @@ impl Sink for Tee {
 
     fn done(&self, done: &Done<'_>) -> Result<()> {
         self.0.iter().try_for_each(|sink| sink.done(done))
+    }
+
+    fn kept(&self, done: &Done<'_>) -> Result<()> {
+        self.0.iter().try_for_each(|sink| sink.kept(done))
     }
 
     fn finish(&self, report: &Report) -> Result<()> {
