@@ -1,11 +1,13 @@
 //! Scene + backend + sinks → picture: the front door of the library.
 
+mod keep;
+
 use crate::backend::{self, Session};
 use crate::colour::{Colourer, Depth};
 use crate::error::{Error, Result};
 use crate::formula::Formula;
 use crate::kernel::{Counters, Isa, Kernel, choose};
-use crate::parallel::{Claim, Prepared, Recipe, Report, Sink, Stop, Work};
+use crate::parallel::{Claim, Pieces, Prepared, Recipe, Report, Sink, Stop, Work};
 use crate::sample::Channels;
 use crate::scene::Scene;
 use crate::sink::{ImageOptions, Picture, PictureSink};
@@ -109,6 +111,7 @@ impl Render {
             options: Options { channels, ..options },
             kernel,
             tiling,
+            pieces: None,
             counters: Mutex::default(),
             own_formula,
         };
@@ -190,6 +193,8 @@ struct RenderWork {
     options: Options,
     kernel: Arc<dyn Kernel>,
     tiling: Tiling,
+    /// Which tiles are its pieces, if not all.
+    pieces: Option<Pieces>,
     counters: Mutex<Counters>,
     /// Whether the formula is one that only this program has.
     own_formula: bool,
@@ -206,6 +211,8 @@ struct Ingredients {
     order: String,
     smooth: bool,
     distance: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pieces: Option<Pieces>,
 }
 
 /// Plans the render of a [`Recipe`] of kind [`KIND`] again.
@@ -213,13 +220,21 @@ struct Ingredients {
 /// # Errors
 /// [`Error::Input`] when the bytes are not such a recipe, and as [`Render::with`].
 pub fn from_recipe(bytes: &[u8]) -> Result<Render> {
-    let Ingredients { scene, tile, order, smooth, distance } = serde_json::from_slice(bytes)
+    let Ingredients { scene, tile, order, smooth, distance, pieces } = serde_json::from_slice(bytes)
         .map_err(|error| Error::Input(format!("the bytes are not the recipe of a render: {error}")))?;
     let channels = Channels { smooth, distance };
-    Render::with(&scene, Options { tile, order: order.parse()?, isa: None, channels })
+    let mut render = Render::with(&scene, Options { tile, order: order.parse()?, isa: None, channels })?;
+    render.work = Ingredients::work(pieces, &render)?;
+    Ok(render)
 }
 
 impl RenderWork {
+    /// The tile that is piece `index`.
+    #[inline]
+    fn tile(&self, index: usize) -> Tile {
+        self.tiling.tile(self.pieces.as_ref().map_or(index, |pieces| pieces.get(index)))
+    }
+
     fn take_counters(&self) -> Counters {
         std::mem::take(&mut *self.counters.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -227,11 +242,11 @@ impl RenderWork {
 
 impl Work for RenderWork {
     fn len(&self) -> usize {
-        self.tiling.len()
+        self.pieces.as_ref().map_or(self.tiling.len(), Pieces::len)
     }
 
     fn piece_len(&self, index: usize) -> usize {
-        self.options.channels.bytes(self.tiling.tile(index).area())
+        self.options.channels.bytes(self.tile(index).area())
     }
 
     fn prepare(&self, stop: &Stop) -> Result<Prepared> {
@@ -240,7 +255,7 @@ impl Work for RenderWork {
 
     fn compute(&self, prepared: &Prepared, claim: &mut Claim<'_>, stop: &Stop) -> Result<()> {
         let range = claim.range();
-        let tiles: Vec<Tile> = range.clone().map(|index| self.tiling.tile(index)).collect();
+        let tiles: Vec<Tile> = range.clone().map(|index| self.tile(index)).collect();
         let mut useful = vec![0; tiles.len()];
         let words = bytemuck::cast_slice_mut(claim.bytes());
         let counters = self.kernel.compute(prepared, &tiles, words, &mut useful, stop)?;
@@ -263,12 +278,14 @@ impl Work for RenderWork {
             order: order.to_string(),
             smooth: channels.smooth,
             distance: channels.distance,
+            pieces: self.pieces.clone(),
         };
         serde_json::to_vec(&recipe).ok().map(|bytes| Recipe { kind: KIND, bytes })
     }
 
     fn describe(&self, index: usize) -> String {
-        format!("tile {index} ({}) of {}", self.tiling.tile(index), self.scene.title())
+        let number = self.pieces.as_ref().map_or(index, |pieces| pieces.get(index));
+        format!("tile {number} ({}) of {}", self.tiling.tile(number), self.scene.title())
     }
 }
 

@@ -305,7 +305,7 @@ fn measurements_tell_the_loops_and_the_scenes() {
 /// A run that cannot end by itself soon, and that has begun to write `a.png`.
 fn endless(scratch: &Scratch) -> Child {
     // It would take minutes at least, and is interrupted after milliseconds.
-    let scene = "render --re -0.1 --im 0.6557 --width 0.3 --iterations 4000000000 --formula burning_ship --size 2000x2000 -o a.png";
+    let scene = "render --re -0.1 --im 0.6557 --width 0.3 --iterations 4000000000 --formula burning_ship --size 2000x2000 --no-checkpoint -o a.png";
     let mut command = scratch.program(words(scene));
     command.stderr(Stdio::piped());
     let child = command.spawn().unwrap();

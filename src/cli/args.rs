@@ -10,7 +10,7 @@ use fractal::colour::{COLOURINGS, PALETTES};
 use fractal::formula::FORMULAS;
 use fractal::kernel::Isa;
 use fractal::kernel::measure::BENCHMARKS;
-use fractal::parallel::MAX_WORKERS;
+use fractal::parallel::{MAX_WORKERS, Shard};
 use fractal::sink::OUTPUTS;
 use fractal::tile::{ORDERS, Order};
 use std::path::PathBuf;
@@ -66,6 +66,10 @@ Arguments come before the environment, the environment before the scene file.
 Environment: FRACTAL_BACKEND, FRACTAL_WORKERS (then OMP_NUM_THREADS), FRACTAL_SCHEDULE (then OMP_SCHEDULE), OMP_PROC_BIND, and \
 FRACTAL_ISA (scalar, sse4.2, avx2, avx512, neon) to force an instruction set.
 
+A render that is expected to take more than a minute keeps its finished tiles in OUTPUT.checkpoint until the picture is complete, \
+if that costs it less than 2 % of its time. After Ctrl-C, a kill or a crash, the same command with --resume goes on from there. A \
+file named with --checkpoint stays: rendering from it again, in other colours perhaps, computes nothing.
+
 Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted. A file appears only when it is complete.";
 
 #[derive(Debug, Args)]
@@ -105,6 +109,19 @@ pub(crate) struct RenderArgs {
     /// Tell what was chosen and what it cost
     #[arg(short, long, help_heading = "Output")]
     pub(crate) verbose: bool,
+
+    /// Keep finished tiles in this file, and leave it when the picture is complete; may have {name} and {index} as well
+    #[arg(long, value_name = "FILE", help_heading = "Keeping", conflicts_with_all = ["no_checkpoint", "shard"])]
+    pub(crate) checkpoint: Option<String>,
+    /// Keep nothing, however long it takes
+    #[arg(long, help_heading = "Keeping", conflicts_with_all = ["resume", "shard"])]
+    pub(crate) no_checkpoint: bool,
+    /// Go on from the checkpoint of a run that was ended; without one begin anew, and leave alone what is complete
+    #[arg(long, help_heading = "Keeping")]
+    pub(crate) resume: bool,
+    /// Compute one of several shares of the tiles, into a part for `fractal merge`: 3/10 is the third of ten
+    #[arg(long, value_name = "I/N", help_heading = "Keeping", value_parser = shard, conflicts_with = "owners")]
+    pub(crate) shard: Option<Shard>,
 
     /// Who computes the tiles
     #[arg(long, value_name = "NAME", help_heading = "Computing", value_parser = backends())]
@@ -295,6 +312,10 @@ fn parts() -> PossibleValuesParser {
 
 fn orders() -> PossibleValuesParser {
     names(ORDERS.iter().map(|&(_, name, help)| (name, help)))
+}
+
+fn shard(text: &str) -> Result<Shard, String> {
+    text.parse().map_err(|error: fractal::Error| error.to_string())
 }
 
 fn workers(text: &str) -> Result<usize, String> {

@@ -5,6 +5,7 @@ mod bar;
 pub(crate) mod bench;
 pub(crate) mod exit;
 pub(crate) mod info;
+mod keep;
 pub(crate) mod lists;
 mod plan;
 pub(crate) mod probe;

@@ -4,11 +4,13 @@
 
 use super::args::{RenderArgs, SceneArgs};
 use super::bar::Display;
+use super::keep::Keep;
 use fractal::colour::Depth;
 use fractal::parallel::Schedule;
 use fractal::render::{DEFAULT_TILE, Options, Render};
 use fractal::sample::Channels;
 use fractal::scene::PLACES;
+use fractal::sink::records::PART_EXTENSION;
 use fractal::sink::{Data, Format, OUTPUTS, format_for};
 use fractal::{Error, Result, Scene, backend};
 use std::collections::HashSet;
@@ -23,6 +25,7 @@ pub(super) struct Plan {
     pub(super) trace: Option<PathBuf>,
     pub(super) stats: bool,
     pub(super) display: Display,
+    pub(super) quiet: bool,
     pub(super) verbose: bool,
 }
 
@@ -34,6 +37,7 @@ pub(super) struct Picture {
     pub(super) output: String,
     pub(super) format: &'static Format,
     pub(super) owners: Option<(String, &'static Format)>,
+    pub(super) keep: Keep,
 }
 
 impl Plan {
@@ -49,6 +53,7 @@ impl Plan {
         let mut targets: Vec<&str> = pictures.iter().map(|picture| picture.output.as_str()).collect();
         targets.extend(pictures.iter().filter_map(|picture| Some(picture.owners.as_ref()?.0.as_str())));
         targets.extend(args.trace.as_deref().and_then(Path::to_str));
+        targets.extend(pictures.iter().filter_map(|picture| picture.keep.place.as_deref()?.to_str()));
         let mut seen = HashSet::new();
         if let Some(twice) = targets.into_iter().find(|target| !seen.insert(*target) && !is_device(target)) {
             return Err(Error::Usage(format!(
@@ -63,13 +68,14 @@ impl Plan {
             trace: args.trace.clone(),
             stats: args.stats.is_some(),
             display: Display::new(args.progress.as_deref(), args.quiet),
+            quiet: args.quiet,
             verbose: args.verbose,
         })
     }
 }
 
 /// Whether several outputs can go to the same place, one after the other.
-fn is_device(target: &str) -> bool {
+pub(super) fn is_device(target: &str) -> bool {
     std::fs::metadata(target).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
@@ -86,12 +92,13 @@ fn pictures(args: &RenderArgs) -> Result<Vec<Picture>> {
         let name = name(source, &scene);
         let named = |pattern: &str| fill(pattern, &name, index + 1);
         let (output, format) = match &args.output {
+            _ if args.shard.is_some() => part(args, &name, index + 1)?,
             Some(pattern) => {
                 let output = named(pattern)?;
                 let format = format_for(&output, args.format.as_deref())?;
                 (output, format)
             }
-            None => default_output(&name, args.format.as_deref())?,
+            None => default_output(&name, args.format.as_deref(), args.resume)?,
         };
         let drawn = |pattern| named(pattern).and_then(|path| format_for(&path, None).map(|format| (path, format)));
         let owners = args.owners.as_deref().map(drawn).transpose()?;
@@ -99,9 +106,30 @@ fn pictures(args: &RenderArgs) -> Result<Vec<Picture>> {
         let channels = Channels { smooth: data, distance: data };
         let options = Options { tile: args.tile.unwrap_or(DEFAULT_TILE), order, channels, ..Options::default() };
         let render = Render::with(&scene, options).map_err(|error| of_scene(error, source, sources.len()))?;
-        pictures.push(Picture { name, render, output, format, owners });
+        let checkpoint = args.checkpoint.as_deref().map(named).transpose()?;
+        let keep = Keep::new(args, checkpoint, &output)?;
+        pictures.push(Picture { name, render, output, format, owners, keep });
     }
     Ok(pictures)
+}
+
+/// Where a shard's part goes, and what the picture will be that is made of the parts.
+fn part(args: &RenderArgs, name: &str, index: usize) -> Result<(String, &'static Format)> {
+    let format = args.format.as_deref().map_or(Ok(&OUTPUTS[0]), Format::named)?;
+    let Some(shard) = args.shard else { unreachable!("asked for shards only") };
+    let output = match &args.output {
+        Some(pattern) => fill(pattern, name, index)?,
+        None => format!("{name}-{}-of-{}.{PART_EXTENSION}", shard.number(), shard.of()),
+    };
+    if Path::new(&output).extension().is_none_or(|extension| extension != PART_EXTENSION) {
+        return Err(Error::Usage(format!(
+            "a shard gives a part of a picture, for `fractal merge`, so `{output}` must end in .{PART_EXTENSION}"
+        )));
+    }
+    if args.output.is_none() && !args.resume && Path::new(&output).exists() {
+        return Err(Error::Usage(format!("`{output}` is there already; to replace it, say so with `-o {output}`")));
+    }
+    Ok((output, format))
 }
 
 /// The scene that an argument means, with what replaces parts of it.
@@ -138,10 +166,10 @@ pub(super) fn name(source: &str, scene: &Scene) -> String {
 }
 
 /// Where a picture goes when nothing is said. A file that nobody named is never replaced: it may be the scene itself.
-fn default_output(name: &str, format: Option<&str>) -> Result<(String, &'static Format)> {
+fn default_output(name: &str, format: Option<&str>, resume: bool) -> Result<(String, &'static Format)> {
     let format = format.map_or(Ok(&OUTPUTS[0]), Format::named)?;
     let output = format!("{name}.{}", format.extension);
-    if Path::new(&output).exists() {
+    if !resume && Path::new(&output).exists() {
         return Err(Error::Usage(format!("`{output}` is there already; to replace it, say so with `-o {output}`")));
     }
     Ok((output, format))

@@ -2,15 +2,16 @@
 
 use super::args::RenderArgs;
 use super::bar::{Display, Ticker, scaled};
+use super::keep::{Before, Expected, LONG};
 use super::plan::{Picture, Plan};
 use super::signals::Signals;
 use super::stats::{Mark, Stats};
 use super::tell;
 use fractal::backend::{self, Options, Session};
-use fractal::parallel::{Schedule, Sink, Stop, Tee};
+use fractal::parallel::{Pieces, Schedule, Sink, Stop, Tee};
 use fractal::render::{self, Outcome, Render};
 use fractal::scene::{Image, MaxIterations};
-use fractal::sink::progress::Estimator;
+use fractal::sink::progress::{Estimate, Estimator};
 use fractal::sink::{ImageSink, Output, Owners, Progress, Trace};
 use fractal::{Error, Result};
 use std::io::{BufWriter, Write};
@@ -36,7 +37,7 @@ pub(crate) fn run(args: &RenderArgs) -> Result<()> {
     trace.map_or(Ok(()), |output| write_trace(output, &traces))
 }
 
-/// Renders one picture.
+/// Renders one picture, or a shard's part of one.
 fn make(
     plan: &Plan,
     picture: &Picture,
@@ -45,27 +46,73 @@ fn make(
     signals: &Signals,
     mark: &Mark,
 ) -> Result<()> {
-    let Picture { name, render, output, format, owners } = picture;
-    let image = ImageSink::new(format, signals.create(output)?, render.image_options(plan.depth))?;
-    let image = Arc::new(image);
-    let mut sinks: Vec<Arc<dyn Sink>> = vec![image.clone()];
-    if let Some((path, format)) = owners {
-        let (scene, tiling) = (render.scene(), render.tiling());
-        let samples = scene.image.samples;
-        sinks.push(Arc::new(Owners::new(format, signals.create(path)?, tiling, samples, scene.to_toml())?));
+    let Picture { name, render, output, format, owners, keep } = picture;
+    let before = keep.before(picture, plan.quiet)?;
+    if let Before::Everything = before {
+        if !plan.quiet {
+            tell(format!("`{output}` is complete already"));
+        }
+        return Ok(());
     }
+    let is_part = keep.shard.is_some();
+    let image = (!is_part).then(|| ImageSink::new(format, signals.create(output)?, render.image_options(plan.depth)));
+    let image = image.transpose()?.map(Arc::new);
+    let maps = owners.as_ref().map(|(path, format)| {
+        let (scene, tiling) = (render.scene(), render.tiling());
+        Owners::new(format, signals.create(path)?, tiling, scene.image.samples, scene.to_toml())
+    });
+    let map = maps.transpose()?.map(Arc::new);
+
+    let shown = plan.display != Display::Hidden;
+    let wanted = Pieces::new(render.tiling().len(), keep.shard);
+    let estimated = if shown || (keep.depends_on_time() && may_be_long(render, &plan.workers)) {
+        let most = if shown { SHOWN } else { DECIDING };
+        Some(estimate(render, plan, most, &signals.stop)?)
+    } else {
+        None
+    };
+    let (estimate, expected) = estimated.unzip();
+    let kept = keep.open(render, &before, expected)?;
+    if plan.verbose
+        && let Some(kept) = &kept
+    {
+        tell(format!("{output}: finished tiles are kept in {}", kept.checkpoint.path().display()));
+    }
+    let progress = estimate
+        .filter(|_| shown)
+        .map(|estimate| Arc::new(Progress::new(render.tiling(), render.scene().image.samples, estimate).only(&wanted)));
+
+    // The checkpoint comes first: what any other has seen is safe.
+    let mut sinks: Vec<Arc<dyn Sink>> = Vec::new();
+    sinks.extend(kept.as_ref().map(|kept| kept.checkpoint.clone() as Arc<dyn Sink>));
+    sinks.extend(image.clone().map(|image| image as Arc<dyn Sink>));
+    sinks.extend(map.map(|map| map as Arc<dyn Sink>));
     sinks.extend(trace.map(|trace| trace as Arc<dyn Sink>));
-    let progress =
-        (plan.display != Display::Hidden).then(|| progress(render, &plan.workers, &signals.stop)).transpose()?;
     sinks.extend(progress.clone().map(|progress| progress as Arc<dyn Sink>));
+    let records: Vec<_> = match &before {
+        Before::Some(records) => vec![records.clone()],
+        _ => Vec::new(),
+    };
 
     let ticker = progress.map(|progress| Ticker::start(plan.display, name, progress));
     let started = Mark::now();
-    let outcome = render.run(session, Arc::new(Tee::new(sinks)), &signals.stop);
+    let outcome = render.run_missing(session, Arc::new(Tee::new(sinks)), &wanted, records, &signals.stop);
     let ended = Mark::now();
     drop(ticker);
-    let outcome = outcome?;
-    let stats = Stats::new(picture, &outcome, image.cost(), [mark, &started, &ended]);
+    let outcome = match (outcome, kept) {
+        (Ok(outcome), kept) => {
+            kept.map_or(Ok(()), |kept| kept.complete(output))?;
+            outcome
+        }
+        (Err(error), kept) => {
+            if let Some(kept) = kept {
+                kept.leave(plan.quiet);
+            }
+            return Err(error);
+        }
+    };
+    let cost = image.map(|image| image.cost()).unwrap_or_default();
+    let stats = Stats::new(picture, &outcome, cost, [mark, &started, &ended]);
     if plan.verbose {
         tell(summary(picture, &outcome, &stats));
     }
@@ -75,27 +122,43 @@ fn make(
     Ok(())
 }
 
-/// Counters for a run, with costs estimated from a coarse picture. Threads of their own compute it, one tile a claim.
-fn progress(render: &Render, workers: &Options, stop: &Stop) -> Result<Arc<Progress>> {
+/// The most samples of the coarse picture from which costs are estimated: for the time that is left, and for the question
+/// whether a render is long, which may cost next to nothing.
+const SHOWN: u64 = 1 << 16;
+const DECIDING: u64 = 1 << 13;
+
+/// Whether a render could be long if every sample took all iterations and a worker made no more than 200 million a second, which is
+/// less than any processor's. That of most is not.
+fn may_be_long(render: &Render, workers: &Options) -> bool {
+    let (width, height) = render.tiling().size();
+    let iterations = f64::from(width) * f64::from(height) * (f64::from(render.scene().max_iterations()) + 100.0);
+    iterations > LONG.as_secs_f64() * workers.workers.max(1) as f64 * 200e6
+}
+
+/// Costs, estimated from a coarse picture of at most `most` samples, and the time that the render will take. Threads of their own
+/// compute it, one tile a claim.
+fn estimate(render: &Render, plan: &Plan, most: u64, stop: &Stop) -> Result<(Estimate, Expected)> {
     /// One sample of the coarse picture stands for this many, as far as it does not get too large or too small.
     const RATIO: u64 = 200;
     const FEWEST: u64 = 1 << 10;
-    const MOST: u64 = 1 << 16;
     let tiling = render.tiling();
     let (width, height) = tiling.size();
     let samples = u64::from(width) * u64::from(height);
-    let scale = ((samples / RATIO).clamp(FEWEST, MOST) as f64 / samples as f64).sqrt().min(1.0);
+    let scale = ((samples / RATIO).clamp(FEWEST, most) as f64 / samples as f64).sqrt().min(1.0);
     let coarse = |size: u32| ((f64::from(size) * scale) as u32).max(1);
     let mut scene = render.scene().clone();
     scene.iteration.max = MaxIterations::Count(scene.max_iterations());
     scene.image = Image { size: (coarse(width), coarse(height)), samples: 1 };
     let preview = Render::with(&scene, render::Options { tile: 16, ..render::Options::default() })?;
     let estimator = Arc::new(Estimator::new(preview.tiling(), preview.channels()));
-    let options = Options { schedule: Some(Schedule::DYNAMIC), timed: false, ..workers.clone() };
+    let options = Options { schedule: Some(Schedule::DYNAMIC), timed: false, ..plan.workers.clone() };
     let mut session = backend::find("threads")?.open(&options)?;
-    preview.run(&mut *session, estimator.clone(), stop)?;
+    let report = preview.run(&mut *session, estimator.clone(), stop)?.report;
     let estimate = estimator.estimate((width, height));
-    Ok(Arc::new(Progress::new(tiling, render.scene().image.samples, estimate)))
+    let ratio = estimate.total() as f64 / estimator.estimate(preview.tiling().size()).total().max(1) as f64;
+    let workers = if plan.backend.parallel { report.workers.len() } else { 1 };
+    let time = report.wall.mul_f64(ratio * report.workers.len() as f64 / workers as f64);
+    Ok((estimate, Expected { time, workers }))
 }
 
 /// What `-v` tells.

@@ -1,6 +1,7 @@
-//! Where samples go: pictures in files and in memory, and what a run did.
+//! Where samples go: pictures in files and in memory, files of finished pieces, and what a run did.
 
 mod bands;
+mod checkpoint;
 mod formats;
 mod grid;
 mod image;
@@ -8,8 +9,11 @@ pub mod output;
 mod owners;
 mod picture;
 pub mod progress;
+pub mod records;
+mod resumed;
 mod trace;
 
+pub use checkpoint::Checkpoint;
 pub use formats::{Data, Format, OUTPUTS, SCENE_KEY, format_for};
 pub use grid::{Grid, Sample};
 pub use image::{ImageCost, ImageOptions, ImageSink};
@@ -17,4 +21,5 @@ pub use output::Output;
 pub use owners::Owners;
 pub use picture::{Picture, PictureSink};
 pub use progress::Progress;
+pub use resumed::Resumed;
 pub use trace::Trace;

@@ -14,6 +14,10 @@ use std::sync::{Mutex, PoisonError};
 /// Lightness of a tile and of its outline.
 const LIGHTNESS: [f64; 2] = [0.74, 0.58];
 
+/// In place of a worker's number for what an earlier run computed, and its grey and that of its outline.
+const NOBODY: u32 = u32::MAX;
+const GREYS: [[u8; 3]; 2] = [[190; 3], [150; 3]];
+
 /// Tiles with fewer pixels each way get no outline, which would hide them.
 const OUTLINED: usize = 6;
 
@@ -66,6 +70,13 @@ impl Sink for Owners {
         Ok(())
     }
 
+    fn kept(&self, done: &Done<'_>) -> Result<()> {
+        for worker in &self.workers[done.range.clone()] {
+            worker.store(NOBODY, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
     fn finish(&self, _: &Report) -> Result<()> {
         let output = self.output.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut output) = output else {
@@ -110,8 +121,10 @@ impl Rows for Drawn<'_> {
         self.rows.resize(3 * width * (bottom - top), 0);
         while let Some((index, tile)) = tile_of(self.drawn).filter(|(_, tile)| tile.y == first.y) {
             let (left, right) = (pixels(tile.x), pixels(tile.x + tile.width));
-            let worker = workers[index].load(Ordering::Relaxed) as usize;
-            let [fill, line] = LIGHTNESS.map(|lightness| distinct(worker, lightness));
+            let [fill, line] = match workers[index].load(Ordering::Relaxed) {
+                NOBODY => GREYS,
+                worker => LIGHTNESS.map(|lightness| distinct(worker as usize, lightness)),
+            };
             let outlined = (right - left).min(bottom - top) >= OUTLINED;
             for (y, row) in self.rows.chunks_exact_mut(3 * width).enumerate() {
                 for (x, pixel) in row.as_chunks_mut::<3>().0[left..right].iter_mut().enumerate() {

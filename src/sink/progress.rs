@@ -10,7 +10,7 @@
 //! which another program can spoil; and coarse tiles smaller than 16 × 16, where a single long orbit keeps many lanes idle.
 
 use crate::error::Result;
-use crate::parallel::{Done, RunInfo, Sink};
+use crate::parallel::{Done, Pieces, RunInfo, Sink};
 use crate::sample::{Channels, INTERIOR, Samples};
 use crate::tile::{Tile, Tiling};
 use serde::Serialize;
@@ -141,12 +141,25 @@ pub struct Progress {
     /// Samples per pixel, each way.
     samples: u32,
     estimate: Estimate,
-    total: u64,
+    /// Tiles, samples and cost of everything.
+    all: Amount,
     began: OnceLock<Instant>,
     tiles: AtomicU64,
     area: AtomicU64,
     executed: AtomicU64,
     cost: AtomicU64,
+    /// The part of `cost` that earlier runs did, which takes no time.
+    kept: AtomicU64,
+}
+
+/// So much of a picture.
+#[derive(Clone, Copy, Debug, Default)]
+struct Amount {
+    tiles: u64,
+    /// Samples.
+    area: u64,
+    /// As estimated.
+    cost: u64,
 }
 
 /// How far a run was at some moment.
@@ -173,9 +186,19 @@ pub struct Snapshot {
 impl Progress {
     /// For one run over these tiles, with `samples` samples per pixel each way.
     pub fn new(tiling: Tiling, samples: u32, estimate: Estimate) -> Self {
-        let total = estimate.total();
-        let [tiles, area, executed, cost] = [const { AtomicU64::new(0) }; 4];
-        Self { tiling, samples, estimate, total, began: OnceLock::new(), tiles, area, executed, cost }
+        let (width, height) = tiling.size();
+        let samples_in_all = u64::from(width) * u64::from(height);
+        let all = Amount { tiles: tiling.len() as u64, area: samples_in_all, cost: estimate.total() };
+        let [tiles, area, executed, cost, kept] = [const { AtomicU64::new(0) }; 5];
+        Self { tiling, samples, estimate, all, began: OnceLock::new(), tiles, area, executed, cost, kept }
+    }
+
+    /// The same for a run over some of the tiles.
+    pub fn only(mut self, pieces: &Pieces) -> Self {
+        if !pieces.is_everything() {
+            self.all = self.amount(pieces.iter());
+        }
+        self
     }
 
     /// How far the run is now.
@@ -183,18 +206,36 @@ impl Progress {
         self.snapshot_after(self.began.get().map_or(Duration::ZERO, Instant::elapsed))
     }
 
+    fn amount(&self, tiles: impl Iterator<Item = usize>) -> Amount {
+        tiles.fold(Amount::default(), |amount, index| {
+            let tile = self.tiling.tile(index);
+            Amount {
+                tiles: amount.tiles + 1,
+                area: amount.area + tile.area() as u64,
+                cost: amount.cost + self.estimate.cost(tile),
+            }
+        })
+    }
+
+    fn add(&self, Amount { tiles, area, cost }: Amount) {
+        self.cost.fetch_add(cost, Ordering::Relaxed);
+        self.area.fetch_add(area, Ordering::Relaxed);
+        self.tiles.fetch_add(tiles, Ordering::Relaxed);
+    }
+
     fn snapshot_after(&self, elapsed: Duration) -> Snapshot {
-        let (width, height) = self.tiling.size();
         let per_pixel = u64::from(self.samples).pow(2);
         let cost = self.cost.load(Ordering::Relaxed);
-        let left = (cost > 0).then(|| elapsed.mul_f64(self.total.saturating_sub(cost) as f64 / cost as f64));
+        // Kept costs are counted before `cost` has them.
+        let own = cost.saturating_sub(self.kept.load(Ordering::Relaxed));
+        let left = (own > 0).then(|| elapsed.mul_f64(self.all.cost.saturating_sub(cost) as f64 / own as f64));
         Snapshot {
             tiles_done: self.tiles.load(Ordering::Relaxed),
-            tiles: self.tiling.len() as u64,
+            tiles: self.all.tiles,
             pixels_done: self.area.load(Ordering::Relaxed) / per_pixel,
-            pixels: u64::from(width) * u64::from(height) / per_pixel,
+            pixels: self.all.area / per_pixel,
             iterations: self.executed.load(Ordering::Relaxed),
-            fraction: cost as f64 / self.total.max(1) as f64,
+            fraction: cost as f64 / self.all.cost.max(1) as f64,
             elapsed,
             left,
         }
@@ -228,16 +269,15 @@ impl Sink for Progress {
     }
 
     fn done(&self, done: &Done<'_>) -> Result<()> {
-        let (mut area, mut cost) = (0, 0);
-        for index in done.range.clone() {
-            let tile = self.tiling.tile(index);
-            area += tile.area() as u64;
-            cost += self.estimate.cost(tile);
-        }
-        self.cost.fetch_add(cost, Ordering::Relaxed);
-        self.area.fetch_add(area, Ordering::Relaxed);
+        self.add(self.amount(done.range.clone()));
         self.executed.fetch_add(done.executed, Ordering::Relaxed);
-        self.tiles.fetch_add(done.range.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn kept(&self, done: &Done<'_>) -> Result<()> {
+        let amount = self.amount(done.range.clone());
+        self.kept.fetch_add(amount.cost, Ordering::Relaxed);
+        self.add(amount);
         Ok(())
     }
 }

@@ -115,6 +115,11 @@ impl Sink for Trace {
         }
         Ok(())
     }
+
+    fn kept(&self, _: &Done<'_>) -> Result<()> {
+        // Nobody of this run did anything.
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,214 @@
+//! Finished tiles that are kept: where, whether, what an earlier run left, and what becomes of the file in the end.
+
+use super::args::RenderArgs;
+use super::plan::{Picture, is_device};
+use super::tell;
+use fractal::parallel::{Pieces, Shard};
+use fractal::render::Render;
+use fractal::sink::Checkpoint;
+use fractal::sink::output::STDOUT;
+use fractal::sink::records::Records;
+use fractal::{Error, Result, Scene};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Renders that are expected to take longer keep their tiles by themselves.
+pub(super) const LONG: Duration = Duration::from_secs(60);
+
+/// The part of a render's time that keeping may take unless it was asked for.
+const CHEAP: f64 = 0.02;
+
+/// What keeping a byte takes: copying it, its checksum, and the operating system's copy.
+const SECONDS_PER_BYTE: f64 = 1.2e-9;
+
+/// What is said about keeping a picture's tiles.
+pub(super) struct Keep {
+    /// Where they would be kept.
+    pub(super) place: Option<PathBuf>,
+    how: How,
+    resume: bool,
+    pub(super) shard: Option<Shard>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    Never,
+    /// When the render is long.
+    ByItself,
+    /// The file was named, and stays.
+    Named,
+    /// The file becomes the output.
+    Part,
+}
+
+impl Keep {
+    /// `named` is the file that was given; `output` where the picture or the part goes.
+    pub(super) fn new(args: &RenderArgs, named: Option<String>, output: &str) -> Result<Self> {
+        let beside = (output != STDOUT && !is_device(output)).then(|| format!("{output}.checkpoint").into());
+        let (place, how) = match named {
+            Some(file) if file == STDOUT || is_device(&file) => {
+                return Err(Error::Usage(format!("`{file}` is no regular file, so it cannot be a checkpoint")));
+            }
+            Some(file) => (Some(file.into()), How::Named),
+            None if args.no_checkpoint => (None, How::Never),
+            None if args.shard.is_some() => (beside, How::Part),
+            None => (beside, How::ByItself),
+        };
+        if args.resume && place.is_none() {
+            return Err(Error::Usage(format!(
+                "a picture that goes to `{output}` has no checkpoint beside it; give --resume its name with --checkpoint"
+            )));
+        }
+        if args.shard.is_some() && place.is_none() {
+            return Err(Error::Usage(format!("a shard's part must be a regular file, not `{output}`")));
+        }
+        Ok(Self { place, how, resume: args.resume, shard: args.shard })
+    }
+
+    /// Whether it depends on how long the render will take.
+    pub(super) fn depends_on_time(&self) -> bool {
+        self.how == How::ByItself && !self.resume && self.place.is_some()
+    }
+
+    /// What an earlier run left for this one.
+    pub(super) fn before(&self, picture: &Picture, quiet: bool) -> Result<Before> {
+        let Some(place) = &self.place else { return Ok(Before::Nothing) };
+        // A run that was killed right after it created the file left nothing in it.
+        let there = fs::metadata(place).is_ok_and(|found| !found.is_file() || found.len() > 0);
+        if there && !self.resume {
+            return Err(Error::Usage(format!(
+                "`{}` keeps what an earlier run has finished: go on from it with --resume, or remove it",
+                place.display()
+            )));
+        }
+        if there {
+            let file = Records::open(place)?;
+            file.lock()?;
+            if file.description().shard != self.shard {
+                return Err(other_shard(place, file.description().shard));
+            }
+            let records = picture.render.read_records(file)?;
+            if records.damaged() > 0 && !quiet {
+                tell(format!("`{}` is damaged; what is lost of it is computed again", place.display()));
+            }
+            return Ok(Before::Some(Arc::new(records)));
+        }
+        if self.resume {
+            if self.is_complete(picture)? {
+                return Ok(Before::Everything);
+            }
+            if !quiet {
+                tell(format!("there is no `{}`, so {} begins anew", place.display(), picture.name));
+            }
+        }
+        Ok(Before::Nothing)
+    }
+
+    /// Whether the output is there already. A picture is known by the scene that it carries; a file appears when it is complete.
+    fn is_complete(&self, picture: &Picture) -> Result<bool> {
+        let output = Path::new(&picture.output);
+        if !output.is_file() {
+            return Ok(false);
+        }
+        if self.how == How::Part {
+            let file = Records::open(output)?;
+            return Ok(file.description().shard == self.shard && picture.render.read_records(file)?.is_complete());
+        }
+        Ok(Scene::load(&picture.output).is_ok_and(|scene| scene == *picture.render.scene()))
+    }
+
+    /// Opens the file, if tiles are to be kept.
+    pub(super) fn open(&self, render: &Render, before: &Before, expected: Option<Expected>) -> Result<Option<Kept>> {
+        let Some(place) = &self.place else { return Ok(None) };
+        if !self.resume && self.how == How::ByItself && !expected.is_some_and(|expected| expected.pays(render, place)) {
+            return Ok(None);
+        }
+        let checkpoint = match before {
+            Before::Some(records) => Checkpoint::go_on(records)?,
+            _ => {
+                // It is empty, or this fails.
+                if fs::metadata(place).is_ok_and(|found| found.is_file() && found.len() == 0) {
+                    let _ = fs::remove_file(place);
+                }
+                match Checkpoint::create(place, &render.description(self.shard)?) {
+                    // Nobody asked for it.
+                    Err(_) if self.how == How::ByItself => return Ok(None),
+                    created => created?,
+                }
+            }
+        };
+        let checkpoint = if self.how == How::ByItself { checkpoint.forgiving() } else { checkpoint };
+        let wanted = Pieces::new(render.tiling().len(), self.shard);
+        Ok(Some(Kept { checkpoint: Arc::new(checkpoint), how: self.how, wanted: wanted.len() }))
+    }
+}
+
+fn other_shard(place: &Path, theirs: Option<Shard>) -> Error {
+    let theirs = theirs.map_or("all tiles".into(), |shard| format!("shard {shard}"));
+    Error::Input(format!("`{}` is of {theirs}, not of what is asked for now", place.display()))
+}
+
+/// What an earlier run left.
+pub(super) enum Before {
+    Nothing,
+    Some(Arc<Records>),
+    Everything,
+}
+
+/// What a render is expected to take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected {
+    pub(super) time: Duration,
+    pub(super) workers: usize,
+}
+
+impl Expected {
+    /// Whether keeping tiles is worth its cost, and there is room for them.
+    fn pays(self, render: &Render, place: &Path) -> bool {
+        let (width, height) = render.tiling().size();
+        let bytes = render.channels().bytes(1) as f64 * f64::from(width) * f64::from(height);
+        let cheap = bytes * SECONDS_PER_BYTE <= CHEAP * self.time.as_secs_f64() * self.workers as f64;
+        self.time > LONG && cheap && free_space(place).is_none_or(|free| bytes < free as f64 / 2.0)
+    }
+}
+
+/// Bytes that a file at `place` may take, if the system tells.
+fn free_space(place: &Path) -> Option<u64> {
+    let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let system = rustix::fs::statvfs(folder).ok()?;
+    Some(system.f_bavail.saturating_mul(system.f_frsize))
+}
+
+/// An open file of finished tiles.
+pub(super) struct Kept {
+    pub(super) checkpoint: Arc<Checkpoint>,
+    how: How,
+    wanted: usize,
+}
+
+impl Kept {
+    /// After a run that went well.
+    pub(super) fn complete(self, output: &str) -> Result<()> {
+        let path = self.checkpoint.path();
+        let done = match self.how {
+            How::Part => fs::rename(path, output),
+            How::ByItself => fs::remove_file(path),
+            How::Named | How::Never => Ok(()),
+        };
+        done.map_err(|source| Error::io("complete", path, source))
+    }
+
+    /// After a run that was stopped or failed: a file that has something is told of, another one goes.
+    pub(super) fn leave(&self, quiet: bool) {
+        let (path, pieces) = (self.checkpoint.path(), self.checkpoint.pieces());
+        if pieces == 0 {
+            // What would be left says nothing.
+            let _ = fs::remove_file(path);
+        } else if !quiet {
+            let all = self.wanted;
+            tell(format!("`{}` keeps {pieces} of {all} tiles; the same command with --resume goes on", path.display()));
+        }
+    }
+}

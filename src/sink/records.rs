@@ -1,0 +1,177 @@
+//! Files of finished pieces: checkpoints, and the parts that shards make.
+//!
+//! After eight bytes that say what the file is come records, each with a head of 48 bytes that has a checksum of its own, then its
+//! data. The first two records are the same description of the work, so that no single damage loses it; all others are pieces, in
+//! the order in which they were finished. Records are only ever appended. A file that ends within a record, or has flipped or lost
+//! bytes anywhere, gives every piece that is whole: a reader that meets nonsense looks for the next head.
+//!
+//! | Bytes of a head | |
+//! | --- | --- |
+//! | 0..4 | the mark `F2 'P' 'C' 0A` |
+//! | 4..8 | CRC-32 of bytes 8..48 |
+//! | 8..16 | the piece's number; all ones for the description |
+//! | 16..24 | what the piece was worth |
+//! | 24..32 | what was executed for the claim that it was the first of, else 0 |
+//! | 32..40 | length of the data |
+//! | 40..44 | CRC-32 of the data |
+//! | 44..48 | how the data is kept; 0: as it is |
+//!
+//! All numbers are little-endian.
+
+mod reader;
+
+pub(in crate::sink) use reader::lock;
+pub use reader::{Found, Records, Unread};
+
+use crate::error::{Error, Result};
+use crate::parallel::{Piece, Recipe, Shard};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// The ending of a file of finished pieces that a picture is made of later.
+pub const PART_EXTENSION: &str = "part";
+
+/// What every file begins with: no text, and damaged by programs that change line ends.
+pub(super) const MAGIC: &[u8; 8] = b"\x89FRP\r\n\x1a\n";
+
+/// The largest length of a description, in bytes: a scene at its largest in JSON in JSON, and more.
+const MAX_DESCRIPTION: usize = 16 << 20;
+
+const MARK: [u8; 4] = *b"\xf2PC\n";
+const DESCRIPTION: u64 = u64::MAX;
+const RAW: u32 = 0;
+
+/// The length of a head.
+pub(super) const HEAD: usize = 48;
+
+/// What a file of finished pieces says of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// The program that computed them, with its version: another one's samples may differ.
+    pub program: String,
+    /// The kind of the work; see [`Recipe`].
+    pub kind: String,
+    /// How to make the work again.
+    pub recipe: serde_json::Value,
+    /// How many pieces the work has.
+    pub pieces: usize,
+    /// Which of them are wanted, if not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+}
+
+impl Description {
+    /// The pieces of a work that is made by `recipe`, whose bytes must be JSON.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] when there is no such recipe: nobody could tell later what the pieces are of.
+    pub fn new(recipe: Option<&Recipe>, pieces: usize, shard: Option<Shard>) -> Result<Self> {
+        let described = recipe.and_then(|recipe| Some((recipe.kind, serde_json::from_slice(&recipe.bytes).ok()?)));
+        let Some((kind, recipe)) = described else {
+            return Err(Error::Unsupported(
+                "this work exists in this program only, so its finished pieces could not be known again in a file"
+                    .into(),
+            ));
+        };
+        Ok(Self { program: program(), kind: kind.into(), recipe, pieces, shard })
+    }
+
+    /// The recipe's bytes.
+    pub fn recipe(&self) -> Vec<u8> {
+        self.recipe.to_string().into_bytes()
+    }
+
+    /// Checks that the file at `path` is of this very program.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when it is of another version.
+    pub fn check_program(&self, path: &Path) -> Result<()> {
+        if self.program == program() {
+            return Ok(());
+        }
+        Err(Error::Input(format!(
+            "`{}` was computed by {}, whose samples may differ from those of {}; finish it with that version",
+            path.display(),
+            self.program.escape_debug(),
+            program()
+        )))
+    }
+}
+
+/// This program.
+fn program() -> String {
+    concat!("fractal ", env!("CARGO_PKG_VERSION")).to_owned()
+}
+
+/// The head of a record, as numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    index: u64,
+    cost: u64,
+    executed: u64,
+    len: u64,
+    crc: u32,
+    coding: u32,
+}
+
+impl Head {
+    fn write(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(&MARK);
+        out.extend_from_slice(&[0; 4]);
+        for number in [self.index, self.cost, self.executed, self.len] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        out.extend_from_slice(&self.crc.to_le_bytes());
+        out.extend_from_slice(&self.coding.to_le_bytes());
+        let crc = crc32fast::hash(&out[start + 8..]);
+        out[start + 4..start + 8].copy_from_slice(&crc.to_le_bytes());
+    }
+
+    /// The head in these bytes, if they are one.
+    pub(super) fn read(bytes: &[u8; HEAD]) -> Option<Self> {
+        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
+        if bytes[..4] != MARK || crc32fast::hash(&bytes[8..]) != word(4) {
+            return None;
+        }
+        Some(Self {
+            index: long(8),
+            cost: long(16),
+            executed: long(24),
+            len: long(32),
+            crc: word(40),
+            coding: word(44),
+        })
+    }
+}
+
+/// Appends the record of a piece to `out`.
+pub(super) fn write_piece(piece: &Piece<'_>, executed: u64, out: &mut Vec<u8>) {
+    let Piece { index, bytes, cost } = *piece;
+    write(Head { index: index as u64, cost, executed, len: 0, crc: 0, coding: RAW }, bytes, out);
+}
+
+/// What a file begins with.
+///
+/// # Errors
+/// [`Error::Unsupported`] when the description is too long.
+pub(super) fn beginning(description: &Description) -> Result<Vec<u8>> {
+    let text = serde_json::to_vec(description).map_err(|error| Error::Unsupported(error.to_string()))?;
+    if text.len() > MAX_DESCRIPTION {
+        return Err(Error::Unsupported(format!(
+            "the description of the work has {} bytes; a file of finished pieces holds {MAX_DESCRIPTION}",
+            text.len()
+        )));
+    }
+    let mut out = MAGIC.to_vec();
+    for _ in 0..2 {
+        write(Head { index: DESCRIPTION, cost: 0, executed: 0, len: 0, crc: 0, coding: RAW }, &text, &mut out);
+    }
+    Ok(out)
+}
+
+fn write(head: Head, data: &[u8], out: &mut Vec<u8>) {
+    Head { len: data.len() as u64, crc: crc32fast::hash(data), ..head }.write(out);
+    out.extend_from_slice(data);
+}

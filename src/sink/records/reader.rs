@@ -1,0 +1,315 @@
+//! Reading files of finished pieces, whatever happened to them.
+
+use super::{DESCRIPTION, Description, HEAD, Head, MAGIC, MARK, MAX_DESCRIPTION, RAW};
+use crate::error::{Error, Result};
+use crate::parallel::{Piece, Shard};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// How much of a file is read at once.
+const WINDOW: usize = 1 << 20;
+
+/// A file of finished pieces that was read through: which whole pieces it has, and where.
+#[derive(Debug)]
+pub struct Records {
+    path: PathBuf,
+    file: Mutex<File>,
+    description: Description,
+    /// By number, each once.
+    found: Vec<Found>,
+    damaged: u64,
+    end: u64,
+}
+
+/// A whole piece in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its number.
+    pub index: usize,
+    /// Where its record begins.
+    offset: u64,
+}
+
+impl Records {
+    /// Opens a file and reads its description.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be read; [`Error::Input`] when it is no file of finished pieces, or is of one only that its
+    /// description is damaged.
+    pub fn open(path: impl AsRef<Path>) -> Result<Unread> {
+        let path = path.as_ref();
+        let file = File::open(path).map_err(|source| Error::io("read", path, source))?;
+        if file.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(Error::Input(format!(
+                "`{}` is no regular file, so it holds no finished pieces",
+                path.display()
+            )));
+        }
+        let read = describe(&file);
+        let description = read.map_err(|source| Error::io("read", path, source))?;
+        let description = description.map_err(|why| Error::Input(format!("`{}` {why}", path.display())))?;
+        Ok(Unread { path: path.to_path_buf(), file, description })
+    }
+
+    /// The path as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the file says of its pieces.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// The whole pieces, by number.
+    pub fn found(&self) -> &[Found] {
+        &self.found
+    }
+
+    /// How many damaged places there are.
+    pub fn damaged(&self) -> u64 {
+        self.damaged
+    }
+
+    /// Whether every piece is there that is wanted.
+    pub fn is_complete(&self) -> bool {
+        let Description { pieces, shard, .. } = self.description;
+        self.found.len() == shard.map_or(pieces, |shard| shard.len(pieces))
+    }
+
+    /// Reads a piece into `words`, from whose beginning its bytes are then.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be read or is not any more what it was.
+    pub fn read<'a>(&self, found: Found, words: &'a mut Vec<u64>) -> Result<(Piece<'a>, u64)> {
+        let mut read = || -> io::Result<Head> {
+            let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.seek(SeekFrom::Start(found.offset))?;
+            let mut bytes = [0; HEAD];
+            file.read_exact(&mut bytes)?;
+            let head = Head::read(&bytes).filter(|head| head.index == found.index as u64);
+            let Some(head) = head.filter(|head| head.len as usize <= self.longest()) else {
+                return Err(changed());
+            };
+            let len = head.len as usize;
+            if words.len() * 8 < len {
+                words.resize(len.div_ceil(8), 0);
+            }
+            file.read_exact(&mut bytemuck::cast_slice_mut(words)[..len])?;
+            Ok(head)
+        };
+        let head = read().map_err(|source| Error::io("read", &self.path, source))?;
+        let bytes = &bytemuck::cast_slice(words)[..head.len as usize];
+        if crc32fast::hash(bytes) != head.crc {
+            return Err(Error::io("read", &self.path, changed()));
+        }
+        Ok((Piece { index: found.index, bytes, cost: head.cost }, head.executed))
+    }
+
+    /// A bound of the lengths of its pieces: no record is longer than the file.
+    fn longest(&self) -> usize {
+        self.end as usize
+    }
+
+    /// The file once more, to be written on after the last of its whole records.
+    pub(in crate::sink) fn writable(&self) -> io::Result<File> {
+        let mut file = File::options().read(true).write(true).open(&self.path)?;
+        file.set_len(self.end)?;
+        file.seek(SeekFrom::End(0))?;
+        Ok(file)
+    }
+}
+
+fn changed() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the file was changed while it was read")
+}
+
+/// A file of finished pieces whose description has been read, but no piece yet.
+#[derive(Debug)]
+pub struct Unread {
+    path: PathBuf,
+    file: File,
+    description: Description,
+}
+
+impl Unread {
+    /// What the file says of its pieces.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// The path as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Keeps other processes from using the file as long as it is open.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] when another process has it.
+    pub fn lock(&self) -> Result<()> {
+        lock(&self.file, &self.path)
+    }
+
+    /// Reads the file through and checks each piece. `len` says how long a piece is.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be read.
+    pub fn read(self, len: impl Fn(usize) -> usize) -> Result<Records> {
+        let Self { path, file, description } = self;
+        let scanned = scan(&file, &description, len);
+        let Scan { mut found, damaged, end } = scanned.map_err(|source| Error::io("read", &path, source))?;
+        // Of a piece that was written twice the later one is as good as the other.
+        found.sort_by_key(|found| found.index);
+        found.dedup_by_key(|found| found.index);
+        Ok(Records { path, file: Mutex::new(file), description, found, damaged, end })
+    }
+}
+
+/// Keeps other processes from writing into the file as long as it is open.
+pub(in crate::sink) fn lock(file: &File, path: &Path) -> Result<()> {
+    match file.try_lock() {
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(Error::Unsupported(format!("`{}` is being written by another process", path.display())))
+        }
+        // Not all file systems know locks; what they protect from is a mistake.
+        Ok(()) | Err(std::fs::TryLockError::Error(_)) => Ok(()),
+    }
+}
+
+/// The first whole description; the inner error goes after the name of the file.
+fn describe(mut file: impl Read + Seek) -> io::Result<std::result::Result<Description, String>> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut magic = Vec::new();
+    file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut magic)?;
+    if magic != MAGIC {
+        return Ok(Err("is no file of finished pieces: neither a checkpoint nor a shard's part".into()));
+    }
+    let mut window = Window::new(file, MAGIC.len() as u64);
+    while let Some((at, head)) = window.next_head()? {
+        if head.index != DESCRIPTION || head.len > MAX_DESCRIPTION as u64 {
+            break;
+        }
+        let mut text = Vec::new();
+        if window.check(at, &head, |part| text.extend_from_slice(part))?
+            && let Ok(description) = serde_json::from_slice(&text)
+        {
+            return Ok(Ok(description));
+        }
+    }
+    Ok(Err("is damaged where it says what its pieces are of, so they are of no use".into()))
+}
+
+/// What a file holds.
+#[derive(Debug, Default)]
+struct Scan {
+    found: Vec<Found>,
+    /// Gaps between whole records.
+    damaged: u64,
+    /// Where the last whole record ends.
+    end: u64,
+}
+
+fn scan(mut file: impl Read + Seek, description: &Description, len: impl Fn(usize) -> usize) -> io::Result<Scan> {
+    let start = MAGIC.len() as u64;
+    file.seek(SeekFrom::Start(start))?;
+    let mut window = Window::new(file, start);
+    let mut scan = Scan { end: start, ..Scan::default() };
+    let wanted = |index: usize| {
+        let ours = description.shard.is_none_or(|shard| Shard::owner(index, shard.of()) == shard.number());
+        index < description.pieces && ours
+    };
+    while let Some((at, head)) = window.next_head()? {
+        let index = usize::try_from(head.index).ok().filter(|&index| wanted(index));
+        let sound = match index {
+            Some(index) => head.coding == RAW && head.len == len(index) as u64,
+            None => head.index == DESCRIPTION && head.len <= MAX_DESCRIPTION as u64,
+        };
+        if sound && window.check(at, &head, |_| {})? {
+            scan.damaged += u64::from(at != scan.end);
+            scan.end = window.at;
+            scan.found.extend(index.map(|index| Found { index, offset: at }));
+        }
+    }
+    scan.damaged += u64::from(window.at != scan.end);
+    Ok(scan)
+}
+
+/// A file that is read forwards through a bounded buffer.
+struct Window<R> {
+    file: R,
+    buffer: Vec<u8>,
+    used: usize,
+    /// Where in the file the first byte of `buffer` that is not used stands.
+    at: u64,
+}
+
+impl<R: Read + Seek> Window<R> {
+    /// From where `file` is, which is at `at`.
+    fn new(file: R, at: u64) -> Self {
+        Self { file, buffer: Vec::new(), used: 0, at }
+    }
+
+    /// The next bytes: `len` of them, or less at the end of the file.
+    fn peek(&mut self, len: usize) -> io::Result<&[u8]> {
+        if self.buffer.len() - self.used < len {
+            self.buffer.drain(..self.used);
+            self.used = 0;
+            let missing = WINDOW.max(len) - self.buffer.len();
+            self.file.by_ref().take(missing as u64).read_to_end(&mut self.buffer)?;
+        }
+        let end = self.buffer.len().min(self.used + len);
+        Ok(&self.buffer[self.used..end])
+    }
+
+    fn skip(&mut self, len: usize) {
+        self.used += len;
+        self.at += len as u64;
+    }
+
+    /// The next head and where it begins; `None` at the end of the file. What follows is its data.
+    fn next_head(&mut self) -> io::Result<Option<(u64, Head)>> {
+        loop {
+            let bytes = self.peek(WINDOW)?;
+            let Some(head) = bytes.first_chunk::<HEAD>() else {
+                let rest = bytes.len();
+                self.skip(rest);
+                return Ok(None);
+            };
+            if let Some(head) = Head::read(head) {
+                let at = self.at;
+                self.skip(HEAD);
+                return Ok(Some((at, head)));
+            }
+            let next = bytes[1..].iter().position(|&byte| byte == MARK[0]);
+            let len = next.map_or(bytes.len(), |next| next + 1);
+            self.skip(len);
+        }
+    }
+
+    /// Gives the data of the head at `at`, which was read last, to `take`, and says whether it is whole. If it is not, reading
+    /// goes on after the head, for a next one may stand where the data should be.
+    fn check(&mut self, at: u64, head: &Head, mut take: impl FnMut(&[u8])) -> io::Result<bool> {
+        let (mut left, mut crc) = (head.len, crc32fast::Hasher::new());
+        while left > 0 {
+            let part = self.peek(left.min(WINDOW as u64) as usize)?;
+            if part.is_empty() {
+                break;
+            }
+            crc.update(part);
+            take(part);
+            let len = part.len();
+            left -= len as u64;
+            self.skip(len);
+        }
+        if left == 0 && crc.finalize() == head.crc {
+            return Ok(true);
+        }
+        self.at = at + HEAD as u64;
+        self.file.seek(SeekFrom::Start(self.at))?;
+        (self.used, self.buffer) = (0, Vec::new());
+        Ok(false)
+    }
+}

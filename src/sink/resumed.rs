@@ -1,0 +1,181 @@
+//! A run of the missing pieces that its sinks see as a run of all pieces.
+//!
+//! The run's own pieces are numbered among the missing ones; here they get back the numbers that they have in the work. The pieces of
+//! record files are put in between, in order: each is read when the pieces before it are finished, so that a picture whose rows
+//! leave in order never waits with more than what the workers have in hand, however many gaps there are.
+
+use super::records::{Found, Records};
+use crate::error::{Error, Result};
+use crate::parallel::{Done, Pieces, Report, RunInfo, Sink, Stop, Work};
+use std::cell::Cell;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The sink of a run over `missing` pieces of a work.
+pub struct Resumed {
+    inner: Arc<dyn Sink>,
+    /// The work of all pieces.
+    work: Arc<dyn Work>,
+    missing: Pieces,
+    records: Vec<Arc<Records>>,
+    /// What the files have, by number, and in which of them.
+    found: Vec<(Found, u32)>,
+    state: Mutex<State>,
+    stop: Stop,
+}
+
+/// How far the sinks' pieces go without a gap.
+struct State {
+    /// Of each missing piece, whether it is finished: a bit.
+    finished: Vec<u64>,
+    /// How many of the missing pieces are finished without a gap.
+    next: usize,
+    /// How many of the found pieces have been given on.
+    given: usize,
+    words: Vec<u64>,
+}
+
+impl Resumed {
+    /// Gives `inner` all that `records` have of `work`, and what a run over the missing pieces computes. `shard` says which pieces are
+    /// wanted, if not all. The run's work must be that of [`Resumed::missing`].
+    ///
+    /// # Errors
+    /// [`Error::Input`] when two files have different results for the same piece.
+    pub fn new(
+        inner: Arc<dyn Sink>,
+        work: Arc<dyn Work>,
+        wanted: &Pieces,
+        records: Vec<Arc<Records>>,
+        stop: &Stop,
+    ) -> Result<Self> {
+        let files = records.iter().zip(0u32..);
+        let mut found: Vec<_> =
+            files.flat_map(|(records, number)| records.found().iter().map(move |&found| (found, number))).collect();
+        found.sort_by_key(|(found, _)| found.index);
+        compare(&mut found, &records, stop)?;
+        let missing = missing(wanted, &found);
+        let finished = vec![0; missing.len().div_ceil(64)];
+        let state = Mutex::new(State { finished, next: 0, given: 0, words: Vec::new() });
+        Ok(Self { inner, work, missing, records, found, state, stop: stop.clone() })
+    }
+
+    /// The pieces that no file has.
+    pub fn missing(&self) -> &Pieces {
+        &self.missing
+    }
+
+    /// Gives on what the files have before the first missing piece that is not finished.
+    fn give(&self, state: &mut State, done: Option<&Done<'_>>) -> Result<()> {
+        while state.next < self.missing.len() && state.finished[state.next / 64] >> (state.next % 64) & 1 == 1 {
+            state.next += 1;
+        }
+        let end = if state.next < self.missing.len() { self.missing.get(state.next) } else { self.missing.of() };
+        while let Some(&(found, file)) = self.found.get(state.given).filter(|(found, _)| found.index < end) {
+            if self.stop.is_set() {
+                return Err(Error::Stopped);
+            }
+            state.given += 1;
+            let (piece, executed) = self.records[file as usize].read(found, &mut state.words)?;
+            let zero = Duration::ZERO;
+            let kept = Done {
+                work: &*self.work,
+                range: found.index..found.index + 1,
+                bytes: piece.bytes,
+                costs: &[piece.cost],
+                executed,
+                worker: 0,
+                began: zero,
+                ended: zero,
+                waited: Cell::default(),
+            };
+            self.inner.kept(&kept)?;
+            if let Some(done) = done {
+                done.waited.set(done.waited.get() + kept.waited.get());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Keeps one of each piece, after a check that all files have the same of it.
+fn compare(found: &mut Vec<(Found, u32)>, records: &[Arc<Records>], stop: &Stop) -> Result<()> {
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    for pair in found.windows(2).filter(|pair| pair[0].0.index == pair[1].0.index) {
+        if stop.is_set() {
+            return Err(Error::Stopped);
+        }
+        let [one, two] = [pair[0].1, pair[1].1].map(|file| &records[file as usize]);
+        if one.read(pair[0].0, &mut first)?.0.bytes != two.read(pair[1].0, &mut second)?.0.bytes {
+            return Err(Error::Input(format!(
+                "`{}` and `{}` have different results for piece {}, so one of them is wrong; compute one of them again",
+                one.path().display(),
+                two.path().display(),
+                pair[0].0.index
+            )));
+        }
+    }
+    found.dedup_by_key(|(found, _)| found.index);
+    Ok(())
+}
+
+/// The pieces of `wanted` that were not found; both are in order.
+fn missing(wanted: &Pieces, found: &[(Found, u32)]) -> Pieces {
+    let mut rest = found.iter().map(|(found, _)| found.index).peekable();
+    wanted.without(|index| {
+        while rest.next_if(|&found| found < index).is_some() {}
+        rest.peek() == Some(&index)
+    })
+}
+
+impl fmt::Debug for Resumed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resumed").field("missing", &self.missing).finish_non_exhaustive()
+    }
+}
+
+impl Sink for Resumed {
+    fn start(&self, run: &RunInfo) -> Result<()> {
+        assert_eq!(run.pieces, self.missing.len(), "the run is over the missing pieces");
+        self.inner.start(&RunInfo { pieces: self.missing.of(), ..run.clone() })?;
+        self.give(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner), None)
+    }
+
+    fn done(&self, done: &Done<'_>) -> Result<()> {
+        let (mut from, mut bytes, mut executed) = (0, done.bytes, done.executed);
+        let span = (done.ended - done.began) / done.range.len().max(1) as u32;
+        for range in self.missing.runs(done.range.clone()) {
+            let until = from + range.len();
+            let (own, rest) = bytes.split_at(range.clone().map(|index| self.work.piece_len(index)).sum());
+            let part = Done {
+                work: &*self.work,
+                range,
+                bytes: own,
+                costs: &done.costs[from..until],
+                executed: std::mem::take(&mut executed),
+                worker: done.worker,
+                // The claim's time in equal parts: nobody knows better.
+                began: done.began + span * from as u32,
+                ended: done.began + span * until as u32,
+                waited: Cell::default(),
+            };
+            self.inner.done(&part)?;
+            done.waited.set(done.waited.get() + part.waited.get());
+            (from, bytes) = (until, rest);
+        }
+        if self.found.is_empty() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        done.waited.set(done.waited.get() + began.elapsed());
+        for position in done.range.clone() {
+            state.finished[position / 64] |= 1 << (position % 64);
+        }
+        self.give(&mut state, Some(done))
+    }
+
+    fn finish(&self, report: &Report) -> Result<()> {
+        self.inner.finish(report)
+    }
+}

@@ -1,0 +1,439 @@
+//! Nothing that was finished is lost: checkpoints, whatever happens to the program or to the file.
+
+mod support;
+
+use fractal::backend::{self, BACKENDS};
+use fractal::parallel::{Claim, Done, Pieces, Prepared, Recipe, Sink, Stop, Tee, Work};
+use fractal::render::{Options, Render};
+use fractal::sample::Channels;
+use fractal::sink::records::{Description, Records};
+use fractal::sink::{Checkpoint, Grid};
+use fractal::tile::Order;
+use fractal::{Error, Result, Scene};
+use proptest::prelude::*;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use support::Scratch;
+
+const ALL: Channels = Channels { smooth: true, distance: true };
+
+fn scene() -> Scene {
+    Scene::from_toml("[view]\nre = \"-0.7\"\n[image]\nsize = [203, 150]\n[iteration]\nmax = 500\n").unwrap()
+}
+
+fn render(scene: &Scene) -> Render {
+    Render::with(scene, Options { tile: 8, channels: ALL, order: Order::Hilbert, ..Options::default() }).unwrap()
+}
+
+/// Ends a run after so many claims.
+struct Fuse(AtomicUsize);
+
+impl Sink for Fuse {
+    fn done(&self, _: &Done<'_>) -> Result<()> {
+        match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::Stopped),
+        }
+    }
+}
+
+/// Counts pieces and what was executed for them.
+#[derive(Default)]
+struct Count {
+    computed: AtomicUsize,
+    kept: AtomicUsize,
+}
+
+impl Sink for Count {
+    fn done(&self, done: &Done<'_>) -> Result<()> {
+        self.computed.fetch_add(done.range.len(), Ordering::Relaxed);
+        Ok(())
+    }
+    fn kept(&self, done: &Done<'_>) -> Result<()> {
+        self.kept.fetch_add(done.range.len(), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+#[test]
+fn every_backend_goes_on_where_another_ended() {
+    let scratch = Scratch::new("resume");
+    let render = render(&scene());
+    let all = Pieces::new(render.tiling().len(), None);
+    let whole = Arc::new(Grid::new(render.tiling(), ALL));
+    render.run_here(whole.clone(), &Stop::new()).unwrap();
+    let options = backend::Options { workers: 3, ..Default::default() };
+    for (index, entry) in BACKENDS.iter().enumerate() {
+        let path = scratch.join(entry.name);
+        let checkpoint = Arc::new(Checkpoint::create(&path, &render.description(None).unwrap()).unwrap());
+        let fuse = Arc::new(Fuse(AtomicUsize::new(index % 4)));
+        let mut session = entry.open(&options).unwrap();
+        let sink = Arc::new(Tee::new(vec![checkpoint.clone(), fuse]));
+        let ended = render.run(&mut *session, sink, &Stop::new());
+        let kept = checkpoint.pieces();
+        // A run of few large claims may have ended before the fuse did.
+        assert!(ended.is_ok() == (kept == all.len()) && kept > 0, "{}: {kept}", entry.name);
+        drop(checkpoint);
+
+        let records = Arc::new(render.read_records(Records::open(&path).unwrap()).unwrap());
+        assert_eq!((records.found().len(), records.damaged()), (kept, 0), "{}", entry.name);
+        let next = &BACKENDS[(index + 1) % BACKENDS.len()];
+        let mut session = next.open(&options).unwrap();
+        let (count, grid) = (Arc::new(Count::default()), Arc::new(Grid::new(render.tiling(), ALL)));
+        let checkpoint = Arc::new(Checkpoint::go_on(&records).unwrap());
+        let sink = Arc::new(Tee::new(vec![checkpoint.clone(), count.clone(), grid.clone()]));
+        let outcome = render.run_missing(&mut *session, sink, &all, vec![records], &Stop::new()).unwrap();
+        assert_eq!(count.kept.load(Ordering::Relaxed), kept, "{}", next.name);
+        assert_eq!(count.computed.load(Ordering::Relaxed), all.len() - kept, "{}", next.name);
+        assert_eq!(outcome.report.workers.iter().map(|worker| worker.pieces).sum::<usize>(), all.len() - kept);
+        assert!(grid.samples() == whole.samples(), "{} after {}", next.name, entry.name);
+        assert_eq!(checkpoint.pieces(), all.len());
+
+        let records = Arc::new(render.read_records(Records::open(&path).unwrap()).unwrap());
+        assert!(records.is_complete());
+        let grid = Arc::new(Grid::new(render.tiling(), ALL));
+        let outcome = render.run_missing(&mut *session, grid.clone(), &all, vec![records], &Stop::new()).unwrap();
+        assert!(outcome.report.executed() == 0 && grid.samples() == whole.samples());
+    }
+}
+
+#[test]
+fn another_process_makes_the_same_missing_pieces() {
+    let render = render(&scene());
+    let scratch = Scratch::new("recipe");
+    let checkpoint = Arc::new(Checkpoint::create(scratch.join("a"), &render.description(None).unwrap()).unwrap());
+    let mut session = backend::find("serial").unwrap().open(&backend::Options::default()).unwrap();
+    let fuse = Arc::new(Fuse(AtomicUsize::new(0)));
+    assert!(render.run(&mut *session, Arc::new(Tee::new(vec![checkpoint, fuse])), &Stop::new()).is_err());
+    let records = Arc::new(render.read_records(Records::open(scratch.join("a")).unwrap()).unwrap());
+
+    /// A session that runs what the recipe of its work makes.
+    struct Elsewhere(Box<dyn backend::Session>);
+    impl backend::Session for Elsewhere {
+        fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<fractal::parallel::Report> {
+            let made = fractal::render::from_recipe(&work.recipe().unwrap().bytes)?.work();
+            assert_eq!(made.len(), work.len());
+            self.0.run(made, sink, stop)
+        }
+    }
+    let all = Pieces::new(render.tiling().len(), None);
+    let grid = Arc::new(Grid::new(render.tiling(), ALL));
+    let missing = all.len() - records.found().len();
+    let outcome = render.run_missing(&mut Elsewhere(session), grid.clone(), &all, vec![records], &Stop::new()).unwrap();
+    assert_eq!(outcome.report.workers[0].pieces, missing);
+    let whole = Arc::new(Grid::new(render.tiling(), ALL));
+    render.run_here(whole.clone(), &Stop::new()).unwrap();
+    assert!(grid.samples() == whole.samples());
+}
+
+/// A work of pieces whose lengths and bytes look random.
+struct Bytes(usize);
+
+impl Bytes {
+    fn bytes(index: usize) -> Vec<u8> {
+        (0..index * 37 % 100).map(|i| (i * i + 31 * index) as u8).collect()
+    }
+}
+
+impl Work for Bytes {
+    fn len(&self) -> usize {
+        self.0
+    }
+    fn piece_len(&self, index: usize) -> usize {
+        Self::bytes(index).len()
+    }
+    fn compute(&self, _: &Prepared, claim: &mut Claim<'_>, _: &Stop) -> Result<()> {
+        let bytes: Vec<u8> = claim.range().flat_map(Self::bytes).collect();
+        claim.bytes().copy_from_slice(&bytes);
+        claim.range().for_each(|index| claim.set_cost(index, index as u64 + 7));
+        claim.add_executed(1);
+        Ok(())
+    }
+    fn recipe(&self) -> Option<Recipe> {
+        Some(Recipe { kind: "bytes", bytes: self.0.to_string().into_bytes() })
+    }
+}
+
+fn write_bytes(path: &Path, pieces: usize) {
+    let work = Arc::new(Bytes(pieces));
+    let description = Description::new(work.recipe().as_ref(), pieces, None).unwrap();
+    let checkpoint = Arc::new(Checkpoint::create(path, &description).unwrap());
+    let mut session = backend::find("serial").unwrap().open(&backend::Options::default()).unwrap();
+    session.run(work, checkpoint, &Stop::new()).unwrap();
+}
+
+/// What can happen to a file.
+#[derive(Clone, Debug)]
+enum Damage {
+    Flip(prop::sample::Index, u8),
+    Cut(prop::sample::Index),
+    Zero(prop::sample::Index, usize),
+    Insert(prop::sample::Index, Vec<u8>),
+    Remove(prop::sample::Index, usize),
+}
+
+impl Damage {
+    /// Does it, and says which bytes are not what they were and where they were.
+    fn strike(&self, file: &mut Vec<u8>) {
+        if file.is_empty() {
+            return;
+        }
+        let len = file.len();
+        match self {
+            Self::Flip(at, bits) => file[at.index(len)] ^= bits,
+            Self::Cut(at) => file.truncate(at.index(len)),
+            Self::Zero(at, count) => file[at.index(len)..].iter_mut().take(*count).for_each(|byte| *byte = 0),
+            Self::Insert(at, bytes) => {
+                file.splice(at.index(len)..at.index(len), bytes.iter().copied());
+            }
+            Self::Remove(at, count) => {
+                let start = at.index(len);
+                file.drain(start..(start + count).min(len));
+            }
+        }
+    }
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    let at = any::<prop::sample::Index>;
+    prop_oneof![
+        (at(), 1u8..).prop_map(|(at, bits)| Damage::Flip(at, bits)),
+        at().prop_map(Damage::Cut),
+        (at(), 1usize..600).prop_map(|(at, count)| Damage::Zero(at, count)),
+        (at(), prop::collection::vec(any::<u8>(), 1..200)).prop_map(|(at, bytes)| Damage::Insert(at, bytes)),
+        (at(), 1usize..300).prop_map(|(at, count)| Damage::Remove(at, count)),
+    ]
+}
+
+const PIECES: usize = 40;
+
+/// The pieces of a file, each checked; or why there are none.
+fn pieces_of(path: &Path) -> Result<Vec<usize>> {
+    let records = Records::open(path)?.read(|index| Bytes::bytes(index).len())?;
+    let mut words = Vec::new();
+    for &found in records.found() {
+        let (piece, _) = records.read(found, &mut words)?;
+        assert_eq!((piece.bytes, piece.cost), (&Bytes::bytes(found.index)[..], found.index as u64 + 7));
+    }
+    Ok(records.found().iter().map(|found| found.index).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+
+    #[test]
+    fn whatever_happens_to_a_file_its_whole_pieces_are_found(damages in prop::collection::vec(damage(), 1..5)) {
+        let scratch = Scratch::new("damage");
+        let path = scratch.join("file");
+        write_bytes(&path, PIECES);
+        let before = fs::read(&path).unwrap();
+        let mut file = before.clone();
+        damages.iter().for_each(|damage| damage.strike(&mut file));
+        fs::write(&path, &file).unwrap();
+        match pieces_of(&path) {
+            Ok(found) => {
+                // A piece whose record still stands somewhere, bit for bit, is found.
+                let mut at = before.windows(4).position(|mark| mark == b"\xf2PC\n").unwrap();
+                let mut expected = Vec::new();
+                while at < before.len() {
+                    let head = &before[at..at + 48];
+                    let number = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().unwrap());
+                    let record = &before[at..at + 48 + number(32) as usize];
+                    if number(8) < PIECES as u64 && file.windows(record.len()).any(|bytes| bytes == record) {
+                        expected.push(number(8) as usize);
+                    }
+                    at += record.len();
+                }
+                prop_assert!(expected.iter().all(|piece| found.contains(piece)), "{expected:?} in {found:?}");
+            }
+            Err(error) => {
+                let text = error.to_string();
+                prop_assert!(text.contains("file` is ") && !text.contains('\n'), "{}", text);
+            }
+        }
+    }
+}
+
+#[test]
+fn one_damage_costs_one_piece_at_most() {
+    let scratch = Scratch::new("flips");
+    let path = scratch.join("file");
+    write_bytes(&path, PIECES);
+    let file = fs::read(&path).unwrap();
+    for at in 8..file.len() {
+        let mut damaged = file.clone();
+        damaged[at] ^= 0x55;
+        fs::write(&path, &damaged).unwrap();
+        let found = pieces_of(&path).unwrap();
+        assert!(found.len() >= PIECES - 1, "{at}: {found:?}");
+    }
+}
+
+fn words(text: &str) -> Vec<&str> {
+    text.split_whitespace().collect()
+}
+
+/// Runs a command; its exit status and what it told on standard error.
+fn told(mut command: Command) -> (i32, String) {
+    let output = command.output().unwrap();
+    (output.status.code().unwrap_or(-1), String::from_utf8(output.stderr).unwrap())
+}
+
+fn files(scratch: &Scratch) -> Vec<String> {
+    let entries = fs::read_dir(&**scratch).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_checkpoint_is_never_replaced_and_goes_with_its_picture_only() {
+    let scratch = Scratch::new("flow");
+    let run = |arguments: &str| told(scratch.program(words(arguments)));
+    let picture = "render seahorses --size 320x180 --tile 32 -q";
+    assert_eq!(run(&format!("{picture} -o plain.png")).0, 0);
+    assert_eq!(run(&format!("{picture} -o a.png --checkpoint a.tiles")).0, 0);
+    let read = |name: &str| fs::read(scratch.join(name)).unwrap();
+    assert!(read("a.png") == read("plain.png"));
+
+    // Half a file, as a kill leaves it.
+    let tiles = read("a.tiles");
+    fs::write(scratch.join("a.tiles"), &tiles[..tiles.len() / 2]).unwrap();
+    let (code, text) = run(&format!("{picture} -o b.png --checkpoint a.tiles"));
+    assert!(code == 2 && text.contains("--resume") && text.lines().count() == 1, "{text}");
+    assert_eq!(read("a.tiles").len(), tiles.len() / 2, "it was left alone");
+    for (other, key) in [
+        ("--re 0.1", "`view.re`"),
+        ("--tile 16", "tile size"),
+        ("--iterations 77", "`iteration.max`"),
+        ("--order hilbert", "order of tiles"),
+        ("--formula tricorn", "`formula`"),
+        ("--samples 2", "`image.samples`"),
+        ("--format exr", "data"),
+    ] {
+        let (code, text) = run(&format!("{picture} -o b.png --checkpoint a.tiles --resume {other}"));
+        assert!(code == 1 && text.contains("of another picture") && text.contains(key), "{other}: {text}");
+    }
+    let (code, text) = run(&format!("{picture} -o b.png --checkpoint a.tiles --resume --stats json"));
+    assert_eq!(code, 0, "{text}");
+    assert!(read("b.png") == read("plain.png"));
+    let computed = |text: &str| -> u64 {
+        let stats: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        stats["workers"].as_array().unwrap().iter().map(|worker| worker["tiles"].as_u64().unwrap()).sum()
+    };
+    let some = computed(&text);
+    assert!(0 < some && some < 60, "{some} of 60 tiles were computed");
+    // Other colours are no other samples.
+    let (code, text) = run(&format!("{picture} -o c.png --palette ember --checkpoint a.tiles --resume --stats json"));
+    assert!(code == 0 && computed(&text) == 0, "{text}");
+    assert_eq!(run(&format!("{picture} --palette ember -o ember.png")).0, 0);
+    assert!(read("c.png") == read("ember.png"));
+
+    // Without a file --resume begins anew, and a picture that is there is left alone.
+    let speaks = "render seahorses --size 320x180 --tile 32";
+    let (code, text) = run(&format!("{speaks} -o d.png --resume"));
+    assert!(code == 0 && text == "there is no `d.png.checkpoint`, so seahorses begins anew\n", "{text}");
+    assert!(read("d.png") == read("plain.png") && !files(&scratch).contains(&"d.png.checkpoint".into()));
+    let (code, text) = run(&format!("{speaks} -o d.png --resume"));
+    assert!(code == 0 && text == "`d.png` is complete already\n", "{text}");
+}
+
+#[test]
+fn what_cannot_be_kept_is_said() {
+    let scratch = Scratch::new("refused");
+    fs::write(scratch.join("text"), "precious").unwrap();
+    fs::write(scratch.join("empty"), "").unwrap();
+    for (arguments, code, part) in [
+        ("--checkpoint -", 2, "regular file"),
+        ("--checkpoint /dev/null", 2, "regular file"),
+        ("--checkpoint text", 2, "--resume"),
+        ("--checkpoint text --resume", 1, "no file of finished pieces"),
+        ("--checkpoint . --resume", 1, "`.`"),
+        ("--checkpoint nowhere/a", 1, "nowhere/a"),
+        ("--checkpoint a --no-checkpoint", 2, "cannot be used with"),
+        ("--resume --format ppm -o -", 2, "--checkpoint"),
+        ("--checkpoint a.png", 2, "two outputs"),
+    ] {
+        let (told, text) = self::told(scratch.program(words(&format!("render --size 40x30 -o a.png {arguments}"))));
+        assert!(told == code && text.contains(part) && text.lines().count() == 1, "{arguments}: {told}: {text}");
+    }
+    assert_eq!(fs::read(scratch.join("text")).unwrap(), b"precious");
+    assert_eq!(files(&scratch), ["empty", "text"]);
+    // A run that was killed right after it had created the file.
+    assert_eq!(told(scratch.program(words("render --size 40x30 -o a.png --checkpoint empty -q"))), (0, String::new()));
+    // Two runs cannot write one file.
+    let file = fs::File::open(scratch.join("empty")).unwrap();
+    file.lock().unwrap();
+    let (code, text) = told(scratch.program(words("render --size 40x30 -o b.png --checkpoint empty --resume")));
+    assert!(code == 1 && text.contains("another process"), "{text}");
+}
+
+/// A generator that is the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+/// Kills the program with `signal` again and again at moments that look random, until it has completed `a.png`; returns what each
+/// run told. At every end what had been told as done is in the file.
+fn strike(scratch: &Scratch, scene: &str, signal: rustix::process::Signal, strikes: u32, within_ms: u64) -> u32 {
+    let mut random = Random(0x2545_f491_4f6c_dd1d ^ u64::from(strikes));
+    let mut struck = 0;
+    loop {
+        let arguments = format!("{scene} -o a.png --checkpoint a.tiles --resume --progress json");
+        let mut command = scratch.program(words(&arguments));
+        command.stdout(std::process::Stdio::null()).stderr(fs::File::create(scratch.join("told")).unwrap());
+        let mut child = command.spawn().unwrap();
+        if struck < strikes {
+            std::thread::sleep(Duration::from_millis(random.below(within_ms)));
+            let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal);
+        }
+        let status = child.wait().unwrap();
+        let text = fs::read_to_string(scratch.join("told")).unwrap();
+        let done = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let done = done.filter_map(|line| line["tiles_done"].as_u64()).max().unwrap_or(0);
+        let names = files(scratch);
+        if status.success() {
+            return struck;
+        }
+        struck += 1;
+        if signal == rustix::process::Signal::INT {
+            assert_eq!(status.code(), Some(130), "{text}");
+            assert!(names.iter().all(|name| ["a.tiles", "told", "plain.png"].contains(&&**name)), "{names:?}");
+        }
+        assert!(!names.contains(&"a.png".into()), "no picture that is not complete");
+        if let Ok(file) = Records::open(scratch.join("a.tiles")) {
+            let render = Render::of_records(file.description(), Path::new("a.tiles")).unwrap();
+            let records = render.read_records(file).unwrap();
+            assert!(records.found().len() as u64 >= done, "{} of {done} tiles are kept", records.found().len());
+        } else {
+            assert_eq!(done, 0, "{text}");
+        }
+    }
+}
+
+const LONG_ENOUGH: &str =
+    "render whole --re -0.7436 --im 0.1318 --width 4e-3 --iterations 40000 --size 1600x1200 --tile 32 -q";
+
+#[test]
+fn kills_at_any_moment_lose_no_finished_tile() {
+    use rustix::process::Signal;
+    for signal in [Signal::KILL, Signal::INT, Signal::TERM] {
+        let scratch = Scratch::new("kills");
+        assert_eq!(told(scratch.program(words(&format!("{LONG_ENOUGH} -o plain.png")))).0, 0);
+        strike(&scratch, LONG_ENOUGH, signal, 6, 120);
+        let read = |name: &str| fs::read(scratch.join(name)).unwrap();
+        assert!(read("a.png") == read("plain.png"));
+    }
+}
