@@ -4,7 +4,7 @@ mod cli;
 
 use clap::Parser;
 use cli::args::{BenchCommand, Cli, Command};
-use cli::{bench, exit, info, lists, probe, render, shell};
+use cli::{bench, exit, info, lists, merge, probe, render, shell};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -17,6 +17,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> fractal::Result<()> {
     match command {
         Command::Render(args) => render::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Info(args) => info::run(&args),
         Command::Probe(args) => probe::run(&args),
         Command::Backends(args) => lists::backends(&args),

@@ -30,6 +30,9 @@ pub(crate) enum Command {
     /// Render scenes to pictures
     #[command(after_long_help = RENDER_NOTES)]
     Render(Box<RenderArgs>),
+    /// Make a picture of the parts that shards computed
+    #[command(after_long_help = MERGE_NOTES)]
+    Merge(MergeArgs),
     /// Tell how a scene would be rendered, and why so
     Info(InfoArgs),
     /// Tell the numbers of single pixels, and why an orbit ended
@@ -71,6 +74,47 @@ if that costs it less than 2 % of its time. After Ctrl-C, a kill or a crash, the
 file named with --checkpoint stays: rendering from it again, in other colours perhaps, computes nothing.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted. A file appears only when it is complete.";
+
+const MERGE_NOTES: &str = "\
+The picture is the same, byte for byte, as one that was rendered at once. Parts are what `fractal render --shard I/N` writes, and any \
+checkpoint, in any order; they may overlap, and then must agree. What no part has is told, or computed with --complete.";
+
+#[derive(Debug, Args)]
+pub(crate) struct MergeArgs {
+    /// Parts of one picture, in any order
+    #[arg(value_name = "PART", required = true)]
+    pub(crate) parts: Vec<PathBuf>,
+    /// Where the picture goes; `-` is standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: String,
+    /// The picture's format, instead of the one that the file name's ending says
+    #[arg(long, value_name = "FORMAT", value_parser = formats())]
+    pub(crate) format: Option<String>,
+    /// Bits of each colour
+    #[arg(long, value_name = "BITS", default_value = "8", value_parser = ["8", "16"])]
+    pub(crate) bits: String,
+    /// Compute the tiles that no part has
+    #[arg(long)]
+    pub(crate) complete: bool,
+    /// How samples become colours
+    #[arg(long, visible_alias = "color", value_name = "NAME", value_parser = colourings())]
+    pub(crate) colour: Option<String>,
+    /// The colours
+    #[arg(long, value_name = "NAME", value_parser = palettes())]
+    pub(crate) palette: Option<String>,
+    /// Set a key of the scene that only colours depend on, for example colour.density=2
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
+    #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never", "json"])]
+    pub(crate) progress: Option<String>,
+    /// Tell errors only
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Tell what it cost
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct RenderArgs {

@@ -3,7 +3,7 @@
 use super::args::RenderArgs;
 use super::plan::{Picture, is_device};
 use super::tell;
-use fractal::parallel::{Pieces, Shard};
+use fractal::parallel::{Pieces, Shard, Stop};
 use fractal::render::Render;
 use fractal::sink::Checkpoint;
 use fractal::sink::output::STDOUT;
@@ -44,6 +44,11 @@ enum How {
 }
 
 impl Keep {
+    /// Nothing is kept.
+    pub(super) fn never() -> Self {
+        Self { place: None, how: How::Never, resume: false, shard: None }
+    }
+
     /// `named` is the file that was given; `output` where the picture or the part goes.
     pub(super) fn new(args: &RenderArgs, named: Option<String>, output: &str) -> Result<Self> {
         let beside = (output != STDOUT && !is_device(output)).then(|| format!("{output}.checkpoint").into());
@@ -73,7 +78,7 @@ impl Keep {
     }
 
     /// What an earlier run left for this one.
-    pub(super) fn before(&self, picture: &Picture, quiet: bool) -> Result<Before> {
+    pub(super) fn before(&self, picture: &Picture, quiet: bool, stop: &Stop) -> Result<Before> {
         let Some(place) = &self.place else { return Ok(Before::Nothing) };
         // A run that was killed right after it created the file left nothing in it.
         let there = fs::metadata(place).is_ok_and(|found| !found.is_file() || found.len() > 0);
@@ -89,14 +94,14 @@ impl Keep {
             if file.description().shard != self.shard {
                 return Err(other_shard(place, file.description().shard));
             }
-            let records = picture.render.read_records(file)?;
+            let records = picture.render.read_records(file, stop)?;
             if records.damaged() > 0 && !quiet {
                 tell(format!("`{}` is damaged; what is lost of it is computed again", place.display()));
             }
             return Ok(Before::Some(Arc::new(records)));
         }
         if self.resume {
-            if self.is_complete(picture)? {
+            if self.is_complete(picture, stop)? {
                 return Ok(Before::Everything);
             }
             if !quiet {
@@ -107,27 +112,32 @@ impl Keep {
     }
 
     /// Whether the output is there already. A picture is known by the scene that it carries; a file appears when it is complete.
-    fn is_complete(&self, picture: &Picture) -> Result<bool> {
+    fn is_complete(&self, picture: &Picture, stop: &Stop) -> Result<bool> {
         let output = Path::new(&picture.output);
         if !output.is_file() {
             return Ok(false);
         }
         if self.how == How::Part {
             let file = Records::open(output)?;
-            return Ok(file.description().shard == self.shard && picture.render.read_records(file)?.is_complete());
+            return Ok(file.description().shard == self.shard && picture.render.read_records(file, stop)?.is_complete());
         }
         Ok(Scene::load(&picture.output).is_ok_and(|scene| scene == *picture.render.scene()))
     }
 
     /// Opens the file, if tiles are to be kept.
-    pub(super) fn open(&self, render: &Render, before: &Before, expected: Option<Expected>) -> Result<Option<Kept>> {
+    pub(super) fn open(
+        &self,
+        render: &Render,
+        before: Option<&Arc<Records>>,
+        expected: Option<Expected>,
+    ) -> Result<Option<Kept>> {
         let Some(place) = &self.place else { return Ok(None) };
         if !self.resume && self.how == How::ByItself && !expected.is_some_and(|expected| expected.pays(render, place)) {
             return Ok(None);
         }
         let checkpoint = match before {
-            Before::Some(records) => Checkpoint::go_on(records)?,
-            _ => {
+            Some(records) => Checkpoint::go_on(records)?,
+            None => {
                 // It is empty, or this fails.
                 if fs::metadata(place).is_ok_and(|found| found.is_file() && found.len() == 0) {
                     let _ = fs::remove_file(place);

@@ -7,6 +7,7 @@ pub(crate) mod exit;
 pub(crate) mod info;
 mod keep;
 pub(crate) mod lists;
+pub(crate) mod merge;
 mod plan;
 pub(crate) mod probe;
 pub(crate) mod render;

@@ -12,6 +12,7 @@ use fractal::parallel::{Pieces, Schedule, Sink, Stop, Tee};
 use fractal::render::{self, Outcome, Render};
 use fractal::scene::{Image, MaxIterations};
 use fractal::sink::progress::{Estimate, Estimator};
+use fractal::sink::records::Records;
 use fractal::sink::{ImageSink, Output, Owners, Progress, Trace};
 use fractal::{Error, Result};
 use std::io::{BufWriter, Write};
@@ -46,25 +47,19 @@ fn make(
     signals: &Signals,
     mark: &Mark,
 ) -> Result<()> {
-    let Picture { name, render, output, format, owners, keep } = picture;
-    let before = keep.before(picture, plan.quiet)?;
-    if let Before::Everything = before {
-        if !plan.quiet {
-            tell(format!("`{output}` is complete already"));
+    let Picture { render, output, keep, .. } = picture;
+    let records = match keep.before(picture, plan.quiet, &signals.stop)? {
+        Before::Everything => {
+            if !plan.quiet {
+                tell(format!("`{output}` is complete already"));
+            }
+            return Ok(());
         }
-        return Ok(());
-    }
-    let is_part = keep.shard.is_some();
-    let image = (!is_part).then(|| ImageSink::new(format, signals.create(output)?, render.image_options(plan.depth)));
-    let image = image.transpose()?.map(Arc::new);
-    let maps = owners.as_ref().map(|(path, format)| {
-        let (scene, tiling) = (render.scene(), render.tiling());
-        Owners::new(format, signals.create(path)?, tiling, scene.image.samples, scene.to_toml())
-    });
-    let map = maps.transpose()?.map(Arc::new);
-
+        Before::Some(records) => vec![records],
+        Before::Nothing => Vec::new(),
+    };
+    let sinks = Sinks::open(plan, picture, signals)?;
     let shown = plan.display != Display::Hidden;
-    let wanted = Pieces::new(render.tiling().len(), keep.shard);
     let estimated = if shown || (keep.depends_on_time() && may_be_long(render, &plan.workers)) {
         let most = if shown { SHOWN } else { DECIDING };
         Some(estimate(render, plan, most, &signals.stop)?)
@@ -72,54 +67,95 @@ fn make(
         None
     };
     let (estimate, expected) = estimated.unzip();
-    let kept = keep.open(render, &before, expected)?;
+    let kept = keep.open(render, records.first(), expected)?;
     if plan.verbose
         && let Some(kept) = &kept
     {
         tell(format!("{output}: finished tiles are kept in {}", kept.checkpoint.path().display()));
     }
-    let progress = estimate
-        .filter(|_| shown)
-        .map(|estimate| Arc::new(Progress::new(render.tiling(), render.scene().image.samples, estimate).only(&wanted)));
-
-    // The checkpoint comes first: what any other has seen is safe.
-    let mut sinks: Vec<Arc<dyn Sink>> = Vec::new();
-    sinks.extend(kept.as_ref().map(|kept| kept.checkpoint.clone() as Arc<dyn Sink>));
-    sinks.extend(image.clone().map(|image| image as Arc<dyn Sink>));
-    sinks.extend(map.map(|map| map as Arc<dyn Sink>));
-    sinks.extend(trace.map(|trace| trace as Arc<dyn Sink>));
-    sinks.extend(progress.clone().map(|progress| progress as Arc<dyn Sink>));
-    let records: Vec<_> = match &before {
-        Before::Some(records) => vec![records.clone()],
-        _ => Vec::new(),
-    };
-
-    let ticker = progress.map(|progress| Ticker::start(plan.display, name, progress));
-    let started = Mark::now();
-    let outcome = render.run_missing(session, Arc::new(Tee::new(sinks)), &wanted, records, &signals.stop);
-    let ended = Mark::now();
-    drop(ticker);
-    let outcome = match (outcome, kept) {
-        (Ok(outcome), kept) => {
-            kept.map_or(Ok(()), |kept| kept.complete(output))?;
-            outcome
-        }
-        (Err(error), kept) => {
+    let checkpoint = kept.as_ref().map(|kept| kept.checkpoint.clone() as Arc<dyn Sink>);
+    let sinks = Sinks { checkpoint, trace, ..sinks };
+    match sinks.run(plan, picture, session, records, estimate.filter(|_| shown), signals, mark) {
+        Ok(()) => kept.map_or(Ok(()), |kept| kept.complete(output)),
+        Err(error) => {
             if let Some(kept) = kept {
                 kept.leave(plan.quiet);
             }
-            return Err(error);
+            Err(error)
         }
-    };
-    let cost = image.map(|image| image.cost()).unwrap_or_default();
-    let stats = Stats::new(picture, &outcome, cost, [mark, &started, &ended]);
-    if plan.verbose {
-        tell(summary(picture, &outcome, &stats));
     }
-    if plan.stats {
-        tell(stats.json());
+}
+
+/// Where the samples of a picture go.
+#[derive(Default)]
+pub(super) struct Sinks {
+    checkpoint: Option<Arc<dyn Sink>>,
+    image: Option<Arc<ImageSink>>,
+    map: Option<Arc<dyn Sink>>,
+    trace: Option<Arc<Trace>>,
+}
+
+impl Sinks {
+    /// Opens what is to be drawn. A shard's part is no picture.
+    pub(super) fn open(plan: &Plan, picture: &Picture, signals: &Signals) -> Result<Self> {
+        let Picture { render, output, format, owners, keep, .. } = picture;
+        let mut sinks = Self::default();
+        if keep.shard.is_none() {
+            let image = ImageSink::new(format, signals.create(output)?, render.image_options(plan.depth))?;
+            sinks.image = Some(Arc::new(image));
+        }
+        if let Some((path, format)) = owners {
+            let (scene, tiling) = (render.scene(), render.tiling());
+            let samples = scene.image.samples;
+            let map = Owners::new(format, signals.create(path)?, tiling, samples, scene.to_toml())?;
+            sinks.map = Some(Arc::new(map));
+        }
+        Ok(sinks)
     }
-    Ok(())
+
+    /// Computes what is wanted and not in `records`. Progress is shown if costs are given.
+    #[allow(clippy::too_many_arguments)] // Each is one of a kind.
+    pub(super) fn run(
+        self,
+        plan: &Plan,
+        picture: &Picture,
+        session: &mut dyn Session,
+        records: Vec<Arc<Records>>,
+        costs: Option<Estimate>,
+        signals: &Signals,
+        mark: &Mark,
+    ) -> Result<()> {
+        let Picture { name, render, keep, .. } = picture;
+        let wanted = Pieces::new(render.tiling().len(), keep.shard);
+        let samples = render.scene().image.samples;
+        let progress = costs.map(|costs| Arc::new(Progress::new(render.tiling(), samples, costs).only(&wanted)));
+        let Self { checkpoint, image, map, trace } = self;
+        let sinks = [
+            // It comes first: what any other has seen is safe.
+            checkpoint,
+            image.clone().map(|image| image as Arc<dyn Sink>),
+            map,
+            trace.map(|trace| trace as Arc<dyn Sink>),
+            progress.clone().map(|progress| progress as Arc<dyn Sink>),
+        ];
+        let sinks = Arc::new(Tee::new(sinks.into_iter().flatten().collect()));
+
+        let ticker = progress.map(|progress| Ticker::start(plan.display, name, progress));
+        let started = Mark::now();
+        let outcome = render.run_missing(session, sinks, &wanted, records, &signals.stop);
+        let ended = Mark::now();
+        drop(ticker);
+        let outcome = outcome?;
+        let cost = image.map(|image| image.cost()).unwrap_or_default();
+        let stats = Stats::new(picture, &outcome, cost, [mark, &started, &ended]);
+        if plan.verbose {
+            tell(summary(picture, &outcome, &stats));
+        }
+        if plan.stats {
+            tell(stats.json());
+        }
+        Ok(())
+    }
 }
 
 /// The most samples of the coarse picture from which costs are estimated: for the time that is left, and for the question

@@ -38,11 +38,19 @@ impl Render {
         Ok(render)
     }
 
+    /// The same tiles, with the same data, of another scene: in other colours, for example.
+    ///
+    /// # Errors
+    /// As [`Render::with`].
+    pub fn of_scene(&self, scene: &Scene) -> Result<Self> {
+        Self::with(scene, self.work.options)
+    }
+
     /// Checks that a file has finished tiles of this render, then reads it. Names and colours may differ, all else may not.
     ///
     /// # Errors
     /// [`Error::Input`] with what differs, and as [`Render::of_records`] and [`Unread::read`].
-    pub fn read_records(&self, file: Unread) -> Result<Records> {
+    pub fn read_records(&self, file: Unread, stop: &Stop) -> Result<Records> {
         let theirs = Self::of_records(file.description(), file.path())?;
         if let Some((key, theirs, ours)) = self.difference(&theirs) {
             return Err(Error::Input(format!(
@@ -50,7 +58,7 @@ impl Render {
                 file.path().display()
             )));
         }
-        file.read(|index| self.work.piece_len(index))
+        file.read(|index| self.work.piece_len(index), stop)
     }
 
     /// The first thing that decides samples or tiles and is not the same in `other`: its key, and both values, theirs first.

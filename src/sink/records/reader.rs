@@ -2,7 +2,7 @@
 
 use super::{DESCRIPTION, Description, HEAD, Head, MAGIC, MARK, MAX_DESCRIPTION, RAW};
 use crate::error::{Error, Result};
-use crate::parallel::{Piece, Shard};
+use crate::parallel::{Piece, Shard, Stop};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -156,11 +156,11 @@ impl Unread {
     /// Reads the file through and checks each piece. `len` says how long a piece is.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be read.
-    pub fn read(self, len: impl Fn(usize) -> usize) -> Result<Records> {
+    /// [`Error::Io`] when it cannot be read, [`Error::Stopped`].
+    pub fn read(self, len: impl Fn(usize) -> usize, stop: &Stop) -> Result<Records> {
         let Self { path, file, description } = self;
-        let scanned = scan(&file, &description, len);
-        let Scan { mut found, damaged, end } = scanned.map_err(|source| Error::io("read", &path, source))?;
+        let scanned = scan(&file, &description, len, stop).map_err(|source| Error::io("read", &path, source))?;
+        let Some(Scan { mut found, damaged, end }) = scanned else { return Err(Error::Stopped) };
         // Of a piece that was written twice the later one is as good as the other.
         found.sort_by_key(|found| found.index);
         found.dedup_by_key(|found| found.index);
@@ -212,7 +212,13 @@ struct Scan {
     end: u64,
 }
 
-fn scan(mut file: impl Read + Seek, description: &Description, len: impl Fn(usize) -> usize) -> io::Result<Scan> {
+/// Reads everything; `None` when it was stopped.
+fn scan(
+    mut file: impl Read + Seek,
+    description: &Description,
+    len: impl Fn(usize) -> usize,
+    stop: &Stop,
+) -> io::Result<Option<Scan>> {
     let start = MAGIC.len() as u64;
     file.seek(SeekFrom::Start(start))?;
     let mut window = Window::new(file, start);
@@ -222,6 +228,9 @@ fn scan(mut file: impl Read + Seek, description: &Description, len: impl Fn(usiz
         index < description.pieces && ours
     };
     while let Some((at, head)) = window.next_head()? {
+        if stop.is_set() {
+            return Ok(None);
+        }
         let index = usize::try_from(head.index).ok().filter(|&index| wanted(index));
         let sound = match index {
             Some(index) => head.coding == RAW && head.len == len(index) as u64,
@@ -234,7 +243,7 @@ fn scan(mut file: impl Read + Seek, description: &Description, len: impl Fn(usiz
         }
     }
     scan.damaged += u64::from(window.at != scan.end);
-    Ok(scan)
+    Ok(Some(scan))
 }
 
 /// A file that is read forwards through a bounded buffer.

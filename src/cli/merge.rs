@@ -1,0 +1,120 @@
+//! `merge`: the picture of the parts that shards computed.
+
+use super::args::MergeArgs;
+use super::bar::Display;
+use super::keep::Keep;
+use super::plan::{Picture, Plan, name};
+use super::render::Sinks;
+use super::signals::Signals;
+use super::stats::Mark;
+use super::tell;
+use fractal::backend;
+use fractal::colour::{Colourer, Depth};
+use fractal::parallel::{Pieces, Shard};
+use fractal::render::Render;
+use fractal::sink::progress::Estimate;
+use fractal::sink::records::Records;
+use fractal::sink::{Format, format_for};
+use fractal::{Error, Result};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// `fractal merge`.
+pub(crate) fn run(args: &MergeArgs) -> Result<()> {
+    let mark = Mark::first();
+    let signals = Signals::receive()?;
+    let mut parts = Vec::new();
+    for path in &args.parts {
+        parts.push(Records::open(path)?);
+    }
+    let shards: Vec<_> = parts.iter().filter_map(|part| part.description().shard).collect();
+    let format = format_for(&args.output, args.format.as_deref())?;
+    let render = recoloured(args, &Render::of_records(parts[0].description(), parts[0].path())?, format)?;
+    let mut records = Vec::new();
+    for part in parts {
+        let part = render.read_records(part, &signals.stop)?;
+        if part.damaged() > 0 && !args.quiet {
+            tell(format!("`{}` is damaged; what is lost of it counts as missing", part.path().display()));
+        }
+        records.push(Arc::new(part));
+    }
+    let missing = missing(&render, &records);
+    if !missing.is_empty() && !args.complete {
+        return Err(Error::Input(gaps(&missing, &shards)));
+    }
+
+    let name = name("-", render.scene());
+    let output = args.output.clone();
+    let costs = Estimate::uniform(render.tiling().size());
+    let picture = Picture { name, render, output, format, owners: None, keep: Keep::never() };
+    let plan = Plan {
+        pictures: Vec::new(),
+        backend: backend::find(backend::DEFAULT)?,
+        workers: backend::Options { timed: args.verbose, ..backend::Options::default() },
+        depth: if args.bits == "16" { Depth::Sixteen } else { Depth::Eight },
+        trace: None,
+        stats: false,
+        display: Display::new(args.progress.as_deref(), args.quiet),
+        quiet: args.quiet,
+        verbose: args.verbose,
+    };
+    let mut session = plan.backend.open(&plan.workers)?;
+    let costs = (plan.display != Display::Hidden).then_some(costs);
+    Sinks::open(&plan, &picture, &signals)?.run(&plan, &picture, &mut *session, records, costs, &signals, &mark)
+}
+
+/// The render of the parts, with the colours that were asked for.
+fn recoloured(args: &MergeArgs, render: &Render, format: &Format) -> Result<Render> {
+    let mut scene = render.scene().clone();
+    let named = [("colour.colouring", &args.colour), ("colour.palette", &args.palette)];
+    for (key, value) in named {
+        if let Some(value) = value {
+            scene.set(&format!("{key}={value}"))?;
+        }
+    }
+    for assignment in &args.set {
+        scene.set(assignment)?;
+    }
+    let (has, needs) = (render.channels(), format.channels(&Colourer::new(&scene.colour)?));
+    if has | needs != has {
+        let lacks = if needs.distance && !has.distance { "distances" } else { "fractions of counts" };
+        return Err(Error::Input(format!(
+            "the parts have no {lacks}, which this picture needs: render them for it, with --format {} or the same --colour",
+            format.name
+        )));
+    }
+    render.of_scene(&scene)
+}
+
+/// The pieces that no part has.
+fn missing(render: &Render, records: &[Arc<Records>]) -> Pieces {
+    let found =
+        |index| records.iter().any(|part| part.found().binary_search_by_key(&index, |found| found.index).is_ok());
+    Pieces::new(render.tiling().len(), None).without(found)
+}
+
+/// What is missing, by shard as far as the parts say of how many they are.
+fn gaps(missing: &Pieces, shards: &[Shard]) -> String {
+    let (count, all) = (missing.len(), missing.of());
+    let of = shards.first().map(|shard| shard.of()).filter(|of| shards.iter().all(|shard| shard.of() == *of));
+    let whose = match of {
+        Some(of) => {
+            let mut counts = BTreeMap::<u32, usize>::new();
+            for index in missing.iter() {
+                *counts.entry(Shard::owner(index, of)).or_default() += 1;
+            }
+            let told = counts.iter().take(10).map(|(number, count)| format!("{count} of shard {number}/{of}"));
+            let more = if counts.len() > 10 { format!(" and of {} more", counts.len() - 10) } else { String::new() };
+            format!("{}{more}", told.collect::<Vec<_>>().join(", "))
+        }
+        None => {
+            let ranges = missing.runs(0..count).take(10).map(|range| match range.len() {
+                1 => format!("{}", range.start),
+                _ => format!("{}–{}", range.start, range.end - 1),
+            });
+            let more = if missing.runs(0..count).nth(10).is_some() { " and more" } else { "" };
+            format!("{}{more}", ranges.collect::<Vec<_>>().join(", "))
+        }
+    };
+    format!("no part has {count} of {all} tiles: {whose}; render these, or let --complete compute them")
+}
