@@ -111,7 +111,7 @@
 //!
 //! # Features
 //!
-//! `cli` (the program, with clap and indicatif) and `rayon` (the backend) are on by default; `image` converts a picture to the types
+//! `cli` (the program, with clap and indicatif), `window` (the interactive window, with minifb) and `rayon` (the backend) are on by default; `image` converts a picture to the types
 //! of the `image` crate. With `default-features = false` the library has no command-line dependency.
 
 pub mod backend;
@@ -127,6 +127,8 @@ pub mod sample;
 pub mod scene;
 pub mod sink;
 pub mod tile;
+#[cfg(feature = "window")]
+pub mod window;
 
 pub use error::{Error, Result};
 pub use render::{Render, render};

@@ -18,6 +18,8 @@ fn run(command: Command) -> fractal::Result<()> {
     match command {
         Command::Render(args) => render::run(&args),
         Command::Merge(args) => merge::run(&args),
+        #[cfg(feature = "window")]
+        Command::View(args) => cli::view::run(&args),
         Command::Info(args) => info::run(&args),
         Command::Probe(args) => probe::run(&args),
         Command::Backends(args) => lists::backends(&args),

@@ -42,9 +42,11 @@ pub enum Order {
     Hilbert,
     /// From the centre outwards, for people who watch.
     Centre,
+    /// From the tile with this sample outwards, for people who point at what they want to see. Written `X,Y`.
+    Around(u32, u32),
 }
 
-/// Every [`Order`] with its name and what it is good for.
+/// Every [`Order`] that has a name, with what it is good for.
 pub const ORDERS: &[(Order, &str, &str)] = &[
     (Order::Rows, "rows", "row by row from the top; least memory"),
     (Order::Hilbert, "hilbert", "along a Hilbert curve; neighbours in time are neighbours in the image"),
@@ -53,6 +55,9 @@ pub const ORDERS: &[(Order, &str, &str)] = &[
 
 impl fmt::Display for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Order::Around(x, y) = self {
+            return write!(f, "{x},{y}");
+        }
         let known = ORDERS.iter().find(|(order, ..)| order == self);
         f.write_str(known.map_or("", |(_, name, _)| name))
     }
@@ -62,10 +67,18 @@ impl FromStr for Order {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
+        if let Some((x, y)) = text.split_once(',')
+            && let (Ok(x), Ok(y)) = (x.parse(), y.parse())
+        {
+            return Ok(Order::Around(x, y));
+        }
         let found = ORDERS.iter().find(|(_, name, _)| *name == text);
         found.map(|(order, ..)| *order).ok_or_else(|| {
             let names: Vec<_> = ORDERS.iter().map(|(_, name, _)| *name).collect();
-            Error::Usage(format!("unknown order `{text}`; the orders are {}", names.join(", ")))
+            Error::Usage(format!(
+                "unknown order `{text}`; the orders are {}, or `X,Y` from that sample outwards",
+                names.join(", ")
+            ))
         })
     }
 }
@@ -105,7 +118,11 @@ impl Tiling {
         let places = match order {
             Order::Rows => Arc::default(),
             Order::Hilbert => hilbert(columns, rows).into(),
-            Order::Centre => centre_out(columns, rows).into(),
+            Order::Centre => outwards(columns, rows, (columns - 1, rows - 1)).into(),
+            Order::Around(x, y) => {
+                let cell = |sample: u32, count: u32| (sample / edge).min(count - 1) * 2;
+                outwards(columns, rows, (cell(x, columns), cell(y, rows))).into()
+            }
         };
         Ok(Self { width, height, edge, columns, rows, places })
     }
@@ -142,11 +159,11 @@ impl Tiling {
     }
 }
 
-/// All cells of a grid from the centre outwards; cells at the same distance in reading order.
-fn centre_out(columns: u32, rows: u32) -> Vec<(u32, u32)> {
+/// All cells of a grid from a place outwards, which is given as twice its column and row; cells at the same distance in reading order.
+fn outwards(columns: u32, rows: u32, twice: (u32, u32)) -> Vec<(u32, u32)> {
     let mut cells: Vec<_> = (0..rows).flat_map(|row| (0..columns).map(move |column| (column, row))).collect();
-    let off = |i: u32, n: u32| (2 * i64::from(i) + 1 - i64::from(n)).pow(2);
-    cells.sort_by_key(|&(column, row)| off(column, columns) + off(row, rows));
+    let off = |i: u32, twice: u32| (2 * i64::from(i) - i64::from(twice)).pow(2);
+    cells.sort_by_key(|&(column, row)| off(column, twice.0) + off(row, twice.1));
     cells
 }
 
@@ -185,7 +202,8 @@ mod tests {
     #[test]
     fn every_sample_is_in_exactly_one_tile() {
         for (width, height, edge) in [(1, 1, 1), (7, 3, 2), (64, 64, 16), (100, 37, 16), (5, 9, u32::MAX), (17, 1, 4)] {
-            for &(order, ..) in ORDERS {
+            let around = Order::Around(width / 3, height + 5);
+            for order in ORDERS.iter().map(|&(order, ..)| order).chain([around]) {
                 let tiling = Tiling::new(width, height, edge, order).unwrap();
                 let mut seen = vec![0u8; (width * height) as usize];
                 for index in 0..tiling.len() {
@@ -212,10 +230,15 @@ mod tests {
     }
 
     #[test]
-    fn centre_out_begins_in_the_middle_and_ends_in_a_corner() {
-        let cells = centre_out(5, 3);
-        assert_eq!(cells[0], (2, 1));
-        assert_eq!(cells[14], (4, 2));
+    fn outwards_begins_at_the_place_and_ends_in_a_corner() {
+        let tiles = |order| {
+            let tiling = Tiling::new(50, 30, 10, order).unwrap();
+            [0, 14].map(|index| (tiling.tile(index).x, tiling.tile(index).y))
+        };
+        assert_eq!(tiles(Order::Centre), [(20, 10), (40, 20)]);
+        assert_eq!(tiles(Order::Around(39, 29)), [(30, 20), (0, 0)]);
+        assert_eq!("39,29".parse::<Order>().unwrap(), Order::Around(39, 29));
+        assert_eq!(Order::Around(39, 29).to_string(), "39,29");
     }
 
     #[test]

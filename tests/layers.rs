@@ -19,6 +19,7 @@ const PARTS: &[(&str, &str)] = &[
     ("scene", "error number sample plane formula colour sink"),
     ("kernel", "error number tile sample plane parallel formula scene"),
     ("render", "error tile sample parallel backend formula colour scene kernel sink"),
+    ("window", "error number tile sample parallel backend formula colour scene sink render"),
 ];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {

@@ -33,6 +33,9 @@ pub(crate) enum Command {
     /// Make a picture of the parts that shards computed
     #[command(after_long_help = MERGE_NOTES)]
     Merge(MergeArgs),
+    /// Explore in a window
+    #[cfg(feature = "window")]
+    View(Box<ViewArgs>),
     /// Tell how a scene would be rendered, and why so
     Info(InfoArgs),
     /// Tell the numbers of single pixels, and why an orbit ended
@@ -262,6 +265,38 @@ impl SceneArgs {
     }
 }
 
+#[cfg(feature = "window")]
+#[derive(Debug, Args)]
+pub(crate) struct ViewArgs {
+    /// A scene file, a picture of ours, a named place, or `-` [default: where the window was last]
+    #[arg(value_name = "SCENE")]
+    pub(crate) source: Option<String>,
+    #[command(flatten)]
+    pub(crate) scene: SceneArgs,
+
+    /// Who computes the tiles
+    #[arg(long, value_name = "NAME", help_heading = "Computing", value_parser = backends())]
+    pub(crate) backend: Option<String>,
+    /// How many workers there are [default: as many as there are processors]
+    #[arg(long, value_name = "N", help_heading = "Computing", value_parser = workers)]
+    pub(crate) workers: Option<usize>,
+    /// Which worker takes which tiles: static, dynamic, guided, auto or runtime, as in OpenMP
+    #[arg(long, value_name = "KIND[,CHUNK]", help_heading = "Computing")]
+    pub(crate) schedule: Option<String>,
+    /// Letters of so many times the usual height, for dense screens [default: from the window's height]
+    #[arg(long, value_name = "TIMES", help_heading = "Window", value_parser = scale)]
+    pub(crate) scale: Option<f64>,
+    /// Forget settings and place of the last time
+    #[arg(long, help_heading = "Window")]
+    pub(crate) fresh: bool,
+    /// Where pictures are saved
+    #[arg(long, value_name = "FOLDER", help_heading = "Window", default_value = ".")]
+    pub(crate) folder: PathBuf,
+    /// Write the table of keys in Markdown instead
+    #[arg(long, help_heading = "Window")]
+    pub(crate) keys: bool,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct InfoArgs {
     /// A scene file, a picture of ours, a named place, or `-`
@@ -367,6 +402,13 @@ fn workers(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|workers| (1..=MAX_WORKERS).contains(workers)).ok_or(allowed)
 }
 
+/// How dense a screen is.
+#[cfg(feature = "window")]
+fn scale(text: &str) -> Result<f64, String> {
+    let allowed = "a number from 0.5 to 16 is wanted".to_owned();
+    text.parse().ok().filter(|scale| (0.5..=16.0).contains(scale)).ok_or(allowed)
+}
+
 /// The edge of a tile; a tile beyond any image for the whole.
 fn tile(text: &str) -> Result<u32, String> {
     if text == "whole" {
@@ -386,13 +428,18 @@ impl RenderArgs {
 
     /// The backend: as typed, else from the environment, else the default.
     pub(crate) fn backend(&self) -> fractal::Result<&'static backend::Entry> {
-        const VARIABLE: &str = "FRACTAL_BACKEND";
-        match (&self.backend, std::env::var_os(VARIABLE).filter(|name| !name.is_empty())) {
-            (Some(name), _) => backend::find(name),
-            (None, Some(name)) => backend::find(&name.to_string_lossy())
-                .map_err(|error| fractal::Error::Usage(format!("environment variable {VARIABLE}: {error}"))),
-            (None, None) => backend::find(backend::DEFAULT),
-        }
+        backend_of(self.backend.as_deref())
+    }
+}
+
+/// The backend: as typed, else from the environment, else the default.
+pub(crate) fn backend_of(typed: Option<&str>) -> fractal::Result<&'static backend::Entry> {
+    const VARIABLE: &str = "FRACTAL_BACKEND";
+    match (typed, std::env::var_os(VARIABLE).filter(|name| !name.is_empty())) {
+        (Some(name), _) => backend::find(name),
+        (None, Some(name)) => backend::find(&name.to_string_lossy())
+            .map_err(|error| fractal::Error::Usage(format!("environment variable {VARIABLE}: {error}"))),
+        (None, None) => backend::find(backend::DEFAULT),
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) mod render;
 pub(crate) mod shell;
 mod signals;
 mod stats;
+#[cfg(feature = "window")]
+pub(crate) mod view;
 
 use fractal::sink::output::STDOUT;
 use fractal::{Error, Result};

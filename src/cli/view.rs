@@ -1,0 +1,84 @@
+//! `view`: the interactive window.
+
+use super::args::{ViewArgs, backend_of};
+use super::{plan, print, tell};
+use fractal::parallel::Schedule;
+use fractal::scene::PLACES;
+use fractal::window::{Explorer, Memory, Minifb, Options, Settings, keys};
+use fractal::{Result, Scene, backend};
+
+/// The largest window that opens unless a size is asked for: it fits most screens.
+const LARGEST: (u32, u32) = (1280, 800);
+
+/// `fractal view`.
+pub(crate) fn run(args: &ViewArgs) -> Result<()> {
+    if args.keys {
+        return print(keys::markdown());
+    }
+    let file = Memory::path();
+    let remembered = match &file {
+        Some(file) if args.fresh => Memory::forget(file).map(|()| None)?,
+        // What cannot be read is no reason not to open.
+        Some(file) => Memory::load(file).unwrap_or_else(|error| {
+            tell(format!("fractal: what was remembered is left aside: {error}"));
+            None
+        }),
+        None => None,
+    };
+    let (settings, last) = remembered.map_or((Settings::default(), None), |it| (it.settings, Some(it.scene)));
+    let options = Options {
+        settings: settle(args, settings)?,
+        scale: args.scale.unwrap_or(0.0),
+        remember: file,
+        folder: args.folder.clone(),
+    };
+    let mut scene = scene(args, last)?;
+    if args.scene.size.is_none() {
+        scene.image.size = fitting(scene.image.size);
+    }
+    let mut window = Minifb::open("fractal", scene.image.size)?;
+    Explorer::new(&scene, &options, &mut window)?.run(&mut window, &mut |line| print(format!("{line}\n")))
+}
+
+/// The settings: as typed, else from the environment, else as remembered.
+fn settle(args: &ViewArgs, mut settings: Settings) -> Result<Settings> {
+    let variable = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let runs_here = |name: &str| backend::find(name).is_ok_and(|entry| entry.probe().is_ok());
+    if args.backend.is_some() || variable("FRACTAL_BACKEND") || !runs_here(&settings.backend) {
+        settings.backend = backend_of(args.backend.as_deref())?.name.into();
+    }
+    if args.workers.is_some() || variable("FRACTAL_WORKERS") || variable("OMP_NUM_THREADS") {
+        settings.workers = args.workers.unwrap_or(0);
+    }
+    let asked = args.schedule.is_some() || variable("FRACTAL_SCHEDULE") || variable("OMP_SCHEDULE");
+    let entry = backend::find(&settings.backend)?;
+    let honoured = |text: &str| {
+        let schedule = text.parse::<Schedule>().ok();
+        schedule.is_some_and(|asked| entry.schedules.iter().any(|schedule| schedule.serves(asked)))
+    };
+    if asked || !settings.schedule.as_deref().is_some_and(honoured) {
+        settings.schedule = Some(Schedule::requested(args.schedule.as_deref())?.to_string());
+    }
+    Ok(settings)
+}
+
+/// The scene: as named, else where the window was last, else the whole set; with what replaces parts of it.
+fn scene(args: &ViewArgs, last: Option<Scene>) -> Result<Scene> {
+    let (source, last) = match (&args.source, last) {
+        (Some(source), _) => (source.as_str(), None),
+        (None, last) => (PLACES[0].name, last),
+    };
+    let Some(mut scene) = last else { return plan::scene(source, &args.scene) };
+    for assignment in args.scene.assignments() {
+        scene.set(&assignment)?;
+    }
+    Ok(scene)
+}
+
+/// A size of the same shape that fits most screens.
+fn fitting((width, height): (u32, u32)) -> (u32, u32) {
+    let (width, height) = (f64::from(width), f64::from(height));
+    let share = (f64::from(LARGEST.0) / width).min(f64::from(LARGEST.1) / height).min(1.0);
+    let scaled = |size: f64| (size * share).round().max(1.0) as u32;
+    (scaled(width), scaled(height))
+}

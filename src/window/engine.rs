@@ -1,0 +1,329 @@
+//! Computing behind the window: one thread with a session, which does the latest batch of steps and can be stopped at any moment.
+//!
+//! The window never waits for it. Orders go in, replacing the one before; letters come out, each with the generation of its order, so
+//! that what an old view still sends is told apart and dropped. A step is a scene of its own, rendered like any other: every backend
+//! serves the window, and what it shows at last is what `render` gives.
+
+use crate::backend::{self, Session};
+use crate::error::{Error, Result};
+use crate::parallel::{Claim, Done, Prepared, Recipe, Schedule, Sink, Stop, Work};
+use crate::render::{Options, Render};
+use crate::sample::Channels;
+use crate::scene::Scene;
+use crate::tile::Tiling;
+use std::ops::Range;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Who computes.
+#[derive(Clone, Debug)]
+pub(super) struct Crew {
+    pub(super) backend: &'static backend::Entry,
+    /// 0 for as many as the environment says.
+    pub(super) workers: usize,
+    pub(super) schedule: Schedule,
+}
+
+impl PartialEq for Crew {
+    fn eq(&self, other: &Self) -> bool {
+        let key = |crew: &Self| (crew.backend.name, crew.workers, crew.schedule);
+        key(self) == key(other)
+    }
+}
+
+/// A part of the picture to compute.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    pub(super) scene: Scene,
+    pub(super) options: Options,
+    /// Where it lies, in pixels of the picture.
+    pub(super) origin: (u32, u32),
+    /// How many pixels of the picture one of its pixels stands for, each way; 0 when its samples are the picture's own.
+    pub(super) grain: u32,
+}
+
+/// What is to be computed now, in place of everything before.
+#[derive(Clone, Debug)]
+pub(super) struct Batch {
+    pub(super) generation: u64,
+    pub(super) crew: Crew,
+    pub(super) steps: Vec<Step>,
+}
+
+/// What a [`Letter`] tells.
+#[derive(Debug)]
+pub(super) enum News {
+    /// Step number `step` begins.
+    Began { step: Arc<Begun> },
+    /// A worker has taken tiles.
+    Claimed { step: Arc<Begun>, range: Range<usize> },
+    /// A worker has finished tiles.
+    Finished { step: Arc<Begun>, claim: Finished },
+    /// A step is complete.
+    Ended,
+    /// All steps are complete.
+    Complete,
+    /// The batch was stopped, at this moment.
+    Stopped { at: Instant },
+    /// The batch cannot be computed, and why.
+    Failed(Error),
+}
+
+/// A step that is being computed.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub(super) origin: (u32, u32),
+    pub(super) grain: u32,
+    pub(super) tiling: Tiling,
+    pub(super) channels: Channels,
+    pub(super) workers: usize,
+    /// Samples per pixel, each way.
+    pub(super) samples: u32,
+    /// The kernel, for people.
+    pub(super) kernel: String,
+}
+
+/// A finished claim.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) range: Range<usize>,
+    pub(super) words: Box<[u32]>,
+    pub(super) costs: Box<[u64]>,
+    pub(super) executed: u64,
+    pub(super) worker: usize,
+    pub(super) busy: Duration,
+}
+
+/// News of a batch.
+#[derive(Debug)]
+pub(super) struct Letter {
+    pub(super) generation: u64,
+    pub(super) news: News,
+}
+
+/// The thread and what it shares with the window.
+#[derive(Debug)]
+pub(super) struct Engine {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    desk: Mutex<Desk>,
+    ordered: Condvar,
+    letters: Mutex<Vec<Letter>>,
+}
+
+#[derive(Debug, Default)]
+struct Desk {
+    batch: Option<Batch>,
+    /// Ends the batch that is being computed.
+    stop: Stop,
+    quit: bool,
+}
+
+impl Shared {
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn post(&self, generation: u64, news: News) {
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner).push(Letter { generation, news });
+    }
+}
+
+impl Engine {
+    /// Starts the thread. It opens the backend when there is something to compute.
+    pub(super) fn start() -> Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let own = shared.clone();
+        let thread = std::thread::Builder::new()
+            .name("window engine".into())
+            .spawn(move || serve(&own))
+            .map_err(|error| Error::Unsupported(format!("a thread for computing cannot be started: {error}")))?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Computes `batch`, in place of what is being computed.
+    pub(super) fn compute(&self, batch: Batch) {
+        let mut desk = self.shared.desk();
+        desk.stop.set();
+        desk.batch = Some(batch);
+        self.shared.ordered.notify_one();
+    }
+
+    /// Stops what is being computed.
+    pub(super) fn cancel(&self) {
+        let mut desk = self.shared.desk();
+        desk.stop.set();
+        desk.batch = None;
+    }
+
+    /// Moves what has happened since the last call to `letters`, in order.
+    pub(super) fn collect(&self, letters: &mut Vec<Letter>) {
+        letters.clear();
+        std::mem::swap(letters, &mut self.shared.letters.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Whether the thread has ended, which only a fault of this program does.
+    pub(super) fn is_dead(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.cancel();
+        self.shared.desk().quit = true;
+        self.shared.ordered.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // A panic has been told by the hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The thread.
+fn serve(shared: &Arc<Shared>) {
+    let mut open: Option<(Crew, Box<dyn Session>)> = None;
+    loop {
+        let (batch, stop) = {
+            let mut desk = shared.desk();
+            loop {
+                if desk.quit {
+                    return;
+                }
+                if let Some(batch) = desk.batch.take() {
+                    desk.stop = Stop::new();
+                    break (batch, desk.stop.clone());
+                }
+                desk = shared.ordered.wait(desk).unwrap_or_else(PoisonError::into_inner);
+            }
+        };
+        let generation = batch.generation;
+        let news = match perform(shared, batch, &mut open, &stop) {
+            Ok(()) => News::Complete,
+            Err(Error::Stopped) => News::Stopped { at: Instant::now() },
+            Err(error) => News::Failed(error),
+        };
+        shared.post(generation, news);
+    }
+}
+
+fn perform(shared: &Arc<Shared>, batch: Batch, open: &mut Option<(Crew, Box<dyn Session>)>, stop: &Stop) -> Result<()> {
+    let Batch { generation, crew, mut steps } = batch;
+    // A view that cannot be computed in full is not begun with coarse pictures that can.
+    let Some(last) = steps.pop() else { return Ok(()) };
+    let last = (Render::with(&last.scene, last.options)?, last);
+    if open.as_ref().is_none_or(|(opened, _)| *opened != crew) {
+        *open = None;
+        let options = backend::Options {
+            workers: crew.workers,
+            schedule: Some(crew.schedule),
+            timed: true,
+            ..backend::Options::default()
+        };
+        let session = crew.backend.open(&options)?;
+        *open = Some((crew, session));
+    }
+    let Some((_, session)) = open else { return Ok(()) };
+    let planned = steps.into_iter().map(|step| Ok((Render::with(&step.scene, step.options)?, step)));
+    for step in planned.chain(std::iter::once(Ok(last))) {
+        let (render, step) = step?;
+        if stop.is_set() {
+            return Err(Error::Stopped);
+        }
+        let begun = Arc::new(Begun {
+            origin: step.origin,
+            grain: step.grain,
+            tiling: render.tiling(),
+            channels: render.channels(),
+            workers: 0,
+            samples: step.scene.image.samples,
+            kernel: format!("{} in {}", render.kernel().tier(), render.kernel().isa()),
+        });
+        let postman = Arc::new(Postman { shared: shared.clone(), generation, begun: Mutex::new(begun) });
+        let work = Arc::new(Watched { work: render.work(), postman: postman.clone() });
+        session.run(work, postman, stop)?;
+        shared.post(generation, News::Ended);
+    }
+    Ok(())
+}
+
+/// Sends what a run does.
+struct Postman {
+    shared: Arc<Shared>,
+    generation: u64,
+    begun: Mutex<Arc<Begun>>,
+}
+
+impl Postman {
+    fn begun(&self) -> MutexGuard<'_, Arc<Begun>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn post(&self, news: News) {
+        self.shared.post(self.generation, news);
+    }
+}
+
+impl Sink for Postman {
+    fn start(&self, run: &crate::parallel::RunInfo) -> Result<()> {
+        let mut begun = self.begun();
+        let Begun { origin, grain, ref tiling, channels, samples, ref kernel, .. } = **begun;
+        let (tiling, kernel) = (tiling.clone(), kernel.clone());
+        *begun = Arc::new(Begun { origin, grain, tiling, channels, workers: run.workers, samples, kernel });
+        self.post(News::Began { step: begun.clone() });
+        Ok(())
+    }
+
+    fn done(&self, done: &Done<'_>) -> Result<()> {
+        let claim = Finished {
+            range: done.range.clone(),
+            words: bytemuck::cast_slice(done.bytes).into(),
+            costs: done.costs.into(),
+            executed: done.executed,
+            worker: done.worker,
+            busy: done.ended.saturating_sub(done.began),
+        };
+        let step = self.begun().clone();
+        self.post(News::Finished { step, claim });
+        Ok(())
+    }
+}
+
+/// A work that tells when a claim begins. Workers in other processes compute the work of its recipe, and tell only when they have.
+struct Watched {
+    work: Arc<dyn Work>,
+    postman: Arc<Postman>,
+}
+
+impl Work for Watched {
+    fn len(&self) -> usize {
+        self.work.len()
+    }
+
+    fn piece_len(&self, index: usize) -> usize {
+        self.work.piece_len(index)
+    }
+
+    fn prepare(&self, stop: &Stop) -> Result<Prepared> {
+        self.work.prepare(stop)
+    }
+
+    fn compute(&self, prepared: &Prepared, claim: &mut Claim<'_>, stop: &Stop) -> Result<()> {
+        let step = self.postman.begun().clone();
+        self.postman.post(News::Claimed { step, range: claim.range() });
+        self.work.compute(prepared, claim, stop)
+    }
+
+    fn recipe(&self) -> Option<Recipe> {
+        self.work.recipe()
+    }
+
+    fn describe(&self, index: usize) -> String {
+        self.work.describe(index)
+    }
+}

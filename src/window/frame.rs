@@ -1,0 +1,477 @@
+//! The samples that are on the screen, from whatever view they came, and the picture that is painted of them.
+//!
+//! Samples are kept rather than colours, so that palettes change at once. Each pixel has a level: how large the blocks are of which it
+//! is a part. Level 0 is final: computed for this very pixel of this very view. A moved view takes the samples of the old one along;
+//! where coordinates are the same to the bit, levels stay, elsewhere they say how coarse the enlarged picture is, and coarse passes draw
+//! only where they are finer.
+
+use super::engine::{Begun, Finished};
+use super::place::{Map, Size};
+use crate::colour::{Colourer, Depth, Scratch};
+use crate::sample::{Channels, INTERIOR, Samples};
+use crate::tile::Tile;
+
+/// The level of a pixel of which nothing is known.
+pub(super) const NOTHING: u8 = u8::MAX;
+
+/// Steps of levels in an octave of block sizes.
+const PER_OCTAVE: f64 = 8.0;
+
+/// The colour of pixels of which nothing is known.
+const BLANK: u32 = 0x16_16_1a;
+
+/// The level of blocks of `grain` pixels each way.
+pub(super) fn level(grain: f64) -> u8 {
+    (1.0 + PER_OCTAVE * grain.max(1.0).log2()).round().min(254.0) as u8
+}
+
+/// Planes of samples and the picture.
+#[derive(Debug)]
+pub(super) struct Frame {
+    size: Size,
+    /// Samples per pixel, each way.
+    samples: u32,
+    channels: Channels,
+    counts: Vec<u32>,
+    fractions: Vec<f32>,
+    distance: [Vec<f32>; 2],
+    /// One a pixel.
+    levels: Vec<u8>,
+    picture: Vec<u32>,
+    /// Memory for painting and moving.
+    scratch: Box<Memory>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    counts: Vec<u32>,
+    fractions: Vec<f32>,
+    distance: [Vec<f32>; 2],
+    words: Vec<u32>,
+    levels: Vec<u8>,
+    pixels: Vec<u8>,
+    colour: Scratch,
+}
+
+impl Frame {
+    /// Nothing, of this size.
+    pub(super) fn new(size: Size, samples: u32, channels: Channels) -> Self {
+        let mut frame = Self {
+            size,
+            samples,
+            channels,
+            counts: Vec::new(),
+            fractions: Vec::new(),
+            distance: [Vec::new(), Vec::new()],
+            levels: Vec::new(),
+            picture: Vec::new(),
+            scratch: Box::default(),
+        };
+        frame.clear(size, samples, channels);
+        frame
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self, size: Size, samples: u32, channels: Channels) {
+        (self.size, self.samples, self.channels) = (size, samples, channels);
+        let pixels = size.0 as usize * size.1 as usize;
+        let count = pixels * (samples * samples) as usize;
+        refill(&mut self.counts, count, INTERIOR);
+        refill(&mut self.fractions, if channels.smooth { count } else { 0 }, 0.0);
+        for plane in &mut self.distance {
+            refill(plane, if channels.distance { count } else { 0 }, 0.0);
+        }
+        refill(&mut self.levels, pixels, NOTHING);
+        refill(&mut self.picture, pixels, BLANK);
+    }
+
+    pub(super) fn size(&self) -> Size {
+        self.size
+    }
+
+    /// The picture, 0x00RRGGBB.
+    pub(super) fn picture(&self) -> &[u32] {
+        &self.picture
+    }
+
+    /// What the samples have.
+    pub(super) fn channels(&self) -> Channels {
+        self.channels
+    }
+
+    /// Moves everything as a new view of this size wants it: exactly by whole pixels, or approximately along a map with the size of the
+    /// new pixels in old ones. Paints the picture.
+    pub(super) fn reproject(&mut self, size: Size, way: &Way, colourer: &Colourer) {
+        let pixels = size.0 as usize * size.1 as usize;
+        let (samples, count) = (self.samples, pixels * (self.samples * self.samples) as usize);
+        let mut old = std::mem::take(&mut *self.scratch);
+        std::mem::swap(&mut old.counts, &mut self.counts);
+        std::mem::swap(&mut old.fractions, &mut self.fractions);
+        std::mem::swap(&mut old.distance, &mut self.distance);
+        std::mem::swap(&mut old.levels, &mut self.levels);
+        refill(&mut self.counts, count, INTERIOR);
+        refill(&mut self.fractions, if self.channels.smooth { count } else { 0 }, 0.0);
+        for plane in &mut self.distance {
+            refill(plane, if self.channels.distance { count } else { 0 }, 0.0);
+        }
+        refill(&mut self.levels, pixels, NOTHING);
+        refill(&mut self.picture, pixels, BLANK);
+        let (fine, old_fine) = ([size, self.size]).map(|(w, h)| (w * samples, h * samples)).into();
+        let gather = Gather::new(way, size, self.size, 1);
+        gather.plane(&old.levels, &mut self.levels);
+        let gather = if samples == 1 { gather } else { Gather::new(way, fine, old_fine, samples) };
+        gather.plane(&old.counts, &mut self.counts);
+        if self.channels.smooth {
+            gather.plane(&old.fractions, &mut self.fractions);
+        }
+        if self.channels.distance {
+            for (old, new) in old.distance.iter().zip(&mut self.distance) {
+                gather.plane(old, new);
+            }
+        }
+        if let Way::Along { scale, .. } = way {
+            // What was one pixel of the old view is 1/scale pixels now.
+            let finer = (-PER_OCTAVE * scale.log2()).round().clamp(-300.0, 300.0) as i32;
+            for level in &mut self.levels {
+                if *level != NOTHING {
+                    *level = (i32::from(*level).max(1) + finer).clamp(1, 254) as u8;
+                }
+            }
+        }
+        *self.scratch = old;
+        self.size = size;
+        self.repaint(colourer);
+    }
+
+    /// Gets another number of samples per pixel, or other channels. Samples that lack what is new are worth nothing.
+    pub(super) fn adapt(&mut self, samples: u32, channels: Channels, colourer: &Colourer) {
+        let fine = |per: u32| (self.size.0 * per, self.size.1 * per);
+        let (new, old) = (fine(samples), fine(self.samples));
+        let count = new.0 as usize * new.1 as usize;
+        let step = f64::from(self.samples) / f64::from(samples);
+        let map = Map { origin: [0.0; 2], right: [step, 0.0], down: [0.0, step] };
+        let gather = Gather::new(&Way::Along { map, scale: 1.0 }, new, old, 1);
+        let resample = |plane: &mut Vec<f32>, wanted: bool| {
+            let from = std::mem::take(plane);
+            refill(plane, if wanted { count } else { 0 }, 0.0);
+            if wanted && !from.is_empty() {
+                gather.plane(&from, plane);
+            }
+        };
+        let from = std::mem::take(&mut self.counts);
+        refill(&mut self.counts, count, INTERIOR);
+        gather.plane(&from, &mut self.counts);
+        resample(&mut self.fractions, channels.smooth);
+        self.distance.iter_mut().for_each(|plane| resample(plane, channels.distance));
+        let lacking = (channels.smooth && !self.channels.smooth) || (channels.distance && !self.channels.distance);
+        let same = self.samples == samples;
+        (self.samples, self.channels) = (samples, channels);
+        if lacking {
+            self.worthless();
+        } else if !same {
+            self.stale();
+            self.repaint(colourer);
+        }
+    }
+
+    /// Nothing is final any more, though it looks much like what will be.
+    pub(super) fn stale(&mut self) {
+        for level in &mut self.levels {
+            *level = (*level).max(1);
+        }
+    }
+
+    /// What is shown has nothing to do with what will be.
+    pub(super) fn worthless(&mut self) {
+        self.levels.fill(NOTHING - 1);
+    }
+
+    /// Whether any pixel of an area is coarser than blocks of `grain` pixels.
+    pub(super) fn is_coarser_than(&self, grain: u32, area: Tile) -> bool {
+        let level = level(grain.into());
+        let rows = self.levels.chunks_exact(self.size.0 as usize).skip(area.y as usize).take(area.height as usize);
+        let columns = area.x as usize..(area.x + area.width) as usize;
+        rows.into_iter().any(|row| row[columns.clone()].iter().any(|&there| there > level))
+    }
+
+    /// Rectangles that hold all pixels that are not final; few and exact, or the one that holds them all when exact ones were many.
+    pub(super) fn missing(&self) -> Vec<Tile> {
+        /// Each rectangle is a run of its own, which costs about as much as a thousand pixels.
+        const MOST: usize = 24;
+        let width = self.size.0;
+        let mut done: Vec<Tile> = Vec::new();
+        let mut open: Vec<Tile> = Vec::new();
+        let mut bounds: Option<(u32, u32, u32, u32)> = None;
+        for (y, row) in (0..).zip(self.levels.chunks_exact(width as usize)) {
+            let mut next: Vec<Tile> = Vec::new();
+            let mut x = 0;
+            while let Some(start) = row[x..].iter().position(|&level| level != 0).map(|at| at + x) {
+                let end = row[start..].iter().position(|&level| level == 0).map_or(row.len(), |at| at + start);
+                let (left, across) = (start as u32, (end - start) as u32);
+                let bound = bounds.get_or_insert((left, y, left + across, y + 1));
+                *bound = (bound.0.min(left), bound.1, bound.2.max(left + across), y + 1);
+                let above = open.iter().position(|tile| tile.x == left && tile.width == across);
+                next.push(match above {
+                    Some(index) => {
+                        let tile = open.swap_remove(index);
+                        Tile { height: tile.height + 1, ..tile }
+                    }
+                    None => Tile { x: left, y, width: across, height: 1 },
+                });
+                x = end;
+            }
+            done.append(&mut open);
+            open = next;
+        }
+        done.append(&mut open);
+        match bounds {
+            Some((left, top, right, bottom)) if done.len() > MOST => {
+                vec![Tile { x: left, y: top, width: right - left, height: bottom - top }]
+            }
+            _ => done,
+        }
+    }
+
+    /// Takes the samples of finished tiles and paints them.
+    pub(super) fn put(&mut self, step: &Begun, claim: &Finished, colourer: &Colourer) {
+        let mut words = &claim.words[..];
+        for index in claim.range.clone() {
+            let tile = step.tiling.tile(index);
+            let (own, rest) = words.split_at(tile.area() * step.channels.words());
+            words = rest;
+            let samples = Samples::new(tile, step.channels, bytemuck::cast_slice(own));
+            let area = if step.grain == 0 { self.put_final(step, &samples) } else { self.put_coarse(step, &samples) };
+            if let Some(area) = area {
+                self.paint(area, colourer);
+            }
+        }
+    }
+
+    fn put_final(&mut self, step: &Begun, samples: &Samples<'_>) -> Option<Tile> {
+        let (per, tile) = (self.samples, samples.tile);
+        if step.samples != per {
+            return None;
+        }
+        let (x, y) = (step.origin.0 * per + tile.x, step.origin.1 * per + tile.y);
+        let (across, down) = (self.size.0 * per, self.size.1 * per);
+        if x + tile.width > across || y + tile.height > down {
+            return None;
+        }
+        let [right, below] = &mut self.distance;
+        let planes =
+            [(&mut self.fractions, samples.fractions), (right, samples.distance_x), (below, samples.distance_y)];
+        let mut planes =
+            planes.map(|(plane, samples)| (!plane.is_empty() && !samples.is_empty()).then_some((plane, samples)));
+        for row in 0..tile.height {
+            let from = (row * tile.width) as usize;
+            let to = ((y + row) as usize) * across as usize + x as usize;
+            let width = tile.width as usize;
+            self.counts[to..to + width].copy_from_slice(&samples.counts[from..from + width]);
+            for (plane, samples) in planes.iter_mut().flatten() {
+                plane[to..to + width].copy_from_slice(&samples[from..from + width]);
+            }
+        }
+        let area = Tile { x: x / per, y: y / per, width: tile.width / per, height: tile.height / per };
+        for row in area.y..area.y + area.height {
+            let start = row as usize * self.size.0 as usize + area.x as usize;
+            self.levels[start..start + area.width as usize].fill(0);
+        }
+        Some(area)
+    }
+
+    fn put_coarse(&mut self, step: &Begun, samples: &Samples<'_>) -> Option<Tile> {
+        let (grain, per) = (step.grain, self.samples);
+        let finer = level(grain.into());
+        // Distances are in pixels of the step.
+        let stretch = (grain * per) as f32;
+        let tile = samples.tile;
+        let (left, top) = (step.origin.0 + tile.x * grain, step.origin.1 + tile.y * grain);
+        let (right, bottom) =
+            ((left + tile.width * grain).min(self.size.0), (top + tile.height * grain).min(self.size.1));
+        let mut drawn = false;
+        for y in top..bottom {
+            let source = ((y - top) / grain * tile.width) as usize;
+            for x in left..right {
+                let level = &mut self.levels[y as usize * self.size.0 as usize + x as usize];
+                if *level <= finer {
+                    continue;
+                }
+                *level = finer;
+                drawn = true;
+                let from = source + ((x - left) / grain) as usize;
+                for sub in 0..per {
+                    let row = (y * per + sub) as usize * (self.size.0 * per) as usize + (x * per) as usize;
+                    let to = row..row + per as usize;
+                    self.counts[to.clone()].fill(samples.counts[from]);
+                    if let (false, Some(&fraction)) = (self.fractions.is_empty(), samples.fractions.get(from)) {
+                        self.fractions[to.clone()].fill(fraction);
+                    }
+                    let distance = [samples.distance_x.get(from), samples.distance_y.get(from)];
+                    for (plane, distance) in self.distance.iter_mut().zip(distance) {
+                        if let (false, Some(&distance)) = (plane.is_empty(), distance) {
+                            plane[to.clone()].fill(distance * stretch);
+                        }
+                    }
+                }
+            }
+        }
+        drawn.then(|| Tile { x: left, y: top, width: right - left, height: bottom - top })
+    }
+
+    /// Paints everything again, in other colours perhaps. What the colours need and the samples do not have leaves the picture as it is.
+    pub(super) fn repaint(&mut self, colourer: &Colourer) {
+        const ROWS: u32 = 16;
+        let (width, height) = self.size;
+        for y in (0..height).step_by(ROWS as usize) {
+            self.paint(Tile { x: 0, y, width, height: ROWS.min(height - y) }, colourer);
+        }
+    }
+
+    /// Paints an area, in pixels.
+    fn paint(&mut self, area: Tile, colourer: &Colourer) {
+        let needs = colourer.channels();
+        if (needs.smooth && !self.channels.smooth) || (needs.distance && !self.channels.distance) {
+            return;
+        }
+        let (per, memory) = (self.samples, &mut *self.scratch);
+        let across = (self.size.0 * per) as usize;
+        let fine = Tile { x: area.x * per, y: area.y * per, width: area.width * per, height: area.height * per };
+        let row = |y: u32| {
+            let start = (fine.y + y) as usize * across + fine.x as usize;
+            start..start + fine.width as usize
+        };
+        let words = fine.area();
+        let channels = Channels { smooth: needs.smooth, distance: needs.distance };
+        memory.words.clear();
+        (0..fine.height).for_each(|y| memory.words.extend_from_slice(&self.counts[row(y)]));
+        let planes =
+            [(needs.smooth, &self.fractions), (needs.distance, &self.distance[0]), (needs.distance, &self.distance[1])];
+        for (wanted, plane) in planes {
+            if wanted {
+                (0..fine.height).for_each(|y| memory.words.extend_from_slice(bytemuck::cast_slice(&plane[row(y)])));
+            }
+        }
+        debug_assert_eq!(memory.words.len(), words * channels.words());
+        memory.pixels.resize(3 * area.area(), 0);
+        let samples = Samples::new(fine, channels, bytemuck::cast_slice(&memory.words));
+        colourer.paint(&samples, per, Depth::Eight, &mut memory.pixels, &mut memory.colour);
+        let colours = memory.pixels.as_chunks::<3>().0.chunks_exact(area.width as usize);
+        for (y, colours) in (area.y..).zip(colours) {
+            let start = y as usize * self.size.0 as usize + area.x as usize;
+            let to = start..start + area.width as usize;
+            for ((pixel, level), [r, g, b]) in self.picture[to.clone()].iter_mut().zip(&self.levels[to]).zip(colours) {
+                let colour = u32::from_be_bytes([0, *r, *g, *b]);
+                *pixel = if *level == NOTHING { BLANK } else { colour };
+            }
+        }
+    }
+
+    /// The samples of all pixels as a tile would have them: the planes that there are, for keeping.
+    pub(super) fn planes(&self) -> Planes {
+        Planes {
+            across: self.size.0 * self.samples,
+            counts: self.counts.clone(),
+            fractions: self.fractions.clone(),
+            distance: self.distance.clone(),
+        }
+    }
+}
+
+/// A copy of all samples.
+#[derive(Debug)]
+pub(super) struct Planes {
+    pub(super) across: u32,
+    pub(super) counts: Vec<u32>,
+    pub(super) fractions: Vec<f32>,
+    pub(super) distance: [Vec<f32>; 2],
+}
+
+/// Where the pixels of a new view were.
+#[derive(Clone, Debug)]
+pub(super) enum Way {
+    /// So many pixels to the right and down, exactly.
+    By(i64, i64),
+    /// Along a map, with the size of the new pixels in old ones.
+    Along { map: Map, scale: f64 },
+}
+
+/// Takes planes along, each sample from the nearest.
+struct Gather {
+    new: Size,
+    old: Size,
+    rule: Rule,
+}
+
+enum Rule {
+    Shift(i64, i64),
+    /// The old column of each column and the old row of each row; those outside are `u32::MAX`.
+    Axes(Vec<u32>, Vec<u32>),
+    Turned(Map),
+}
+
+impl Gather {
+    /// `samples` a pixel, each way: sizes are in samples, the way in pixels.
+    fn new(way: &Way, new: Size, old: Size, samples: u32) -> Self {
+        let per = f64::from(samples);
+        let rule = match way {
+            Way::By(right, down) => Rule::Shift(right * i64::from(samples), down * i64::from(samples)),
+            Way::Along { map, .. } if map.right[1] == 0.0 && map.down[0] == 0.0 => {
+                let axis = |origin: f64, step: f64, new: u32, old: u32| {
+                    let place = |i: u32| (origin * per + (f64::from(i) + 0.5) * step).floor();
+                    let inside = |at: f64| if at >= 0.0 && at < f64::from(old) { at as u32 } else { u32::MAX };
+                    (0..new).map(|i| inside(place(i))).collect()
+                };
+                let columns = axis(map.origin[0], map.right[0], new.0, old.0);
+                Rule::Axes(columns, axis(map.origin[1], map.down[1], new.1, old.1))
+            }
+            Way::Along { map, .. } => Rule::Turned(Map { origin: map.origin.map(|o| o * per), ..*map }),
+        };
+        Self { new, old, rule }
+    }
+
+    fn plane<T: Copy>(&self, from: &[T], to: &mut [T]) {
+        let (width, height) = (self.new.0 as usize, self.new.1 as usize);
+        let (old_width, old_height) = (i64::from(self.old.0), i64::from(self.old.1));
+        match &self.rule {
+            Rule::Shift(right, down) => {
+                let start = (-right).clamp(0, width as i64) as usize;
+                let end = (old_width - right).clamp(start as i64, width as i64) as usize;
+                for y in 0..height {
+                    let source = y as i64 + down;
+                    if (0..old_height).contains(&source) && start < end {
+                        let first = (source * old_width + start as i64 + right) as usize;
+                        to[y * width + start..y * width + end].copy_from_slice(&from[first..first + end - start]);
+                    }
+                }
+            }
+            Rule::Axes(columns, rows) => {
+                for (to, &row) in to.chunks_exact_mut(width).zip(rows) {
+                    if row != u32::MAX {
+                        let from = &from[row as usize * old_width as usize..][..old_width as usize];
+                        for (to, &column) in to.iter_mut().zip(columns) {
+                            if let Some(&there) = from.get(column as usize) {
+                                *to = there;
+                            }
+                        }
+                    }
+                }
+            }
+            Rule::Turned(Map { origin, right, down }) => {
+                for (y, to) in to.chunks_exact_mut(width).enumerate() {
+                    let at = [0, 1].map(|i| origin[i] + (y as f64 + 0.5) * down[i]);
+                    for (x, to) in to.iter_mut().enumerate() {
+                        let [u, v] = [0, 1].map(|i| at[i] + (x as f64 + 0.5) * right[i]);
+                        if u >= 0.0 && v >= 0.0 && u < old_width as f64 && v < old_height as f64 {
+                            *to = from[v as usize * old_width as usize + u as usize];
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn refill<T: Copy>(plane: &mut Vec<T>, len: usize, value: T) {
+    plane.clear();
+    plane.resize(len, value);
+}

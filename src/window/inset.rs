@@ -1,0 +1,88 @@
+//! The Julia set of the pointer's point, live in a corner: an engine and a frame of its own, beside the picture's.
+
+use super::engine::{Batch, Crew, Engine, Letter, News, Step};
+use super::frame::Frame;
+use super::place::Size;
+use crate::backend;
+use crate::colour::Colourer;
+use crate::error::Result;
+use crate::parallel::Schedule;
+use crate::render::Options;
+use crate::sample::Channels;
+use crate::scene::{Image, MaxIterations, Scene};
+use crate::tile::Order;
+
+/// More iterations would make it lag behind the pointer.
+const MOST_ITERATIONS: u32 = 2000;
+
+/// The blocks of its coarse pass, in pixels.
+const GRAIN: u32 = 4;
+
+/// The edge of its tiles.
+const TILE: u32 = 32;
+
+#[derive(Debug)]
+pub(super) struct Inset {
+    engine: Engine,
+    frame: Frame,
+    generation: u64,
+    letters: Vec<Letter>,
+    colourer: Colourer,
+}
+
+impl Inset {
+    /// Starts its engine.
+    pub(super) fn start(size: Size, colourer: Colourer) -> Result<Self> {
+        let channels = colourer.channels();
+        let (engine, frame) = (Engine::start()?, Frame::new(size, 1, channels));
+        Ok(Self { engine, frame, generation: 0, letters: Vec::new(), colourer })
+    }
+
+    /// The size that suits a window: a quarter of its width.
+    pub(super) fn size((width, height): Size) -> Size {
+        let share = f64::from(width / 4).clamp(32.0, 640.0) / f64::from(width.max(1));
+        let scaled = |length: u32| (f64::from(length) * share).round().max(1.0) as u32;
+        (scaled(width), scaled(height))
+    }
+
+    /// Shows another scene, in colours that `colourer` gives.
+    pub(super) fn show(&mut self, mut scene: Scene, colourer: Colourer) {
+        let size = scene.image.size;
+        scene.iteration.max = MaxIterations::Count(scene.max_iterations().min(MOST_ITERATIONS));
+        let channels = colourer.channels() | Channels { smooth: true, distance: false };
+        self.colourer = colourer;
+        if size != self.frame.size() || channels != self.frame.channels() {
+            self.frame.clear(size, 1, channels);
+        } else {
+            self.frame.repaint(&self.colourer);
+            self.frame.worthless();
+        }
+        let coarse = (size.0.div_ceil(GRAIN), size.1.div_ceil(GRAIN));
+        let options = Options { tile: TILE, order: Order::Centre, channels, ..Options::default() };
+        let step = |size, grain| {
+            let scene = Scene { image: Image { size, samples: 1 }, ..scene.clone() };
+            Step { scene, options, origin: (0, 0), grain }
+        };
+        let steps = vec![step(coarse, GRAIN), step(size, 0)];
+        self.generation += 1;
+        let crew = Crew { backend: &backend::BACKENDS[0], workers: 1, schedule: Schedule::AUTO };
+        self.engine.compute(Batch { generation: self.generation, crew, steps });
+    }
+
+    /// Takes what was computed; whether anything was.
+    pub(super) fn collect(&mut self) -> bool {
+        self.engine.collect(&mut self.letters);
+        let mut news = false;
+        for letter in self.letters.drain(..).filter(|letter| letter.generation == self.generation) {
+            if let News::Finished { step, claim } = letter.news {
+                self.frame.put(&step, &claim, &self.colourer);
+                news = true;
+            }
+        }
+        news
+    }
+
+    pub(super) fn picture(&self) -> (&[u32], Size) {
+        (self.frame.picture(), self.frame.size())
+    }
+}

@@ -1,0 +1,101 @@
+//! What outlives the window: saved pictures, and what is remembered.
+
+use super::frame::Frame;
+use super::remember::Memory;
+use super::save::Saving;
+use super::state::State;
+use crate::scene::Scene;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What changed is remembered after this time, so that nothing much is lost however the window ends.
+const PACE: Duration = Duration::from_secs(5);
+
+/// Saves and remembers.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    file: Option<PathBuf>,
+    folder: PathBuf,
+    /// What the file says, and when it was looked at last.
+    kept: Memory,
+    looked: Duration,
+    /// Scenes whose pictures are to be saved.
+    wanted: Vec<Scene>,
+    saving: Vec<Saving>,
+    /// Why remembering failed; told once.
+    failure: Option<String>,
+    told: bool,
+}
+
+impl Keeper {
+    pub(super) fn new(file: Option<PathBuf>, folder: PathBuf, kept: Memory) -> Self {
+        Self {
+            file,
+            folder,
+            kept,
+            looked: Duration::ZERO,
+            wanted: Vec::new(),
+            saving: Vec::new(),
+            failure: None,
+            told: false,
+        }
+    }
+
+    /// The picture of this scene is to be saved.
+    pub(super) fn save(&mut self, scene: Scene) {
+        self.wanted.push(scene);
+    }
+
+    /// Does what is due; what is to be told of it.
+    pub(super) fn turn(&mut self, state: &State, frame: &Frame, settled: bool, now: Duration) -> Option<String> {
+        let mut told = None;
+        for scene in self.wanted.drain(..) {
+            // Samples that are all there are written as they are; others are computed, since the picture will be another by then.
+            let planes = (settled && scene == state.scene()).then(|| frame.planes());
+            match Saving::start(&self.folder, scene, planes) {
+                Ok(saving) => self.saving.push(saving),
+                Err(error) => told = Some(error.to_string()),
+            }
+        }
+        self.saving.retain_mut(|saving| match saving.outcome() {
+            None => true,
+            Some(outcome) => {
+                told = Some(outcome.map_or_else(
+                    |error| error.to_string(),
+                    |path| format!("saved as {}; `fractal view {0}` goes on there", path.display()),
+                ));
+                false
+            }
+        });
+        if now.saturating_sub(self.looked) >= PACE {
+            self.looked = now;
+            self.remember(&state.memory());
+            if let (Some(failure), false) = (&self.failure, self.told) {
+                self.told = true;
+                told = Some(failure.clone());
+            }
+        }
+        told
+    }
+
+    /// Remembers what changed.
+    pub(super) fn remember(&mut self, memory: &Memory) {
+        if let Some(file) = self.file.as_ref().filter(|_| *memory != self.kept) {
+            self.kept = memory.clone();
+            self.failure = memory.save(file).err().map(|error| format!("nothing is remembered: {error}"));
+        }
+    }
+
+    /// Waits for pictures that are being saved; what is to be told of them, and of what went wrong.
+    pub(super) fn finish(&mut self) -> Vec<String> {
+        let saved = self.saving.iter_mut().filter_map(Saving::finish);
+        let mut told: Vec<_> = saved
+            .map(|outcome| {
+                outcome.map_or_else(|error| error.to_string(), |path| format!("saved as {}", path.display()))
+            })
+            .collect();
+        self.saving.clear();
+        told.extend(self.failure.take().filter(|_| !self.told));
+        told
+    }
+}

@@ -1,0 +1,31 @@
+//! The interactive window: exploring, watching the backends at work, saving what was found.
+//!
+//! The toolkit is behind one small trait ([`Window`]); [`Script`] is one without a screen. The [`Explorer`] is the loop: it reads events,
+//! moves what is on the screen at once, has the engine behind it compute what is missing, and draws. It never waits for anything but
+//! time, and every picture that it settles on is, to the bit, what rendering its [scene](Explorer::scene) gives.
+
+mod canvas;
+mod engine;
+mod explorer;
+mod fixed;
+mod frame;
+mod inset;
+mod keeper;
+pub mod keys;
+mod minifb;
+mod overlay;
+mod panel;
+mod passes;
+mod place;
+mod remember;
+mod save;
+mod script;
+mod state;
+mod toolkit;
+
+pub use explorer::{Explorer, Options, Status, Timing};
+pub use minifb::Minifb;
+pub use remember::{Memory, Settings};
+pub use save::command_line;
+pub use script::Script;
+pub use toolkit::{Button, Event, Key, Window};

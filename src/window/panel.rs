@@ -1,0 +1,151 @@
+//! The panel: who computed how much, how fast, and how long it took until something was seen.
+
+use super::canvas::{Canvas, Font};
+use super::engine::{Begun, Finished};
+use super::overlay::{ACCENT, BRIGHT, DIM, worker_colour};
+use std::time::{Duration, Instant};
+
+/// The most workers that have a line of their own.
+const MOST_LINES: usize = 16;
+
+/// Letters of a bar.
+const BAR: i64 = 20;
+
+/// What one worker did for the picture.
+#[derive(Clone, Copy, Debug, Default)]
+struct Worker {
+    busy: Duration,
+    tiles: u64,
+}
+
+/// What a picture has cost so far.
+#[derive(Debug)]
+pub(super) struct Stats {
+    /// The change that the picture is an answer to.
+    asked: Instant,
+    /// Its first step began.
+    began: Option<Instant>,
+    /// Time from the change to the first complete pass, and to the whole picture.
+    pub(super) first: Option<Duration>,
+    pub(super) full: Option<Duration>,
+    workers: Vec<Worker>,
+    executed: u64,
+    useful: u64,
+    pub(super) tiles: u64,
+    planned: u64,
+    kernel: String,
+}
+
+impl Stats {
+    pub(super) fn new() -> Self {
+        Self {
+            asked: Instant::now(),
+            began: None,
+            first: None,
+            full: None,
+            workers: Vec::new(),
+            executed: 0,
+            useful: 0,
+            tiles: 0,
+            planned: 0,
+            kernel: String::new(),
+        }
+    }
+
+    pub(super) fn begin(&mut self, step: &Begun) {
+        self.began.get_or_insert_with(Instant::now);
+        self.workers.resize(step.workers.max(self.workers.len()), Worker::default());
+        self.planned += step.tiling.len() as u64;
+        self.kernel.clone_from(&step.kernel);
+    }
+
+    pub(super) fn finished(&mut self, claim: &Finished) {
+        if let Some(worker) = self.workers.get_mut(claim.worker) {
+            worker.busy += claim.busy;
+            worker.tiles += claim.range.len() as u64;
+        }
+        self.tiles += claim.range.len() as u64;
+        self.executed += claim.executed;
+        self.useful += claim.costs.iter().sum::<u64>();
+    }
+
+    /// A step is complete.
+    pub(super) fn ended(&mut self) {
+        let passed = self.asked.elapsed();
+        self.first.get_or_insert(passed);
+    }
+
+    /// The picture is complete.
+    pub(super) fn complete(&mut self) {
+        self.full.get_or_insert(self.asked.elapsed());
+    }
+
+    /// Time since the first step began, to the end.
+    fn wall(&self) -> Duration {
+        let Some(began) = self.began else { return Duration::ZERO };
+        self.full.map_or(began.elapsed(), |full| full.saturating_sub(began - self.asked))
+    }
+
+    /// The workers' busy time over workers times wall time.
+    fn efficiency(&self) -> f64 {
+        let busy: f64 = self.workers.iter().map(|worker| worker.busy.as_secs_f64()).sum();
+        (busy / (self.wall().as_secs_f64() * self.workers.len() as f64).max(1e-9)).min(1.0)
+    }
+
+    /// Draws the panel under what is shown and who computes it.
+    pub(super) fn draw(&self, canvas: &mut Canvas<'_>, head: &[String], font: Font) {
+        let wall = self.wall().as_secs_f64().max(1e-9);
+        let speed = |count: u64| scaled(count as f64 / wall);
+        let time = |time: Option<Duration>| time.map_or("...".into(), |time| format!("{} ms", time.as_millis()));
+        let mut lines: Vec<_> = head.iter().map(|line| (line.clone(), BRIGHT)).collect();
+        lines.push((format!("kernel {}", self.kernel), DIM));
+        let first_bar = lines.len() as i64;
+        let shown = self.workers.len().min(MOST_LINES);
+        let share = |worker: &Worker| (worker.busy.as_secs_f64() / wall).min(1.0);
+        for (index, worker) in self.workers[..shown].iter().enumerate() {
+            let bar = " ".repeat(BAR as usize);
+            lines.push((
+                format!("{index:>3} {bar} {:>3.0} % {:>6} tiles", 100.0 * share(worker), worker.tiles),
+                worker_colour(index),
+            ));
+        }
+        if self.workers.len() > shown {
+            lines.push((format!("and {} workers more", self.workers.len() - shown), DIM));
+        }
+        lines.push((format!("efficiency {:.0} %", 100.0 * self.efficiency()), ACCENT));
+        lines.push((format!("{} of {} tiles", self.tiles, self.planned), BRIGHT));
+        lines.push((format!("{}iterations/s executed", speed(self.executed)), BRIGHT));
+        lines.push((format!("{}iterations/s useful", speed(self.useful)), BRIGHT));
+        lines.push((format!("first picture {}, full {}", time(self.first), time(self.full)), BRIGHT));
+        let pad = font.width();
+        canvas.lines((pad, pad), &lines, font);
+        for (index, worker) in (0..).zip(&self.workers[..shown]) {
+            let at =
+                (2 * pad + 4 * font.width(), pad + pad / 2 + (first_bar + index) * font.height() + font.height() / 4);
+            let length = BAR * font.width();
+            canvas.fill(at, (length, font.height() / 2), 0x2a_2e_38, 256);
+            let filled = (share(worker) * length as f64).round() as i64;
+            canvas.fill(at, (filled, font.height() / 2), worker_colour(index as usize), 256);
+        }
+    }
+}
+
+/// A number with the prefix of its thousands, before a unit: `3.42 G`.
+fn scaled(number: f64) -> String {
+    const PREFIXES: [&str; 6] = ["", "k", "M", "G", "T", "P"];
+    let step = ((number.max(1.0).log10() / 3.0) as usize).min(PREFIXES.len() - 1);
+    format!("{:.2} {}", number / 1000f64.powi(step as i32), PREFIXES[step])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_prefixes() {
+        assert_eq!(
+            [0.0, 999.0, 1500.0, 3.42e9, 1e30].map(scaled),
+            ["0.00 ", "999.00 ", "1.50 k", "3.42 G", "1000000000000000.00 P"]
+        );
+    }
+}

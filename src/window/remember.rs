@@ -1,0 +1,106 @@
+//! What the window remembers from one day to the next, in the user's state directory: where it was, and how it was set.
+
+use crate::error::{Error, Result};
+use crate::scene::Scene;
+use crate::sink::Output;
+use serde::{Deserialize, Serialize};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// How the window is set beside what it shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// The backend's name.
+    pub backend: String,
+    /// The number of workers; 0 for what the environment says.
+    pub workers: usize,
+    /// The schedule, as on the command line; `None` for what the environment says.
+    pub schedule: Option<String>,
+    /// The edge of a tile in pixels.
+    pub tile: u32,
+    /// Whether tiles are outlined in their workers' colours.
+    pub outlines: bool,
+    /// Whether the costs of tiles are shown.
+    pub costs: bool,
+    /// Whether the panel is shown.
+    pub panel: bool,
+    /// Whether the Julia set of the pointer's point is shown.
+    pub inset: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            backend: crate::backend::DEFAULT.into(),
+            workers: 0,
+            schedule: None,
+            tile: crate::render::DEFAULT_TILE,
+            outlines: false,
+            costs: false,
+            panel: false,
+            inset: false,
+        }
+    }
+}
+
+/// What is remembered.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    /// How the window was set.
+    pub settings: Settings,
+    /// What it showed.
+    pub scene: Scene,
+}
+
+impl Memory {
+    /// Where it is kept: `fractal/view.toml` in `XDG_STATE_HOME`, else in `~/.local/state`; `None` where there is no home.
+    pub fn path() -> Option<PathBuf> {
+        let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let state = variable("XDG_STATE_HOME").or_else(|| variable("HOME").map(|home| home.join(".local/state")));
+        state.map(|state| state.join("fractal").join("view.toml"))
+    }
+
+    /// What was remembered; `None` when nothing was.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be read, [`Error::Input`] when it is not what was written.
+    pub fn load(path: &Path) -> Result<Option<Self>> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io("read", path, error)),
+        };
+        let memory: Self = toml::from_str(&text).map_err(|error| {
+            Error::Input(format!("`{}` is not what was written: {}", path.display(), error.message()))
+        })?;
+        memory.scene.check()?;
+        Ok(Some(memory))
+    }
+
+    /// Remembers it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
+        }
+        let text =
+            toml::to_string(self).map_err(|error| Error::Input(format!("what is remembered is no TOML: {error}")))?;
+        let mut output = Output::create(path)?;
+        output.write_all(text.as_bytes()).map_err(|error| Error::io("write", path, error))?;
+        output.finish()
+    }
+
+    /// Forgets it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be removed.
+    pub fn forget(path: &Path) -> Result<()> {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path, error)),
+            _ => Ok(()),
+        }
+    }
+}
