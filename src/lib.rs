@@ -132,4 +132,12 @@ pub mod window;
 
 pub use error::{Error, Result};
 pub use render::{Render, render};
+
+/// Becomes a worker of a process backend, and never returns, if this process was started as one; else does nothing.
+///
+/// A program that uses the backends `processes` or `pipes` calls this first in its `main`: they start the program again for each of
+/// their workers. `kinds` are its own kinds of work; those of this library are known anyway.
+pub fn worker_main(kinds: &[&[backend::WorkKind]]) {
+    backend::worker::main(&[kinds, &[render::KINDS]].concat());
+}
 pub use scene::Scene;

@@ -8,6 +8,7 @@ use cli::{bench, exit, info, lists, merge, probe, render, shell};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    fractal::worker_main(&[]);
     match Cli::try_parse() {
         Ok(cli) => exit::code(run(cli.command)),
         Err(error) => exit::from_clap(&error),

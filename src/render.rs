@@ -2,7 +2,7 @@
 
 mod keep;
 
-use crate::backend::{self, Session};
+use crate::backend::{self, Session, WorkKind};
 use crate::colour::{Colourer, Depth};
 use crate::error::{Error, Result};
 use crate::formula::Formula;
@@ -203,7 +203,7 @@ struct RenderWork {
 /// The kind of a scene's work, for other processes.
 pub const KIND: &str = "render";
 
-/// A [`Recipe`] of ours, as JSON. The instruction set is the other process's own choice.
+/// A [`Recipe`] of ours, as JSON.
 #[derive(Serialize, Deserialize)]
 struct Ingredients {
     scene: Scene,
@@ -213,17 +213,24 @@ struct Ingredients {
     distance: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pieces: Option<Pieces>,
+    /// What was asked for; without, each process chooses its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    isa: Option<String>,
 }
+
+/// The kinds of work that every worker program knows.
+pub const KINDS: &[WorkKind] = &[WorkKind { name: KIND, make: |bytes| Ok(from_recipe(bytes)?.work()) }];
 
 /// Plans the render of a [`Recipe`] of kind [`KIND`] again.
 ///
 /// # Errors
 /// [`Error::Input`] when the bytes are not such a recipe, and as [`Render::with`].
 pub fn from_recipe(bytes: &[u8]) -> Result<Render> {
-    let Ingredients { scene, tile, order, smooth, distance, pieces } = serde_json::from_slice(bytes)
+    let Ingredients { scene, tile, order, smooth, distance, pieces, isa } = serde_json::from_slice(bytes)
         .map_err(|error| Error::Input(format!("the bytes are not the recipe of a render: {error}")))?;
     let channels = Channels { smooth, distance };
-    let mut render = Render::with(&scene, Options { tile, order: order.parse()?, isa: None, channels })?;
+    let isa = isa.map(|isa| isa.parse()).transpose()?;
+    let mut render = Render::with(&scene, Options { tile, order: order.parse()?, isa, channels })?;
     render.work = Ingredients::work(pieces, &render)?;
     Ok(render)
 }
@@ -271,7 +278,7 @@ impl Work for RenderWork {
         if self.own_formula {
             return None;
         }
-        let Options { tile, order, channels, .. } = self.options;
+        let Options { tile, order, channels, isa } = self.options;
         let recipe = Ingredients {
             scene: self.scene.clone(),
             tile,
@@ -279,8 +286,17 @@ impl Work for RenderWork {
             smooth: channels.smooth,
             distance: channels.distance,
             pieces: self.pieces.clone(),
+            isa: isa.map(|isa| isa.to_string()),
         };
         serde_json::to_vec(&recipe).ok().map(|bytes| Recipe { kind: KIND, bytes })
+    }
+
+    fn take_counts(&self) -> Vec<u64> {
+        self.take_counters().to_numbers()
+    }
+
+    fn add_counts(&self, counts: &[u64]) {
+        *self.counters.lock().unwrap_or_else(PoisonError::into_inner) += Counters::from_numbers(counts);
     }
 
     fn describe(&self, index: usize) -> String {

@@ -1,13 +1,48 @@
 //! Every backend computes every piece once, whatever the schedule, and survives whatever a piece or a sink does.
 
-use fractal::backend::{BACKENDS, Entry, Options, Session, find};
-use fractal::parallel::{Claim, Discard, Done, Kind, Prepared, Report, RunInfo, Schedule, Sink, Stop, Work};
+use fractal::backend::{BACKENDS, Entry, Options, Program, Session, WorkKind, find};
+use fractal::parallel::{Claim, Discard, Done, Kind, Prepared, Recipe, Report, RunInfo, Schedule, Sink, Stop, Work};
 use fractal::{Error, Result};
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
+
+/// What workers in other processes make of a recipe. One that is not here cannot be computed there.
+const KINDS: &[WorkKind] = &[
+    WorkKind {
+        name: "hashes",
+        make: |bytes| Ok(Arc::new(Hashes { pieces: number(bytes, 0), longest: number(bytes, 1) })),
+    },
+    WorkKind { name: "large", make: |_| Ok(Arc::new(Large)) },
+    WorkKind { name: "faulty", make: |bytes| Ok(Arc::new(Faulty { at: number(bytes, 0), fault: number(bytes, 1) })) },
+    WorkKind { name: "together", make: |_| Ok(Arc::new(Together)) },
+    #[cfg(feature = "rayon")]
+    WorkKind { name: "nested", make: |_| Ok(Arc::new(Nested)) },
+    WorkKind { name: "sleep", make: |_| Ok(Arc::new(Sleep)) },
+    #[cfg(target_os = "linux")]
+    WorkKind { name: "processors", make: |_| Ok(Arc::new(Processors)) },
+];
+
+/// This program is also its own worker program: it is started again with the name of this test.
+#[test]
+fn worker() {
+    fractal::worker_main(&[KINDS]);
+}
+
+fn recipe(kind: &'static str, numbers: &[usize]) -> Recipe {
+    Recipe { kind, bytes: numbers.iter().flat_map(|number| number.to_le_bytes()).collect() }
+}
+
+fn number(bytes: &[u8], index: usize) -> usize {
+    usize::from_le_bytes(*bytes.as_chunks().0.get(index).expect("the recipe has this number"))
+}
+
+/// The backends whose workers see what a test changes while they run.
+fn within_this_process() -> impl Iterator<Item = &'static Entry> {
+    BACKENDS.iter().filter(|entry| !entry.processes)
+}
 
 /// Pieces whose bytes are a hash of their index and of what was prepared. Lengths vary, and some are 0.
 #[derive(Clone, Copy)]
@@ -43,6 +78,10 @@ impl Work for Hashes {
 
     fn prepare(&self, _: &Stop) -> Result<Prepared> {
         Ok(Prepared::new(vec![0x5a]))
+    }
+
+    fn recipe(&self) -> Option<Recipe> {
+        Some(recipe("hashes", &[self.pieces, self.longest]))
     }
 
     fn compute(&self, prepared: &Prepared, claim: &mut Claim<'_>, stop: &Stop) -> Result<()> {
@@ -99,7 +138,9 @@ impl Sink for Check {
 }
 
 fn options(workers: usize, schedule: Schedule) -> Options {
-    Options { workers, schedule: Some(schedule), ..Options::default() }
+    let arguments = ["worker", "--exact", "--nocapture"].map(Into::into).into();
+    let program = Program { path: None, arguments };
+    Options { workers, schedule: Some(schedule), program, ..Options::default() }
 }
 
 fn open(entry: &Entry, workers: usize) -> Box<dyn Session> {
@@ -199,6 +240,10 @@ impl Work for Large {
         40_000
     }
 
+    fn recipe(&self) -> Option<Recipe> {
+        Some(recipe("large", &[]))
+    }
+
     fn compute(&self, _: &Prepared, claim: &mut Claim<'_>, _: &Stop) -> Result<()> {
         claim.bytes().fill(1);
         Ok(())
@@ -226,8 +271,12 @@ fn large_results_are_handed_on_in_small_claims() {
 /// One piece fails in its own way.
 struct Faulty {
     at: usize,
-    fault: fn() -> Result<()>,
+    /// The number of its way in [`FAULTS`].
+    fault: usize,
 }
+
+const FAULTS: [fn() -> Result<()>; 2] =
+    [|| panic!("no such number: {}", 17), || Err(Error::Input("piece 77 is bad".into()))];
 
 impl Work for Faulty {
     fn len(&self) -> usize {
@@ -239,7 +288,11 @@ impl Work for Faulty {
     }
 
     fn compute(&self, _: &Prepared, claim: &mut Claim<'_>, _: &Stop) -> Result<()> {
-        if claim.range().contains(&self.at) { (self.fault)() } else { Ok(()) }
+        if claim.range().contains(&self.at) { FAULTS[self.fault]() } else { Ok(()) }
+    }
+
+    fn recipe(&self) -> Option<Recipe> {
+        Some(recipe("faulty", &[self.at, self.fault]))
     }
 
     fn describe(&self, index: usize) -> String {
@@ -265,8 +318,7 @@ fn failures(work: impl Work + 'static, sink: impl Sink + 'static) -> Vec<Error> 
 
 #[test]
 fn a_panicking_piece_is_named_and_the_session_survives() {
-    let fault = || panic!("no such number: {}", 17);
-    for error in failures(Faulty { at: 333, fault }, Discard) {
+    for error in failures(Faulty { at: 333, fault: 0 }, Discard) {
         let Error::Panicked { piece, message, .. } = &error else { panic!("{error:?}") };
         assert_eq!(piece, "tile 333 of scene \"test\"");
         assert!(message.starts_with("no such number: 17 (tests/backends.rs:"), "{message}");
@@ -291,24 +343,29 @@ fn a_caught_panic_is_not_printed_as_well() {
     assert!(run(Some("1")).contains("no such number"), "who asks for backtraces gets them");
 }
 
+struct Together;
+
+impl Work for Together {
+    fn len(&self) -> usize {
+        500
+    }
+    fn piece_len(&self, _: usize) -> usize {
+        0
+    }
+    fn recipe(&self) -> Option<Recipe> {
+        Some(recipe("together", &[]))
+    }
+    fn compute(&self, _: &Prepared, claim: &mut Claim<'_>, _: &Stop) -> Result<()> {
+        assert!(claim.range().len() < 2, "only alone");
+        Ok(())
+    }
+    fn describe(&self, index: usize) -> String {
+        panic!("piece {index} has no name")
+    }
+}
+
 #[test]
 fn a_panic_that_no_single_piece_shows_names_the_claim() {
-    struct Together;
-    impl Work for Together {
-        fn len(&self) -> usize {
-            500
-        }
-        fn piece_len(&self, _: usize) -> usize {
-            0
-        }
-        fn compute(&self, _: &Prepared, claim: &mut Claim<'_>, _: &Stop) -> Result<()> {
-            assert!(claim.range().len() < 2, "only alone");
-            Ok(())
-        }
-        fn describe(&self, index: usize) -> String {
-            panic!("piece {index} has no name")
-        }
-    }
     for entry in BACKENDS.iter().filter(|entry| entry.schedules.contains(&Schedule::DYNAMIC)) {
         let mut session = entry.open(&options(2, Schedule::DYNAMIC.with_chunk(500).unwrap())).unwrap();
         let error = session.run(Arc::new(Together), Arc::new(Discard), &Stop::new()).unwrap_err();
@@ -318,7 +375,7 @@ fn a_panic_that_no_single_piece_shows_names_the_claim() {
 
 #[test]
 fn a_failing_piece_ends_the_run_with_its_error() {
-    for error in failures(Faulty { at: 77, fault: || Err(Error::Input("piece 77 is bad".into())) }, Discard) {
+    for error in failures(Faulty { at: 77, fault: 1 }, Discard) {
         assert_eq!(error.to_string(), "piece 77 is bad");
     }
 }
@@ -373,6 +430,9 @@ fn errors_before_and_after_the_pieces_are_returned() {
         fn piece_len(&self, _: usize) -> usize {
             0
         }
+        fn recipe(&self) -> Option<Recipe> {
+            Some(recipe("never made", &[]))
+        }
         fn prepare(&self, _: &Stop) -> Result<Prepared> {
             Err(Error::Input("not now".into()))
         }
@@ -410,7 +470,7 @@ impl Work for Endless {
 
 #[test]
 fn a_run_is_stopped_from_another_thread() {
-    for entry in BACKENDS {
+    for entry in within_this_process() {
         for schedule in schedules(entry) {
             let workers = if entry.parallel { 3 } else { 1 };
             let mut session = entry.open(&options(workers, schedule)).unwrap();
@@ -461,7 +521,7 @@ fn a_failure_stops_the_other_workers() {
             Err(Error::Stopped)
         }
     }
-    for entry in BACKENDS.iter().filter(|entry| entry.parallel) {
+    for entry in within_this_process().filter(|entry| entry.parallel) {
         let stop = Stop::new();
         let outcome = open(entry, 2).run(Arc::new(Half(AtomicBool::new(false))), Arc::new(Discard), &stop);
         assert_eq!(outcome.unwrap_err().to_string(), "broken");
@@ -513,25 +573,32 @@ fn a_run_needs_no_free_thread_of_the_callers_pool() {
 }
 
 #[cfg(feature = "rayon")]
+struct Nested;
+
+#[cfg(feature = "rayon")]
+impl Work for Nested {
+    fn len(&self) -> usize {
+        200
+    }
+    fn piece_len(&self, _: usize) -> usize {
+        8
+    }
+    fn recipe(&self) -> Option<Recipe> {
+        Some(recipe("nested", &[]))
+    }
+    fn compute(&self, _: &Prepared, claim: &mut Claim<'_>, _: &Stop) -> Result<()> {
+        use rayon::prelude::*;
+        for (index, out) in claim.range().zip(claim.bytes().chunks_mut(8)) {
+            let sum: u64 = (0..1000u32).into_par_iter().with_max_len(1).map(|n| u64::from(n) + index as u64).sum();
+            out.copy_from_slice(&sum.to_le_bytes());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(feature = "rayon")]
 #[test]
 fn work_may_use_rayon_itself() {
-    struct Nested;
-    impl Work for Nested {
-        fn len(&self) -> usize {
-            200
-        }
-        fn piece_len(&self, _: usize) -> usize {
-            8
-        }
-        fn compute(&self, _: &Prepared, claim: &mut Claim<'_>, _: &Stop) -> Result<()> {
-            use rayon::prelude::*;
-            for (index, out) in claim.range().zip(claim.bytes().chunks_mut(8)) {
-                let sum: u64 = (0..1000u32).into_par_iter().with_max_len(1).map(|n| u64::from(n) + index as u64).sum();
-                out.copy_from_slice(&sum.to_le_bytes());
-            }
-            Ok(())
-        }
-    }
     struct Sums;
     impl Sink for Sums {
         fn done(&self, done: &Done<'_>) -> Result<()> {
@@ -547,21 +614,26 @@ fn work_may_use_rayon_itself() {
     }
 }
 
+struct Sleep;
+
+impl Work for Sleep {
+    fn len(&self) -> usize {
+        4
+    }
+    fn piece_len(&self, _: usize) -> usize {
+        0
+    }
+    fn recipe(&self) -> Option<Recipe> {
+        Some(recipe("sleep", &[]))
+    }
+    fn compute(&self, _: &Prepared, claim: &mut Claim<'_>, _: &Stop) -> Result<()> {
+        std::thread::sleep(Duration::from_millis(2 * claim.range().len() as u64));
+        Ok(())
+    }
+}
+
 #[test]
 fn times_are_taken_when_asked_for() {
-    struct Sleep;
-    impl Work for Sleep {
-        fn len(&self) -> usize {
-            4
-        }
-        fn piece_len(&self, _: usize) -> usize {
-            0
-        }
-        fn compute(&self, _: &Prepared, claim: &mut Claim<'_>, _: &Stop) -> Result<()> {
-            std::thread::sleep(Duration::from_millis(2 * claim.range().len() as u64));
-            Ok(())
-        }
-    }
     for entry in BACKENDS {
         for timed in [false, true] {
             let mut session = entry.open(&Options { timed, ..options(2, Schedule::AUTO) }).unwrap();
@@ -575,25 +647,32 @@ fn times_are_taken_when_asked_for() {
 }
 
 #[cfg(target_os = "linux")]
+struct Processors;
+
+#[cfg(target_os = "linux")]
+impl Work for Processors {
+    fn len(&self) -> usize {
+        64
+    }
+    fn piece_len(&self, _: usize) -> usize {
+        0
+    }
+    fn recipe(&self) -> Option<Recipe> {
+        Some(recipe("processors", &[]))
+    }
+    fn compute(&self, _: &Prepared, _: &mut Claim<'_>, _: &Stop) -> Result<()> {
+        match rustix::thread::sched_getaffinity(None).unwrap().count() {
+            1 => Ok(()),
+            count => Err(Error::Input(format!("{count} processors"))),
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
 #[test]
 fn pinned_workers_keep_to_one_processor_and_free_the_caller() {
     use rustix::thread::sched_getaffinity;
 
-    struct Processors;
-    impl Work for Processors {
-        fn len(&self) -> usize {
-            64
-        }
-        fn piece_len(&self, _: usize) -> usize {
-            0
-        }
-        fn compute(&self, _: &Prepared, _: &mut Claim<'_>, _: &Stop) -> Result<()> {
-            match sched_getaffinity(None).unwrap().count() {
-                1 => Ok(()),
-                count => Err(Error::Input(format!("{count} processors"))),
-            }
-        }
-    }
     let before = sched_getaffinity(None).unwrap();
     for entry in BACKENDS {
         let mut session = entry.open(&Options { pin: true, ..options(3, Schedule::AUTO) }).unwrap();

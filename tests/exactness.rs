@@ -37,7 +37,9 @@ fn compute(scene: &Scene, options: Options, session: &mut dyn Session) -> (Bits,
 }
 
 fn session(backend: &str, workers: usize, schedule: &str) -> Box<dyn Session> {
-    let options = backend::Options { workers, schedule: Some(schedule.parse().unwrap()), ..Default::default() };
+    let program = backend::Program::at(env!("CARGO_BIN_EXE_fractal"));
+    let schedule = Some(schedule.parse().unwrap());
+    let options = backend::Options { workers, schedule, program, ..Default::default() };
     backend::find(backend).unwrap().open(&options).unwrap()
 }
 

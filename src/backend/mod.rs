@@ -1,15 +1,23 @@
 //! Who computes the pieces: the trait and the table of backends. A backend is one file and one line here.
 
+#[cfg(target_os = "linux")]
+mod processes;
 #[cfg(feature = "rayon")]
 mod rayon;
 mod serial;
 mod threads;
+pub mod worker;
+
+pub use worker::{Program, WorkKind};
 
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
-use crate::parallel::{Environment, Report, Schedule, Sink, Stop, Work, binding_in, process, worker_count_in};
+use crate::parallel::{
+    Environment, Report, Schedule, Sink, Stop, Work, binding_in, patience_in, process, worker_count_in,
+};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Every backend, from the simplest on. Help, lists, completions and error messages are made from this.
 pub const BACKENDS: &[Entry] = &[
@@ -17,6 +25,8 @@ pub const BACKENDS: &[Entry] = &[
     threads::ENTRY,
     #[cfg(feature = "rayon")]
     rayon::ENTRY,
+    #[cfg(target_os = "linux")]
+    processes::ENTRY,
 ];
 
 /// The name of the backend that is used when none is asked for.
@@ -81,6 +91,9 @@ pub struct Options {
     pub pin: bool,
     /// Whether times are taken for each claim, for sinks and reports that tell them.
     pub timed: bool,
+    /// What is started as a worker, where workers are processes: by default this program, which must call
+    /// [`crate::worker_main`] first.
+    pub program: Program,
 }
 
 /// A backend as it is listed.
@@ -98,6 +111,8 @@ pub struct Entry {
     pub schedules: &'static [Schedule],
     /// Whether it can have more than one worker.
     pub parallel: bool,
+    /// Whether its workers are other processes, so that a work must have a [`Recipe`](crate::parallel::Recipe).
+    pub processes: bool,
     probe: fn() -> std::result::Result<(), String>,
     open: fn(Setup) -> Result<Box<dyn Session>>,
 }
@@ -108,6 +123,16 @@ struct Setup {
     schedule: Schedule,
     pinning: Option<Pinning>,
     timed: bool,
+    program: Program,
+    /// How long a worker process may give no sign of getting on.
+    patience: Duration,
+}
+
+/// The refusal of a work that only this process can make.
+fn no_recipe(backend: &str) -> Error {
+    Error::Unsupported(format!(
+        "backend `{backend}` computes in other processes, and this work cannot be made there, since it has no recipe; use `{DEFAULT}`"
+    ))
 }
 
 /// The backend called `name`.
@@ -160,7 +185,8 @@ impl Entry {
         let binding = binding_in(options.pin, environment)?;
         self.probe().map_err(|why| Error::Unsupported(format!("backend `{}` cannot run here: {why}", self.name)))?;
         let pinning = binding.map(|binding| Pinning::new(binding, workers)).transpose()?;
-        Ok(Setup { workers, schedule, pinning, timed: options.timed })
+        let patience = patience_in(environment)?;
+        Ok(Setup { workers, schedule, pinning, timed: options.timed, program: options.program.clone(), patience })
     }
 }
 
@@ -216,7 +242,8 @@ mod tests {
         let setup = find("threads").unwrap().set_up(&Options::default(), &variable).unwrap();
         assert_eq!((setup.workers, setup.schedule.to_string().as_str()), (3, "static,2"));
         assert!(setup.pinning.is_none());
-        let asked = Options { workers: 2, schedule: Some(Schedule::GUIDED), pin: true, timed: true };
+        let asked =
+            Options { workers: 2, schedule: Some(Schedule::GUIDED), pin: true, timed: true, ..Options::default() };
         let setup = find("threads").unwrap().set_up(&asked, &variable).unwrap();
         assert_eq!((setup.workers, setup.schedule, setup.timed), (2, Schedule::GUIDED, true));
         assert!(setup.pinning.is_some());

@@ -32,6 +32,7 @@ pub(super) const ENTRY: Entry = Entry {
     counterpart: "multiprocessing.Pool.map, joblib",
     schedules: &[Schedule::DYNAMIC, Schedule::STEALING, Schedule::AUTO],
     parallel: true,
+    processes: false,
     probe: || Ok(()),
     open,
 };
@@ -53,7 +54,7 @@ struct Seat {
 }
 
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
-    let Setup { workers, schedule, pinning, timed } = setup;
+    let Setup { workers, schedule, pinning, timed, .. } = setup;
     let pool = ThreadPoolBuilder::new()
         .num_threads(workers)
         .thread_name(|index| format!("fractal-{index}"))

@@ -22,6 +22,7 @@ pub(super) const ENTRY: Entry = Entry {
     counterpart: "PyMP, threading",
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
     parallel: true,
+    processes: false,
     probe: || Ok(()),
     open: |setup| {
         let workers = (0..setup.workers).map(|index| CachePadded::new(Mutex::new(Worker::new(index)))).collect();

@@ -48,6 +48,7 @@ impl Plan {
             schedule: Some(Schedule::requested(args.schedule.as_deref())?),
             pin: args.pin,
             timed: args.trace.is_some() || args.stats.is_some() || args.verbose,
+            program: backend::Program::default(),
         };
         let pictures = pictures(args)?;
         let mut targets: Vec<&str> = pictures.iter().map(|picture| picture.output.as_str()).collect();

@@ -67,6 +67,29 @@ pub struct Counters {
     pub refills: u64,
 }
 
+impl Counters {
+    /// The counters as numbers, to be sent.
+    pub fn to_numbers(self) -> Vec<u64> {
+        let Self { executed, escaped, cardioid, bulb, periodic, limit, refills } = self;
+        vec![executed, escaped, cardioid, bulb, periodic, limit, refills]
+    }
+
+    /// The counters of such numbers; those that are missing are 0.
+    pub fn from_numbers(numbers: &[u64]) -> Self {
+        let mut numbers = numbers.iter().copied();
+        let mut next = || numbers.next().unwrap_or(0);
+        Self {
+            executed: next(),
+            escaped: next(),
+            cardioid: next(),
+            bulb: next(),
+            periodic: next(),
+            limit: next(),
+            refills: next(),
+        }
+    }
+}
+
 impl std::ops::AddAssign for Counters {
     fn add_assign(&mut self, other: Self) {
         self.executed += other.executed;

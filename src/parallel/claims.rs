@@ -134,7 +134,7 @@ impl Iterator for Claims<'_> {
 }
 
 /// Part number `index` of `0..len` cut into `parts` that differ by at most 1, the larger ones first.
-fn part(len: usize, index: usize, parts: usize) -> Range<usize> {
+pub(crate) fn part(len: usize, index: usize, parts: usize) -> Range<usize> {
     let (quotient, larger) = (len / parts, len % parts);
     let start = index * quotient + index.min(larger);
     start..start + quotient + usize::from(index < larger)

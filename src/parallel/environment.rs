@@ -6,6 +6,7 @@
 use crate::error::{Error, Result};
 use std::num::NonZero;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 /// The most workers that a session may have.
 pub const MAX_WORKERS: usize = 4096;
@@ -44,6 +45,18 @@ pub(crate) fn worker_count_in(explicit: Option<usize>, environment: &Environment
         return checked("OMP_NUM_THREADS", text.split(',').next().unwrap_or(&text));
     }
     Ok(available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS))
+}
+
+/// How long a worker process may give no sign of getting on before it is replaced: `FRACTAL_PATIENCE` in seconds, else 30.
+///
+/// # Errors
+/// [`Error::Usage`] when the variable is no number of seconds from 1 to a day.
+pub(crate) fn patience_in(environment: &Environment<'_>) -> Result<Duration> {
+    let Some(text) = environment("FRACTAL_PATIENCE") else { return Ok(Duration::from_secs(30)) };
+    match text.trim().parse() {
+        Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
+        _ => Err(Error::Usage(format!("FRACTAL_PATIENCE is `{text}`; allowed is a number of seconds from 1 to 86400"))),
+    }
 }
 
 /// How workers are bound to the processors that the process may use.

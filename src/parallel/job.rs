@@ -14,12 +14,6 @@ use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The most pieces of a claim. Timing and handing on cost about as much as a hundred pixels, so more would not pay.
-const CLAIM_PIECES: usize = 1024;
-
-/// Results of a claim, in bytes, beyond which no further piece is added to it: about half of a core's own cache.
-const CLAIM_BYTES: usize = 256 << 10;
-
 /// A run that has been prepared and started.
 pub struct Job {
     work: Arc<dyn Work>,
@@ -64,6 +58,17 @@ pub struct Finished {
     pub ended: Duration,
 }
 
+/// What computing a claim took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Effort {
+    /// What was really executed, in the work's own unit.
+    pub executed: u64,
+    /// When it began, since the start of the run.
+    pub began: Duration,
+    /// When it ended. Both are zero when the run takes no times.
+    pub ended: Duration,
+}
+
 impl Finished {
     /// The results of all pieces.
     pub fn bytes(&self) -> &[u8] {
@@ -82,6 +87,11 @@ impl Worker {
         self.report.index
     }
 
+    /// Counts a claim that it computed elsewhere, in a process of its own for example.
+    pub fn count(&mut self, done: &Done<'_>) {
+        self.report.count(done.costs, done.executed, done.ended.saturating_sub(done.began));
+    }
+
     /// What it has done since the last call, leaving nothing; its memory is kept for the next run.
     pub fn take_report(&mut self) -> WorkerReport {
         let index = self.report.index;
@@ -90,6 +100,12 @@ impl Worker {
 }
 
 impl Job {
+    /// The most pieces of a claim. Timing and handing on cost about as much as a hundred pixels, so more would not pay.
+    pub(crate) const CLAIM_PIECES: usize = 1024;
+
+    /// Results of a claim, in bytes, beyond which no further piece is added to it: about half of a core's own cache.
+    pub(crate) const CLAIM_BYTES: usize = 256 << 10;
+
     /// Prepares the work and starts the sink. `timed` says whether times are taken for each claim.
     ///
     /// From the first job on, the process's panic hook is silent about panics of pieces, which become errors, unless
@@ -133,7 +149,7 @@ impl Job {
         let pieces = self.pieces();
         let sample = (0..8).map(|part| pieces * part / 8).filter(|&index| index < pieces);
         let largest = sample.map(|index| self.work.piece_len(index)).max().unwrap_or(0);
-        (CLAIM_BYTES / largest.max(1)).clamp(1, CLAIM_PIECES)
+        (Self::CLAIM_BYTES / largest.max(1)).clamp(1, Self::CLAIM_PIECES)
     }
 
     /// Whether the workers should end without taking another claim.
@@ -162,13 +178,13 @@ impl Job {
     pub fn first_claim(&self, range: Range<usize>) -> Range<usize> {
         let start = range.start;
         let mut bytes = 0;
-        for index in range.clone().take(CLAIM_PIECES) {
+        for index in range.clone().take(Self::CLAIM_PIECES) {
             bytes += self.work.piece_len(index);
-            if bytes > CLAIM_BYTES && index > start {
+            if bytes > Self::CLAIM_BYTES && index > start {
                 return start..index;
             }
         }
-        start..range.end.min(start + CLAIM_PIECES)
+        start..range.end.min(start + Self::CLAIM_PIECES)
     }
 
     /// Computes `claim` as `worker` into `finished`, whose memory is used again. `Break` means that the run is over; then
@@ -182,38 +198,49 @@ impl Job {
 
     #[inline]
     fn compute_as(&self, report: &mut WorkerReport, claim: Range<usize>, finished: &mut Finished) -> ControlFlow<()> {
-        if self.is_over() {
-            return ControlFlow::Break(());
-        }
-        match catch(|| self.try_compute(claim.clone(), finished)) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return self.fail(error),
-            Err(message) => return self.panicked(report.index, claim, message),
-        }
-        finished.worker = report.index;
-        report.pieces += finished.range.len();
-        report.claims += 1;
-        report.executed += finished.executed;
-        report.useful += finished.costs.iter().sum::<u64>();
-        report.busy += finished.ended - finished.began;
-        ControlFlow::Continue(())
-    }
-
-    #[inline]
-    fn try_compute(&self, range: Range<usize>, finished: &mut Finished) -> Result<()> {
         let Finished { words, costs, .. } = finished;
-        let len = range.clone().map(|index| self.work.piece_len(index)).sum();
+        let len = claim.clone().map(|index| self.work.piece_len(index)).sum();
         if words.len() * 8 < len {
             words.resize(len.div_ceil(8), 0);
         }
         costs.clear();
-        costs.resize(range.len(), 0);
-        let began = self.now();
-        let mut claim = Claim::new(range.clone(), &mut bytemuck::cast_slice_mut(words)[..len], costs);
-        self.work.compute(&self.prepared, &mut claim, &self.stop)?;
-        finished.executed = claim.executed();
-        (finished.range, finished.len, finished.began, finished.ended) = (range, len, began, self.now());
-        Ok(())
+        costs.resize(claim.len(), 0);
+        let bytes = &mut bytemuck::cast_slice_mut(words)[..len];
+        let Effort { executed, began, ended } = self.compute_into(report.index, claim.clone(), bytes, costs)?;
+        report.count(costs, executed, ended - began);
+        (finished.range, finished.len, finished.worker) = (claim, len, report.index);
+        (finished.executed, finished.began, finished.ended) = (executed, began, ended);
+        ControlFlow::Continue(())
+    }
+
+    /// Computes `claim` as worker number `worker` into memory that the caller has: `bytes` for the results of all pieces, one
+    /// after the other, and `costs`, one a piece and all 0. `Break` means that the run is over, and what was written says nothing.
+    ///
+    /// For a backend whose results are computed where somebody else reads them, such as shared memory.
+    #[inline]
+    pub fn compute_into(
+        &self,
+        worker: usize,
+        claim: Range<usize>,
+        bytes: &mut [u8],
+        costs: &mut [u64],
+    ) -> ControlFlow<(), Effort> {
+        if self.is_over() {
+            return ControlFlow::Break(());
+        }
+        let compute = || {
+            let began = self.now();
+            let mut claim = Claim::new(claim.clone(), bytes, costs);
+            self.work.compute(&self.prepared, &mut claim, &self.stop)?;
+            Ok(Effort { executed: claim.executed(), began, ended: self.now() })
+        };
+        let broken = match catch(compute) {
+            Ok(Ok(effort)) => return ControlFlow::Continue(effort),
+            Ok(Err(error)) => self.fail(error),
+            Err(message) => self.panicked(worker, claim, message),
+        };
+        debug_assert!(broken.is_break());
+        ControlFlow::Break(())
     }
 
     /// A finished claim as the sink is told of it.
@@ -286,7 +313,8 @@ impl Job {
         self.fail(Error::Panicked { piece, worker, message })
     }
 
-    fn name(&self, index: usize) -> String {
+    /// A piece in words, for error messages.
+    pub(crate) fn name(&self, index: usize) -> String {
         catch(|| self.work.describe(index)).unwrap_or_else(|_| format!("piece {index}"))
     }
 
@@ -305,6 +333,11 @@ impl Job {
         }
         self.stop.set();
         ControlFlow::Break(())
+    }
+
+    /// The error that ended the run, if one did, leaving none: for a worker that tells its session in another process.
+    pub(crate) fn take_failure(&self) -> Option<Error> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Ends the run after all workers have returned: the first error, or the report after the sink has finished.

@@ -13,13 +13,15 @@ mod stop;
 pub(crate) mod team;
 mod work;
 
+pub(crate) use claims::part;
 pub use claims::{Claims, Loop};
 pub use environment::{Binding, MAX_WORKERS, worker_count};
-pub(crate) use environment::{Environment, binding_in, process, worker_count_in};
-pub use job::{Finished, Job, Worker};
+pub(crate) use environment::{Environment, binding_in, patience_in, process, worker_count_in};
+pub use job::{Effort, Finished, Job, Worker};
+pub(crate) use panics::guarded;
 pub use pieces::{MAX_SHARDS, Pieces, Shard};
 pub use report::{Report, WorkerReport};
 pub use schedule::{Kind, Order, Schedule};
 pub use sink::{Discard, Done, Piece, RunInfo, Sink, Tee};
 pub use stop::Stop;
-pub use work::{Claim, Prepared, Recipe, Work};
+pub use work::{Claim, MAX_COUNTS, Prepared, Recipe, Work};

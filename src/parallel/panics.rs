@@ -45,6 +45,12 @@ pub(crate) fn catch<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
+/// Calls `body`; a panic becomes an error that says what it happened in.
+pub(crate) fn guarded<T>(body: impl FnOnce() -> T, what: &str) -> crate::error::Result<T> {
+    prepare();
+    catch(body).map_err(|message| crate::error::Error::Input(format!("{what} panicked: {message}")))
+}
+
 /// What a panic said.
 pub(crate) fn message(payload: &(dyn Any + Send)) -> &str {
     let owned = payload.downcast_ref::<String>().map(String::as_str);

@@ -13,7 +13,8 @@ pub(crate) struct Pinning {
 }
 
 impl Pinning {
-    fn processor(&self, worker: usize) -> usize {
+    /// The number of a worker's processor.
+    pub(crate) fn processor(&self, worker: usize) -> usize {
         let count = self.processors.len();
         let place = match self.binding {
             Binding::Spread if self.workers < count => worker * count / self.workers,
@@ -70,6 +71,15 @@ mod system {
         }
     }
 
+    /// Binds the calling thread to a processor for good, if the system lets it.
+    pub(crate) fn keep_to(processor: usize) {
+        let mut only = CpuSet::new();
+        if processor < CpuSet::MAX_CPU {
+            only.set(processor);
+            let _ = sched_setaffinity(None, &only);
+        }
+    }
+
     fn refused(error: Errno) -> Error {
         let reason = std::io::Error::from(error);
         Error::Unsupported(format!("workers cannot be pinned to processors here: {reason}; run without pinning"))
@@ -94,7 +104,11 @@ mod system {
             Ok(Pinned)
         }
     }
+
+    pub(crate) fn keep_to(_: usize) {}
 }
+
+pub(crate) use system::keep_to;
 
 #[cfg(test)]
 mod tests {

@@ -17,9 +17,23 @@ pub struct WorkerReport {
     pub executed: u64,
     /// Operations that the results are worth, however they were computed.
     pub useful: u64,
+    /// The process that it was, where workers are processes and the run took times; else 0.
+    pub process: u32,
+    /// The most memory that this process had for itself, in bytes; else 0.
+    pub memory: u64,
 }
 
 impl WorkerReport {
+    /// Adds a claim: what its pieces were worth, what was executed for them, and how long that took.
+    #[inline]
+    pub(crate) fn count(&mut self, costs: &[u64], executed: u64, busy: Duration) {
+        self.busy += busy;
+        self.pieces += costs.len();
+        self.claims += 1;
+        self.executed += executed;
+        self.useful += costs.iter().sum::<u64>();
+    }
+
     /// Adds what `other` says, but for its number.
     pub fn add(&mut self, other: &Self) {
         self.busy += other.busy;
@@ -27,6 +41,8 @@ impl WorkerReport {
         self.claims += other.claims;
         self.executed += other.executed;
         self.useful += other.useful;
+        self.process = self.process.max(other.process);
+        self.memory = self.memory.max(other.memory);
     }
 }
 

@@ -1,7 +1,7 @@
 //! A request to stop, shared by everything that takes part in a run.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// A flag that asks a run to end early. Clones share the flag.
 ///
@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Stop {
     own: Arc<AtomicBool>,
     parent: Option<Arc<AtomicBool>>,
+    /// Counts how often it was looked at: a worker that does so gets on.
+    checks: Option<Arc<AtomicU64>>,
 }
 
 impl Stop {
@@ -18,9 +20,14 @@ impl Stop {
         Self::default()
     }
 
+    /// A flag that counts in `checks` how often it is looked at.
+    pub(crate) fn counted(checks: Arc<AtomicU64>) -> Self {
+        Self { checks: Some(checks), ..Self::default() }
+    }
+
     /// A flag that is set with `self` or by itself: what ends one run without ending its caller's.
     pub fn child(&self) -> Self {
-        Self { own: Arc::default(), parent: Some(self.own.clone()) }
+        Self { own: Arc::default(), parent: Some(self.own.clone()), checks: self.checks.clone() }
     }
 
     /// Asks the run to end. It cannot be taken back.
@@ -31,6 +38,9 @@ impl Stop {
     /// Whether the run was asked to end.
     #[inline]
     pub fn is_set(&self) -> bool {
+        if let Some(checks) = &self.checks {
+            checks.fetch_add(1, Ordering::Relaxed);
+        }
         self.own.load(Ordering::Relaxed) || self.parent.as_ref().is_some_and(|p| p.load(Ordering::Relaxed))
     }
 }

@@ -6,6 +6,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// The most numbers that [`Work::take_counts`] may tell.
+pub const MAX_COUNTS: usize = 32;
+
 /// A workload of independent pieces. It is all that a backend knows of what it runs.
 ///
 /// Rendering is one such work (a piece is a tile of samples); testing numbers for being prime is another.
@@ -40,6 +43,17 @@ pub trait Work: Send + Sync {
     /// How another process makes the same work again; `None` when it can run in this process only.
     fn recipe(&self) -> Option<Recipe> {
         None
+    }
+
+    /// What the work has counted for itself since the last call, at most [`MAX_COUNTS`] numbers that can be added: a worker in
+    /// another process takes it after each claim, and the session adds it to the same work there.
+    fn take_counts(&self) -> Vec<u64> {
+        Vec::new()
+    }
+
+    /// Adds what [`Work::take_counts`] told in another process.
+    fn add_counts(&self, counts: &[u64]) {
+        let _ = counts;
     }
 
     /// Piece `index` in words, for error messages.

@@ -1,0 +1,239 @@
+//! The claim protocol: one word for each unit of work is the only truth about it.
+//!
+//! A unit is free, claimed by a slot, or done. Workers do one thing only: turn a free word into one that is claimed by their slot.
+//! Everything else is the session's: it counts the pieces of a unit whose results it has handed on, marks the unit done after the
+//! last, and, once a worker is dead and was waited for, makes the units that the slot had claimed free again. A worker that is
+//! killed between any two instructions therefore leaves nothing half-done: either its word says that it had claimed a unit, or it
+//! had not; either a result was published in its ring, or it was not.
+//!
+//! Two simpler protocols lose work. If workers took tickets from a counter and then claimed, a worker killed in between
+//! would take its unit with it; so the counter here is a hint where to look first. If workers marked units done and counted them,
+//! one killed in between would leave the session waiting for a count that never comes; so the session counts what it has handed on.
+//! The model at the end tries all interleavings of all deaths, and finds the two faults when they are planted.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A unit's word, or a hint: what the protocol needs of an atomic number.
+pub(crate) trait Cell {
+    fn load(&self) -> u64;
+    fn store(&self, value: u64);
+    fn replace(&self, old: u64, new: u64) -> bool;
+    fn raise(&self, value: u64);
+}
+
+/// A unit's word in shared memory.
+#[repr(transparent)]
+#[derive(Debug)]
+pub(crate) struct Word(AtomicU64);
+
+// Words order nothing else: what a claim needs to know is in its word, and results are published by the heads of rings.
+impl Cell for Word {
+    #[inline]
+    fn load(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn store(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn replace(&self, old: u64, new: u64) -> bool {
+        self.0.compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    #[inline]
+    fn raise(&self, value: u64) {
+        self.0.fetch_max(value, Ordering::Relaxed);
+    }
+}
+
+impl Cell for AtomicU64 {
+    fn load(&self) -> u64 {
+        self.load(Ordering::Relaxed)
+    }
+    fn store(&self, value: u64) {
+        self.store(value, Ordering::Relaxed);
+    }
+    fn replace(&self, old: u64, new: u64) -> bool {
+        self.compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+    fn raise(&self, value: u64) {
+        self.fetch_max(value, Ordering::Relaxed);
+    }
+}
+
+/// Whose a unit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Free,
+    Slot(usize),
+    /// The session computes it itself.
+    Session,
+    Done,
+}
+
+/// What a word says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct State {
+    pub(crate) owner: Owner,
+    /// How many workers have ended while they had it, since a piece of it was last finished.
+    pub(crate) losses: u8,
+    /// How many of its pieces, from the first on, have been handed on.
+    pub(crate) progress: u64,
+}
+
+const SESSION: u64 = 0xfffe;
+const DONE: u64 = 0xffff;
+
+impl State {
+    pub(crate) fn unpack(word: u64) -> Self {
+        let owner = match word & 0xffff {
+            0 => Owner::Free,
+            SESSION => Owner::Session,
+            DONE => Owner::Done,
+            slot => Owner::Slot(slot as usize - 1),
+        };
+        Self { owner, losses: (word >> 16) as u8, progress: word >> 24 }
+    }
+
+    pub(crate) fn pack(self) -> u64 {
+        let owner = match self.owner {
+            Owner::Free => 0,
+            Owner::Slot(slot) => slot as u64 + 1,
+            Owner::Session => SESSION,
+            Owner::Done => DONE,
+        };
+        owner | u64::from(self.losses) << 16 | self.progress << 24
+    }
+}
+
+/// The units of a run.
+#[derive(Debug)]
+pub(crate) struct Table<'a, W> {
+    pub(crate) words: &'a [W],
+    /// No unit below it is free, unless its worker has died.
+    pub(crate) hint: &'a W,
+}
+
+impl<W: Cell> Table<'_, W> {
+    pub(crate) fn state(&self, unit: usize) -> State {
+        State::unpack(self.words[unit].load())
+    }
+
+    /// For a worker: claims `unit` if it is free.
+    #[inline]
+    fn try_claim(&self, unit: usize, slot: usize) -> Option<State> {
+        let word = self.words[unit].load();
+        let state = State::unpack(word);
+        let claimed = State { owner: Owner::Slot(slot), ..state };
+        (state.owner == Owner::Free && self.words[unit].replace(word, claimed.pack())).then_some(claimed)
+    }
+
+    /// For a worker: claims the first free unit; none when there is none.
+    #[inline]
+    pub(crate) fn claim(&self, slot: usize) -> Option<(usize, State)> {
+        let hint = (self.hint.load() as usize).min(self.words.len());
+        // What lies before the hint was left by the dead.
+        let found =
+            (hint..self.words.len()).chain(0..hint).find_map(|unit| Some((unit, self.try_claim(unit, slot)?)))?;
+        self.hint.raise(found.0 as u64 + 1);
+        Some(found)
+    }
+
+    /// For a worker: claims the first free unit among its own, which are every `slots`-th, at or after `from` if there is one.
+    pub(crate) fn claim_own(&self, slot: usize, slots: usize, from: usize) -> Option<(usize, State)> {
+        let own = |range: Range<usize>| range.filter(move |unit| unit % slots == slot);
+        let from = from.min(self.words.len());
+        own(from..self.words.len()).chain(own(0..from)).find_map(|unit| Some((unit, self.try_claim(unit, slot)?)))
+    }
+
+    /// For the session: all units are free.
+    pub(crate) fn reset(&self) {
+        self.words.iter().for_each(|word| word.store(0));
+        self.hint.store(0);
+    }
+
+    /// For the session: `pieces` more pieces of a unit of `len` have been handed on. Says whether it is done.
+    pub(crate) fn advance(&self, unit: usize, pieces: u64, len: u64) -> bool {
+        let mut state = self.state(unit);
+        state.progress += pieces;
+        if state.progress >= len {
+            state.owner = Owner::Done;
+        }
+        // Another piece is next; only what is left of a unit that lost a worker is still computed piece by piece.
+        state.losses = state.losses.min(1);
+        self.words[unit].store(state.pack());
+        state.owner == Owner::Done
+    }
+
+    /// For the session, once the worker of `slot` is dead and its results were handed on: what it had claimed is free again.
+    /// Gives the units that have now lost `most` workers, which are the session's.
+    pub(crate) fn hand_back(&self, slot: usize, most: u8) -> Vec<(usize, State)> {
+        let mut lost = Vec::new();
+        for (unit, word) in self.words.iter().enumerate() {
+            let state = State::unpack(word.load());
+            if state.owner == Owner::Slot(slot) {
+                let losses = state.losses.saturating_add(1);
+                let owner = if losses >= most { Owner::Session } else { Owner::Free };
+                let state = State { owner, losses, ..state };
+                word.store(state.pack());
+                if owner == Owner::Session {
+                    lost.push((unit, state));
+                } else {
+                    self.hint.store(self.hint.load().min(unit as u64));
+                }
+            }
+        }
+        lost
+    }
+
+    /// For the session: gives a unit of its own back to the workers.
+    pub(crate) fn release(&self, unit: usize) {
+        let state = self.state(unit);
+        if state.owner == Owner::Session {
+            self.words[unit].store(State { owner: Owner::Free, ..state }.pack());
+            self.hint.store(self.hint.load().min(unit as u64));
+        }
+    }
+}
+
+/// How the pieces of a run are cut into units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Units {
+    /// Units of so many pieces, the last perhaps of fewer.
+    Chunks { pieces: usize, chunk: usize },
+    /// So many units that differ by at most one piece.
+    Blocks { pieces: usize, blocks: usize },
+}
+
+impl Units {
+    pub(crate) fn len(&self) -> usize {
+        match *self {
+            Units::Chunks { pieces, chunk } => pieces.div_ceil(chunk),
+            Units::Blocks { pieces, blocks } => blocks.min(pieces),
+        }
+    }
+
+    /// The pieces of a unit.
+    pub(crate) fn range(&self, unit: usize) -> Range<usize> {
+        match *self {
+            Units::Chunks { pieces, chunk } => unit * chunk..pieces.min((unit * chunk).saturating_add(chunk)),
+            Units::Blocks { pieces, blocks } => crate::parallel::part(pieces, unit, blocks),
+        }
+    }
+
+    /// The unit of a piece.
+    pub(crate) fn of(&self, piece: usize) -> usize {
+        match *self {
+            Units::Chunks { chunk, .. } => piece / chunk,
+            Units::Blocks { pieces, blocks } => {
+                let (quotient, larger) = (pieces / blocks, pieces % blocks);
+                let edge = larger * (quotient + 1);
+                if piece < edge { piece / (quotient + 1) } else { larger + (piece - edge) / quotient.max(1) }
+            }
+        }
+    }
+}

@@ -1,0 +1,422 @@
+//! A run as the session sees it: handing on what is in the rings, listening to workers, and replacing the dead.
+
+use super::claims::{Owner, Table};
+use super::member::{Broken, Doing, End, Member};
+use super::ring::{Reader, Record};
+use super::segment::Segment;
+use super::serve::Plan;
+use super::{Crew, Memory, Shipped};
+use crate::backend::worker::frame::Tail;
+use crate::backend::worker::message;
+use crate::error::Error;
+use crate::parallel::{Done, Finished, Job, Worker};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::thread::futex;
+use rustix::time::Timespec;
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::io::Read;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// How many workers a piece may cost before it is no longer given to one.
+const LOSSES: u8 = 3;
+
+/// How long the session sleeps at most before it looks whether it was asked to stop.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// How long it naps after it has handed something on, without asking to be woken: results come in batches, so that small pieces
+/// cost their workers no call of the system.
+const NAP: Duration = Duration::from_micros(50);
+
+/// The most time that counts as a worker's silence between two looks: if the session itself was suspended, its workers are not at fault.
+const BLINK: Duration = Duration::from_millis(100);
+
+/// The session's side of one run.
+pub(super) struct Collector<'a> {
+    job: &'a Job,
+    crew: &'a mut Crew,
+    workers: &'a mut [Worker],
+    memory: &'a Memory,
+    work: &'a Shipped,
+    table: Table<'a, super::claims::Word>,
+    plan: Plan,
+    /// Its number, its pieces, the origin of its clock.
+    run: [u64; 3],
+    /// Pieces whose results were not yet handed on.
+    left: usize,
+    /// Workers that have ended since a result was last handed on.
+    losses: usize,
+    /// Units that lost a worker, and whether all that they lost were killed from outside.
+    killed: HashMap<usize, bool>,
+    /// Why a worker could not be started again.
+    refusal: Option<Error>,
+    tail: Tail,
+}
+
+impl<'a> Collector<'a> {
+    pub(super) fn new(
+        job: &'a Job,
+        crew: &'a mut Crew,
+        workers: &'a mut [Worker],
+        memory: &'a Memory,
+        work: &'a Shipped,
+        table: Table<'a, super::claims::Word>,
+        plan: Plan,
+    ) -> Self {
+        let left = job.pieces();
+        Self {
+            job,
+            crew,
+            workers,
+            memory,
+            work,
+            table,
+            plan,
+            run: [0; 3],
+            left,
+            losses: 0,
+            killed: HashMap::new(),
+            refusal: None,
+            tail: Tail::default(),
+        }
+    }
+
+    fn segment(&self) -> &'a Segment {
+        &self.memory.segment
+    }
+
+    fn slots(&self) -> std::ops::Range<usize> {
+        0..self.crew.members.len()
+    }
+
+    /// Computes everything, or until the run is over. Then no worker computes for it any more.
+    pub(super) fn collect(&mut self, run: [u64; 3]) {
+        self.run = run;
+        for slot in self.slots() {
+            Reader::new(self.segment(), slot).clear();
+            // One that has ended since the last run has cost nothing.
+            if self.crew.members[slot].as_mut().is_none_or(Member::has_ended) {
+                self.restart(slot);
+            }
+        }
+        self.slots().for_each(|slot| self.begin(slot));
+        let mut told = false;
+        let mut since = Instant::now();
+        let mut rested = true;
+        while self.left > 0 && !self.job.is_over() || self.anybody_runs() {
+            if self.job.is_over() && !told {
+                told = true;
+                self.slots().for_each(|slot| self.tell(slot, message::STOP, [run[0]]));
+            }
+            let moved = self.slots().fold(false, |moved, slot| self.drain(slot) || moved);
+            self.wait(moved, rested);
+            rested = !moved;
+            let time = since.elapsed().min(BLINK);
+            since = Instant::now();
+            self.look_after(time);
+            if self.left > 0 && !self.job.is_over() && !self.anybody_runs() {
+                // All have ended their search, and something is still free, or was claimed by one that could not say so.
+                for slot in self.slots() {
+                    self.drain(slot);
+                }
+                if self.left > 0 {
+                    self.again();
+                }
+            }
+        }
+    }
+
+    fn anybody_runs(&self) -> bool {
+        let runs = |member: &Member| matches!(member.doing, Doing::Run | Doing::Starting { run: true });
+        self.crew.members.iter().flatten().any(runs)
+    }
+
+    /// Lets everybody look for free units again.
+    fn again(&mut self) {
+        self.losses += 1;
+        self.check_losses("found nothing to do");
+        if self.crew.members.iter().all(Option::is_none) {
+            let error = self.refusal.take().unwrap_or_else(|| Error::Unsupported("no worker is left".into()));
+            let _ = self.job.fail(error);
+        }
+        if !self.job.is_over() {
+            self.slots().for_each(|slot| self.begin(slot));
+        }
+    }
+
+    /// Sends a message to a worker, if it is there and in the run.
+    fn tell<const N: usize>(&mut self, slot: usize, kind: u32, numbers: [u64; N]) {
+        if let Some(member) = &mut self.crew.members[slot]
+            && member.send(kind, numbers, &[]).is_err()
+        {
+            self.lost(slot, None);
+        }
+    }
+
+    /// Tells a worker that does nothing of the run, and of the memory and the work if it does not know them.
+    fn begin(&mut self, slot: usize) {
+        let own = self.plan.own && self.crew.members.iter().all(Option::is_some);
+        let Some(member) = &mut self.crew.members[slot] else { return };
+        let doing = match member.doing {
+            Doing::Nothing => Doing::Run,
+            Doing::Starting { run: false } => Doing::Starting { run: true },
+            _ => return,
+        };
+        let (memory, work) = (self.memory, self.work);
+        let mut send = || {
+            if member.segment != memory.number {
+                let layout = memory.segment.layout().numbers();
+                member.send(message::SEGMENT, layout, &[&memory.file, &memory.event])?;
+                member.segment = memory.number;
+            }
+            if member.work != work.number {
+                member.send(message::WORK, work.lengths, &[&work.file])?;
+                member.work = work.number;
+            }
+            let ([run, pieces, origin], [kind, size]) = (self.run, Plan { own, ..self.plan }.numbers());
+            member.send(message::RUN, [run, pieces, origin, kind, size], &[])
+        };
+        let sent: std::result::Result<(), Broken> = send();
+        member.doing = doing;
+        member.quiet = Duration::ZERO;
+        if sent.is_err() {
+            self.lost(slot, None);
+        }
+    }
+
+    /// Hands on what a worker has published. Says whether there was something.
+    fn drain(&mut self, slot: usize) -> bool {
+        let reader = Reader::new(self.segment(), slot);
+        let mut moved = false;
+        loop {
+            match reader.next() {
+                Ok(None) => break,
+                Ok(Some(record)) if self.take(slot, &record) => {
+                    moved = true;
+                    reader.done(record);
+                }
+                _ => {
+                    // It may have been killed by nobody; what it publishes is no result, and nothing after it can be believed.
+                    reader.clear();
+                    if self.crew.members[slot].is_some() {
+                        self.lost(slot, Some("published what is no result"));
+                    }
+                    break;
+                }
+            }
+            // It may be waiting for room already.
+            self.wake(slot);
+        }
+        if moved {
+            self.wake(slot);
+        }
+        moved
+    }
+
+    fn wake(&self, slot: usize) {
+        let waiting = &self.segment().slot(slot).waiting;
+        if waiting.load(Ordering::SeqCst) == 1 && waiting.swap(0, Ordering::SeqCst) == 1 {
+            let _ = futex::wake(waiting, futex::Flags::empty(), 1);
+        }
+    }
+
+    /// Hands on one record; false when it is none of this slot's.
+    fn take(&mut self, slot: usize, record: &Record<'_>) -> bool {
+        if self.job.is_over() {
+            return true;
+        }
+        let Record { range, costs, words, .. } = record;
+        let pieces = self.job.pieces();
+        if range.is_empty() || range.end > pieces {
+            return false;
+        }
+        let unit = self.plan.units.of(range.start);
+        let (whole, state) = (self.plan.units.range(unit), self.table.state(unit));
+        let next = whole.start + state.progress as usize;
+        if state.owner != Owner::Slot(slot) || range.start != next || range.end > whole.end {
+            return false;
+        }
+        let len = range.clone().map(|index| self.job.work().piece_len(index)).sum();
+        let Some(bytes) = bytemuck::cast_slice(words).get(..len) else { return false };
+        let done = Done {
+            work: self.job.work(),
+            range: range.clone(),
+            bytes,
+            costs,
+            executed: record.executed,
+            worker: slot,
+            began: Duration::from_nanos(record.began),
+            ended: Duration::from_nanos(record.ended.max(record.began)),
+            waited: Cell::default(),
+        };
+        self.job.work().add_counts(record.counts);
+        self.hand_on(slot, unit, whole.len(), &done);
+        true
+    }
+
+    fn hand_on(&mut self, slot: usize, unit: usize, len: usize, done: &Done<'_>) {
+        self.workers[slot].count(done);
+        let _ = self.job.hand_on(done);
+        self.left -= done.range.len();
+        self.losses = 0;
+        if !self.killed.is_empty() {
+            self.killed.remove(&unit);
+        }
+        self.table.advance(unit, done.range.len() as u64, len as u64);
+    }
+
+    /// Sleeps until something happens, and listens to what workers say.
+    fn wait(&mut self, moved: bool, rested: bool) {
+        let asleep = &self.memory.segment.header().asleep.0;
+        let mut time = if moved { NAP } else { LOOK };
+        if !moved && rested {
+            asleep.store(1, Ordering::SeqCst);
+            if self.slots().any(|slot| Reader::new(self.segment(), slot).has_more()) {
+                time = Duration::ZERO;
+            }
+        } else if !moved {
+            time = NAP;
+        }
+        let mut slots = Vec::new();
+        let mut fds = vec![PollFd::new(&self.memory.event, PollFlags::IN)];
+        for (slot, member) in self.crew.members.iter().enumerate() {
+            if let Some(member) = member {
+                slots.push(slot);
+                fds.extend(member.poll());
+            }
+        }
+        let time = Timespec { tv_sec: 0, tv_nsec: time.as_nanos() as i64 };
+        // Interrupted by a signal is as well as woken early.
+        let ready = poll(&mut fds, Some(&time)).unwrap_or(0) > 0;
+        asleep.store(0, Ordering::SeqCst);
+        if !ready {
+            return;
+        }
+        let happened: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        drop(fds);
+        if happened[0] {
+            let _ = (&self.memory.event).read(&mut [0; 8]);
+        }
+        for (slot, happened) in slots.into_iter().zip(happened[1..].chunks_exact(2)) {
+            if happened[0] {
+                self.listen(slot);
+            }
+            if happened[1] && self.crew.members[slot].as_mut().is_some_and(Member::has_ended) {
+                self.lost(slot, None);
+            }
+        }
+    }
+
+    /// Hears a message of a worker.
+    fn listen(&mut self, slot: usize) {
+        let Some(member) = &mut self.crew.members[slot] else { return };
+        let head = match member.receive(&mut self.tail) {
+            Ok(Some(head)) => head,
+            Ok(None) => return self.lost(slot, None),
+            Err(Broken) => return self.lost(slot, Some("said what is no message")),
+        };
+        let current = head.numbers[0] == self.run[0] || head.numbers[0] == 0;
+        match (head.kind, member.doing) {
+            (message::HELLO, Doing::Starting { run }) => {
+                member.doing = if run { Doing::Run } else { Doing::Nothing };
+                if let Err(error) = self.crew.program.welcome(Some(head), &self.tail) {
+                    let _ = self.job.fail(error);
+                }
+            }
+            (message::IDLE, Doing::Run) if current => member.doing = Doing::Nothing,
+            (message::FAILED, _) if current => {
+                let unknown = || Error::Input(format!("worker {slot} failed and did not say how"));
+                let _ = self.job.fail(message::unpack(self.tail.bytes()).unwrap_or_else(unknown));
+            }
+            (message::BEAT | message::IDLE | message::FAILED, _) => {}
+            _ => self.lost(slot, Some("said what is no message")),
+        }
+    }
+
+    /// Replaces workers that have given no sign of life for too long.
+    fn look_after(&mut self, time: Duration) {
+        for slot in self.slots() {
+            let (segment, patience) = (self.segment(), self.crew.patience);
+            if let Some(member) = &mut self.crew.members[slot] {
+                member.count_quiet(time, segment, slot);
+                if member.quiet > patience {
+                    self.lost(slot, Some(&format!("gave no sign of life for {patience:?}")));
+                }
+            }
+        }
+    }
+
+    /// A worker has ended, or is to: what it had claimed goes back once it is dead, and another takes its place.
+    fn lost(&mut self, slot: usize, why: Option<&str>) {
+        let Some(mut member) = self.crew.members[slot].take() else { return };
+        let ran = member.doing != Doing::Nothing;
+        let mut end = member.end();
+        drop(member);
+        if let Some(why) = why {
+            end = End { text: why.to_owned(), killed: false };
+        }
+        self.drain(slot);
+        Reader::new(self.segment(), slot).reset();
+        let before: Vec<usize> = self.claimed(slot);
+        for unit in before {
+            *self.killed.entry(unit).or_insert(true) &= end.killed;
+        }
+        for (unit, _) in self.table.hand_back(slot, LOSSES) {
+            self.rescue(unit, slot, &end);
+        }
+        if ran {
+            self.losses += 1;
+            self.check_losses(&end.text);
+        }
+        if !self.job.is_over() {
+            self.restart(slot);
+            // Others may have ended their search before this was free again.
+            self.slots().for_each(|slot| self.begin(slot));
+        }
+    }
+
+    fn claimed(&self, slot: usize) -> Vec<usize> {
+        (0..self.table.words.len()).filter(|&unit| self.table.state(unit).owner == Owner::Slot(slot)).collect()
+    }
+
+    fn restart(&mut self, slot: usize) {
+        if let Err(error) = self.crew.restart(slot) {
+            self.refusal = Some(error);
+        }
+    }
+
+    /// Ends a run in which workers end one after the other.
+    fn check_losses(&mut self, how: &str) {
+        let most = 10 + 3 * self.workers.len();
+        if self.losses > most && !self.job.is_over() {
+            let _ = self.job.fail(Error::Unsupported(format!(
+                "workers of backend `processes` ended {} times without a result in between; the last one {how}",
+                self.losses
+            )));
+        }
+    }
+
+    /// The next piece of a unit has cost as many workers as it may. If all were killed, by hand or by the system for want of memory,
+    /// the session computes the piece, alone; if one crashed, it would crash as well, so the run ends with an error that names the piece.
+    fn rescue(&mut self, unit: usize, slot: usize, end: &End) {
+        if self.job.is_over() {
+            return;
+        }
+        let (whole, state) = (self.plan.units.range(unit), self.table.state(unit));
+        let piece = whole.start + state.progress as usize;
+        if !self.killed.get(&unit).copied().unwrap_or(false) {
+            let name = self.job.name(piece);
+            let _ = self.job.fail(Error::Unsupported(format!(
+                "{name} ended each of the {LOSSES} workers that computed it; the last one, worker {slot}, {}",
+                end.text
+            )));
+            return;
+        }
+        let (mut worker, mut finished) = (Worker::new(slot), Finished::default());
+        if self.job.compute(&mut worker, piece..piece + 1, &mut finished).is_continue() {
+            self.hand_on(slot, unit, whole.len(), &self.job.done(&finished));
+            self.table.release(unit);
+        }
+    }
+}

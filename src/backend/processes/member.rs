@@ -1,0 +1,163 @@
+//! One worker process as its session sees it: how it is started, spoken to and found dead.
+
+use super::segment::Segment;
+use crate::backend::worker::frame::{self, Head, Tail};
+use crate::backend::worker::message::{self, numbers};
+use crate::backend::worker::{Process, Program, ending, spawn};
+use crate::error::{Error, Result};
+use rustix::event::{PollFd, PollFlags};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
+use std::time::Duration;
+
+/// The longest message of a worker: an error.
+const LONGEST: u64 = 1 << 20;
+
+/// What a worker is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doing {
+    /// It has not said anything yet. If it was given a run, it will begin with it.
+    Starting {
+        run: bool,
+    },
+    Nothing,
+    /// It computes for the run of now.
+    Run,
+}
+
+#[derive(Debug)]
+pub(super) struct Member {
+    process: Process,
+    socket: UnixStream,
+    pidfd: OwnedFd,
+    pub(super) doing: Doing,
+    /// The shared memory and the work that it was told of, by their numbers.
+    pub(super) segment: u64,
+    pub(super) work: u64,
+    /// How long it has given no sign of getting on.
+    pub(super) quiet: Duration,
+    /// The position of its ring when it was last looked at.
+    seen: u64,
+}
+
+/// What every worker of a session is told first.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seat {
+    pub(super) index: usize,
+    pub(super) workers: usize,
+    pub(super) processor: Option<usize>,
+}
+
+/// A worker can no longer be spoken to, or speaks nonsense.
+#[derive(Debug)]
+pub(super) struct Broken;
+
+impl Member {
+    /// Starts a worker; it says so itself when it is ready.
+    pub(super) fn start(program: &Program, seat: Seat) -> Result<Self> {
+        let mut command = program.command(super::ENTRY.name)?;
+        let refused = |error: io::Error| {
+            Error::Unsupported(format!(
+                "worker {} of {} cannot be started from {}: {error}; ask for fewer workers or another backend",
+                seat.index,
+                seat.workers,
+                program.describe()
+            ))
+        };
+        let (socket, theirs) = UnixStream::pair().map_err(refused)?;
+        // A worker that does not answer must not stop its session; that it gets on is looked after elsewhere.
+        let patience = Some(Duration::from_secs(5));
+        socket.set_read_timeout(patience).and_then(|()| socket.set_write_timeout(patience)).map_err(refused)?;
+        command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null());
+        let process = Process::new(spawn(command).map_err(refused)?);
+        let id = Pid::from_raw(process.id() as i32).expect("a process has a number");
+        let pidfd = pidfd_open(id, PidfdFlags::empty()).map_err(|errno| refused(errno.into()))?;
+        let doing = Doing::Starting { run: false };
+        let mut member = Self { process, socket, pidfd, doing, segment: 0, work: 0, quiet: Duration::ZERO, seen: 0 };
+        let processor = seat.processor.map_or(0, |processor| processor as u64 + 1);
+        // One that cannot be told has ended, which shows soon.
+        let _ = member.send(message::SEAT, [seat.index as u64, seat.workers as u64, processor], &[]);
+        Ok(member)
+    }
+
+    /// Sends a message, with files.
+    pub(super) fn send<const N: usize>(
+        &mut self,
+        kind: u32,
+        given: [u64; N],
+        files: &[&File],
+    ) -> std::result::Result<(), Broken> {
+        let mut bytes = Vec::new();
+        frame::write(&mut bytes, kind, &numbers(given), &[]).map_err(|_| Broken)?;
+        let files: Vec<_> = files.iter().map(|file| file.as_fd()).collect();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !files.is_empty() && !control.push(SendAncillaryMessage::ScmRights(&files)) {
+            return Err(Broken);
+        }
+        let sent = sendmsg(&self.socket, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL);
+        // A message is far shorter than the socket's memory: it is taken as a whole or, by a worker that hangs, not at all.
+        if sent == Ok(bytes.len()) { Ok(()) } else { Err(Broken) }
+    }
+
+    /// The next message; none when the worker has ended.
+    pub(super) fn receive(&mut self, tail: &mut Tail) -> std::result::Result<Option<Head>, Broken> {
+        self.quiet = Duration::ZERO;
+        frame::read(&mut &self.socket, tail, |_| LONGEST).map_err(|_| Broken)
+    }
+
+    /// What to poll: a message, and the end of the process.
+    pub(super) fn poll(&self) -> [PollFd<'_>; 2] {
+        [PollFd::new(&self.socket, PollFlags::IN), PollFd::new(&self.pidfd, PollFlags::IN)]
+    }
+
+    /// Counts time without a sign of life. A result in the ring is one.
+    pub(super) fn count_quiet(&mut self, time: Duration, segment: &Segment, slot: usize) {
+        let head = segment.slot(slot).head.0.load(std::sync::atomic::Ordering::Relaxed);
+        let moved = std::mem::replace(&mut self.seen, head) != head;
+        self.quiet = if moved || self.doing == Doing::Nothing { Duration::ZERO } else { self.quiet + time };
+    }
+
+    /// Kills the worker if it still runs, waits for its end, and says how it ended.
+    pub(super) fn end(&mut self) -> End {
+        let status = self.process.end();
+        let signal = status.and_then(|status| std::os::unix::process::ExitStatusExt::signal(&status));
+        End { text: ending(status), killed: signal == Some(9) }
+    }
+
+    /// Whether the process has ended.
+    pub(super) fn has_ended(&mut self) -> bool {
+        self.process.ended().is_some()
+    }
+
+    /// The process's number.
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The most memory that it had for itself, in bytes; without what it shares with its session. 0 when the system does not tell.
+    pub(super) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap_or_default();
+        let kibibytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+        };
+        let [peak, files, shared] = ["VmHWM:", "RssFile:", "RssShmem:"].map(|name| kibibytes(name).unwrap_or(0));
+        peak.saturating_sub(files + shared) * 1024
+    }
+}
+
+/// How a worker ended.
+#[derive(Clone, Debug)]
+pub(super) struct End {
+    /// In words.
+    pub(super) text: String,
+    /// Whether somebody killed it: the user, or the system for want of memory.
+    pub(super) killed: bool,
+}

@@ -1,0 +1,178 @@
+//! The worker's side: its streams, the memory that it shares, and how it takes and computes pieces.
+
+use super::claims::{Table, Units};
+use super::ring::{self, Finished, Writer};
+use super::segment::{Layout, Segment};
+use crate::backend::worker::{Inbox, Run, take_stdio};
+use crate::error::{Error, Result};
+use crate::parallel::MAX_COUNTS;
+use rustix::event::eventfd;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use rustix::thread::futex;
+use rustix::time::Timespec;
+use std::fs::File;
+use std::io::{self, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How long a worker sleeps for room before it looks whether the run is over.
+const NAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
+
+/// The socket to the session, which a worker has as its standard input.
+pub(crate) fn streams() -> Result<(Box<dyn Inbox>, Box<dyn Write + Send>)> {
+    let failed = |error| Error::io("take", "the socket to the session", error);
+    let (input, _) = take_stdio().map_err(failed)?;
+    let socket = UnixStream::from(std::os::fd::OwnedFd::from(input));
+    let output = socket.try_clone().map_err(failed)?;
+    Ok((Box::new(Socket { socket, files: Vec::new() }), Box::new(output)))
+}
+
+/// The socket, with the files that came over it.
+struct Socket {
+    socket: UnixStream,
+    files: Vec<File>,
+}
+
+impl Read for Socket {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let received = recvmsg(&self.socket, &mut [IoSliceMut::new(bytes)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(files) = message {
+                self.files.extend(files.map(File::from));
+            }
+        }
+        Ok(received.bytes)
+    }
+}
+
+impl Inbox for Socket {
+    fn files(&mut self) -> Vec<File> {
+        std::mem::take(&mut self.files)
+    }
+}
+
+/// The memory that a worker shares with its session.
+pub(crate) struct Share {
+    segment: Segment,
+    /// Wakes the session.
+    event: File,
+}
+
+/// How a run's pieces are shared, as its message says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) units: Units,
+    /// Whether each worker has units of its own.
+    pub(crate) own: bool,
+}
+
+impl Plan {
+    /// The last three numbers of the message.
+    pub(super) fn numbers(self) -> [u64; 2] {
+        let (kind, size) = match self.units {
+            Units::Chunks { chunk, .. } => (0, chunk),
+            Units::Blocks { blocks, .. } => (1, blocks),
+        };
+        [kind << 1 | u64::from(self.own), size as u64]
+    }
+
+    fn from_numbers(pieces: u64, [kind, size]: [u64; 2]) -> Self {
+        let (pieces, size) = (pieces as usize, size.max(1) as usize);
+        let units = match kind >> 1 {
+            0 => Units::Chunks { pieces, chunk: size },
+            _ => Units::Blocks { pieces, blocks: size },
+        };
+        Self { units, own: kind & 1 == 1 }
+    }
+}
+
+impl Share {
+    pub(crate) fn new(numbers: &[u64; 6], files: Vec<File>) -> Result<Self> {
+        let [slots, units, ring] = [0, 1, 2].map(|index| numbers[index] as usize);
+        let Ok([file, event]) = <[File; 2]>::try_from(files) else {
+            return Err(Error::Input("a worker got no memory to share".into()));
+        };
+        Ok(Self { segment: Segment::open(&file, Layout { slots, units, ring })?, event })
+    }
+
+    /// Computes what is free until nothing is, or the run is over.
+    pub(crate) fn run(&mut self, run: &Run, numbers: &[u64; 6]) -> Result<()> {
+        let plan = Plan::from_numbers(numbers[1], [numbers[3], numbers[4]]);
+        let (units, layout) = (plan.units.len(), self.segment.layout());
+        if units > layout.units || run.seat >= layout.slots {
+            return Err(Error::Input("a worker got too little shared memory".into()));
+        }
+        let header = self.segment.header();
+        let hint = header.hint();
+        let table = Table { words: self.segment.words(units), hint };
+        let mut writer = Writer::new(&self.segment, run.seat);
+        let mut from = 0;
+        while !run.job.is_over() {
+            let claimed = if plan.own { table.claim_own(run.seat, run.workers, from) } else { table.claim(run.seat) };
+            let Some((unit, state)) = claimed else { break };
+            from = unit + 1;
+            let mut range = plan.units.range(unit);
+            range.start = range.end.min(range.start + state.progress as usize);
+            while !range.is_empty() {
+                // After a loss, piece by piece, so that it shows which one it is.
+                let one = range.start..range.start + 1;
+                let claim = if state.losses > 0 { one } else { run.job.first_claim(range.clone()) };
+                range.start = claim.end;
+                let bytes = claim.clone().map(|index| run.job.work().piece_len(index)).sum();
+                let words = ring::words(claim.len(), bytes, MAX_COUNTS);
+                if 8 * words > layout.ring {
+                    return Err(Error::Input("a worker got too little shared memory for a piece".into()));
+                }
+                if !self.wait_for_room(run, &mut writer, words) {
+                    break;
+                }
+                let (costs, results) = writer.memory(claim.len(), bytes, MAX_COUNTS);
+                let results = &mut bytemuck::cast_slice_mut(results)[..bytes];
+                let Some((effort, counts)) = run.compute(claim.clone(), results, costs) else { break };
+                let nanoseconds = |time: Duration| time.as_nanos() as u64;
+                let (began, ended) = (nanoseconds(effort.began), nanoseconds(effort.ended));
+                let finished = Finished { range: claim, bytes, executed: effort.executed, began, ended };
+                writer.finish(&finished, MAX_COUNTS, &counts);
+                self.wake_session();
+            }
+        }
+        run.job.take_failure().map_or(Ok(()), Err)
+    }
+
+    /// Waits until a record of `words` words fits; false when the run is over before.
+    fn wait_for_room(&self, run: &Run, writer: &mut Writer<'_>, words: usize) -> bool {
+        let waiting = &self.segment.slot(run.seat).waiting;
+        while !writer.fits(words) {
+            waiting.store(1, Ordering::SeqCst);
+            // The session may be asleep since before a skip was published, and may have read all meanwhile.
+            self.wake_session();
+            if !writer.fits(words) {
+                if run.job.is_over() {
+                    return false;
+                }
+                // Woken, interrupted or tired of waiting: all the same.
+                let _ = futex::wait(waiting, futex::Flags::empty(), 1, Some(&NAP));
+            }
+            waiting.store(0, Ordering::SeqCst);
+        }
+        true
+    }
+
+    fn wake_session(&self) {
+        let asleep = &self.segment.header().asleep.0;
+        if asleep.load(Ordering::SeqCst) == 1 && asleep.swap(0, Ordering::SeqCst) == 1 {
+            // It cannot fail but for a counter that is full, and then the session is awake.
+            let _ = (&self.event).write(&1u64.to_ne_bytes());
+        }
+    }
+}
+
+/// The event that wakes a session.
+pub(super) fn event() -> io::Result<File> {
+    use rustix::event::EventfdFlags;
+    Ok(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?.into())
+}

@@ -1,0 +1,93 @@
+//! The messages in the frames, and errors on their way from a worker to its session.
+
+use super::frame::Numbers;
+use crate::error::Error;
+use serde::{Deserialize, Serialize};
+
+/// What both ends must agree about beside the frames: raised whenever a message or the layout of shared memory changes.
+pub(crate) const PROTOCOL: u64 = 1;
+
+/// To a worker, first of all: its number, the number of workers, the processor that it keeps to plus one, or 0.
+pub(crate) const SEAT: u32 = 1;
+/// To a worker: the work of the following runs. Numbers: the lengths of its kind's name, of its recipe, of what is prepared. They
+/// follow one after the other, what is prepared from a multiple of 8 on, in the tail or in a file that comes with the frame.
+pub(crate) const WORK: u32 = 2;
+/// To a worker: memory to share, and the event that wakes the session. Numbers: its layout.
+pub(crate) const SEGMENT: u32 = 3;
+/// To a worker: a run begins. Numbers: its number, its pieces, the origin of its clock plus one, or 0 when it takes no times.
+/// Then, for pieces in shared memory, how they are cut into units.
+pub(crate) const RUN: u32 = 4;
+/// To a worker: the run with this number is over.
+pub(crate) const STOP: u32 = 6;
+
+/// From a worker, first of all. Number: the protocol. Tail: its version.
+pub(crate) const HELLO: u32 = 16;
+/// From a worker: it computes nothing more in the run with this number.
+pub(crate) const IDLE: u32 = 17;
+/// From a worker: the run with this number failed. Tail: the error.
+pub(crate) const FAILED: u32 = 18;
+/// From a worker: it gets on, though there is no result yet.
+pub(crate) const BEAT: u32 = 19;
+
+/// An error in a frame.
+#[derive(Serialize, Deserialize)]
+struct Failure {
+    kind: String,
+    text: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    piece: String,
+    #[serde(default)]
+    worker: usize,
+}
+
+/// The tail that carries `error`.
+pub(crate) fn pack(error: &Error) -> Vec<u8> {
+    let mut failure = Failure { kind: String::new(), text: error.to_string(), piece: String::new(), worker: 0 };
+    failure.kind = match error {
+        Error::Usage(_) => "usage",
+        Error::Input(_) => "input",
+        Error::Stopped => "stopped",
+        Error::Panicked { piece, worker, message } => {
+            (failure.piece, failure.worker, failure.text) = (piece.clone(), *worker, message.clone());
+            "panicked"
+        }
+        _ => "unsupported",
+    }
+    .to_owned();
+    serde_json::to_vec(&failure).expect("text and numbers are always JSON")
+}
+
+/// The error that a tail carries.
+pub(crate) fn unpack(tail: &[u8]) -> Option<Error> {
+    let Failure { kind, text, piece, worker } = serde_json::from_slice(tail).ok()?;
+    Some(match kind.as_str() {
+        "usage" => Error::Usage(text),
+        "input" => Error::Input(text),
+        "stopped" => Error::Stopped,
+        "panicked" => Error::Panicked { piece, worker, message: text },
+        _ => Error::Unsupported(text),
+    })
+}
+
+/// A message's numbers of which only the first few say something.
+pub(crate) fn numbers<const N: usize>(given: [u64; N]) -> Numbers {
+    let mut numbers = [0; 6];
+    numbers[..N].copy_from_slice(&given);
+    numbers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_arrive_as_they_were_sent() {
+        let panicked = Error::Panicked { piece: "tile 3".into(), worker: 4, message: "no such \"number\"".into() };
+        let missing = Error::io("read", "a file", std::io::ErrorKind::NotFound.into());
+        for error in [Error::Usage("a".into()), Error::Input("b".into()), Error::Stopped, panicked, missing] {
+            let arrived = unpack(&pack(&error)).unwrap();
+            assert_eq!((arrived.to_string(), arrived.exit_code()), (error.to_string(), error.exit_code()));
+        }
+        assert!(unpack(b"{}").is_none());
+    }
+}

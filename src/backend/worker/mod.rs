@@ -1,0 +1,413 @@
+//! The other end of the process backends: what a program does when it was started as a worker.
+//!
+//! A worker has three threads. One reads messages, so that a request to stop, and the end of the session's process, are noticed while
+//! a piece is computed. One computes: the program's first thread, or whichever called [`crate::worker_main`]. The third tells the
+//! session that a long piece gets on, as long as the piece looks at its [`Stop`]: a worker that was suspended and one that is
+//! caught in a loop fall silent alike, and are replaced.
+
+pub mod frame;
+pub(crate) mod message;
+mod program;
+
+pub use program::Program;
+pub(crate) use program::{Process, ending, spawn};
+
+#[cfg(target_os = "linux")]
+use super::processes::serve::Share;
+use crate::error::{Error, Result};
+use crate::parallel::pin::keep_to;
+use crate::parallel::{Claim, Discard, Effort, Job, MAX_COUNTS, Prepared, Stop, Work};
+use frame::{Head, Tail};
+use message::numbers;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::ops::Range;
+use std::process::exit;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// A kind of work that a worker program can make from a [`Recipe`](crate::parallel::Recipe).
+#[derive(Clone, Copy)]
+pub struct WorkKind {
+    /// The name that recipes give.
+    pub name: &'static str,
+    /// Makes the work from the recipe's bytes.
+    pub make: fn(&[u8]) -> Result<Arc<dyn Work>>,
+}
+
+impl fmt::Debug for WorkKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkKind").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// How often a worker says that it gets on.
+const PULSE: Duration = Duration::from_millis(250);
+
+/// Becomes a worker and never returns if this process was started as one; else does nothing. `kinds` are the kinds of work that
+/// it can make. Programs call [`crate::worker_main`], which adds those of this library.
+pub fn main(kinds: &[&[WorkKind]]) {
+    let Some((backend, parent)) = program::role() else { return };
+    if let Err(error) = serve(&backend, parent, kinds) {
+        eprintln!("fractal: {error}");
+        exit(1);
+    }
+    exit(0);
+}
+
+fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind]]) -> Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        // The session may have ended before this was asked for.
+        let asked = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+        let found = rustix::process::getppid().map(|id| id.as_raw_nonzero().get() as u32);
+        if asked.is_err() || found != Some(parent) {
+            return Err(Error::Unsupported("a worker can only be started by a session".into()));
+        }
+    }
+    let _ = parent;
+    let (input, output): (Box<dyn Inbox>, Box<dyn Write + Send>) = match backend {
+        #[cfg(target_os = "linux")]
+        "processes" => super::processes::serve::streams()?,
+        _ => return Err(Error::Unsupported(format!("backend `{backend}` has no workers of this kind"))),
+    };
+    let out = Out(Arc::new(Mutex::new(output)));
+    let over = Arc::new(Over::default());
+    let (messages, inbox) = channel();
+    let start = |name: &str, body: Box<dyn FnOnce() + Send>| {
+        let builder = std::thread::Builder::new().name(name.to_owned()).stack_size(256 << 10);
+        builder.spawn(body).map_err(|error| Error::io("start", "a thread of a worker", error))
+    };
+    let (reader, pulse) = (over.clone(), over.clone());
+    start("reader", Box::new(move || read(input, &messages, &reader)))?;
+    let beats = out.clone();
+    start("pulse", Box::new(move || tell_pulse(&pulse, &beats)))?;
+    out.send(message::HELLO, [message::PROTOCOL], &[env!("CARGO_PKG_VERSION").as_bytes()]);
+    Desk {
+        kinds,
+        backend: crate::backend::find(backend)?.name,
+        inbox,
+        out,
+        over,
+        seat: 0,
+        workers: 1,
+        loaded: None,
+        run: None,
+        #[cfg(target_os = "linux")]
+        share: None,
+    }
+    .serve();
+    Ok(())
+}
+
+/// Where a worker's messages come from. Files may come with them.
+pub(super) trait Inbox: Read + Send {
+    /// The files that came with what was read since the last call.
+    fn files(&mut self) -> Vec<File> {
+        Vec::new()
+    }
+}
+
+struct Message {
+    head: Head,
+    tail: Tail,
+    files: Vec<File>,
+}
+
+/// Reads messages until the session has ended, and then ends this process whatever it is doing.
+fn read(mut input: Box<dyn Inbox>, messages: &Sender<Message>, over: &Over) {
+    loop {
+        let mut tail = Tail::default();
+        let Ok(Some(head)) = frame::read(&mut *input, &mut tail, |_| u64::MAX) else { exit(0) };
+        if head.kind == message::STOP {
+            over.stop(head.numbers[0]);
+        } else if messages.send(Message { head, tail, files: input.files() }).is_err() {
+            return;
+        }
+    }
+}
+
+/// Says from time to time that the worker gets on.
+fn tell_pulse(over: &Over, out: &Out) {
+    let mut seen = 0;
+    loop {
+        std::thread::sleep(PULSE);
+        let checks = over.checks.load(Ordering::Relaxed);
+        let alive = checks != std::mem::replace(&mut seen, checks) || !over.computing.load(Ordering::Relaxed);
+        if alive && over.busy.load(Ordering::Relaxed) {
+            out.send(message::BEAT, [0], &[]);
+        }
+    }
+}
+
+/// The way to the session, for several threads.
+#[derive(Clone)]
+pub(super) struct Out(Arc<Mutex<Box<dyn Write + Send>>>);
+
+impl Out {
+    /// Sends a message. A session that cannot be reached has ended, and so does the worker.
+    pub(super) fn send<const N: usize>(&self, kind: u32, given: [u64; N], tail: &[&[u8]]) {
+        let mut out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if frame::write(&mut **out, kind, &numbers(given), tail).and_then(|()| out.flush()).is_err() {
+            exit(0);
+        }
+    }
+}
+
+/// Which run the worker computes for, and whether it still should.
+#[derive(Default)]
+pub(super) struct Over {
+    current: Mutex<Current>,
+    /// How often pieces have looked at their `Stop`.
+    checks: Arc<AtomicU64>,
+    /// Whether a message is being dealt with.
+    busy: AtomicBool,
+    /// Whether a piece is being computed.
+    pub(super) computing: AtomicBool,
+}
+
+#[derive(Default)]
+struct Current {
+    run: u64,
+    stop: Stop,
+    /// All runs up to this one are over.
+    over: u64,
+}
+
+impl Over {
+    fn begin(&self, run: u64) -> Stop {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        (current.run, current.stop) = (run, Stop::counted(self.checks.clone()));
+        if current.over >= run {
+            current.stop.set();
+        }
+        current.stop.clone()
+    }
+
+    fn stop(&self, run: u64) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        current.over = current.over.max(run);
+        if current.run <= run {
+            current.stop.set();
+        }
+    }
+}
+
+/// A work with what the session prepared for it.
+struct Loaded {
+    work: Arc<dyn Work>,
+    prepared: Prepared,
+}
+
+impl Work for Loaded {
+    fn len(&self) -> usize {
+        self.work.len()
+    }
+
+    fn piece_len(&self, index: usize) -> usize {
+        self.work.piece_len(index)
+    }
+
+    fn prepare(&self, _: &Stop) -> Result<Prepared> {
+        Ok(self.prepared.clone())
+    }
+
+    fn compute(&self, prepared: &Prepared, claim: &mut Claim<'_>, stop: &Stop) -> Result<()> {
+        self.work.compute(prepared, claim, stop)
+    }
+
+    fn take_counts(&self) -> Vec<u64> {
+        self.work.take_counts()
+    }
+
+    fn describe(&self, index: usize) -> String {
+        self.work.describe(index)
+    }
+}
+
+/// A run as a worker sees it.
+pub(super) struct Run {
+    pub(super) job: Job,
+    pub(super) seat: usize,
+    pub(super) workers: usize,
+    over: Arc<Over>,
+    /// What is added to the times of the job to be on the session's clock.
+    offset: Duration,
+}
+
+impl Run {
+    /// Computes a claim; times are on the session's clock. What the work counted for itself follows.
+    pub(super) fn compute(
+        &self,
+        claim: Range<usize>,
+        bytes: &mut [u8],
+        costs: &mut [u64],
+    ) -> Option<(Effort, Vec<u64>)> {
+        costs.fill(0);
+        self.over.computing.store(true, Ordering::Relaxed);
+        let outcome = self.job.compute_into(self.seat, claim, bytes, costs);
+        self.over.computing.store(false, Ordering::Relaxed);
+        let mut effort = outcome.continue_value()?;
+        effort.began += self.offset;
+        effort.ended += self.offset;
+        let mut counts = self.job.work().take_counts();
+        counts.truncate(MAX_COUNTS);
+        Some((effort, counts))
+    }
+}
+
+/// What a worker works with.
+struct Desk<'a> {
+    kinds: &'a [&'a [WorkKind]],
+    backend: &'static str,
+    inbox: Receiver<Message>,
+    out: Out,
+    over: Arc<Over>,
+    seat: usize,
+    workers: usize,
+    loaded: Option<Result<Arc<Loaded>>>,
+    run: Option<Run>,
+    #[cfg(target_os = "linux")]
+    share: Option<Share>,
+}
+
+impl Desk<'_> {
+    fn serve(mut self) {
+        while let Ok(message) = self.inbox.recv() {
+            self.over.busy.store(true, Ordering::Relaxed);
+            let kind = message.head.kind;
+            // A failure beside a run is one of whichever run comes next.
+            let run = if kind == message::RUN { message.head.numbers[0] } else { 0 };
+            let outcome = self.handle(message);
+            if let Err(error) = outcome {
+                self.out.send(message::FAILED, [run], &[&message::pack(&error)]);
+            }
+            if kind == message::RUN {
+                self.out.send(message::IDLE, [run], &[]);
+            }
+            self.over.busy.store(false, Ordering::Relaxed);
+        }
+    }
+
+    fn handle(&mut self, Message { head, tail, files }: Message) -> Result<()> {
+        let [first, second, third, ..] = head.numbers;
+        match head.kind {
+            message::SEAT => {
+                (self.seat, self.workers) = (first as usize, second as usize);
+                // A processor lost since it was chosen is no reason to end.
+                third.checked_sub(1).map(|processor| keep_to(processor as usize));
+            }
+            message::WORK => self.loaded = Some(self.load(&head, tail, files).map(Arc::new)),
+            #[cfg(target_os = "linux")]
+            message::SEGMENT => self.share = Some(Share::new(&head.numbers, files)?),
+            message::RUN => self.begin(&head)?,
+            other => return Err(Error::Input(format!("a worker got a message of unknown kind {other}"))),
+        }
+        Ok(())
+    }
+
+    /// Makes the work of the following runs.
+    fn load(&self, head: &Head, tail: Tail, files: Vec<File>) -> Result<Loaded> {
+        let bytes = match files.into_iter().next() {
+            #[cfg(target_os = "linux")]
+            Some(file) => super::processes::segment::read_only(&file)?,
+            _ => Prepared::new(Owned(tail)),
+        };
+        let [kind, recipe, prepared] = [0, 1, 2].map(|index| head.numbers[index] as usize);
+        let start = (kind + recipe).next_multiple_of(8);
+        let cut = || Some((bytes.bytes().get(..kind)?, bytes.bytes().get(kind..kind + recipe)?));
+        let (kind, recipe) = cut().ok_or_else(|| Error::Input("a worker got a damaged recipe".into()))?;
+        let name = String::from_utf8_lossy(kind);
+        let known = || self.kinds.iter().copied().flatten();
+        let entry = known().find(|entry| entry.name == name).ok_or_else(|| {
+            let names: Vec<_> = known().map(|entry| entry.name).collect();
+            Error::Unsupported(format!(
+                "the worker program knows no work of kind `{name}`, only {}; its `main` must give `fractal::worker_main` its kinds",
+                names.join(", ")
+            ))
+        })?;
+        let work = crate::parallel::guarded(|| (entry.make)(recipe), &format!("making the work `{name}`"))??;
+        if bytes.bytes().len() < start + prepared {
+            return Err(Error::Input("a worker got less than what was prepared".into()));
+        }
+        Ok(Loaded { work, prepared: Prepared::new(Part { bytes, range: start..start + prepared }) })
+    }
+
+    fn begin(&mut self, head: &Head) -> Result<()> {
+        let [number, pieces, origin, ..] = head.numbers;
+        self.run = None;
+        let stop = self.over.begin(number);
+        let loaded = match &self.loaded {
+            Some(Ok(loaded)) => loaded.clone(),
+            // The same work would fail again, with the same words.
+            Some(Err(error)) => return Err(message::unpack(&message::pack(error)).unwrap_or(Error::Stopped)),
+            None => return Err(Error::Input("a worker got a run before its work".into())),
+        };
+        if loaded.len() as u64 != pieces {
+            return Err(Error::Input(format!(
+                "the worker program makes {} pieces of a recipe of {pieces}: it is another version",
+                loaded.len()
+            )));
+        }
+        let job = Job::begin(self.backend, self.workers, origin > 0, loaded, Arc::new(Discard), &stop)?;
+        let offset = Duration::from_nanos(monotonic().saturating_sub(origin.saturating_sub(1)));
+        let offset = if origin > 0 { offset.saturating_sub(job.now()) } else { Duration::ZERO };
+        let run = Run { job, seat: self.seat, workers: self.workers, over: self.over.clone(), offset };
+        #[cfg(target_os = "linux")]
+        if let Some(share) = &mut self.share {
+            return share.run(&run, &head.numbers);
+        }
+        self.run = Some(run);
+        Ok(())
+    }
+}
+
+/// Bytes that came in a frame.
+struct Owned(Tail);
+
+impl AsRef<[u8]> for Owned {
+    fn as_ref(&self) -> &[u8] {
+        self.0.bytes()
+    }
+}
+
+/// A part of other bytes.
+struct Part {
+    bytes: Prepared,
+    range: Range<usize>,
+}
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes.bytes()[self.range.clone()]
+    }
+}
+
+/// Nanoseconds on a clock that all processes of a machine share.
+pub(crate) fn monotonic() -> u64 {
+    #[cfg(unix)]
+    {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    }
+    #[cfg(not(unix))]
+    {
+        std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_nanos() as u64)
+    }
+}
+
+/// This process's standard input and output, which then lead to nowhere and to standard error: what a piece reads or prints is no
+/// message.
+#[cfg(unix)]
+pub(super) fn take_stdio() -> io::Result<(File, File)> {
+    use rustix::io::fcntl_dupfd_cloexec;
+    use rustix::stdio::{dup2_stdin, dup2_stdout, stderr, stdin, stdout};
+    let input = fcntl_dupfd_cloexec(stdin(), 3)?;
+    let output = fcntl_dupfd_cloexec(stdout(), 3)?;
+    dup2_stdin(File::open("/dev/null")?)?;
+    dup2_stdout(stderr())?;
+    Ok((input.into(), output.into()))
+}

@@ -1,0 +1,172 @@
+//! Starting workers: which program, from which thread, and how the system says that one has ended.
+
+use super::frame::{Head, Tail};
+use super::message;
+use crate::error::{Error, Result};
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// The program that computes for a session whose workers are processes. It must call [`crate::worker_main`].
+///
+/// By default it is the program that opens the session. Tests and benchmarks, whose `main` is not theirs, name another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Program {
+    /// Where it is; `None` for this program itself.
+    pub path: Option<PathBuf>,
+    /// What it is given before the word that makes it a worker.
+    pub arguments: Vec<OsString>,
+}
+
+/// The last argument of a worker begins with it; then follow the backend's name and the session's process.
+const WORD: &str = "fractal-worker";
+
+impl Program {
+    /// The program at `path`, without arguments.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: Some(path.into()), arguments: Vec::new() }
+    }
+
+    /// The command that starts a worker of `backend`.
+    pub(crate) fn command(&self, backend: &str) -> Result<Command> {
+        if role().is_some() {
+            return Err(Error::Unsupported(format!(
+                "a worker cannot have workers of its own in backend `{backend}`; was `fractal::worker_main` called first in `main`?"
+            )));
+        }
+        let mut command = match &self.path {
+            Some(path) => Command::new(path),
+            // The same file even if another lies in its place by now.
+            None if cfg!(target_os = "linux") => {
+                let mut command = Command::new("/proc/self/exe");
+                #[cfg(unix)]
+                std::os::unix::process::CommandExt::arg0(&mut command, std::env::args_os().next().unwrap_or_default());
+                command
+            }
+            None => Command::new(std::env::current_exe().map_err(|error| Error::io("find", "this program", error))?),
+        };
+        command.args(&self.arguments).arg(format!("{WORD}:{backend}:{}", std::process::id()));
+        // Signals of the terminal are for the session, which stops its workers in order.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        Ok(command)
+    }
+
+    /// The program in words, for error messages.
+    pub(crate) fn describe(&self) -> String {
+        let path = self.path.clone().or_else(|| std::env::current_exe().ok()).unwrap_or_default();
+        format!("`{}`", path.display())
+    }
+
+    /// Checks the first message of a worker; `None` when there was none.
+    pub(crate) fn welcome(&self, head: Option<Head>, tail: &Tail) -> Result<()> {
+        let Some(head) = head.filter(|head| head.kind == message::HELLO) else {
+            return Err(self.no_worker("said something else"));
+        };
+        let (theirs, ours) = (String::from_utf8_lossy(tail.bytes()), env!("CARGO_PKG_VERSION"));
+        if head.numbers[0] == message::PROTOCOL && theirs == ours {
+            return Ok(());
+        }
+        Err(Error::Unsupported(format!(
+            "the worker program {} is of version {theirs}, this one of {ours}",
+            self.describe()
+        )))
+    }
+
+    /// What is wrong with a program that was started and does not answer as a worker does.
+    pub(crate) fn no_worker(&self, how: &str) -> Error {
+        Error::Unsupported(format!(
+            "the program {} {how} before it became a worker; its `main` must call `fractal::worker_main` first",
+            self.describe()
+        ))
+    }
+}
+
+/// The backend and the session's process, if this process was started as a worker.
+pub(super) fn role() -> Option<(String, u32)> {
+    let last = std::env::args_os().next_back()?;
+    let mut parts = last.to_str()?.split(':');
+    let ours = parts.next() == Some(WORD);
+    let (backend, parent) = (parts.next()?, parts.next()?.parse().ok()?);
+    (ours && parts.next().is_none()).then(|| (backend.to_owned(), parent))
+}
+
+type Order = (Command, SyncSender<io::Result<Child>>);
+
+/// Starts a process from a thread that lives as long as this process: the system kills workers when the thread that started them
+/// ends, not only when its process does.
+pub(crate) fn spawn(command: Command) -> io::Result<Child> {
+    static SPAWNER: OnceLock<Mutex<Option<Sender<Order>>>> = OnceLock::new();
+    let (answer, answered) = sync_channel(1);
+    {
+        let mut spawner = SPAWNER.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+        if spawner.is_none() {
+            let (orders, received) = channel::<Order>();
+            std::thread::Builder::new().name("fractal-spawner".into()).spawn(move || {
+                for (mut command, answer) in received {
+                    let _ = answer.send(command.spawn());
+                }
+            })?;
+            *spawner = Some(orders);
+        }
+        let sent = spawner.as_ref().expect("it was just made").send((command, answer));
+        sent.map_err(|_| io::Error::other("the thread that starts processes has ended"))?;
+    }
+    answered.recv().unwrap_or_else(|_| Err(io::Error::other("the thread that starts processes has ended")))
+}
+
+/// A process that is killed and waited for when it is dropped, so that none is left over.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    ended: Option<ExitStatus>,
+}
+
+impl Process {
+    pub(crate) fn new(child: Child) -> Self {
+        Self { child, ended: None }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills it, if it still runs, and waits for its end.
+    pub(crate) fn end(&mut self) -> Option<ExitStatus> {
+        if self.ended.is_none() {
+            // An error says that it has ended by itself.
+            let _ = self.child.kill();
+            self.ended = self.child.wait().ok();
+        }
+        self.ended
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        if self.ended.is_none() {
+            self.ended = self.child.try_wait().ok().flatten();
+        }
+        self.ended
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// How a process ended, in words: "was killed by signal 9", "ended with status 0".
+pub(crate) fn ending(status: Option<ExitStatus>) -> String {
+    #[cfg(unix)]
+    if let Some(signal) = status.and_then(|status| std::os::unix::process::ExitStatusExt::signal(&status)) {
+        return format!("was killed by signal {signal}");
+    }
+    match status.and_then(|status| status.code()) {
+        Some(code) => format!("ended with status {code}"),
+        None => "ended".to_owned(),
+    }
+}
