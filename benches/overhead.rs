@@ -6,14 +6,28 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use fractal::Result;
-use fractal::backend::{BACKENDS, Entry, Options, Session};
-use fractal::parallel::{Claim, Discard, Prepared, Report, Schedule, Stop, Work};
+use fractal::backend::{BACKENDS, Entry, Options, Session, WorkKind};
+use fractal::parallel::{Claim, Discard, Prepared, Recipe, Report, Schedule, Stop, Work};
 use rustix::time::{ClockId, clock_gettime};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const WORKERS: usize = 2;
+
+/// What workers in other processes make of a recipe, which is the number of pieces.
+const KINDS: &[WorkKind] = &[
+    WorkKind { name: "empty", make: |pieces| Ok(Arc::new(Empty(number(pieces)))) },
+    WorkKind { name: "uneven", make: |pieces| Ok(Arc::new(Uneven(number(pieces)))) },
+];
+
+fn number(bytes: &[u8]) -> usize {
+    usize::from_le_bytes(bytes.try_into().expect("the recipe is a number"))
+}
+
+fn recipe(kind: &'static str, pieces: usize) -> Option<Recipe> {
+    Some(Recipe { kind, bytes: pieces.to_le_bytes().to_vec() })
+}
 
 /// Pieces of nothing.
 struct Empty(usize);
@@ -30,6 +44,10 @@ impl Work for Empty {
     fn compute(&self, _: &Prepared, claim: &mut Claim<'_>, _: &Stop) -> Result<()> {
         black_box(claim);
         Ok(())
+    }
+
+    fn recipe(&self) -> Option<Recipe> {
+        recipe("empty", self.0)
     }
 }
 
@@ -56,10 +74,15 @@ impl Work for Uneven {
         }
         Ok(())
     }
+
+    fn recipe(&self) -> Option<Recipe> {
+        recipe("uneven", self.0)
+    }
 }
 
 fn open(entry: &Entry, schedule: Schedule, timed: bool) -> Box<dyn Session> {
-    entry.open(&Options { workers: WORKERS, schedule: Some(schedule), pin: false, timed }).expect("the backend opens")
+    let options = Options { workers: WORKERS, schedule: Some(schedule), timed, ..Options::default() };
+    entry.open(&options).expect("the backend opens")
 }
 
 fn run(session: &mut dyn Session, work: &Arc<dyn Work>) -> (Duration, Report) {
@@ -141,6 +164,7 @@ fn uneven_work(criterion: &mut Criterion) {
 }
 
 fn main() {
+    fractal::worker_main(&[KINDS]);
     let mut criterion = Criterion::default().configure_from_args().warm_up_time(Duration::from_millis(300));
     criterion = criterion.measurement_time(Duration::from_secs(1));
     empty_pieces(&mut criterion);

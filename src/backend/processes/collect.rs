@@ -109,7 +109,7 @@ impl<'a> Collector<'a> {
                 told = true;
                 self.slots().for_each(|slot| self.tell(slot, message::STOP, [run[0]]));
             }
-            let moved = self.slots().fold(false, |moved, slot| self.drain(slot) || moved);
+            let moved = self.slots().filter(|&slot| self.drain(slot)).count() > 0;
             self.wait(moved, rested);
             rested = !moved;
             let time = since.elapsed().min(BLINK);

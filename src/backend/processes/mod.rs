@@ -205,10 +205,11 @@ impl Session for Processes {
     fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
         let recipe = work.recipe().ok_or_else(|| super::no_recipe(ENTRY.name))?;
         let job = Job::begin(ENTRY.name, self.workers.len(), self.timed, work, sink, stop)?;
-        if job.pieces() > 0 && !job.is_over() {
-            if let Err(error) = self.compute(&job, &recipe) {
-                let _ = job.fail(error);
-            }
+        if job.pieces() > 0
+            && !job.is_over()
+            && let Err(error) = self.compute(&job, &recipe)
+        {
+            let _ = job.fail(error);
         }
         let mut reports: Vec<_> = self.workers.iter_mut().map(Worker::take_report).collect();
         if self.timed {

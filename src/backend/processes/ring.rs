@@ -165,6 +165,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Lets the worker use the memory of `record` again.
+    #[allow(clippy::needless_pass_by_value, reason = "nobody may read it any more")]
     pub(super) fn done(&self, record: Record<'a>) {
         self.give_back(record.after);
     }

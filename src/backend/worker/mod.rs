@@ -298,7 +298,9 @@ impl Desk<'_> {
             message::SEAT => {
                 (self.seat, self.workers) = (first as usize, second as usize);
                 // A processor lost since it was chosen is no reason to end.
-                third.checked_sub(1).map(|processor| keep_to(processor as usize));
+                if let Some(processor) = third.checked_sub(1) {
+                    keep_to(processor as usize);
+                }
             }
             message::WORK => self.loaded = Some(self.load(&head, tail, files).map(Arc::new)),
             #[cfg(target_os = "linux")]
