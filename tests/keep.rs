@@ -68,7 +68,8 @@ fn every_backend_goes_on_where_another_ended() {
     let all = Pieces::new(render.tiling().len(), None);
     let whole = Arc::new(Grid::new(render.tiling(), ALL));
     render.run_here(whole.clone(), &Stop::new()).unwrap();
-    let options = backend::Options { workers: 3, ..Default::default() };
+    let program = backend::Program::at(env!("CARGO_BIN_EXE_fractal"));
+    let options = backend::Options { workers: 3, program, ..Default::default() };
     for (index, entry) in BACKENDS.iter().enumerate() {
         let path = scratch.join(entry.name);
         let checkpoint = Arc::new(Checkpoint::create(&path, &render.description(None).unwrap()).unwrap());

@@ -12,7 +12,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The program that computes for a session whose workers are processes. It must call [`crate::worker_main`].
 ///
-/// By default it is the program that opens the session. Tests and benchmarks, whose `main` is not theirs, name another.
+/// By default it is the program that opens the session. Tests, whose `main` is not theirs, name another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Program {
     /// Where it is; `None` for this program itself.
