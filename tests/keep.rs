@@ -565,3 +565,103 @@ fn the_files_for_job_systems_work() {
         check();
     }
 }
+
+/// Processor seconds of all children of this process that have ended.
+fn children() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks: u64 = fields[13..15].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+    // Linux tells them in hundredths everywhere.
+    ticks as f64 / 100.0
+}
+
+/// Processor seconds of the program with these arguments.
+fn cost(scratch: &Scratch, arguments: &str) -> f64 {
+    let before = children();
+    assert_eq!(told(scratch.program(words(arguments))), (0, String::new()), "{arguments}");
+    children() - before
+}
+
+/// A Siegel disk, in which no orbit ever escapes or returns: as much work as one likes.
+const SIEGEL: &str = "render --julia -0.390540870218,-0.586787907347 --iterations 2000000 --size 1600x1200 --tile 8 -q";
+
+/// Takes about ten minutes on two processors.
+#[test]
+#[ignore = "measures for minutes; run it alone: cargo test --test keep -- --ignored --nocapture --test-threads 1"]
+fn a_hundred_kills_cost_less_than_five_percent() {
+    let scratch = Scratch::new("hundred");
+    let straight = cost(&scratch, &format!("{SIEGEL} -o plain.png"));
+    let before = children();
+    // A run of this length is over before 100 kills if they are further apart.
+    let within_ms = (straight * 1000.0 / 2.0 / 100.0 * 1.6) as u64;
+    let struck = strike(&scratch, SIEGEL, rustix::process::Signal::KILL, 100, within_ms);
+    let killed = children() - before;
+    let extra = 100.0 * (killed / straight - 1.0);
+    println!("{straight:.1} s of processors at once, {killed:.1} s with {struck} kills: {extra:+.2} %");
+    assert!(fs::read(scratch.join("a.png")).unwrap() == fs::read(scratch.join("plain.png")).unwrap());
+    assert!(struck >= 90, "{struck} kills");
+    assert!(extra <= 5.0, "{extra} %");
+}
+
+/// At 300 ns a pixel, which is little for a picture that takes minutes.
+#[test]
+#[ignore = "measures for a minute; run it alone: cargo test --test keep -- --ignored --nocapture --test-threads 1"]
+fn keeping_costs_less_than_two_percent() {
+    let scratch = Scratch::new("cost");
+    let scene = "render --re 0.2500044 --width 1e-6 --iterations 10000 --size 3840x2160 -q -o a.png";
+    let mut least = [f64::INFINITY; 2];
+    for _ in 0..8 {
+        let _ = fs::remove_file(scratch.join("a.tiles"));
+        for (least, how) in least.iter_mut().zip(["--no-checkpoint", "--checkpoint a.tiles"]) {
+            *least = least.min(cost(&scratch, &format!("{scene} {how}")));
+        }
+    }
+    let [without, with] = least;
+    let extra = 100.0 * (with / without - 1.0);
+    println!("{without:.2} s of processors without a checkpoint, {with:.2} s with one: {extra:+.2} %");
+    assert!(extra <= 2.0, "{extra} %");
+}
+
+#[test]
+fn what_does_not_fit_into_memory_is_told_before() {
+    let scratch = Scratch::new("memory");
+    for (arguments, part) in [
+        ("--size 1000000x1000000 --tile whole -o a.png", "; take smaller tiles"),
+        ("--size 1000000x1000000 --tile 1 --order centre -o a.png", "--order rows"),
+        ("--size 500000x500000 --format exr -o -", "write it to a file"),
+    ] {
+        let (code, text) = told(scratch.program(words(&format!("render {arguments}"))));
+        assert!(code == 1 && text.contains(part) && text.contains("B of memory, "), "{arguments}: {text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+    // The limit of a shell counts as well.
+    let limited = "ulimit -v 1000000; fractal render --size 20000x20000";
+    let (code, text) = told(shell(&scratch, &format!("{limited} --tile whole -o a.png")));
+    assert!(code == 1 && text.contains("take smaller tiles"), "{text}");
+    assert_eq!(files(&scratch), [""; 0]);
+}
+
+#[test]
+fn a_large_picture_takes_little_memory_in_any_order() {
+    let scratch = Scratch::new("poster");
+    let run = |arguments: &str| {
+        let (code, text) = told(scratch.program(words(&format!("render {arguments} --stats json"))));
+        assert_eq!(code, 0, "{text}");
+        let stats: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        stats["peak_memory_bytes"].as_u64().unwrap() >> 20
+    };
+    // 330 MB of pixels.
+    let rows = run("--size 11000x5000 --bits 16 --iterations 100 -o rows.png");
+    assert!(rows < 100, "{rows} MB");
+    let centre = run("--size 11000x5000 --bits 16 --iterations 100 --order centre --schedule static -o centre.png");
+    assert!(centre < 350, "{centre} MB");
+    assert!(fs::read(scratch.join("rows.png")).unwrap() == fs::read(scratch.join("centre.png")).unwrap());
+    // Supersampled, as raw data, and from a file of its tiles.
+    let supersampled = run("--size 3000x2000 --samples 3 --iterations 100 -o a.ppm");
+    assert!(supersampled < 100, "{supersampled} MB");
+    let raw = run("--size 5500x3500 --iterations 100 --checkpoint a.tiles -o a.exr");
+    assert!(raw < 150, "{raw} MB");
+    let resumed = run("--size 5500x3500 --iterations 100 --checkpoint a.tiles --resume -o b.exr");
+    assert!(resumed < 150, "{resumed} MB");
+    assert!(fs::read(scratch.join("a.exr")).unwrap() == fs::read(scratch.join("b.exr")).unwrap());
+}

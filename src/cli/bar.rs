@@ -125,7 +125,7 @@ fn message(snapshot: &Snapshot) -> String {
 /// Three digits and a prefix: `12.3 M`.
 pub(super) fn scaled(value: f64) -> String {
     let mut value = value;
-    for prefix in ["", "k", "M", "G", "T"] {
+    for prefix in ["", "k", "M", "G", "T", "P"] {
         if value < 999.5 {
             let digits = if prefix.is_empty() || value >= 99.95 {
                 0
@@ -138,7 +138,7 @@ pub(super) fn scaled(value: f64) -> String {
         }
         value /= 1000.0;
     }
-    format!("{value:.0} P")
+    format!("{value:.2} E")
 }
 
 /// Hours, minutes and seconds: `1:02:03`, `0:05`.
@@ -245,8 +245,8 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        let texts = [0.0, 7.4, 999.4, 999.6, 9_994.0, 12_345.0, 123_456_789.0, 9.9e16].map(scaled);
-        assert_eq!(texts, ["0 ", "7 ", "999 ", "1.00 k", "9.99 k", "12.3 k", "123 M", "99 P"]);
+        let texts = [0.0, 7.4, 999.4, 999.6, 9_994.0, 12_345.0, 123_456_789.0, 9.9e16, 1.5e18].map(scaled);
+        assert_eq!(texts, ["0 ", "7 ", "999 ", "1.00 k", "9.99 k", "12.3 k", "123 M", "99.0 P", "1.50 E"]);
         let texts = [0, 1, 59_001, 3_599_000, 3_723_000].map(|ms| clock(Duration::from_millis(ms)));
         assert_eq!(texts, ["0:00", "0:01", "1:00", "59:59", "1:02:03"]);
     }

@@ -3,6 +3,7 @@
 use super::args::MergeArgs;
 use super::bar::Display;
 use super::keep::Keep;
+use super::memory;
 use super::plan::{Picture, Plan, name};
 use super::render::Sinks;
 use super::signals::Signals;
@@ -10,7 +11,7 @@ use super::stats::Mark;
 use super::tell;
 use fractal::backend;
 use fractal::colour::{Colourer, Depth};
-use fractal::parallel::{Pieces, Shard};
+use fractal::parallel::{Pieces, Shard, worker_count};
 use fractal::render::Render;
 use fractal::sink::progress::Estimate;
 use fractal::sink::records::Records;
@@ -58,6 +59,7 @@ pub(crate) fn run(args: &MergeArgs) -> Result<()> {
         quiet: args.quiet,
         verbose: args.verbose,
     };
+    memory::check(&picture, worker_count(None)?, plan.depth, true)?;
     let mut session = plan.backend.open(&plan.workers)?;
     let costs = (plan.display != Display::Hidden).then_some(costs);
     Sinks::open(&plan, &picture, &signals)?.run(&plan, &picture, &mut *session, records, costs, &signals, &mark)

@@ -7,6 +7,7 @@ pub(crate) mod exit;
 pub(crate) mod info;
 mod keep;
 pub(crate) mod lists;
+mod memory;
 pub(crate) mod merge;
 mod plan;
 pub(crate) mod probe;

@@ -5,8 +5,9 @@
 use super::args::{RenderArgs, SceneArgs};
 use super::bar::Display;
 use super::keep::Keep;
+use super::memory;
 use fractal::colour::Depth;
-use fractal::parallel::Schedule;
+use fractal::parallel::{Schedule, worker_count};
 use fractal::render::{DEFAULT_TILE, Options, Render};
 use fractal::sample::Channels;
 use fractal::scene::PLACES;
@@ -61,11 +62,16 @@ impl Plan {
                 "two outputs would go to `{twice}`; give each its own name, for several scenes with {{name}} or {{index}}"
             )));
         }
+        let count = if backend.parallel { worker_count(args.workers)? } else { 1 };
+        let depth = if args.bits == "16" { Depth::Sixteen } else { Depth::Eight };
+        for picture in &pictures {
+            memory::check(picture, count, depth, picture.keep.place.is_some())?;
+        }
         Ok(Self {
             pictures,
             backend,
             workers,
-            depth: if args.bits == "16" { Depth::Sixteen } else { Depth::Eight },
+            depth,
             trace: args.trace.clone(),
             stats: args.stats.is_some(),
             display: Display::new(args.progress.as_deref(), args.quiet),
@@ -103,9 +109,11 @@ fn pictures(args: &RenderArgs) -> Result<Vec<Picture>> {
         };
         let drawn = |pattern| named(pattern).and_then(|path| format_for(&path, None).map(|format| (path, format)));
         let owners = args.owners.as_deref().map(drawn).transpose()?;
+        let tile = args.tile.unwrap_or(DEFAULT_TILE);
+        memory::check_order(&name, &scene.image, tile, order)?;
         let data = format.data == Data::Samples;
         let channels = Channels { smooth: data, distance: data };
-        let options = Options { tile: args.tile.unwrap_or(DEFAULT_TILE), order, channels, ..Options::default() };
+        let options = Options { tile, order, channels, ..Options::default() };
         let render = Render::with(&scene, options).map_err(|error| of_scene(error, source, sources.len()))?;
         let checkpoint = args.checkpoint.as_deref().map(named).transpose()?;
         let keep = Keep::new(args, checkpoint, &output)?;

@@ -14,6 +14,11 @@ use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+/// Operations (iterations for a picture) that a claim should not exceed by far, going by the one before: some 50 ms. When the program
+/// is killed, what its workers have in hand is lost; with the size alone as a limit that was seconds of dear tiles. Much shorter claims
+/// would cost time: at the end of each, vectors wait for their longest orbit.
+const CLAIM_OPERATIONS: u64 = 1 << 28;
+
 /// A run that has been prepared and started.
 pub struct Job {
     work: Arc<dyn Work>,
@@ -35,6 +40,8 @@ pub struct Job {
 pub struct Worker {
     report: WorkerReport,
     finished: Finished,
+    /// The most pieces that the next claim should have; 0 for any number.
+    most: usize,
 }
 
 /// A claim that was computed and not yet handed on: what travels from a worker to a collector. Its memory can be used again.
@@ -162,10 +169,17 @@ impl Job {
     #[inline]
     pub fn execute(&self, worker: &mut Worker, mut range: Range<usize>) -> ControlFlow<()> {
         while !range.is_empty() {
-            let claim = self.first_claim(range.clone());
+            let mut claim = self.first_claim(range.clone());
+            let Worker { report, finished, most } = worker;
+            if *most > 0 {
+                claim.end = claim.end.min(claim.start + *most);
+            }
             range.start = claim.end;
-            let Worker { report, finished } = worker;
             self.compute_as(report, claim, finished)?;
+            *most = match finished.executed / finished.range.len() as u64 {
+                0 => 0,
+                each => (CLAIM_OPERATIONS / each).max(1) as usize,
+            };
             let (outcome, waited) = self.hand_on(&self.done(finished));
             report.busy += (self.now() - finished.ended).saturating_sub(waited);
             outcome?;

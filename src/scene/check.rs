@@ -6,8 +6,8 @@ use crate::formula;
 use crate::number::Decimal;
 use crate::sample::{MAX_ESCAPE_RADIUS, MAX_ITERATIONS};
 
-/// The largest number of pixels of an image.
-pub const MAX_PIXELS: u64 = 1 << 30;
+/// The largest number of pixels of an image: as many as the most tiles of the usual size have.
+pub const MAX_PIXELS: u64 = 1 << 40;
 /// The largest number of samples per pixel each way.
 pub const MAX_SAMPLES: u32 = 16;
 /// Coordinates, widths and zooms of views are below 10 to this power.

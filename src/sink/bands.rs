@@ -2,14 +2,22 @@
 //!
 //! A band is a row of tiles. Workers copy finished tiles into their band; a complete band waits until all bands above it have
 //! left, and one consumer (an encoder's thread) takes the bands from the top. Memory is bounded: when tiles come roughly in
-//! rows, workers wait for a slow consumer; in other orders at most the whole picture, encoded as its pixels, is held.
+//! rows, workers wait for a slow consumer; in other orders, what cannot leave soon waits on the disk once memory is used up.
+//!
+//! Refusing such orders for large pictures would need to know of every backend and schedule in which order its tiles come.
 
+use super::spill::Spill;
 use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Complete bands beyond this many bytes make workers wait, as long as the consumer has something to take.
 const WAITING_BYTES: usize = 16 << 20;
+
+/// Bands beyond this many bytes are not held in memory, but for the one that leaves next.
+pub(crate) const HELD_BYTES: usize = 192 << 20;
 
 /// A rectangle of the picture, in pixels from its top left.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +65,10 @@ pub(crate) struct Bands {
     rows: usize,
     filling: Vec<Mutex<Filling>>,
     queue: Mutex<Queue>,
+    /// Tiles of bands that memory has no room for.
+    spill: Spill,
+    /// The most bytes of bands in memory.
+    limit: usize,
     /// Told when the consumer may have something to do.
     ready: Condvar,
     /// Told when workers need not wait any more.
@@ -65,16 +77,27 @@ pub(crate) struct Bands {
 
 #[derive(Debug)]
 struct Filling {
-    /// Empty before the first tile and after the last.
-    rows: Vec<u8>,
+    band: Band,
     /// Pixels that have not come yet.
     missing: usize,
 }
 
+/// What there is of a band: some tiles in memory, others on the disk.
+#[derive(Debug, Default)]
+struct Band {
+    /// Empty until a tile finds room in memory.
+    rows: Vec<u8>,
+    /// Where in the band and where in the file.
+    spilled: Vec<(Area, u64)>,
+}
+
 #[derive(Debug, Default)]
 struct Queue {
-    complete: BTreeMap<usize, Vec<u8>>,
+    complete: BTreeMap<usize, Band>,
+    /// Bytes of rows in `complete`.
     bytes: usize,
+    /// Bytes of all rows that are in use.
+    held: usize,
     /// The band that leaves next.
     next: usize,
     /// Memory of bands that have left.
@@ -94,12 +117,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Bands {
-    /// Bands of `rows` rows for a picture of `width` × `height` pixels.
-    pub(crate) fn new(layout: Layout, width: usize, height: usize, rows: usize) -> Self {
+    /// Bands of `rows` rows for a picture of `width` × `height` pixels. What waits on the disk is in `folder`, without a name.
+    pub(crate) fn new(layout: Layout, width: usize, height: usize, rows: usize, folder: impl Into<PathBuf>) -> Self {
         let rows = rows.min(height);
         let filling = (0..height.div_ceil(rows)).map(|band| {
             let missing = width * rows.min(height - band * rows);
-            Mutex::new(Filling { rows: Vec::new(), missing })
+            Mutex::new(Filling { band: Band::default(), missing })
         });
         let filling = filling.collect();
         Self {
@@ -109,6 +132,8 @@ impl Bands {
             rows,
             filling,
             queue: Mutex::default(),
+            spill: Spill::in_folder(folder),
+            limit: HELD_BYTES,
             ready: Condvar::new(),
             room: Condvar::new(),
         }
@@ -116,57 +141,96 @@ impl Bands {
 
     /// Copies a tile into its band. It may wait for the consumer, and returns how long it did. After [`Bands::close`] tiles
     /// are dropped.
-    pub(crate) fn put(&self, tile: &[u8], area: Area) -> Duration {
+    ///
+    /// # Errors
+    /// When the tile must wait on the disk and cannot be written.
+    pub(crate) fn put(&self, tile: &[u8], area: Area) -> io::Result<Duration> {
         let band = area.y / self.rows;
         let top = band * self.rows;
         let height = self.rows.min(self.height - top);
         assert!(area.y + area.height <= top + height, "a tile of {area:?} lies in several bands of {} rows", self.rows);
+        let inside = Area { y: area.y - top, ..area };
         let mut filling = lock(&self.filling[band]);
-        if filling.rows.is_empty() {
-            let mut rows = lock(&self.queue).free.pop().unwrap_or_default();
-            rows.resize(self.layout.size(self.width * height), 0);
-            filling.rows = rows;
+        if filling.band.rows.is_empty() {
+            filling.band.rows = self.rows_for(band, height, false).unwrap_or_default();
         }
-        self.layout.copy(tile, Area { y: area.y - top, ..area }, self.width, &mut filling.rows);
+        if filling.band.rows.is_empty() {
+            let place = self.spill.put(tile)?;
+            filling.band.spilled.push((inside, place));
+        } else {
+            self.layout.copy(tile, inside, self.width, &mut filling.band.rows);
+        }
         filling.missing -= area.width * area.height;
         if filling.missing > 0 {
-            return Duration::ZERO;
+            return Ok(Duration::ZERO);
         }
-        let rows = std::mem::take(&mut filling.rows);
+        let complete = std::mem::take(&mut filling.band);
         drop(filling);
 
         let mut queue = lock(&self.queue);
         if queue.closed {
-            return Duration::ZERO;
+            return Ok(Duration::ZERO);
         }
-        queue.bytes += rows.len();
-        queue.complete.insert(band, rows);
+        queue.bytes += complete.rows.len();
+        queue.complete.insert(band, complete);
         if band == queue.next {
             self.ready.notify_one();
         }
         if !queue.is_waiting_for_consumer() {
-            return Duration::ZERO;
+            return Ok(Duration::ZERO);
         }
         let began = Instant::now();
         while queue.is_waiting_for_consumer() {
             queue = self.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
-        began.elapsed()
+        Ok(began.elapsed())
+    }
+
+    /// Memory for the rows of a band, if there is room for it, or if it `must` be or leaves next.
+    fn rows_for(&self, band: usize, height: usize, must: bool) -> Option<Vec<u8>> {
+        let size = self.layout.size(self.width * height);
+        let mut queue = lock(&self.queue);
+        if !must && band != queue.next && queue.held + size > self.limit {
+            return None;
+        }
+        queue.held += size;
+        let mut rows = queue.free.pop().unwrap_or_default();
+        drop(queue);
+        rows.resize(size, 0);
+        Some(rows)
     }
 
     /// Waits for the next band from the top and takes it; `None` after the last one or when the bands were closed.
-    pub(crate) fn take(&self) -> Option<Vec<u8>> {
+    ///
+    /// # Errors
+    /// When what waited on the disk cannot be read.
+    pub(crate) fn take(&self) -> io::Result<Option<Vec<u8>>> {
+        let Some((number, Band { mut rows, spilled })) = self.take_band() else { return Ok(None) };
+        if rows.is_empty() {
+            let height = self.rows.min(self.height - number * self.rows);
+            rows = self.rows_for(number, height, true).unwrap_or_default();
+        }
+        let mut tile = Vec::new();
+        for (area, place) in spilled {
+            tile.resize(self.layout.size(area.width * area.height), 0);
+            self.spill.get(place, &mut tile)?;
+            self.layout.copy(&tile, area, self.width, &mut rows);
+        }
+        Ok(Some(rows))
+    }
+
+    fn take_band(&self) -> Option<(usize, Band)> {
         let mut queue = lock(&self.queue);
         loop {
             if queue.closed || queue.next == self.filling.len() {
                 return None;
             }
             let next = queue.next;
-            if let Some(rows) = queue.complete.remove(&next) {
-                queue.bytes -= rows.len();
+            if let Some(band) = queue.complete.remove(&next) {
+                queue.bytes -= band.rows.len();
                 queue.next += 1;
                 self.room.notify_all();
-                return Some(rows);
+                return Some((next, band));
             }
             queue = self.ready.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
@@ -175,7 +239,8 @@ impl Bands {
     /// Gives back the memory of a band that was taken.
     pub(crate) fn recycle(&self, rows: Vec<u8>) {
         let mut queue = lock(&self.queue);
-        if queue.next + queue.complete.len() < self.filling.len() {
+        queue.held -= rows.len();
+        if queue.next + queue.complete.len() < self.filling.len() && rows.capacity() > 0 {
             queue.free.push(rows);
         }
     }
@@ -213,20 +278,20 @@ mod tests {
     fn workers_wait_for_a_slow_consumer() {
         // Bands of 6 MB: three are too many.
         let (width, rows, count) = (1 << 20, 2, 12);
-        let bands = Bands::new(LAYOUT, width, rows * count, rows);
+        let bands = Bands::new(LAYOUT, width, rows * count, rows, std::env::temp_dir());
         // Nothing is asserted while the worker may be waiting: a panic would leave it waiting for ever.
         let (waited, most, order) = thread::scope(|scope| {
             let worker = scope.spawn(|| {
                 let tile = |y: usize| vec![y as u8; 3 * width * rows];
                 let area = |y: usize| Area { x: 0, y: y * rows, width, height: rows };
-                (0..count).map(|y| bands.put(&tile(y), area(y))).sum::<Duration>()
+                (0..count).map(|y| bands.put(&tile(y), area(y)).unwrap()).sum::<Duration>()
             });
             // Whoever put in too much is waiting as soon as it can be seen.
             while lock(&bands.queue).bytes <= WAITING_BYTES {
                 thread::yield_now();
             }
             let (mut most, mut order) = (0, Vec::new());
-            while let Some(rows) = bands.take() {
+            while let Some(rows) = bands.take().unwrap() {
                 most = most.max(rows.len() + lock(&bands.queue).bytes);
                 order.push((rows[0], rows[rows.len() - 1]));
                 bands.recycle(rows);
@@ -243,34 +308,73 @@ mod tests {
     #[test]
     fn nobody_waits_when_the_top_is_missing() {
         let (width, rows, count) = (1 << 20, 2, 8);
-        let bands = Bands::new(LAYOUT, width, rows * count, rows);
+        let bands = Bands::new(LAYOUT, width, rows * count, rows, std::env::temp_dir());
         for y in (1..count).rev() {
-            let waited = bands.put(&vec![y as u8; 3 * width * rows], Area { x: 0, y: y * rows, width, height: rows });
+            let area = Area { x: 0, y: y * rows, width, height: rows };
+            let waited = bands.put(&vec![y as u8; 3 * width * rows], area).unwrap();
             assert_eq!(waited, Duration::ZERO);
         }
         assert!(!bands.is_complete());
         thread::scope(|scope| {
             scope.spawn(|| bands.put(&vec![0; 3 * width * rows], Area { x: 0, y: 0, width, height: rows }));
-            let taken: Vec<u8> = std::iter::from_fn(|| bands.take()).map(|rows| rows[0]).collect();
+            let taken: Vec<u8> = std::iter::from_fn(|| bands.take().unwrap()).map(|rows| rows[0]).collect();
             assert!(taken.into_iter().eq(0..count as u8));
         });
     }
 
     #[test]
     fn closing_frees_everybody() {
-        let bands = Bands::new(LAYOUT, 1 << 20, 20, 2);
+        let bands = Bands::new(LAYOUT, 1 << 20, 20, 2, std::env::temp_dir());
         thread::scope(|scope| {
             let workers = scope.spawn(|| {
                 for y in 0..10 {
-                    bands.put(&vec![0; 6 << 20], Area { x: 0, y: 2 * y, width: 1 << 20, height: 2 });
+                    bands.put(&vec![0; 6 << 20], Area { x: 0, y: 2 * y, width: 1 << 20, height: 2 }).unwrap();
                 }
             });
-            assert!(bands.take().is_some());
+            assert!(bands.take().unwrap().is_some());
             bands.close();
             workers.join().unwrap();
         });
-        assert!(bands.take().is_none());
+        assert!(bands.take().unwrap().is_none());
         assert!(!bands.is_taken() && !bands.is_complete());
+    }
+
+    /// With room for one band, tiles in any order come out in rows, and no more than that is held.
+    #[test]
+    fn what_has_no_room_waits_on_the_disk() {
+        let (width, height, edge) = (20, 30, 4);
+        let layout = Layout { planes: 2, bytes: 1 };
+        let mut places: Vec<_> =
+            (0..height).step_by(edge).flat_map(|y| (0..width).step_by(edge).map(move |x| (x, y))).collect();
+        let mut state = 1u64;
+        for round in 0..50 {
+            let limit = layout.size(width * edge) * (round % 3);
+            let bands = Bands { limit, ..Bands::new(layout, width, height, edge, std::env::temp_dir()) };
+            for i in (1..places.len()).rev() {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                places.swap(i, (state >> 33) as usize % (i + 1));
+            }
+            let mut taken = Vec::new();
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    for &(x, y) in &places {
+                        let area = Area { x, y, width: edge, height: edge.min(height - y) };
+                        let row = |y: usize| (0..2 * edge).map(move |i| (y * 40 + i / edge * 20 + x + i % edge) as u8);
+                        let tile: Vec<u8> = (y..y + area.height).flat_map(row).collect();
+                        bands.put(&tile, area).unwrap();
+                        let queue = lock(&bands.queue);
+                        // Beyond the limit there is the band that leaves next, one that became it, and what was taken.
+                        assert!(queue.held <= limit + 3 * layout.size(width * edge), "{}", queue.held);
+                    }
+                });
+                while let Some(rows) = bands.take().unwrap() {
+                    taken.extend_from_slice(&rows);
+                    bands.recycle(rows);
+                }
+            });
+            let expected: Vec<u8> = (0..2 * width * height).map(|i| i as u8).collect();
+            assert!(taken == expected, "round {round}");
+        }
     }
 
     #[test]

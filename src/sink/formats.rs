@@ -31,6 +31,8 @@ pub struct Format {
     pub help: &'static str,
     /// What it holds.
     pub data: Data,
+    /// Whether a file is written not only from its beginning to its end, so that a pipe gets it from memory.
+    pub(super) seeks: bool,
     pub(super) encode: Encode,
 }
 
@@ -80,6 +82,11 @@ impl Format {
     pub(super) fn write(&self, output: &mut Output, header: &Header, rows: &mut dyn Rows) -> io::Result<()> {
         let outcome = (self.encode)(output, header, rows);
         outcome.map_err(|error| output.take_failure().unwrap_or(error))
+    }
+
+    /// Whether it can be written in pieces only where writing can go back to an earlier place: to a file, but not to a pipe.
+    pub fn needs_seeking(&self) -> bool {
+        self.seeks
     }
 
     /// What a sample must have, beside its count, to be written in this format.

@@ -11,6 +11,7 @@ mod picture;
 pub mod progress;
 pub mod records;
 mod resumed;
+mod spill;
 mod trace;
 
 pub use checkpoint::Checkpoint;

@@ -123,6 +123,17 @@ impl Output {
         }
     }
 
+    /// The folder of a regular file, else that for temporary files: where what is not complete can wait.
+    pub(crate) fn folder(&self) -> PathBuf {
+        match &self.target {
+            Target::Staged { staged, .. } => {
+                let folder = staged.place.parent().filter(|folder| !folder.as_os_str().is_empty());
+                folder.unwrap_or(Path::new(".")).to_path_buf()
+            }
+            _ => std::env::temp_dir(),
+        }
+    }
+
     /// Whether writing can go back to an earlier place, as some formats need.
     pub fn can_seek(&self) -> bool {
         matches!(self.target, Target::Staged { .. } | Target::Memory(_))

@@ -25,6 +25,7 @@ pub(in crate::sink) const FORMAT: Format = Format {
     extension: "exr",
     help: "the samples themselves (N, NF, DEX, DEY), with the scene inside",
     data: Data::Samples,
+    seeks: true,
     encode,
 };
 

@@ -4,7 +4,7 @@ pub(super) mod exr;
 pub(super) mod png;
 pub(super) mod ppm;
 
-use super::bands::{Area, Bands, Layout};
+use super::bands::{Area, Bands, HELD_BYTES, Layout};
 use super::formats::{Data, Format, Header, Rows};
 use super::output::{Output, copy};
 use crate::colour::{Colourer, Depth, Scratch};
@@ -55,6 +55,28 @@ impl ImageOptions {
             )));
         }
         Ok((width / samples, height / samples))
+    }
+
+    /// How the bytes of a picture lie in this format before they are encoded.
+    fn layout(&self, format: &Format) -> Layout {
+        match format.data {
+            Data::Colours => Layout { planes: 1, bytes: self.depth.pixel_bytes() },
+            Data::Samples => exr::layout(self.channels),
+        }
+    }
+
+    /// The bytes of so many samples in this format before they are encoded.
+    pub fn bytes(&self, format: &Format, width: u32, height: u32) -> u64 {
+        let pixels = u64::from(width.div_ceil(self.samples)) * u64::from(height.div_ceil(self.samples));
+        self.layout(format).size(1) as u64 * pixels
+    }
+
+    /// The most memory, in bytes, that an [`ImageSink`] needs beside what its workers have in hand.
+    pub fn memory(&self, format: &Format) -> u64 {
+        let (width, height) = self.tiling.size();
+        let band = self.bytes(format, width, self.tiling.edge().min(height));
+        // Beside those that are held: the one that leaves next, one that became it, one with the encoder, and its own copy of it.
+        self.bytes(format, width, height).min(HELD_BYTES as u64) + 4 * band
     }
 
     /// Where a tile lies, in pixels.
@@ -130,18 +152,15 @@ impl ImageSink {
                 "a picture of {width} × {height} pixels is too large; each side may have {largest}"
             )));
         }
-        let layout = match format.data {
-            Data::Colours => Layout { planes: 1, bytes: options.depth.pixel_bytes() },
-            Data::Samples if options.samples == 1 => exr::layout(options.channels),
-            Data::Samples => {
-                let (name, samples) = (format.name, options.samples);
-                return Err(Error::Usage(format!(
-                    "{name} holds raw samples and needs 1 sample per pixel, not {samples} each way: set samples = 1"
-                )));
-            }
-        };
+        if format.data == Data::Samples && options.samples > 1 {
+            let (name, samples) = (format.name, options.samples);
+            return Err(Error::Usage(format!(
+                "{name} holds raw samples and needs 1 sample per pixel, not {samples} each way: set samples = 1"
+            )));
+        }
+        let layout = options.layout(format);
         let rows = (options.tiling.edge() / options.samples).max(1) as usize;
-        let bands = Bands::new(layout, width as usize, height as usize, rows);
+        let bands = Bands::new(layout, width as usize, height as usize, rows, output.folder());
         let header =
             Header { width, height, depth: options.depth, channels: options.channels, scene: options.scene.clone() };
         let shared = Shared {
@@ -176,7 +195,7 @@ impl ImageSink {
         }
     }
 
-    fn draw(&self, done: &Done<'_>, memory: &mut Memory) -> Duration {
+    fn draw(&self, done: &Done<'_>, memory: &mut Memory) -> io::Result<Duration> {
         let mut waited = Duration::ZERO;
         for piece in done.pieces() {
             let tile = self.options.tiling.tile(piece.index);
@@ -188,9 +207,9 @@ impl ImageSink {
                     exr::draw(&samples, &mut memory.pixels);
                 }
             }
-            waited += self.shared.bands.put(&memory.pixels, self.options.area(tile));
+            waited += self.shared.bands.put(&memory.pixels, self.options.area(tile))?;
         }
-        waited
+        Ok(waited)
     }
 }
 
@@ -214,7 +233,7 @@ impl Sink for ImageSink {
         }
         let began = Instant::now();
         let mut memory = lock(&self.memory).pop().unwrap_or_default();
-        let waited = self.draw(done, &mut memory);
+        let waited = self.draw(done, &mut memory).map_err(|source| self.shared.error(source))?;
         done.waited.set(done.waited.get() + waited);
         lock(&self.memory).push(memory);
         let busy = began.elapsed().saturating_sub(waited);
@@ -296,7 +315,7 @@ impl Rows for FromBands<'_> {
         let bands = &self.shared.bands;
         bands.recycle(std::mem::take(&mut self.rows));
         let began = Instant::now();
-        let taken = bands.take();
+        let taken = bands.take()?;
         self.waited += began.elapsed();
         match taken {
             Some(rows) => {

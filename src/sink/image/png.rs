@@ -16,6 +16,7 @@ pub(in crate::sink) const FORMAT: Format = Format {
     extension: "png",
     help: "colours with 8 or 16 bits, compressed, with the scene inside",
     data: Data::Colours,
+    seeks: false,
     encode,
 };
 

@@ -9,6 +9,7 @@ pub(in crate::sink) const FORMAT: Format = Format {
     extension: "ppm",
     help: "bare colours with 8 or 16 bits, for pipes; holds no scene",
     data: Data::Colours,
+    seeks: false,
     encode,
 };
 

@@ -1,0 +1,138 @@
+//! Whether a render will fit into memory, before it begins.
+//!
+//! What grows with the picture is small: rows leave as they are complete, and wait on the disk if they must. What can be too much are
+//! huge tiles, of which each worker has one in hand, tables of a number for each tile, and formats that a pipe cannot take in pieces.
+
+use super::plan::Picture;
+use fractal::colour::Depth;
+use fractal::scene::Image;
+use fractal::tile::Order;
+use fractal::{Error, Result};
+use std::fs;
+use std::path::Path;
+
+/// The program itself with its threads, and what is too small to be counted.
+const BASE: u64 = 24 << 20;
+
+/// Checks that the table of an order of tiles fits, before it is made.
+pub(super) fn check_order(name: &str, image: &Image, tile: u32, order: Order) -> Result<()> {
+    if order == Order::Rows {
+        return Ok(());
+    }
+    let across = |pixels: u32| u64::from(pixels.div_ceil(tile));
+    // It is made as a list, then kept.
+    let bytes = 16 * across(image.size.0) * across(image.size.1);
+    enough(name, &[(bytes, "the order of its tiles", "take larger tiles or --order rows")])
+}
+
+/// Checks that a picture with so many workers fits.
+pub(super) fn check(picture: &Picture, workers: usize, depth: Depth, keeps: bool) -> Result<()> {
+    let Picture { name, render, output, format, owners, keep } = picture;
+    let tiling = render.tiling();
+    let tile = tiling.tile(0);
+    let options = render.image_options(depth);
+    // A worker has a claim in hand, its pixels, and its records if they are kept.
+    let claim = (render.channels().bytes(tile.area()) as u64).max(512 << 10);
+    let pixels = options.bytes(format, tile.width, tile.height);
+    let in_hand = workers as u64 * (claim * if keeps { 2 } else { 1 } + pixels);
+    let image = if keep.shard.is_some() { 0 } else { options.memory(format) };
+    let tiles = tiling.len() as u64;
+    let tables = tiles * (if owners.is_some() { 12 } else { 0 } + if keeps { 24 } else { 0 });
+    let (width, height) = tiling.size();
+    let whole = if format.needs_seeking() && !is_file(output) { 2 * options.bytes(format, width, height) } else { 0 };
+    enough(
+        name,
+        &[
+            (in_hand, "the tiles in its workers' hands", "take smaller tiles"),
+            (image, "rows of its tiles", "take smaller tiles"),
+            (whole, "the whole file, since a pipe cannot take this format in pieces", "write it to a file"),
+            (tables, "what is known of each tile", "take larger tiles"),
+            (8 * u64::from(width) + 8 * u64::from(height), "its coordinates", "take a smaller picture"),
+        ],
+    )
+}
+
+fn is_file(output: &str) -> bool {
+    output != fractal::sink::output::STDOUT && !super::plan::is_device(output)
+}
+
+/// Whether all parts, each with its bytes, its name and what makes it smaller, fit into what there is.
+fn enough(name: &str, parts: &[(u64, &str, &str)]) -> Result<()> {
+    let needed = parts.iter().fold(BASE, |sum, part| sum.saturating_add(part.0));
+    let Some(available) = available().filter(|&available| available < needed) else { return Ok(()) };
+    let Some((bytes, what, remedy)) = parts.iter().max_by_key(|part| part.0) else { return Ok(()) };
+    Err(Error::Unsupported(format!(
+        "`{name}` needs about {} of memory, {} of it for {what}, but {} are available; {remedy}",
+        size(needed),
+        size(*bytes),
+        size(available)
+    )))
+}
+
+fn size(bytes: u64) -> String {
+    format!("{}B", super::bar::scaled(bytes as f64))
+}
+
+/// Bytes that this process may still take, if the system tells: what the machine has left, and what its limits leave.
+fn available() -> Option<u64> {
+    [machine(), group(), address_space()].into_iter().flatten().min()
+}
+
+/// What Linux says is available without swapping.
+fn machine() -> Option<u64> {
+    kibibytes(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")
+}
+
+/// What the control groups (version 2) of this process leave: a container's limit, or a batch job's.
+fn group() -> Option<u64> {
+    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let root = Path::new("/sys/fs/cgroup");
+    let folders = Path::new(path).ancestors().map(|folder| root.join(folder));
+    folders.filter_map(|folder| left_in(&folder)).min()
+}
+
+fn left_in(group: &Path) -> Option<u64> {
+    let read = |file: &str| fs::read_to_string(group.join(file)).ok();
+    let limit = read("memory.max")?.trim().parse::<u64>().ok()?;
+    let used = read("memory.current")?.trim().parse::<u64>().ok()?;
+    // The cache of files gives way.
+    let stat = read("memory.stat")?;
+    let cache = stat.lines().find_map(|line| line.strip_prefix("inactive_file ")?.trim().parse().ok()).unwrap_or(0);
+    Some(limit.saturating_sub(used.saturating_sub(cache)))
+}
+
+/// What `ulimit -v` leaves.
+fn address_space() -> Option<u64> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::As).current?;
+    let used = kibibytes(&fs::read_to_string("/proc/self/status").ok()?, "VmSize:")?;
+    Some(limit.saturating_sub(used))
+}
+
+/// The number after `key` in a file of the kernel's, in bytes.
+fn kibibytes(text: &str, key: &str) -> Option<u64> {
+    let number = text.lines().find_map(|line| line.strip_prefix(key))?;
+    Some(number.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_told_with_its_largest_part() {
+        let parts = [(1 << 60, "dreams", "sleep less"), (5, "crumbs", "eat more")];
+        let text = enough("a", &parts).unwrap_err().to_string();
+        assert!(text.starts_with("`a` needs about 1.15 EB of memory, 1.15 EB of it for dreams, but "), "{text}");
+        assert!(text.ends_with(" are available; sleep less"), "{text}");
+        assert!(enough("a", &parts[1..]).is_ok());
+    }
+
+    #[test]
+    fn the_kernels_numbers_are_read() {
+        assert_eq!(kibibytes("MemFree:  7 kB\nMemAvailable:   12 kB\n", "MemAvailable:"), Some(12 * 1024));
+        assert_eq!(kibibytes("MemFree: 7", "MemFree:"), None);
+        #[cfg(target_os = "linux")]
+        assert!(machine().is_some_and(|bytes| bytes > 1 << 20));
+    }
+}

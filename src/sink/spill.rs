@@ -1,0 +1,58 @@
+//! Bytes that wait on the disk because memory is bounded.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// A file without a name, made when it is first needed. It goes when the process does, however that ends.
+#[derive(Debug)]
+pub(crate) struct Spill {
+    folder: PathBuf,
+    file: Mutex<Option<(File, u64)>>,
+}
+
+impl Spill {
+    /// In this folder.
+    pub(crate) fn in_folder(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into(), file: Mutex::new(None) }
+    }
+
+    /// Keeps `bytes`, and says where.
+    pub(crate) fn put(&self, bytes: &[u8]) -> io::Result<u64> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let (file, end) = match &mut *file {
+            Some(file) => file,
+            none => none.insert((create(&self.folder)?, 0)),
+        };
+        let place = *end;
+        file.seek(SeekFrom::Start(place))?;
+        file.write_all(bytes)?;
+        *end += bytes.len() as u64;
+        Ok(place)
+    }
+
+    /// Reads what was kept at `place` into `bytes`.
+    pub(crate) fn get(&self, place: u64, bytes: &mut [u8]) -> io::Result<()> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((file, _)) = &mut *file else { return Err(io::ErrorKind::NotFound.into()) };
+        file.seek(SeekFrom::Start(place))?;
+        file.read_exact(bytes)
+    }
+}
+
+fn create(folder: &Path) -> io::Result<File> {
+    let mut attempt = 0;
+    loop {
+        let path = folder.join(format!(".fractal-{}-{attempt}.tmp", std::process::id()));
+        match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
+            // Where an open file cannot lose its name, it stays behind: a nuisance, but no failure.
+            Ok(file) => {
+                let _ = fs::remove_file(&path);
+                return Ok(file);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 1000 => attempt += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
