@@ -115,6 +115,7 @@
 //! of the `image` crate. With `default-features = false` the library has no command-line dependency.
 
 pub mod backend;
+pub mod bench;
 pub mod colour;
 pub mod error;
 pub mod formula;
@@ -138,6 +139,6 @@ pub use render::{Render, render};
 /// A program that uses the backends `processes` or `pipes` calls this first in its `main`: they start the program again for each of
 /// their workers. `kinds` are its own kinds of work; those of this library are known anyway.
 pub fn worker_main(kinds: &[&[backend::WorkKind]]) {
-    backend::worker::main(&[kinds, &[render::KINDS]].concat());
+    backend::worker::main(&[kinds, &[render::KINDS, bench::work::KINDS]].concat());
 }
 pub use scene::Scene;

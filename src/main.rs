@@ -3,7 +3,7 @@
 mod cli;
 
 use clap::Parser;
-use cli::args::{BenchCommand, Cli, Command};
+use cli::args::{Cli, Command};
 use cli::{bench, exit, info, lists, merge, probe, render, shell};
 use std::process::ExitCode;
 
@@ -28,7 +28,7 @@ fn run(command: Command) -> fractal::Result<()> {
         Command::Palettes(args) => lists::palettes(&args),
         Command::Colourings(args) => lists::colourings(&args),
         Command::Places(args) => lists::places(&args),
-        Command::Bench(BenchCommand::Kernel(args)) => bench::kernel(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Completions { shell } => shell::completions(shell),
         Command::Man { command } => shell::manual(command.as_deref()),
     }

@@ -2,6 +2,7 @@
 //!
 //! Names that an argument may have come from the library's tables, and with them help, completions and the man page.
 
+use super::bench::args::{BENCH_NOTES, BenchArgs};
 use clap::builder::{PossibleValue, PossibleValuesParser, Styles};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -50,9 +51,9 @@ pub(crate) enum Command {
     Colourings(ListArgs),
     /// List the named places
     Places(ListArgs),
-    /// Measure how fast this machine is
-    #[command(subcommand)]
-    Bench(BenchCommand),
+    /// Measure how fast this machine is: its cores, or what a subcommand says
+    #[command(args_conflicts_with_subcommands = true, after_long_help = BENCH_NOTES)]
+    Bench(Box<BenchArgs>),
     /// Write a completion script for a shell to standard output
     Completions {
         /// The shell
@@ -324,12 +325,6 @@ pub(crate) struct ProbeArgs {
     pub(crate) json: bool,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum BenchCommand {
-    /// Measure kernels in processor time of one thread: inner loops and whole scenes
-    Kernel(BenchKernelArgs),
-}
-
 /// The name of the inner loops among what can be measured.
 pub(crate) const LOOPS: &str = "loops";
 
@@ -359,11 +354,11 @@ pub(crate) struct ListArgs {
     pub(crate) markdown: bool,
 }
 
-fn names(entries: impl Iterator<Item = (&'static str, &'static str)>) -> PossibleValuesParser {
+pub(super) fn names(entries: impl Iterator<Item = (&'static str, &'static str)>) -> PossibleValuesParser {
     entries.map(|(name, help)| PossibleValue::new(name).help(help)).collect::<Vec<_>>().into()
 }
 
-fn backends() -> PossibleValuesParser {
+pub(super) fn backends() -> PossibleValuesParser {
     names(BACKENDS.iter().map(|entry| (entry.name, entry.help)))
 }
 
@@ -397,7 +392,7 @@ fn shard(text: &str) -> Result<Shard, String> {
     text.parse().map_err(|error: fractal::Error| error.to_string())
 }
 
-fn workers(text: &str) -> Result<usize, String> {
+pub(super) fn workers(text: &str) -> Result<usize, String> {
     let allowed = format!("a number from 1 to {MAX_WORKERS} is wanted");
     text.parse().ok().filter(|workers| (1..=MAX_WORKERS).contains(workers)).ok_or(allowed)
 }
@@ -410,7 +405,7 @@ fn scale(text: &str) -> Result<f64, String> {
 }
 
 /// The edge of a tile; a tile beyond any image for the whole.
-fn tile(text: &str) -> Result<u32, String> {
+pub(super) fn tile(text: &str) -> Result<u32, String> {
     if text == "whole" {
         return Ok(u32::MAX);
     }

@@ -142,7 +142,7 @@ pub(super) fn scaled(value: f64) -> String {
 }
 
 /// Hours, minutes and seconds: `1:02:03`, `0:05`.
-fn clock(time: Duration) -> String {
+pub(super) fn clock(time: Duration) -> String {
     let seconds = time.as_secs_f64().ceil() as u64;
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
@@ -152,7 +152,7 @@ fn clock(time: Duration) -> String {
 #[derive(Debug)]
 struct Screen<W>(Mutex<W>);
 
-fn forced(stderr: Stderr) -> ProgressDrawTarget {
+pub(super) fn forced(stderr: Stderr) -> ProgressDrawTarget {
     ProgressDrawTarget::term_like_with_hz(Box::new(Screen(Mutex::new(stderr))), 20)
 }
 

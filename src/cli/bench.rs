@@ -1,4 +1,13 @@
-//! `bench`: how fast this machine computes, in processor time of one thread; of several runs the fastest counts.
+//! `bench`: how fast this machine computes. Here are its kernels, in processor time of one thread; of several runs the fastest counts.
+
+pub(crate) mod args;
+mod compare;
+mod cores;
+mod overhead;
+mod progress;
+mod report;
+mod simulate;
+mod text;
 
 use super::args::{BenchKernelArgs, LOOPS};
 use super::print;
@@ -52,8 +61,20 @@ struct Scene {
     useful: u64,
 }
 
+/// `fractal bench`.
+pub(crate) fn run(args: &args::BenchArgs) -> Result<()> {
+    match &args.command {
+        None => cores::run(&args.cores),
+        Some(args::BenchCommand::Kernel(args)) => kernel(args),
+        Some(args::BenchCommand::Overhead(args)) => overhead::run(args),
+        Some(args::BenchCommand::Simulate(args)) => simulate::run(args),
+        Some(args::BenchCommand::Compare(args)) => compare::run(args),
+        Some(args::BenchCommand::Report(args)) => report::run(args),
+    }
+}
+
 /// `fractal bench kernel`.
-pub(crate) fn kernel(args: &BenchKernelArgs) -> Result<()> {
+fn kernel(args: &BenchKernelArgs) -> Result<()> {
     let isas = match &args.isa {
         Some(name) => vec![name.parse()?],
         None if std::env::var_os("FRACTAL_ISA").is_some() => vec![Isa::from_env()?],

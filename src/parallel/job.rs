@@ -19,6 +19,14 @@ use std::time::{Duration, Instant};
 /// would cost time: at the end of each, vectors wait for their longest orbit.
 const CLAIM_OPERATIONS: u64 = 1 << 28;
 
+/// How many pieces are well taken at once as far as their size goes: what one claim holds.
+pub fn grain(work: &dyn Work) -> usize {
+    let pieces = work.len();
+    let sample = (0..8).map(|part| pieces * part / 8).filter(|&index| index < pieces);
+    let largest = sample.map(|index| work.piece_len(index)).max().unwrap_or(0);
+    (Job::CLAIM_BYTES / largest.max(1)).clamp(1, Job::CLAIM_PIECES)
+}
+
 /// A run that has been prepared and started.
 pub struct Job {
     work: Arc<dyn Work>,
@@ -151,12 +159,9 @@ impl Job {
         self.work.len()
     }
 
-    /// How many pieces are well taken at once as far as their size goes: what one claim holds.
+    /// How many pieces are well taken at once as far as their size goes: [`grain`].
     pub fn grain(&self) -> usize {
-        let pieces = self.pieces();
-        let sample = (0..8).map(|part| pieces * part / 8).filter(|&index| index < pieces);
-        let largest = sample.map(|index| self.work.piece_len(index)).max().unwrap_or(0);
-        (Self::CLAIM_BYTES / largest.max(1)).clamp(1, Self::CLAIM_PIECES)
+        grain(&*self.work)
     }
 
     /// Whether the workers should end without taking another claim.

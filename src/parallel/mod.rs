@@ -17,7 +17,7 @@ pub(crate) use claims::part;
 pub use claims::{Claims, Loop};
 pub use environment::{Binding, MAX_WORKERS, worker_count};
 pub(crate) use environment::{Environment, binding_in, patience_in, process, worker_count_in};
-pub use job::{Effort, Finished, Job, Worker};
+pub use job::{Effort, Finished, Job, Worker, grain};
 pub(crate) use panics::guarded;
 pub use pieces::{MAX_SHARDS, Pieces, Shard};
 pub use report::{Report, WorkerReport};

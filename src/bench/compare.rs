@@ -1,0 +1,114 @@
+//! Which differences between two measurements are real.
+//!
+//! Each pair of samples is compared by ranks (Mann and Whitney), which needs no normal distribution and does not mind outliers. Where many
+//! pairs are compared some differ by chance; so the level holds for all of them together (Benjamini and Hochberg): when nothing has
+//! changed, the chance that anything at all is called a change is the level. How large a difference is says the ratio of the medians with
+//! its bootstrap interval.
+
+use super::results::{Entry, Results};
+use super::statistics::{Interval, bootstrap, discoveries, mann_whitney, median};
+use serde::{Deserialize, Serialize};
+
+/// What a comparison says of one thing that was measured twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It has become faster.
+    Faster,
+    /// It has become slower.
+    Slower,
+    /// No difference can be told.
+    Same,
+    /// There are too few times to tell any difference.
+    Unknown,
+}
+
+/// One thing that was measured twice.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Difference {
+    /// What was run.
+    pub command: String,
+    /// The median before, in seconds.
+    pub before: f64,
+    /// The median after, in seconds.
+    pub after: f64,
+    /// After over before: above 1 it has become slower.
+    pub ratio: f64,
+    /// Where the ratio lies, with the probability 1 − level.
+    pub interval: Option<Interval>,
+    /// How likely such a difference comes about by chance.
+    pub p: f64,
+    /// What that means.
+    pub verdict: Verdict,
+}
+
+/// All that was measured twice.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Comparison {
+    /// In the order of the first file.
+    pub differences: Vec<Difference>,
+    /// What is in one of the files only.
+    pub unmatched: Vec<String>,
+    /// Whether the machines differ, so that differences say nothing about the program.
+    pub is_other_machine: bool,
+}
+
+/// Compares what has the same parameters in both. `level` is the chance of a wrong verdict among all; smaller changes than `threshold`, a
+/// part of 1, are none.
+pub fn compare(before: &Results, after: &Results, level: f64, threshold: f64) -> Comparison {
+    let mut comparison = Comparison::default();
+    let mut seen = std::collections::HashSet::new();
+    for entry in &before.results {
+        let key = entry.key();
+        match after.results.iter().find(|other| other.key() == key) {
+            Some(other) => comparison.differences.extend(difference(entry, other, level)),
+            None => comparison.unmatched.push(entry.command.clone()),
+        }
+        seen.insert(key);
+    }
+    let new = after.results.iter().filter(|entry| !seen.contains(&entry.key()));
+    comparison.unmatched.extend(new.map(|entry| entry.command.clone()));
+    let decided: Vec<f64> = comparison.differences.iter().map(|difference| difference.p).collect();
+    for (difference, is_found) in comparison.differences.iter_mut().zip(discoveries(&decided, level)) {
+        difference.verdict = match difference.ratio {
+            _ if difference.verdict == Verdict::Unknown => Verdict::Unknown,
+            ratio if is_found && ratio > 1.0 + threshold => Verdict::Slower,
+            ratio if is_found && ratio < 1.0 / (1.0 + threshold) => Verdict::Faster,
+            _ => Verdict::Same,
+        };
+    }
+    let signature = |results: &Results| results.machine.as_ref().map(super::machine::Machine::signature);
+    comparison.is_other_machine = matches!((signature(before), signature(after)), (Some(a), Some(b)) if a != b);
+    comparison
+}
+
+impl Comparison {
+    /// How many have this verdict.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.differences.iter().filter(|difference| difference.verdict == verdict).count()
+    }
+}
+
+fn difference(before: &Entry, after: &Entry, level: f64) -> Option<Difference> {
+    let test = mann_whitney(&before.times, &after.times)?;
+    let ratio = |times: &[Vec<f64>]| median(&times[1]) / median(&times[0]);
+    let few = least_p(before.times.len(), after.times.len()) > level;
+    Some(Difference {
+        command: before.command.clone(),
+        before: median(&before.times),
+        after: median(&after.times),
+        ratio: median(&after.times) / median(&before.times),
+        interval: bootstrap(&[&before.times, &after.times], 1.0 - level, 1, ratio),
+        p: test.p,
+        verdict: if few { Verdict::Unknown } else { Verdict::Same },
+    })
+}
+
+/// The least probability that samples of these sizes can give: 2 over the number of ways to mix them.
+fn least_p(m: usize, n: usize) -> f64 {
+    let ways = (1..=m).map(|i| (n + i) as f64 / i as f64).product::<f64>();
+    (2.0 / ways).min(1.0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+use super::super::clock::{Clock, Mock};
+use super::super::measure::{Rounds, in_turns};
+use super::*;
+use std::cell::{Cell, RefCell};
+
+/// Times in nanoseconds of 400 real runs of one and the same render, one after the other, on a virtual machine with two processors on which
+/// other programs ran now and then: `fractal bench --scene exterior --size 320x180 --backend serial --runs 400`.
+const NOISE: &str = include_str!("noise.txt");
+
+/// Measures a program before and after a change that makes it so many times slower, in turns, on a clock on which each run takes as long
+/// as the next of the recorded ones.
+fn measured(start: usize, rounds: usize, slowdown: f64) -> [Results; 2] {
+    let noise: Vec<f64> = NOISE.split_whitespace().map(|text| text.parse::<f64>().unwrap() * 1e-9).collect();
+    assert_eq!(noise.len(), 400);
+    let clock = Mock::default();
+    let next = Cell::new(start);
+    let times = RefCell::new([Vec::new(), Vec::new()]);
+    let measure = |which: usize| {
+        let began = clock.now();
+        clock.pass(noise[next.get() % noise.len()] * if which == 1 { slowdown } else { 1.0 }, 1.0);
+        next.set(next.get() + 1);
+        Ok((clock.now() - began).as_secs_f64())
+    };
+    let keep = |step: super::super::measure::Step, time| {
+        if !step.is_warmup {
+            times.borrow_mut()[step.combination].push(time);
+        }
+        Ok(())
+    };
+    in_turns(&clock, Rounds::Exactly(rounds), &[0, 0], start as u64, measure, keep).unwrap();
+    times.into_inner().map(|times| results(&[("a", &times)]))
+}
+
+fn results(entries: &[(&str, &[f64])]) -> Results {
+    let entry =
+        |&(name, times): &(&str, &[f64])| Entry { command: name.into(), times: times.to_vec(), ..Entry::default() };
+    Results { results: entries.iter().map(entry).collect(), ..Results::default() }
+}
+
+fn verdict(before: &Results, after: &Results) -> Verdict {
+    compare(before, after, 0.05, 0.01).differences[0].verdict
+}
+
+#[test]
+fn a_slowdown_of_five_percent_is_found_in_real_noise() {
+    for start in 0..100 {
+        let [before, after] = measured(3 * start, 80, 1.05);
+        let difference = &compare(&before, &after, 0.05, 0.01).differences[0];
+        assert_eq!(difference.verdict, Verdict::Slower, "{start}: {difference:?}");
+        assert_eq!(verdict(&after, &before), Verdict::Faster);
+    }
+}
+
+#[test]
+fn nothing_is_found_where_nothing_changed_more_often_than_stated() {
+    let wrong = (0..100).filter(|start| {
+        let [before, after] = measured(3 * start, 80, 1.0);
+        verdict(&before, &after) != Verdict::Same
+    });
+    let wrong = wrong.count();
+    assert!(wrong <= 5, "{wrong} of 100 comparisons of the same with itself");
+}
+
+/// A file has many lines, and the level holds for all of them together.
+#[test]
+fn many_lines_do_not_make_wrong_verdicts_more_likely() {
+    let wrong = (0..100).filter(|&file: &usize| {
+        let pairs: Vec<_> = (0..10).map(|line| measured(31 * file + 37 * line, 15, 1.0)).collect();
+        let names: Vec<String> = (0..10).map(|line| line.to_string()).collect();
+        let side = |side: usize| {
+            let lines = pairs.iter().zip(&names).map(|(pair, name)| (name.as_str(), &*pair[side].results[0].times));
+            results(&lines.collect::<Vec<_>>())
+        };
+        let comparison = compare(&side(0), &side(1), 0.05, 0.0);
+        assert_eq!(comparison.differences.len(), 10);
+        comparison.count(Verdict::Same) < 10
+    });
+    let wrong = wrong.count();
+    assert!(wrong <= 5, "{wrong} of 100 files with ten lines each");
+}
+
+#[test]
+fn the_change_and_its_interval_are_told() {
+    let before: Vec<f64> = (0..30).map(|i| 1.0 + f64::from(i % 7) * 0.01).collect();
+    let after: Vec<f64> = before.iter().map(|time| time * 1.2).collect();
+    let comparison = compare(&results(&[("a", &before)]), &results(&[("a", &after), ("b", &before)]), 0.05, 0.01);
+    let difference = &comparison.differences[0];
+    assert!((difference.ratio - 1.2).abs() < 1e-12 && difference.interval.unwrap().contains(1.2));
+    assert!(difference.interval.unwrap().low > 1.1 && difference.p < 1e-6);
+    assert_eq!((difference.verdict, comparison.unmatched.len()), (Verdict::Slower, 1));
+    // The same change is none when only larger ones count.
+    let large = compare(&results(&[("a", &before)]), &results(&[("a", &after)]), 0.05, 0.25);
+    assert_eq!(large.differences[0].verdict, Verdict::Same);
+}
+
+#[test]
+fn three_runs_are_too_few_to_tell() {
+    let few = |factor: f64| results(&[("a", &[factor, 1.01 * factor, 0.99 * factor])]);
+    assert_eq!(verdict(&few(1.0), &few(2.0)), Verdict::Unknown);
+    assert_eq!((least_p(3, 3), least_p(4, 4)), (0.1, 2.0 / 70.0));
+    assert_eq!(least_p(0, 5), 1.0);
+}

@@ -1,0 +1,184 @@
+//! Laws of scaling, fitted to measured times: Amdahl's, and the universal scalability law (Gunther 1993); and the serial fraction of Karp
+//! and Flatt (1990), which needs no fit.
+//!
+//! Both laws are linear in their parameters once they are written for times, T(n) = T(1)·(1 + α(n − 1) + βn(n − 1))/n with β = 0 for
+//! Amdahl's. So one linear solve finds the least relative squares, without a start value and without iterations. Speed-ups could be
+//! fitted instead, but they divide by one measured time, whose error then goes into every point.
+
+use super::statistics::{Interval, bootstrap, median};
+use serde::{Deserialize, Serialize};
+
+/// The probability that intervals of fits hold the true value with.
+pub const LEVEL: f64 = 0.95;
+
+/// The times of one thing with one number of workers.
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// How many workers there were.
+    pub workers: usize,
+    /// The times of all runs, in seconds.
+    pub times: Vec<f64>,
+}
+
+/// T(n) = T(1)·(1 + α(n − 1) + βn(n − 1))/n.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Law {
+    /// T(1), in seconds.
+    pub single: f64,
+    /// α, the part of the work that cannot be done side by side: Amdahl's serial fraction.
+    pub contention: f64,
+    /// β, what each pair of workers costs to keep in step; 0 for Amdahl's law.
+    pub coherency: f64,
+}
+
+/// A law and how sure it is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fit {
+    /// The law.
+    #[serde(flatten)]
+    pub law: Law,
+    /// Where α lies, with 95 % confidence, as far as the measured times scatter.
+    pub contention_interval: Option<Interval>,
+    /// Where β lies.
+    pub coherency_interval: Option<Interval>,
+}
+
+impl Law {
+    /// How many times faster `workers` workers are than one.
+    pub fn speedup(&self, workers: f64) -> f64 {
+        workers / (1.0 + self.contention * (workers - 1.0) + self.coherency * workers * (workers - 1.0))
+    }
+
+    /// The number of workers beyond which more of them are slower; `None` when there is none.
+    pub fn peak(&self) -> Option<f64> {
+        (self.coherency > 0.0).then(|| ((1.0 - self.contention).max(0.0) / self.coherency).sqrt().max(1.0))
+    }
+
+    /// What the speed-up comes to with endlessly many workers; `None` when there is no limit, or a peak before.
+    pub fn limit(&self) -> Option<f64> {
+        (self.coherency == 0.0 && self.contention > 0.0).then(|| 1.0 / self.contention)
+    }
+}
+
+/// Amdahl's law; `None` without two different numbers of workers. α is at least 0 and at most 1.
+pub fn amdahl(points: &[Point]) -> Option<Fit> {
+    fit(points, 2)
+}
+
+/// The universal scalability law; `None` without three different numbers of workers. α and β are at least 0.
+pub fn universal(points: &[Point]) -> Option<Fit> {
+    fit(points, 3)
+}
+
+fn fit(points: &[Point], parameters: usize) -> Option<Fit> {
+    let samples: Vec<&[f64]> = points.iter().map(|point| &*point.times).collect();
+    let workers: Vec<f64> = points.iter().map(|point| point.workers as f64).collect();
+    let mut different = workers.clone();
+    different.sort_by(f64::total_cmp);
+    different.dedup();
+    if different.len() < parameters || samples.iter().any(|times| times.is_empty()) {
+        return None;
+    }
+    let medians: Vec<f64> = samples.iter().map(|times| median(times)).collect();
+    let law = law(&workers, &medians, parameters)?;
+    let interval = |pick: fn(&Law) -> f64| {
+        bootstrap(&samples, LEVEL, 1, |drawn| {
+            let medians: Vec<f64> = drawn.iter().map(|times| median(times)).collect();
+            self::law(&workers, &medians, parameters).map_or(f64::NAN, |law| pick(&law))
+        })
+    };
+    Some(Fit {
+        law,
+        contention_interval: interval(|law| law.contention),
+        coherency_interval: if parameters > 2 { interval(|law| law.coherency) } else { None },
+    })
+}
+
+/// The law with the least squares of relative errors among those whose parameters are not negative: of all choices of parameters that are
+/// 0 the best.
+fn law(workers: &[f64], times: &[f64], parameters: usize) -> Option<Law> {
+    let column = |parameter: usize| -> Vec<f64> {
+        let value = |(&n, &time): (&f64, &f64)| match parameter {
+            0 => 1.0 / n / time,
+            1 => (n - 1.0) / n / time,
+            _ => (n - 1.0) / time,
+        };
+        workers.iter().zip(times).map(value).collect()
+    };
+    let columns: Vec<Vec<f64>> = (0..parameters).map(column).collect();
+    let ones = vec![1.0; workers.len()];
+    let mut best: Option<(f64, Law)> = None;
+    // The first parameter is T(1), which is never 0.
+    for chosen in (0..1_u32 << (parameters - 1)).map(|others| 2 * others + 1) {
+        let used: Vec<usize> = (0..parameters).filter(|&parameter| chosen >> parameter & 1 == 1).collect();
+        let matrix: Vec<Vec<f64>> = used.iter().map(|&parameter| columns[parameter].clone()).collect();
+        let Some(solution) = least_squares(&matrix, &ones) else { continue };
+        if solution.iter().any(|&value| value < 0.0) || solution[0] <= 0.0 {
+            continue;
+        }
+        let mut all = [0.0; 3];
+        for (&parameter, value) in used.iter().zip(&solution) {
+            all[parameter] = *value;
+        }
+        let error: f64 = (0..ones.len())
+            .map(|row| (1.0 - matrix.iter().zip(&solution).map(|(column, x)| column[row] * x).sum::<f64>()).powi(2))
+            .sum();
+        let law = Law { single: all[0], contention: (all[1] / all[0]).min(1.0), coherency: all[2] / all[0] };
+        if best.is_none_or(|(least, _)| error < least) {
+            best = Some((error, law));
+        }
+    }
+    best.map(|(_, law)| law)
+}
+
+/// The x with the least sum of squares of Σ `columns`ᵢ·xᵢ − `target`, by orthogonal columns (Gram–Schmidt, twice, which is as good as
+/// Householder's reflections). `None` when the columns depend on each other or there are more of them than rows.
+pub fn least_squares(columns: &[Vec<f64>], target: &[f64]) -> Option<Vec<f64>> {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let n = columns.len();
+    if n == 0 || n > target.len() {
+        return None;
+    }
+    let mut orthogonal: Vec<Vec<f64>> = Vec::new();
+    let mut triangle = vec![vec![0.0; n]; n];
+    let mut rest = target.to_vec();
+    let mut projected = vec![0.0; n];
+    for (j, column) in columns.iter().enumerate() {
+        let mut vector = column.clone();
+        for _ in 0..2 {
+            for (i, earlier) in orthogonal.iter().enumerate() {
+                let part = dot(earlier, &vector);
+                triangle[i][j] += part;
+                vector.iter_mut().zip(earlier).for_each(|(value, earlier)| *value -= part * earlier);
+            }
+        }
+        let length = dot(&vector, &vector).sqrt();
+        if length.is_nan() || length <= 1e-13 * dot(column, column).sqrt() {
+            return None;
+        }
+        triangle[j][j] = length;
+        vector.iter_mut().for_each(|value| *value /= length);
+        for _ in 0..2 {
+            let part = dot(&vector, &rest);
+            projected[j] += part;
+            rest.iter_mut().zip(&vector).for_each(|(value, direction)| *value -= part * direction);
+        }
+        orthogonal.push(vector);
+    }
+    let mut solution = vec![0.0; n];
+    for i in (0..n).rev() {
+        let known: f64 = (i + 1..n).map(|j| triangle[i][j] * solution[j]).sum();
+        solution[i] = (projected[i] - known) / triangle[i][i];
+    }
+    Some(solution)
+}
+
+/// The serial fraction that a measured speed-up shows, (1/S − 1/n)/(1 − 1/n); `None` for one worker. When it grows with n, overhead and
+/// not serial work is what holds the program back; below 0 the speed-up was more than linear.
+pub fn karp_flatt(speedup: f64, workers: usize) -> Option<f64> {
+    let share = 1.0 / workers as f64;
+    (workers > 1 && speedup > 0.0).then(|| (1.0 / speedup - share) / (1.0 - share))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,234 @@
+//! What else the machine did while something was measured, by the operating system's own accounting.
+//!
+//! The kernel counts in ticks of 10 ms, so the sums over a whole benchmark are told and not those of single runs.
+
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::fs;
+use std::time::Duration;
+
+/// Ticks in a second of `/proc`'s counters; Linux shows every program 100, whatever it uses itself.
+const TICKS: f64 = 100.0;
+
+/// Counters at one moment, in seconds since the machine's start.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Counters {
+    /// All processors' time in which something ran.
+    busy: f64,
+    /// Time in which a virtual machine's processors were given to others.
+    steal: f64,
+    /// What this process and those that it started have used in user mode, as the system counts.
+    user: f64,
+    /// What they have used in the system.
+    system: f64,
+    /// How often this machine or control group was slowed down on purpose: heat, or a used-up quota.
+    throttled: u64,
+}
+
+/// What happened between two moments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Seconds between them.
+    pub wall: f64,
+    /// Processor seconds of this process and those that it started, as the system counts.
+    pub own: f64,
+    /// Processor seconds of this process by its own clock.
+    pub own_clock: f64,
+    /// Processor seconds of all other programs.
+    pub others: f64,
+    /// Processor seconds that the host took away.
+    pub steal: f64,
+    /// How often the machine slowed down because of heat or a quota.
+    pub throttled: u64,
+    /// The mean number of programs that wanted to run in the last minute, at the end.
+    pub load: f64,
+}
+
+impl Counters {
+    /// Now. What the system does not tell is 0.
+    pub fn read() -> Self {
+        let (busy, steal) = fs::read_to_string("/proc/stat").ok().and_then(|text| totals(&text)).unwrap_or_default();
+        let [user, system] = family();
+        Self { busy, steal, user, system, throttled: throttled() }
+    }
+
+    /// Seconds in user mode and in the system that this process and those that it started have used since `earlier`.
+    pub fn own_since(&self, earlier: &Self) -> [f64; 2] {
+        [self.user - earlier.user, self.system - earlier.system]
+    }
+
+    /// What has happened from here to `later`, a time of `wall` in which this process's clock counted `own_clock`.
+    pub fn until(&self, later: &Self, wall: Duration, own_clock: Duration) -> Usage {
+        let own: f64 = later.own_since(self).iter().sum();
+        // The process's own clock is exact, but knows of no other process.
+        let ours = own.max(own_clock.as_secs_f64());
+        Usage {
+            wall: wall.as_secs_f64(),
+            own,
+            own_clock: own_clock.as_secs_f64(),
+            others: (later.busy - self.busy - ours).max(0.0),
+            steal: (later.steal - self.steal).max(0.0),
+            throttled: later.throttled.saturating_sub(self.throttled),
+            load: load(),
+        }
+    }
+}
+
+impl Usage {
+    /// Both together.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            wall: self.wall + other.wall,
+            own: self.own + other.own,
+            own_clock: self.own_clock + other.own_clock,
+            others: self.others + other.others,
+            steal: self.steal + other.steal,
+            throttled: self.throttled + other.throttled,
+            load: other.load,
+        }
+    }
+
+    /// What makes the times that were measured meanwhile doubtful, a sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        // A tick or two are counted for nobody.
+        let settled = (self.wall - 2.0 / TICKS).max(0.0);
+        let others = (self.others - 2.0 / TICKS) / self.wall;
+        if others > 0.05 {
+            warnings.push(format!(
+                "The machine was busy: other programs used {others:.2} processors on average. Times are too long, most of all those \
+                 with many workers."
+            ));
+        }
+        let steal = self.steal / self.wall;
+        if steal > 0.02 {
+            warnings.push(format!("The host took away {steal:.2} processors on average from this virtual machine."));
+        }
+        if self.throttled > 0 {
+            let times = self.throttled;
+            warnings.push(format!("The processor was slowed down {times} times because of heat or a quota."));
+        }
+        // Both count the same; a tick at each end may be missed, and other processes are only in one of them.
+        if settled > 0.5 && self.own + 0.05 * self.own_clock + 4.0 / TICKS < self.own_clock {
+            warnings.push(format!(
+                "The system counted {:.2} s of processor time where this program's clock says {:.2} s; do not trust either.",
+                self.own, self.own_clock
+            ));
+        }
+        warnings
+    }
+}
+
+/// Busy and stolen seconds of all processors.
+fn totals(stat: &str) -> Option<(f64, f64)> {
+    let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
+    let ticks: Vec<f64> = line.split_whitespace().map_while(|number| number.parse().ok()).collect();
+    // user nice system idle iowait irq softirq steal; guests' time is in user's already.
+    let &[user, nice, system, _, _, irq, softirq, steal, ..] = &ticks[..] else { return None };
+    Some(((user + nice + system + irq + softirq) / TICKS, steal / TICKS))
+}
+
+/// A process: its parent, and the seconds in user mode and in the system that it and its ended children have used.
+fn process(stat: &str) -> Option<(u32, [f64; 2])> {
+    // The name stands in brackets and may hold anything.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index)?.parse::<f64>().ok();
+    let (user, system) = (ticks(11)? + ticks(13)?, ticks(12)? + ticks(14)?);
+    Some((fields.get(1)?.parse().ok()?, [user / TICKS, system / TICKS]))
+}
+
+/// Seconds in user mode and in the system of this process and all that descend from it.
+fn family() -> [f64; 2] {
+    let Ok(entries) = fs::read_dir("/proc") else { return [0.0; 2] };
+    let mut processes = HashMap::new();
+    for entry in entries.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        // A process may have ended meanwhile.
+        let found = fs::read_to_string(entry.path().join("stat")).ok().and_then(|text| process(&text));
+        processes.extend(found.map(|found| (pid, found)));
+    }
+    let own = std::process::id();
+    let is_ours = |mut pid: u32| {
+        (0..64).any(|_| {
+            let here = pid;
+            pid = processes.get(&pid).map_or(0, |&(parent, _)| parent);
+            here == own
+        })
+    };
+    let ours = processes.iter().filter(|(pid, _)| is_ours(**pid)).map(|(_, (_, seconds))| seconds);
+    ours.fold([0.0; 2], |sum, seconds| [sum[0] + seconds[0], sum[1] + seconds[1]])
+}
+
+/// How often something was slowed down on purpose, as far as the system counts it.
+fn throttled() -> u64 {
+    let number = |path: String| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let heat: u64 = (0..1024)
+        .map_while(|cpu| number(format!("/sys/devices/system/cpu/cpu{cpu}/thermal_throttle/core_throttle_count")))
+        .sum();
+    let group = fs::read_to_string("/sys/fs/cgroup/cpu.stat").ok();
+    let quota = group.and_then(|text| text.lines().find_map(|line| line.strip_prefix("nr_throttled ")?.parse().ok()));
+    heat + quota.unwrap_or(0)
+}
+
+/// The load of the last minute.
+fn load() -> f64 {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_read() {
+        let (busy, steal) = totals("cpu  100 20 30 4000 50 1 2 300 0 0\ncpu0 1 2 3\n").unwrap();
+        assert!((busy - 1.53).abs() < 1e-12 && steal == 3.0, "{busy}");
+        assert_eq!(totals("nothing"), None);
+        let stat = "42 (a (strange) name) S 7 42 42 0 -1 4194304 100 0 0 0 150 50 25 25 20 0 4 0 100 0 0";
+        assert_eq!(process(stat), Some((7, [1.75, 0.75])));
+        assert_eq!(process("42 (cut"), None);
+    }
+
+    #[test]
+    fn a_quiet_machine_gives_no_warning_and_a_busy_one_does() {
+        let start = Counters { busy: 100.0, steal: 1.0, user: 4.0, system: 1.0, throttled: 2 };
+        let seconds = Duration::from_secs;
+        let quiet = Counters { busy: 110.0, steal: 1.0, user: 13.0, system: 2.0, throttled: 2 };
+        let usage = start.until(&quiet, seconds(5), seconds(10));
+        assert_eq!((usage.others, usage.steal, usage.throttled), (0.0, 0.0, 0));
+        assert_eq!(usage.warnings(), Vec::<String>::new());
+        let busy = Counters { busy: 114.5, steal: 2.0, user: 13.0, system: 2.0, throttled: 5 };
+        let warnings = start.until(&busy, seconds(5), seconds(10)).warnings();
+        assert!(warnings[0].contains("other programs used 0.90 processors"), "{warnings:?}");
+        assert!(warnings[1].contains("took away 0.20 processors") && warnings[2].contains("3 times"), "{warnings:?}");
+        let lost = Counters { user: 7.0, ..quiet };
+        let warnings = start.until(&lost, seconds(5), seconds(10)).warnings();
+        assert!(warnings[0].contains("counted 4.00 s"), "{warnings:?}");
+        let twice = usage.and(usage);
+        assert_eq!((twice.wall, twice.own), (10.0, 20.0));
+    }
+
+    #[test]
+    fn the_system_counts_what_this_process_does() {
+        if !cfg!(target_os = "linux") {
+            return;
+        }
+        let before = Counters::read();
+        let began = std::time::Instant::now();
+        let mut sum = 0_u64;
+        // Until the system has counted at least three ticks for us.
+        let after = loop {
+            for i in 0..1_000_000_u64 {
+                sum = std::hint::black_box(sum ^ i.wrapping_mul(sum | 1));
+            }
+            let after = Counters::read();
+            if after.own_since(&before).iter().sum::<f64>() >= 0.03 || began.elapsed() > Duration::from_secs(60) {
+                break after;
+            }
+        };
+        let usage = before.until(&after, began.elapsed(), Duration::ZERO);
+        assert!(usage.own >= 0.03, "{usage:?}");
+        assert!(after.busy - before.busy >= 0.02, "{usage:?}");
+    }
+}

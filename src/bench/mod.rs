@@ -1,0 +1,21 @@
+//! Measuring who computes and how well: statistics, laws of scaling, a simulation, and a record of the machine beside every figure.
+//!
+//! Everything that decides something from times takes them from a [`Clock`](clock::Clock), so that tests can tell it any.
+
+pub mod clock;
+pub mod compare;
+pub mod cores;
+pub mod fits;
+pub mod forecast;
+pub mod load;
+pub mod machine;
+pub mod measure;
+pub mod overhead;
+pub mod record;
+pub mod reference;
+pub mod report;
+pub mod results;
+pub mod simulate;
+pub mod statistics;
+pub mod subject;
+pub mod work;

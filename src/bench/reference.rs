@@ -1,0 +1,171 @@
+//! The same costs with other programs' runtimes, measured here and now beside ours: GNU's OpenMP where there is a C compiler that has it,
+//! and PyMP where Python has it.
+
+use super::overhead::{Grain, Grains, Reference, pieces};
+use crate::error::{Error, Result};
+use crate::parallel::Stop;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+const PYMP: &str = include_str!("reference/pymp_costs.py");
+
+const PROGRAM: &str = include_str!("reference/openmp.c");
+
+/// The longest pieces that are measured; with longer ones every runtime is as good.
+const LONGEST: f64 = 2e-3;
+
+/// A directory for the program, removed at the end.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Nobody is left to tell when even this fails.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Compiles and runs the OpenMP program. The second part are pieces of `lengths`, where a round of [`super::work::Spin`] takes `round`.
+///
+/// # Errors
+/// [`Error::Unsupported`] when there is no compiler with OpenMP, [`Error::Stopped`] when it was stopped.
+pub fn openmp(
+    (workers, runs): (usize, usize),
+    (lengths, round, time): (&[f64], f64, Duration),
+    stop: &Stop,
+) -> Result<(Vec<Reference>, Grains)> {
+    let missing = |why: String| Error::Unsupported(format!("OpenMP cannot be measured beside: {why}"));
+    let folder = std::env::temp_dir().join(format!("fractal-openmp-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).map_err(|source| Error::io("create", &folder, source))?;
+    let folder = Folder(folder);
+    let (source, program) = (folder.0.join("openmp.c"), folder.0.join("openmp"));
+    std::fs::write(&source, PROGRAM).map_err(|error| Error::io("write", &source, error))?;
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
+    let compiled = Command::new(&compiler)
+        .args(["-std=gnu11", "-O2", "-fopenmp", "-w", "-o"])
+        .args([&program, &source])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| missing(format!("`{compiler}` does not run: {error}")))?;
+    if !compiled.status.success() {
+        return Err(missing(format!("`{compiler} -fopenmp` fails")));
+    }
+    let lengths: Vec<f64> = lengths.iter().copied().filter(|&length| length <= LONGEST).collect();
+    let grains =
+        lengths.iter().map(|&length| (((length / round).round() as u64).max(1), pieces(length, workers, time)));
+    let grains: Vec<(u64, usize)> = grains.collect();
+    let arguments = grains.iter().map(|(rounds, pieces)| format!("{rounds}:{pieces}"));
+    let mut command = Command::new(&program);
+    command.args([workers.to_string(), runs.to_string()]).args(arguments);
+    // Threads that spin where another one wants their processor measure the system's time slices.
+    let free = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) >= workers;
+    command.env("OMP_WAIT_POLICY", if free { "active" } else { "passive" });
+    let output = run(&mut command, stop)?;
+    let lines = lines(&output);
+    let constructs = ["parallel", "for", "barrier", "single", "critical", "atomic", "ordered", "reduction"];
+    let loops = ["static,1", "dynamic,1", "guided,1"];
+    let named = |name: &&str| {
+        let what = if loops.contains(name) {
+            format!("an iteration of schedule({name})")
+        } else {
+            format!("construct {name}")
+        };
+        Some(Reference { name: format!("libgomp, {what}"), workers, times: lines.get(*name)?.clone() })
+    };
+    let references = constructs.iter().chain(&loops).filter_map(named).collect();
+    let point = |&(rounds, pieces): &(u64, usize)| {
+        let times = lines.get(format!("{rounds}:{pieces}").as_str())?.clone();
+        Some(Grain { seconds: rounds as f64 * round, pieces, times, efficiency: 0.0 })
+    };
+    let points = grains.iter().filter_map(point).collect();
+    let (backend, schedule) = ("libgomp".to_owned(), "dynamic,1".to_owned());
+    Ok((references, Grains { backend, schedule, workers, points, metg50: None, metg95: None }))
+}
+
+/// Runs the same with PyMP: a parallel region, and an iteration of its shared loop.
+///
+/// # Errors
+/// [`Error::Unsupported`] when Python or PyMP is not there, [`Error::Stopped`] when it was stopped.
+pub fn pymp((workers, runs): (usize, usize), stop: &Stop) -> Result<Vec<Reference>> {
+    let mut command = Command::new("python3");
+    command.args(["-c", PYMP]).args([workers.to_string(), runs.to_string()]).stderr(Stdio::null());
+    let output = match run(&mut command, stop) {
+        Err(Error::Stopped) => return Err(Error::Stopped),
+        Err(_) => {
+            return Err(Error::Unsupported("PyMP cannot be measured beside: `python3 -c 'import pymp'` fails".into()));
+        }
+        Ok(output) => output,
+    };
+    let reference = |(name, times): (&str, Vec<f64>)| Reference {
+        name: format!("PyMP, {}", name.replace('-', " ")),
+        workers,
+        times,
+    };
+    Ok(lines(&output).into_iter().map(reference).collect())
+}
+
+/// The names and numbers of lines such as `barrier 1e-6 2e-6`.
+fn lines(output: &str) -> BTreeMap<&str, Vec<f64>> {
+    fn line(line: &str) -> Option<(&str, Vec<f64>)> {
+        let (name, rest) = line.split_once(' ')?;
+        Some((name, rest.split(' ').filter_map(|number| number.parse().ok()).collect()))
+    }
+    output.lines().filter_map(line).collect()
+}
+
+/// What a program writes, which is ended when `stop` is set.
+fn run(command: &mut Command, stop: &Stop) -> Result<String> {
+    let program = PathBuf::from(command.get_program());
+    let failed = |source| Error::io("run", &program, source);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(failed)?;
+    let mut pipe = child.stdout.take().expect("it was asked for");
+    let reader = std::thread::spawn(move || std::io::read_to_string(&mut pipe));
+    loop {
+        if let Some(status) = child.try_wait().map_err(failed)? {
+            if !status.success() {
+                return Err(Error::Unsupported(format!("`{}` ended with {status}", program.display())));
+            }
+            return reader.join().map_err(|_| Error::Stopped)?.map_err(failed);
+        }
+        if stop.is_set() {
+            // It may have ended meanwhile.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(Error::Stopped);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_names_and_numbers() {
+        let found = lines("barrier 1e-6 0.5\nno-number x\nempty\n10:200 3\n");
+        assert_eq!(found["barrier"], [1e-6, 0.5]);
+        assert_eq!((found["10:200"].as_slice(), found["no-number"].len(), found.len()), (&[3.0][..], 0, 3));
+    }
+
+    #[test]
+    fn openmp_is_measured_where_there_is_a_compiler() {
+        let time = Duration::from_millis(1);
+        match openmp((2, 2), (&[1e-7, 1e-5, 0.1], 1e-9, time), &Stop::new()) {
+            Ok((references, grains)) => {
+                assert_eq!(references.len(), 11);
+                assert!(references.iter().all(|one| one.times.len() == 2 && one.times.iter().all(|&time| time > 0.0)));
+                assert_eq!(grains.points.len(), 2, "the longest pieces are left out");
+                assert_eq!(grains.points[0].times.len(), 2);
+            }
+            Err(Error::Unsupported(why)) => println!("skipped: {why}"),
+            Err(error) => panic!("{error}"),
+        }
+        let stop = Stop::new();
+        stop.set();
+        let began = std::time::Instant::now();
+        let outcome = run(Command::new("sleep").arg("600"), &stop);
+        assert!(matches!(outcome, Err(Error::Stopped)) && began.elapsed() < Duration::from_secs(300));
+    }
+}

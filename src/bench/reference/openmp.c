@@ -1,0 +1,80 @@
+/* The constructs of OpenMP, each alone, as EPCC's micro-benchmarks take them apart: what a construct costs is the time of many of them less
+   that of what is inside, which is nothing. Then pieces of known length under schedule(dynamic, 1).
+
+   openmp WORKERS RUNS [ROUNDS:PIECES]...
+   writes a line for each: its name, and seconds for each run. */
+#include <omp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define TIMES 1000
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec + 1e-9 * time.tv_nsec;
+}
+
+static uint64_t spin(uint64_t number, uint64_t rounds) {
+    for (uint64_t i = 0; i < rounds; i++)
+        number = (number ^ number >> 29) * UINT64_C(0xbf58476d1ce4e5b9);
+    return number;
+}
+
+#define NOTHING __asm__ volatile("" ::: "memory")
+#define MEASURE(name, count, code)                          \
+    printf("%s", name);                                     \
+    for (int run = 0; run <= runs; run++) {                 \
+        double began = now();                               \
+        code                                                \
+        if (run) printf(" %.12g", (now() - began) / (count)); \
+    }                                                       \
+    printf("\n");
+
+int main(int argc, char **argv) {
+    int workers = atoi(argv[1]), runs = atoi(argv[2]), sum = 0;
+    volatile int shared = 0;
+    omp_set_dynamic(0);
+    omp_set_num_threads(workers);
+    MEASURE("parallel", TIMES, for (int i = 0; i < TIMES; i++) {
+        _Pragma("omp parallel") NOTHING;
+    })
+    MEASURE("for", TIMES, _Pragma("omp parallel") for (int i = 0; i < TIMES; i++) {
+        _Pragma("omp for") for (int j = 0; j < workers; j++) NOTHING;
+    })
+    MEASURE("barrier", TIMES, _Pragma("omp parallel") for (int i = 0; i < TIMES; i++) { _Pragma("omp barrier") })
+    MEASURE("single", TIMES, _Pragma("omp parallel") for (int i = 0; i < TIMES; i++) { _Pragma("omp single") NOTHING; })
+    MEASURE("critical", TIMES * workers, _Pragma("omp parallel") for (int i = 0; i < TIMES; i++) {
+        _Pragma("omp critical") shared++;
+    })
+    MEASURE("atomic", TIMES * workers, _Pragma("omp parallel") for (int i = 0; i < TIMES; i++) {
+        _Pragma("omp atomic") sum++;
+    })
+    MEASURE("ordered", TIMES, _Pragma("omp parallel for ordered schedule(static, 1)") for (int i = 0; i < TIMES; i++) {
+        _Pragma("omp ordered") shared++;
+    })
+    MEASURE("reduction", TIMES, for (int i = 0; i < TIMES; i++) {
+        _Pragma("omp parallel reduction(+ : sum)") sum++;
+    })
+    MEASURE("static,1", 1000 * TIMES, _Pragma("omp parallel for schedule(static, 1)")
+        for (int i = 0; i < 1000 * TIMES; i++) NOTHING;)
+    MEASURE("dynamic,1", 1000 * TIMES, _Pragma("omp parallel for schedule(dynamic, 1)")
+        for (int i = 0; i < 1000 * TIMES; i++) NOTHING;)
+    MEASURE("guided,1", 1000 * TIMES, _Pragma("omp parallel for schedule(guided, 1)")
+        for (int i = 0; i < 1000 * TIMES; i++) NOTHING;)
+    for (int at = 3; at < argc; at++) {
+        char *rest;
+        uint64_t rounds = strtoull(argv[at], &rest, 10);
+        long pieces = strtol(rest + 1, 0, 10);
+        uint64_t seen = 0;
+        MEASURE(argv[at], 1, _Pragma("omp parallel reduction(^ : seen)") {
+            uint64_t number = 1;
+            _Pragma("omp for schedule(dynamic, 1)") for (long i = 0; i < pieces; i++) number = spin(number ^ i, rounds);
+            seen ^= number;
+        })
+        shared += (int)seen;
+    }
+    return 0;
+}

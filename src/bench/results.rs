@@ -1,0 +1,363 @@
+//! What is kept of a measurement: JSON in the shape of hyperfine's, whose plot scripts read it, with keys of our own beside.
+
+use super::fits::Fit;
+use super::load::Usage;
+use super::machine::Machine;
+use super::overhead::Overheads;
+use super::simulate::{Prediction, Recording};
+use super::statistics::Summary;
+use crate::error::{Error, Result};
+use crate::sink::Output;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+/// The version of our keys.
+pub const VERSION: u32 = 1;
+
+/// The largest file that is read.
+pub const MAX_BYTES: u64 = 1 << 30;
+
+/// A file of results. Files of hyperfine's have `results` only.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Results {
+    /// What was measured how often: a line for each combination.
+    pub results: Vec<Entry>,
+    /// Version of the keys below and in the entries, 0 for files of hyperfine's.
+    #[serde(default)]
+    pub fractal: u32,
+    /// What the measurement was asked to do; going on with it takes the same.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
+    /// What it was made on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Machine>,
+    /// What the machine did meanwhile.
+    #[serde(default)]
+    pub usage: Usage,
+    /// What makes the figures doubtful.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+    /// What was asked for and left out, and why.
+    #[serde(default)]
+    pub left_out: Vec<String>,
+    /// Laws of scaling.
+    #[serde(default)]
+    pub fits: Vec<Scaling>,
+    /// What the scenes are like, piece by piece.
+    #[serde(default)]
+    pub scenes: Vec<Scene>,
+    /// What the backends cost beside their work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overhead: Option<Overheads>,
+}
+
+/// What was measured of one combination of parameters. Times are seconds.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Entry {
+    /// What was run, in a line.
+    pub command: String,
+    /// The mean of `times`.
+    pub mean: f64,
+    /// Their standard deviation.
+    pub stddev: Option<f64>,
+    /// Their median.
+    pub median: f64,
+    /// Processor time in user mode, the mean of the runs.
+    pub user: f64,
+    /// Processor time in the system, the mean of the runs.
+    pub system: f64,
+    /// The least of `times`.
+    pub min: f64,
+    /// The largest of `times`.
+    pub max: f64,
+    /// Wall-clock time of each run, in the order in which they were made.
+    pub times: Vec<f64>,
+    /// 0 for each run: a run that fails ends the measurement.
+    pub exit_codes: Vec<i32>,
+    /// What distinguishes it from the others: scene, backend, schedule, workers.
+    pub parameters: BTreeMap<String, String>,
+    /// The median absolute deviation of `times`.
+    pub mad: f64,
+    /// How many of `times` are far off the others.
+    pub outliers: usize,
+    /// Times of runs before, which are not counted.
+    pub warmup: Vec<f64>,
+    /// Processor time of each run, of this process by its own clock.
+    pub processor: Vec<f64>,
+    /// For each run, the seconds that each worker was busy.
+    pub busy: Vec<Vec<f64>>,
+    /// Claims of the last run.
+    pub claims: usize,
+    /// Pieces of a run.
+    pub pieces: usize,
+    /// How many times faster than the first of the same scene: one worker of `serial`.
+    pub speedup: Option<f64>,
+    /// Speed-up over workers.
+    pub efficiency: Option<f64>,
+    /// The serial fraction of Karp and Flatt.
+    pub karp_flatt: Option<f64>,
+    /// The busiest worker's time over the mean, less 1; the median of the runs.
+    pub imbalance: Option<f64>,
+    /// The part of the workers' time in which they did not compute; the median of the runs.
+    pub idle: Option<f64>,
+    /// Workers' time beside computing, for each piece, as the median of the runs says.
+    pub overhead_per_piece: Option<f64>,
+}
+
+/// How one backend and schedule scales on a scene.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Scaling {
+    /// The scene.
+    pub scene: String,
+    /// The backend.
+    pub backend: String,
+    /// The schedule.
+    pub schedule: String,
+    /// Amdahl's law.
+    pub amdahl: Option<Fit>,
+    /// The universal scalability law.
+    pub universal: Option<Fit>,
+}
+
+/// A scene, piece by piece.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Scene {
+    /// Its name.
+    pub name: String,
+    /// What it is good for.
+    pub help: String,
+    /// Each piece's rectangle x, y, width, height in samples; empty for what is no picture.
+    pub tiles: Vec<[u32; 4]>,
+    /// What each piece costs alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<Recording>,
+    /// How much longer pieces take when so many workers compute at once: the index is the number of workers less 1.
+    pub slowdown: Vec<f64>,
+    /// What other schedules and workers would do.
+    pub predictions: Vec<Forecast>,
+    /// Who did what when, in one run of each backend.
+    pub timelines: Vec<Timeline>,
+    /// Real runs beside what was predicted for them.
+    pub checks: Vec<Check>,
+}
+
+/// A schedule's predicted times over the number of workers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Forecast {
+    /// The schedule.
+    pub schedule: String,
+    /// The order of the pieces.
+    pub order: String,
+    /// By number of workers; for schedules that take one, with the best chunk.
+    pub runs: Vec<(Option<u32>, Prediction)>,
+}
+
+/// A real run beside its prediction.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Check {
+    /// The backend.
+    pub backend: String,
+    /// The schedule.
+    pub schedule: String,
+    /// The number of workers.
+    pub workers: usize,
+    /// The least of the measured times, in seconds.
+    pub measured: f64,
+    /// The predicted time, in seconds.
+    pub predicted: f64,
+}
+
+impl Check {
+    /// The prediction's relative error.
+    pub fn error(&self) -> f64 {
+        self.predicted / self.measured - 1.0
+    }
+}
+
+/// One run, claim by claim.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Timeline {
+    /// The backend.
+    pub backend: String,
+    /// The schedule.
+    pub schedule: String,
+    /// The number of workers.
+    pub workers: usize,
+    /// From the start of the run to its end, in seconds.
+    pub wall: f64,
+    /// Worker, first piece, number of pieces, begin and end in microseconds since the start of the run.
+    pub claims: Vec<(usize, usize, usize, f64, f64)>,
+}
+
+impl Entry {
+    /// A parameter's value; empty when there is none.
+    pub fn parameter(&self, name: &str) -> &str {
+        self.parameters.get(name).map_or("", String::as_str)
+    }
+
+    /// The number of workers; 0 when it is not told.
+    pub fn workers(&self) -> usize {
+        self.parameter("workers").parse().unwrap_or(0)
+    }
+
+    /// What two files call the same: the parameters, or the command when there are none.
+    pub fn key(&self) -> String {
+        if self.parameters.is_empty() {
+            return self.command.clone();
+        }
+        self.parameters.iter().map(|(name, value)| format!("{name}={value} ")).collect()
+    }
+
+    /// Computes what follows from `times`.
+    pub fn summarise(&mut self) {
+        if let Some(summary) = Summary::of(&self.times) {
+            let Summary { mean, stddev, median, min, max, mad, outliers } = summary;
+            (self.mean, self.median, self.min, self.max) = (mean, median, min, max);
+            self.stddev = (self.times.len() > 1).then_some(stddev);
+            (self.mad, self.outliers) = (mad, outliers);
+        }
+        self.exit_codes = vec![0; self.times.len()];
+    }
+}
+
+impl Results {
+    /// Reads a file of ours or of hyperfine's.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be read, [`Error::Input`] when it is neither or from a later version.
+    pub fn read(path: &Path) -> Result<Self> {
+        let failed = |source| Error::io("read", path, source);
+        let size = std::fs::metadata(path).map_err(failed)?.len();
+        if size > MAX_BYTES {
+            return Err(Error::Input(format!(
+                "`{}` is larger than {MAX_BYTES} bytes, too large for results",
+                path.display()
+            )));
+        }
+        let text = std::fs::read_to_string(path).map_err(failed)?;
+        let results: Self = serde_json::from_str(&text)
+            .map_err(|error| Error::Input(format!("`{}` holds no results of a benchmark: {error}", path.display())))?;
+        if results.fractal > VERSION {
+            return Err(Error::Input(format!(
+                "`{}` has version {} of the results; this program knows up to {VERSION}",
+                path.display(),
+                results.fractal
+            )));
+        }
+        let sound = |entry: &Entry| entry.times.iter().all(|time| time.is_finite() && *time >= 0.0);
+        if let Some(entry) = results.results.iter().find(|entry| !sound(entry)) {
+            return Err(Error::Input(format!("`{}`: the times of `{}` are no times", path.display(), entry.command)));
+        }
+        Ok(results)
+    }
+
+    /// Writes it as JSON, beside its place and then renamed, so that there is a complete file at any time.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_string(self).expect("numbers and text are always JSON");
+        write(path, &text)
+    }
+
+    /// Takes in what another file holds, for one report of several measurements. What both have is kept from this one.
+    pub fn merge(&mut self, other: Self) {
+        for entry in other.results {
+            if !self.results.iter().any(|known| known.key() == entry.key()) {
+                self.results.push(entry);
+            }
+        }
+        for fit in other.fits {
+            let same = |known: &Scaling| {
+                (&known.scene, &known.backend, &known.schedule) == (&fit.scene, &fit.backend, &fit.schedule)
+            };
+            if !self.fits.iter().any(same) {
+                self.fits.push(fit);
+            }
+        }
+        for scene in other.scenes {
+            match self.scenes.iter_mut().find(|known| known.name == scene.name) {
+                // Two recordings of one scene may differ in their pieces, so one is taken whole: that with real runs beside.
+                Some(known) if known.checks.is_empty() && !scene.checks.is_empty() => *known = scene,
+                Some(_) => {}
+                None => self.scenes.push(scene),
+            }
+        }
+        self.machine = self.machine.take().or(other.machine);
+        self.overhead = self.overhead.take().or(other.overhead);
+        for (mine, theirs) in [(&mut self.warnings, other.warnings), (&mut self.left_out, other.left_out)] {
+            mine.extend(theirs);
+            let mut seen = std::collections::HashSet::new();
+            mine.retain(|line| seen.insert(line.clone()));
+        }
+        self.settings.extend(other.settings);
+        self.usage = self.usage.and(other.usage);
+        self.fractal = VERSION;
+    }
+
+    /// A row for each entry: its parameters, statistics, and all its times at the end.
+    pub fn csv(&self) -> String {
+        let names: std::collections::BTreeSet<_> =
+            self.results.iter().flat_map(|entry| entry.parameters.keys()).collect();
+        let mut text = "command".to_owned();
+        names.iter().for_each(|name| _ = write!(text, ",parameter_{name}"));
+        text += ",runs,mean,stddev,median,min,max,mad,outliers,user,system,speedup,efficiency,karp_flatt,imbalance,idle,\
+                 overhead_per_piece,times\n";
+        for entry in &self.results {
+            text += &quoted(&entry.command);
+            names.iter().for_each(|name| _ = write!(text, ",{}", quoted(entry.parameter(name))));
+            let Entry { mean, median, min, max, mad, user, system, .. } = entry;
+            let known = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+            let fields = [
+                entry.times.len().to_string(),
+                mean.to_string(),
+                known(entry.stddev),
+                median.to_string(),
+                min.to_string(),
+                max.to_string(),
+                mad.to_string(),
+                entry.outliers.to_string(),
+                user.to_string(),
+                system.to_string(),
+                known(entry.speedup),
+                known(entry.efficiency),
+                known(entry.karp_flatt),
+                known(entry.imbalance),
+                known(entry.idle),
+                known(entry.overhead_per_piece),
+                entry.times.iter().map(f64::to_string).collect::<Vec<_>>().join(" "),
+            ];
+            _ = writeln!(text, ",{}", fields.join(","));
+        }
+        text
+    }
+
+    /// The entry with these parameters.
+    pub fn find(&self, scene: &str, backend: &str, schedule: &str, workers: usize) -> Option<&Entry> {
+        self.results.iter().find(|entry| {
+            entry.workers() == workers
+                && [("scene", scene), ("backend", backend), ("schedule", schedule)]
+                    .iter()
+                    .all(|(name, value)| entry.parameter(name) == *value)
+        })
+    }
+}
+
+/// Writes a text to a file that appears when it is complete.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(path: &Path, text: &str) -> Result<()> {
+    let mut output = Output::create(path)?;
+    output.write_all(text.as_bytes()).map_err(|source| Error::io("write", path, source))?;
+    output.finish()
+}
+
+/// A field of a CSV file (RFC 4180).
+fn quoted(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+}

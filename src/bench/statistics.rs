@@ -1,0 +1,270 @@
+//! Statistics of measured times, and which differences between two samples are real.
+//!
+//! Times of runs are not normally distributed: something else on the machine makes a run longer, nothing makes it shorter. So the
+//! minimum and the median are told with the median absolute deviation, intervals come from the bootstrap, and samples are compared by
+//! ranks. All of it is deterministic: the bootstrap draws from a generator with a fixed seed.
+
+use serde::{Deserialize, Serialize};
+
+/// How far a value's modified z-score may be from 0 before it is an outlier (Iglewicz and Hoaglin 1993).
+const OUTLIER: f64 = 3.5;
+
+/// The median absolute deviation of a normal distribution, in standard deviations.
+const NORMAL_DEVIATION: f64 = 0.674_489_750_196_081_7;
+
+/// What a sample is like.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The arithmetic mean.
+    pub mean: f64,
+    /// The standard deviation of the population that the sample is from; 0 for a single value.
+    pub stddev: f64,
+    /// The median.
+    pub median: f64,
+    /// The least value.
+    pub min: f64,
+    /// The largest value.
+    pub max: f64,
+    /// The median absolute deviation from the median, as it is and not scaled to a standard deviation.
+    pub mad: f64,
+    /// How many values are further from the median than 3.5 deviations of a normal distribution with this `mad`.
+    pub outliers: usize,
+}
+
+impl Summary {
+    /// Of at least one value; `None` for none, or when a value is no number.
+    pub fn of(values: &[f64]) -> Option<Self> {
+        let sorted = sorted(values)?;
+        // The mean of the differences from the median loses nothing when the values are large and alike.
+        let median = quantile_of_sorted(&sorted, 0.5);
+        let n = sorted.len() as f64;
+        let mean = median + sorted.iter().map(|value| value - median).sum::<f64>() / n;
+        let (squares, rest) = sorted.iter().fold((0.0, 0.0), |(squares, rest), value| {
+            let off = value - mean;
+            (squares + off * off, rest + off)
+        });
+        let variance = if sorted.len() > 1 { (squares - rest * rest / n) / (n - 1.0) } else { 0.0 };
+        let mad = mad(&sorted, median);
+        let outliers =
+            sorted.iter().filter(|&&value| NORMAL_DEVIATION * (value - median).abs() > OUTLIER * mad).count();
+        Some(Self {
+            mean,
+            stddev: variance.max(0.0).sqrt(),
+            median,
+            min: sorted[0],
+            max: sorted[sorted.len() - 1],
+            mad,
+            outliers: if mad > 0.0 { outliers } else { 0 },
+        })
+    }
+}
+
+/// In increasing order; `None` when there are none, or one is no number.
+fn sorted(values: &[f64]) -> Option<Vec<f64>> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    (!sorted.is_empty() && sorted.iter().all(|value| value.is_finite())).then_some(sorted)
+}
+
+fn mad(sorted: &[f64], median: f64) -> f64 {
+    let mut off: Vec<f64> = sorted.iter().map(|value| (value - median).abs()).collect();
+    off.sort_by(f64::total_cmp);
+    quantile_of_sorted(&off, 0.5)
+}
+
+/// The median; NaN of nothing.
+pub fn median(values: &[f64]) -> f64 {
+    quantile(values, 0.5)
+}
+
+/// The value below which a part `p` from 0 to 1 of the sample lies, between the two nearest values by their distance (type 7 of Hyndman
+/// and Fan, which is R's and NumPy's default); NaN of nothing.
+pub fn quantile(values: &[f64], p: f64) -> f64 {
+    sorted(values).map_or(f64::NAN, |sorted| quantile_of_sorted(&sorted, p))
+}
+
+fn quantile_of_sorted(sorted: &[f64], p: f64) -> f64 {
+    let place = p.clamp(0.0, 1.0) * (sorted.len() - 1) as f64;
+    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+    below + (above - below) * place.fract()
+}
+
+/// A range that holds the true value with a stated probability.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The lower end.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+}
+
+impl Interval {
+    /// Whether `value` is in it.
+    pub fn contains(&self, value: f64) -> bool {
+        self.low <= value && value <= self.high
+    }
+
+    /// The middle `level` (0.95, say) of `values`; `None` when there are none. What is no number is left out.
+    pub fn of(values: &[f64], level: f64) -> Option<Self> {
+        let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+        let sorted = sorted(&finite)?;
+        let tail = (1.0 - level) / 2.0;
+        Some(Self { low: quantile_of_sorted(&sorted, tail), high: quantile_of_sorted(&sorted, 1.0 - tail) })
+    }
+}
+
+/// A generator of random numbers (SplitMix64) that gives the same ones each time.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// The generator with this seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// 64 random bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ bits >> 31
+    }
+
+    /// A number below `end`, which is at least 1.
+    pub fn below(&mut self, end: usize) -> usize {
+        ((u128::from(self.bits()) * end as u128) >> 64) as usize
+    }
+
+    /// Puts `items` into a random order (Fisher and Yates).
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last + 1));
+        }
+    }
+
+    /// As many values of `sample` as it has, drawn with putting back.
+    pub fn resample(&mut self, sample: &[f64]) -> Vec<f64> {
+        sample.iter().map(|_| sample[self.below(sample.len())]).collect()
+    }
+}
+
+/// How often the bootstrap draws.
+pub const DRAWS: usize = 1000;
+
+/// The interval of `statistic` over samples that are drawn again from `samples`, each within itself (percentile bootstrap); `None` when a
+/// sample is empty.
+pub fn bootstrap(
+    samples: &[&[f64]],
+    level: f64,
+    seed: u64,
+    statistic: impl Fn(&[Vec<f64>]) -> f64,
+) -> Option<Interval> {
+    if samples.iter().any(|sample| sample.is_empty()) {
+        return None;
+    }
+    let mut random = Random::new(seed);
+    let drawn: Vec<f64> = (0..DRAWS)
+        .map(|_| {
+            let again: Vec<Vec<f64>> = samples.iter().map(|sample| random.resample(sample)).collect();
+            statistic(&again)
+        })
+        .collect();
+    Interval::of(&drawn, level)
+}
+
+/// What the test of Mann, Whitney and Wilcoxon says of two samples.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MannWhitney {
+    /// In how many pairs the first sample's value is the larger; equal ones count half.
+    pub u: f64,
+    /// How likely samples from one and the same distribution would differ at least as much, in either direction.
+    pub p: f64,
+}
+
+/// Without equal values, up to this many pairs are counted exactly; beyond, the normal approximation is as good.
+const EXACT_PAIRS: usize = 900;
+
+/// Compares two samples by their ranks. `None` when one is empty or holds what is no number.
+pub fn mann_whitney(first: &[f64], second: &[f64]) -> Option<MannWhitney> {
+    let (m, n) = (first.len(), second.len());
+    sorted(first).and(sorted(second))?;
+    let mut all: Vec<(f64, bool)> = first.iter().map(|&value| (value, true)).collect();
+    all.extend(second.iter().map(|&value| (value, false)));
+    all.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut ranks, mut ties) = (0.0, 0.0);
+    for group in all.chunk_by(|a, b| a.0 == b.0) {
+        let before = (group.as_ptr() as usize - all.as_ptr() as usize) / size_of::<(f64, bool)>();
+        let size = group.len() as f64;
+        let rank = before as f64 + (size + 1.0) / 2.0;
+        ranks += rank * group.iter().filter(|(_, own)| *own).count() as f64;
+        ties += size * size * size - size;
+    }
+    let (mf, nf) = (m as f64, n as f64);
+    let u = ranks - mf * (mf + 1.0) / 2.0;
+    let p = if ties == 0.0 && m * n <= EXACT_PAIRS {
+        exact_p(u.min(mf * nf - u) as usize, m, n)
+    } else {
+        let total = mf + nf;
+        let variance = mf * nf / 12.0 * (total + 1.0 - ties / (total * (total - 1.0)));
+        if variance > 0.0 {
+            2.0 * upper_tail(((u - mf * nf / 2.0).abs() - 0.5).max(0.0) / variance.sqrt())
+        } else {
+            1.0
+        }
+    };
+    Some(MannWhitney { u, p: p.min(1.0) })
+}
+
+/// Twice the probability that the smaller U is at most `u`: the number of arrangements with each U is a Gaussian binomial coefficient,
+/// built up factor by factor.
+fn exact_p(u: usize, m: usize, n: usize) -> f64 {
+    let pairs = m * n;
+    let mut counts = vec![0.0; pairs + 1];
+    counts[0] = 1.0;
+    for i in 1..=m {
+        for at in (n + i..=pairs).rev() {
+            counts[at] -= counts[at - n - i];
+        }
+        for at in i..=pairs {
+            counts[at] += counts[at - i];
+        }
+    }
+    let total: f64 = counts.iter().sum();
+    2.0 * counts[..=u].iter().sum::<f64>() / total
+}
+
+/// How likely a standard normal value is above `z` ≥ 0, to 1e-14: a series near 0, a continued fraction beyond.
+fn upper_tail(z: f64) -> f64 {
+    let density = (-z * z / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    if z < 3.0 {
+        let (mut term, mut sum, mut k) = (z, z, 1.0);
+        while term > 1e-18 * sum {
+            k += 2.0;
+            term *= z * z / k;
+            sum += term;
+        }
+        0.5 - density * sum
+    } else {
+        let fraction = (1..200).rev().fold(z, |below, k| z + f64::from(k) / below);
+        density / fraction
+    }
+}
+
+/// Which of several hypotheses with these probabilities can be rejected when of all rejections at most the part `level` may be wrong
+/// (Benjamini and Hochberg 1995). When none is true, the chance of any rejection is at most `level` too.
+pub fn discoveries(probabilities: &[f64], level: f64) -> Vec<bool> {
+    let mut order: Vec<usize> = (0..probabilities.len()).collect();
+    order.sort_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]));
+    let allowed = |rank: usize| (rank + 1) as f64 * level / order.len() as f64;
+    let last = (0..order.len()).rev().find(|&rank| probabilities[order[rank]] <= allowed(rank));
+    let mut found = vec![false; probabilities.len()];
+    for &index in last.map_or(&[][..], |last| &order[..=last]) {
+        found[index] = true;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests;

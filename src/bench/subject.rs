@@ -1,0 +1,178 @@
+//! What the cores are measured with: scenes that are hard in different ways, and a synthetic one that is hard on schedules.
+
+use super::work::Spin;
+use crate::error::Result;
+use crate::parallel::Work;
+use crate::render::{Options, Render};
+use crate::scene::Scene;
+use crate::tile::{ORDERS, Tile};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// A scene as it is listed.
+#[derive(Clone, Copy)]
+pub struct Standard {
+    /// Its name.
+    pub name: &'static str,
+    /// What is hard about it, in a line.
+    pub help: &'static str,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    /// A scene without its size.
+    Scene(&'static str),
+    /// Pieces of some rounds, of which the last part of all has so many times as many.
+    Spin { rounds: u64, part: usize, factor: u64 },
+}
+
+/// All that there are.
+pub const STANDARDS: &[Standard] = &[
+    Standard {
+        name: "whole",
+        help: "the whole Mandelbrot set: a dear middle, cheap edges",
+        kind: Kind::Scene("[view]\nre = \"-0.5\"\nwidth = \"3.0\"\n[iteration]\nmax = 2000"),
+    },
+    Standard {
+        name: "valley",
+        help: "deep in the valley of the seahorses: dear and even",
+        kind: Kind::Scene(
+            "[view]\nre = \"-0.743643887037151\"\nim = \"0.131825904205330\"\nwidth = \"5.1e-5\"\n[iteration]\nmax = 5000",
+        ),
+    },
+    Standard {
+        name: "exterior",
+        help: "a view in which every sample escapes soon: small pieces",
+        kind: Kind::Scene(
+            "[view]\nre = \"-0.77568377\"\nim = \"0.13646737\"\nwidth = \"3e-4\"\n[iteration]\nmax = 2000",
+        ),
+    },
+    Standard {
+        name: "deep",
+        help: "a view of 1e-25, beyond 64-bit numbers: a serial part before the pieces",
+        kind: Kind::Scene(
+            "[view]\nre = \"-0.743643887037158704752191506114774\"\nim = \"0.131825904205311970493132056385139\"\n\
+             width = \"1e-25\"\n[iteration]\nmax = 20000",
+        ),
+    },
+    Standard {
+        name: "dear-last",
+        help: "no picture: the last hundredth of the pieces costs half of all",
+        kind: Kind::Spin { rounds: 20_000, part: 100, factor: 100 },
+    },
+];
+
+/// The standard scene called `name`.
+pub fn standard(name: &str) -> Option<&'static Standard> {
+    STANDARDS.iter().find(|standard| standard.name == name)
+}
+
+impl Standard {
+    /// The scene, of the usual size; `None` for what is no picture.
+    pub fn scene(&self) -> Option<Result<Scene>> {
+        match self.kind {
+            Kind::Scene(text) => Some(Scene::from_toml(text)),
+            Kind::Spin { .. } => None,
+        }
+    }
+}
+
+/// What is measured: work, and how its pieces lie.
+#[derive(Clone)]
+pub struct Subject {
+    /// Its name.
+    pub name: String,
+    /// What it is, in a line.
+    pub help: String,
+    /// All of it.
+    pub work: Arc<dyn Work>,
+    /// A small part, so that workers are awake and code and memory warm.
+    pub small: Arc<dyn Work>,
+    /// The tiles, in the order of their numbers; none for what is no picture.
+    pub tiles: Vec<Tile>,
+}
+
+impl Subject {
+    /// A standard scene in so many pixels.
+    ///
+    /// # Errors
+    /// What [`Subject::of_scene`] says.
+    pub fn standard(standard: &Standard, size: (u32, u32), tile: u32) -> Result<Self> {
+        match standard.kind {
+            Kind::Scene(text) => {
+                let mut scene = Scene::from_toml(text)?;
+                scene.image.size = size;
+                Self::of_scene(standard.name, standard.help, &scene, tile)
+            }
+            Kind::Spin { rounds, part, factor } => {
+                // As many pieces as a picture would have of this size.
+                let pieces = (size.0.div_ceil(tile.max(1)) as usize * size.1.div_ceil(tile.max(1)) as usize).max(part);
+                let work = Spin { pieces, rounds, dear_from: pieces - pieces / part, factor };
+                Ok(Self {
+                    name: standard.name.to_owned(),
+                    help: standard.help.to_owned(),
+                    work: Arc::new(work),
+                    small: Arc::new(Spin::even(16, rounds)),
+                    tiles: Vec::new(),
+                })
+            }
+        }
+    }
+
+    /// Any scene.
+    ///
+    /// # Errors
+    /// When it cannot be rendered.
+    pub fn of_scene(name: &str, help: &str, scene: &Scene, tile: u32) -> Result<Self> {
+        let options = Options { tile, ..Options::default() };
+        let render = Render::with(scene, options)?;
+        let mut small = scene.clone();
+        small.image.size = (scene.image.size.0.min(64), scene.image.size.1.min(64));
+        let small = Render::with(&small, Options { tile: 8, ..options })?;
+        let tiling = render.tiling();
+        Ok(Self {
+            name: name.to_owned(),
+            help: help.to_owned(),
+            work: render.work(),
+            small: small.work(),
+            tiles: (0..tiling.len()).map(|index| tiling.tile(index)).collect(),
+        })
+    }
+
+    /// For each order of tiles its name, and the number here of each of its tiles. What is no picture has its own order only.
+    pub fn orders(&self) -> Vec<(String, Vec<usize>)> {
+        let own = || (0..self.work.len()).collect::<Vec<_>>();
+        let (Some(width), Some(height)) = (
+            self.tiles.iter().map(|tile| tile.x + tile.width).max(),
+            self.tiles.iter().map(|tile| tile.y + tile.height).max(),
+        ) else {
+            return vec![("given".into(), own())];
+        };
+        let edge = self.tiles.iter().map(|tile| tile.width.max(tile.height)).max().unwrap_or(1);
+        let numbers: HashMap<(u32, u32), usize> =
+            self.tiles.iter().enumerate().map(|(number, tile)| ((tile.x, tile.y), number)).collect();
+        let order = |&(order, name, _): &(_, &'static str, _)| {
+            let tiling = crate::tile::Tiling::new(width, height, edge, order).ok()?;
+            let places = (0..tiling.len()).map(|index| tiling.tile(index));
+            Some((
+                name.to_owned(),
+                places.map(|tile| numbers.get(&(tile.x, tile.y)).copied()).collect::<Option<Vec<_>>>()?,
+            ))
+        };
+        ORDERS.iter().filter_map(order).collect()
+    }
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subject").field("name", &self.name).field("pieces", &self.work.len()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Standard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Standard").field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,164 @@
+//! `bench simulate`: what other schedules and more workers would do with a scene.
+
+use super::super::args::SceneArgs;
+use super::super::bar::Display;
+use super::super::plan;
+use super::super::print;
+use super::super::signals::Signals;
+use super::args::BenchSimulateArgs;
+use super::progress::Bar;
+use super::report::keep;
+use super::text::{percent, table, time};
+use fractal::backend;
+use fractal::bench::clock::{Clock, System};
+use fractal::bench::forecast;
+use fractal::bench::load::Counters;
+use fractal::bench::machine::Machine;
+use fractal::bench::results::{self, Results, Scene, VERSION};
+use fractal::bench::subject::{Subject, standard};
+use fractal::parallel::worker_count;
+use fractal::render::DEFAULT_TILE;
+use fractal::{Error, Result};
+use std::fmt::Write as _;
+
+/// `fractal bench simulate`.
+pub(super) fn run(args: &BenchSimulateArgs) -> Result<()> {
+    let tile = args.tile.unwrap_or(DEFAULT_TILE);
+    let subject = match standard(&args.source).filter(|_| !std::path::Path::new(&args.source).exists()) {
+        Some(standard) if args.scene.assignments().next().is_none() => Subject::standard(standard, (1920, 1080), tile)?,
+        Some(standard) => {
+            let mut scene = standard.scene().ok_or_else(|| {
+                Error::Usage(format!("`{}` is no picture, whose scene could be changed", standard.name))
+            })??;
+            args.scene.assignments().try_for_each(|assignment| scene.set(&assignment))?;
+            Subject::of_scene(standard.name, standard.help, &scene, tile)?
+        }
+        None => of_scene(&args.source, &args.scene, tile)?,
+    };
+    let signals = Signals::receive()?;
+    let bar = Bar::new(Display::new(args.progress.as_deref(), false));
+    let processors = worker_count(args.workers)?;
+    bar.step(0, 3, None, "costs of the pieces, and predictions");
+    let clock = System;
+    let (counters, began, processor) = (Counters::read(), clock.now(), clock.processor());
+    let mut scene = forecast::scene(&System, &subject, processors, &signals.stop)?;
+    let entries = backend::BACKENDS.iter().collect::<Vec<_>>();
+    if args.runs > 0 {
+        bar.step(1, 3, None, "real runs beside");
+        let how = (&entries[..], processors, args.runs as usize);
+        scene.checks = forecast::check(&System, &subject, &scene, how, &signals.stop)?;
+    }
+    bar.step(2, 3, None, "timelines");
+    scene.timelines = forecast::timelines(&subject, &entries, processors, &signals.stop)?;
+    drop(bar);
+    let usage = counters.until(&Counters::read(), clock.now() - began, clock.processor() - processor);
+    let mut text = report(&scene, args);
+    let warnings = usage.warnings();
+    warnings.iter().for_each(|line| _ = writeln!(text, "Warning: {line}"));
+    let machine = Some(Machine::here());
+    let results = Results { fractal: VERSION, machine, usage, warnings, scenes: vec![scene], ..Results::default() };
+    keep(&args.output, &results, || csv(&results.scenes[0]))?;
+    print(text)
+}
+
+/// Any scene, by its file or name.
+fn of_scene(source: &str, replaced: &SceneArgs, tile: u32) -> Result<Subject> {
+    let scene = plan::scene(source, replaced)?;
+    Subject::of_scene(&plan::name(source, &scene), scene.title(), &scene, tile)
+}
+
+fn report(scene: &Scene, args: &BenchSimulateArgs) -> String {
+    let mut text = String::new();
+    let Some(recording) = &scene.recording else { return text };
+    let serial = recording.serial();
+    let longest = recording.costs.iter().copied().fold(0.0, f64::max);
+    let overheads = recording.overheads;
+    _ = writeln!(
+        text,
+        "{}: {}\n{} pieces, {} with one worker; the longest takes {}. A claim costs {}, the shared counter {}, a run {}.",
+        scene.name,
+        scene.help,
+        recording.costs.len(),
+        time(serial),
+        time(longest),
+        time(overheads.claim),
+        time(overheads.shared),
+        time(overheads.start + overheads.end)
+    );
+    if let Some((workers, slowdown)) = scene.slowdown.iter().enumerate().next_back() {
+        _ = writeln!(text, "With {} workers at once every piece takes {slowdown:.3} times as long.", workers + 1);
+    }
+    let shown = |workers: usize| workers.is_power_of_two() || workers <= scene.slowdown.len();
+    let counts: Vec<usize> = scene
+        .predictions
+        .first()
+        .map_or(Vec::new(), |forecast| forecast.runs.iter().map(|(_, run)| run.workers).collect());
+    let counts: Vec<usize> = counts.into_iter().filter(|&workers| shown(workers)).collect();
+    let mut headings = vec!["schedule".to_owned(), "order".to_owned()];
+    headings.extend(counts.iter().map(usize::to_string));
+    let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
+    let mut rows = vec![vec!["no schedule can be faster".to_owned(), String::new()]];
+    if let Some(forecast) = scene.predictions.first() {
+        let bounds = forecast.runs.iter().filter(|(_, run)| counts.contains(&run.workers));
+        rows[0].extend(bounds.map(|(_, run)| format!("{:.1}", serial / run.bound)));
+    }
+    for forecast in
+        scene.predictions.iter().filter(|forecast| args.orders || forecast.order == scene.predictions[0].order)
+    {
+        let mut row = vec![forecast.schedule.clone(), forecast.order.clone()];
+        row.extend(forecast.runs.iter().filter(|(_, run)| counts.contains(&run.workers)).map(|(chunk, run)| {
+            let chunk = chunk.map_or(String::new(), |chunk| format!(" ,{chunk}"));
+            format!("{:.1}{chunk}", serial / run.makespan)
+        }));
+        rows.push(row);
+    }
+    _ = writeln!(
+        text,
+        "\nSpeed-up by number of workers; after the comma the best chunk\n{}",
+        table(&headings, 2, &rows)
+    );
+    if !scene.checks.is_empty() {
+        let row = |check: &results::Check| {
+            vec![
+                check.backend.clone(),
+                check.schedule.clone(),
+                check.workers.to_string(),
+                time(check.measured),
+                time(check.predicted),
+                format!("{:+.1} %", 100.0 * check.error()),
+            ]
+        };
+        let rows: Vec<_> = scene.checks.iter().map(row).collect();
+        let largest = scene.checks.iter().map(|check| check.error().abs()).fold(0.0, f64::max);
+        let headings = ["backend", "schedule", "workers", "measured", "predicted", "error"];
+        _ = writeln!(text, "Real runs, the least of {}\n{}", args.runs, table(&headings, 2, &rows));
+        _ = writeln!(text, "The largest error is {}.", percent(largest));
+    }
+    text
+}
+
+/// A row for each prediction.
+fn csv(scene: &Scene) -> String {
+    let mut text = "scene,schedule,order,workers,chunk,seconds,speedup,bound,efficiency,imbalance,claims\n".to_owned();
+    let serial = scene.recording.as_ref().map_or(f64::NAN, |recording| recording.serial());
+    for forecast in &scene.predictions {
+        for (chunk, run) in &forecast.runs {
+            let chunk = chunk.map_or(String::new(), |chunk| chunk.to_string());
+            _ = writeln!(
+                text,
+                "{},\"{}\",{},{},{chunk},{},{},{},{},{},{}",
+                scene.name,
+                forecast.schedule,
+                forecast.order,
+                run.workers,
+                run.makespan,
+                serial / run.makespan,
+                run.bound,
+                run.efficiency,
+                run.imbalance,
+                run.claims
+            );
+        }
+    }
+    text
+}

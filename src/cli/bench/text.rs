@@ -1,0 +1,82 @@
+//! Results as text for a terminal: tables, and bars of Unicode blocks.
+
+/// A duration with three digits and its unit: `1.23 ms`.
+pub(super) fn time(seconds: f64) -> String {
+    let units = [("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9)];
+    let (unit, scale) = units.into_iter().find(|(_, scale)| seconds.abs() >= 0.9995 * scale).unwrap_or(units[3]);
+    let value = seconds / scale;
+    let digits = if value.abs() >= 99.95 {
+        0
+    } else if value.abs() >= 9.995 {
+        1
+    } else {
+        2
+    };
+    format!("{value:.digits$} {unit}")
+}
+
+/// A part of 1 as percent.
+pub(super) fn percent(part: f64) -> String {
+    format!("{:.1} %", 100.0 * part)
+}
+
+/// A bar of `width` cells, filled by `part` of it to an eighth of a cell.
+pub(super) fn bar(part: f64, width: usize) -> String {
+    const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+    let eighths = (part.clamp(0.0, 1.0) * 8.0 * width as f64).round() as usize;
+    let mut bar = "█".repeat(eighths / 8);
+    if !eighths.is_multiple_of(8) {
+        bar.push(EIGHTHS[eighths % 8]);
+    }
+    let cells = bar.chars().count();
+    bar + &" ".repeat(width - cells)
+}
+
+/// Rows of cells under headings; numbers stand to the right, the columns named in `left` to the left.
+pub(super) fn table(headings: &[&str], left: usize, rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain([headings[column].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..headings.len()).map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let mut line = String::from(" ");
+        for (column, cell) in cells.take(widths.len()).enumerate() {
+            let space = " ".repeat(widths[column] - cell.chars().count());
+            let (before, after) = if column < left { ("", space.as_str()) } else { (space.as_str(), "") };
+            line += &format!(" {before}{cell}{after} ");
+        }
+        line.trim_end().to_owned() + "\n"
+    };
+    let mut text = line(&mut headings.iter().copied());
+    for row in rows {
+        text += &line(&mut row.iter().map(String::as_str));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_three_digits() {
+        let texts = [0.0, 1.234e-9, 56.78e-9, 0.999_9e-6, 1.5e-3, 0.1234, 12.34, 1234.0].map(time);
+        assert_eq!(texts, ["0.00 ns", "1.23 ns", "56.8 ns", "1.00 µs", "1.50 ms", "123 ms", "12.3 s", "1234 s"]);
+    }
+
+    #[test]
+    fn bars_are_filled_by_eighths() {
+        assert_eq!(bar(0.5, 4), "██  ");
+        assert_eq!(bar(1.0, 3), "███");
+        assert_eq!(bar(2.0, 3), "███");
+        assert_eq!(bar(0.3125, 2), "▋ ");
+        assert_eq!(bar(f64::NAN, 2), "  ");
+    }
+
+    #[test]
+    fn tables_are_aligned() {
+        let rows = [vec!["a".to_owned(), "1".to_owned()], vec!["bcd".to_owned(), "23".to_owned()]];
+        assert_eq!(table(&["x", "value"], 1, &rows), "  x    value\n  a        1\n  bcd     23\n");
+    }
+}

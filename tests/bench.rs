@@ -1,0 +1,261 @@
+//! `fractal bench` as it is used: what it writes, going on after an interrupt, and what it says of a busy machine.
+
+mod support;
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use support::Scratch;
+
+/// Runs the program; it must succeed.
+fn bench(scratch: &Scratch, arguments: &[&str]) -> Output {
+    let output = scratch.program(["bench"].iter().chain(arguments)).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+fn json(path: impl AsRef<Path>) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+const SMALL: [&str; 8] = ["--size", "96x64", "--tile", "16", "--workers", "1,2", "--scene", "whole"];
+
+#[test]
+fn the_cores_are_measured_and_all_is_kept() {
+    let scratch = Scratch::new("bench-cores");
+    let more = ["--scene", "dear-last", "--runs", "3", "--per-core", "--json", "a.json", "--csv", "a.csv"];
+    let output = bench(&scratch, &[&SMALL[..], &more].concat());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("whole: the whole Mandelbrot set") && text.contains("dear-last: no picture"), "{text}");
+    assert!(text.contains("speed-up") && text.contains('█') && text.contains("3 rounds"), "{text}");
+
+    let results = json(scratch.join("a.json"));
+    let entries = results["results"].as_array().unwrap();
+    let backends = json_lines_of_backends(&scratch);
+    for name in backends {
+        let workers: Vec<_> = entries
+            .iter()
+            .filter(|entry| entry["parameters"]["backend"] == *name && entry["parameters"]["scene"] == "whole")
+            .filter(|entry| entry["parameters"]["core"].is_null())
+            .map(|entry| entry["parameters"]["workers"].as_str().unwrap())
+            .collect();
+        assert!(workers == ["1", "2"] || workers == ["1"], "{name}: {workers:?}");
+    }
+    assert!(entries.iter().any(|entry| !entry["parameters"]["core"].is_null()), "each processor alone");
+    for entry in entries {
+        // What hyperfine's scripts read.
+        let times: Vec<f64> = entry["times"].as_array().unwrap().iter().map(|time| time.as_f64().unwrap()).collect();
+        assert_eq!(times.len(), 3);
+        assert!(entry["command"].as_str().unwrap().contains("workers"));
+        for key in ["mean", "stddev", "median", "user", "system", "min", "max"] {
+            assert!(entry[key].is_f64(), "{key}: {entry}");
+        }
+        assert_eq!(entry["exit_codes"], serde_json::json!([0, 0, 0]));
+        let least = times.iter().copied().fold(f64::INFINITY, f64::min);
+        assert_eq!(entry["min"].as_f64(), Some(least));
+        assert!(entry["warmup"].as_array().unwrap().len() == 1 && entry["speedup"].as_f64().unwrap() > 0.0);
+    }
+    let machine = &results["machine"];
+    assert!(machine["host"].is_string() && !machine["isa"].as_str().unwrap().is_empty(), "{machine}");
+    let csv = std::fs::read_to_string(scratch.join("a.csv")).unwrap();
+    assert_eq!(csv.lines().count(), entries.len() + 1);
+    assert!(csv.starts_with("command,parameter_backend,parameter_core,parameter_scene,"), "{csv}");
+}
+
+/// The names of the backends that run here.
+fn json_lines_of_backends(scratch: &Scratch) -> Vec<String> {
+    let output = scratch.program(["backends", "--json"]).output().unwrap();
+    let list: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let available = list.as_array().unwrap().iter().filter(|backend| backend["available"] == true);
+    available.map(|backend| backend["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn an_interrupted_measurement_goes_on() {
+    let scratch = Scratch::new("bench-resume");
+    let arguments = |runs: &'static str| {
+        [&SMALL[..], &["--backend", "serial", "--backend", "threads", "--runs", runs, "--json", "a.json"]].concat()
+    };
+    let times = || -> Vec<Value> {
+        let results = json(scratch.join("a.json"));
+        results["results"].as_array().unwrap().iter().map(|entry| entry["times"].clone()).collect()
+    };
+    let count = || times().iter().map(|times| times.as_array().unwrap().len()).sum::<usize>();
+    // More rounds than anybody waits for.
+    let mut child =
+        scratch.program([&["bench"], &arguments("100000")[..]].concat()).stderr(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    while !scratch.join("a.json").exists() || count() < 4 {
+        assert!(
+            began.elapsed() < Duration::from_secs(120) && child.try_wait().unwrap().is_none(),
+            "nothing is written"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(signal.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("`a.json`; the same command with --resume goes on"), "{told}");
+
+    let before = times();
+    let rounds = before.iter().map(|times| times.as_array().unwrap().len()).max().unwrap() + 2;
+    let rounds: &'static str = Box::leak(rounds.to_string().into_boxed_str());
+    bench(&scratch, &[&arguments(rounds)[..], &["--resume"]].concat());
+    for (before, after) in before.iter().zip(times()) {
+        let (before, after) = (before.as_array().unwrap(), after.as_array().unwrap());
+        assert_eq!(after.len().to_string(), rounds);
+        assert_eq!(after[..before.len()], before[..], "no time is lost");
+    }
+
+    // Another measurement is not mixed in.
+    let mut other = arguments("3");
+    other[1] = "48x32";
+    let output = scratch.program([&["bench"], &other[..], &["--resume"]].concat()).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("cannot be gone on with") && told.lines().count() == 1, "{told}");
+}
+
+#[test]
+fn a_busy_machine_is_told_of() {
+    let scratch = Scratch::new("bench-busy");
+    let mut others: Vec<_> =
+        (0..2).map(|_| Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap()).collect();
+    let arguments = [&SMALL[..], &["--backend", "serial", "--seconds", "2", "--json", "a.json"]].concat();
+    let output = scratch.program([&["bench"], &arguments[..]].concat()).output().unwrap();
+    for other in &mut others {
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("Warning: The machine was busy: other programs used"), "{text}");
+    let results = json(scratch.join("a.json"));
+    assert!(results["usage"]["others"].as_f64().unwrap() > 0.1, "{}", results["usage"]);
+    assert!(results["warnings"][0].as_str().unwrap().starts_with("The machine was busy"));
+}
+
+#[test]
+fn what_cannot_be_measured_is_a_sentence() {
+    let scratch = Scratch::new("bench-wrong");
+    std::fs::write(scratch.join("bad.json"), "{\"results\": 3}").unwrap();
+    for (arguments, code, says) in [
+        (&["--scene", "nowhere"][..], 2, "nowhere"),
+        (&["--backend", "thread"], 2, "threads"),
+        (&["--schedule", "fast"], 2, "schedule `fast` is unknown"),
+        (&["--backend", "serial", "--schedule", "guided"], 2, "honours none of the schedules"),
+        (&["--workers", "0"], 2, "from 1 to"),
+        (&["--size", "0x5", "--runs", "1"], 2, "size"),
+        (&["--json", "bad.json", "--resume"], 1, "holds no results of a benchmark"),
+        (&["--resume"], 2, "--json"),
+    ] {
+        let output = scratch.program(["bench"].iter().chain(arguments)).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
+        assert!(told.contains(says) && told.lines().count() == 1, "{arguments:?}: {told}");
+    }
+}
+
+/// A file in hyperfine's shape, without any key of ours.
+fn hyperfine(path: impl AsRef<Path>, times: &[f64]) {
+    let results = serde_json::json!({"results": [{
+        "command": "sleep 1", "mean": 1.0, "stddev": null, "median": 1.0, "user": 0.0, "system": 0.0, "min": 1.0, "max": 1.0,
+        "times": times, "exit_codes": [0],
+    }]});
+    std::fs::write(path, results.to_string()).unwrap();
+}
+
+#[test]
+fn comparing_says_what_has_become_slower() {
+    let scratch = Scratch::new("bench-compare");
+    let times: Vec<f64> = (0..20).map(|run| 1.0 + f64::from(run * 7 % 20) * 0.002).collect();
+    let slower: Vec<f64> = times.iter().map(|time| time * 1.05).collect();
+    hyperfine(scratch.join("a.json"), &times);
+    hyperfine(scratch.join("b.json"), &slower);
+    let compare = |arguments: &[&str]| scratch.program(["bench", "compare"].iter().chain(arguments)).output().unwrap();
+    let same = compare(&["a.json", "a.json"]);
+    assert_eq!(same.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&same.stdout).contains("0 slower, 0 faster, 1 the same"));
+    let output = compare(&["a.json", "b.json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("SLOWER") && text.contains("+5.0 %"), "{text}");
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "fractal: 1 of 1 have become slower\n");
+    let faster = compare(&["b.json", "a.json", "--json"]);
+    assert_eq!(faster.status.code(), Some(0));
+    let comparison: Value = serde_json::from_slice(&faster.stdout).unwrap();
+    assert_eq!(comparison["differences"][0]["verdict"], "faster");
+    assert_eq!(compare(&["a.json", "b.json", "--threshold", "10"]).status.code(), Some(0));
+    assert_eq!(compare(&["a.json", "nowhere.json"]).status.code(), Some(1));
+    assert_eq!(compare(&["a.json", "b.json", "--level", "101"]).status.code(), Some(2));
+}
+
+#[test]
+fn overheads_and_the_shortest_pieces_are_measured() {
+    let scratch = Scratch::new("bench-overhead");
+    let arguments =
+        ["overhead", "--quick", "--runs", "1", "--workers", "2", "--backend", "serial", "--backend", "threads"];
+    let output = bench(&scratch, &[&arguments[..], &["--json", "o.json", "--csv", "o.csv"]].concat());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("empty piece") && text.contains("95 %"), "{text}");
+    let results = json(scratch.join("o.json"));
+    let (costs, grains) = (&results["overhead"]["costs"], &results["overhead"]["grains"]);
+    // Each schedule with a claim for each piece, and `auto`.
+    let grains: Vec<&Value> =
+        grains.as_array().unwrap().iter().filter(|grains| grains["backend"] != "libgomp").collect();
+    assert_eq!((costs.as_array().unwrap().len(), grains.len()), (2 + 5, 2 + 5));
+    let others = results["overhead"]["references"].as_array().unwrap();
+    let left_out = results["left_out"].to_string();
+    assert!(!others.is_empty() || left_out.contains("OpenMP") && left_out.contains("PyMP"), "{left_out}");
+    for other in others {
+        assert!(other["times"][0].as_f64().unwrap() > 0.0, "{other}");
+    }
+    for cost in costs.as_array().unwrap() {
+        assert!(cost["piece"][0].as_f64().unwrap() > 0.0 && cost["open"][0].as_f64().unwrap() > 0.0, "{cost}");
+    }
+    for grain in grains {
+        let points = grain["points"].as_array().unwrap();
+        assert_eq!(points.len(), 15);
+        let part = |point: &Value| point["efficiency"].as_f64().unwrap();
+        assert!(points.iter().all(|point| (0.0..=1.0).contains(&part(point))), "{grain}");
+    }
+    assert_eq!(
+        std::fs::read_to_string(scratch.join("o.csv"))
+            .unwrap()
+            .lines()
+            .filter(|line| !line.starts_with("libgomp"))
+            .count(),
+        1 + 7 * 15
+    );
+}
+
+#[test]
+fn a_scene_is_simulated() {
+    let scratch = Scratch::new("bench-simulate");
+    let arguments =
+        ["simulate", "whole", "--size", "160x96", "--tile", "16", "--workers", "2", "--runs", "1", "--orders"];
+    let output = bench(&scratch, &[&arguments[..], &["--json", "s.json", "--csv", "s.csv"]].concat());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("4096") && text.contains("hilbert") && text.contains("The largest error is"), "{text}");
+    let scene = &json(scratch.join("s.json"))["scenes"][0];
+    let costs = scene["recording"]["costs"].as_array().unwrap();
+    assert_eq!((costs.len(), scene["tiles"].as_array().unwrap().len()), (60, 60));
+    assert!(costs.iter().all(|cost| cost.as_f64().unwrap() > 0.0));
+    // Five schedules, four of them with their best chunk too, in three orders.
+    assert_eq!(scene["predictions"].as_array().unwrap().len(), 9 * 3);
+    for forecast in scene["predictions"].as_array().unwrap() {
+        for run in forecast["runs"].as_array().unwrap() {
+            let (makespan, bound) = (run[1]["makespan"].as_f64().unwrap(), run[1]["bound"].as_f64().unwrap());
+            assert!(makespan >= bound * (1.0 - 1e-9), "{forecast}");
+        }
+    }
+    for timeline in scene["timelines"].as_array().unwrap() {
+        let claims = timeline["claims"].as_array().unwrap();
+        assert_eq!(claims.iter().map(|claim| claim[2].as_u64().unwrap()).sum::<u64>(), 60, "every piece once");
+    }
+    let output = scratch.program(["bench", "simulate", "dear-last", "--size", "9x9"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
