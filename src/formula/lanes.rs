@@ -134,8 +134,8 @@ pub type MaskOf<S> = <<S as Simd>::f64s as SimdBase<S>>::Mask;
 
 impl<S: Simd> Lanes for Vector<S> {
     type Mask = MaskOf<S>;
-    // The 512-bit units of x86 and the vector units of Arm take additions on the same ports; narrower ones of x86 have a port for
-    // them beside the two that multiply.
+    // The 512-bit units of Intel and the vector units of Arm take additions on the same ports; narrower ones of x86 have a port for
+    // them beside the two that multiply. (AMD has one for all widths: there, kernels step formulas one by one.)
     const UNIFIED_PORTS: bool = Self::LEN > 4 || cfg!(target_arch = "aarch64");
 
     #[inline(always)]

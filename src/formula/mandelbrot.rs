@@ -22,6 +22,7 @@ pub(super) static ENTRY: Entry = Entry {
 impl Formula for Mandelbrot {
     const DEGREE: u32 = 2;
     const CONFORMAL: bool = true;
+    const PAIRED: bool = true;
 
     #[inline(always)]
     fn parameters<L: Lanes>(self, [a, b]: [L; 2]) -> [L; 3] {

@@ -8,6 +8,7 @@ mod lanes;
 mod mandelbrot;
 mod multibrot;
 mod operations;
+mod stepwise;
 mod tricorn;
 
 pub use burning_ship::BurningShip;
@@ -16,6 +17,7 @@ pub use lanes::{Lanes, MaskOf, Vector};
 pub use mandelbrot::Mandelbrot;
 pub use multibrot::Multibrot;
 pub use operations::operations;
+pub(crate) use stepwise::Stepwise;
 pub use tricorn::Tricorn;
 
 use crate::error::{Error, Result};
@@ -33,6 +35,10 @@ pub trait Formula: Copy + Debug + Send + Sync + 'static {
 
     /// Whether f is holomorphic in z, so that its Jacobian is the matrix of a complex number.
     const CONFORMAL: bool;
+
+    /// Whether [`Formula::step2`] has a form of its own for lanes whose additions are as dear as multiplications
+    /// ([`Lanes::UNIFIED_PORTS`]). Kernels then have code for both forms, and take what is best for the processor and the scene.
+    const PAIRED: bool = false;
 
     /// What [`Formula::step`] wants of c, made once for each point, for example c and its half. The default is c itself.
     #[inline(always)]

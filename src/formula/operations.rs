@@ -76,7 +76,7 @@ impl<const UNIFIED: bool> Lanes for Counted<UNIFIED> {
 }
 
 /// The operations of one iteration as kernels run it: half of those of two. `unified_ports` says whether additions occupy the ports of
-/// multiplications, as with 512-bit vectors.
+/// multiplications, as with Intel's 512-bit vectors.
 pub fn operations<F: Formula>(formula: F, unified_ports: bool) -> f64 {
     fn count<F: Formula, const UNIFIED: bool>(formula: F) -> f64 {
         let number = Counted::<UNIFIED>;

@@ -17,6 +17,7 @@ pub(super) static ENTRY: Entry = Entry {
 impl Formula for Tricorn {
     const DEGREE: u32 = 2;
     const CONFORMAL: bool = false;
+    const PAIRED: bool = true;
 
     #[inline(always)]
     fn parameters<L: Lanes>(self, [a, b]: [L; 2]) -> [L; 3] {

@@ -56,6 +56,16 @@ impl Isa {
         available(Level::new())
     }
 
+    /// Whether this processor adds numbers of this set's vectors on units of their own, beside those that multiply and add. Processors of
+    /// Intel have them for up to 256 bits only, those of AMD for all.
+    pub fn has_adders(self) -> bool {
+        match self {
+            Isa::Scalar | Isa::Sse42 | Isa::Avx2 => true,
+            Isa::Avx512 => made_by_amd(),
+            Isa::Neon => false,
+        }
+    }
+
     /// Those that this processor has, from the slowest to the fastest.
     pub fn available() -> Vec<Isa> {
         Self::ALL.into_iter().filter(|isa| isa.is_available()).collect()
@@ -79,6 +89,17 @@ impl Isa {
                 .map_err(|error| Error::Usage(format!("environment variable FRACTAL_ISA: {error}"))),
         }
     }
+}
+
+/// Whether the processor says so.
+fn made_by_amd() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let vendor = core::arch::x86_64::__cpuid(0);
+        [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes).concat() == b"AuthenticAMD"
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
 
 impl fmt::Display for Isa {

@@ -141,7 +141,7 @@ impl InnerLoop {
             }
         }
         let spec = Spec { entry, power, julia: None };
-        let operations = spec.visit(Count(matches!(isa, Isa::Avx512 | Isa::Neon)))?;
+        let operations = spec.visit(Count(!isa.has_adders()))?;
         let plane = Plane { columns: vec![0.0], rows: vec![0.0], rotation: None, spacing: 1.0 };
         let limits = Limits { max: 1, escape_radius: 2.0 };
         let kernel = Direct::new(&spec, Arc::new(plane), limits, Channels::default(), isa)?;

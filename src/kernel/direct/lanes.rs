@@ -5,7 +5,7 @@ use super::area::Area;
 use super::distance::Counted;
 use super::engine::Engine;
 use crate::error::Result;
-use crate::formula::{Formula, Vector};
+use crate::formula::{Formula, Stepwise, Vector};
 use crate::kernel::{Counters, Isa};
 use crate::parallel::Stop;
 use crate::sample::{Channels, INTERIOR};
@@ -67,7 +67,7 @@ impl<F: Formula> Scene<F> {
         let level = Level::new();
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
         match isa {
-            Isa::Avx512 if let Some(simd) = level.as_avx512() => return Ok(self.run::<_, 6, 8>(simd, task)),
+            Isa::Avx512 if let Some(simd) = level.as_avx512() => return Ok(self.run_best(simd, task)),
             Isa::Avx2 if let Some(simd) = level.as_avx2() => return Ok(self.run::<_, 5, 8>(simd, task)),
             Isa::Sse42 if let Some(simd) = level.as_sse4_2() => return Ok(self.run::<_, 1, 2>(simd, task)),
             _ => {}
@@ -76,9 +76,20 @@ impl<F: Formula> Scene<F> {
         if isa == Isa::Neon
             && let Some(simd) = level.as_neon()
         {
-            return Ok(self.run::<_, 6, 8>(simd, task));
+            return Ok(self.run_best(simd, task));
         }
         Err(task)
+    }
+
+    /// The code for an instruction set for which formulas have a form of two iterations at once, if that form is best.
+    fn run_best<S: Simd>(&self, simd: S, task: Task<'_>) -> Result<Counters> {
+        if F::PAIRED && !self.paired {
+            let Scene { formula, julia, ref plane, limits, fraction, checked, paired } = *self;
+            let formula = Stepwise(formula);
+            let scene = Scene { formula, julia, plane: plane.clone(), limits, fraction, checked, paired };
+            return scene.run::<S, 6, 8>(simd, task);
+        }
+        self.run::<S, 6, 8>(simd, task)
     }
 
     /// The code for one instruction set.

@@ -100,6 +100,7 @@ pub struct Probe {
 
 /// The kernel for views that `f64` can resolve.
 pub struct Direct {
+    /// What runs.
     isa: Isa,
     channels: Channels,
     tiles: Box<dyn Tiles>,
@@ -147,9 +148,10 @@ impl Direct {
             return Err(Error::Usage(format!("Julia constant {c} is not allowed; both parts must be finite numbers")));
         }
         let checked = limits.escape_radius < formula.growth_radius(julia.map_or(0.0, |c| c.norm()));
+        let isa = if checked { Isa::Scalar } else { isa };
         let fraction = Fraction::new(F::DEGREE, limits.escape_radius, !checked);
-        let halves = halves_exactly(julia, &plane);
-        let scene = Scene { formula, julia, plane, limits, fraction, checked, halves };
+        let paired = !isa.has_adders() && halves_exactly(julia, &plane);
+        let scene = Scene { formula, julia, plane, limits, fraction, checked, paired };
         Ok(Self { isa, channels, tiles: Box::new(scene) })
     }
 
@@ -226,8 +228,9 @@ struct Scene<F> {
     fraction: Fraction,
     /// Whether every single iterate must be tested, since growth beyond the escape radius is not certain.
     checked: bool,
-    /// Whether formulations that keep half of an imaginary part round as the others do.
-    halves: bool,
+    /// Whether formulas' form of two iterations at once is taken where there is one: whether it is faster here, and right, since it
+    /// keeps half of an imaginary part.
+    paired: bool,
 }
 
 /// Whether no imaginary part can fall so low that its half loses a bit. It can only if the imaginary part of c is tiny itself or is 0
@@ -256,13 +259,7 @@ impl<F: Formula> Tiles for Scene<F> {
         useful: &mut [u64],
         stop: &Stop,
     ) -> Result<Counters> {
-        let isa = match isa {
-            // These take formulations with halves; AVX2 does not.
-            Isa::Avx512 if !self.halves => Isa::Avx2,
-            Isa::Neon if !self.halves => Isa::Scalar,
-            isa => isa,
-        };
-        if isa == Isa::Scalar || self.checked {
+        if isa == Isa::Scalar {
             return self.one_by_one(channels, tiles, words, useful, stop);
         }
         let mut counters = Counters::default();

@@ -176,6 +176,40 @@ fn every_instruction_set_gives_the_reference_bits() {
     }
 }
 
+/// Makes a kernel that takes formulas' form of two iterations at once, or does not, whatever is faster here.
+struct Form {
+    spec: Spec,
+    plane: Arc<Plane>,
+    limits: Limits,
+    isa: Isa,
+    paired: bool,
+}
+
+impl Visitor for Form {
+    type Output = Direct;
+    fn visit<F: Formula>(self, formula: F) -> Direct {
+        let Form { spec, plane, limits, isa, paired } = self;
+        let fraction = Fraction::new(F::DEGREE, limits.escape_radius, true);
+        let scene = Scene { formula, julia: spec.julia, plane, limits, fraction, checked: false, paired };
+        Direct { isa, channels: ALL, tiles: Box::new(scene) }
+    }
+}
+
+#[test]
+fn both_forms_of_two_iterations_give_the_reference_bits() {
+    let limits = Limits { max: 700, escape_radius: 4.0 };
+    let plane = plane(Complex64::new(-0.4, 0.01), 0.031, 97, 71);
+    for spec in specs() {
+        let reference = Direct::new(&spec, plane.clone(), limits, ALL, Isa::Scalar).unwrap();
+        for (isa, paired) in Isa::available().into_iter().flat_map(|isa| [(isa, false), (isa, true)]) {
+            let direct = spec.visit(Form { spec, plane: plane.clone(), limits, isa, paired }).unwrap();
+            if let Some(difference) = difference(&direct, &reference, &plane) {
+                panic!("{} {spec:?} {isa}, in pairs {paired}: {difference}", spec.entry.name);
+            }
+        }
+    }
+}
+
 /// Cuts a plane into tiles of at most `width` × `height`.
 fn cut(plane: &Plane, width: usize, height: usize) -> Vec<Tile> {
     let mut tiles = Vec::new();
@@ -251,7 +285,7 @@ fn shortcuts_lose_nothing() {
         limits,
         fraction,
         checked: false,
-        halves: true,
+        paired: true,
     };
     let mut ended = [0; 3];
     for i in 0..whole(&plane).area() {
@@ -283,6 +317,20 @@ fn a_set_flag_stops_every_instruction_set() {
         stop.set();
         let result = direct.compute(&Prepared::default(), &[tile], &mut words, &mut [0], &stop);
         assert!(matches!(result, Err(Error::Stopped)), "{isa}");
+    }
+}
+
+#[test]
+fn what_is_told_is_what_runs() {
+    let spec = Spec { entry: formula::find("mandelbrot").unwrap(), power: 2, julia: None };
+    let plane = plane(Complex64::new(-0.7, 0.0), 0.1, 8, 8);
+    for isa in Isa::available() {
+        let told = |escape_radius| {
+            let limits = Limits { max: 9, escape_radius };
+            Direct::new(&spec, plane.clone(), limits, ALL, isa).unwrap().isa()
+        };
+        assert_eq!(told(2.0), isa.name());
+        assert_eq!(told(1.5), "scalar", "every iterate is tested by itself");
     }
 }
 
