@@ -7,6 +7,17 @@ use crate::error::{Error, Result};
 use crate::formula::{Formula, Lanes, MaskOf, Vector};
 use fearless_simd::prelude::*;
 
+/// Lanes that have ended; they idle.
+struct Ended {
+    escaped: u64,
+    /// Those that are where they were before.
+    repeated: u64,
+}
+
+/// Blocks between two looks at which lanes are to be compared with a later iterate from then on.
+const RENEWAL: u64 = 8;
+/// Vectors that run when no more lanes than theirs are left and nothing waits: an iteration of one takes as long as of two.
+const FEW: usize = 2;
 /// Lanes in flight, in 48ths, that are let idle before they are refilled together.
 const WAIT: u32 = 12;
 
@@ -23,7 +34,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         }
         flight.alive = Self::FLIGHT;
         let until = flight.blocks + blocks;
-        let _ = self.blocks(u32::MAX, until);
+        let _ = self.blocks::<K>(u32::MAX, until);
         blocks * BLOCK * (K * Self::LEN) as u64
     }
 
@@ -40,7 +51,6 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     fn fly_inlined(&mut self, land: bool) -> Result<()> {
         let max = u64::from(self.scene.limits.max);
         let mut next_stop = self.area.flight.blocks + STOP_CHECK;
-        let began = self.area.flight.blocks;
         if self.area.flight.alive == 0 && self.area.queue.head == self.area.queue.len {
             self.area.queue.len = 0;
             self.area.queue.head = 0;
@@ -54,18 +64,30 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             if waiting == 0 && (!land || self.area.flight.alive == 0) {
                 break;
             }
+            let few = (FEW * Self::LEN) as u32;
+            let alive = self.area.flight.alive;
+            if K > FEW && waiting == 0 && alive.count_ones() <= few && alive >> few != 0 {
+                self.gather();
+            }
             let alive = self.area.flight.alive;
             let patience = if waiting == 0 { alive.count_ones() } else { WAIT * (K * Self::LEN) as u32 / 48 }.max(1);
-            let next_check = (self.area.flight.blocks / PERIOD_CHECK + 1) * PERIOD_CHECK;
-            let escaped = self.blocks(patience, next_check.min(deadline));
+            let next_check = (self.area.flight.blocks / RENEWAL + 1) * RENEWAL;
+            let until = next_check.min(deadline);
+            let Ended { escaped, repeated } = if K > FEW && alive >> few == 0 {
+                self.blocks::<FEW>(patience, until)
+            } else {
+                self.blocks::<K>(patience, until)
+            };
 
+            self.counters.periodic += u64::from(repeated.count_ones());
+            self.area.flight.alive &= !repeated;
             if self.area.flight.blocks >= deadline {
                 self.retire_old(max, escaped);
             }
-            if self.area.flight.blocks.is_multiple_of(PERIOD_CHECK) {
-                self.retire_periodic(escaped);
+            if self.area.flight.blocks >= next_check {
+                self.renew();
             }
-            if escaped.count_ones() >= patience {
+            if (escaped | repeated).count_ones() >= patience && escaped != 0 {
                 self.retire_escaped(escaped);
             }
             let free = Self::FLIGHT & !self.area.flight.alive;
@@ -83,48 +105,46 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             }
         }
         (self.area.queue.head, self.area.queue.len) = (0, 0);
-        self.counters.executed += (self.area.flight.blocks - began) * BLOCK * (K * Self::LEN) as u64;
         self.finish(land);
         Ok(())
     }
 
-    /// Runs blocks until `patience` lanes have escaped or `until` blocks have been run; returns the escaped lanes.
+    /// Runs blocks of the first N vectors until `patience` lanes have ended or `until` blocks have been run; returns the lanes that have ended.
     #[inline(always)]
-    fn blocks(&mut self, patience: u32, until: u64) -> u64 {
+    fn blocks<const N: usize>(&mut self, patience: u32, until: u64) -> Ended {
         let simd = self.simd;
         let zero = self.splat(0.0);
         let radius = self.splat(self.scene.limit());
         let back = self.splat(BLOCK as f64);
         let flight: &mut Flight = &mut self.area.flight;
-        let mut x = each!(K, k => Vector::load(simd, &flight.x.0[k * Self::LEN..]), zero);
-        let mut y = each!(K, k => Vector::load(simd, &flight.y.0[k * Self::LEN..]), zero);
-        let parameters = each!(K, k => self.scene.formula.parameters([
+        let mut x = each!(N, k => Vector::load(simd, &flight.x.0[k * Self::LEN..]), zero);
+        let mut y = each!(N, k => Vector::load(simd, &flight.y.0[k * Self::LEN..]), zero);
+        let parameters = each!(N, k => self.scene.formula.parameters([
             Vector::load(simd, &flight.a.0[k * Self::LEN..]),
             Vector::load(simd, &flight.b.0[k * Self::LEN..]),
         ]), [zero; 3]);
         let alive = flight.alive;
         let mut blocks = flight.blocks;
-        let mut escaped;
+        let (mut escaped, mut repeated) = (0_u64, 0_u64);
         loop {
-            unroll!(K, k => {
+            unroll!(N, k => {
                 x[k].store(&mut flight.saved_x.0[k * Self::LEN..]);
                 y[k].store(&mut flight.saved_y.0[k * Self::LEN..]);
             });
             let mut i = 0;
             while i < BLOCK / 2 {
-                unroll!(K, k => {
+                unroll!(N, k => {
                     [x[k], y[k]] = self.scene.formula.step2([x[k], y[k]], parameters[k]);
                 });
                 i += 1;
             }
             blocks += 1;
             let mut within = 0;
-            unroll!(K, k => {
-                within = within << Self::LEN | y[K - 1 - k].mul_add(y[K - 1 - k], x[K - 1 - k] * x[K - 1 - k]).at_most(radius).to_bitmask();
+            unroll!(N, k => {
+                within = within << Self::LEN | y[N - 1 - k].mul_add(y[N - 1 - k], x[N - 1 - k] * x[N - 1 - k]).at_most(radius).to_bitmask();
             });
-            escaped = 0;
-            if within != Self::FLIGHT {
-                unroll!(K, k => {
+            if within != u64::MAX >> (64 - Self::LEN * N) {
+                unroll!(N, k => {
                     let i = k * Self::LEN;
                     let mask = MaskOf::<S>::from_bitmask(simd, within >> i & Self::FULL);
                     let base = Vector::<S>::load(simd, &flight.base.0[i..]);
@@ -133,7 +153,24 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                     base.select(mask, base - back).store(&mut flight.base.0[i..]);
                 });
                 escaped = alive & !within;
-                if escaped.count_ones() >= patience {
+                if (escaped | repeated).count_ones() >= patience {
+                    break;
+                }
+            }
+            // Seldom is one part what it was: only then is the other looked at.
+            let mut same = 0;
+            unroll!(N, k => {
+                let i = k * Self::LEN;
+                same |= x[k].0.simd_eq(Vector::<S>::load(simd, &flight.seen_x.0[i..]).0).to_bitmask() << i;
+            });
+            same &= alive & !(escaped | repeated);
+            if same != 0 {
+                unroll!(N, k => {
+                    let i = k * Self::LEN;
+                    let mask = y[k].0.simd_eq(Vector::<S>::load(simd, &flight.seen_y.0[i..]).0);
+                    repeated |= same & mask.to_bitmask() << i;
+                });
+                if (escaped | repeated).count_ones() >= patience {
                     break;
                 }
             }
@@ -141,12 +178,13 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                 break;
             }
         }
-        unroll!(K, k => {
+        unroll!(N, k => {
             x[k].store(&mut flight.x.0[k * Self::LEN..]);
             y[k].store(&mut flight.y.0[k * Self::LEN..]);
         });
+        self.counters.executed += (blocks - flight.blocks) * BLOCK * (N * Self::LEN) as u64;
         flight.blocks = blocks;
-        escaped
+        Ended { escaped, repeated }
     }
 
     /// The number of blocks at which the first lane reaches `max` iterations.
@@ -179,29 +217,51 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         flight.alive &= !old;
     }
 
-    /// Ends the lanes that are where they were before.
+    /// Moves the lanes that are alive to the front.
+    #[inline(never)]
+    fn gather(&mut self) {
+        let flight = &mut *self.area.flight;
+        let (mut to, mut lanes) = (0, flight.alive);
+        while lanes != 0 {
+            let from = lanes.trailing_zeros() as usize;
+            for list in [
+                &mut flight.x,
+                &mut flight.y,
+                &mut flight.a,
+                &mut flight.b,
+                &mut flight.id,
+                &mut flight.base,
+                &mut flight.seen_x,
+                &mut flight.seen_y,
+                &mut flight.birth,
+                &mut flight.renew,
+            ] {
+                list.0[to] = list.0[from];
+            }
+            lanes &= lanes - 1;
+            to += 1;
+        }
+        flight.alive = (1 << to) - 1;
+    }
+
+    /// Replaces the iterates that orbits are compared with, where it is time.
     #[inline(always)]
-    fn retire_periodic(&mut self, escaped: u64) {
+    fn renew(&mut self) {
         let simd = self.simd;
-        let mut repeated = 0;
         let flight = &mut self.area.flight;
         let now = Vector::<S>::splat(simd, flight.blocks as f64);
+        let (half, least) = (Vector::<S>::splat(simd, 0.5), Vector::<S>::splat(simd, PERIOD_CHECK as f64));
         unroll!(K, k => {
             let i = k * Self::LEN;
-            let (x, y) = (Vector::<S>::load(simd, &flight.x.0[i..]), Vector::<S>::load(simd, &flight.y.0[i..]));
-            let seen_x = Vector::<S>::load(simd, &flight.seen_x.0[i..]);
-            let seen_y = Vector::<S>::load(simd, &flight.seen_y.0[i..]);
-            repeated |= (x.0.simd_eq(seen_x.0) & y.0.simd_eq(seen_y.0)).to_bitmask() << i;
             let renew = Vector::<S>::load(simd, &flight.renew.0[i..]);
             let due = renew.at_most(now);
-            x.select(due, seen_x).store(&mut flight.seen_x.0[i..]);
-            y.select(due, seen_y).store(&mut flight.seen_y.0[i..]);
-            let birth = Vector::<S>::load(simd, &flight.birth.0[i..]);
-            (now + now - birth).select(due, renew).store(&mut flight.renew.0[i..]);
+            let (x, y) = (Vector::<S>::load(simd, &flight.x.0[i..]), Vector::<S>::load(simd, &flight.y.0[i..]));
+            x.select(due, Vector::load(simd, &flight.seen_x.0[i..])).store(&mut flight.seen_x.0[i..]);
+            y.select(due, Vector::load(simd, &flight.seen_y.0[i..])).store(&mut flight.seen_y.0[i..]);
+            let age = now - Vector::<S>::load(simd, &flight.birth.0[i..]);
+            let next = now + Vector((age * half).0.max(least.0));
+            next.select(due, renew).store(&mut flight.renew.0[i..]);
         });
-        repeated &= flight.alive & !escaped;
-        flight.alive &= !repeated;
-        self.counters.periodic += u64::from(repeated.count_ones());
     }
 
     /// Moves escaped lanes to the list of those that wait for their exact count.

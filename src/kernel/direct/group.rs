@@ -14,6 +14,8 @@ use fearless_simd::prelude::*;
 const HALF: u64 = BLOCK / 2;
 /// Iterations of a block at the start of a group in places where samples escape soon.
 const SHORT: u64 = 4;
+/// Iterations after which a group looks for a period after every block. Most that have gone on for so long are interior.
+const OLD: u64 = 512;
 const COUNTING: [f64; 8] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
 
 /// How a group's common run ended.
@@ -190,13 +192,13 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                 block = BLOCK;
             }
             if n >= next_check {
-                next_check += BLOCK * PERIOD_CHECK;
+                next_check += if n < OLD { BLOCK * PERIOD_CHECK } else { BLOCK };
                 let mut repeated = 0;
                 unroll!(G, k => {
                     let i = k * Self::LEN;
                     let seen = [&group.seen_x.0[i..], &group.seen_y.0[i..]];
                     repeated |= same(simd, [x[k], y[k]], seen) << i;
-                    if n == renew {
+                    if n >= renew {
                         x[k].store(&mut group.seen_x.0[i..]);
                         y[k].store(&mut group.seen_y.0[i..]);
                     }
@@ -210,8 +212,8 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                         break;
                     }
                 }
-                if n == renew {
-                    renew *= 2;
+                if n >= renew {
+                    renew = n + (n / 2).next_multiple_of(first_check);
                 }
                 if n.is_multiple_of(STOP_CHECK * BLOCK) && self.stop.is_set() {
                     return Err(Error::Stopped);
