@@ -3,6 +3,7 @@
 use super::args::InfoArgs;
 use super::{plan, print};
 use fractal::Result;
+use fractal::kernel::Isa;
 use fractal::kernel::choose::F64_SPACING;
 use fractal::render::Render;
 use serde::Serialize;
@@ -34,7 +35,16 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
     let (width, height) = scene.image.size;
     let view = scene.view();
     let spacing = view.spacing(width, height) / f64::from(scene.image.samples);
-    let forced = std::env::var_os("FRACTAL_ISA").is_some();
+    let isa = render.kernel().isa();
+    let isa_why = if isa != Isa::from_env()?.name() {
+        "the escape radius is so small that every iterate is tested by itself"
+    } else if std::env::var_os("FRACTAL_ISA").is_some() {
+        "FRACTAL_ISA asks for it"
+    } else {
+        "the best of this processor"
+    };
+    // What the choice of the tier looks at.
+    let reach = view.plane(width, height, scene.image.samples)?.reach().max(1.0);
     let channels = render.channels();
     let info = Info {
         scene: scene.title().to_owned(),
@@ -46,9 +56,13 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
         max_iterations: scene.max_iterations(),
         escape_radius: scene.iteration.escape_radius,
         tier: render.kernel().tier(),
-        tier_why: format!("samples are {spacing:.2e} apart, and 64-bit numbers are right from {F64_SPACING:.1e} on"),
-        isa: render.kernel().isa(),
-        isa_why: if forced { "FRACTAL_ISA asks for it" } else { "the best of this processor" }.to_owned(),
+        tier_why: format!(
+            "samples are {spacing:.2e} apart, and 64-bit numbers are right from {:.1e} on, which is {F64_SPACING:.1e} of \
+             the largest coordinate (at least 1), {reach:.2}",
+            F64_SPACING * reach
+        ),
+        isa,
+        isa_why: isa_why.to_owned(),
         tiles: render.tiling().len(),
         smooth: channels.smooth,
         distance: channels.distance,

@@ -24,8 +24,6 @@ struct Point {
     /// The distance estimate in pixels.
     de: Option<f64>,
     why: &'static str,
-    /// Iterations that were executed for it.
-    executed: u64,
 }
 
 /// `fractal probe`.
@@ -72,12 +70,11 @@ fn point(samples: &Samples<'_>, counters: &Counters) -> Point {
         smooth: n.map(|n| f64::from(n) + f64::from(samples.fractions[0])),
         de: n.map(|_| x.hypot(y)),
         why: reasons.into_iter().find(|(count, _)| *count > 0).map_or("limit", |(_, why)| why),
-        executed: counters.executed,
     }
 }
 
 fn describe(point: &Point, text: &mut String) {
-    let Point { x, y, why, executed, .. } = point;
+    let Point { x, y, why, .. } = point;
     let outcome = match (point.n, point.smooth, point.de) {
         (Some(n), Some(smooth), Some(de)) => {
             format!("escaped after {n} iterations, smooth {smooth:.7}, distance {de:.5} pixels")
@@ -93,7 +90,7 @@ fn describe(point: &Point, text: &mut String) {
         ),
     };
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "{x},{y}: {outcome} ({executed} executed)");
+    let _ = writeln!(text, "{x},{y}: {outcome}");
 }
 
 /// The pixels that the arguments name; `@FILE` has one a line.
