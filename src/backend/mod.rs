@@ -1,5 +1,6 @@
 //! Who computes the pieces: the trait and the table of backends. A backend is one file and one line here.
 
+mod pipes;
 #[cfg(target_os = "linux")]
 mod processes;
 #[cfg(feature = "rayon")]
@@ -27,6 +28,7 @@ pub const BACKENDS: &[Entry] = &[
     rayon::ENTRY,
     #[cfg(target_os = "linux")]
     processes::ENTRY,
+    pipes::ENTRY,
 ];
 
 /// The name of the backend that is used when none is asked for.
@@ -126,6 +128,13 @@ struct Setup {
     program: Program,
     /// How long a worker process may give no sign of getting on.
     patience: Duration,
+}
+
+/// The end of a run by a piece that no worker survives.
+fn fatal(piece: &str, losses: u8, worker: usize, how: &str) -> Error {
+    Error::Unsupported(format!(
+        "{piece} ended each of the {losses} workers that computed it; the last one, worker {worker}, {how}"
+    ))
 }
 
 /// The refusal of a work that only this process can make.

@@ -79,8 +79,10 @@ pub(crate) enum Owner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) owner: Owner,
-    /// How many workers have ended while they had it, since a piece of it was last finished.
+    /// How many workers have ended while they computed its next piece alone.
     pub(crate) losses: u8,
+    /// Whether its pieces are computed one by one, since it was lost before.
+    pub(crate) careful: bool,
     /// How many of its pieces, from the first on, have been handed on.
     pub(crate) progress: u64,
 }
@@ -96,7 +98,7 @@ impl State {
             DONE => Owner::Done,
             slot => Owner::Slot(slot as usize - 1),
         };
-        Self { owner, losses: (word >> 16) as u8, progress: word >> 24 }
+        Self { owner, losses: (word >> 16) as u8 & 0x7f, careful: word >> 23 & 1 == 1, progress: word >> 24 }
     }
 
     pub(crate) fn pack(self) -> u64 {
@@ -106,7 +108,7 @@ impl State {
             Owner::Session => SESSION,
             Owner::Done => DONE,
         };
-        owner | u64::from(self.losses) << 16 | self.progress << 24
+        owner | u64::from(self.losses & 0x7f) << 16 | u64::from(self.careful) << 23 | self.progress << 24
     }
 }
 
@@ -163,22 +165,22 @@ impl<W: Cell> Table<'_, W> {
         if state.progress >= len {
             state.owner = Owner::Done;
         }
-        // Another piece is next; only what is left of a unit that lost a worker is still computed piece by piece.
-        state.losses = state.losses.min(1);
+        state.losses = 0;
         self.words[unit].store(state.pack());
         state.owner == Owner::Done
     }
 
     /// For the session, once the worker of `slot` is dead and its results were handed on: what it had claimed is free again.
-    /// Gives the units that have now lost `most` workers, which are the session's.
-    pub(crate) fn hand_back(&self, slot: usize, most: u8) -> Vec<(usize, State)> {
+    /// `alone` says whether the worker computed only the next piece of a unit. Gives the units that have now lost `most` workers so,
+    /// which are the session's.
+    pub(crate) fn hand_back(&self, slot: usize, most: u8, alone: impl Fn(usize, State) -> bool) -> Vec<(usize, State)> {
         let mut lost = Vec::new();
         for (unit, word) in self.words.iter().enumerate() {
             let state = State::unpack(word.load());
             if state.owner == Owner::Slot(slot) {
-                let losses = state.losses.saturating_add(1);
+                let losses = state.losses + u8::from(alone(unit, state));
                 let owner = if losses >= most { Owner::Session } else { Owner::Free };
-                let state = State { owner, losses, ..state };
+                let state = State { owner, losses, careful: true, ..state };
                 word.store(state.pack());
                 if owner == Owner::Session {
                     lost.push((unit, state));

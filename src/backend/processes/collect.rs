@@ -1,6 +1,6 @@
 //! A run as the session sees it: handing on what is in the rings, listening to workers, and replacing the dead.
 
-use super::claims::{Owner, Table};
+use super::claims::{Owner, State, Table};
 use super::member::{Broken, Doing, End, Member};
 use super::ring::{Reader, Record};
 use super::segment::Segment;
@@ -19,7 +19,7 @@ use std::io::Read;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// How many workers a piece may cost before it is no longer given to one.
+/// How many workers a piece may cost, computed alone, before it is no longer given to one.
 const LOSSES: u8 = 3;
 
 /// How long the session sleeps at most before it looks whether it was asked to stop.
@@ -47,7 +47,7 @@ pub(super) struct Collector<'a> {
     left: usize,
     /// Workers that have ended since a result was last handed on.
     losses: usize,
-    /// Units that lost a worker, and whether all that they lost were killed from outside.
+    /// Units whose next piece has cost workers, and whether all of these were killed from outside.
     killed: HashMap<usize, bool>,
     /// Why a worker could not be started again.
     refusal: Option<Error>,
@@ -320,7 +320,7 @@ impl<'a> Collector<'a> {
         match (head.kind, member.doing) {
             (message::HELLO, Doing::Starting { run }) => {
                 member.doing = if run { Doing::Run } else { Doing::Nothing };
-                if let Err(error) = self.crew.program.welcome(Some(head), &self.tail) {
+                if let Err(error) = self.crew.program.welcome(head, &self.tail) {
                     let _ = self.job.fail(error);
                 }
             }
@@ -359,10 +359,17 @@ impl<'a> Collector<'a> {
         self.drain(slot);
         Reader::new(self.segment(), slot).reset();
         let before: Vec<usize> = self.claimed(slot);
+        let (job, plan) = (self.job, self.plan);
+        let alone = |unit: usize, state: State| {
+            let whole = plan.units.range(unit);
+            state.careful || job.first_claim(whole.start + state.progress as usize..whole.end).len() == 1
+        };
         for unit in before {
-            *self.killed.entry(unit).or_insert(true) &= end.killed;
+            if alone(unit, self.table.state(unit)) {
+                *self.killed.entry(unit).or_insert(true) &= end.killed;
+            }
         }
-        for (unit, _) in self.table.hand_back(slot, LOSSES) {
+        for (unit, _) in self.table.hand_back(slot, LOSSES, alone) {
             self.rescue(unit, slot, &end);
         }
         if ran {
@@ -406,11 +413,7 @@ impl<'a> Collector<'a> {
         let (whole, state) = (self.plan.units.range(unit), self.table.state(unit));
         let piece = whole.start + state.progress as usize;
         if !self.killed.get(&unit).copied().unwrap_or(false) {
-            let name = self.job.name(piece);
-            let _ = self.job.fail(Error::Unsupported(format!(
-                "{name} ended each of the {LOSSES} workers that computed it; the last one, worker {slot}, {}",
-                end.text
-            )));
+            let _ = self.job.fail(crate::backend::fatal(&self.job.name(piece), LOSSES, slot, &end.text));
             return;
         }
         let (mut worker, mut finished) = (Worker::new(slot), Finished::default());

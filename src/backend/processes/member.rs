@@ -143,13 +143,7 @@ impl Member {
 
     /// The most memory that it had for itself, in bytes; without what it shares with its session. 0 when the system does not tell.
     pub(super) fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap_or_default();
-        let kibibytes = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
-        };
-        let [peak, files, shared] = ["VmHWM:", "RssFile:", "RssShmem:"].map(|name| kibibytes(name).unwrap_or(0));
-        peak.saturating_sub(files + shared) * 1024
+        self.process.memory()
     }
 }
 

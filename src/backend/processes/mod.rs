@@ -118,7 +118,10 @@ impl Crew {
                 let _ = rustix::event::poll(&mut waited, Some(&time));
                 let [message, ended] = waited.map(|fd| !fd.revents().is_empty());
                 if message {
-                    self.program.welcome(member.receive(&mut tail).ok().flatten(), &tail)?;
+                    let Ok(Some(head)) = member.receive(&mut tail) else {
+                        return Err(self.program.no_worker(&member.end().text));
+                    };
+                    self.program.welcome(head, &tail)?;
                     member.doing = Doing::Nothing;
                 } else if ended {
                     return Err(self.program.no_worker(&member.end().text));

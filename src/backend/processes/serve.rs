@@ -120,7 +120,7 @@ impl Share {
             while !range.is_empty() {
                 // After a loss, piece by piece, so that it shows which one it is.
                 let one = range.start..range.start + 1;
-                let claim = if state.losses > 0 { one } else { run.job.first_claim(range.clone()) };
+                let claim = if state.careful { one } else { run.job.first_claim(range.clone()) };
                 range.start = claim.end;
                 let bytes = claim.clone().map(|index| run.job.work().piece_len(index)).sum();
                 let words = ring::words(claim.len(), bytes, MAX_COUNTS);

@@ -68,7 +68,7 @@ pub fn write(to: &mut (impl Write + ?Sized), kind: u32, numbers: &Numbers, tail:
     let head = encode(kind, numbers, tail);
     let head = bytemuck::bytes_of(&head);
     let len: usize = tail.iter().map(|part| part.len()).sum();
-    if len <= 1 << 12 {
+    if len <= 1 << 16 {
         // One call of the system, and other threads' frames cannot come in between.
         let mut whole = Vec::with_capacity(BYTES + len);
         whole.extend_from_slice(head);

@@ -17,6 +17,8 @@ pub(crate) const SEGMENT: u32 = 3;
 /// To a worker: a run begins. Numbers: its number, its pieces, the origin of its clock plus one, or 0 when it takes no times.
 /// Then, for pieces in shared memory, how they are cut into units.
 pub(crate) const RUN: u32 = 4;
+/// To a worker: pieces to compute in the run, as pairs of numbers in the tail. Each pair is answered.
+pub(crate) const COMPUTE: u32 = 5;
 /// To a worker: the run with this number is over.
 pub(crate) const STOP: u32 = 6;
 
@@ -24,10 +26,14 @@ pub(crate) const STOP: u32 = 6;
 pub(crate) const HELLO: u32 = 16;
 /// From a worker: it computes nothing more in the run with this number.
 pub(crate) const IDLE: u32 = 17;
-/// From a worker: the run with this number failed. Tail: the error.
+/// From a worker: the run with this number failed; then 1 when that answers a claim. Tail: the error.
 pub(crate) const FAILED: u32 = 18;
 /// From a worker: it gets on, though there is no result yet.
 pub(crate) const BEAT: u32 = 19;
+
+/// From a worker: a finished claim. Numbers: the run, its first piece, its pieces and counts as halves, executed operations, begin
+/// and end. Tail: costs, counts, results.
+pub(crate) const DONE: u32 = 20;
 
 /// An error in a frame.
 #[derive(Serialize, Deserialize)]

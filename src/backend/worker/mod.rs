@@ -72,6 +72,10 @@ fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind]]) -> Result<()> {
     let (input, output): (Box<dyn Inbox>, Box<dyn Write + Send>) = match backend {
         #[cfg(target_os = "linux")]
         "processes" => super::processes::serve::streams()?,
+        "pipes" => {
+            let (input, output) = take_stdio().map_err(|error| Error::io("take", "the pipes to the session", error))?;
+            (Box::new(Pipe(input)), Box::new(output))
+        }
         _ => return Err(Error::Unsupported(format!("backend `{backend}` has no workers of this kind"))),
     };
     let out = Out(Arc::new(Mutex::new(output)));
@@ -96,6 +100,7 @@ fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind]]) -> Result<()> {
         workers: 1,
         loaded: None,
         run: None,
+        words: Vec::new(),
         #[cfg(target_os = "linux")]
         share: None,
     }
@@ -110,6 +115,17 @@ pub(super) trait Inbox: Read + Send {
         Vec::new()
     }
 }
+
+/// Standard input as a worker's messages.
+struct Pipe(File);
+
+impl Read for Pipe {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.read(bytes)
+    }
+}
+
+impl Inbox for Pipe {}
 
 struct Message {
     head: Head,
@@ -230,6 +246,7 @@ impl Work for Loaded {
 
 /// A run as a worker sees it.
 pub(super) struct Run {
+    number: u64,
     pub(super) job: Job,
     pub(super) seat: usize,
     pub(super) workers: usize,
@@ -270,6 +287,8 @@ struct Desk<'a> {
     workers: usize,
     loaded: Option<Result<Arc<Loaded>>>,
     run: Option<Run>,
+    /// Memory for costs and results.
+    words: Vec<u64>,
     #[cfg(target_os = "linux")]
     share: Option<Share>,
 }
@@ -306,9 +325,39 @@ impl Desk<'_> {
             #[cfg(target_os = "linux")]
             message::SEGMENT => self.share = Some(Share::new(&head.numbers, files)?),
             message::RUN => self.begin(&head)?,
+            message::COMPUTE => {
+                for pair in bytemuck::cast_slice::<_, u64>(tail.bytes()).as_chunks().0 {
+                    self.compute(first, *pair);
+                }
+            }
             other => return Err(Error::Input(format!("a worker got a message of unknown kind {other}"))),
         }
         Ok(())
+    }
+
+    /// Computes a claim of a run and sends the result, or why there is none.
+    fn compute(&mut self, number: u64, [start, end]: [u64; 2]) {
+        let range = start as usize..end as usize;
+        let run = self.run.as_ref().filter(|run| run.number == number && range.end <= run.job.pieces());
+        let Some(run) = run else {
+            return self.out.send(message::FAILED, [number, 1], &[&message::pack(&Error::Stopped)]);
+        };
+        let (pieces, len) = (range.len(), range.clone().map(|index| run.job.work().piece_len(index)).sum::<usize>());
+        let words = pieces + len.div_ceil(8);
+        if self.words.len() < words {
+            self.words.resize(words, 0);
+        }
+        let (costs, results) = self.words[..words].split_at_mut(pieces);
+        let results = &mut bytemuck::cast_slice_mut(results)[..len];
+        let Some((effort, counts)) = run.compute(range, results, costs) else {
+            let error = run.job.take_failure().unwrap_or(Error::Stopped);
+            return self.out.send(message::FAILED, [number, 1], &[&message::pack(&error)]);
+        };
+        let nanoseconds = |time: Duration| time.as_nanos() as u64;
+        let sizes = (pieces as u64) << 32 | counts.len() as u64;
+        let given = [number, start, sizes, effort.executed, nanoseconds(effort.began), nanoseconds(effort.ended)];
+        let tail = [bytemuck::cast_slice(costs), bytemuck::cast_slice(&counts), results];
+        self.out.send(message::DONE, given, &tail);
     }
 
     /// Makes the work of the following runs.
@@ -357,7 +406,7 @@ impl Desk<'_> {
         let job = Job::begin(self.backend, self.workers, origin > 0, loaded, Arc::new(Discard), &stop)?;
         let offset = Duration::from_nanos(monotonic().saturating_sub(origin.saturating_sub(1)));
         let offset = if origin > 0 { offset.saturating_sub(job.now()) } else { Duration::ZERO };
-        let run = Run { job, seat: self.seat, workers: self.workers, over: self.over.clone(), offset };
+        let run = Run { number, job, seat: self.seat, workers: self.workers, over: self.over.clone(), offset };
         #[cfg(target_os = "linux")]
         if let Some(share) = &mut self.share {
             return share.run(&run, &head.numbers);
@@ -411,5 +460,14 @@ pub(super) fn take_stdio() -> io::Result<(File, File)> {
     let output = fcntl_dupfd_cloexec(stdout(), 3)?;
     dup2_stdin(File::open("/dev/null")?)?;
     dup2_stdout(stderr())?;
+    Ok((input.into(), output.into()))
+}
+
+/// Standard input and output; elsewhere than on Unix a piece must not print.
+#[cfg(windows)]
+pub(super) fn take_stdio() -> io::Result<(File, File)> {
+    use std::os::windows::io::AsHandle;
+    let input = io::stdin().as_handle().try_clone_to_owned()?;
+    let output = io::stdout().as_handle().try_clone_to_owned()?;
     Ok((input.into(), output.into()))
 }

@@ -61,11 +61,11 @@ impl Program {
         format!("`{}`", path.display())
     }
 
-    /// Checks the first message of a worker; `None` when there was none.
-    pub(crate) fn welcome(&self, head: Option<Head>, tail: &Tail) -> Result<()> {
-        let Some(head) = head.filter(|head| head.kind == message::HELLO) else {
+    /// Checks the first message of a worker.
+    pub(crate) fn welcome(&self, head: Head, tail: &Tail) -> Result<()> {
+        if head.kind != message::HELLO {
             return Err(self.no_worker("said something else"));
-        };
+        }
         let (theirs, ours) = (String::from_utf8_lossy(tail.bytes()), env!("CARGO_PKG_VERSION"));
         if head.numbers[0] == message::PROTOCOL && theirs == ours {
             return Ok(());
@@ -132,6 +132,17 @@ impl Process {
 
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The most memory that it had for itself, in bytes; without what it shares with others. 0 when the system does not tell.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
+        let kibibytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+        };
+        let [peak, files, shared] = ["VmHWM:", "RssFile:", "RssShmem:"].map(|name| kibibytes(name).unwrap_or(0));
+        peak.saturating_sub(files + shared) * 1024
     }
 
     /// Kills it, if it still runs, and waits for its end.
