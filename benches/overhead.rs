@@ -1,5 +1,5 @@
-//! What a backend costs beside its work: the time of a piece that does nothing, of a run that has no pieces, and how well real
-//! work is spread.
+//! What a backend costs beside its work: the time of a piece that does nothing, of one whose result is 16 KB, of a run that has no
+//! pieces, of starting workers, and how well real work is spread.
 //!
 //! `cargo bench --bench overhead [-- FILTER]`. Beside Criterion's estimate each line tells the minima over all runs, which
 //! other programs on the machine disturb least: wall time a piece, and processor time a piece, all workers together.
@@ -18,6 +18,7 @@ const WORKERS: usize = 2;
 /// What workers in other processes make of a recipe, which is the number of pieces.
 const KINDS: &[WorkKind] = &[
     WorkKind { name: "empty", make: |pieces| Ok(Arc::new(Empty(number(pieces)))) },
+    WorkKind { name: "results", make: |pieces| Ok(Arc::new(Results(number(pieces)))) },
     WorkKind { name: "uneven", make: |pieces| Ok(Arc::new(Uneven(number(pieces)))) },
 ];
 
@@ -48,6 +49,28 @@ impl Work for Empty {
 
     fn recipe(&self) -> Option<Recipe> {
         recipe("empty", self.0)
+    }
+}
+
+/// Pieces of 16 KB that take no time: what is measured is how results travel.
+struct Results(usize);
+
+impl Work for Results {
+    fn len(&self) -> usize {
+        self.0
+    }
+
+    fn piece_len(&self, _: usize) -> usize {
+        16 << 10
+    }
+
+    fn compute(&self, _: &Prepared, claim: &mut Claim<'_>, _: &Stop) -> Result<()> {
+        black_box(claim.bytes());
+        Ok(())
+    }
+
+    fn recipe(&self) -> Option<Recipe> {
+        recipe("results", self.0)
     }
 }
 
@@ -98,9 +121,12 @@ fn processor_time() -> Duration {
 }
 
 fn empty_pieces(criterion: &mut Criterion) {
-    let pieces = 1_000_000;
-    let work: Arc<dyn Work> = Arc::new(Empty(pieces));
-    let mut group = criterion.benchmark_group("empty-piece");
+    pieces(criterion, "empty-piece", 1_000_000, Arc::new(Empty(1_000_000)));
+    pieces(criterion, "piece-of-16-KB", 20_000, Arc::new(Results(20_000)));
+}
+
+fn pieces(criterion: &mut Criterion, name: &str, pieces: usize, work: Arc<dyn Work>) {
+    let mut group = criterion.benchmark_group(name);
     group.throughput(Throughput::Elements(pieces as u64)).sample_size(10);
     for entry in BACKENDS {
         // A claim for each piece first, then what is used when nothing is asked for.
@@ -137,6 +163,30 @@ fn empty_runs(criterion: &mut Criterion) {
     }
 }
 
+fn opening(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("open");
+    group.sample_size(20);
+    for entry in BACKENDS {
+        let mut least = Duration::MAX;
+        group.bench_function(entry.name, |bencher| {
+            bencher.iter_custom(|runs| {
+                let mut total = Duration::ZERO;
+                for _ in 0..runs {
+                    let began = Instant::now();
+                    let session = open(entry, Schedule::AUTO, false);
+                    let time = began.elapsed();
+                    (total, least) = (total + time, least.min(time));
+                    drop(session);
+                }
+                total
+            });
+        });
+        if least < Duration::MAX {
+            println!("    minimum {least:?} until {WORKERS} workers are ready");
+        }
+    }
+}
+
 fn uneven_work(criterion: &mut Criterion) {
     let work: Arc<dyn Work> = Arc::new(Uneven(2_000));
     let mut group = criterion.benchmark_group("uneven-work");
@@ -169,6 +219,7 @@ fn main() {
     criterion = criterion.measurement_time(Duration::from_secs(1));
     empty_pieces(&mut criterion);
     empty_runs(&mut criterion);
+    opening(&mut criterion);
     uneven_work(&mut criterion);
     criterion.final_summary();
 }

@@ -246,6 +246,12 @@ impl Session for Pipes {
             self.work = (hash, self.work.1 + 1);
         }
         self.run += 1;
+        if self.timed {
+            // What they used before is not this run's.
+            for member in self.seats.iter().filter_map(|seat| seat.member.as_ref()) {
+                lock(&member.live.process).processor_time();
+            }
+        }
         let schedule = self.schedule.with_auto_limit(job.grain());
         let run = Run {
             job: &job,
@@ -293,8 +299,9 @@ impl Session for Pipes {
         if self.timed {
             for (report, seat) in reports.iter_mut().zip(&self.seats) {
                 if let Some(member) = &seat.member {
-                    let process = lock(&member.live.process);
+                    let mut process = lock(&member.live.process);
                     (report.process, report.memory) = (process.id(), process.memory());
+                    report.processor = process.processor_time();
                 }
             }
         }

@@ -114,10 +114,15 @@ impl<'a> Stats<'a> {
             busy_seconds: worker.busy.as_secs_f64(),
             tiles: worker.pieces,
             host: host.clone(),
-            name: format!("worker {}", worker.index),
+            name: match worker.process {
+                0 => format!("worker {}", worker.index),
+                process => format!("worker {}, process {process}", worker.index),
+            },
             claims: worker.claims,
             iterations: Iterations { executed: worker.executed, useful: worker.useful },
         };
+        let workers = || report.workers.iter();
+        let elsewhere: Duration = workers().map(|worker| worker.processor).sum();
         Self {
             scene: &picture.name,
             output: &picture.output,
@@ -129,8 +134,8 @@ impl<'a> Stats<'a> {
                 total: (ended.time - begin.time).as_secs_f64(),
             },
             cpu_seconds: CpuSeconds {
-                render: (ended.cpu - started.cpu).as_secs_f64(),
-                total: (ended.cpu - begin.cpu).as_secs_f64(),
+                render: (ended.cpu - started.cpu + elsewhere).as_secs_f64(),
+                total: (ended.cpu - begin.cpu + elsewhere).as_secs_f64(),
             },
             iterations: Iterations { executed: report.executed(), useful: report.useful() },
             samples: Samples {
@@ -142,7 +147,7 @@ impl<'a> Stats<'a> {
             },
             tiles: picture.render.tiling().len(),
             pixels: u64::from(width) * u64::from(height),
-            peak_memory_bytes: peak_memory(),
+            peak_memory_bytes: peak_memory().map(|own| own + workers().map(|worker| worker.memory).sum::<u64>()),
             backend: report.backend,
             schedule: &report.schedule,
             isa: kernel.isa(),
@@ -164,7 +169,7 @@ impl<'a> Stats<'a> {
     }
 }
 
-/// The most memory that the program ever had, if the system tells.
+/// The most memory that this process ever had, if the system tells.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -19,6 +19,8 @@ pub struct WorkerReport {
     pub useful: u64,
     /// The process that it was, where workers are processes and the run took times; else 0.
     pub process: u32,
+    /// Processor time that this process used in the run, to a hundredth of a second.
+    pub processor: Duration,
     /// The most memory that this process had for itself, in bytes; else 0.
     pub memory: u64,
 }
@@ -42,6 +44,7 @@ impl WorkerReport {
         self.executed += other.executed;
         self.useful += other.useful;
         self.process = self.process.max(other.process);
+        self.processor += other.processor;
         self.memory = self.memory.max(other.memory);
     }
 }

@@ -9,7 +9,7 @@
 //! Two simpler protocols lose work. If workers took tickets from a counter and then claimed, a worker killed in between
 //! would take its unit with it; so the counter here is a hint where to look first. If workers marked units done and counted them,
 //! one killed in between would leave the session waiting for a count that never comes; so the session counts what it has handed on.
-//! The model at the end tries all interleavings of all deaths, and finds the two faults when they are planted.
+//! The model beside this file tries all interleavings of all deaths, and finds the two faults when they are planted.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,21 +47,6 @@ impl Cell for Word {
     #[inline]
     fn raise(&self, value: u64) {
         self.0.fetch_max(value, Ordering::Relaxed);
-    }
-}
-
-impl Cell for AtomicU64 {
-    fn load(&self) -> u64 {
-        self.load(Ordering::Relaxed)
-    }
-    fn store(&self, value: u64) {
-        self.store(value, Ordering::Relaxed);
-    }
-    fn replace(&self, old: u64, new: u64) -> bool {
-        self.compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-    }
-    fn raise(&self, value: u64) {
-        self.fetch_max(value, Ordering::Relaxed);
     }
 }
 
@@ -235,6 +220,35 @@ impl Units {
                 let (quotient, larger) = (pieces / blocks, pieces % blocks);
                 let edge = larger * (quotient + 1);
                 if piece < edge { piece / (quotient + 1) } else { larger + (piece - edge) / quotient.max(1) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_cover_all_pieces() {
+        for pieces in [1, 2, 7, 100, 101] {
+            for size in [1, 2, 3, 50, 1000] {
+                for units in [Units::Chunks { pieces, chunk: size }, Units::Blocks { pieces, blocks: size }] {
+                    let all: Vec<_> = (0..units.len()).flat_map(|unit| units.range(unit)).collect();
+                    assert_eq!(all, (0..pieces).collect::<Vec<_>>(), "{units:?}");
+                    let own = |unit: usize| units.range(unit).all(|piece| units.of(piece) == unit);
+                    assert!((0..units.len()).all(own), "{units:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn words_say_what_was_packed() {
+        for owner in [Owner::Free, Owner::Slot(0), Owner::Slot(4095), Owner::Session, Owner::Done] {
+            for (losses, careful, progress) in [(0, false, 0), (3, true, 1), (127, false, 1 << 39)] {
+                let state = State { owner, losses, careful, progress };
+                assert_eq!(State::unpack(state.pack()), state);
             }
         }
     }

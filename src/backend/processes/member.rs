@@ -136,6 +136,11 @@ impl Member {
         self.process.ended().is_some()
     }
 
+    /// Processor time since the last call.
+    pub(super) fn processor_time(&mut self) -> Duration {
+        self.process.processor_time()
+    }
+
     /// The process's number.
     pub(super) fn id(&self) -> u32 {
         self.process.id()

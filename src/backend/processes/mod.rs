@@ -13,6 +13,8 @@
 mod claims;
 mod collect;
 mod member;
+#[cfg(test)]
+mod model;
 mod ring;
 pub(super) mod segment;
 pub(super) mod serve;
@@ -208,6 +210,12 @@ impl Session for Processes {
     fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
         let recipe = work.recipe().ok_or_else(|| super::no_recipe(ENTRY.name))?;
         let job = Job::begin(ENTRY.name, self.workers.len(), self.timed, work, sink, stop)?;
+        if self.timed {
+            // What they used before is not this run's.
+            self.crew.members.iter_mut().flatten().for_each(|member| {
+                member.processor_time();
+            });
+        }
         if job.pieces() > 0
             && !job.is_over()
             && let Err(error) = self.compute(&job, &recipe)
@@ -216,7 +224,8 @@ impl Session for Processes {
         }
         let mut reports: Vec<_> = self.workers.iter_mut().map(Worker::take_report).collect();
         if self.timed {
-            for (report, member) in reports.iter_mut().zip(&self.crew.members) {
+            for (report, member) in reports.iter_mut().zip(&mut self.crew.members) {
+                report.processor = member.as_mut().map_or(Duration::ZERO, Member::processor_time);
                 (report.process, report.memory) =
                     member.as_ref().map_or((0, 0), |member| (member.id(), member.memory()));
             }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 /// The program that computes for a session whose workers are processes. It must call [`crate::worker_main`].
 ///
@@ -123,15 +124,27 @@ pub(crate) fn spawn(command: Command) -> io::Result<Child> {
 pub(crate) struct Process {
     child: Child,
     ended: Option<ExitStatus>,
+    /// Processor time that was told.
+    told: Duration,
 }
 
 impl Process {
     pub(crate) fn new(child: Child) -> Self {
-        Self { child, ended: None }
+        Self { child, ended: None, told: Duration::ZERO }
     }
 
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Processor time that it has used since the last call, to a hundredth of a second; 0 when the system does not tell.
+    pub(crate) fn processor_time(&mut self) -> Duration {
+        // Linux counts in hundredths for all programs, whatever its own clock is; the two numbers are those of user and system.
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap_or_default();
+        let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields).split(' ');
+        let ticks: u64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+        let total = Duration::from_millis(10 * ticks);
+        total.saturating_sub(std::mem::replace(&mut self.told, total))
     }
 
     /// The most memory that it had for itself, in bytes; without what it shares with others. 0 when the system does not tell.
