@@ -111,8 +111,10 @@
 //!
 //! # Features
 //!
-//! `cli` (the program, with clap and indicatif), `window` (the interactive window, with minifb) and `rayon` (the backend) are on by default; `image` converts a picture to the types
-//! of the `image` crate. With `default-features = false` the library has no command-line dependency.
+//! `cli` (the program, with clap and indicatif), `window` (the interactive window, with minifb) and `fibers`, `futures`, `rayon` and
+//! `tokio` (the backends of these names) are on by default; `image` converts a picture to the types of the `image` crate. With
+//! `default-features = false` the library has no command-line dependency, no executor and no runtime; the other backends are always
+//! there.
 
 pub mod backend;
 pub mod bench;

@@ -1,5 +1,12 @@
 //! Who computes the pieces: the trait and the table of backends. A backend is one file and one line here.
 
+mod channel;
+mod deque;
+#[cfg(feature = "fibers")]
+mod fibers;
+#[cfg(feature = "futures")]
+mod futures;
+mod generators;
 mod pipes;
 #[cfg(target_os = "linux")]
 mod processes;
@@ -7,6 +14,8 @@ mod processes;
 mod rayon;
 mod serial;
 mod threads;
+#[cfg(feature = "tokio")]
+mod tokio;
 pub mod worker;
 
 pub use worker::{Program, WorkKind};
@@ -29,6 +38,15 @@ pub const BACKENDS: &[Entry] = &[
     #[cfg(target_os = "linux")]
     processes::ENTRY,
     pipes::ENTRY,
+    channel::ENTRY,
+    deque::ENTRY,
+    #[cfg(feature = "futures")]
+    futures::ENTRY,
+    #[cfg(feature = "tokio")]
+    tokio::ENTRY,
+    #[cfg(feature = "fibers")]
+    fibers::ENTRY,
+    generators::ENTRY,
 ];
 
 /// The name of the backend that is used when none is asked for.

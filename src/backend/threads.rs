@@ -34,23 +34,20 @@ pub(super) const ENTRY: Entry = Entry {
 struct Threads {
     team: Team,
     /// Each member locks its own for a whole run.
-    workers: Arc<[CachePadded<Mutex<Worker>>]>,
+    workers: Box<[CachePadded<Mutex<Worker>>]>,
     schedule: Schedule,
     timed: bool,
 }
 
 impl Session for Threads {
     fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
-        let job = Arc::new(Job::begin(ENTRY.name, self.team.len(), self.timed, work, sink, stop)?);
+        let job = Job::begin(ENTRY.name, self.team.len(), self.timed, work, sink, stop)?;
         let schedule = self.schedule.with_auto_limit(job.grain());
-        let (shared, workers) = (job.clone(), self.workers.clone());
-        let outcome = self.team.run(Arc::new(move |member| {
-            let mut worker = workers[member.index()].lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = member.for_each(0..shared.pieces(), schedule, |claim| shared.execute(&mut worker, claim));
-        }));
-        if let Err(payload) = outcome {
-            job.lost(payload.as_ref());
-        }
+        let outcome = self.team.run(&|member| {
+            let mut worker = self.workers[member.index()].lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = member.for_claims(0..job.pieces(), schedule, |claim| job.execute(&mut worker, claim));
+        });
+        job.check(outcome);
         let report =
             |worker: &CachePadded<Mutex<Worker>>| worker.lock().unwrap_or_else(PoisonError::into_inner).take_report();
         job.end(&self.schedule.to_string(), self.workers.iter().map(report).collect())

@@ -5,6 +5,7 @@
 //! hold a large part of a picture, and sinks hear from it often.
 
 use super::panics::{self, catch};
+use super::team::Panic;
 use super::{Claim, Done, Prepared, Report, RunInfo, Sink, Stop, Work, WorkerReport};
 use crate::error::{Error, Result};
 use std::any::Any;
@@ -206,6 +207,15 @@ impl Job {
         start..range.end.min(start + Self::CLAIM_PIECES)
     }
 
+    /// The pieces of `range` in claims that are well computed at once.
+    pub fn claims(&self, mut range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        std::iter::from_fn(move || {
+            let claim = (!range.is_empty()).then(|| self.first_claim(range.clone()))?;
+            range.start = claim.end;
+            Some(claim)
+        })
+    }
+
     /// Computes `claim` as `worker` into `finished`, whose memory is used again. `Break` means that the run is over; then
     /// `finished` says nothing.
     ///
@@ -341,6 +351,13 @@ impl Job {
     pub fn lost(&self, payload: &(dyn Any + Send)) {
         let message = panics::message(payload);
         let _ = self.fail(Error::Unsupported(format!("a worker of backend `{}` panicked: {message}", self.backend)));
+    }
+
+    /// [`Job::lost`] for what the members of a team panicked with.
+    pub(crate) fn check(&self, outcome: std::result::Result<(), Vec<Panic>>) {
+        for (_, payload) in outcome.err().into_iter().flatten() {
+            self.lost(payload.as_ref());
+        }
     }
 
     /// Ends the run with `error`, unless an earlier error did. Always `Break`.

@@ -2,14 +2,17 @@
 
 mod claims;
 mod environment;
+mod gate;
 mod job;
 mod panics;
 mod pieces;
 pub(crate) mod pin;
+pub mod region;
 mod report;
 mod schedule;
 mod sink;
 mod stop;
+mod sync;
 pub(crate) mod team;
 mod work;
 

@@ -6,7 +6,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook, take_hook};
 use std::sync::Once;
 
 thread_local! {
@@ -49,6 +49,18 @@ pub(crate) fn catch<T>(body: impl FnOnce() -> T) -> Result<T, String> {
 pub(crate) fn guarded<T>(body: impl FnOnce() -> T, what: &str) -> crate::error::Result<T> {
     prepare();
     catch(body).map_err(|message| crate::error::Error::Input(format!("{what} panicked: {message}")))
+}
+
+/// Calls `body`; a panic goes on with what it said and where, and without noise.
+pub(crate) fn with_place<T>(body: impl FnOnce() -> T) -> T {
+    let outer = CATCHING.replace(true);
+    // Nothing is read that the body left half-done: the panic goes on.
+    let outcome = catch_unwind(AssertUnwindSafe(body));
+    CATCHING.set(outer);
+    outcome.unwrap_or_else(|payload| match PLACE.take() {
+        Some(place) => resume_unwind(Box::new(format!("{} ({place})", message(payload.as_ref())))),
+        None => resume_unwind(payload),
+    })
 }
 
 /// What a panic said.

@@ -2,37 +2,39 @@
 //!
 //! The caller takes part because it would wait otherwise: a team of one needs no thread and no hand-over, and a region is
 //! entered as in OpenMP, where the encountering thread becomes the primary one. Between regions the others spin briefly, since
-//! the next region often follows at once, then look while giving the processor away, and then park, so that an idle team costs
-//! nothing. A team with more workers than processors parks at once: who looks then only keeps the others from running. An
-//! empty region of two takes 2 µs. Spinning alone for 100 µs was as fast on an idle machine, and took 28 to 60 µs beside other
+//! the next region often follows at once, then look while giving the processor away, and then sleep, so that an idle team costs
+//! nothing. A team with more workers than processors sleeps at once: who looks then only keeps the others from running. An
+//! empty region of two takes FIXME µs. Spinning alone for 100 µs was as fast on an idle machine, and took 28 to 60 µs beside other
 //! programs, as often as the system had put both threads on one processor.
 //!
-//! A region's body is shared by reference counting. Bodies that borrow from the caller's frame would need their lifetime
-//! erased, in unsafe code; runs do not need them, and what a worker passes to [`Member::for_each`] may borrow freely.
+//! A region's body may borrow from the caller's frame, as in `std::thread::scope`. The threads are older than that frame, so the
+//! body's lifetime is erased on the way to them; that is the unsafe code of regions, in [`erased`] and,
+//! for tasks, in `region/tasks.rs`.
 
 use super::claims::Loop;
+use super::gate::{Barrier, Gate, Missing, Patience};
 use super::pin::Pinning;
+use super::region::is_inside;
 use super::schedule::Schedule;
 use crate::error::{Error, Result};
 use crossbeam_utils::CachePadded;
 use std::any::Any;
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::{ControlFlow, Range};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle, Thread, available_parallelism};
+use std::thread::{self, JoinHandle, available_parallelism};
 
-/// How often a waiting thread looks with a pause in between, about a microsecond in all.
-const SPINS: u32 = 20;
-
-/// How often it then looks with the processor given away in between, some 50 µs in all.
-const YIELDS: u32 = 100;
+/// What waiting threads do first when there is a processor for each: look for about a microsecond, then for some 50 µs.
+const PATIENCE: Patience = Patience { spins: 20, yields: 100 };
 
 /// What all members of a team do in a region.
-pub(crate) type Body = Arc<dyn Fn(&Member<'_>) + Send + Sync>;
+pub(crate) type Body<'a> = dyn Fn(&mut Member<'_>) + Sync + 'a;
+
+/// What a member panicked with, and its number.
+pub(crate) type Panic = (usize, Box<dyn Any + Send>);
 
 /// Workers that live until the team is dropped.
 pub(crate) struct Team {
@@ -42,42 +44,45 @@ pub(crate) struct Team {
     pinning: Option<Pinning>,
 }
 
-/// A worker inside a region.
-pub(crate) struct Member<'a> {
+/// A worker inside a region. Its constructs ask for it mutably, so that none can be entered inside of another.
+pub struct Member<'a> {
     shared: &'a Shared,
     index: usize,
-    /// How many loops it has come to in this region; the loops of all members correspond in this order.
-    loops: Cell<usize>,
+    /// How many constructs it has come to in this region; those of all members correspond in this order.
+    constructs: usize,
 }
 
 struct Shared {
     size: usize,
-    /// Whether waiting threads look for a while before they park.
-    patient: bool,
+    patience: Patience,
     /// Counts regions, and the end of the team.
     epoch: CachePadded<AtomicUsize>,
+    begin: Gate,
     /// Members other than the caller that have not left the current region.
     inside: CachePadded<AtomicUsize>,
-    /// The current region; none ends the team.
-    region: Mutex<Option<Region>>,
-    loops: Mutex<Loops>,
-    panic: Mutex<Option<Box<dyn Any + Send>>>,
+    end: Gate,
+    /// The current region's body; none ends the team.
+    body: Mutex<Option<&'static Body<'static>>>,
+    barrier: CachePadded<Barrier>,
+    /// Where members wait for each other inside of constructs.
+    turns: Gate,
+    /// Whether the region is to end early.
+    cancelled: AtomicBool,
+    constructs: Mutex<Constructs>,
+    panics: Mutex<Vec<Panic>>,
 }
 
-#[derive(Clone)]
-struct Region {
-    body: Body,
-    caller: Thread,
-}
-
-/// The loops of the region that some member has yet to come to.
+/// The constructs of the region that some member has yet to come to.
 #[derive(Default)]
-struct Loops {
+struct Constructs {
     /// How many are over with, in the sense that every member has come to them.
     passed: usize,
     /// Each with the number of members that have come to it.
-    open: VecDeque<(Arc<Loop>, usize)>,
+    open: VecDeque<(Arc<dyn Any + Send + Sync>, usize)>,
 }
+
+/// What a member unwinds with when its region is cancelled. It is no fault, and nobody hears of it.
+struct Cancelled;
 
 impl Team {
     /// Starts `workers` − 1 threads.
@@ -86,14 +91,23 @@ impl Team {
     /// [`Error::Unsupported`] when the system gives no more threads.
     pub(crate) fn new(workers: usize, pinning: Option<Pinning>) -> Result<Self> {
         let processors = available_parallelism().map_or(1, usize::from);
+        Self::with_patience(workers, pinning, if workers <= processors { PATIENCE } else { Patience::NONE })
+    }
+
+    pub(crate) fn with_patience(workers: usize, pinning: Option<Pinning>, patience: Patience) -> Result<Self> {
         let shared = Arc::new(Shared {
             size: workers,
-            patient: workers <= processors,
+            patience,
             epoch: CachePadded::default(),
+            begin: Gate::default(),
             inside: CachePadded::default(),
-            region: Mutex::default(),
-            loops: Mutex::default(),
-            panic: Mutex::default(),
+            end: Gate::default(),
+            body: Mutex::default(),
+            barrier: CachePadded::default(),
+            turns: Gate::default(),
+            cancelled: AtomicBool::default(),
+            constructs: Mutex::default(),
+            panics: Mutex::default(),
         });
         let mut team = Self { shared, threads: Vec::with_capacity(workers - 1), pinning };
         for index in 1..workers {
@@ -118,36 +132,55 @@ impl Team {
         self.shared.size
     }
 
-    /// Calls `body` once in every worker and returns when all have; by then they have let go of it.
+    /// Calls `body` once in every worker and returns when all have left it.
     ///
     /// # Errors
-    /// The first panic of a member. The others go on to their end, and the team can be used again.
-    pub(crate) fn run(&mut self, body: Body) -> thread::Result<()> {
+    /// The panics of the members, by number. The team can be used again.
+    pub(crate) fn run(&mut self, body: &Body<'_>) -> std::result::Result<(), Vec<Panic>> {
         let shared = &*self.shared;
-        *lock(&shared.loops) = Loops::default();
+        *lock(&shared.constructs) = Constructs::default();
+        shared.barrier.reset();
+        shared.cancelled.store(false, Ordering::Relaxed);
         shared.inside.store(self.threads.len(), Ordering::Relaxed);
-        *lock(&shared.region) = Some(Region { body: body.clone(), caller: thread::current() });
-        self.call();
         let pinned = self.pinning.as_ref().and_then(|pinning| pinning.pin(0).ok());
-        shared.enter(&body, 0);
-        drop((pinned, body));
-        shared.wait(|| shared.inside.load(Ordering::Acquire) == 0);
-        *lock(&shared.region) = None;
-        lock(&shared.panic).take().map_or(Ok(()), Err)
+        erased(body, shared, |body| {
+            *lock(&shared.body) = Some(body);
+            self.call();
+            shared.enter(body, 0);
+        });
+        drop(pinned);
+        let mut panics = std::mem::take(&mut *lock(&shared.panics));
+        panics.sort_by_key(|(member, _)| *member);
+        if panics.is_empty() { Ok(()) } else { Err(panics) }
     }
 
     /// Begins a new epoch.
     fn call(&self) {
         self.shared.epoch.fetch_add(1, Ordering::Release);
-        for thread in &self.threads {
-            thread.thread().unpark();
+        self.shared.begin.open();
+    }
+}
+
+/// Lends `body` to `during`, and through it to the team's threads, as if it lived for ever.
+#[allow(unsafe_code)]
+fn erased(body: &Body<'_>, shared: &Shared, during: impl FnOnce(&'static Body<'static>)) {
+    struct Wait<'a>(&'a Shared);
+    impl Drop for Wait<'_> {
+        fn drop(&mut self) {
+            self.0.end.wait(self.0.patience, || self.0.inside.load(Ordering::Acquire) == 0);
+            *lock(&self.0.body) = None;
         }
     }
+    let _wait = Wait(shared);
+    // SAFETY: the threads use the body between the epoch's begin, which `during` brings about, and their decrease of `inside`,
+    // which is their last use of it. `Wait` keeps this function from ending, also by a panic, before all have done that, and
+    // then takes the body away; so no use of it comes after the end of the real lifetime, which is longer than this call.
+    during(unsafe { std::mem::transmute::<&Body<'_>, &'static Body<'static>>(body) });
 }
 
 impl Drop for Team {
     fn drop(&mut self) {
-        *lock(&self.shared.region) = None;
+        *lock(&self.shared.body) = None;
         self.call();
         for thread in self.threads.drain(..) {
             // Members' panics are caught, so there is none to pass on.
@@ -160,91 +193,168 @@ impl Shared {
     /// The life of worker `index`.
     fn work(&self, index: usize) {
         for epoch in 1.. {
-            self.wait(|| self.epoch.load(Ordering::Acquire) >= epoch);
-            let Some(Region { body, caller }) = lock(&self.region).clone() else { return };
-            self.enter(&body, index);
-            drop(body);
+            self.begin.wait(self.patience, || self.epoch.load(Ordering::Acquire) >= epoch);
+            let Some(body) = *lock(&self.body) else { return };
+            self.enter(body, index);
             if self.inside.fetch_sub(1, Ordering::Release) == 1 {
-                caller.unpark();
+                self.end.open();
             }
         }
     }
 
-    fn enter(&self, body: &Body, index: usize) {
-        let member = Member { shared: self, index, loops: Cell::new(0) };
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| body(&member))) {
-            lock(&self.panic).get_or_insert(payload);
+    fn enter(&self, body: &Body<'_>, index: usize) {
+        let mut member = Member { shared: self, index, constructs: 0 };
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| body(&mut member))) {
+            self.cancelled.store(true, Ordering::Relaxed);
+            if !payload.is::<Cancelled>() {
+                lock(&self.panics).push((index, payload));
+            }
         }
+        self.leave();
     }
 
-    /// Returns when `ready` does; whoever makes it so unparks the waiting thread.
-    fn wait(&self, ready: impl Fn() -> bool) {
-        let (spins, yields) = if self.patient { (SPINS, YIELDS) } else { (0, 0) };
-        for look in 0..spins + yields {
-            if ready() {
-                return;
-            }
-            if look < spins {
-                std::hint::spin_loop();
-            } else {
-                thread::yield_now();
-            }
-        }
-        while !ready() {
-            thread::park();
-        }
+    /// A member comes to no more barriers, and those that wait for something look whether it can still come.
+    fn leave(&self) {
+        self.barrier.leave();
+        self.turns.open();
     }
 }
 
-impl Member<'_> {
+impl<'a> Member<'a> {
     /// The worker's number, below [`Member::len`].
-    pub(crate) fn index(&self) -> usize {
+    pub fn index(&self) -> usize {
         self.index
     }
 
     /// The number of workers in the team.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.shared.size
     }
 
-    /// This member's part of a loop over `range` that all members come to, claim by claim.
+    /// Never: a team has a worker.
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// Returns when all members have come here, which each does equally often.
     ///
-    /// A `Break` cancels the loop: no member takes another claim. There is no barrier at its end (OpenMP's `nowait`).
-    pub(crate) fn for_each(
-        &self,
+    /// # Panics
+    /// When a member has left the region without coming, which would leave the others waiting for ever. When the region is
+    /// cancelled, the member leaves it from here.
+    pub fn barrier(&mut self) {
+        assert!(!is_inside(), "worker {} comes to a barrier inside of a critical section", self.index);
+        let outcome = self.shared.barrier.wait(self.shared.size, self.shared.patience);
+        self.check();
+        if outcome == Err(Missing) {
+            panic!("worker {} waits at a barrier that a member of its team has passed by", self.index);
+        }
+    }
+
+    /// Ends the region early: members get no more iterations, and leave at the next barrier or by [`Member::check`].
+    pub fn cancel(&self) {
+        self.shared.cancelled.store(true, Ordering::Relaxed);
+        self.shared.leave();
+    }
+
+    /// Whether the region was cancelled, or a member has panicked.
+    pub fn is_cancelled(&self) -> bool {
+        self.shared.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Leaves the region when it was cancelled: a cancellation point.
+    pub fn check(&self) {
+        if self.is_cancelled() {
+            // No panic hook is called for it.
+            resume_unwind(Box::new(Cancelled));
+        }
+    }
+
+    pub(crate) fn waiter(&self) -> Waiter<'a> {
+        Waiter { shared: self.shared, index: self.index }
+    }
+
+    /// This member's part of a loop over `range` that all members come to, claim by claim, without a barrier at its end.
+    ///
+    /// A `Break` cancels this loop: no member takes another claim of it.
+    pub fn for_claims(
+        &mut self,
         range: Range<usize>,
         schedule: Schedule,
         mut body: impl FnMut(Range<usize>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        let shared = self.next_loop(|| Loop::new(range, schedule, self.len()));
-        let outcome = shared.claims(self.index).try_for_each(&mut body);
+        let size = self.len();
+        let shared = self.construct(|| Loop::new(range, schedule, size));
+        let region = self.shared;
+        let outcome = shared.claims(self.index).try_for_each(|claim| {
+            if region.cancelled.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { body(claim) }
+        });
         if outcome.is_break() {
             shared.cancel();
         }
         outcome
     }
 
-    /// The loop that this member comes to now: made by the first member, forgotten by the last.
-    fn next_loop(&self, make: impl FnOnce() -> Loop) -> Arc<Loop> {
-        let number = self.loops.replace(self.loops.get() + 1);
-        let mut loops = lock(&self.shared.loops);
-        let place = number - loops.passed;
-        if place == loops.open.len() {
-            loops.open.push_back((Arc::new(make()), 0));
+    /// What members share in the construct that this one comes to now: made by the first member, forgotten by the last.
+    pub(crate) fn construct<T: Send + Sync + 'static>(&mut self, make: impl FnOnce() -> T) -> Arc<T> {
+        let number = self.constructs;
+        self.constructs += 1;
+        let mut constructs = lock(&self.shared.constructs);
+        let place = number - constructs.passed;
+        if place == constructs.open.len() {
+            constructs.open.push_back((Arc::new(make()), 0));
         }
-        let (shared, members) = &mut loops.open[place];
+        let (shared, members) = &mut constructs.open[place];
         let shared = shared.clone();
         *members += 1;
-        // Members come to loops in order, so the first of the list is the first to be complete.
+        // Members come to constructs in order, so the first of the list is the first to be complete.
         if *members == self.len() {
-            loops.open.pop_front();
-            loops.passed += 1;
+            constructs.open.pop_front();
+            constructs.passed += 1;
         }
-        shared
+        drop(constructs);
+        shared.downcast().unwrap_or_else(|_| {
+            panic!("worker {} comes to another construct than a member of its team before; all come to the same in the same order", self.index)
+        })
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Waits inside of a construct.
+#[derive(Clone, Copy)]
+pub(crate) struct Waiter<'a> {
+    shared: &'a Shared,
+    index: usize,
+}
+
+impl Waiter<'_> {
+    /// Returns when `ready` does; whoever makes it so calls [`Waiter::notify`]. `what` says what is waited for. The construct ends
+    /// with a barrier, so that nobody has left the region before it.
+    pub(crate) fn wait(&self, what: &str, ready: impl Fn() -> bool) {
+        let Shared { turns, barrier, cancelled, patience, .. } = self.shared;
+        let over = || cancelled.load(Ordering::Relaxed);
+        turns.wait(*patience, || ready() || over() || barrier.is_missed());
+        if over() {
+            resume_unwind(Box::new(Cancelled));
+        }
+        assert!(ready(), "worker {} waits for {what}, and a member of its team has left the region", self.index);
+    }
+
+    /// Returns when `ready` does, also in a region that was cancelled.
+    pub(crate) fn wait_whatever(&self, ready: impl Fn() -> bool) {
+        self.shared.turns.wait(self.shared.patience, ready);
+    }
+
+    pub(crate) fn notify(&self) {
+        self.shared.turns.open();
+    }
+}
+
+impl fmt::Debug for Waiter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Waiter({} of {})", self.index, self.shared.size)
+    }
+}
+
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing panics while it holds one of these locks; if it did, the values would still be whole.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -276,13 +386,13 @@ mod tests {
         let mut team = team(4);
         let caller = thread::current().id();
         for _ in 0..500 {
-            let seen = Arc::new(Mutex::new(Vec::new()));
-            let body = seen.clone();
-            team.run(Arc::new(move |member| {
+            let seen = Mutex::new(Vec::new());
+            let body = &seen;
+            team.run(&|member| {
                 body.lock().unwrap().push((member.index(), member.len(), thread::current().id()));
-            }))
+            })
             .unwrap();
-            let mut seen = Arc::into_inner(seen).expect("the team let go of the body").into_inner().unwrap();
+            let mut seen = seen.into_inner().unwrap();
             seen.sort_by_key(|member| member.0);
             assert_eq!(
                 seen.iter().map(|member| (member.0, member.1)).collect::<Vec<_>>(),
@@ -297,13 +407,13 @@ mod tests {
     fn loops_of_one_region_do_not_mix() {
         let mut team = team(3);
         let schedules = [Schedule::DYNAMIC, Schedule::STATIC, Schedule::STEALING, Schedule::GUIDED, Schedule::AUTO];
-        let counts: Arc<Vec<AtomicUsize>> = Arc::new((0..1000).map(|_| AtomicUsize::new(0)).collect());
-        let body = counts.clone();
-        team.run(Arc::new(move |member| {
+        let counts: Vec<AtomicUsize> = (0..1000).map(|_| AtomicUsize::new(0)).collect();
+        let body = &counts;
+        team.run(&|member| {
             for number in 0..10 {
                 let schedule = schedules[number % schedules.len()];
                 let mut own = 0; // what the body borrows need not outlive the region
-                let done = member.for_each(number * 100..(number + 1) * 100, schedule, |claim| {
+                let done = member.for_claims(number * 100..(number + 1) * 100, schedule, |claim| {
                     own += claim.len();
                     for piece in claim {
                         body[piece].fetch_add(1, Relaxed);
@@ -312,41 +422,41 @@ mod tests {
                 });
                 assert!(done.is_continue() && own <= 100);
             }
-        }))
+        })
         .unwrap();
         assert!(counts.iter().all(|count| count.load(Relaxed) == 1));
-        let loops = lock(&team.shared.loops);
-        assert_eq!((loops.passed, loops.open.len()), (10, 0));
+        let constructs = lock(&team.shared.constructs);
+        assert_eq!((constructs.passed, constructs.open.len()), (10, 0));
     }
 
     #[test]
     fn a_panic_in_any_member_is_returned_and_the_team_lives_on() {
         let mut team = team(3);
         for culprit in 0..3 {
-            let payload = team
-                .run(Arc::new(move |member| {
+            let panics = team
+                .run(&|member| {
                     if member.index() == culprit {
                         std::panic::resume_unwind(Box::new(culprit));
                     }
-                    let _ = member.for_each(0..50, Schedule::DYNAMIC, |_| ControlFlow::Continue(()));
-                }))
+                    let _ = member.for_claims(0..50, Schedule::DYNAMIC, |_| ControlFlow::Continue(()));
+                })
                 .unwrap_err();
-            assert_eq!(payload.downcast_ref(), Some(&culprit));
-            team.run(Arc::new(|_| ())).unwrap();
+            assert_eq!((panics.len(), panics[0].0, panics[0].1.downcast_ref()), (1, culprit, Some(&culprit)));
+            team.run(&|_| ()).unwrap();
         }
     }
 
     #[test]
     fn a_break_cancels_the_loop_for_all() {
         let mut team = team(2);
-        let taken = Arc::new(AtomicUsize::new(0));
-        let body = taken.clone();
-        team.run(Arc::new(move |member| {
-            let _ = member.for_each(0..usize::MAX, Schedule::DYNAMIC, |claim| {
+        let taken = AtomicUsize::new(0);
+        let body = &taken;
+        team.run(&|member| {
+            let _ = member.for_claims(0..usize::MAX, Schedule::DYNAMIC, |claim| {
                 body.fetch_add(1, Relaxed);
                 if claim.start >= 100 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
-        }))
+        })
         .unwrap();
         assert!((101..=102).contains(&taken.load(Relaxed)), "else it would run for ever");
     }
@@ -357,7 +467,7 @@ mod tests {
             drop(team(workers));
             let mut team = team(workers);
             assert_eq!(team.len(), workers);
-            team.run(Arc::new(|_| ())).unwrap();
+            team.run(&|_| ()).unwrap();
         }
     }
 }

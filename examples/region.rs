@@ -1,0 +1,62 @@
+//! OpenMP's constructs one by one, on a team of four. `OMP_NUM_THREADS` and the like are heeded where a region says 0 workers.
+
+use fractal::parallel::Schedule;
+use fractal::parallel::region::{Tasks, critical, region};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Counts the leaves of a binary tree, a task for each branch.
+fn leaves<'env>(tasks: &Tasks<'_, 'env>, depth: u32, count: &'env AtomicUsize) {
+    if depth == 0 {
+        count.fetch_add(1, Ordering::Relaxed);
+    } else {
+        tasks.spawn(move |tasks| leaves(tasks, depth - 1, count));
+        leaves(tasks, depth - 1, count);
+    }
+}
+
+fn main() -> fractal::Result<()> {
+    let count = AtomicUsize::new(0);
+    // A mistake is told, not waited for: a barrier that one worker passes by.
+    let mistake = region(4, |team| {
+        if team.index() != 2 {
+            team.barrier();
+        }
+    });
+    println!("told:      {}", mistake.unwrap_err());
+
+    region(4, |team| {
+        let index = team.index();
+        critical("print", || println!("critical:  worker {index}, one at a time"));
+        team.barrier();
+
+        let mut squares = 0;
+        team.for_each(0..1000, Schedule::GUIDED, |number| squares += number * number);
+        // Combined in the order of the workers, so the result is the same each time, also for floating-point numbers.
+        let all = team.reduce(squares, |left, right| left + right);
+        team.masked(|| println!("reduce:    the sum of squares is {all}"));
+        team.barrier();
+
+        let mut places = 0;
+        team.collapse([30, 40], Schedule::STATIC, |[row, column]| places += usize::from(row == column));
+        let diagonal = team.reduce(places, |left, right| left + right);
+        team.single(|| println!("collapse:  {diagonal} of 1200 places lie on the diagonal"));
+
+        team.ordered(0..6, Schedule::DYNAMIC, |number, ordered| {
+            ordered.run(|| println!("ordered:   {number}, by worker {index}"));
+        });
+        team.sections(&[&|| println!("sections:  here"), &|| println!("sections:  and there")]);
+
+        team.tasks(|tasks| leaves(tasks, 10, &count));
+        team.single(|| println!("tasks:     {} leaves", count.load(Ordering::Relaxed)));
+
+        // Without an end, but for the one that finds what all look for.
+        let _ = team.for_claims(0..usize::MAX, Schedule::DYNAMIC, |claim| {
+            if claim.contains(&12_345) {
+                println!("cancel:    worker {index} has found it, and nobody goes on");
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        });
+    })
+}

@@ -1,0 +1,153 @@
+//! Fixed workers and two channels: claims go out by one, finished claims come back by the other, and only the caller gives
+//! results to the sinks.
+//!
+//! Python's counterpart is `threading` with two `queue.Queue`s. Choose it when results must be taken by one thread, and to see
+//! how far plain messages go: workers and caller share no memory that both write, so that the same design carries over to
+//! processes and to machines.
+//!
+//! A finished claim travels with its memory, which goes back to a worker with the next claim. So there is a fixed number of
+//! claims under way, both channels have room for all of them, and sending never waits: when sinks are slow, the memory stays
+//! with the caller and the workers wait for it. Each worker can have a large claim at hand and another waiting, or up to 64
+//! small ones, because a thread that sleeps is woken at the price of a hundred messages.
+//!
+//! An empty piece that is a claim of its own costs FIXME ns of wall time with two workers and the caller as third thread. With two
+//! claims for each worker in any case it costs FIXME ns.
+
+use super::{Entry, Session, Setup};
+use crate::error::{Error, Result};
+use crate::parallel::pin::Pinning;
+use crate::parallel::{Finished, Job, Loop, Report, Schedule, Sink, Stop, Work, Worker, WorkerReport};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::ops::{ControlFlow, Range};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "channel",
+    help: "fixed workers; claims and results travel through bounded channels, the caller takes the results",
+    model: "threads, message passing",
+    counterpart: "threading with queue.Queue",
+    schedules: &[Schedule::DYNAMIC, Schedule::GUIDED, Schedule::AUTO],
+    parallel: true,
+    processes: false,
+    probe: || Ok(()),
+    open,
+};
+
+/// The most claims that are under way for each worker.
+const UNDER_WAY: usize = 64;
+
+/// A claim to compute, with memory for the result.
+struct Order {
+    job: Arc<Job>,
+    claim: Range<usize>,
+    memory: Finished,
+}
+
+/// What became of an order. The memory holds the result, unless the run is over.
+struct Reply {
+    memory: Finished,
+    outcome: ControlFlow<()>,
+    report: WorkerReport,
+}
+
+struct Channel {
+    /// None when the workers are to end.
+    orders: Option<Sender<Order>>,
+    replies: Receiver<Reply>,
+    threads: Vec<JoinHandle<()>>,
+    schedule: Schedule,
+    timed: bool,
+}
+
+fn open(setup: Setup) -> Result<Box<dyn Session>> {
+    let Setup { workers, schedule, pinning, timed, .. } = setup;
+    let (orders, inbox) = bounded(workers * UNDER_WAY);
+    let (outbox, replies) = bounded(workers * UNDER_WAY);
+    let mut session = Channel { orders: Some(orders), replies, threads: Vec::new(), schedule, timed };
+    for index in 0..workers {
+        let (inbox, outbox, pinning) = (inbox.clone(), outbox.clone(), pinning.clone());
+        let thread =
+            Builder::new().name(format!("fractal-{index}")).spawn(move || work(index, pinning, &inbox, &outbox));
+        // What was started ends when the session is dropped.
+        session.threads.push(thread.map_err(|error| {
+            Error::Unsupported(format!("worker {index} of {workers} cannot be started: {error}; ask for fewer workers"))
+        })?);
+    }
+    Ok(Box::new(session))
+}
+
+/// The life of a worker.
+fn work(index: usize, pinning: Option<Pinning>, inbox: &Receiver<Order>, outbox: &Sender<Reply>) {
+    // Pinning was tried when it was made; a processor lost since then is no reason to end.
+    let _pinned = pinning.and_then(|pinning| pinning.pin(index).ok());
+    let mut worker = Worker::new(index);
+    for Order { job, claim, mut memory } in inbox {
+        let outcome = job.compute(&mut worker, claim, &mut memory);
+        // When the last reply is there, nobody but the caller holds the job.
+        drop(job);
+        let reply = Reply { memory, outcome, report: worker.take_report() };
+        if outbox.send(reply).is_err() {
+            return;
+        }
+    }
+}
+
+impl Session for Channel {
+    fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
+        let workers = self.threads.len();
+        let job = Arc::new(Job::begin(ENTRY.name, workers, self.timed, work, sink, stop)?);
+        let shared = Loop::new(0..job.pieces(), self.schedule.with_auto_limit(job.grain()), workers);
+        let mut claims = shared.claims(0).flat_map(|range| job.claims(range));
+        let mut reports: Vec<_> = (0..workers).map(|index| WorkerReport { index, ..WorkerReport::default() }).collect();
+        let mut under_way = 0;
+        let mut all = || {
+            let mut order = |memory| {
+                let claim = if job.is_over() { None } else { claims.next() };
+                claim.map(|claim| self.send(Order { job: job.clone(), claim, memory })).is_some()
+            };
+            for _ in 0..workers * job.grain().clamp(2, UNDER_WAY) {
+                under_way += usize::from(order(Finished::default()));
+            }
+            while under_way > 0 {
+                let Reply { memory, outcome, report } = self.receive();
+                under_way -= 1;
+                reports[report.index].add(&report);
+                if outcome.is_continue() {
+                    let _ = job.hand_on(&job.done(&memory));
+                }
+                under_way += usize::from(order(memory));
+            }
+        };
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(&mut all)) {
+            job.lost(payload.as_ref());
+            // Nothing of this run may be left for the next one.
+            (0..under_way).for_each(|_| drop(self.receive()));
+        }
+        job.end(&self.schedule.to_string(), reports)
+    }
+}
+
+impl Channel {
+    fn send(&self, order: Order) {
+        self.orders
+            .as_ref()
+            .and_then(|orders| orders.send(order).ok())
+            .expect("the workers live as long as the session");
+    }
+
+    fn receive(&self) -> Reply {
+        self.replies.recv().expect("the workers live as long as the session")
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.orders = None;
+        for thread in self.threads.drain(..) {
+            // A worker's panic was told when it happened.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! OpenMP's constructs in Rust: a team of threads enters a region together, and shares loops, sections and tasks in it.
+//!
+//! ```
+//! use fractal::parallel::{Schedule, region::region};
+//! use std::sync::atomic::{AtomicUsize, Ordering};
+//!
+//! let found = AtomicUsize::new(0);
+//! region(4, |team| {
+//!     let mut own = 0;
+//!     team.for_each(0..1000, Schedule::DYNAMIC, |number| own += usize::from(number % 7 == 0));
+//!     let all = team.reduce(own, |left, right| left + right);
+//!     team.single(|| found.store(all, Ordering::Relaxed));
+//! })?;
+//! assert_eq!(found.into_inner(), 143);
+//! # Ok::<(), fractal::Error>(())
+//! ```
+//!
+//! What OpenMP leaves undefined is refused. Rust's compiler refuses data races; a value that escapes from the region; and, since
+//! every construct asks for the member mutably, a construct inside of another, where a barrier would wait for ever:
+//!
+//! ```compile_fail,E0499
+//! # use fractal::parallel::{Schedule, region::region};
+//! region(2, |team| {
+//!     team.for_each(0..10, Schedule::DYNAMIC, |_| team.barrier());
+//! })?;
+//! # Ok::<(), fractal::Error>(())
+//! ```
+//! ```compile_fail,E0594
+//! # use fractal::parallel::region::region;
+//! let mut sum = 0;
+//! region(2, |team| sum += team.index())?; // a race
+//! # Ok::<(), fractal::Error>(())
+//! ```
+//! ```compile_fail,E0277
+//! # use fractal::parallel::region::region;
+//! let shared = std::rc::Rc::new(1);
+//! region(2, |_| println!("{shared}"))?; // not fit to be shared between threads
+//! # Ok::<(), fractal::Error>(())
+//! ```
+//! ```compile_fail,E0521
+//! # use fractal::parallel::region::region;
+//! let kept = std::sync::Mutex::new(None);
+//! region(2, |team| *kept.lock().unwrap() = Some(team))?; // a member that escapes
+//! # Ok::<(), fractal::Error>(())
+//! ```
+//!
+//! A barrier that not all members reach, members that come to different constructs, and a critical section inside of itself
+//! are found when they happen, and are told as the panic of a member. A panic cancels the region: the others leave it at the next
+//! barrier or iteration, and [`region`] returns what every member panicked with.
+
+mod constructs;
+mod critical;
+mod settings;
+mod tasks;
+
+pub use super::team::Member;
+pub use constructs::Ordered;
+pub use critical::critical;
+pub(super) use critical::is_inside;
+pub use settings::{Settings, WaitPolicy};
+pub use tasks::Tasks;
+
+use super::gate::Patience;
+use super::panics;
+use super::pin::Pinning;
+use super::team::{Panic, Team};
+use super::{Binding, MAX_WORKERS};
+use crate::error::{Error, Result};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+thread_local! {
+    /// How many regions with more than one worker the thread is in, one inside of the other.
+    static LEVEL: Cell<usize> = const { Cell::new(0) };
+    /// The team of the thread's last region, which the next one probably wants again.
+    static KEPT: Cell<Option<Kept>> = const { Cell::new(None) };
+}
+
+/// How long threads look that never sleep if it can be helped: for some milliseconds.
+const ACTIVE: Patience = Patience { spins: 20_000, yields: 20_000 };
+
+/// Threads that are in regions beside those that entered them.
+static BUSY: AtomicUsize = AtomicUsize::new(0);
+
+/// Calls `body` in each of `workers` workers at the same time, and returns when all have left it. The caller is worker 0.
+/// With 0, [`Settings::current`] says how many. Inside of another region it has one worker unless the settings allow more.
+///
+/// The threads stay for the thread's next region. In this way an empty region of two takes FIXME µs.
+///
+/// # Errors
+/// [`Error::Panicked`] with what every member panicked with; [`Error::Usage`] when a variable of the environment is wrong;
+/// [`Error::Unsupported`] when the system gives no more threads.
+pub fn region(workers: usize, body: impl Fn(&mut Member<'_>) + Sync) -> Result<()> {
+    region_with(Settings::current()?, workers, body)
+}
+
+/// [`region`] under `settings` instead of the environment's.
+///
+/// # Errors
+/// As for [`region`].
+pub fn region_with(settings: &Settings, workers: usize, body: impl Fn(&mut Member<'_>) + Sync) -> Result<()> {
+    panics::prepare();
+    let level = LEVEL.get();
+    let asked = if workers > 0 { workers } else { settings.workers_at(level) };
+    if asked > MAX_WORKERS {
+        return Err(Error::Usage(format!("a region of {asked} workers is too large; allowed are 1 to {MAX_WORKERS}")));
+    }
+    let allowed = if level < settings.max_active_levels { asked } else { 1 };
+    let busy = Busy::take(allowed - 1, settings.thread_limit - 1);
+    let mut team = Kept::take(settings, busy.0 + 1)?;
+    let inner = level + usize::from(team.team.len() > 1);
+    let outcome = team.team.run(&|member| {
+        let _level = Level(LEVEL.replace(inner));
+        // What a member panics with is told once, by the error, and with its place.
+        panics::with_place(|| body(member));
+    });
+    KEPT.set(Some(team));
+    outcome.map_err(|panics| told(&panics))
+}
+
+/// A team between regions, with what it was made for.
+struct Kept {
+    team: Team,
+    binding: Option<Binding>,
+    waiting: Option<WaitPolicy>,
+}
+
+impl Kept {
+    /// The thread's team if it fits, else a new one.
+    fn take(settings: &Settings, workers: usize) -> Result<Self> {
+        let Settings { binding, waiting, .. } = *settings;
+        let fits = |kept: &Self| kept.team.len() == workers && (kept.binding, kept.waiting) == (binding, waiting);
+        // One that does not fit ends before the next begins.
+        if let Some(kept) = KEPT.take().filter(fits) {
+            return Ok(kept);
+        }
+        let pinning = binding.map(|binding| Pinning::new(binding, workers)).transpose()?;
+        let team = match waiting {
+            None => Team::new(workers, pinning)?,
+            Some(WaitPolicy::Passive) => Team::with_patience(workers, pinning, Patience::NONE)?,
+            Some(WaitPolicy::Active) => Team::with_patience(workers, pinning, ACTIVE)?,
+        };
+        Ok(Self { team, binding, waiting })
+    }
+}
+
+/// Every member's panic in one error.
+fn told(panics: &[Panic]) -> Error {
+    let mut messages = panics.iter().map(|(worker, payload)| (*worker, panics::message(payload.as_ref())));
+    let (worker, first) = messages.next().unwrap_or((0, "no message"));
+    let others = messages.map(|(worker, message)| format!("; worker {worker} panicked as well: {message}"));
+    let message = std::iter::once(first.to_owned()).chain(others).collect();
+    Error::Panicked { piece: "its part of a region".into(), worker, message }
+}
+
+/// Restores the thread's level, also after a panic.
+struct Level(usize);
+
+impl Drop for Level {
+    fn drop(&mut self) {
+        LEVEL.set(self.0);
+    }
+}
+
+/// Threads that count against the limit until this is dropped.
+struct Busy(usize);
+
+impl Busy {
+    /// As many of `asked` threads as `limit` allows.
+    fn take(asked: usize, limit: usize) -> Self {
+        let add = |busy: usize| Some(busy + asked.min(limit.saturating_sub(busy)));
+        let before = BUSY.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).unwrap_or_else(|busy| busy);
+        Self(asked.min(limit.saturating_sub(before)))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        BUSY.fetch_sub(self.0, Ordering::Relaxed);
+    }
+}

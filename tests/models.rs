@@ -1,0 +1,165 @@
+//! The protocols by which threads wait for each other, run through every order in which their steps can be seen, under the memory
+//! model of the language, by loom. The code is the library's own; only the atomics, locks and condition variables are loom's.
+//!
+//! `deque` has no protocol of its own to check: no claim is added while it runs, so that an empty queue stays empty; the queues are
+//! crossbeam's. Generators run on one thread.
+
+mod sync {
+    pub(super) use loom::hint::spin_loop;
+    pub(super) use loom::sync::atomic::{AtomicUsize, Ordering, fence};
+    pub(super) use loom::sync::{Condvar, Mutex};
+    pub(super) use loom::thread::yield_now;
+}
+
+#[allow(dead_code)]
+#[path = "../src/parallel/gate.rs"]
+mod gate;
+
+use gate::{Barrier, Gate, Missing, Patience};
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::thread;
+use sync::{AtomicUsize, Ordering};
+
+/// With a look before sleep, and without.
+const PATIENCES: [Patience; 2] = [Patience::NONE, Patience { spins: 0, yields: 1 }];
+
+/// Checks `model` in every order, for each patience. Threads are interrupted at most three times where they could go on, which finds
+/// nearly all faults of such protocols, and ends.
+fn check(model: impl Fn(Patience) + Send + Sync + Copy + 'static) {
+    for patience in PATIENCES {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(move || model(patience));
+    }
+}
+
+/// A value that threads write and read without synchronisation of its own; loom tells when two meet at it.
+struct Plain(UnsafeCell<usize>);
+
+#[allow(unsafe_code)]
+// SAFETY: loom fails the model when an access is not ordered after the one before it.
+unsafe impl Sync for Plain {}
+
+#[allow(unsafe_code)]
+impl Plain {
+    fn set(&self, value: usize) {
+        // SAFETY: loom checks that nobody else is at the value.
+        self.0.with_mut(|place| unsafe { *place = value });
+    }
+
+    fn get(&self) -> usize {
+        // SAFETY: loom checks that nobody writes the value meanwhile.
+        self.0.with(|place| unsafe { *place })
+    }
+}
+
+fn plain() -> Plain {
+    Plain(UnsafeCell::new(0))
+}
+
+#[test]
+fn who_waits_at_a_gate_is_let_through() {
+    check(|patience| {
+        let shared = Arc::new((Gate::default(), AtomicUsize::new(0), plain()));
+        let other = shared.clone();
+        let thread = thread::spawn(move || {
+            let (gate, ready, value) = &*other;
+            gate.wait(patience, || ready.load(Ordering::Acquire) == 1);
+            assert_eq!(value.get(), 7);
+        });
+        let (gate, ready, value) = &*shared;
+        value.set(7);
+        ready.store(1, Ordering::Release);
+        gate.open();
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn a_barrier_orders_what_is_before_it_and_after() {
+    check(|patience| {
+        let shared = Arc::new((Barrier::default(), [plain(), plain()]));
+        let member = move |index: usize, (barrier, values): &(Barrier, [Plain; 2])| {
+            for round in 1..=2 {
+                values[index].set(round);
+                barrier.wait(2, patience).unwrap();
+                assert_eq!(values[1 - index].get(), round);
+                barrier.wait(2, patience).unwrap();
+            }
+        };
+        let other = shared.clone();
+        let thread = thread::spawn(move || member(1, &other));
+        member(0, &shared);
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn who_leaves_after_the_last_barrier_is_not_missed() {
+    check(|patience| {
+        let barrier = Arc::new(Barrier::default());
+        let member = move |barrier: &Barrier| {
+            assert_eq!(barrier.wait(2, patience), Ok(()));
+            barrier.leave();
+        };
+        let other = barrier.clone();
+        let thread = thread::spawn(move || member(&other));
+        member(&barrier);
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn who_leaves_without_coming_is_missed_and_nobody_hangs() {
+    check(|patience| {
+        let barrier = Arc::new(Barrier::default());
+        let other = barrier.clone();
+        let thread = thread::spawn(move || other.leave());
+        assert_eq!(barrier.wait(2, patience), Err(Missing));
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn a_team_begins_and_ends_its_regions_together() {
+    /// What `Team` and its threads share, as far as regions go.
+    struct Team {
+        epoch: AtomicUsize,
+        begin: Gate,
+        inside: AtomicUsize,
+        end: Gate,
+        body: Plain,
+        result: Plain,
+    }
+    const REGIONS: usize = 2;
+    check(|patience| {
+        let team = Arc::new(Team {
+            epoch: AtomicUsize::new(0),
+            begin: Gate::default(),
+            inside: AtomicUsize::new(0),
+            end: Gate::default(),
+            body: plain(),
+            result: plain(),
+        });
+        let worker = team.clone();
+        let thread = thread::spawn(move || {
+            for epoch in 1..=REGIONS {
+                worker.begin.wait(patience, || worker.epoch.load(Ordering::Acquire) >= epoch);
+                worker.result.set(worker.body.get() + 1);
+                if worker.inside.fetch_sub(1, Ordering::Release) == 1 {
+                    worker.end.open();
+                }
+            }
+        });
+        for region in 1..=REGIONS {
+            team.inside.store(1, Ordering::Relaxed);
+            team.body.set(10 * region);
+            team.epoch.fetch_add(1, Ordering::Release);
+            team.begin.open();
+            team.end.wait(patience, || team.inside.load(Ordering::Acquire) == 0);
+            assert_eq!(team.result.get(), 10 * region + 1);
+        }
+        thread.join().unwrap();
+    });
+}
