@@ -15,10 +15,10 @@ mod fork {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     /// Numbers that a process and its forks share, all zero at first.
-    pub struct Shared<'a>(&'a [AtomicU64]);
+    pub(crate) struct Shared(&'static [AtomicU64]);
 
-    impl Shared<'_> {
-        pub fn new(len: usize) -> io::Result<Self> {
+    impl Shared {
+        pub(crate) fn new(len: usize) -> io::Result<Self> {
             // SAFETY: an anonymous mapping at a place that the system chooses touches nothing that is there.
             let start = unsafe {
                 let access = libc::PROT_READ | libc::PROT_WRITE;
@@ -32,7 +32,7 @@ mod fork {
         }
     }
 
-    impl std::ops::Deref for Shared<'_> {
+    impl std::ops::Deref for Shared {
         type Target = [AtomicU64];
         fn deref(&self) -> &[AtomicU64] {
             self.0
@@ -45,7 +45,7 @@ mod fork {
     /// # Safety
     /// Nothing that `body` does outside of shared memory may be expected to have happened. It must not use what is the parent's
     /// alone: files that both write, a window, a connection.
-    pub unsafe fn fork_join(workers: usize, body: impl Fn(usize)) -> Result<(), String> {
+    pub(crate) unsafe fn fork_join(workers: usize, body: impl Fn(usize)) -> Result<(), String> {
         let threads = std::fs::read_dir("/proc/self/task").map_err(|error| error.to_string())?.count();
         if threads > 1 {
             return Err(format!("a process with {threads} threads cannot be forked safely; 1 is allowed"));
@@ -80,7 +80,7 @@ mod fork {
         if faults.is_empty() { Ok(()) } else { Err(faults.join("; ")) }
     }
 
-    pub fn main() -> io::Result<()> {
+    pub(crate) fn main() -> io::Result<()> {
         let (workers, numbers) = (4, 1000);
         let shared = Shared::new(numbers + 1)?;
         let next = || shared[numbers].fetch_add(1, Ordering::Relaxed) as usize;

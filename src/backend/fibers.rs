@@ -9,8 +9,9 @@
 //! need not be fit to be moved to another thread. The fibers are the workers of the schedule, so that under `static` each has its
 //! own part. Stacks, 2 MiB of address space each, of which only what is touched takes memory, live as long as the session.
 //!
-//! A switch costs 2 ns. An empty piece that is a claim of its own costs FIXME ns of wall time with two workers. `may` brings a
-//! scheduler that moves fibers, but it is unsafe to use thread-local values in them, and Rust's output and random numbers do.
+//! A switch costs 2 ns. An empty piece that is a claim of its own costs 28 ns of wall time with two workers, and a run without
+//! pieces 5 µs. `may` brings a scheduler that moves fibers, but it is unsafe to use thread-local values in them, and Rust's output
+//! and random numbers do.
 
 use super::{Entry, Session, Setup};
 use crate::error::{Error, Result};

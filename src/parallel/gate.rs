@@ -5,6 +5,7 @@
 //! waits for long costs anything, and a barrier that all reach together takes no call of the system.
 
 use super::sync::{AtomicUsize, Condvar, Mutex, Ordering, fence, spin_loop, yield_now};
+use crossbeam_utils::CachePadded;
 
 /// How long a waiting thread looks before it sleeps.
 #[derive(Clone, Copy, Debug)]
@@ -62,14 +63,17 @@ impl Gate {
 }
 
 /// Where all members of a team wait for each other, again and again.
+///
+/// Who waits looks at another cache line than the one that who comes writes.
 #[derive(Debug, Default)]
 pub(crate) struct Barrier {
-    arrived: AtomicUsize,
+    /// How often a member has come, since the first round.
+    arrived: CachePadded<AtomicUsize>,
     /// How often all have been here.
-    rounds: AtomicUsize,
+    rounds: CachePadded<AtomicUsize>,
     /// Members that will not come any more.
-    gone: AtomicUsize,
-    gate: Gate,
+    gone: CachePadded<AtomicUsize>,
+    gate: CachePadded<Gate>,
 }
 
 /// Some member will not come, so that the others would wait for ever.
@@ -80,8 +84,7 @@ impl Barrier {
     /// Returns when all `size` members have come, or tells that one is gone.
     pub(crate) fn wait(&self, size: usize, patience: Patience) -> Result<(), Missing> {
         let round = self.rounds.load(Ordering::Relaxed);
-        if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == size {
-            self.arrived.store(0, Ordering::Relaxed);
+        if self.arrived.fetch_add(1, Ordering::AcqRel).wrapping_add(1) == round.wrapping_add(1).wrapping_mul(size) {
             self.rounds.store(round.wrapping_add(1), Ordering::Release);
             self.gate.open();
             return Ok(());
@@ -106,6 +109,7 @@ impl Barrier {
     /// Makes it as new, when nobody is in it.
     pub(crate) fn reset(&self) {
         self.arrived.store(0, Ordering::Relaxed);
+        self.rounds.store(0, Ordering::Relaxed);
         self.gone.store(0, Ordering::Relaxed);
     }
 }

@@ -85,7 +85,7 @@ static BUSY: AtomicUsize = AtomicUsize::new(0);
 /// Calls `body` in each of `workers` workers at the same time, and returns when all have left it. The caller is worker 0.
 /// With 0, [`Settings::current`] says how many. Inside of another region it has one worker unless the settings allow more.
 ///
-/// The threads stay for the thread's next region. In this way an empty region of two takes FIXME µs.
+/// The threads stay for the thread's next region.
 ///
 /// # Errors
 /// [`Error::Panicked`] with what every member panicked with; [`Error::Usage`] when a variable of the environment is wrong;
