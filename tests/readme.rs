@@ -25,13 +25,13 @@ fn blocks(text: &str) -> Vec<String> {
 }
 
 /// A command as it is run here: `cargo run … --` is the program that was built; other calls of cargo build or test what is being
-/// tested right now, and are left out.
+/// tested right now, and are left out; windows are opened by tests/window_x11.rs.
 fn runnable(line: &str) -> Option<String> {
     let program = env!("CARGO_BIN_EXE_fractal");
     if let Some(("cargo run --release", arguments)) = line.split_once(" -- ") {
         return Some(format!("'{program}' {arguments}"));
     }
-    (!line.starts_with("cargo ")).then(|| line.to_owned())
+    (!line.starts_with("cargo ") && !support::opens_a_window(line)).then(|| line.to_owned())
 }
 
 #[test]
@@ -72,6 +72,15 @@ fn the_readme_shows_the_programs_own_table_of_backends() {
     let table = String::from_utf8(table).unwrap();
     let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     assert!(readme.contains(&table), "README.md needs the output of `fractal backends --markdown`:\n{table}");
+}
+
+#[cfg(feature = "window")]
+#[test]
+fn the_guide_shows_the_windows_own_table_of_keys() {
+    let scratch = Scratch::new("keys");
+    let table = String::from_utf8(scratch.program(["view", "--keys"]).output().unwrap().stdout).unwrap();
+    let guide = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/viewer.md")).unwrap();
+    assert!(guide.contains(&table), "docs/viewer.md needs the output of `fractal view --keys`:\n{table}");
 }
 
 #[test]

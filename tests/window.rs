@@ -2,6 +2,7 @@
 
 mod support;
 
+use fractal::backend::Program;
 use fractal::window::{Button, Event, Explorer, Key, Memory, Options, Script, Settings, Status, Window, keys};
 use fractal::{Scene, render};
 use std::path::PathBuf;
@@ -24,6 +25,11 @@ fn pixels(picture: &fractal::sink::Picture) -> Vec<u32> {
     picture.pixels.chunks(3).map(|p| u32::from_be_bytes([0, p[0], p[1], p[2]])).collect()
 }
 
+/// What workers that are processes run: this program has no place for them.
+fn program() -> Program {
+    Program { path: Some(env!("CARGO_BIN_EXE_fractal").into()), ..Program::default() }
+}
+
 struct Session {
     window: Script,
     explorer: Explorer,
@@ -40,7 +46,7 @@ impl Session {
         let settings = Settings { workers: 2, ..Settings::default() };
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("window-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        Self::with(scene, size, &Options { settings, folder, ..Options::default() })
+        Self::with(scene, size, &Options { settings, folder, program: program(), ..Options::default() })
     }
 
     /// One turn of the loop in which these events happen.
@@ -505,6 +511,117 @@ fn every_way_of_quitting_quits() {
         explorer.run(&mut window, &mut |_| Ok(())).unwrap();
         drop(explorer);
         assert!(began.elapsed() < Duration::from_secs(20), "{event:?}: {:?}", began.elapsed());
+    }
+}
+
+/// Numbers that look random and are the same every time.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % sides
+    }
+
+    fn event(&mut self, keys: &[Key]) -> Event {
+        match self.roll(20) {
+            0..5 => Event::Moved(self.roll(260) as i64 - 10, self.roll(180) as i64 - 10),
+            5..9 => Event::Wheel(self.roll(7) as i32 - 3),
+            9..12 => {
+                let buttons = [Button::Left, Button::Left, Button::Right, Button::Middle];
+                Event::Pressed(buttons[self.roll(4) as usize], self.roll(4) == 0)
+            }
+            12..15 => Event::Released([Button::Left, Button::Right, Button::Middle][self.roll(3) as usize]),
+            15 if self.roll(4) == 0 => Event::Resized(1 + self.roll(240) as u32, 1 + self.roll(160) as u32),
+            _ => Event::Key(keys[self.roll(keys.len() as u64) as usize]),
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_events_at_any_moment_end_in_the_rendered_picture() {
+    let bindings = || keys::GROUPS.iter().flat_map(|group| group.bindings);
+    let unwanted = [keys::Action::Quit, keys::Action::Save, keys::Action::MoreIterations];
+    let mut pool: Vec<Key> = bindings()
+        .filter(|binding| !unwanted.contains(&binding.action))
+        .flat_map(|binding| binding.triggers)
+        .filter_map(|trigger| if let keys::Trigger::Key(key) = trigger { Some(*key) } else { None })
+        .collect();
+    // More iterations now and then, and soon as many as the view wants again.
+    pool.extend([Key::Char('i'), Key::Char('a'), Key::Char('a'), Key::Home]);
+    let settings = Settings { workers: 2, panel: true, ..Settings::default() };
+    let mut session =
+        Session::with(&valley(), (160, 100), &Options { settings, program: program(), ..Options::default() });
+    let mut dice = Dice(0x5eed_0fe7_e275);
+    for count in 0..10_000u32 {
+        let event = dice.event(&pool);
+        session.window.later += Duration::from_millis(dice.roll(900));
+        session.step(&[event]);
+        for _ in 0..dice.roll(3) {
+            std::thread::sleep(Duration::from_micros(dice.roll(2000)));
+            session.step(&[]);
+        }
+        session.explorer.take_printed();
+        if count % 500 == 499 {
+            session.settle();
+            match session.explorer.status().clone() {
+                Status::Refused(why) => assert_eq!(render(&session.explorer.scene()).unwrap_err().to_string(), why),
+                _ => session.check(),
+            }
+        }
+    }
+    // Wherever it went, home is a picture.
+    session.step(&[Event::Key(Key::Home), Event::Key(Key::Char('a'))]);
+    session.check();
+}
+
+#[test]
+fn a_watched_render_fills_the_window() {
+    use fractal::parallel::Stop;
+    use fractal::window::{Seen, Viewer, Watched};
+    let press = |c| Event::Key(Key::Char(c));
+    // As large as the window, with several samples a pixel, and much larger than the window.
+    let cases =
+        [("relief", (160, 100), 1, (160, 100)), ("smooth", (80, 50), 2, (80, 50)), ("bands", (501, 313), 1, (126, 79))];
+    for (colouring, size, samples, shown) in cases {
+        let mut scene = valley();
+        scene.image = fractal::scene::Image { size, samples };
+        scene.colour.colouring = colouring.into();
+        let mut window = Script::new(160, 100);
+        let watched = Watched::default();
+        let mut viewer = Viewer::new(watched.clone(), 0.0, &mut window);
+        viewer.step(&mut window).unwrap();
+        let dark = window.shown.clone();
+        let render = fractal::Render::new(&scene).unwrap();
+        let sink = watched.picture("a picture", &render, (160, 100)).unwrap();
+        render.run_here(sink, &Stop::new()).unwrap();
+        window.later += Duration::from_secs(60);
+        assert_eq!(viewer.step(&mut window).unwrap(), Seen::Nothing);
+        assert!(viewer.message().is_none() && window.shown != dark);
+        // Each shown pixel is one of the samples.
+        scene.image = fractal::scene::Image { size: (size.0 * samples, size.1 * samples), samples: 1 };
+        let rendered = pixels(&fractal::render(&scene).unwrap());
+        let (across, stride) = (size.0 * samples, (size.0 * samples).div_ceil(shown.0));
+        let corner = ((160 - shown.0) / 2, (100 - shown.1) / 2);
+        for (x, y) in (0..shown.1).flat_map(|y| (0..shown.0).map(move |x| (x, y))) {
+            let there = window.shown[((corner.1 + y) * 160 + corner.0 + x) as usize];
+            assert_eq!(there, rendered[(y * stride * across + x * stride) as usize], "{colouring} {x} {y}");
+        }
+        // Q asks first; a closed window cancels nothing.
+        window.events.push(press('o'));
+        viewer.step(&mut window).unwrap();
+        window.events.push(press('q'));
+        assert_eq!(viewer.step(&mut window).unwrap(), Seen::Nothing);
+        assert!(viewer.message().unwrap().contains("once more"));
+        window.events.push(press('q'));
+        assert_eq!(viewer.step(&mut window).unwrap(), Seen::Cancelled);
+        window.events.push(Event::Closed);
+        assert_eq!(viewer.step(&mut window).unwrap(), Seen::Closed);
+        viewer.end("complete", &window);
+        window.events.push(press('q'));
+        assert_eq!(viewer.step(&mut window).unwrap(), Seen::Closed);
     }
 }
 

@@ -151,6 +151,10 @@ pub(crate) struct RenderArgs {
     /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
     #[arg(long, value_name = "WHEN", help_heading = "Output", value_parser = ["auto", "always", "never", "json"])]
     pub(crate) progress: Option<String>,
+    /// Show the picture in a window as it fills; closing the window lets the render go on
+    #[cfg(feature = "window")]
+    #[arg(long, help_heading = "Output")]
+    pub(crate) view: bool,
     /// Tell errors only
     #[arg(short, long, help_heading = "Output", conflicts_with = "verbose")]
     pub(crate) quiet: bool,
@@ -424,6 +428,14 @@ impl RenderArgs {
     /// The backend: as typed, else from the environment, else the default.
     pub(crate) fn backend(&self) -> fractal::Result<&'static backend::Entry> {
         backend_of(self.backend.as_deref())
+    }
+
+    /// Whether a window shows what happens.
+    pub(crate) fn is_watched(&self) -> bool {
+        #[cfg(feature = "window")]
+        return self.view;
+        #[cfg(not(feature = "window"))]
+        false
     }
 }
 

@@ -48,7 +48,7 @@ impl Plan {
             workers: args.workers.unwrap_or(0),
             schedule: Some(Schedule::requested(args.schedule.as_deref())?),
             pin: args.pin,
-            timed: args.trace.is_some() || args.stats.is_some() || args.verbose,
+            timed: args.trace.is_some() || args.stats.is_some() || args.verbose || args.is_watched(),
             program: backend::Program::default(),
         };
         let pictures = pictures(args)?;

@@ -22,9 +22,22 @@ use std::time::Instant;
 
 /// `fractal render`.
 pub(crate) fn run(args: &RenderArgs) -> Result<()> {
-    let mut mark = Mark::first();
+    let mark = Mark::first();
     let plan = Plan::new(args)?;
     let signals = Signals::receive()?;
+    #[cfg(feature = "window")]
+    if args.view {
+        let (plan, signals) = (&plan, &signals);
+        return super::view::watch(plan, &signals.stop, move |window| pictures(plan, signals, mark, window));
+    }
+    pictures(&plan, &signals, mark, &|_| Ok(None))
+}
+
+/// What else is to see the samples of a picture: a window, perhaps.
+type Watching<'a> = &'a (dyn Fn(&Picture) -> Result<Option<Arc<dyn Sink>>> + Sync);
+
+/// Renders all pictures.
+fn pictures(plan: &Plan, signals: &Signals, mut mark: Mark, watching: Watching<'_>) -> Result<()> {
     let trace = plan.trace.as_ref().map(|path| signals.create(path)).transpose()?;
     let mut session = plan.backend.open(&plan.workers)?;
     let epoch = Instant::now();
@@ -32,7 +45,7 @@ pub(crate) fn run(args: &RenderArgs) -> Result<()> {
     for picture in &plan.pictures {
         let traced = trace.as_ref().map(|_| Arc::new(Trace::new(picture.render.scene().title(), epoch)));
         traces.extend(traced.clone());
-        make(&plan, picture, &mut *session, traced, &signals, &mark)?;
+        make(plan, picture, &mut *session, traced, signals, &mark, watching)?;
         mark = Mark::now();
     }
     trace.map_or(Ok(()), |output| write_trace(output, &traces))
@@ -46,6 +59,7 @@ fn make(
     trace: Option<Arc<Trace>>,
     signals: &Signals,
     mark: &Mark,
+    watching: Watching<'_>,
 ) -> Result<()> {
     let Picture { render, output, keep, .. } = picture;
     let records = match keep.before(picture, plan.quiet, &signals.stop)? {
@@ -74,7 +88,8 @@ fn make(
         tell(format!("{output}: finished tiles are kept in {}", kept.checkpoint.path().display()));
     }
     let checkpoint = kept.as_ref().map(|kept| kept.checkpoint.clone() as Arc<dyn Sink>);
-    let sinks = Sinks { checkpoint, trace, ..sinks };
+    let window = watching(picture)?;
+    let sinks = Sinks { checkpoint, trace, window, ..sinks };
     match sinks.run(plan, picture, session, records, estimate.filter(|_| shown), signals, mark) {
         Ok(()) => kept.map_or(Ok(()), |kept| kept.complete(output)),
         Err(error) => {
@@ -93,6 +108,7 @@ pub(super) struct Sinks {
     image: Option<Arc<ImageSink>>,
     map: Option<Arc<dyn Sink>>,
     trace: Option<Arc<Trace>>,
+    window: Option<Arc<dyn Sink>>,
 }
 
 impl Sinks {
@@ -129,7 +145,7 @@ impl Sinks {
         let wanted = Pieces::new(render.tiling().len(), keep.shard);
         let samples = render.scene().image.samples;
         let progress = costs.map(|costs| Arc::new(Progress::new(render.tiling(), samples, costs).only(&wanted)));
-        let Self { checkpoint, image, map, trace } = self;
+        let Self { checkpoint, image, map, trace, window } = self;
         let sinks = [
             // It comes first: what any other has seen is safe.
             checkpoint,
@@ -137,6 +153,7 @@ impl Sinks {
             map,
             trace.map(|trace| trace as Arc<dyn Sink>),
             progress.clone().map(|progress| progress as Arc<dyn Sink>),
+            window,
         ];
         let sinks = Arc::new(Tee::new(sinks.into_iter().flatten().collect()));
 

@@ -1,11 +1,14 @@
-//! `view`: the interactive window.
+//! `view`: the interactive window; and the window of `render --view`.
 
 use super::args::{ViewArgs, backend_of};
+use super::plan::{Picture, Plan};
 use super::{plan, print, tell};
-use fractal::parallel::Schedule;
+use fractal::parallel::{Schedule, Sink, Stop};
 use fractal::scene::PLACES;
-use fractal::window::{Explorer, Memory, Minifb, Options, Settings, keys};
-use fractal::{Result, Scene, backend};
+use fractal::window::{Explorer, Memory, Minifb, Options, Seen, Settings, Viewer, Watched, Window, keys};
+use fractal::{Error, Result, Scene, backend};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// The largest window that opens unless a size is asked for: it fits most screens.
 const LARGEST: (u32, u32) = (1280, 800);
@@ -28,6 +31,7 @@ pub(crate) fn run(args: &ViewArgs) -> Result<()> {
     let (settings, last) = remembered.map_or((Settings::default(), None), |it| (it.settings, Some(it.scene)));
     let options = Options {
         settings: settle(args, settings)?,
+        program: backend::Program::default(),
         scale: args.scale.unwrap_or(0.0),
         remember: file,
         folder: args.folder.clone(),
@@ -38,6 +42,51 @@ pub(crate) fn run(args: &ViewArgs) -> Result<()> {
     }
     let mut window = Minifb::open("fractal", scene.image.size)?;
     Explorer::new(&scene, &options, &mut window)?.run(&mut window, &mut |line| print(format!("{line}\n")))
+}
+
+/// Runs `render` on a thread of its own while a window shows what it does. The window stays until it is closed; when it is closed
+/// earlier, the render goes on.
+pub(super) fn watch<'a>(
+    plan: &Plan,
+    stop: &Stop,
+    render: impl FnOnce(&(dyn Fn(&Picture) -> Result<Option<Arc<dyn Sink>>> + Sync)) -> Result<()> + Send + 'a,
+) -> Result<()> {
+    const TICK: Duration = Duration::from_millis(8);
+    let first = plan.pictures.first().map_or(LARGEST, |picture| picture.render.scene().image.size);
+    let size = fitting(first);
+    let mut window = Minifb::open("fractal render", size)?;
+    let watched = Watched::default();
+    let mut viewer = Viewer::new(watched.clone(), 0.0, &mut window);
+    let sink = |picture: &Picture| watched.picture(&picture.output, &picture.render, size).map(Some);
+    std::thread::scope(|scope| {
+        let mut thread = Some(scope.spawn(|| render(&sink)));
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
+            let fault = || Error::Unsupported("the thread that renders has ended by a fault".into());
+            thread.join().unwrap_or_else(|_| Err(fault()))
+        };
+        loop {
+            match viewer.step(&mut window) {
+                Ok(Seen::Nothing) => {}
+                Ok(Seen::Closed) => break,
+                Ok(Seen::Cancelled) => stop.set(),
+                Err(error) => {
+                    tell(format!("fractal: {error}; the render goes on"));
+                    break;
+                }
+            }
+            if let Some(ended) = thread.take_if(|thread| thread.is_finished()) {
+                join(ended)?;
+                viewer.end("complete; Q closes the window", &window);
+            }
+            // An interrupt ends the window as well.
+            if thread.is_none() && stop.is_set() {
+                break;
+            }
+            window.wait(TICK);
+        }
+        drop((viewer, window));
+        thread.map_or(Ok(()), join)
+    })
 }
 
 /// The settings: as typed, else from the environment, else as remembered.

@@ -23,6 +23,8 @@ pub(super) struct Crew {
     /// 0 for as many as the environment says.
     pub(super) workers: usize,
     pub(super) schedule: Schedule,
+    /// What workers that are processes run.
+    pub(super) program: backend::Program,
 }
 
 impl PartialEq for Crew {
@@ -60,8 +62,8 @@ pub(super) enum News {
     Claimed { step: Arc<Begun>, range: Range<usize> },
     /// A worker has finished tiles.
     Finished { step: Arc<Begun>, claim: Finished },
-    /// A step is complete.
-    Ended,
+    /// A step is complete whose pixels stand for so many of the picture's, each way.
+    Ended { grain: u32 },
     /// All steps are complete.
     Complete,
     /// The batch was stopped, at this moment.
@@ -222,6 +224,7 @@ fn perform(shared: &Arc<Shared>, batch: Batch, open: &mut Option<(Crew, Box<dyn 
         let options = backend::Options {
             workers: crew.workers,
             schedule: Some(crew.schedule),
+            program: crew.program.clone(),
             timed: true,
             ..backend::Options::default()
         };
@@ -247,7 +250,7 @@ fn perform(shared: &Arc<Shared>, batch: Batch, open: &mut Option<(Crew, Box<dyn 
         let postman = Arc::new(Postman { shared: shared.clone(), generation, begun: Mutex::new(begun) });
         let work = Arc::new(Watched { work: render.work(), postman: postman.clone() });
         session.run(work, postman, stop)?;
-        shared.post(generation, News::Ended);
+        shared.post(generation, News::Ended { grain: step.grain });
     }
     Ok(())
 }

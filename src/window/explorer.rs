@@ -42,6 +42,8 @@ const CYCLE: f64 = 0.08;
 pub struct Options {
     /// Who computes, and what is drawn over the picture.
     pub settings: Settings,
+    /// What workers that are processes run.
+    pub program: backend::Program,
     /// How dense the screen is, for the size of letters: 2 for letters of twice the usual height, 0 to follow the window's height.
     pub scale: f64,
     /// The file in which settings and place are remembered; `None` for nowhere.
@@ -52,7 +54,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { settings: Settings::default(), scale: 0.0, remember: None, folder: ".".into() }
+        Self {
+            settings: Settings::default(),
+            program: backend::Program::default(),
+            scale: 0.0,
+            remember: None,
+            folder: ".".into(),
+        }
     }
 }
 
@@ -74,8 +82,8 @@ pub struct Timing {
     pub first: Option<Duration>,
     /// From the last change of the view to the complete picture.
     pub full: Option<Duration>,
-    /// From the last change that found workers busy until they had all stopped.
-    pub stopped: Option<Duration>,
+    /// When all workers had stopped after the last change that found them busy.
+    pub stopped: Option<Instant>,
     /// Tiles that were finished for the picture since the last change of the view.
     pub tiles: u64,
 }
@@ -133,9 +141,9 @@ pub struct Explorer {
     events: Vec<Event>,
     letters: Vec<Letter>,
     printed: Vec<String>,
-    /// When a change stopped workers, and how long they took.
-    stopping: Option<(u64, Instant)>,
-    stopped: Option<Duration>,
+    /// The generation whose workers a change has stopped, and when they had.
+    stopping: Option<u64>,
+    stopped: Option<Instant>,
     /// What is drawn on when something is drawn over the picture.
     canvas: Vec<u32>,
     /// When the last frame was shown, and what it cost.
@@ -161,6 +169,7 @@ impl Explorer {
             backend: backend::find(&settings.backend)?,
             workers: settings.workers,
             schedule: Schedule::requested(settings.schedule.as_deref())?,
+            program: options.program.clone(),
         };
         let mut state = State::new(scene.clone(), window.size(), crew);
         state.restore(settings);
@@ -297,6 +306,11 @@ impl Explorer {
         if self.state.help > overlay::help_pages(self.state.size, self.font()) {
             self.state.help = 0;
         }
+        if (effects.view || effects.again) && self.status == Status::Busy {
+            // Before anything else: moving what is shown is faster when nobody else computes.
+            self.engine.cancel();
+            self.stopping = Some(self.generation);
+        }
         if effects.colour {
             self.recolour()?;
         }
@@ -350,7 +364,7 @@ impl Explorer {
                     scale: new.place.scale_from(&old.place),
                 },
             };
-            self.frame.reproject(new.size, &way, &self.colourer);
+            self.frame.reproject(new.size, &way);
         }
         let same_world = new.world == old.world;
         if !same_world {
@@ -365,9 +379,6 @@ impl Explorer {
 
     /// Has computed what is missing; or everything again.
     fn compute(&mut self, whole: bool) {
-        if self.status == Status::Busy && self.generation > 0 {
-            self.stopping = Some((self.generation, Instant::now()));
-        }
         if whole {
             self.marks.begin(None, self.state.size);
         }
@@ -392,11 +403,8 @@ impl Explorer {
         let mut letters = std::mem::take(&mut self.letters);
         self.engine.collect(&mut letters);
         for Letter { generation, news } in letters.drain(..) {
-            if let (News::Stopped { at }, Some((stopped, asked))) = (&news, self.stopping)
-                && generation >= stopped
-            {
-                self.stopped = Some(at.saturating_duration_since(asked));
-                self.stopping = None;
+            if let (News::Stopped { at }, true) = (&news, self.stopping == Some(generation)) {
+                (self.stopped, self.stopping) = (Some(*at), None);
             }
             if generation != self.generation {
                 continue;
@@ -413,8 +421,8 @@ impl Explorer {
                     self.stats.finished(&claim);
                     self.dirty = true;
                 }
-                News::Ended => {
-                    self.stats.ended();
+                News::Ended { grain } => {
+                    self.stats.ended(grain);
                     self.urgent = true;
                 }
                 News::Complete => {

@@ -65,7 +65,8 @@ impl Inset {
         };
         let steps = vec![step(coarse, GRAIN), step(size, 0)];
         self.generation += 1;
-        let crew = Crew { backend: &backend::BACKENDS[0], workers: 1, schedule: Schedule::AUTO };
+        let program = backend::Program::default();
+        let crew = Crew { backend: &backend::BACKENDS[0], workers: 1, schedule: Schedule::AUTO, program };
         self.engine.compute(Batch { generation: self.generation, crew, steps });
     }
 

@@ -162,7 +162,7 @@ pub const GROUPS: &[Group] = &[
             LargerTiles [key('T')] "larger tiles",
             Again [key('n')] "compute the picture again",
             Outlines [key('o')] "outline tiles, in their workers' colours",
-            Costs [key('m')] "map of what each tile cost",
+            Costs [key('m')] "map of how long each tile took",
             Panel [Trigger::Key(Key::Tab)] "panel of workers and speeds",
         },
     },

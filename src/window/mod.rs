@@ -22,6 +22,7 @@ mod save;
 mod script;
 mod state;
 mod toolkit;
+mod watch;
 
 pub use explorer::{Explorer, Options, Status, Timing};
 pub use minifb::Minifb;
@@ -29,3 +30,4 @@ pub use remember::{Memory, Settings};
 pub use save::command_line;
 pub use script::Script;
 pub use toolkit::{Button, Event, Key, Window};
+pub use watch::{Seen, Viewer, Watched};

@@ -29,7 +29,7 @@ struct Mark {
     size: (i64, i64),
     /// Who computed it; `None` as long as somebody does.
     worker: Option<usize>,
-    /// Iterations a pixel.
+    /// Nanoseconds a pixel.
     cost: f64,
 }
 
@@ -87,13 +87,14 @@ impl Marks {
         }
     }
 
-    /// Somebody has finished tiles.
+    /// Somebody has finished tiles. Those of one claim share its time by their pixels.
     pub(super) fn finished(&mut self, step: &Arc<Begun>, claim: &Finished) {
         if step.grain == 0 {
-            for (index, &cost) in claim.range.clone().zip(&claim.costs) {
+            let pixels: usize = claim.range.clone().map(|index| step.tiling.tile(index).area()).sum();
+            let cost = claim.busy.as_nanos() as f64 / pixels as f64;
+            for index in claim.range.clone() {
                 let mark = self.mark(step, index);
-                mark.worker = Some(claim.worker);
-                mark.cost = cost as f64 / (mark.size.0 * mark.size.1).max(1) as f64;
+                (mark.worker, mark.cost) = (Some(claim.worker), cost);
             }
         }
     }
@@ -113,7 +114,7 @@ impl Marks {
         }
     }
 
-    /// Draws what each tile cost, from blue for the cheapest to yellow for the dearest, by the logarithm.
+    /// Draws how long each tile took, from blue for the fastest to yellow for the slowest, by the logarithm.
     pub(super) fn draw_costs(&self, canvas: &mut Canvas<'_>) {
         let finished = || self.marks.iter().filter(|mark| mark.worker.is_some());
         let logarithm = |mark: &Mark| mark.cost.max(1.0).ln();

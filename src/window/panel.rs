@@ -69,10 +69,12 @@ impl Stats {
         self.useful += claim.costs.iter().sum::<u64>();
     }
 
-    /// A step is complete.
-    pub(super) fn ended(&mut self) {
-        let passed = self.asked.elapsed();
-        self.first.get_or_insert(passed);
+    /// A step is complete; blocks of more pixels than this are not yet called a picture.
+    pub(super) fn ended(&mut self, grain: u32) {
+        const COARSEST: u32 = 8;
+        if grain <= COARSEST {
+            self.first.get_or_insert(self.asked.elapsed());
+        }
     }
 
     /// The picture is complete.

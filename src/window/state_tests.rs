@@ -4,7 +4,12 @@ use super::*;
 use crate::backend;
 
 fn state() -> State {
-    let crew = Crew { backend: backend::find("threads").unwrap(), workers: 2, schedule: Schedule::AUTO };
+    let crew = Crew {
+        backend: backend::find("threads").unwrap(),
+        workers: 2,
+        schedule: Schedule::AUTO,
+        program: backend::Program::default(),
+    };
     State::new(Scene::load("seahorses").unwrap(), (640, 400), crew)
 }
 

@@ -5,6 +5,12 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// Whether a documented command opens a window, so that it needs a screen.
+#[allow(dead_code)] // Not every test reads the documents.
+pub(crate) fn opens_a_window(line: &str) -> bool {
+    (line.starts_with("fractal view") && !line.contains("--keys")) || line.contains(" --view")
+}
+
 /// A directory of its own for a test; it goes away with the value.
 pub(crate) struct Scratch(PathBuf);
 

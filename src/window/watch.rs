@@ -1,0 +1,356 @@
+//! Watching a render that goes on anyway: its pictures fill as tiles finish. A window that is closed leaves the render alone.
+
+use super::canvas::{Canvas, Font};
+use super::engine::{Begun, Finished};
+use super::frame::Frame;
+use super::keys::{Action, Trigger, action};
+use super::overlay::{self, Marks};
+use super::panel::Stats;
+use super::place::Size;
+use super::toolkit::{Event, Window};
+use crate::colour::Colourer;
+use crate::error::Result;
+use crate::parallel::{Done, Report, RunInfo, Sink};
+use crate::render::Render;
+use crate::sample::{Channels, Samples};
+use crate::tile::Tile;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Frames are this far apart: drawing takes time from the workers.
+const FRAME: Duration = Duration::from_millis(50);
+/// An unchanged picture is shown again so often, since toolkits do not tell that the window was uncovered.
+const HEARTBEAT: Duration = Duration::from_millis(450);
+
+/// How long a message is shown.
+const MESSAGE: Duration = Duration::from_secs(6);
+
+const KEYS: &str =
+    "O outlines tiles, M maps costs, Tab shows the workers, Q twice cancels; closing the window lets the render go on";
+
+/// Where renders tell what they do. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Watched(Arc<Mutex<Vec<Told>>>);
+
+/// What a render tells.
+#[derive(Debug)]
+enum Told {
+    /// A picture begins.
+    Picture(Box<Picture>),
+    /// A claim is finished, with the samples that are shown.
+    Claim(Finished, Vec<(Tile, Box<[u32]>)>),
+    /// The picture is complete.
+    Complete,
+}
+
+/// A picture as it is shown: every so many samples one.
+#[derive(Debug)]
+struct Picture {
+    title: String,
+    begun: Arc<Begun>,
+    colourer: Colourer,
+}
+
+impl Watched {
+    fn tell(&self, told: Told) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+    }
+
+    /// A sink for the render of the next picture, which is shown in a window of this size.
+    ///
+    /// # Errors
+    /// When the scene's colours cannot be made.
+    pub fn picture(&self, title: &str, render: &Render, (width, height): (u32, u32)) -> Result<Arc<dyn Sink>> {
+        let (across, down) = render.tiling().size();
+        let per = render.scene().image.samples;
+        let reduction = (across / per).div_ceil(width.max(1)).max((down / per).div_ceil(height.max(1))).max(1);
+        Ok(Arc::new(Reporter {
+            watched: self.clone(),
+            title: title.to_owned(),
+            kernel: format!("{} in {}", render.kernel().tier(), render.kernel().isa()),
+            colourer: Mutex::new(Some(Colourer::new(&render.scene().colour)?)),
+            tiling: render.tiling(),
+            channels: render.channels(),
+            stride: per * reduction,
+        }))
+    }
+}
+
+/// Sends what a run does, at no more than one sample for each pixel of the window.
+#[derive(Debug)]
+struct Reporter {
+    watched: Watched,
+    title: String,
+    kernel: String,
+    colourer: Mutex<Option<Colourer>>,
+    tiling: crate::tile::Tiling,
+    channels: Channels,
+    /// Samples that a pixel of the window stands for, each way.
+    stride: u32,
+}
+
+impl Reporter {
+    /// The samples of a tile that are shown, with the pixels that they are.
+    fn thin(&self, samples: &Samples<'_>) -> Option<(Tile, Box<[u32]>)> {
+        let (tile, stride) = (samples.tile, self.stride);
+        let first = |start: u32| start.div_ceil(stride);
+        let (x, y) = (first(tile.x), first(tile.y));
+        let (width, height) = (first(tile.x + tile.width) - x, first(tile.y + tile.height) - y);
+        if width == 0 || height == 0 {
+            return None;
+        }
+        let mut words = Vec::with_capacity((width * height) as usize * self.channels.words());
+        let places = || {
+            (0..height).flat_map(move |row| {
+                let line = ((y + row) * stride - tile.y) * tile.width;
+                (0..width).map(move |column| (line + (x + column) * stride - tile.x) as usize)
+            })
+        };
+        words.extend(places().map(|at| samples.counts[at]));
+        if self.channels.smooth {
+            words.extend(places().map(|at| samples.fractions[at].to_bits()));
+        }
+        if self.channels.distance {
+            // They are in samples, and are to be in pixels of the window.
+            let shown = |distance: f32| (distance / stride as f32).to_bits();
+            words.extend(places().map(|at| shown(samples.distance_x[at])));
+            words.extend(places().map(|at| shown(samples.distance_y[at])));
+        }
+        Some((Tile { x, y, width, height }, words.into()))
+    }
+}
+
+impl Sink for Reporter {
+    fn start(&self, run: &RunInfo) -> Result<()> {
+        let begun = Begun {
+            origin: (0, 0),
+            grain: 0,
+            tiling: self.tiling.clone(),
+            channels: self.channels,
+            workers: run.workers,
+            samples: self.stride,
+            kernel: self.kernel.clone(),
+        };
+        if let Some(colourer) = self.colourer.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let picture = Picture { title: self.title.clone(), begun: Arc::new(begun), colourer };
+            self.watched.tell(Told::Picture(Box::new(picture)));
+        }
+        Ok(())
+    }
+
+    fn done(&self, done: &Done<'_>) -> Result<()> {
+        let pieces = done.pieces();
+        let tiles = pieces
+            .filter_map(|piece| self.thin(&Samples::new(self.tiling.tile(piece.index), self.channels, piece.bytes)));
+        let tiles = tiles.collect();
+        let claim = Finished {
+            range: done.range.clone(),
+            words: Box::default(),
+            costs: done.costs.into(),
+            executed: done.executed,
+            worker: done.worker,
+            busy: done.ended.saturating_sub(done.began),
+        };
+        self.watched.tell(Told::Claim(claim, tiles));
+        Ok(())
+    }
+
+    fn finish(&self, _: &Report) -> Result<()> {
+        self.watched.tell(Told::Complete);
+        Ok(())
+    }
+}
+
+/// What the user did to the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Nothing that matters to the render.
+    Nothing,
+    /// The window was closed: the render goes on unseen.
+    Closed,
+    /// The render is to be cancelled.
+    Cancelled,
+}
+
+/// The window that shows them.
+#[derive(Debug)]
+pub struct Viewer {
+    watched: Watched,
+    scale: f64,
+    size: Size,
+    frame: Frame,
+    picture: Option<Picture>,
+    marks: Marks,
+    stats: Stats,
+    outlines: bool,
+    costs: bool,
+    panel: bool,
+    /// Whether everything is over, so that there is nothing to cancel.
+    over: bool,
+    asked: bool,
+    message: Option<(String, Duration)>,
+    presented: Option<Duration>,
+    dirty: bool,
+    urgent: bool,
+    events: Vec<Event>,
+    canvas: Vec<u32>,
+}
+
+impl Viewer {
+    /// Shows what is told to `watched` in a window.
+    pub fn new(watched: Watched, scale: f64, window: &mut dyn Window) -> Self {
+        let size = window.size();
+        Self {
+            watched,
+            scale,
+            size,
+            frame: Frame::new((1, 1), 1, Channels::default()),
+            picture: None,
+            marks: Marks::default(),
+            stats: Stats::new(),
+            outlines: false,
+            costs: false,
+            panel: false,
+            over: false,
+            asked: false,
+            message: Some((KEYS.into(), window.now() + MESSAGE)),
+            presented: None,
+            dirty: false,
+            urgent: true,
+            events: Vec::new(),
+            canvas: Vec::new(),
+        }
+    }
+
+    /// Tells that everything is over, and how it ended.
+    pub fn end(&mut self, text: &str, window: &dyn Window) {
+        self.over = true;
+        self.tell(text, window.now());
+    }
+
+    /// What is told to the user at the moment.
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_ref().map(|(text, _)| text.as_str())
+    }
+
+    fn tell(&mut self, text: &str, now: Duration) {
+        self.message = Some((text.to_owned(), now + MESSAGE));
+        self.urgent = true;
+    }
+
+    /// One turn of the loop.
+    ///
+    /// # Errors
+    /// When the toolkit fails.
+    pub fn step(&mut self, window: &mut dyn Window) -> Result<Seen> {
+        let mut events = std::mem::take(&mut self.events);
+        window.poll(&mut events)?;
+        let now = window.now();
+        let mut seen = Seen::Nothing;
+        for event in events.drain(..) {
+            match event {
+                Event::Closed => seen = Seen::Closed,
+                Event::Resized(width, height) => (self.size, self.urgent) = ((width, height), true),
+                Event::Exposed => self.urgent = true,
+                Event::Key(key) => {
+                    if let Some(action) = action(Trigger::Key(key))
+                        && self.act(action, now)
+                    {
+                        seen = if self.over { Seen::Closed } else { Seen::Cancelled };
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.events = events;
+        self.collect();
+        if self.message.as_ref().is_some_and(|(_, until)| now > *until) {
+            (self.message, self.asked, self.urgent) = (None, false, true);
+        }
+        let passed = self.presented.map_or(Duration::MAX, |then| now.saturating_sub(then));
+        if self.urgent || (self.dirty && passed >= FRAME) || passed >= HEARTBEAT {
+            self.draw();
+            window.present(&self.canvas, self.size)?;
+            (self.presented, self.dirty, self.urgent) = (Some(now), false, false);
+        }
+        Ok(seen)
+    }
+
+    /// Does what a key asks for; whether it ends something.
+    fn act(&mut self, action: Action, now: Duration) -> bool {
+        match action {
+            Action::Outlines => self.outlines = !self.outlines,
+            Action::Costs => self.costs = !self.costs,
+            Action::Panel => self.panel = !self.panel,
+            Action::Help => self.tell(KEYS, now),
+            Action::Quit if self.over || self.asked => return true,
+            Action::Quit => {
+                self.tell("press Q once more to cancel the render; closing the window lets it go on", now);
+                self.asked = true;
+            }
+            _ => {}
+        }
+        self.urgent = true;
+        false
+    }
+
+    fn collect(&mut self) {
+        let told = std::mem::take(&mut *self.watched.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for told in told {
+            self.dirty = true;
+            match told {
+                Told::Picture(picture) => {
+                    let (across, down) = picture.begun.tiling.size();
+                    let shown = |samples: u32| samples.div_ceil(picture.begun.samples);
+                    let size = (shown(across), shown(down));
+                    self.frame.clear(size, 1, picture.begun.channels);
+                    self.marks.begin(None, size);
+                    self.stats = Stats::new();
+                    self.stats.begin(&picture.begun);
+                    self.picture = Some(*picture);
+                }
+                Told::Claim(claim, tiles) => {
+                    let Some(Picture { begun, colourer, .. }) = &self.picture else { continue };
+                    for (tile, words) in tiles {
+                        let samples = Samples::new(tile, begun.channels, bytemuck::cast_slice(&words));
+                        self.frame.put_samples(&samples, colourer);
+                    }
+                    self.marks.finished(begun, &claim);
+                    self.stats.finished(&claim);
+                }
+                Told::Complete => {
+                    self.stats.ended(0);
+                    self.stats.complete();
+                    self.urgent = true;
+                }
+            }
+        }
+    }
+
+    /// Draws the picture in the middle of the window, and what belongs over it.
+    fn draw(&mut self) {
+        let (width, height) = self.size;
+        let inner = self.frame.size();
+        let font = Font::new(self.scale, height);
+        let mut picture = self.frame.picture().to_vec();
+        let mut over = Canvas { pixels: &mut picture, size: inner };
+        if self.costs {
+            self.marks.draw_costs(&mut over);
+        }
+        if self.outlines {
+            self.marks.draw_outlines(&mut over, font.height() / 16);
+        }
+        self.canvas.clear();
+        self.canvas.resize(width as usize * height as usize, 0);
+        let mut canvas = Canvas { pixels: &mut self.canvas, size: self.size };
+        let margin = |outer: u32, inner: u32| (i64::from(outer) - i64::from(inner)) / 2;
+        canvas.copy((margin(width, inner.0), margin(height, inner.1)), &picture, inner);
+        if self.panel {
+            let title = self.picture.as_ref().map(|picture| picture.title.clone());
+            self.stats.draw(&mut canvas, &title.into_iter().collect::<Vec<_>>(), font);
+        }
+        if let Some((message, _)) = &self.message {
+            overlay::draw_message(&mut canvas, message, overlay::BRIGHT, font);
+        }
+    }
+}
