@@ -47,7 +47,7 @@ pub struct Difference {
 pub struct Comparison {
     /// In the order of the first file.
     pub differences: Vec<Difference>,
-    /// What is in one of the files only.
+    /// What has times in one of the files only.
     pub unmatched: Vec<String>,
     /// Whether the machines differ, so that differences say nothing about the program.
     pub is_other_machine: bool,
@@ -61,8 +61,10 @@ pub fn compare(before: &Results, after: &Results, level: f64, threshold: f64) ->
     for entry in &before.results {
         let key = entry.key();
         match after.results.iter().find(|other| other.key() == key) {
-            Some(other) => comparison.differences.extend(difference(entry, other, level)),
-            None => comparison.unmatched.push(entry.command.clone()),
+            Some(other) if !entry.times.is_empty() && !other.times.is_empty() => {
+                comparison.differences.extend(difference(entry, other, level));
+            }
+            _ => comparison.unmatched.push(entry.command.clone()),
         }
         seen.insert(key);
     }

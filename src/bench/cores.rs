@@ -5,7 +5,7 @@ use super::fits::{self, Point, karp_flatt};
 use super::load::Counters;
 use super::machine::Machine;
 use super::measure::{Rounds, Step, in_turns};
-use super::results::{Entry, Results, Scaling, VERSION};
+use super::results::{Entry, Results, Run, Scaling, VERSION};
 use super::statistics::median;
 use super::subject::Subject;
 use crate::backend::{self, Options};
@@ -227,16 +227,15 @@ pub fn conclude(results: &mut Results) {
         entry.speedup = speedup;
         entry.efficiency = speedup.map(|speedup| speedup / workers as f64);
         entry.karp_flatt = speedup.and_then(|speedup| karp_flatt(speedup, workers));
-        let of_runs =
-            |value: &dyn Fn(usize) -> f64| Some(median(&(0..entry.busy.len()).map(value).collect::<Vec<_>>()));
-        let busy = |run: usize| entry.busy[run].iter().sum::<f64>();
-        let most = |run: usize| entry.busy[run].iter().copied().fold(0.0, f64::max);
-        entry.imbalance =
-            of_runs(&|run| most(run) * entry.busy[run].len() as f64 / busy(run) - 1.0).filter(|v| v.is_finite());
-        entry.idle = of_runs(&|run| 1.0 - busy(run) / (workers as f64 * entry.times[run])).filter(|v| v.is_finite());
+        let of_runs = |value: &dyn Fn(&Run) -> f64| {
+            let values: Vec<f64> = entry.runs().map(|run| value(&run)).collect();
+            Some(median(&values)).filter(|value| value.is_finite())
+        };
+        let imbalance = of_runs(&|run| run.most * run.workers as f64 / run.busy - 1.0);
+        let idle = of_runs(&|run| 1.0 - run.busy / (workers as f64 * run.time));
         // Workers in other processes use time that this one's clock does not count.
-        let beside = of_runs(&|run| (entry.processor[run] - busy(run)) / entry.pieces as f64);
-        entry.overhead_per_piece = beside.filter(|&seconds| seconds >= 0.0);
+        let beside = of_runs(&|run| (run.processor - run.busy) / entry.pieces as f64).filter(|&seconds| seconds >= 0.0);
+        (entry.imbalance, entry.idle, entry.overhead_per_piece) = (imbalance, idle, beside);
     }
     results.warnings = results.usage.warnings();
     if let Some(machine) = &results.machine {

@@ -2,7 +2,7 @@
 //! runs are made beside, to see how far the predictions can be trusted.
 
 use super::clock::Clock;
-use super::measure::{Rounds, in_turns};
+use super::measure::{Rounds, enough, in_turns};
 use super::overhead::{Candidate, for_simulation};
 use super::record;
 use super::results::{Check, Forecast, Scene};
@@ -20,18 +20,15 @@ pub const MODEL: &str = "threads";
 pub const SCHEDULES: [Schedule; 5] =
     [Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO];
 
-/// How often a scene is recorded; the least times count.
-const RECORDINGS: usize = 5;
-
 /// Records a subject and says what the model backend would do with it under every schedule and order on up to 4096 workers. `processors`
 /// is how many this machine has.
 ///
 /// # Errors
 /// What a backend returns, and when it is stopped.
 pub fn scene(clock: &dyn Clock, subject: &Subject, processors: usize, stop: &Stop) -> Result<Scene> {
-    let mut recording = record::costs(clock, subject, RECORDINGS, stop)?;
+    let mut recording = record::costs(clock, subject, stop)?;
     recording.overheads = overheads(clock, find(MODEL)?, processors, stop)?;
-    let slowdown = slowdown(subject, processors, stop)?;
+    let slowdown = slowdown(clock, subject, processors, stop)?;
     let tiles = subject.tiles.iter().map(|tile| [tile.x, tile.y, tile.width, tile.height]).collect();
     let predictions = predict(&recording, &subject.orders(), &slowdown, processors);
     Ok(Scene {
@@ -56,13 +53,15 @@ fn overheads(clock: &dyn Clock, entry: &'static Entry, workers: usize, stop: &St
 }
 
 /// How much longer pieces take when 1, 2, … `processors` workers compute at once, by the time that the model's workers are busy.
-fn slowdown(subject: &Subject, processors: usize, stop: &Stop) -> Result<Vec<f64>> {
+fn slowdown(clock: &dyn Clock, subject: &Subject, processors: usize, stop: &Stop) -> Result<Vec<f64>> {
     let mut sessions = Vec::new();
     for workers in 1..=processors {
         let options = Options { workers, schedule: Some(Schedule::AUTO), timed: true, ..Options::default() };
         sessions.push((find(MODEL)?.open(&options)?, f64::INFINITY));
     }
-    for _ in 0..RECORDINGS {
+    let (start, mut done) = (clock.now(), 0);
+    while !enough(done, clock.now() - start) {
+        done += 1;
         for (session, least) in &mut sessions {
             let report = session.run(subject.work.clone(), Arc::new(Discard), stop)?;
             *least = least.min(report.workers.iter().map(|worker| worker.busy.as_secs_f64()).sum());

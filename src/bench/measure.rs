@@ -22,6 +22,12 @@ pub enum Rounds {
     },
 }
 
+/// Whether runs whose least times count have been made often enough: at least 5 times, then until a second is over or there are 50. On a
+/// busy machine only one of many short runs is undisturbed; long ones are too dear for more.
+pub fn enough(done: usize, spent: Duration) -> bool {
+    done >= 50 || done >= 5 && spent >= Duration::from_secs(1)
+}
+
 /// Where a measurement is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
@@ -165,6 +171,13 @@ mod tests {
         let (rest, steps) = run(Rounds::Exactly(5), &counts, &[0.1; 3]);
         assert_eq!(rest[3..], all[stopped..], "after a warm-up");
         assert_eq!(steps.last().unwrap().done, steps.last().unwrap().all);
+    }
+
+    #[test]
+    fn short_runs_are_made_more_often() {
+        let times =
+            |seconds: f64| (0..).find(|&done| enough(done, Duration::from_secs_f64(seconds * done as f64))).unwrap();
+        assert_eq!((times(0.001), times(0.1), times(10.0)), (50, 10, 5));
     }
 
     #[test]

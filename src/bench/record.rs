@@ -1,6 +1,7 @@
 //! Recording runs: who computed which pieces when, and what each piece costs.
 
 use super::clock::Clock;
+use super::measure::enough;
 use super::results::Timeline;
 use super::simulate::{Overheads, Recording};
 use super::subject::Subject;
@@ -59,12 +60,12 @@ pub fn timeline(
     })
 }
 
-/// Finds out what each piece of `subject` costs: the least of `runs` runs in which each is a claim of its own, and what it saves to compute
-/// several together, as the backends do.
+/// Finds out what each piece of `subject` costs: the least of several runs ([`enough`]) in which each is a claim of its own, and what it
+/// saves to compute several together, as the backends do.
 ///
 /// # Errors
 /// What the backend returns.
-pub fn costs(clock: &dyn Clock, subject: &Subject, runs: usize, stop: &Stop) -> Result<Recording> {
+pub fn costs(clock: &dyn Clock, subject: &Subject, stop: &Stop) -> Result<Recording> {
     let entry = crate::backend::find("serial")?;
     let pieces = subject.work.len();
     let grain = grain(subject);
@@ -73,7 +74,9 @@ pub fn costs(clock: &dyn Clock, subject: &Subject, runs: usize, stop: &Stop) -> 
     let mut single = entry.open(&options(1, Schedule::STATIC.with_chunk(1)?))?;
     let mut whole = entry.open(&options(1, Schedule::STATIC))?;
     single.run(subject.small.clone(), Arc::new(Discard), stop)?;
-    for _ in 0..runs {
+    let (start, mut done) = (clock.now(), 0);
+    while !enough(done, clock.now() - start) {
+        done += 1;
         let recorder = Arc::new(Recorder::default());
         single.run(subject.work.clone(), recorder.clone(), stop)?;
         for &(_, first, _, began, ended) in recorder.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {

@@ -76,8 +76,8 @@ pub struct Entry {
     pub max: f64,
     /// Wall-clock time of each run, in the order in which they were made.
     pub times: Vec<f64>,
-    /// 0 for each run: a run that fails ends the measurement.
-    pub exit_codes: Vec<i32>,
+    /// 0 for each run: a run that fails ends the measurement. Files of hyperfine's may hold others, and none after a signal.
+    pub exit_codes: Vec<Option<i32>>,
     /// What distinguishes it from the others: scene, backend, schedule, workers.
     pub parameters: BTreeMap<String, String>,
     /// The median absolute deviation of `times`.
@@ -193,7 +193,34 @@ pub struct Timeline {
     pub claims: Vec<(usize, usize, usize, f64, f64)>,
 }
 
+/// One run of an [`Entry`]. All times are seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    /// From its start to its end.
+    pub time: f64,
+    /// The sum of the workers' busy times.
+    pub busy: f64,
+    /// The largest of them.
+    pub most: f64,
+    /// How many workers there were.
+    pub workers: usize,
+    /// Processor time of this process.
+    pub processor: f64,
+}
+
 impl Entry {
+    /// The runs of which everything is known; none in files of hyperfine's.
+    pub fn runs(&self) -> impl Iterator<Item = Run> {
+        let known = self.times.iter().zip(&self.busy).zip(&self.processor);
+        known.map(|((&time, busy), &processor)| Run {
+            time,
+            busy: busy.iter().sum(),
+            most: busy.iter().copied().fold(0.0, f64::max),
+            workers: busy.len(),
+            processor,
+        })
+    }
+
     /// A parameter's value; empty when there is none.
     pub fn parameter(&self, name: &str) -> &str {
         self.parameters.get(name).map_or("", String::as_str)
@@ -220,7 +247,7 @@ impl Entry {
             self.stddev = (self.times.len() > 1).then_some(stddev);
             (self.mad, self.outliers) = (mad, outliers);
         }
-        self.exit_codes = vec![0; self.times.len()];
+        self.exit_codes = vec![Some(0); self.times.len()];
     }
 }
 
@@ -334,16 +361,6 @@ impl Results {
             _ = writeln!(text, ",{}", fields.join(","));
         }
         text
-    }
-
-    /// The entry with these parameters.
-    pub fn find(&self, scene: &str, backend: &str, schedule: &str, workers: usize) -> Option<&Entry> {
-        self.results.iter().find(|entry| {
-            entry.workers() == workers
-                && [("scene", scene), ("backend", backend), ("schedule", schedule)]
-                    .iter()
-                    .all(|(name, value)| entry.parameter(name) == *value)
-        })
     }
 }
 

@@ -111,8 +111,8 @@ impl Recording {
             workers,
             makespan,
             bound: self.bound(workers, slowdown),
-            efficiency: total / (workers as f64 * makespan),
-            imbalance: most * workers as f64 / total - 1.0,
+            efficiency: if makespan > 0.0 { total / (workers as f64 * makespan) } else { 1.0 },
+            imbalance: if total > 0.0 { most * workers as f64 / total - 1.0 } else { 0.0 },
             claims: taken,
         }
     }
