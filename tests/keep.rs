@@ -608,7 +608,7 @@ fn a_hundred_kills_cost_less_than_five_percent() {
 #[ignore = "measures for a minute; run it alone: cargo test --test keep -- --ignored --nocapture --test-threads 1"]
 fn keeping_costs_less_than_two_percent() {
     let scratch = Scratch::new("cost");
-    let scene = "render --re 0.2500044 --width 1e-6 --iterations 10000 --size 3840x2160 -q -o a.png";
+    let scene = "render --julia -0.390540870218,-0.586787907347 --iterations 12000 --size 3840x2160 -q -o a.png";
     let mut least = [f64::INFINITY; 2];
     for _ in 0..8 {
         let _ = fs::remove_file(scratch.join("a.tiles"));
