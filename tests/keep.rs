@@ -623,6 +623,54 @@ fn keeping_costs_less_than_two_percent() {
 }
 
 #[test]
+fn more_iterations_take_what_had_escaped() {
+    let scratch = Scratch::new("continue");
+    let run = |arguments: &str| told(scratch.program(words(arguments)));
+    let read = |name: &str| fs::read(scratch.join(name)).unwrap();
+    let scene = "render seahorses --size 320x180 --tile 16";
+    assert_eq!(run(&format!("{scene} --iterations 300 -o few.exr --checkpoint few.tiles")).0, 0);
+    assert_eq!(run(&format!("{scene} --iterations 300 -o few.png --checkpoint colours.tiles")).0, 0);
+    for (format, files) in [("exr", ["few.exr", "few.tiles"]), ("png", ["few.exr", "colours.tiles"])] {
+        assert_eq!(run(&format!("{scene} --iterations 3000 -o plain.{format}")).0, 0);
+        for file in files {
+            let (code, text) =
+                run(&format!("{scene} --iterations 3000 --continue {file} --stats json -o more.{format}"));
+            assert_eq!(code, 0, "{text}");
+            assert!(read(&format!("more.{format}")) == read(&format!("plain.{format}")), "{file} to {format}");
+            let (first, stats) = text.split_once('\n').unwrap();
+            let kept: u64 = words(first)[0].parse().unwrap();
+            assert!(0 < kept && kept < 240 && first.contains("of 240 tiles had escaped"), "{first}");
+            let stats: Value = serde_json::from_str(stats.lines().last().unwrap()).unwrap();
+            let workers = stats["workers"].as_array().unwrap();
+            let computed: u64 = workers.iter().map(|worker| worker["tiles"].as_u64().unwrap()).sum();
+            assert_eq!(computed, 240 - kept, "{file} to {format}");
+        }
+    }
+    // What was taken is kept in the new run's own file, which needs no other then.
+    let more = format!("{scene} --iterations 3000 -q -o kept.exr --checkpoint more.tiles");
+    assert_eq!(run(&format!("{more} --continue few.exr")), (0, String::new()));
+    let (code, text) = run(&format!("{more} --resume --stats json"));
+    assert!(code == 0 && text.contains(r#""iterations":{"executed":0,"#), "{text}");
+    assert!(read("kept.exr") == read("plain.exr"));
+    for (arguments, part) in [
+        ("--iterations 200 --continue few.exr", "up to 300 iterations, more than the 200"),
+        ("--iterations 200 --continue few.tiles", "up to 300 iterations, more than the 200"),
+        ("--iterations 400 --re 0.3 --continue few.exr", "its `view.re` is"),
+        ("--iterations 400 --re 0.3 --continue few.tiles", "its `view.re` is"),
+        ("--iterations 400 --size 32x18 --continue few.exr", "its `image.size` is"),
+        ("--iterations 400 --format exr -o x.exr --continue colours.tiles", "its data is"),
+        ("--iterations 400 --continue few.png", "no file of finished pieces"),
+        ("--iterations 400 --continue nowhere.exr", "nowhere.exr"),
+    ] {
+        let (code, text) = run(&format!("render seahorses --size 320x180 --tile 16 -o x.png {arguments}"));
+        assert!(code == 1 && text.contains(part) && text.lines().count() == 1, "{arguments}: {text}");
+    }
+    fs::write(scratch.join("cut.exr"), &read("few.exr")[..20_000]).unwrap();
+    let (code, text) = run(&format!("{scene} --iterations 400 --continue cut.exr -o x.png"));
+    assert!(code == 1 && text.contains("`cut.exr`") && text.lines().count() == 1, "{text}");
+}
+
+#[test]
 fn what_does_not_fit_into_memory_is_told_before() {
     let scratch = Scratch::new("memory");
     for (arguments, part) in [

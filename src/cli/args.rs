@@ -171,6 +171,10 @@ pub(crate) struct RenderArgs {
     /// Go on from the checkpoint of a run that was ended; without one begin anew, and leave alone what is complete
     #[arg(long, help_heading = "Keeping")]
     pub(crate) resume: bool,
+    /// Take from a picture of the same with fewer iterations, an EXR file or a checkpoint that was kept, the tiles in which everything
+    /// had escaped; may have {name} and {index} as well
+    #[arg(long = "continue", value_name = "FILE", help_heading = "Keeping")]
+    pub(crate) continued: Option<String>,
     /// Compute one of several shares of the tiles, into a part for `fractal merge`: 3/10 is the third of ten
     #[arg(long, value_name = "I/N", help_heading = "Keeping", value_parser = shard, conflicts_with = "owners")]
     pub(crate) shard: Option<Shard>,

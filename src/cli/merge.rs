@@ -47,7 +47,7 @@ pub(crate) fn run(args: &MergeArgs) -> Result<()> {
     let name = name("-", render.scene());
     let output = args.output.clone();
     let costs = Estimate::uniform(render.tiling().size());
-    let picture = Picture { name, render, output, format, owners: None, keep: Keep::never() };
+    let picture = Picture { name, render, output, format, owners: None, keep: Keep::never(), continued: None };
     let plan = Plan {
         pictures: Vec::new(),
         backend: backend::find(backend::DEFAULT)?,

@@ -39,6 +39,8 @@ pub(super) struct Picture {
     pub(super) format: &'static Format,
     pub(super) owners: Option<(String, &'static Format)>,
     pub(super) keep: Keep,
+    /// A file with fewer iterations, of which is taken what can be.
+    pub(super) continued: Option<PathBuf>,
 }
 
 impl Plan {
@@ -117,7 +119,8 @@ fn pictures(args: &RenderArgs) -> Result<Vec<Picture>> {
         let render = Render::with(&scene, options).map_err(|error| of_scene(error, source, sources.len()))?;
         let checkpoint = args.checkpoint.as_deref().map(named).transpose()?;
         let keep = Keep::new(args, checkpoint, &output)?;
-        pictures.push(Picture { name, render, output, format, owners, keep });
+        let continued = args.continued.as_deref().map(named).transpose()?.map(PathBuf::from);
+        pictures.push(Picture { name, render, output, format, owners, keep, continued });
     }
     Ok(pictures)
 }

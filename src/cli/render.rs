@@ -62,7 +62,7 @@ fn make(
     watching: Watching<'_>,
 ) -> Result<()> {
     let Picture { render, output, keep, .. } = picture;
-    let records = match keep.before(picture, plan.quiet, &signals.stop)? {
+    let mut records = match keep.before(picture, plan.quiet, &signals.stop)? {
         Before::Everything => {
             if !plan.quiet {
                 tell(format!("`{output}` is complete already"));
@@ -72,6 +72,16 @@ fn make(
         Before::Some(records) => vec![records],
         Before::Nothing => Vec::new(),
     };
+    let own = records.first().cloned();
+    if let Some(path) = &picture.continued {
+        let folder = Path::new(output).parent().filter(|folder| !folder.as_os_str().is_empty());
+        let escaped = render.escaped(path, folder.unwrap_or(Path::new(".")), &signals.stop)?;
+        if !plan.quiet {
+            let (kept, all) = (escaped.found().len(), render.tiling().len());
+            tell(format!("{kept} of {all} tiles had escaped in `{}`; the others begin anew", path.display()));
+        }
+        records.push(Arc::new(escaped));
+    }
     let sinks = Sinks::open(plan, picture, signals)?;
     let shown = plan.display != Display::Hidden;
     let estimated = if shown || (keep.depends_on_time() && may_be_long(render, &plan.workers)) {
@@ -81,7 +91,7 @@ fn make(
         None
     };
     let (estimate, expected) = estimated.unzip();
-    let kept = keep.open(render, records.first(), expected)?;
+    let kept = keep.open(render, own.as_ref(), expected)?;
     if plan.verbose
         && let Some(kept) = &kept
     {

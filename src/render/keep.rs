@@ -4,10 +4,10 @@ use super::{Ingredients, Outcome, Render, RenderWork, from_recipe};
 use crate::backend::Session;
 use crate::error::{Error, Result};
 use crate::parallel::{Pieces, Shard, Sink, Stop, Work};
-use crate::sample::Channels;
+use crate::sample::{Channels, INTERIOR, Samples};
 use crate::scene::{MaxIterations, Scene};
 use crate::sink::Resumed;
-use crate::sink::records::{Description, Records, Unread};
+use crate::sink::records::{Description, Records, Unread, of_picture};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -52,13 +52,58 @@ impl Render {
     /// [`Error::Input`] with what differs, and as [`Render::of_records`] and [`Unread::read`].
     pub fn read_records(&self, file: Unread, stop: &Stop) -> Result<Records> {
         let theirs = Self::of_records(file.description(), file.path())?;
-        if let Some((key, theirs, ours)) = self.difference(&theirs) {
-            return Err(Error::Input(format!(
-                "`{}` is of another picture: its {key} is {theirs}, not {ours}",
-                file.path().display()
+        self.refuse_other(&theirs, file.path())?;
+        file.read(|index| self.work.piece_len(index), stop)
+    }
+
+    fn refuse_other(&self, other: &Self, path: &Path) -> Result<()> {
+        let Some((key, theirs, ours)) = self.difference(other) else { return Ok(()) };
+        Err(Error::Input(format!("`{}` is of another picture: its {key} is {theirs}, not {ours}", path.display())))
+    }
+
+    /// The tiles of the same picture with fewer iterations, or as many, in which every sample has escaped: a larger maximum does not
+    /// change them. `path` is a file of finished tiles or an EXR picture; of the latter the tiles wait in a file in `folder`, without a
+    /// name. Tiles with samples that have not escaped are to be computed from their start, since no file keeps where orbits were.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where samples depend on the maximum as a whole; [`Error::Input`] when the file is of another picture or
+    /// of more iterations; as [`Render::read_records`].
+    pub fn escaped(&self, path: &Path, folder: &Path, stop: &Stop) -> Result<Records> {
+        if self.kernel().tier() != "f64" {
+            return Err(Error::Unsupported(format!(
+                "a picture in numbers of `{}` cannot go on from `{}`: there, all samples depend on the maximum of iterations",
+                self.kernel().tier(),
+                path.display()
             )));
         }
-        file.read(|index| self.work.piece_len(index), stop)
+        let is_picture = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("exr"));
+        let (theirs, file) = if is_picture {
+            // Its data is there whatever colours it was made for.
+            let scene = Scene { colour: self.scene.colour.clone(), ..Scene::load(&path.to_string_lossy())? };
+            (self.of_scene(&scene)?, None)
+        } else {
+            let file = Records::open(path)?;
+            (Self::of_records(file.description(), path)?, Some(file))
+        };
+        let (old, new) = (theirs.scene.max_iterations(), self.scene.max_iterations());
+        if old > new {
+            return Err(Error::Input(format!(
+                "`{}` has up to {old} iterations, more than the {new} of this picture, so nothing can go on from it",
+                path.display()
+            )));
+        }
+        let mut same = theirs.scene().clone();
+        same.iteration.max = MaxIterations::Count(new);
+        self.refuse_other(&theirs.of_scene(&same)?, path)?;
+        let (tiling, channels) = (self.tiling(), self.channels());
+        let Some(file) = file else {
+            return of_picture(path, self.description(None)?, &tiling, channels, folder, stop);
+        };
+        let mut records = file.read(|index| self.work.piece_len(index), stop)?;
+        records.retain(stop, |index, bytes| {
+            !Samples::new(tiling.tile(index), channels, bytes).counts.contains(&INTERIOR)
+        })?;
+        Ok(records)
     }
 
     /// The first thing that decides samples or tiles and is not the same in `other`: its key, and both values, theirs first.

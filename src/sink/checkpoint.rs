@@ -21,6 +21,8 @@ pub struct Checkpoint {
     /// `None` after a failure: what comes after a gap would be of use, but a disk that is full stays so.
     file: Mutex<Option<File>>,
     pieces: AtomicUsize,
+    /// The pieces that were in the file from the start, by number.
+    own: Vec<usize>,
     buffers: Mutex<Vec<Vec<u8>>>,
     busy: AtomicU64,
     /// Whether a run goes on when the file cannot be written any more.
@@ -42,7 +44,7 @@ impl Checkpoint {
             let _ = fs::remove_file(path);
             return Err(Error::io("write", path, source));
         }
-        Ok(Self::over(path.to_path_buf(), file, 0))
+        Ok(Self::over(path.to_path_buf(), file, Vec::new()))
     }
 
     /// Goes on with a file, after the last of its whole pieces.
@@ -52,14 +54,15 @@ impl Checkpoint {
     pub fn go_on(records: &Records) -> Result<Self> {
         let path = records.path().to_path_buf();
         let file = records.writable().map_err(|source| Error::io("write", &path, source))?;
-        Ok(Self::over(path, file, records.found().len()))
+        Ok(Self::over(path, file, records.found().iter().map(|found| found.index).collect()))
     }
 
-    fn over(path: PathBuf, file: File, pieces: usize) -> Self {
+    fn over(path: PathBuf, file: File, own: Vec<usize>) -> Self {
         Self {
             path,
             file: Mutex::new(Some(file)),
-            pieces: AtomicUsize::new(pieces),
+            pieces: AtomicUsize::new(own.len()),
+            own,
             buffers: Mutex::default(),
             busy: AtomicU64::new(0),
             forgiving: false,
@@ -120,9 +123,9 @@ impl Sink for Checkpoint {
         outcome
     }
 
-    fn kept(&self, _: &Done<'_>) -> Result<()> {
-        // It is in the file.
-        Ok(())
+    fn kept(&self, done: &Done<'_>) -> Result<()> {
+        // Kept pieces come one at a time. What another file had is wanted in this one too.
+        if self.own.binary_search(&done.range.start).is_ok() { Ok(()) } else { self.done(done) }
     }
 }
 

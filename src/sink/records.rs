@@ -18,8 +18,10 @@
 //!
 //! All numbers are little-endian.
 
+mod picture;
 mod reader;
 
+pub(crate) use picture::of_picture;
 pub(in crate::sink) use reader::lock;
 pub use reader::{Found, Records, Unread};
 

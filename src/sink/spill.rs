@@ -41,7 +41,8 @@ impl Spill {
     }
 }
 
-fn create(folder: &Path) -> io::Result<File> {
+/// A new file in `folder`, without a name.
+pub(crate) fn create(folder: &Path) -> io::Result<File> {
     let mut attempt = 0;
     loop {
         let path = folder.join(format!(".fractal-{}-{attempt}.tmp", std::process::id()));

@@ -14,8 +14,9 @@ use crate::sink::output::Output;
 use exr::block::{self, UncompressedBlock, writer::ChunksWriter};
 use exr::meta::BlockDescription;
 use exr::meta::attribute::{AttributeValue, ChannelDescription, LineOrder, SampleType, Text};
-use exr::prelude::{Compression, Vec2};
+use exr::prelude::{Compression, FlatSamples, Vec2};
 use std::io::{self, Cursor, Seek, Write};
+use std::path::Path;
 
 /// What is added to a count before it is stored.
 const COUNT_BIAS: u32 = 1024;
@@ -64,6 +65,36 @@ pub(in crate::sink) fn draw(samples: &Samples<'_>, out: &mut Vec<u8>) {
         }
         part(samples.fractions, out);
     }
+}
+
+/// All samples of a picture of this size that [`FORMAT`] wrote, as planes: counts, fractions, distances x and y. Those that the file does
+/// not have are empty.
+///
+/// # Errors
+/// When it cannot be read, or has other channels. The error goes after the name of the file.
+pub(in crate::sink) fn read(path: &Path, size: (u32, u32)) -> std::result::Result<(Vec<u32>, [Vec<f32>; 3]), String> {
+    let failed = |error: exr::error::Error| format!("cannot be read: {}", error.to_string().replace('\n', " "));
+    // What the file claims is checked before memory is taken for it.
+    let meta = exr::meta::MetaData::read_from_file(path, false).map_err(failed)?;
+    let claims = meta.headers.first().map(|header| (header.layer_size.width(), header.layer_size.height()));
+    if claims != Some((size.0 as usize, size.1 as usize)) {
+        return Err("has not the size that its scene says".into());
+    }
+    let image = exr::prelude::read_first_flat_layer_from_file(path).map_err(failed)?;
+    let layer = image.layer_data;
+    let (mut counts, mut planes) = (Vec::new(), [const { Vec::new() }; 3]);
+    for channel in layer.channel_data.list {
+        match (channel.name.to_string().as_str(), channel.sample_data) {
+            ("N", FlatSamples::U32(stored)) => {
+                counts = stored.iter().map(|&n| if n == INTERIOR { n } else { n.saturating_sub(COUNT_BIAS) }).collect();
+            }
+            ("NF", FlatSamples::F32(values)) => planes[0] = values,
+            ("DEX", FlatSamples::F32(values)) => planes[1] = values,
+            ("DEY", FlatSamples::F32(values)) => planes[2] = values,
+            _ => {}
+        }
+    }
+    Ok((counts, planes))
 }
 
 fn encode(output: &mut Output, header: &Header, rows: &mut dyn Rows) -> io::Result<()> {

@@ -1,10 +1,11 @@
 //! Reading files of finished pieces, whatever happened to them.
 
-use super::{DESCRIPTION, Description, HEAD, Head, MAGIC, MARK, MAX_DESCRIPTION, RAW};
+use super::{DESCRIPTION, Description, HEAD, Head, MAGIC, MARK, MAX_DESCRIPTION, RAW, write_piece};
 use crate::error::{Error, Result};
 use crate::parallel::{Piece, Shard, Stop};
+use crate::sink::spill;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -77,6 +78,49 @@ impl Records {
     pub fn is_complete(&self) -> bool {
         let Description { pieces, shard, .. } = self.description;
         self.found.len() == shard.map_or(pieces, |shard| shard.len(pieces))
+    }
+
+    /// Pieces that are not of a file of this form, as if they were: in a file without a name, in `folder`. `pieces` are in order, each
+    /// with what it was worth.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be written, and what `pieces` has for one.
+    pub(crate) fn of(
+        description: Description,
+        path: &Path,
+        folder: &Path,
+        pieces: impl Iterator<Item = Result<(usize, Vec<u32>)>>,
+    ) -> Result<Self> {
+        let failed = |source| Error::io("write", folder, source);
+        let mut file = spill::create(folder).map_err(failed)?;
+        let (mut found, mut end, mut record) = (Vec::new(), 0, Vec::new());
+        for piece in pieces {
+            let (index, words) = piece?;
+            record.clear();
+            write_piece(&Piece { index, bytes: bytemuck::cast_slice(&words), cost: 0 }, 0, &mut record);
+            file.write_all(&record).map_err(failed)?;
+            found.push(Found { index, offset: end });
+            end += record.len() as u64;
+        }
+        Ok(Self { path: path.to_path_buf(), file: Mutex::new(file), description, found, damaged: 0, end })
+    }
+
+    /// Forgets the pieces that `keep` is false of, given their number and bytes.
+    ///
+    /// # Errors
+    /// As [`Records::read`], or [`Error::Stopped`].
+    pub(crate) fn retain(&mut self, stop: &Stop, mut keep: impl FnMut(usize, &[u8]) -> bool) -> Result<()> {
+        let (mut words, mut kept) = (Vec::new(), Vec::new());
+        for &found in &self.found {
+            if stop.is_set() {
+                return Err(Error::Stopped);
+            }
+            if keep(found.index, self.read(found, &mut words)?.0.bytes) {
+                kept.push(found);
+            }
+        }
+        self.found = kept;
+        Ok(())
     }
 
     /// Reads a piece into `words`, from whose beginning its bytes are then.
