@@ -121,11 +121,11 @@ fn processor_time() -> Duration {
 }
 
 fn empty_pieces(criterion: &mut Criterion) {
-    pieces(criterion, "empty-piece", 1_000_000, Arc::new(Empty(1_000_000)));
-    pieces(criterion, "piece-of-16-KB", 20_000, Arc::new(Results(20_000)));
+    pieces(criterion, "empty-piece", 1_000_000, &(Arc::new(Empty(1_000_000)) as Arc<dyn Work>));
+    pieces(criterion, "piece-of-16-KB", 20_000, &(Arc::new(Results(20_000)) as Arc<dyn Work>));
 }
 
-fn pieces(criterion: &mut Criterion, name: &str, pieces: usize, work: Arc<dyn Work>) {
+fn pieces(criterion: &mut Criterion, name: &str, pieces: usize, work: &Arc<dyn Work>) {
     let mut group = criterion.benchmark_group(name);
     group.throughput(Throughput::Elements(pieces as u64)).sample_size(10);
     for entry in BACKENDS {
@@ -139,7 +139,7 @@ fn pieces(criterion: &mut Criterion, name: &str, pieces: usize, work: Arc<dyn Wo
                     let mut total = Duration::ZERO;
                     for _ in 0..runs {
                         let before = processor_time();
-                        let (wall, _) = run(&mut *session, &work);
+                        let (wall, _) = run(&mut *session, work);
                         total += wall;
                         least = [least[0].min(wall), least[1].min(processor_time() - before)];
                     }

@@ -44,7 +44,7 @@ fn ours(waiting: Option<WaitPolicy>) -> [f64; 4] {
             region_with(settings, 2, |team| {
                 black_box(team.index());
             })
-            .expect("it ends well")
+            .expect("it ends well");
         })
     });
     let parallel = parallel.min().unwrap_or_default().as_secs_f64() * 1e9;
@@ -52,7 +52,7 @@ fn ours(waiting: Option<WaitPolicy>) -> [f64; 4] {
     let fixed = inside(settings, |team| {
         team.for_each(0..2, Schedule::STATIC, |number| {
             black_box(number);
-        })
+        });
     });
     let claims = |team: &mut Member<'_>| {
         team.for_each(0..NUMBERS, Schedule::DYNAMIC, |number| {

@@ -78,8 +78,8 @@ fn every_backend_goes_on_where_another_ended() {
         let sink = Arc::new(Tee::new(vec![checkpoint.clone(), fuse]));
         let ended = render.run(&mut *session, sink, &Stop::new());
         let kept = checkpoint.pieces();
-        // A run of few large claims may have ended before the fuse did.
-        assert!(ended.is_ok() == (kept == all.len()) && kept > 0, "{}: {kept}", entry.name);
+        // A run of few large claims may have ended before the fuse did, or with it.
+        assert!(kept > 0 && (ended.is_err() || kept == all.len()), "{}: {kept}", entry.name);
         drop(checkpoint);
 
         let records = Arc::new(render.read_records(Records::open(&path).unwrap(), &Stop::new()).unwrap());

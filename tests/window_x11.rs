@@ -364,8 +364,18 @@ fn a_render_is_watched() {
     program.close();
     assert_eq!(program.exit_code(), Some(0));
     assert!(scratch.join("a.png").exists());
-    // Q asks once more, then cancels.
-    let mut program = Program::open(&screen, &scratch, &[&["render"], &heavy[..], &["-o", "b.png"]].concat());
+    // Q asks once more, then cancels. No orbit inside of this Julia set ends before its last iteration, so it would take hours.
+    let endless = [
+        "--julia",
+        "-0.390540870218,-0.586787907347",
+        "--iterations",
+        "2000000000",
+        "--size",
+        "640x400",
+        "-q",
+        "--view",
+    ];
+    let mut program = Program::open(&screen, &scratch, &[&["render"], &endless[..], &["-o", "b.png"]].concat());
     program.press("q");
     std::thread::sleep(Duration::from_millis(300));
     assert!(program.process.0.try_wait().unwrap().is_none(), "one Q does not end it");

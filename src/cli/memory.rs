@@ -27,7 +27,7 @@ pub(super) fn check_order(name: &str, image: &Image, tile: u32, order: Order) ->
 
 /// Checks that a picture with so many workers fits.
 pub(super) fn check(picture: &Picture, workers: usize, depth: Depth, keeps: bool) -> Result<()> {
-    let Picture { name, render, output, format, owners, keep } = picture;
+    let Picture { name, render, output, format, owners, keep, .. } = picture;
     let tiling = render.tiling();
     let tile = tiling.tile(0);
     let options = render.image_options(depth);

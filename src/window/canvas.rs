@@ -87,6 +87,9 @@ impl Canvas<'_> {
     /// Copies a picture to a place.
     pub(super) fn copy(&mut self, (x, y): (i64, i64), picture: &[u32], (width, height): Size) {
         let (columns, rows) = self.clip((x, y), (width.into(), height.into()));
+        if columns.is_empty() {
+            return;
+        }
         let across = self.size.0 as usize;
         for row in rows {
             let from = (row as i64 - y) as usize * width as usize + (columns.start as i64 - x) as usize;

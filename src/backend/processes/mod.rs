@@ -7,8 +7,6 @@
 //! touches nothing. They take pieces from a table in shared memory ([`claims`]) and compute results where the session reads them
 //! ([`ring`]); messages over a socket say only which work and which run it is. The session hands on what it finds in the rings, from
 //! the thread that called it, and sleeps while there is nothing.
-//!
-//! An empty piece that is a claim of its own costs 0.3 µs with two workers.
 
 mod claims;
 mod collect;
