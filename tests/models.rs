@@ -11,7 +11,7 @@ mod sync {
     pub(super) use loom::thread::yield_now;
 }
 
-#[allow(dead_code)]
+#[allow(dead_code)] // The models use a part of it.
 #[path = "../src/parallel/gate.rs"]
 mod gate;
 

@@ -175,13 +175,11 @@ impl Job {
     #[inline]
     pub fn execute(&self, worker: &mut Worker, mut range: Range<usize>) -> ControlFlow<()> {
         while !range.is_empty() {
-            let mut claim = self.first_claim(range.clone());
             let Worker { report, finished, most } = worker;
-            if *most > 0 {
-                claim.end = claim.end.min(claim.start + *most);
-            }
+            let end = if *most > 0 { range.end.min(range.start.saturating_add(*most)) } else { range.end };
+            let (claim, len) = self.measured(range.start..end);
             range.start = claim.end;
-            self.compute_as(report, claim, finished)?;
+            self.compute_as(report, claim, len, finished)?;
             *most = match finished.executed / finished.range.len() as u64 {
                 0 => 0,
                 each => (CLAIM_OPERATIONS / each).max(1) as usize,
@@ -196,15 +194,22 @@ impl Job {
     /// The first pieces of `range` that are well computed at once: at least one, and as many as stay in a processor's cache.
     #[inline]
     pub fn first_claim(&self, range: Range<usize>) -> Range<usize> {
+        self.measured(range).0
+    }
+
+    /// The first claim of `range`, and how many bytes it produces: lengths are asked for once.
+    #[inline]
+    fn measured(&self, range: Range<usize>) -> (Range<usize>, usize) {
         let start = range.start;
         let mut bytes = 0;
         for index in range.clone().take(Self::CLAIM_PIECES) {
-            bytes += self.work.piece_len(index);
-            if bytes > Self::CLAIM_BYTES && index > start {
-                return start..index;
+            let with = bytes + self.work.piece_len(index);
+            if with > Self::CLAIM_BYTES && index > start {
+                return (start..index, bytes);
             }
+            bytes = with;
         }
-        start..range.end.min(start + Self::CLAIM_PIECES)
+        (start..range.end.min(start + Self::CLAIM_PIECES), bytes)
     }
 
     /// The pieces of `range` in claims that are well computed at once.
@@ -222,13 +227,20 @@ impl Job {
     /// A backend whose workers hand on their own results calls [`Job::execute`] instead.
     #[inline]
     pub fn compute(&self, worker: &mut Worker, claim: Range<usize>, finished: &mut Finished) -> ControlFlow<()> {
-        self.compute_as(&mut worker.report, claim, finished)
+        let len = claim.clone().map(|index| self.work.piece_len(index)).sum();
+        self.compute_as(&mut worker.report, claim, len, finished)
     }
 
+    /// The same for a claim that produces `len` bytes.
     #[inline]
-    fn compute_as(&self, report: &mut WorkerReport, claim: Range<usize>, finished: &mut Finished) -> ControlFlow<()> {
+    fn compute_as(
+        &self,
+        report: &mut WorkerReport,
+        claim: Range<usize>,
+        len: usize,
+        finished: &mut Finished,
+    ) -> ControlFlow<()> {
         let Finished { words, costs, .. } = finished;
-        let len = claim.clone().map(|index| self.work.piece_len(index)).sum();
         if words.len() * 8 < len {
             words.resize(len.div_ceil(8), 0);
         }
