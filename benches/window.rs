@@ -101,10 +101,16 @@ impl Loop {
         self.explorer.step(&mut self.window).unwrap();
     }
 
+    /// Waits as the loop does.
+    fn wait(&mut self) {
+        let pause = self.explorer.pause(self.window.now());
+        self.window.wait(pause);
+    }
+
     fn settle(&mut self) {
         while *self.explorer.status() == Status::Busy {
             self.turn();
-            self.window.wait(Duration::from_millis(8));
+            self.wait();
         }
     }
 
@@ -139,7 +145,7 @@ impl Loop {
                     full = Some(at);
                 }
             }
-            self.window.wait(Duration::from_millis(8));
+            self.wait();
         }
         let began = thread.join().unwrap();
         let since = |at: Option<Instant>| at.expect("it was seen") - began;
@@ -156,7 +162,7 @@ impl Loop {
                 return None;
             }
             self.turn();
-            self.window.wait(Duration::from_millis(8));
+            self.wait();
         }
         let happened = thread.join().unwrap();
         self.explorer.timing().stopped.map(|stopped| stopped.saturating_duration_since(happened))
@@ -167,7 +173,7 @@ impl Loop {
         let (began, used) = (Instant::now(), processor_time());
         while began.elapsed() < time {
             self.turn();
-            self.window.wait(Duration::from_millis(8));
+            self.wait();
         }
         (processor_time() - used).as_secs_f64() / began.elapsed().as_secs_f64()
     }

@@ -429,6 +429,7 @@ impl Run<'_> {
         live.busy.store(true, Ordering::Relaxed);
         self.begin(member).map_err(|_| "")?;
         let (mut depth, mut pace, mut requests) = (1, None, Vec::new());
+        let mut claimed = None;
         let mut since = Instant::now();
         loop {
             // Requests go in batches: a worker's list is filled when half of it is done.
@@ -455,6 +456,9 @@ impl Run<'_> {
                 }
             }
             let Some(first) = given.front() else { return Ok(()) };
+            if claimed.replace(first.range.start) != Some(first.range.start) {
+                self.job.claimed(worker.index(), first.range.clone());
+            }
             let len = first.range.clone().map(|index| self.job.work().piece_len(index)).sum::<usize>();
             let most = (8 * (first.range.len() + MAX_COUNTS) + len) as u64;
             let limit = |head: &Head| if head.kind == message::DONE { most } else { LONGEST };

@@ -270,6 +270,7 @@ impl Job {
             return ControlFlow::Break(());
         }
         let compute = || {
+            self.sink.claimed(worker, claim.clone());
             let began = self.now();
             let mut claim = Claim::new(claim.clone(), bytes, costs);
             self.work.compute(&self.prepared, &mut claim, &self.stop)?;
@@ -297,6 +298,13 @@ impl Job {
             began: finished.began,
             ended: finished.ended,
             waited: Cell::default(),
+        }
+    }
+
+    /// Tells the sink that a worker elsewhere, in a process of its own for example, computes `claim` now.
+    pub fn claimed(&self, worker: usize, claim: Range<usize>) {
+        if let Err(message) = catch(|| self.sink.claimed(worker, claim.clone())) {
+            let _ = self.panicked(worker, claim, message);
         }
     }
 

@@ -21,6 +21,12 @@ pub trait Sink: Send + Sync {
         Ok(())
     }
 
+    /// Called when worker number `worker` begins to compute these pieces, before [`Sink::done`] is for them. A claim that is lost with
+    /// its worker is begun again, perhaps in parts. For those who watch.
+    fn claimed(&self, worker: usize, range: Range<usize>) {
+        let _ = (worker, range);
+    }
+
     /// Called once for each finished claim, in any order, by the worker that computed it.
     ///
     /// # Errors
@@ -131,6 +137,10 @@ impl fmt::Debug for Tee {
 impl Sink for Tee {
     fn start(&self, run: &RunInfo) -> Result<()> {
         self.0.iter().try_for_each(|sink| sink.start(run))
+    }
+
+    fn claimed(&self, worker: usize, range: Range<usize>) {
+        self.0.iter().for_each(|sink| sink.claimed(worker, range.clone()));
     }
 
     fn done(&self, done: &Done<'_>) -> Result<()> {

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::parallel::{Done, Pieces, Report, RunInfo, Sink, Stop, Work};
 use std::cell::Cell;
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -139,6 +140,10 @@ impl Sink for Resumed {
         assert_eq!(run.pieces, self.missing.len(), "the run is over the missing pieces");
         self.inner.start(&RunInfo { pieces: self.missing.of(), ..run.clone() })?;
         self.give(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner), None)
+    }
+
+    fn claimed(&self, worker: usize, range: Range<usize>) {
+        self.missing.runs(range).for_each(|range| self.inner.claimed(worker, range));
     }
 
     fn done(&self, done: &Done<'_>) -> Result<()> {

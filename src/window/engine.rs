@@ -6,11 +6,12 @@
 
 use crate::backend::{self, Session};
 use crate::error::{Error, Result};
-use crate::parallel::{Claim, Done, Prepared, Recipe, Schedule, Sink, Stop, Work};
+use crate::parallel::{Done, Schedule, Sink, Stop};
 use crate::render::{Options, Render};
 use crate::sample::Channels;
 use crate::scene::Scene;
 use crate::tile::Tiling;
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -59,7 +60,7 @@ pub(super) enum News {
     /// Step number `step` begins.
     Began { step: Arc<Begun> },
     /// A worker has taken tiles.
-    Claimed { step: Arc<Begun>, range: Range<usize> },
+    Claimed { step: Arc<Begun>, range: Range<usize>, worker: usize, at: Instant },
     /// A worker has finished tiles.
     Finished { step: Arc<Begun>, claim: Finished },
     /// A step is complete whose pixels stand for so many of the picture's, each way.
@@ -163,10 +164,9 @@ impl Engine {
         desk.batch = None;
     }
 
-    /// Moves what has happened since the last call to `letters`, in order.
-    pub(super) fn collect(&self, letters: &mut Vec<Letter>) {
-        letters.clear();
-        std::mem::swap(letters, &mut self.shared.letters.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Adds what has happened since the last call to `letters`, in order.
+    pub(super) fn collect(&self, letters: &mut VecDeque<Letter>) {
+        letters.extend(self.shared.letters.lock().unwrap_or_else(PoisonError::into_inner).drain(..));
     }
 
     /// Whether the thread has ended, which only a fault of this program does.
@@ -248,8 +248,7 @@ fn perform(shared: &Arc<Shared>, batch: Batch, open: &mut Option<(Crew, Box<dyn 
             kernel: format!("{} in {}", render.kernel().tier(), render.kernel().isa()),
         });
         let postman = Arc::new(Postman { shared: shared.clone(), generation, begun: Mutex::new(begun) });
-        let work = Arc::new(Watched { work: render.work(), postman: postman.clone() });
-        session.run(work, postman, stop)?;
+        session.run(render.work(), postman, stop)?;
         shared.post(generation, News::Ended { grain: step.grain });
     }
     Ok(())
@@ -282,6 +281,11 @@ impl Sink for Postman {
         Ok(())
     }
 
+    fn claimed(&self, worker: usize, range: Range<usize>) {
+        let step = self.begun().clone();
+        self.post(News::Claimed { step, range, worker, at: Instant::now() });
+    }
+
     fn done(&self, done: &Done<'_>) -> Result<()> {
         let claim = Finished {
             range: done.range.clone(),
@@ -294,39 +298,5 @@ impl Sink for Postman {
         let step = self.begun().clone();
         self.post(News::Finished { step, claim });
         Ok(())
-    }
-}
-
-/// A work that tells when a claim begins. Workers in other processes compute the work of its recipe, and tell only when they have.
-struct Watched {
-    work: Arc<dyn Work>,
-    postman: Arc<Postman>,
-}
-
-impl Work for Watched {
-    fn len(&self) -> usize {
-        self.work.len()
-    }
-
-    fn piece_len(&self, index: usize) -> usize {
-        self.work.piece_len(index)
-    }
-
-    fn prepare(&self, stop: &Stop) -> Result<Prepared> {
-        self.work.prepare(stop)
-    }
-
-    fn compute(&self, prepared: &Prepared, claim: &mut Claim<'_>, stop: &Stop) -> Result<()> {
-        let step = self.postman.begun().clone();
-        self.postman.post(News::Claimed { step, range: claim.range() });
-        self.work.compute(prepared, claim, stop)
-    }
-
-    fn recipe(&self) -> Option<Recipe> {
-        self.work.recipe()
-    }
-
-    fn describe(&self, index: usize) -> String {
-        self.work.describe(index)
     }
 }

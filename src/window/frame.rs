@@ -196,10 +196,10 @@ impl Frame {
         rows.into_iter().any(|row| row[columns.clone()].iter().any(|&there| there > level))
     }
 
-    /// Rectangles that hold all pixels that are not final; few and exact, or the one that holds them all when exact ones were many.
+    /// Rectangles that hold all pixels that are not final, and no others, unless these would be fewer than what the rectangles cost.
     pub(super) fn missing(&self) -> Vec<Tile> {
-        /// Each rectangle is a run of its own, which costs about as much as a thousand pixels.
-        const MOST: usize = 24;
+        /// Each rectangle is a run of its own, which costs about as much as so many pixels.
+        const RUN: usize = 1000;
         let width = self.size.0;
         let mut done: Vec<Tile> = Vec::new();
         let mut open: Vec<Tile> = Vec::new();
@@ -227,10 +227,12 @@ impl Frame {
         }
         done.append(&mut open);
         match bounds {
-            Some((left, top, right, bottom)) if done.len() > MOST => {
-                vec![Tile { x: left, y: top, width: right - left, height: bottom - top }]
+            Some((left, top, right, bottom)) => {
+                let whole = Tile { x: left, y: top, width: right - left, height: bottom - top };
+                let kept = whole.area() - done.iter().map(Tile::area).sum::<usize>();
+                if kept < RUN * (done.len() - 1) { vec![whole] } else { done }
             }
-            _ => done,
+            None => done,
         }
     }
 
@@ -242,8 +244,9 @@ impl Frame {
             let (own, rest) = words.split_at(tile.area() * step.channels.words());
             words = rest;
             let samples = Samples::new(tile, step.channels, bytemuck::cast_slice(own));
-            let area = if step.grain == 0 { self.put_final(step, &samples) } else { self.put_coarse(step, &samples) };
-            if let Some(area) = area {
+            if step.grain > 0 {
+                self.put_coarse(step, &samples, colourer);
+            } else if let Some(area) = self.put_final(step, &samples) {
                 self.paint(area, colourer);
             }
         }
@@ -293,26 +296,29 @@ impl Frame {
         Some(area)
     }
 
-    fn put_coarse(&mut self, step: &Begun, samples: &Samples<'_>) -> Option<Tile> {
+    /// Draws blocks where what is shown is coarser. They are painted once each, which is many times faster than painting their pixels.
+    fn put_coarse(&mut self, step: &Begun, samples: &Samples<'_>, colourer: &Colourer) {
         let (grain, per) = (step.grain, self.samples);
         let finer = level(grain.into());
         // Distances are in pixels of the step.
         let stretch = (grain * per) as f32;
         let tile = samples.tile;
+        let painted = self.paint_blocks(samples, grain, colourer);
         let (left, top) = (step.origin.0 + tile.x * grain, step.origin.1 + tile.y * grain);
         let (right, bottom) =
             ((left + tile.width * grain).min(self.size.0), (top + tile.height * grain).min(self.size.1));
-        let mut drawn = false;
         for y in top..bottom {
             let source = ((y - top) / grain * tile.width) as usize;
             for x in left..right {
-                let level = &mut self.levels[y as usize * self.size.0 as usize + x as usize];
-                if *level <= finer {
+                let at = y as usize * self.size.0 as usize + x as usize;
+                if self.levels[at] <= finer {
                     continue;
                 }
-                *level = finer;
-                drawn = true;
+                self.levels[at] = finer;
                 let from = source + ((x - left) / grain) as usize;
+                if painted {
+                    self.picture[at] = colour_of(self.scratch.pixels.as_chunks().0[from]);
+                }
                 for sub in 0..per {
                     let row = (y * per + sub) as usize * (self.size.0 * per) as usize + (x * per) as usize;
                     let to = row..row + per as usize;
@@ -329,7 +335,28 @@ impl Frame {
                 }
             }
         }
-        drawn.then(|| Tile { x: left, y: top, width: right - left, height: bottom - top })
+    }
+
+    /// Leaves the colours of a coarse step's samples in the scratch memory, if the samples have what the colours need.
+    fn paint_blocks(&mut self, samples: &Samples<'_>, grain: u32, colourer: &Colourer) -> bool {
+        let (needs, memory) = (colourer.channels(), &mut *self.scratch);
+        let has = |wanted: bool, plane: &[f32]| !wanted || !plane.is_empty();
+        if !has(needs.smooth, samples.fractions) || !has(needs.distance, samples.distance_x) {
+            return false;
+        }
+        memory.words.clear();
+        memory.words.extend_from_slice(samples.counts);
+        if needs.smooth {
+            memory.words.extend(samples.fractions.iter().map(|fraction| fraction.to_bits()));
+        }
+        if needs.distance {
+            let pixels = |distance: &f32| (distance * grain as f32).to_bits();
+            memory.words.extend(samples.distance_x.iter().chain(samples.distance_y).map(pixels));
+        }
+        memory.pixels.resize(3 * samples.tile.area(), 0);
+        let blocks = Samples::new(samples.tile, needs, bytemuck::cast_slice(&memory.words));
+        colourer.paint(&blocks, 1, Depth::Eight, &mut memory.pixels, &mut memory.colour);
+        true
     }
 
     /// Paints everything again, in other colours perhaps. What the colours need and the samples do not have leaves the picture as it is.
@@ -373,9 +400,8 @@ impl Frame {
         for (y, colours) in (area.y..).zip(colours) {
             let start = y as usize * self.size.0 as usize + area.x as usize;
             let to = start..start + area.width as usize;
-            for ((pixel, level), [r, g, b]) in self.picture[to.clone()].iter_mut().zip(&self.levels[to]).zip(colours) {
-                let colour = u32::from_be_bytes([0, *r, *g, *b]);
-                *pixel = if *level == NOTHING { BLANK } else { colour };
+            for ((pixel, level), colour) in self.picture[to.clone()].iter_mut().zip(&self.levels[to]).zip(colours) {
+                *pixel = if *level == NOTHING { BLANK } else { colour_of(*colour) };
             }
         }
     }
@@ -483,6 +509,11 @@ impl Gather {
             }
         }
     }
+}
+
+/// A painted pixel as 0x00RRGGBB.
+fn colour_of([r, g, b]: [u8; 3]) -> u32 {
+    u32::from_be_bytes([0, r, g, b])
 }
 
 fn refill<T: Copy>(plane: &mut Vec<T>, len: usize, value: T) {

@@ -11,6 +11,7 @@ use crate::render::Options;
 use crate::sample::Channels;
 use crate::scene::{Image, MaxIterations, Scene};
 use crate::tile::Order;
+use std::collections::VecDeque;
 
 /// More iterations would make it lag behind the pointer.
 const MOST_ITERATIONS: u32 = 2000;
@@ -26,7 +27,7 @@ pub(super) struct Inset {
     engine: Engine,
     frame: Frame,
     generation: u64,
-    letters: Vec<Letter>,
+    letters: VecDeque<Letter>,
     colourer: Colourer,
 }
 
@@ -35,7 +36,7 @@ impl Inset {
     pub(super) fn start(size: Size, colourer: Colourer) -> Result<Self> {
         let channels = colourer.channels();
         let (engine, frame) = (Engine::start()?, Frame::new(size, 1, channels));
-        Ok(Self { engine, frame, generation: 0, letters: Vec::new(), colourer })
+        Ok(Self { engine, frame, generation: 0, letters: VecDeque::new(), colourer })
     }
 
     /// The size that suits a window: a quarter of its width.

@@ -27,10 +27,10 @@ struct Mark {
     /// In pixels of the picture; can lie outside after a pan.
     at: (i64, i64),
     size: (i64, i64),
-    /// Who computed it; `None` as long as somebody does.
-    worker: Option<usize>,
-    /// Nanoseconds a pixel.
-    cost: f64,
+    /// Who computes it, or has.
+    worker: usize,
+    /// Nanoseconds a pixel; `None` as long as it is computed.
+    cost: Option<f64>,
 }
 
 /// The tiles of the picture and who computed them.
@@ -55,13 +55,13 @@ impl Marks {
         self.marks.retain_mut(|mark| {
             mark.at = (mark.at.0 - right, mark.at.1 - down);
             let seen = |at: i64, length: i64, size: u32| at < size.into() && at + length > 0;
-            mark.worker.is_some() && seen(mark.at.0, mark.size.0, width) && seen(mark.at.1, mark.size.1, height)
+            mark.cost.is_some() && seen(mark.at.0, mark.size.0, width) && seen(mark.at.1, mark.size.1, height)
         });
         let surplus = self.marks.len().saturating_sub(MOST_TILES);
         self.marks.drain(..surplus);
     }
 
-    fn mark(&mut self, step: &Arc<Begun>, index: usize) -> &mut Mark {
+    fn mark(&mut self, step: &Arc<Begun>, index: usize, worker: usize) -> &mut Mark {
         let key = (Arc::as_ptr(step) as usize, index);
         let marks = &mut self.marks;
         let steps = &mut self.steps;
@@ -72,17 +72,19 @@ impl Marks {
             let Tile { x, y, width, height } = step.tiling.tile(index);
             let pixels = |samples: u32| i64::from(samples / step.samples);
             let at = (i64::from(step.origin.0) + pixels(x), i64::from(step.origin.1) + pixels(y));
-            marks.push(Mark { at, size: (pixels(width), pixels(height)), worker: None, cost: 0.0 });
+            marks.push(Mark { at, size: (pixels(width), pixels(height)), worker, cost: None });
             marks.len() - 1
         });
-        &mut marks[place]
+        let mark = &mut marks[place];
+        mark.worker = worker;
+        mark
     }
 
-    /// Somebody has taken tiles. Those of coarse passes are not shown: they are over in a moment.
-    pub(super) fn claimed(&mut self, step: &Arc<Begun>, range: Range<usize>) {
+    /// A worker has taken tiles. Those of coarse passes are not shown: they are over in a moment.
+    pub(super) fn claimed(&mut self, step: &Arc<Begun>, range: Range<usize>, worker: usize) {
         if step.grain == 0 {
             range.for_each(|index| {
-                self.mark(step, index);
+                self.mark(step, index, worker);
             });
         }
     }
@@ -93,21 +95,20 @@ impl Marks {
             let pixels: usize = claim.range.clone().map(|index| step.tiling.tile(index).area()).sum();
             let cost = claim.busy.as_nanos() as f64 / pixels as f64;
             for index in claim.range.clone() {
-                let mark = self.mark(step, index);
-                (mark.worker, mark.cost) = (Some(claim.worker), cost);
+                self.mark(step, index, claim.worker).cost = Some(cost);
             }
         }
     }
 
-    /// Draws the outline of each tile in its worker's colour; white as long as somebody computes it.
+    /// Draws the outline of each tile in its worker's colour, and fills it a little as long as it is computed.
     pub(super) fn draw_outlines(&self, canvas: &mut Canvas<'_>, thick: i64) {
         for mark in &self.marks {
-            let colour = mark.worker.map_or(0xff_ff_ff, worker_colour);
+            let colour = worker_colour(mark.worker);
             if mark.size.0.min(mark.size.1) < OUTLINED.into() {
                 canvas.fill(mark.at, mark.size, colour, 120);
             } else {
-                if mark.worker.is_none() {
-                    canvas.fill(mark.at, mark.size, colour, 50);
+                if mark.cost.is_none() {
+                    canvas.fill(mark.at, mark.size, colour, 90);
                 }
                 canvas.outline(mark.at, mark.size, colour, thick);
             }
@@ -116,12 +117,11 @@ impl Marks {
 
     /// Draws how long each tile took, from blue for the fastest to yellow for the slowest, by the logarithm.
     pub(super) fn draw_costs(&self, canvas: &mut Canvas<'_>) {
-        let finished = || self.marks.iter().filter(|mark| mark.worker.is_some());
-        let logarithm = |mark: &Mark| mark.cost.max(1.0).ln();
-        let low = finished().map(logarithm).fold(f64::INFINITY, f64::min);
-        let high = finished().map(logarithm).fold(low, f64::max);
-        for mark in finished() {
-            let share = if high > low { (logarithm(mark) - low) / (high - low) } else { 0.5 };
+        let logarithms = || self.marks.iter().filter_map(|mark| Some((mark, mark.cost?.max(1.0).ln())));
+        let low = logarithms().map(|(_, cost)| cost).fold(f64::INFINITY, f64::min);
+        let high = logarithms().map(|(_, cost)| cost).fold(low, f64::max);
+        for (mark, cost) in logarithms() {
+            let share = if high > low { (cost - low) / (high - low) } else { 0.5 };
             canvas.fill(mark.at, mark.size, heat(share), 190);
         }
     }

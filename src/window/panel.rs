@@ -14,8 +14,18 @@ const BAR: i64 = 20;
 /// What one worker did for the picture.
 #[derive(Clone, Copy, Debug, Default)]
 struct Worker {
+    /// For what is finished.
     busy: Duration,
+    /// Since when it computes what is not finished yet.
+    since: Option<Instant>,
     tiles: u64,
+}
+
+impl Worker {
+    /// How long it was busy, with what it has in hand.
+    fn busy(&self) -> Duration {
+        self.busy + self.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
 }
 
 /// What a picture has cost so far.
@@ -59,8 +69,16 @@ impl Stats {
         self.kernel.clone_from(&step.kernel);
     }
 
+    /// A worker has begun a claim at this moment.
+    pub(super) fn claimed(&mut self, worker: usize, at: Instant) {
+        if let Some(worker) = self.workers.get_mut(worker) {
+            worker.since = Some(at);
+        }
+    }
+
     pub(super) fn finished(&mut self, claim: &Finished) {
         if let Some(worker) = self.workers.get_mut(claim.worker) {
+            worker.since = None;
             worker.busy += claim.busy;
             worker.tiles += claim.range.len() as u64;
         }
@@ -90,7 +108,7 @@ impl Stats {
 
     /// The workers' busy time over workers times wall time.
     fn efficiency(&self) -> f64 {
-        let busy: f64 = self.workers.iter().map(|worker| worker.busy.as_secs_f64()).sum();
+        let busy: f64 = self.workers.iter().map(|worker| worker.busy().as_secs_f64()).sum();
         (busy / (self.wall().as_secs_f64() * self.workers.len() as f64).max(1e-9)).min(1.0)
     }
 
@@ -103,7 +121,7 @@ impl Stats {
         lines.push((format!("kernel {}", self.kernel), DIM));
         let first_bar = lines.len() as i64;
         let shown = self.workers.len().min(MOST_LINES);
-        let share = |worker: &Worker| (worker.busy.as_secs_f64() / wall).min(1.0);
+        let share = |worker: &Worker| (worker.busy().as_secs_f64() / wall).min(1.0);
         for (index, worker) in self.workers[..shown].iter().enumerate() {
             let bar = " ".repeat(BAR as usize);
             lines.push((
@@ -142,6 +160,28 @@ fn scaled(number: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_worker_has_in_hand_counts_as_busy() {
+        let mut stats = Stats::new();
+        let before = Instant::now().checked_sub(Duration::from_secs(1000)).unwrap();
+        (stats.asked, stats.began) = (before, Some(before));
+        stats.workers = vec![Worker::default(); 2];
+        assert_eq!(stats.efficiency(), 0.0);
+        stats.claimed(1, before);
+        assert!((0.49..=0.51).contains(&stats.efficiency()), "{}", stats.efficiency());
+        // Then what it took is what it says.
+        let claim = Finished {
+            range: 0..1,
+            words: Box::default(),
+            costs: [7].into(),
+            executed: 9,
+            worker: 1,
+            busy: Duration::from_secs(100),
+        };
+        stats.finished(&claim);
+        assert!((0.04..=0.06).contains(&stats.efficiency()), "{}", stats.efficiency());
+    }
 
     #[test]
     fn numbers_have_prefixes() {

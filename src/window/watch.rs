@@ -14,8 +14,9 @@ use crate::parallel::{Done, Report, RunInfo, Sink};
 use crate::render::Render;
 use crate::sample::{Channels, Samples};
 use crate::tile::Tile;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Frames are this far apart: drawing takes time from the workers.
 const FRAME: Duration = Duration::from_millis(50);
@@ -37,6 +38,8 @@ pub struct Watched(Arc<Mutex<Vec<Told>>>);
 enum Told {
     /// A picture begins.
     Picture(Box<Picture>),
+    /// A worker has taken tiles, at this moment.
+    Claimed(usize, Range<usize>, Instant),
     /// A claim is finished, with the samples that are shown.
     Claim(Finished, Vec<(Tile, Box<[u32]>)>),
     /// The picture is complete.
@@ -136,6 +139,10 @@ impl Sink for Reporter {
             self.watched.tell(Told::Picture(Box::new(picture)));
         }
         Ok(())
+    }
+
+    fn claimed(&self, worker: usize, range: Range<usize>) {
+        self.watched.tell(Told::Claimed(worker, range, Instant::now()));
     }
 
     fn done(&self, done: &Done<'_>) -> Result<()> {
@@ -308,6 +315,11 @@ impl Viewer {
                     self.stats = Stats::new();
                     self.stats.begin(&picture.begun);
                     self.picture = Some(*picture);
+                }
+                Told::Claimed(worker, range, at) => {
+                    let Some(Picture { begun, .. }) = &self.picture else { continue };
+                    self.marks.claimed(begun, range, worker);
+                    self.stats.claimed(worker, at);
                 }
                 Told::Claim(claim, tiles) => {
                     let Some(Picture { begun, colourer, .. }) = &self.picture else { continue };

@@ -16,6 +16,7 @@ use rustix::time::Timespec;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::io::Read;
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,8 @@ pub(super) struct Collector<'a> {
     /// Why a worker could not be started again.
     refusal: Option<Error>,
     tail: Tail,
+    /// The claim that each worker was last seen at.
+    seen: Vec<Range<usize>>,
 }
 
 impl<'a> Collector<'a> {
@@ -64,7 +67,7 @@ impl<'a> Collector<'a> {
         table: Table<'a, super::claims::Word>,
         plan: Plan,
     ) -> Self {
-        let left = job.pieces();
+        let (left, seen) = (job.pieces(), vec![0..0; crew.members.len()]);
         Self {
             job,
             crew,
@@ -79,6 +82,7 @@ impl<'a> Collector<'a> {
             killed: HashMap::new(),
             refusal: None,
             tail: Tail::default(),
+            seen,
         }
     }
 
@@ -86,7 +90,7 @@ impl<'a> Collector<'a> {
         &self.memory.segment
     }
 
-    fn slots(&self) -> std::ops::Range<usize> {
+    fn slots(&self) -> Range<usize> {
         0..self.crew.members.len()
     }
 
@@ -95,6 +99,7 @@ impl<'a> Collector<'a> {
         self.run = run;
         for slot in self.slots() {
             Reader::new(self.segment(), slot).clear();
+            self.segment().slot(slot).rest();
             // One that has ended since the last run has cost nothing.
             if self.crew.members[slot].as_mut().is_none_or(Member::has_ended) {
                 self.restart(slot);
@@ -109,6 +114,7 @@ impl<'a> Collector<'a> {
                 told = true;
                 self.slots().for_each(|slot| self.tell(slot, message::STOP, [run[0]]));
             }
+            self.slots().for_each(|slot| self.look_at(slot));
             let moved = self.slots().filter(|&slot| self.drain(slot)).count() > 0;
             self.wait(moved, rested);
             rested = !moved;
@@ -125,6 +131,22 @@ impl<'a> Collector<'a> {
                 }
             }
         }
+    }
+
+    /// Tells what a worker computes. Claims that are over between two looks are told when they are finished only.
+    fn look_at(&mut self, slot: usize) {
+        let claim = self.segment().slot(slot).claimed();
+        if claim.is_empty() || claim == self.seen[slot] || claim.end > self.job.pieces() {
+            return;
+        }
+        let unit = self.plan.units.of(claim.start);
+        let state = self.table.state(unit);
+        // It may have been handed on since.
+        let open = self.plan.units.range(unit).start + state.progress as usize <= claim.start;
+        if open && state.owner == Owner::Slot(slot) {
+            self.job.claimed(slot, claim.clone());
+        }
+        self.seen[slot] = claim;
     }
 
     fn anybody_runs(&self) -> bool {

@@ -181,6 +181,7 @@ impl<'a> Reader<'a> {
         head.0.store(0, Ordering::SeqCst);
         tail.0.store(0, Ordering::SeqCst);
         self.segment.slot(self.slot).waiting.store(0, Ordering::SeqCst);
+        self.segment.slot(self.slot).rest();
     }
 }
 

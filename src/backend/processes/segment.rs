@@ -19,7 +19,7 @@ use std::slice;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// "frac", "proc" and the version of the layout.
-const MARK: u64 = u64::from_be_bytes(*b"fracpr\0\x01");
+const MARK: u64 = u64::from_be_bytes(*b"fracpr\0\x02");
 
 const PAGE: usize = 4096;
 
@@ -61,6 +61,31 @@ pub(crate) struct Slot {
     pub(crate) tail: Line,
     /// 1 while the worker sleeps until the session has read something.
     pub(crate) waiting: AtomicU32,
+    /// What the worker computes now, for those who watch: see [`Slot::claimed`].
+    claim: AtomicU64,
+}
+
+impl Slot {
+    /// Bits of the number of pieces in `claim`; their first is in the others.
+    const LEN_BITS: u32 = 16;
+
+    /// Says that the worker begins to compute a claim. Both its numbers are in one word, so that they are always of the same claim.
+    pub(crate) fn claim(&self, claim: &Range<usize>) {
+        let word = (claim.start as u64) << Self::LEN_BITS | (claim.len() as u64).min((1 << Self::LEN_BITS) - 1);
+        self.claim.store(word, Ordering::Relaxed);
+    }
+
+    /// Says that the worker computes nothing.
+    pub(crate) fn rest(&self) {
+        self.claim.store(0, Ordering::Relaxed);
+    }
+
+    /// What the worker said last; empty for nothing.
+    pub(crate) fn claimed(&self) -> Range<usize> {
+        let word = self.claim.load(Ordering::Relaxed);
+        let (start, len) = ((word >> Self::LEN_BITS) as usize, (word & ((1 << Self::LEN_BITS) - 1)) as usize);
+        start..start + len
+    }
 }
 
 impl Header {

@@ -132,6 +132,7 @@ impl Share {
                 }
                 let (costs, results) = writer.memory(claim.len(), bytes, MAX_COUNTS);
                 let results = &mut bytemuck::cast_slice_mut(results)[..bytes];
+                self.segment.slot(run.seat).claim(&claim);
                 let Some((effort, counts)) = run.compute(claim.clone(), results, costs) else { break };
                 let nanoseconds = |time: Duration| time.as_nanos() as u64;
                 let (began, ended) = (nanoseconds(effort.began), nanoseconds(effort.ended));

@@ -1,0 +1,60 @@
+//! Whoever watches a run is told of claims as workers take them, whatever the backend.
+
+use fractal::backend::{BACKENDS, Options, Program};
+use fractal::parallel::{Done, Sink, Stop};
+use fractal::{Render, Result, Scene, render};
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+/// Notes what happens, in order.
+#[derive(Default)]
+struct Watcher(Mutex<Vec<(Happened, usize, Range<usize>)>>);
+
+#[derive(Clone, Copy, PartialEq)]
+enum Happened {
+    Claimed,
+    Done,
+}
+
+impl Sink for Watcher {
+    fn claimed(&self, worker: usize, range: Range<usize>) {
+        self.0.lock().unwrap().push((Happened::Claimed, worker, range));
+    }
+
+    fn done(&self, done: &Done<'_>) -> Result<()> {
+        self.0.lock().unwrap().push((Happened::Done, done.worker, done.range.clone()));
+        Ok(())
+    }
+}
+
+#[test]
+fn claims_are_told_when_they_are_taken() {
+    // No orbit inside of this Julia set ends before its last iteration, so each tile takes its time.
+    let scene = "julia = [\"-0.390540870218\", \"-0.586787907347\"]\nview = { width = \"0.2\" }\nimage = { size = [64, 64] }\niteration = { max = 400000 }";
+    let scene = Scene::from_toml(scene).unwrap();
+    for entry in BACKENDS {
+        let program = Program { path: Some(env!("CARGO_BIN_EXE_fractal").into()), ..Program::default() };
+        let options = Options { workers: 2, timed: true, program, ..Options::default() };
+        let render = Render::with(&scene, render::Options { tile: 16, ..render::Options::default() }).unwrap();
+        let watcher = Arc::new(Watcher::default());
+        render.run(&mut *entry.open(&options).unwrap(), watcher.clone(), &Stop::new()).unwrap();
+        let log = watcher.0.lock().unwrap();
+        let (mut taken, mut told, mut finished) = ([None; 16], 0, 0);
+        for (happened, worker, range) in log.iter() {
+            for index in range.clone() {
+                match happened {
+                    Happened::Claimed => taken[index] = Some(*worker),
+                    Happened::Done => {
+                        finished += 1;
+                        told += usize::from(taken[index] == Some(*worker));
+                    }
+                }
+            }
+        }
+        assert_eq!(finished, 16, "{}", entry.name);
+        // The session of `processes` looks at what its workers do; it sees what takes longer than that.
+        let least = if entry.name == "processes" { 1 } else { 16 };
+        assert!(told >= least, "{}: {told} of 16", entry.name);
+        assert!(log.iter().take(1).all(|(happened, ..)| *happened == Happened::Claimed), "{}", entry.name);
+    }
+}

@@ -1,0 +1,97 @@
+//! Ten thousand events at any moment.
+
+use crate::session::{Session, program, valley};
+use crate::support::Scratch;
+use fractal::render;
+use fractal::window::{Button, Event, Key, Options, Settings, Status, keys};
+use std::time::Duration;
+
+/// Numbers that look random and are the same every time.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % sides
+    }
+
+    fn event(&mut self, keys: &[Key]) -> Event {
+        match self.roll(20) {
+            0..5 => Event::Moved(self.roll(260) as i64 - 10, self.roll(180) as i64 - 10),
+            5..9 => Event::Wheel(self.roll(7) as i32 - 3),
+            9..12 => {
+                let buttons = [Button::Left, Button::Left, Button::Right, Button::Middle];
+                Event::Pressed(buttons[self.roll(4) as usize], self.roll(4) == 0)
+            }
+            12..15 => Event::Released([Button::Left, Button::Right, Button::Middle][self.roll(3) as usize]),
+            15 if self.roll(4) == 0 => Event::Resized(1 + self.roll(240) as u32, 1 + self.roll(160) as u32),
+            _ => Event::Key(keys[self.roll(keys.len() as u64) as usize]),
+        }
+    }
+}
+
+/// Ten thousand random events at random moments. Wherever that leads, what settles is what is rendered.
+fn storm(seed: u64, settings: Settings, unwanted: &[keys::Action]) {
+    let bindings = || keys::GROUPS.iter().flat_map(|group| group.bindings);
+    let unwanted = [&[keys::Action::Quit, keys::Action::Save, keys::Action::MoreIterations], unwanted].concat();
+    let mut pool: Vec<Key> = bindings()
+        .filter(|binding| !unwanted.contains(&binding.action))
+        .flat_map(|binding| binding.triggers)
+        .filter_map(|trigger| if let keys::Trigger::Key(key) = trigger { Some(*key) } else { None })
+        .collect();
+    // More iterations now and then, and soon as many as the view wants again.
+    pool.extend([Key::Char('i'), Key::Char('a'), Key::Char('a'), Key::Home]);
+    let mut session =
+        Session::with(&valley(), (160, 100), &Options { settings, program: program(), ..Options::default() });
+    let mut dice = Dice(seed);
+    for count in 0..10_000u32 {
+        let event = dice.event(&pool);
+        session.window.later += Duration::from_millis(dice.roll(900));
+        session.step(&[event]);
+        for _ in 0..dice.roll(3) {
+            std::thread::sleep(Duration::from_micros(dice.roll(2000)));
+            session.step(&[]);
+        }
+        session.explorer.take_printed();
+        if count % 500 == 499 {
+            session.settle();
+            match session.explorer.status().clone() {
+                Status::Refused(why) => assert_eq!(render(&session.explorer.scene()).unwrap_err().to_string(), why),
+                _ => session.check(),
+            }
+        }
+    }
+    // Wherever it went, home is a picture.
+    session.step(&[Event::Key(Key::Home), Event::Key(Key::Char('a'))]);
+    session.check();
+    // So does the program.
+    let scratch = Scratch::new(&format!("window-storm-{seed}"));
+    std::fs::write(scratch.join("scene.toml"), session.explorer.scene().to_toml()).unwrap();
+    let output = scratch.program(["render", "scene.toml", "-o", "scene.ppm"]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let file = std::fs::read(scratch.join("scene.ppm")).unwrap();
+    let shown = session.explorer.picture();
+    let rendered = file[file.len() - 3 * shown.len()..].chunks(3).map(|p| u32::from_be_bytes([0, p[0], p[1], p[2]]));
+    assert!(rendered.eq(shown.iter().copied()), "the program renders another picture");
+}
+
+#[test]
+fn ten_thousand_events_at_any_moment_end_in_the_rendered_picture() {
+    // Through all backends.
+    storm(0x5eed_0fe7_e275, Settings { workers: 2, panel: true, ..Settings::default() }, &[]);
+}
+
+#[test]
+fn ten_thousand_events_with_stealing_end_in_the_rendered_picture() {
+    let stay = [keys::Action::NextBackend, keys::Action::LastBackend];
+    let settings = Settings { backend: "deque".into(), workers: 3, outlines: true, costs: true, ..Settings::default() };
+    storm(0xdeca_de0f_57ea, settings, &stay);
+}
+
+#[test]
+fn ten_thousand_events_with_processes_end_in_the_rendered_picture() {
+    let stay = [keys::Action::NextBackend, keys::Action::LastBackend];
+    storm(0x9ce5_5e50_1234, Settings { backend: "processes".into(), workers: 2, ..Settings::default() }, &stay);
+}

@@ -1,0 +1,93 @@
+//! A session in a scripted window, and what its tests share.
+
+use fractal::backend::Program;
+use fractal::window::{Button, Event, Explorer, Key, Options, Script, Settings, Status, Window};
+use fractal::{Scene, render};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Generous: a stuck worker is to be found, a slow machine is not.
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+
+pub(crate) fn scene(text: &str) -> Scene {
+    Scene::from_toml(text).unwrap()
+}
+
+/// A view with both escaping and interior samples at all speeds.
+pub(crate) fn valley() -> Scene {
+    scene("view = { re = \"-0.7467\", im = \"0.1097\", width = \"0.0118\" }\niteration = { max = 500 }")
+}
+
+pub(crate) fn pixels(picture: &fractal::sink::Picture) -> Vec<u32> {
+    picture.pixels.chunks(3).map(|p| u32::from_be_bytes([0, p[0], p[1], p[2]])).collect()
+}
+
+/// What workers that are processes run: this program has no place for them.
+pub(crate) fn program() -> Program {
+    Program { path: Some(env!("CARGO_BIN_EXE_fractal").into()), ..Program::default() }
+}
+
+pub(crate) struct Session {
+    pub(crate) window: Script,
+    pub(crate) explorer: Explorer,
+}
+
+impl Session {
+    pub(crate) fn with(scene: &Scene, size: (u32, u32), options: &Options) -> Self {
+        let mut window = Script::new(size.0, size.1);
+        let explorer = Explorer::new(scene, options, &mut window).unwrap();
+        Self { window, explorer }
+    }
+
+    pub(crate) fn new(scene: &Scene, size: (u32, u32)) -> Self {
+        let settings = Settings { workers: 2, ..Settings::default() };
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("window-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Self::with(scene, size, &Options { settings, folder, program: program(), ..Options::default() })
+    }
+
+    /// One turn of the loop in which these events happen.
+    pub(crate) fn step(&mut self, events: &[Event]) {
+        self.window.events.extend_from_slice(events);
+        assert!(self.explorer.step(&mut self.window).unwrap(), "nobody quits here");
+    }
+
+    /// Each key in a turn of its own, so far apart that each is a step of the history.
+    pub(crate) fn type_keys(&mut self, keys: &str) {
+        for c in keys.chars() {
+            self.window.later += Duration::from_secs(1);
+            self.step(&[Event::Key(Key::Char(c))]);
+        }
+    }
+
+    /// Turns the loop until something holds.
+    pub(crate) fn until(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> bool) {
+        let began = Instant::now();
+        while !holds(self) {
+            self.step(&[]);
+            self.window.wait(Duration::from_millis(1));
+            assert!(began.elapsed() < LIMIT, "waited in vain: {what}");
+        }
+    }
+
+    /// Turns the loop until the picture is complete, or refused.
+    pub(crate) fn settle(&mut self) {
+        self.until("the picture is complete", |session| *session.explorer.status() != Status::Busy);
+    }
+
+    /// The settled picture is the rendered one.
+    pub(crate) fn check(&mut self) {
+        self.settle();
+        assert_eq!(*self.explorer.status(), Status::Settled);
+        let scene = self.explorer.scene();
+        let rendered = pixels(&render(&scene).unwrap());
+        let shown = self.explorer.picture();
+        let wrong = shown.iter().zip(&rendered).filter(|(a, b)| a != b).count();
+        assert_eq!((shown.len(), wrong), (rendered.len(), 0), "pixels that differ in {}", scene.to_toml());
+    }
+}
+
+/// A drag with a button from one pixel to another.
+pub(crate) fn drag(button: Button, shift: bool, from: (i64, i64), to: (i64, i64)) -> [Event; 4] {
+    [Event::Moved(from.0, from.1), Event::Pressed(button, shift), Event::Moved(to.0, to.1), Event::Released(button)]
+}

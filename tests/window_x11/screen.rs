@@ -1,0 +1,223 @@
+//! A screen, the program on it, and looking at it.
+
+use crate::support::Scratch;
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Generous: what never happens is to be found, a slow machine is not.
+pub(crate) const LIMIT: Duration = Duration::from_secs(90);
+
+/// Servers and their clients share few processors: one test at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// A process that ends with its value.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// An X server with a window manager.
+pub(crate) struct Screen {
+    pub(crate) display: String,
+    _manager: Running,
+    _server: Running,
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// What is missing here, if anything.
+pub(crate) fn missing() -> Option<&'static str> {
+    let there = |name: &&str| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+    };
+    ["Xvfb", "xdotool", "openbox", "import"].into_iter().find(|name| !there(name))
+}
+
+impl Screen {
+    /// Starts the server; `None` after saying what is missing.
+    pub(crate) fn start() -> Option<Self> {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(name) = missing() {
+            assert!(std::env::var_os("CI").is_none(), "`{name}` is not installed, which this test needs");
+            println!("left out: `{name}` is not installed");
+            return None;
+        }
+        // The server chooses a number that is free, and tells it when it is ready.
+        let mut server = Command::new("Xvfb")
+            .args(["-displayfd", "1", "-screen", "0", "1400x900x24", "-nolisten", "tcp"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut number = String::new();
+        BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut number).unwrap();
+        let (server, display) = (Running(server), format!(":{}", number.trim()));
+        let mut manager = Command::new("openbox");
+        let manager = manager.env("DISPLAY", &display).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let screen = Self { display, _manager: Running(manager), _server: server, _turn: turn };
+        until("the window manager is there", || screen.xdotool("get_desktop").is_some().then_some(()));
+        Some(screen)
+    }
+
+    /// What xdotool says to a line of arguments; `None` when it fails.
+    pub(crate) fn xdotool(&self, arguments: &str) -> Option<String> {
+        let output = Command::new("xdotool").args(arguments.split(' ')).env("DISPLAY", &self.display).output().unwrap();
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+    }
+}
+
+pub(crate) fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(began.elapsed() < LIMIT, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A picture of a window, or of a file.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Shot {
+    pub(crate) width: usize,
+    pub(crate) pixels: Vec<[u8; 3]>,
+}
+
+impl Shot {
+    pub(crate) fn from_ppm(bytes: &[u8]) -> Self {
+        let mut numbers = Vec::new();
+        let mut rest = bytes.strip_prefix(b"P6").expect("a PPM");
+        while numbers.len() < 3 {
+            let start = rest.iter().position(u8::is_ascii_digit).unwrap();
+            let end = start + rest[start..].iter().position(|b| !b.is_ascii_digit()).unwrap();
+            numbers.push(std::str::from_utf8(&rest[start..end]).unwrap().parse::<usize>().unwrap());
+            rest = &rest[end..];
+        }
+        let pixels = rest[1..].as_chunks::<3>().0.to_vec();
+        assert_eq!(pixels.len(), numbers[0] * numbers[1]);
+        Self { width: numbers[0], pixels }
+    }
+
+    pub(crate) fn colours(&self) -> usize {
+        self.pixels.iter().collect::<HashSet<_>>().len()
+    }
+
+    /// The share of pixels that are as in another picture of the same size.
+    pub(crate) fn like(&self, other: &Self) -> f64 {
+        if self.width != other.width || self.pixels.len() != other.pixels.len() {
+            return 0.0;
+        }
+        let same = self.pixels.iter().zip(&other.pixels).filter(|(a, b)| a == b).count();
+        same as f64 / self.pixels.len() as f64
+    }
+}
+
+/// The program with a window.
+pub(crate) struct Program<'a> {
+    pub(crate) screen: &'a Screen,
+    pub(crate) scratch: &'a Scratch,
+    pub(crate) process: Running,
+    pub(crate) window: String,
+}
+
+impl<'a> Program<'a> {
+    /// Starts `fractal` and waits for its window.
+    pub(crate) fn open(screen: &'a Screen, scratch: &'a Scratch, arguments: &[&str]) -> Self {
+        let before = windows(screen);
+        let process = program(screen, scratch, arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let process = Running(process);
+        let window = until("a window opens", || windows(screen).difference(&before).next().cloned());
+        screen.xdotool(&format!("windowactivate --sync {window}")).unwrap();
+        Self { screen, scratch, process, window }
+    }
+
+    pub(crate) fn do_(&self, arguments: &str) {
+        assert!(self.screen.xdotool(arguments).is_some(), "xdotool {arguments}");
+    }
+
+    /// Presses keys, each for as long as a person does.
+    pub(crate) fn press(&self, keys: &str) {
+        for key in keys.split(' ') {
+            self.do_(&format!("keydown {key}"));
+            std::thread::sleep(Duration::from_millis(40));
+            self.do_(&format!("keyup {key}"));
+            std::thread::sleep(Duration::from_millis(40));
+        }
+    }
+
+    pub(crate) fn point(&self, x: u32, y: u32) {
+        self.do_(&format!("mousemove --window {} {x} {y}", self.window));
+        std::thread::sleep(Duration::from_millis(60));
+    }
+
+    /// Has the window manager close the window, as a click on its cross does.
+    pub(crate) fn close(&self) {
+        self.do_(&format!("windowactivate --sync {}", self.window));
+        self.do_("key alt+F4");
+    }
+
+    pub(crate) fn shot(&self) -> Shot {
+        let mut import = Command::new("import");
+        import.args(["-window", &self.window, "-depth", "8", "ppm:-"]).env("DISPLAY", &self.screen.display);
+        // A window that is on its way back cannot be looked at yet.
+        until("the window can be looked at", || {
+            let output = import.output().unwrap();
+            output.status.success().then(|| Shot::from_ppm(&output.stdout))
+        })
+    }
+
+    /// The scene that is shown, as the command line that the program prints.
+    pub(crate) fn command(&mut self) -> String {
+        self.press("l");
+        let mut line = String::new();
+        let stdout = self.process.0.stdout.as_mut().unwrap();
+        while !line.ends_with('\n') {
+            let mut byte = [0];
+            stdout.read_exact(&mut byte).unwrap();
+            line.push(char::from(byte[0]));
+        }
+        line.trim().to_owned()
+    }
+
+    /// Waits until the window shows exactly what the scene's command line renders.
+    pub(crate) fn check(&mut self) -> Shot {
+        let command = self.command();
+        let words = command.strip_prefix("fractal ").unwrap().split(' ').chain(["-o", "wanted.ppm"]);
+        let output = self.scratch.program(words).output().unwrap();
+        assert!(output.status.success(), "{command}: {output:?}");
+        let wanted = Shot::from_ppm(&std::fs::read(self.scratch.join("wanted.ppm")).unwrap());
+        let mut like = 0.0;
+        let began = Instant::now();
+        while like < 1.0 {
+            let shot = self.shot();
+            like = shot.like(&wanted);
+            assert!(began.elapsed() < LIMIT, "{like} of the window is as `{command}` renders it");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        wanted
+    }
+
+    /// Waits for the end of the process.
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        until("the program ends", || self.process.0.try_wait().unwrap()).code()
+    }
+}
+
+pub(crate) fn windows(screen: &Screen) -> HashSet<String> {
+    let found = screen.xdotool("search --onlyvisible --name ^fractal").unwrap_or_default();
+    found.lines().map(str::to_owned).collect()
+}
+
+pub(crate) fn program(screen: &Screen, scratch: &Scratch, arguments: &[&str]) -> Command {
+    let mut command = scratch.program(arguments);
+    command.env("DISPLAY", &screen.display).env("XDG_STATE_HOME", scratch.join("state"));
+    command
+}
