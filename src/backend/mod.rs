@@ -148,13 +148,6 @@ struct Setup {
     patience: Duration,
 }
 
-/// The end of a run by a piece that no worker survives.
-fn fatal(piece: &str, losses: u8, worker: usize, how: &str) -> Error {
-    Error::Unsupported(format!(
-        "{piece} ended each of the {losses} workers that computed it; the last one, worker {worker}, {how}"
-    ))
-}
-
 /// The refusal of a work that only this process can make.
 fn no_recipe(backend: &str) -> Error {
     Error::Unsupported(format!(

@@ -64,8 +64,6 @@ pub(crate) enum Owner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) owner: Owner,
-    /// How many workers have ended while they computed its next piece alone.
-    pub(crate) losses: u8,
     /// Whether its pieces are computed one by one, since it was lost before.
     pub(crate) careful: bool,
     /// How many of its pieces, from the first on, have been handed on.
@@ -83,7 +81,7 @@ impl State {
             DONE => Owner::Done,
             slot => Owner::Slot(slot as usize - 1),
         };
-        Self { owner, losses: (word >> 16) as u8 & 0x7f, careful: word >> 23 & 1 == 1, progress: word >> 24 }
+        Self { owner, careful: word >> 23 & 1 == 1, progress: word >> 24 }
     }
 
     pub(crate) fn pack(self) -> u64 {
@@ -93,7 +91,7 @@ impl State {
             Owner::Session => SESSION,
             Owner::Done => DONE,
         };
-        owner | u64::from(self.losses & 0x7f) << 16 | u64::from(self.careful) << 23 | self.progress << 24
+        owner | u64::from(self.careful) << 23 | self.progress << 24
     }
 }
 
@@ -150,31 +148,27 @@ impl<W: Cell> Table<'_, W> {
         if state.progress >= len {
             state.owner = Owner::Done;
         }
-        state.losses = 0;
         self.words[unit].store(state.pack());
         state.owner == Owner::Done
     }
 
-    /// For the session, once the worker of `slot` is dead and its results were handed on: what it had claimed is free again.
-    /// `alone` says whether the worker computed only the next piece of a unit. Gives the units that have now lost `most` workers so,
-    /// which are the session's.
-    pub(crate) fn hand_back(&self, slot: usize, most: u8, alone: impl Fn(usize, State) -> bool) -> Vec<(usize, State)> {
-        let mut lost = Vec::new();
+    /// For the session, once the worker of `slot` is dead and its results were handed on: what it had claimed is free again, but for
+    /// the units that the session `keeps`, which it gives.
+    pub(crate) fn hand_back(&self, slot: usize, mut keeps: impl FnMut(usize, State) -> bool) -> Vec<usize> {
+        let mut kept = Vec::new();
         for (unit, word) in self.words.iter().enumerate() {
             let state = State::unpack(word.load());
             if state.owner == Owner::Slot(slot) {
-                let losses = state.losses + u8::from(alone(unit, state));
-                let owner = if losses >= most { Owner::Session } else { Owner::Free };
-                let state = State { owner, losses, careful: true, ..state };
-                word.store(state.pack());
+                let owner = if keeps(unit, state) { Owner::Session } else { Owner::Free };
+                word.store(State { owner, careful: true, ..state }.pack());
                 if owner == Owner::Session {
-                    lost.push((unit, state));
+                    kept.push(unit);
                 } else {
                     self.hint.store(self.hint.load().min(unit as u64));
                 }
             }
         }
-        lost
+        kept
     }
 
     /// For the session: gives a unit of its own back to the workers.
@@ -246,8 +240,8 @@ mod tests {
     #[test]
     fn words_say_what_was_packed() {
         for owner in [Owner::Free, Owner::Slot(0), Owner::Slot(4095), Owner::Session, Owner::Done] {
-            for (losses, careful, progress) in [(0, false, 0), (3, true, 1), (127, false, 1 << 39)] {
-                let state = State { owner, losses, careful, progress };
+            for (careful, progress) in [(false, 0), (true, 1), (false, 1 << 39)] {
+                let state = State { owner, careful, progress };
                 assert_eq!(State::unpack(state.pack()), state);
             }
         }

@@ -1,34 +1,31 @@
 //! A run as the session sees it: handing on what is in the rings, listening to workers, and replacing the dead.
 
 use super::claims::{Owner, State, Table};
-use super::member::{Broken, Doing, End, Member};
+use super::member::{Broken, Doing, Member};
 use super::ring::{Reader, Record};
 use super::segment::Segment;
 use super::serve::Plan;
 use super::{Crew, Memory, Shipped};
 use crate::backend::worker::frame::Tail;
-use crate::backend::worker::message;
+use crate::backend::worker::{Losses, message};
 use crate::error::Error;
-use crate::parallel::{Done, Finished, Job, Worker};
+use crate::parallel::{Done, Job, Worker};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::thread::futex;
 use rustix::time::Timespec;
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::io::Read;
 use std::ops::Range;
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-
-/// How many workers a piece may cost, computed alone, before it is no longer given to one.
-const LOSSES: u8 = 3;
 
 /// How long the session sleeps at most before it looks whether it was asked to stop.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// How long it naps after it has handed something on, without asking to be woken: results come in batches, so that small pieces
-/// cost their workers no call of the system.
-const NAP: Duration = Duration::from_micros(50);
+/// How long it naps after it has handed something on, without asking to be woken: about until every worker has another result. So
+/// results come in batches, and cost their workers no call of the system and no change of the processor's task.
+const NAP: std::ops::RangeInclusive<Duration> = Duration::from_micros(50)..=Duration::from_millis(1);
 
 /// The most time that counts as a worker's silence between two looks: if the session itself was suspended, its workers are not at fault.
 const BLINK: Duration = Duration::from_millis(100);
@@ -46,15 +43,14 @@ pub(super) struct Collector<'a> {
     run: [u64; 3],
     /// Pieces whose results were not yet handed on.
     left: usize,
-    /// Workers that have ended since a result was last handed on.
-    losses: usize,
-    /// Units whose next piece has cost workers, and whether all of these were killed from outside.
-    killed: HashMap<usize, bool>,
+    losses: Rc<Losses<'a>>,
     /// Why a worker could not be started again.
     refusal: Option<Error>,
     tail: Tail,
     /// The claim that each worker was last seen at.
     seen: Vec<Range<usize>>,
+    /// How long it naps now.
+    nap: Duration,
 }
 
 impl<'a> Collector<'a> {
@@ -68,6 +64,7 @@ impl<'a> Collector<'a> {
         plan: Plan,
     ) -> Self {
         let (left, seen) = (job.pieces(), vec![0..0; crew.members.len()]);
+        let losses = Rc::new(Losses::new(job, super::ENTRY.name, crew.members.len()));
         Self {
             job,
             crew,
@@ -78,11 +75,11 @@ impl<'a> Collector<'a> {
             plan,
             run: [0; 3],
             left,
-            losses: 0,
-            killed: HashMap::new(),
+            losses,
             refusal: None,
             tail: Tail::default(),
             seen,
+            nap: *NAP.start(),
         }
     }
 
@@ -115,11 +112,15 @@ impl<'a> Collector<'a> {
                 self.slots().for_each(|slot| self.tell(slot, message::STOP, [run[0]]));
             }
             self.slots().for_each(|slot| self.look_at(slot));
-            let moved = self.slots().filter(|&slot| self.drain(slot)).count() > 0;
-            self.wait(moved, rested);
-            rested = !moved;
+            let moved: usize = self.slots().map(|slot| self.drain(slot)).sum();
+            self.wait(moved > 0, rested);
+            rested = moved == 0;
             let time = since.elapsed().min(BLINK);
             since = Instant::now();
+            if moved > 0 {
+                let each = time * self.workers.len() as u32 / moved as u32;
+                self.nap = ((3 * self.nap + each) / 4).clamp(*NAP.start(), *NAP.end());
+            }
             self.look_after(time);
             if self.left > 0 && !self.job.is_over() && !self.anybody_runs() {
                 // All have ended their search, and something is still free, or was claimed by one that could not say so.
@@ -156,8 +157,7 @@ impl<'a> Collector<'a> {
 
     /// Lets everybody look for free units again.
     fn again(&mut self) {
-        self.losses += 1;
-        self.check_losses("found nothing to do");
+        self.losses.count(0, "found nothing to do");
         if self.crew.members.iter().all(Option::is_none) {
             let error = self.refusal.take().unwrap_or_else(|| Error::Unsupported("no worker is left".into()));
             let _ = self.job.fail(error);
@@ -207,15 +207,15 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Hands on what a worker has published. Says whether there was something.
-    fn drain(&mut self, slot: usize) -> bool {
+    /// Hands on what a worker has published, and says how many results these were.
+    fn drain(&mut self, slot: usize) -> usize {
         let reader = Reader::new(self.segment(), slot);
-        let mut moved = false;
+        let mut moved = 0;
         loop {
             match reader.next() {
                 Ok(None) => break,
                 Ok(Some(record)) if self.take(slot, &record) => {
-                    moved = true;
+                    moved += 1;
                     reader.done(record);
                 }
                 _ => {
@@ -230,7 +230,7 @@ impl<'a> Collector<'a> {
             // It may be waiting for room already.
             self.wake(slot);
         }
-        if moved {
+        if moved > 0 {
             self.wake(slot);
         }
         moved
@@ -281,24 +281,21 @@ impl<'a> Collector<'a> {
         self.workers[slot].count(done);
         let _ = self.job.hand_on(done);
         self.left -= done.range.len();
-        self.losses = 0;
-        if !self.killed.is_empty() {
-            self.killed.remove(&unit);
-        }
+        self.losses.handed_on(done.range.start);
         self.table.advance(unit, done.range.len() as u64, len as u64);
     }
 
     /// Sleeps until something happens, and listens to what workers say.
     fn wait(&mut self, moved: bool, rested: bool) {
         let asleep = &self.memory.segment.header().asleep.0;
-        let mut time = if moved { NAP } else { LOOK };
+        let mut time = if moved { self.nap } else { LOOK };
         if !moved && rested {
             asleep.store(1, Ordering::SeqCst);
             if self.slots().any(|slot| Reader::new(self.segment(), slot).has_more()) {
                 time = Duration::ZERO;
             }
         } else if !moved {
-            time = NAP;
+            time = self.nap;
         }
         let mut slots = Vec::new();
         let mut fds = vec![PollFd::new(&self.memory.event, PollFlags::IN)];
@@ -373,30 +370,29 @@ impl<'a> Collector<'a> {
     fn lost(&mut self, slot: usize, why: Option<&str>) {
         let Some(mut member) = self.crew.members[slot].take() else { return };
         let ran = member.doing != Doing::Nothing;
-        let mut end = member.end();
+        let end = member.end(why);
         drop(member);
-        if let Some(why) = why {
-            end = End { text: why.to_owned(), killed: false };
-        }
         self.drain(slot);
         Reader::new(self.segment(), slot).reset();
-        let before: Vec<usize> = self.claimed(slot);
-        let (job, plan) = (self.job, self.plan);
-        let alone = |unit: usize, state: State| {
+        let (job, plan, losses) = (self.job, self.plan, self.losses.clone());
+        let next = |unit: usize, state: State| {
             let whole = plan.units.range(unit);
-            state.careful || job.first_claim(whole.start + state.progress as usize..whole.end).len() == 1
+            whole.start + state.progress as usize..whole.end
         };
-        for unit in before {
-            if alone(unit, self.table.state(unit)) {
-                *self.killed.entry(unit).or_insert(true) &= end.killed;
-            }
-        }
-        for (unit, _) in self.table.hand_back(slot, LOSSES, alone) {
-            self.rescue(unit, slot, &end);
+        let kept = self.table.hand_back(slot, |unit, state| {
+            let next = next(unit, state);
+            let alone = state.careful || job.first_claim(next.clone()).len() == 1;
+            alone && losses.at_fault(next.start, &end)
+        });
+        for unit in kept {
+            let (piece, len) = (next(unit, self.table.state(unit)).start, plan.units.range(unit).len());
+            losses.rescue(slot, piece, &end, |done| {
+                self.hand_on(slot, unit, len, done);
+                self.table.release(unit);
+            });
         }
         if ran {
-            self.losses += 1;
-            self.check_losses(&end.text);
+            self.losses.count(slot, &end.text);
         }
         if !self.job.is_over() {
             self.restart(slot);
@@ -405,43 +401,9 @@ impl<'a> Collector<'a> {
         }
     }
 
-    fn claimed(&self, slot: usize) -> Vec<usize> {
-        (0..self.table.words.len()).filter(|&unit| self.table.state(unit).owner == Owner::Slot(slot)).collect()
-    }
-
     fn restart(&mut self, slot: usize) {
         if let Err(error) = self.crew.restart(slot) {
             self.refusal = Some(error);
-        }
-    }
-
-    /// Ends a run in which workers end one after the other.
-    fn check_losses(&mut self, how: &str) {
-        let most = 10 + 3 * self.workers.len();
-        if self.losses > most && !self.job.is_over() {
-            let _ = self.job.fail(Error::Unsupported(format!(
-                "workers of backend `processes` ended {} times without a result in between; the last one {how}",
-                self.losses
-            )));
-        }
-    }
-
-    /// The next piece of a unit has cost as many workers as it may. If all were killed, by hand or by the system for want of memory,
-    /// the session computes the piece, alone; if one crashed, it would crash as well, so the run ends with an error that names the piece.
-    fn rescue(&mut self, unit: usize, slot: usize, end: &End) {
-        if self.job.is_over() {
-            return;
-        }
-        let (whole, state) = (self.plan.units.range(unit), self.table.state(unit));
-        let piece = whole.start + state.progress as usize;
-        if !self.killed.get(&unit).copied().unwrap_or(false) {
-            let _ = self.job.fail(crate::backend::fatal(&self.job.name(piece), LOSSES, slot, &end.text));
-            return;
-        }
-        let (mut worker, mut finished) = (Worker::new(slot), Finished::default());
-        if self.job.compute(&mut worker, piece..piece + 1, &mut finished).is_continue() {
-            self.hand_on(slot, unit, whole.len(), &self.job.done(&finished));
-            self.table.release(unit);
         }
     }
 }

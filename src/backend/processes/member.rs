@@ -3,8 +3,8 @@
 use super::segment::Segment;
 use crate::backend::worker::frame::{self, Head, Tail};
 use crate::backend::worker::message::{self, numbers};
-use crate::backend::worker::{Process, Program, ending, spawn};
-use crate::error::{Error, Result};
+use crate::backend::worker::{End, Process, Program, spawn};
+use crate::error::Result;
 use rustix::event::{PollFd, PollFlags};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -62,14 +62,7 @@ impl Member {
     /// Starts a worker; it says so itself when it is ready.
     pub(super) fn start(program: &Program, seat: Seat) -> Result<Self> {
         let mut command = program.command(super::ENTRY.name)?;
-        let refused = |error: io::Error| {
-            Error::Unsupported(format!(
-                "worker {} of {} cannot be started from {}: {error}; ask for fewer workers or another backend",
-                seat.index,
-                seat.workers,
-                program.describe()
-            ))
-        };
+        let refused = |error: io::Error| program.cannot_start(seat.index, seat.workers, &error);
         let (socket, theirs) = UnixStream::pair().map_err(refused)?;
         // A worker that does not answer must not stop its session; that it gets on is looked after elsewhere.
         let patience = Some(Duration::from_secs(5));
@@ -124,11 +117,9 @@ impl Member {
         self.quiet = if moved || self.doing == Doing::Nothing { Duration::ZERO } else { self.quiet + time };
     }
 
-    /// Kills the worker if it still runs, waits for its end, and says how it ended.
-    pub(super) fn end(&mut self) -> End {
-        let status = self.process.end();
-        let signal = status.and_then(|status| std::os::unix::process::ExitStatusExt::signal(&status));
-        End { text: ending(status), killed: signal == Some(9) }
+    /// Kills the worker if it still runs, waits for its end, and says how it ended; `why` if the session does not bear it any more.
+    pub(super) fn end(&mut self, why: Option<&str>) -> End {
+        End::of(&mut self.process, why)
     }
 
     /// Whether the process has ended.
@@ -150,13 +141,4 @@ impl Member {
     pub(super) fn memory(&self) -> u64 {
         self.process.memory()
     }
-}
-
-/// How a worker ended.
-#[derive(Clone, Debug)]
-pub(super) struct End {
-    /// In words.
-    pub(super) text: String,
-    /// Whether somebody killed it: the user, or the system for want of memory.
-    pub(super) killed: bool,
 }

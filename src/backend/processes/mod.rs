@@ -18,7 +18,7 @@ pub(super) mod segment;
 pub(super) mod serve;
 
 use super::worker::frame::Tail;
-use super::worker::{Program, monotonic};
+use super::worker::{Parcel, Program, monotonic};
 use super::{Entry, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
@@ -29,7 +29,6 @@ use member::{Doing, Member, Seat};
 use segment::{Layout, Segment};
 use serve::Plan;
 use std::fs::File;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,6 +50,8 @@ struct Processes {
     schedule: Schedule,
     timed: bool,
     memory: Option<Memory>,
+    /// How often memory was made.
+    segments: u64,
     work: Option<Shipped>,
     run: u64,
 }
@@ -86,9 +87,22 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
         let member = Member::start(&crew.program, crew.seat(index, workers))?;
         crew.members.push(Some(member));
     }
+    // While they start, the memory that nearly every run needs is made, since taking its pages lasts for milliseconds.
+    let memory = Memory::new(Layout::new(workers, UNITS, 0), 1)?;
     crew.wait_until_ready()?;
     let workers = (0..workers).map(Worker::new).collect();
-    Ok(Box::new(Processes { crew, workers, schedule, timed, memory: None, work: None, run: 0 }))
+    Ok(Box::new(Processes { crew, workers, schedule, timed, memory: Some(memory), segments: 1, work: None, run: 0 }))
+}
+
+/// Units that there is memory for from the beginning.
+const UNITS: usize = 1 << 14;
+
+impl Memory {
+    fn new(layout: Layout, number: u64) -> Result<Self> {
+        let (segment, file) = Segment::create(layout)?;
+        let event = serve::event().map_err(|error| Error::io("make", "an event", error))?;
+        Ok(Self { segment, file, event, number })
+    }
 }
 
 impl Crew {
@@ -119,12 +133,12 @@ impl Crew {
                 let [message, ended] = waited.map(|fd| !fd.revents().is_empty());
                 if message {
                     let Ok(Some(head)) = member.receive(&mut tail) else {
-                        return Err(self.program.no_worker(&member.end().text));
+                        return Err(self.program.no_worker(&member.end(None).text));
                     };
                     self.program.welcome(head, &tail)?;
                     member.doing = Doing::Nothing;
                 } else if ended {
-                    return Err(self.program.no_worker(&member.end().text));
+                    return Err(self.program.no_worker(&member.end(None).text));
                 } else if left.is_zero() {
                     return Err(self.program.no_worker(&format!("said nothing for {:?}", self.patience)));
                 }
@@ -138,33 +152,24 @@ impl Processes {
     /// Makes sure that there is shared memory for so much.
     fn make_room(&mut self, units: usize, record: usize) -> Result<()> {
         let layout = Layout::new(self.workers.len(), units, record);
-        let number = match &self.memory {
-            Some(memory) if memory.segment.layout().serves(&layout) => return Ok(()),
-            Some(memory) => memory.number + 1,
-            None => 1,
-        };
+        if self.memory.as_ref().is_some_and(|memory| memory.segment.layout().serves(&layout)) {
+            return Ok(());
+        }
+        self.segments += 1;
         // Workers let go of the old one when they are told of the new one.
         self.memory = None;
-        let (segment, file) = Segment::create(layout)?;
-        let event = serve::event().map_err(|error| Error::io("make", "an event", error))?;
-        self.memory = Some(Memory { segment, file, event, number });
+        self.memory = Some(Memory::new(layout, self.segments)?);
         Ok(())
     }
 
     /// Makes sure that the work is where workers can map it. A work that was sent last is not sent again.
     fn ship(&mut self, recipe: &Recipe, prepared: &[u8]) -> Result<()> {
-        let mut hasher = DefaultHasher::new();
-        (recipe.kind, &recipe.bytes, prepared).hash(&mut hasher);
-        let hash = hasher.finish();
+        let parcel = Parcel::new(recipe, prepared);
+        let hash = parcel.hash();
         if self.work.as_ref().is_none_or(|work| work.hash != hash) {
             let number = self.work.take().map_or(1, |work| work.number + 1);
-            let gap = [0; 8];
-            let gap = &gap[..(recipe.kind.len() + recipe.bytes.len()).next_multiple_of(8)
-                - recipe.kind.len()
-                - recipe.bytes.len()];
-            let file = segment::constant(&[recipe.kind.as_bytes(), &recipe.bytes, gap, prepared])?;
-            let lengths = [recipe.kind.len(), recipe.bytes.len(), prepared.len()].map(|len| len as u64);
-            self.work = Some(Shipped { hash, file, lengths, number });
+            self.work =
+                Some(Shipped { hash, file: segment::constant(&parcel.parts())?, lengths: parcel.lengths(), number });
         }
         Ok(())
     }

@@ -24,7 +24,7 @@ const MARK: u64 = u64::from_be_bytes(*b"fracpr\0\x02");
 const PAGE: usize = 4096;
 
 /// The least memory for the results of a slot.
-const RING: usize = 1 << 20;
+const RING: usize = 4 << 20;
 
 /// What both sides compute all offsets from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

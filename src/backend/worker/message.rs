@@ -5,7 +5,7 @@ use crate::error::Error;
 use serde::{Deserialize, Serialize};
 
 /// What both ends must agree about beside the frames: raised whenever a message or the layout of shared memory changes.
-pub(crate) const PROTOCOL: u64 = 1;
+pub(crate) const PROTOCOL: u64 = 2;
 
 /// To a worker, first of all: its number, the number of workers, the processor that it keeps to plus one, or 0.
 pub(crate) const SEAT: u32 = 1;

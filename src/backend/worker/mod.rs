@@ -1,14 +1,19 @@
 //! The other end of the process backends: what a program does when it was started as a worker.
 //!
-//! A worker has three threads. One reads messages, so that a request to stop, and the end of the session's process, are noticed while
+//! A worker has three threads, and a fourth when it sends large results through a pipe. One reads messages, so that a request to stop, and the end of the session's process, are noticed while
 //! a piece is computed. One computes: the program's first thread, or whichever called [`crate::worker_main`]. The third tells the
 //! session that a long piece gets on, as long as the piece looks at its [`Stop`]: a worker that was suspended and one that is
 //! caught in a loop fall silent alike, and are replaced.
 
 pub mod frame;
+mod losses;
 pub(crate) mod message;
+mod outbox;
+mod parcel;
 mod program;
 
+pub(crate) use losses::{End, Losses};
+pub(crate) use parcel::Parcel;
 pub use program::Program;
 pub(crate) use program::{Process, ending, spawn};
 
@@ -18,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::parallel::pin::keep_to;
 use crate::parallel::{Claim, Discard, Effort, Job, MAX_COUNTS, Prepared, Stop, Work};
 use frame::{Head, Tail};
-use message::numbers;
+use outbox::{Out, Outbox};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -27,6 +32,7 @@ use std::process::exit;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Thread;
 use std::time::Duration;
 
 /// A kind of work that a worker program can make from a [`Recipe`](crate::parallel::Recipe).
@@ -78,13 +84,9 @@ fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind]]) -> Result<()> {
         }
         _ => return Err(Error::Unsupported(format!("backend `{backend}` has no workers of this kind"))),
     };
-    let out = Out(Arc::new(Mutex::new(output)));
+    let out = Out::new(output);
     let over = Arc::new(Over::default());
     let (messages, inbox) = channel();
-    let start = |name: &str, body: Box<dyn FnOnce() + Send>| {
-        let builder = std::thread::Builder::new().name(name.to_owned()).stack_size(256 << 10);
-        builder.spawn(body).map_err(|error| Error::io("start", "a thread of a worker", error))
-    };
     let (reader, pulse) = (over.clone(), over.clone());
     start("reader", Box::new(move || read(input, &messages, &reader)))?;
     let beats = out.clone();
@@ -94,18 +96,26 @@ fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind]]) -> Result<()> {
         kinds,
         backend: crate::backend::find(backend)?.name,
         inbox,
-        out,
+        outbox: Outbox::new(out),
         over,
         seat: 0,
         workers: 1,
         loaded: None,
         run: None,
-        words: Vec::new(),
         #[cfg(target_os = "linux")]
         share: None,
     }
     .serve();
     Ok(())
+}
+
+/// Starts a thread of a worker.
+fn start(name: &str, body: Box<dyn FnOnce() + Send>) -> Result<Thread> {
+    let builder = std::thread::Builder::new().name(name.to_owned()).stack_size(256 << 10);
+    builder
+        .spawn(body)
+        .map(|handle| handle.thread().clone())
+        .map_err(|error| Error::io("start", "a thread of a worker", error))
 }
 
 /// Where a worker's messages come from. Files may come with them.
@@ -155,20 +165,6 @@ fn tell_pulse(over: &Over, out: &Out) {
         let alive = checks != std::mem::replace(&mut seen, checks) || !over.computing.load(Ordering::Relaxed);
         if alive && over.busy.load(Ordering::Relaxed) {
             out.send(message::BEAT, [0], &[]);
-        }
-    }
-}
-
-/// The way to the session, for several threads.
-#[derive(Clone)]
-pub(super) struct Out(Arc<Mutex<Box<dyn Write + Send>>>);
-
-impl Out {
-    /// Sends a message. A session that cannot be reached has ended, and so does the worker.
-    pub(super) fn send<const N: usize>(&self, kind: u32, given: [u64; N], tail: &[&[u8]]) {
-        let mut out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if frame::write(&mut **out, kind, &numbers(given), tail).and_then(|()| out.flush()).is_err() {
-            exit(0);
         }
     }
 }
@@ -281,14 +277,12 @@ struct Desk<'a> {
     kinds: &'a [&'a [WorkKind]],
     backend: &'static str,
     inbox: Receiver<Message>,
-    out: Out,
+    outbox: Outbox,
     over: Arc<Over>,
     seat: usize,
     workers: usize,
     loaded: Option<Result<Arc<Loaded>>>,
     run: Option<Run>,
-    /// Memory for costs and results.
-    words: Vec<u64>,
     #[cfg(target_os = "linux")]
     share: Option<Share>,
 }
@@ -302,10 +296,10 @@ impl Desk<'_> {
             let run = if kind == message::RUN { message.head.numbers[0] } else { 0 };
             let outcome = self.handle(message);
             if let Err(error) = outcome {
-                self.out.send(message::FAILED, [run], &[&message::pack(&error)]);
+                self.outbox.send(message::FAILED, [run], &message::pack(&error));
             }
             if kind == message::RUN {
-                self.out.send(message::IDLE, [run], &[]);
+                self.outbox.send(message::IDLE, [run], &[]);
             }
             self.over.busy.store(false, Ordering::Relaxed);
         }
@@ -327,7 +321,7 @@ impl Desk<'_> {
             message::RUN => self.begin(&head)?,
             message::COMPUTE => {
                 for pair in bytemuck::cast_slice::<_, u64>(tail.bytes()).as_chunks().0 {
-                    self.compute(first, *pair);
+                    self.compute(first, *pair)?;
                 }
             }
             other => return Err(Error::Input(format!("a worker got a message of unknown kind {other}"))),
@@ -336,28 +330,26 @@ impl Desk<'_> {
     }
 
     /// Computes a claim of a run and sends the result, or why there is none.
-    fn compute(&mut self, number: u64, [start, end]: [u64; 2]) {
+    fn compute(&mut self, number: u64, [start, end]: [u64; 2]) -> Result<()> {
         let range = start as usize..end as usize;
         let run = self.run.as_ref().filter(|run| run.number == number && range.end <= run.job.pieces());
         let Some(run) = run else {
-            return self.out.send(message::FAILED, [number, 1], &[&message::pack(&Error::Stopped)]);
+            self.outbox.send(message::FAILED, [number, 1], &message::pack(&Error::Stopped));
+            return Ok(());
         };
         let (pieces, len) = (range.len(), range.clone().map(|index| run.job.work().piece_len(index)).sum::<usize>());
-        let words = pieces + len.div_ceil(8);
-        if self.words.len() < words {
-            self.words.resize(words, 0);
-        }
-        let (costs, results) = self.words[..words].split_at_mut(pieces);
+        let mut words = self.outbox.memory(pieces + len.div_ceil(8));
+        let (costs, results) = words.split_at_mut(pieces);
         let results = &mut bytemuck::cast_slice_mut(results)[..len];
         let Some((effort, counts)) = run.compute(range, results, costs) else {
             let error = run.job.take_failure().unwrap_or(Error::Stopped);
-            return self.out.send(message::FAILED, [number, 1], &[&message::pack(&error)]);
+            self.outbox.send(message::FAILED, [number, 1], &message::pack(&error));
+            return Ok(());
         };
         let nanoseconds = |time: Duration| time.as_nanos() as u64;
         let sizes = (pieces as u64) << 32 | counts.len() as u64;
         let given = [number, start, sizes, effort.executed, nanoseconds(effort.began), nanoseconds(effort.ended)];
-        let tail = [bytemuck::cast_slice(costs), bytemuck::cast_slice(&counts), results];
-        self.out.send(message::DONE, given, &tail);
+        self.outbox.result(message::DONE, given, (words, pieces, len), counts)
     }
 
     /// Makes the work of the following runs.

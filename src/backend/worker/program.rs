@@ -62,6 +62,14 @@ impl Program {
         format!("`{}`", path.display())
     }
 
+    /// The refusal of the system to start a worker.
+    pub(crate) fn cannot_start(&self, worker: usize, workers: usize, error: &io::Error) -> Error {
+        Error::Unsupported(format!(
+            "worker {worker} of {workers} cannot be started from {}: {error}; ask for fewer workers or another backend",
+            self.describe()
+        ))
+    }
+
     /// Checks the first message of a worker.
     pub(crate) fn welcome(&self, head: Head, tail: &Tail) -> Result<()> {
         if head.kind != message::HELLO {

@@ -1,0 +1,190 @@
+//! What the session and one worker say to each other in a run.
+
+use super::LONGEST;
+use super::member::{Member, Seat};
+use super::run::{Given, Run};
+use crate::backend::worker::frame::{Head, Tail};
+use crate::backend::worker::message;
+use crate::error::Error;
+use crate::parallel::{Claims, Done, MAX_COUNTS, Worker};
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// How many claims a worker has to do at most, and about how long they are to last together: as long as its thread here may have to
+/// wait for a processor where there are no more of them than workers.
+const DEPTH: usize = 64;
+const AHEAD: Duration = Duration::from_millis(8);
+
+/// What a worker has before it, and how fast it goes.
+struct List<'a, 'b> {
+    own: &'a mut Claims<'b>,
+    todo: &'a mut VecDeque<Given>,
+    given: &'a mut VecDeque<Given>,
+    depth: usize,
+    requests: Vec<u64>,
+}
+
+impl Run<'_> {
+    /// Lets the worker compute what there is, until there is nothing or it is lost; then says why, if it is not the worker's own end.
+    pub(super) fn converse(
+        &self,
+        seat: &mut Seat,
+        own: &mut Claims<'_>,
+        todo: &mut VecDeque<Given>,
+        given: &mut VecDeque<Given>,
+        tail: &mut Tail,
+    ) -> Result<(), Option<&'static str>> {
+        let Seat { worker, member, .. } = seat;
+        let Some(member) = member else { return Err(None) };
+        member.live.busy.store(true, Ordering::Relaxed);
+        self.begin(member).map_err(|_| None)?;
+        // One after the other, so that it shows which one costs workers.
+        let depth = if self.losses.any() { 1 } else { self.share(self.job.grain()).clamp(1, 4) };
+        let mut list = List { own, todo, given, depth, requests: Vec::new() };
+        let mut told = self.fill(member, &mut list);
+        let (mut pace, mut since, mut claimed) = (None, None, None);
+        loop {
+            let Some(first) = list.given.front() else { return if told { Ok(()) } else { Err(None) } };
+            if claimed.replace(first.start) != Some(first.start) {
+                self.job.claimed(worker.index(), first.clone());
+            }
+            let len = first.clone().map(|index| self.job.work().piece_len(index)).sum::<usize>();
+            let most = (8 * (first.len() + MAX_COUNTS) + len) as u64;
+            let limit = |head: &Head| if head.kind == message::DONE { most } else { LONGEST };
+            let head = match member.read(tail, limit) {
+                Ok(Some(head)) => head,
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    return Err(Some("said what is no message"));
+                }
+                Ok(None) | Err(_) => return Err(None),
+            };
+            match head.kind {
+                message::HELLO => {
+                    if let Err(error) = self.program.welcome(head, tail) {
+                        let _ = self.job.fail(error);
+                        return Err(None);
+                    }
+                }
+                message::BEAT | message::IDLE => {}
+                message::FAILED => {
+                    let unknown = || Error::Input(format!("worker {} failed and did not say how", worker.index()));
+                    let error = message::unpack(tail.bytes()).unwrap_or_else(unknown);
+                    if head.numbers[0] == self.number || head.numbers[0] == 0 {
+                        let _ = self.job.fail(error);
+                    }
+                    if head.numbers[1] == 1 {
+                        list.given.pop_front();
+                    }
+                }
+                message::DONE => {
+                    let now = Instant::now();
+                    let done =
+                        self.result(worker, &head, tail, first, len).ok_or(Some("published what is no result"))?;
+                    if let Some(since) = since {
+                        let time = now.duration_since(since);
+                        let pace = *pace.insert(pace.map_or(time, |pace: Duration| (7 * pace + time) / 8));
+                        list.depth = self.depth(pace, first.len());
+                    }
+                    since = Some(now);
+                    list.given.pop_front();
+                    // The worker has something to do while its result is handed on.
+                    told = self.fill(member, &mut list);
+                    self.hand_on(worker, &done);
+                }
+                _ => return Err(Some("said what is no message")),
+            }
+        }
+    }
+
+    /// How many claims of `pieces` pieces a worker could be given if the others were given as many, and as many were left.
+    fn share(&self, pieces: usize) -> usize {
+        let left = self.job.pieces().saturating_sub(self.given.load(Ordering::Relaxed));
+        left / (2 * self.workers * pieces)
+    }
+
+    /// How many claims of `pieces` pieces a worker is given that finishes one in `pace`. Towards the end nobody has many while others
+    /// have none, and only one that lasts.
+    fn depth(&self, pace: Duration, pieces: usize) -> usize {
+        let (share, wanted) = (self.share(pieces), (AHEAD.as_nanos() / pace.as_nanos().max(1)) as usize);
+        wanted.clamp(share.clamp(1, 2), DEPTH).min(share.max(2))
+    }
+
+    /// Gives the worker something to do if it has little. False when it cannot be told any more.
+    fn fill(&self, member: &Member, list: &mut List<'_, '_>) -> bool {
+        let List { own, todo, given, depth, requests } = list;
+        // Many requests go in batches.
+        if given.len() > *depth * 3 / 4 || self.job.is_over() {
+            return true;
+        }
+        requests.clear();
+        while given.len() < *depth
+            && let Some(next) = self.own(own, todo)
+        {
+            requests.extend([next.start as u64, next.end as u64]);
+            given.push_back(next);
+        }
+        let send = || member.live.send(message::COMPUTE, [self.number], &[bytemuck::cast_slice(requests)]);
+        if requests.is_empty() || send().is_ok() {
+            return true;
+        }
+        // It has ended, perhaps after it sent results; what it was not told of is not its fault.
+        let untold = given.split_off(given.len() - requests.len() / 2);
+        untold.into_iter().rev().for_each(|given| todo.push_front(given));
+        false
+    }
+
+    /// Tells a worker of the run, and of the work if it does not know it.
+    fn begin(&self, member: &mut Member) -> io::Result<()> {
+        let live = &member.live;
+        if member.work != self.work {
+            live.send(message::WORK, self.parcel.lengths(), &self.parcel.parts())?;
+            member.work = self.work;
+        }
+        live.send(message::RUN, [self.number, self.job.pieces() as u64, self.origin], &[])
+    }
+
+    /// The result of the first claim that the worker was given, if it is that.
+    fn result<'a>(
+        &'a self,
+        worker: &Worker,
+        head: &Head,
+        tail: &'a Tail,
+        first: &Given,
+        len: usize,
+    ) -> Option<Done<'a>> {
+        let [run, start, sizes, executed, began, ended] = head.numbers;
+        let (pieces, counts) = ((sizes >> 32) as usize, sizes as u32 as usize);
+        let fits = tail.bytes().len() == 8 * (pieces + counts) + len;
+        if run != self.number || start as usize != first.start || pieces != first.len() || !fits {
+            return None;
+        }
+        let (costs, rest) = tail.bytes().split_at(8 * pieces);
+        let (counts, bytes) = rest.split_at(8 * counts);
+        if !self.job.is_over() {
+            self.job.work().add_counts(bytemuck::cast_slice(counts));
+        }
+        Some(Done {
+            work: self.job.work(),
+            range: first.clone(),
+            bytes,
+            costs: bytemuck::cast_slice(costs),
+            executed,
+            worker: worker.index(),
+            began: Duration::from_nanos(began),
+            ended: Duration::from_nanos(ended.max(began)),
+            waited: Cell::default(),
+        })
+    }
+
+    /// Hands on a result, unless the run is over.
+    pub(super) fn hand_on(&self, worker: &mut Worker, done: &Done<'_>) {
+        if !self.job.is_over() {
+            worker.count(done);
+            let _ = self.job.hand_on(done);
+            self.losses.handed_on(done.range.start);
+        }
+    }
+}

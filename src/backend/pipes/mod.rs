@@ -1,0 +1,162 @@
+//! Processes that are spoken to over their standard input and output: what works wherever a program can be started.
+//!
+//! Python's counterpart is `multiprocessing.Pool`, or `subprocess` with pipes. Choose it where memory cannot be shared; elsewhere
+//! `processes` does the same without copying results.
+//!
+//! Each worker has a thread here that takes claims for it, as threads of the backend `threads` do for themselves, sends their numbers
+//! and reads the results; so every schedule is there, and sinks work in parallel. A worker is given more than one claim, so that it goes
+//! on while its results are read, and the more of them the smaller they are; towards the end only one, which keeps nobody waiting.
+//! What a lost worker was given is known: the one that takes its place is given it again. Messages are frames with checksums, and a worker that says anything else is lost too.
+//!
+//! Requests are so small, and so few at a time, that they always fit into a pipe: a thread that writes never waits for a worker that
+//! waits for it.
+
+mod converse;
+mod member;
+mod run;
+
+use super::worker::frame::Tail;
+use super::worker::{Losses, Parcel, Program, ending, monotonic};
+use super::{Entry, Session, Setup};
+use crate::error::{Error, Result};
+use crate::parallel::pin::Pinning;
+use crate::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, Worker};
+use member::{Seat, lock};
+use run::{Pool, Run};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "pipes",
+    help: "processes of this program, with pipes for requests and results; runs on every system",
+    model: "processes, messages",
+    counterpart: "multiprocessing.Pool, subprocess",
+    schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
+    parallel: true,
+    processes: true,
+    probe: || Ok(()),
+    open,
+};
+
+/// The longest message that is no result: an error.
+const LONGEST: u64 = 1 << 20;
+
+struct Pipes {
+    seats: Vec<Seat>,
+    program: Program,
+    pinning: Option<Pinning>,
+    schedule: Schedule,
+    timed: bool,
+    patience: Duration,
+    run: u64,
+    /// The hash and the number of the work that was sent last.
+    work: (u64, u64),
+}
+
+fn open(setup: Setup) -> Result<Box<dyn Session>> {
+    let Setup { workers, schedule, pinning, timed, program, patience } = setup;
+    let mut seats = Vec::new();
+    for index in 0..workers {
+        let mut seat = Seat { worker: Worker::new(index), member: None, live: Arc::default() };
+        seat.start(&program, pinning.as_ref(), workers)?;
+        seats.push(seat);
+    }
+    let lives: Vec<_> = seats.iter().flat_map(|seat| seat.member.as_ref().map(|member| member.live.clone())).collect();
+    std::thread::scope(|scope| {
+        let (ready, waited) = channel::<()>();
+        scope.spawn(move || {
+            if waited.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
+                lives.iter().for_each(|live| live.give_up());
+            }
+        });
+        let mut tail = Tail::default();
+        let outcome = seats.iter_mut().flat_map(|seat| &mut seat.member).try_for_each(|member| {
+            match member.read(&mut tail, |_| LONGEST) {
+                Ok(Some(head)) => program.welcome(head, &tail),
+                _ if member.live.hung.load(Ordering::Relaxed) => {
+                    Err(program.no_worker(&format!("said nothing for {patience:?}")))
+                }
+                _ => Err(program.no_worker(&ending(lock(&member.live.process).end()))),
+            }
+        });
+        drop(ready);
+        outcome
+    })?;
+    Ok(Box::new(Pipes { seats, program, pinning, schedule, timed, patience, run: 0, work: (0, 0) }))
+}
+
+impl Session for Pipes {
+    fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
+        let recipe = work.recipe().ok_or_else(|| super::no_recipe(ENTRY.name))?;
+        let workers = self.seats.len();
+        let job = Job::begin(ENTRY.name, workers, self.timed, work, sink, stop)?;
+        let parcel = Parcel::new(&recipe, job.prepared().bytes());
+        let hash = parcel.hash();
+        if self.work.0 != hash || self.work.1 == 0 {
+            self.work = (hash, self.work.1 + 1);
+        }
+        self.run += 1;
+        if self.timed {
+            // What they used before is not this run's.
+            for member in self.seats.iter().filter_map(|seat| seat.member.as_ref()) {
+                lock(&member.live.process).processor_time();
+            }
+        }
+        let schedule = self.schedule.with_auto_limit(job.grain());
+        let run = Run {
+            job: &job,
+            parcel,
+            program: &self.program,
+            pinning: self.pinning.as_ref(),
+            schedule,
+            pieces: Loop::new(0..job.pieces(), schedule, workers),
+            workers,
+            number: self.run,
+            work: self.work.1,
+            origin: if self.timed { 1 + monotonic().saturating_sub(job.now().as_nanos() as u64) } else { 0 },
+            given: AtomicUsize::new(0),
+            losses: Losses::new(&job, ENTRY.name, workers),
+            pool: Mutex::new(Pool { active: workers, ..Pool::default() }),
+            changed: Condvar::new(),
+        };
+        if job.pieces() > 0 && !job.is_over() {
+            let lives: Vec<_> = self.seats.iter().map(|seat| seat.live.clone()).collect();
+            let running = AtomicUsize::new(workers);
+            std::thread::scope(|scope| {
+                let monitor = std::thread::current();
+                for seat in &mut self.seats {
+                    let (run, running, monitor) = (&run, &running, monitor.clone());
+                    let name = format!("fractal-pipe-{}", seat.worker.index());
+                    let body = move || {
+                        run.serve(seat);
+                        running.fetch_sub(1, Ordering::Release);
+                        monitor.unpark();
+                    };
+                    if let Err(error) = std::thread::Builder::new().name(name).spawn_scoped(scope, body) {
+                        let _ = job.fail(Error::io("start", "a thread for a worker", error));
+                        running.fetch_sub(1, Ordering::Release);
+                        lock(&run.pool).active -= 1;
+                    }
+                }
+                run.look_after(&lives, &running, self.patience);
+            });
+            let mut pool = lock(&run.pool);
+            if !job.is_over() && !pool.orphans.is_empty() {
+                let _ = job.fail(pool.refusal.take().unwrap_or_else(|| Error::Unsupported("no worker is left".into())));
+            }
+        }
+        let mut reports: Vec<_> = self.seats.iter_mut().map(|seat| seat.worker.take_report()).collect();
+        if self.timed {
+            for (report, seat) in reports.iter_mut().zip(&self.seats) {
+                if let Some(member) = &seat.member {
+                    let mut process = lock(&member.live.process);
+                    (report.process, report.memory) = (process.id(), process.memory());
+                    report.processor = process.processor_time();
+                }
+            }
+        }
+        job.end(&self.schedule.to_string(), reports)
+    }
+}

@@ -1,0 +1,197 @@
+//! A run as the threads of a session share it: who has what to do, what becomes of the claims of lost workers, and a look at whether
+//! all get on.
+
+use super::member::{Live, Seat, lock};
+use crate::backend::worker::frame::{self, Tail};
+use crate::backend::worker::message::{self, numbers};
+use crate::backend::worker::{Losses, Parcel, Program};
+use crate::error::Error;
+use crate::parallel::pin::Pinning;
+use crate::parallel::{Claims, Job, Kind, Loop, Schedule};
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often it is looked whether the run is over and whether workers get on.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// The most time that counts as a worker's silence between two looks: if the session itself was suspended, its workers are not at fault.
+const BLINK: Duration = Duration::from_millis(100);
+
+/// Pieces that a worker was or will be given.
+pub(super) type Given = Range<usize>;
+
+/// A run, for all threads.
+pub(super) struct Run<'a> {
+    pub(super) job: &'a Job,
+    pub(super) parcel: Parcel<'a>,
+    pub(super) program: &'a Program,
+    pub(super) pinning: Option<&'a Pinning>,
+    pub(super) schedule: Schedule,
+    pub(super) pieces: Loop,
+    pub(super) workers: usize,
+    pub(super) number: u64,
+    pub(super) work: u64,
+    /// The origin of its clock plus one, or 0.
+    pub(super) origin: u64,
+    /// Pieces that were given to workers, some perhaps twice.
+    pub(super) given: AtomicUsize,
+    pub(super) losses: Losses<'a>,
+    pub(super) pool: Mutex<Pool>,
+    pub(super) changed: Condvar,
+}
+
+/// What threads hand to each other.
+#[derive(Default)]
+pub(super) struct Pool {
+    /// Pieces of workers that could not be replaced.
+    pub(super) orphans: Vec<Given>,
+    /// Threads that have something to do.
+    pub(super) active: usize,
+    /// Why a worker could not be replaced.
+    pub(super) refusal: Option<Error>,
+}
+
+impl Run<'_> {
+    /// Tells workers when the run is over, and kills those that give no sign of life, until all threads have ended.
+    pub(super) fn look_after(
+        &self,
+        lives: &[Arc<Mutex<Option<Arc<Live>>>>],
+        running: &AtomicUsize,
+        patience: Duration,
+    ) {
+        let mut quiet = vec![(0, Duration::ZERO); lives.len()];
+        let mut told = vec![false; lives.len()];
+        let mut since = Instant::now();
+        while running.load(Ordering::Acquire) > 0 {
+            std::thread::park_timeout(LOOK);
+            let time = since.elapsed().min(BLINK);
+            since = Instant::now();
+            if self.job.is_over() {
+                self.changed.notify_all();
+            }
+            for ((live, (seen, quiet)), told) in lives.iter().zip(&mut quiet).zip(&mut told) {
+                let Some(live) = lock(live).clone() else { continue };
+                // Whoever is just writing to it is looked after in the next round.
+                if self.job.is_over()
+                    && !*told
+                    && let Ok(mut input) = live.input.try_lock()
+                {
+                    *told = true;
+                    let _ = frame::write(&mut *input, message::STOP, &numbers([self.number]), &[]);
+                }
+                let signs = live.signs.load(Ordering::Relaxed);
+                let silent = std::mem::replace(seen, signs) == signs && live.busy.load(Ordering::Relaxed);
+                *quiet = if silent { *quiet + time } else { Duration::ZERO };
+                if *quiet > patience {
+                    *quiet = Duration::ZERO;
+                    live.give_up();
+                }
+            }
+        }
+    }
+
+    /// A thread's part: everything that its worker computes.
+    pub(super) fn serve(&self, seat: &mut Seat) {
+        let mut own = self.pieces.claims(seat.worker.index());
+        let (mut todo, mut given) = (VecDeque::new(), VecDeque::new());
+        let mut tail = Tail::default();
+        while let Some(next) = self.next(&mut own, &mut todo) {
+            todo.push_front(next);
+            if let Err(why) = self.converse(seat, &mut own, &mut todo, &mut given, &mut tail) {
+                let ended = self.replace(seat, why, &mut todo, &mut given);
+                if ended && !self.job.is_over() {
+                    // Somebody else's now, as far as it was this worker's alone.
+                    if self.schedule.kind() == Kind::Static {
+                        todo.extend(own);
+                    }
+                    let mut pool = lock(&self.pool);
+                    pool.orphans.extend(todo);
+                    pool.active -= 1;
+                    self.changed.notify_all();
+                    return;
+                }
+            }
+            if let Some(member) = &seat.member {
+                member.live.busy.store(false, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// What to do next; none when nothing can come any more.
+    fn next(&self, own: &mut Claims<'_>, todo: &mut VecDeque<Given>) -> Option<Given> {
+        if self.job.is_over() {
+            let mut pool = lock(&self.pool);
+            pool.active -= 1;
+            self.changed.notify_all();
+            return None;
+        }
+        if let Some(next) = self.own(own, todo) {
+            return Some(next);
+        }
+        let mut pool = lock(&self.pool);
+        pool.active -= 1;
+        self.changed.notify_all();
+        loop {
+            if self.job.is_over() {
+                return None;
+            }
+            if let Some(orphan) = pool.orphans.pop() {
+                pool.active += 1;
+                return Some(orphan);
+            }
+            if pool.active == 0 {
+                return None;
+            }
+            pool = self.changed.wait(pool).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// What this worker has to do next, no more than one claim.
+    pub(super) fn own(&self, own: &mut Claims<'_>, todo: &mut VecDeque<Given>) -> Option<Given> {
+        let next = todo.pop_front().or_else(|| own.next())?;
+        let claim = self.job.first_claim(next.clone());
+        if claim.end < next.end {
+            todo.push_front(claim.end..next.end);
+        }
+        self.given.fetch_add(claim.len(), Ordering::Relaxed);
+        Some(claim)
+    }
+
+    /// The worker is lost: it is waited for, what it was given goes back, and another takes its place. True when none can.
+    fn replace(
+        &self,
+        seat: &mut Seat,
+        why: Option<&str>,
+        todo: &mut VecDeque<Given>,
+        given: &mut VecDeque<Given>,
+    ) -> bool {
+        let index = seat.worker.index();
+        let end = seat.end(why);
+        if self.job.is_over() {
+            given.clear();
+            return false;
+        }
+        let mut lost: VecDeque<_> = std::mem::take(given);
+        if let Some(first) = lost.pop_front() {
+            let piece = first.start;
+            if first.len() == 1 && self.losses.at_fault(piece, &end) {
+                self.losses.rescue(index, piece, &end, |done| self.hand_on(&mut seat.worker, done));
+            } else {
+                // Piece by piece, so that it shows which one it is.
+                first.rev().for_each(|piece| lost.push_front(piece..piece + 1));
+            }
+        }
+        lost.into_iter().rev().for_each(|given| todo.push_front(given));
+        self.losses.count(index, &end.text);
+        match seat.start(self.program, self.pinning, self.workers) {
+            Ok(()) => false,
+            Err(error) => {
+                lock(&self.pool).refusal = Some(error);
+                true
+            }
+        }
+    }
+}
