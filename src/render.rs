@@ -9,7 +9,7 @@ use crate::formula::Formula;
 use crate::kernel::{Counters, Isa, Kernel, choose};
 use crate::parallel::{Claim, Pieces, Prepared, Recipe, Report, Sink, Stop, Work};
 use crate::sample::Channels;
-use crate::scene::Scene;
+use crate::scene::{Image, Scene};
 use crate::sink::{ImageOptions, Picture, PictureSink};
 use crate::tile::{Order, Tile, Tiling};
 use serde::{Deserialize, Serialize};
@@ -218,16 +218,32 @@ struct Ingredients {
     isa: Option<String>,
 }
 
+impl Ingredients {
+    fn read(bytes: &[u8]) -> Result<Self> {
+        serde_json::from_slice(bytes)
+            .map_err(|error| Error::Input(format!("the bytes are not the recipe of a render: {error}")))
+    }
+}
+
 /// The kinds of work that every worker program knows.
 pub const KINDS: &[WorkKind] = &[WorkKind { name: KIND, make: |bytes| Ok(from_recipe(bytes)?.work()) }];
+
+/// The image of a [`Recipe`] of kind [`KIND`], the edge of its tiles in pixels and their order: what its tables grow with, known before
+/// they are made.
+///
+/// # Errors
+/// [`Error::Input`] when the bytes are not such a recipe.
+pub fn size_of_recipe(bytes: &[u8]) -> Result<(Image, u32, Order)> {
+    let Ingredients { scene, tile, order, .. } = Ingredients::read(bytes)?;
+    Ok((scene.image, tile, order.parse()?))
+}
 
 /// Plans the render of a [`Recipe`] of kind [`KIND`] again.
 ///
 /// # Errors
 /// [`Error::Input`] when the bytes are not such a recipe, and as [`Render::with`].
 pub fn from_recipe(bytes: &[u8]) -> Result<Render> {
-    let Ingredients { scene, tile, order, smooth, distance, pieces, isa } = serde_json::from_slice(bytes)
-        .map_err(|error| Error::Input(format!("the bytes are not the recipe of a render: {error}")))?;
+    let Ingredients { scene, tile, order, smooth, distance, pieces, isa } = Ingredients::read(bytes)?;
     let channels = Channels { smooth, distance };
     let isa = isa.map(|isa| isa.parse()).transpose()?;
     let mut render = Render::with(&scene, Options { tile, order: order.parse()?, isa, channels })?;

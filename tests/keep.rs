@@ -682,6 +682,17 @@ fn what_does_not_fit_into_memory_is_told_before() {
         assert!(code == 1 && text.contains(part) && text.contains("B of memory, "), "{arguments}: {text}");
         assert_eq!(text.lines().count(), 1, "{text}");
     }
+    // A file of finished tiles may be of anything.
+    let small = render(&scene());
+    let recipe = String::from_utf8(small.work().recipe().unwrap().bytes).unwrap();
+    let size = recipe.find("\"size\":[").unwrap() + 7;
+    let end = size + recipe[size..].find(']').unwrap() + 1;
+    let recipe = format!("{}[60000000,60000000]{}", &recipe[..size], &recipe[end..]).into_bytes();
+    let description = Description::new(Some(&Recipe { kind: "render", bytes: recipe }), 1 << 40, None).unwrap();
+    drop(Checkpoint::create(scratch.join("huge.part"), &description).unwrap());
+    let (code, text) = told(scratch.program(words("merge huge.part -o a.png")));
+    assert!(code == 1 && text.contains("for the order of its tiles, but"), "{text}");
+    std::fs::remove_file(scratch.join("huge.part")).unwrap();
     // The limit of a shell counts as well.
     let limited = "ulimit -v 1000000; fractal render --size 20000x20000";
     let (code, text) = told(shell(&scratch, &format!("{limited} --tile whole -o a.png")));

@@ -16,7 +16,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -676,21 +676,6 @@ fn kills_change_no_picture() {
         });
         println!("{}: {kills} kills", entry.name);
     }
-}
-
-#[test]
-fn memory_that_is_lacking_is_told() {
-    let scratch = Scratch::new("memory");
-    let program = env!("CARGO_BIN_EXE_fractal");
-    let script = format!(
-        "ulimit -f 64; exec '{program}' render whole --size 64x64 --backend processes --workers 2 -q -o out.ppm"
-    );
-    let output = Command::new("bash").args(["-c", &script]).current_dir(&*scratch).output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.starts_with("fractal: backend `processes` cannot have ") && told.lines().count() == 1, "{told}");
-    assert!(told.contains("MiB of shared memory for 2 workers: File too large"), "{told}");
-    assert!(!scratch.join("out.ppm").exists());
 }
 
 #[test]

@@ -5,7 +5,9 @@
 
 use super::plan::Picture;
 use fractal::colour::Depth;
+use fractal::render::size_of_recipe;
 use fractal::scene::Image;
+use fractal::sink::records::Description;
 use fractal::tile::Order;
 use fractal::{Error, Result};
 use std::fs;
@@ -13,6 +15,9 @@ use std::path::Path;
 
 /// The program itself with its threads, and what is too small to be counted.
 const BASE: u64 = 24 << 20;
+
+/// A worker that is a process, with the memory that it shares with this one, as tests/limits.rs measures it.
+const PROCESS: u64 = 6 << 20;
 
 /// Checks that the table of an order of tiles fits, before it is made.
 pub(super) fn check_order(name: &str, image: &Image, tile: u32, order: Order) -> Result<()> {
@@ -25,8 +30,14 @@ pub(super) fn check_order(name: &str, image: &Image, tile: u32, order: Order) ->
     enough(name, &[(bytes, "the order of its tiles", "take larger tiles or --order rows")])
 }
 
+/// The same for the picture of a file of finished tiles. What is wrong with its recipe is told by whoever makes the picture of it.
+pub(super) fn check_recipe(description: &Description, path: &Path) -> Result<()> {
+    let Ok((image, tile, order)) = size_of_recipe(&description.recipe()) else { return Ok(()) };
+    check_order(&path.display().to_string(), &image, tile.max(1), order)
+}
+
 /// Checks that a picture with so many workers fits.
-pub(super) fn check(picture: &Picture, workers: usize, depth: Depth, keeps: bool) -> Result<()> {
+pub(super) fn check(picture: &Picture, workers: usize, processes: bool, depth: Depth, keeps: bool) -> Result<()> {
     let Picture { name, render, output, format, owners, keep, .. } = picture;
     let tiling = render.tiling();
     let tile = tiling.tile(0);
@@ -35,6 +46,7 @@ pub(super) fn check(picture: &Picture, workers: usize, depth: Depth, keeps: bool
     let claim = (render.channels().bytes(tile.area()) as u64).max(512 << 10);
     let pixels = options.bytes(format, tile.width, tile.height);
     let in_hand = workers as u64 * (claim * if keeps { 2 } else { 1 } + pixels);
+    let others = if processes { workers as u64 * (PROCESS + claim) } else { 0 };
     let image = if keep.shard.is_some() { 0 } else { options.memory(format) };
     let tiles = tiling.len() as u64;
     let tables = tiles * (if owners.is_some() { 12 } else { 0 } + if keeps { 24 } else { 0 });
@@ -44,6 +56,7 @@ pub(super) fn check(picture: &Picture, workers: usize, depth: Depth, keeps: bool
         name,
         &[
             (in_hand, "the tiles in its workers' hands", "take smaller tiles"),
+            (others, "worker processes", "ask for fewer workers or another backend"),
             (image, "rows of its tiles", "take smaller tiles"),
             (whole, "the whole file, since a pipe cannot take this format in pieces", "write it to a file"),
             (tables, "what is known of each tile", "take larger tiles"),

@@ -30,6 +30,7 @@ pub(crate) fn run(args: &MergeArgs) -> Result<()> {
     }
     let shards: Vec<_> = parts.iter().filter_map(|part| part.description().shard).collect();
     let format = format_for(&args.output, args.format.as_deref())?;
+    memory::check_recipe(parts[0].description(), &args.parts[0])?;
     let render = recoloured(args, &Render::of_records(parts[0].description(), parts[0].path())?, format)?;
     let mut records = Vec::new();
     for part in parts {
@@ -59,7 +60,7 @@ pub(crate) fn run(args: &MergeArgs) -> Result<()> {
         quiet: args.quiet,
         verbose: args.verbose,
     };
-    memory::check(&picture, worker_count(None)?, plan.depth, true)?;
+    memory::check(&picture, worker_count(None)?, false, plan.depth, true)?;
     let mut session = plan.backend.open(&plan.workers)?;
     let costs = (plan.display != Display::Hidden).then_some(costs);
     Sinks::open(&plan, &picture, &signals)?.run(&plan, &picture, &mut *session, records, costs, &signals, &mark)

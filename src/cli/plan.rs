@@ -67,7 +67,7 @@ impl Plan {
         let count = if backend.parallel { worker_count(args.workers)? } else { 1 };
         let depth = if args.bits == "16" { Depth::Sixteen } else { Depth::Eight };
         for picture in &pictures {
-            memory::check(picture, count, depth, picture.keep.place.is_some())?;
+            memory::check(picture, count, backend.processes, depth, picture.keep.place.is_some())?;
         }
         Ok(Self {
             pictures,

@@ -122,6 +122,16 @@ impl Layout {
         self.ring.checked_mul(self.slots)?.checked_add(self.rings_at()?).filter(|&len| len < isize::MAX as usize)
     }
 
+    /// Why there is no such memory.
+    fn lacking(&self, what: &str, errno: Errno) -> Error {
+        let (slots, mib) = (self.slots, self.len().map_or(usize::MAX, |len| len.div_ceil(1 << 20)));
+        let reason = std::io::Error::from(errno);
+        Error::Unsupported(format!(
+            "backend `processes` cannot {what} {mib} MiB of shared memory for {slots} workers: {reason}; ask for fewer workers, \
+             smaller tiles or another backend"
+        ))
+    }
+
     /// As the numbers of a message.
     pub(crate) fn numbers(&self) -> [u64; 3] {
         [self.slots as u64, self.units as u64, self.ring as u64]
@@ -138,19 +148,11 @@ pub(crate) struct Segment {
 impl Segment {
     /// Makes one, all zero, and the file that other processes map.
     pub(crate) fn create(layout: Layout) -> Result<(Self, File)> {
-        let lacking = |what: &str, errno: Errno| {
-            let (slots, mib) = (layout.slots, layout.len().map_or(usize::MAX, |len| len.div_ceil(1 << 20)));
-            let reason = std::io::Error::from(errno);
-            Error::Unsupported(format!(
-                "backend `processes` cannot {what} {mib} MiB of shared memory for {slots} workers: {reason}; ask for fewer workers, \
-                 smaller tiles or another backend"
-            ))
-        };
-        let len = layout.len().ok_or_else(|| lacking("have", Errno::NOMEM))?;
+        let len = layout.len().ok_or_else(|| layout.lacking("have", Errno::NOMEM))?;
         let file = sealed(c"fractal", len, |file| fallocate(file, FallocateFlags::empty(), 0, len as u64), false)
-            .map_err(|errno| lacking("have", errno))?;
+            .map_err(|errno| layout.lacking("have", errno))?;
         let map = MmapRaw::map_raw(&file)
-            .map_err(|error| lacking("map", Errno::from_io_error(&error).unwrap_or(Errno::NOMEM)))?;
+            .map_err(|error| layout.lacking("map", Errno::from_io_error(&error).unwrap_or(Errno::NOMEM)))?;
         let segment = Self { map, layout };
         segment.header().mark.store(MARK, Ordering::Relaxed);
         for (cell, number) in segment.header().layout.iter().zip(layout.numbers()) {
@@ -166,7 +168,8 @@ impl Segment {
         if layout.len().is_none_or(|len| len as u64 != found as u64) {
             return Err(other("of another length"));
         }
-        let map = MmapRaw::map_raw(file).map_err(|error| Error::io("map", "shared memory", error))?;
+        let map = MmapRaw::map_raw(file)
+            .map_err(|error| layout.lacking("map", Errno::from_io_error(&error).unwrap_or(Errno::NOMEM)))?;
         let segment = Self { map, layout };
         let header = segment.header();
         let numbers = header.layout.iter().map(|cell| cell.load(Ordering::Relaxed));

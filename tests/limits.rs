@@ -1,0 +1,117 @@
+//! What a machine lacks is told in one sentence, and workers in processes of their own take little of what it has.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use rustix::process::{geteuid, getuid};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+use support::Scratch;
+
+const BACKENDS: [&str; 2] = ["processes", "pipes"];
+
+/// Runs the program in a shell that takes something away from it first, and perhaps in another program around both.
+fn limited(scratch: &Scratch, around: &[&str], limit: &str, arguments: &str) -> Output {
+    let program = env!("CARGO_BIN_EXE_fractal");
+    let script = format!("{limit}; exec '{program}' {arguments}");
+    let mut words = around.iter().copied().chain(["bash", "-c", &script]);
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words).current_dir(&**scratch).output().unwrap()
+}
+
+fn render(backend: &str, workers: usize) -> String {
+    format!("render whole --size 64x64 --backend {backend} --workers {workers} -q -o out.ppm")
+}
+
+/// The one sentence of a program that failed and left nothing.
+fn sentence(scratch: &Scratch, output: Output) -> String {
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert_eq!(fs::read_dir(&**scratch).unwrap().count(), 0, "{told}");
+    told
+}
+
+#[test]
+fn processes_that_the_system_refuses_are_told() {
+    let scratch = Scratch::new("refused");
+    for backend in BACKENDS {
+        // A process has some files open, a worker's pipes are more.
+        let told = sentence(&scratch, limited(&scratch, &[], "ulimit -n 16", &render(backend, 8)));
+        assert!(told.contains("of 8 cannot be started from `") && told.contains("Too many open files"), "{told}");
+    }
+    // Root may start any number; another user who has no processes yet may start as many as the limit says.
+    fs::set_permissions(&*scratch, fs::Permissions::from_mode(0o777)).unwrap();
+    let around: &[&str] = if getuid().is_root() && geteuid().is_root() {
+        &["setpriv", "--reuid=61234", "--regid=61234", "--clear-groups"]
+    } else {
+        &["unshare", "--user"]
+    };
+    let works = || {
+        let mut command = Command::new(around[0]);
+        command.args(&around[1..]).arg(env!("CARGO_BIN_EXE_fractal")).arg("--version");
+        command.output().is_ok_and(|output| output.status.success())
+    };
+    if !works() {
+        return println!("left out: `{}` cannot start the program here", around.join(" "));
+    }
+    for backend in BACKENDS {
+        let told = sentence(&scratch, limited(&scratch, around, "ulimit -u 3", &render(backend, 2)));
+        assert!(told.starts_with("fractal: worker 0 of 2 cannot be started from `"), "{told}");
+        assert!(told.contains("Resource temporarily unavailable") && told.contains("ask for fewer workers"), "{told}");
+    }
+}
+
+#[test]
+fn memory_that_is_lacking_is_told() {
+    let scratch = Scratch::new("memory");
+    let begin = "fractal: backend `processes` cannot ";
+    let told = sentence(&scratch, limited(&scratch, &[], "ulimit -f 64", &render("processes", 2)));
+    assert!(told.starts_with(&format!("{begin}have ")), "{told}");
+    assert!(told.contains("MiB of shared memory for 2 workers: File too large"), "{told}");
+    // 64 workers share 257 MiB.
+    let told = sentence(&scratch, limited(&scratch, &[], "ulimit -v 200000", &render("processes", 64)));
+    let known = told.starts_with(&format!("{begin}map ")) && told.contains("workers: Cannot allocate memory");
+    assert!(known || told.contains("of it for worker processes, but"), "{told}");
+}
+
+/// KiB that a process has for itself and its share of what it shares (PSS); 0 when it has ended.
+fn share(process: &str) -> u64 {
+    let rollup = fs::read_to_string(Path::new("/proc").join(process).join("smaps_rollup")).unwrap_or_default();
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+    line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok()).unwrap_or(0)
+}
+
+/// The most KiB that a render of a valley at 3840 × 2160 has at a time, with its workers.
+fn memory(scratch: &Scratch, backend: &str, workers: usize) -> u64 {
+    let place = "--re -0.743643887037151 --im 0.131825904205330 --width 5.1e-5 --iterations 5000 --size 3840x2160";
+    let mut command = scratch.program(["render"].into_iter().chain(place.split(' ')));
+    command.args(["--backend", backend, "--workers", &workers.to_string(), "-q", "--no-checkpoint", "-o", "out.png"]);
+    let mut render = command.spawn().unwrap();
+    let (id, mut most) = (render.id().to_string(), 0);
+    while render.try_wait().unwrap().is_none() {
+        let tasks = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
+        let children: String = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok()).collect();
+        most = most.max(share(&id) + children.split_whitespace().map(share).sum::<u64>());
+    }
+    assert!(render.wait().unwrap().success());
+    most
+}
+
+#[test]
+fn a_worker_process_takes_no_more_than_8_mb() {
+    let scratch = Scratch::new("shares");
+    // The system may not tell.
+    if share("self") == 0 {
+        return println!("left out: the system does not tell what a process has for itself");
+    }
+    let most = |backend| (0..3).map(|_| memory(&scratch, backend, 2)).max().unwrap();
+    let one = most("threads");
+    for backend in BACKENDS {
+        let all = most(backend);
+        println!("{backend}: {all} KiB with 2 workers, one process has {one} KiB");
+        assert!(all <= one + 2 * 8000, "{backend}: {all} KiB with 2 workers, one process has {one} KiB");
+    }
+}
