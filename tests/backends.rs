@@ -271,7 +271,7 @@ fn large_results_are_handed_on_in_small_claims() {
 /// One piece fails in its own way.
 struct Faulty {
     at: usize,
-    /// The number of its way in [`FAULTS`].
+    /// The number of its way in [`FAULTS`], or beyond them to panic when it is asked for its length.
     fault: usize,
 }
 
@@ -283,7 +283,8 @@ impl Work for Faulty {
         500
     }
 
-    fn piece_len(&self, _: usize) -> usize {
+    fn piece_len(&self, index: usize) -> usize {
+        assert!(self.fault < FAULTS.len() || index != self.at, "no such length: {}", 18);
         3
     }
 
@@ -324,6 +325,18 @@ fn a_panicking_piece_is_named_and_the_session_survives() {
         assert!(message.starts_with("no such number: 17 (tests/backends.rs:"), "{message}");
         assert_eq!(error.to_string().lines().count(), 1);
         assert_eq!(error.exit_code(), 1);
+    }
+}
+
+#[test]
+fn a_panic_at_a_length_is_named_and_the_session_survives() {
+    // Lengths of some pieces, the first among them, are asked for before the run.
+    for at in [333, 0] {
+        for error in failures(Faulty { at, fault: 2 }, Discard) {
+            let Error::Panicked { piece, message, .. } = &error else { panic!("{error:?}") };
+            assert_eq!(piece, &format!("tile {at} of scene \"test\""));
+            assert!(message.starts_with("no such length: 18 (tests/backends.rs:"), "{message}");
+        }
     }
 }
 

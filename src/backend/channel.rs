@@ -12,15 +12,14 @@
 //!
 //! An empty piece that is a claim of its own costs 210 to 290 ns of wall time with two workers and the caller as third thread.
 
+use super::crew::Crew;
 use super::{Entry, Session, Setup};
-use crate::error::{Error, Result};
-use crate::parallel::pin::Pinning;
-use crate::parallel::{Finished, Job, Loop, Report, Schedule, Sink, Stop, Work, Worker, WorkerReport};
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crate::error::Result;
+use crate::parallel::{Finished, Job, Loop, Report, Schedule, Sink, Stop, Work, WorkerReport};
+use crossbeam_channel::{Receiver, bounded};
 use std::ops::{ControlFlow, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "channel",
@@ -52,50 +51,29 @@ struct Reply {
 }
 
 struct Channel {
-    /// None when the workers are to end.
-    orders: Option<Sender<Order>>,
+    crew: Crew<Order>,
     replies: Receiver<Reply>,
-    threads: Vec<JoinHandle<()>>,
     schedule: Schedule,
     timed: bool,
 }
 
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
     let Setup { workers, schedule, pinning, timed, .. } = setup;
-    let (orders, inbox) = bounded(workers * UNDER_WAY);
     let (outbox, replies) = bounded(workers * UNDER_WAY);
-    let mut session = Channel { orders: Some(orders), replies, threads: Vec::new(), schedule, timed };
-    for index in 0..workers {
-        let (inbox, outbox, pinning) = (inbox.clone(), outbox.clone(), pinning.clone());
-        let thread =
-            Builder::new().name(format!("fractal-{index}")).spawn(move || work(index, pinning, &inbox, &outbox));
-        // What was started ends when the session is dropped.
-        session.threads.push(thread.map_err(|error| {
-            Error::Unsupported(format!("worker {index} of {workers} cannot be started: {error}; ask for fewer workers"))
-        })?);
-    }
-    Ok(Box::new(session))
-}
-
-/// The life of a worker.
-fn work(index: usize, pinning: Option<Pinning>, inbox: &Receiver<Order>, outbox: &Sender<Reply>) {
-    // Pinning was tried when it was made; a processor lost since then is no reason to end.
-    let _pinned = pinning.and_then(|pinning| pinning.pin(index).ok());
-    let mut worker = Worker::new(index);
-    for Order { job, claim, mut memory } in inbox {
-        let outcome = job.compute(&mut worker, claim, &mut memory);
+    let crew = Crew::start(workers, pinning.as_ref(), bounded(workers * UNDER_WAY), move |worker, order| {
+        let Order { job, claim, mut memory } = order;
+        let outcome = job.compute(worker, claim, &mut memory);
         // When the last reply is there, nobody but the caller holds the job.
         drop(job);
-        let reply = Reply { memory, outcome, report: worker.take_report() };
-        if outbox.send(reply).is_err() {
-            return;
-        }
-    }
+        // The caller takes all replies before it lets go of the other end.
+        let _ = outbox.send(Reply { memory, outcome, report: worker.take_report() });
+    })?;
+    Ok(Box::new(Channel { crew, replies, schedule, timed }))
 }
 
 impl Session for Channel {
     fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
-        let workers = self.threads.len();
+        let workers = self.crew.len();
         let job = Arc::new(Job::begin(ENTRY.name, workers, self.timed, work, sink, stop)?);
         let shared = Loop::new(0..job.pieces(), self.schedule.with_auto_limit(job.grain()), workers);
         let mut claims = shared.claims(0).flat_map(|range| job.claims(range));
@@ -130,23 +108,10 @@ impl Session for Channel {
 
 impl Channel {
     fn send(&self, order: Order) {
-        self.orders
-            .as_ref()
-            .and_then(|orders| orders.send(order).ok())
-            .expect("the workers live as long as the session");
+        self.crew.orders().send(order).expect("the workers live as long as the session");
     }
 
     fn receive(&self) -> Reply {
         self.replies.recv().expect("the workers live as long as the session")
-    }
-}
-
-impl Drop for Channel {
-    fn drop(&mut self) {
-        self.orders = None;
-        for thread in self.threads.drain(..) {
-            // A worker's panic was told when it happened.
-            let _ = thread.join();
-        }
     }
 }

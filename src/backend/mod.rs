@@ -1,6 +1,7 @@
 //! Who computes the pieces: the trait and the table of backends. A backend is one file and one line here.
 
 mod channel;
+mod crew;
 mod deque;
 #[cfg(feature = "fibers")]
 mod fibers;

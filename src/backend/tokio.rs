@@ -11,18 +11,17 @@
 //! An empty piece that is a claim of its own costs 0.6 µs of wall time with two workers. `spawn_blocking` instead of the pool costs
 //! 4 µs, starts threads as it sees fit, up to 512, and tells no task on which one it runs.
 
+use super::crew::Crew;
 use super::{Entry, Session, Setup};
 use crate::error::{Error, Result};
-use crate::parallel::pin::Pinning;
-use crate::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, Worker, WorkerReport};
+use crate::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, WorkerReport};
 use ::tokio::runtime::{self, Handle, Runtime};
 use ::tokio::sync::{Semaphore, oneshot};
 use ::tokio::task::JoinSet;
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Sender, unbounded};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "tokio",
@@ -47,52 +46,34 @@ struct Order {
 }
 
 struct Tokio {
-    /// Both are there until the session is dropped.
+    /// There until the session is dropped.
     reactor: Option<Runtime>,
-    orders: Option<Sender<Order>>,
-    threads: Vec<JoinHandle<()>>,
+    crew: Crew<Order>,
     schedule: Schedule,
     timed: bool,
 }
 
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
     let Setup { workers, schedule, pinning, timed, .. } = setup;
-    let unsupported = |error| {
-        Error::Unsupported(format!("{workers} workers and a reactor cannot be started: {error}; ask for fewer workers"))
-    };
-    let reactor = runtime::Builder::new_current_thread().build().map_err(unsupported)?;
-    let (orders, inbox) = unbounded();
-    let mut session = Tokio { reactor: Some(reactor), orders: Some(orders), threads: Vec::new(), schedule, timed };
-    for index in 0..workers {
-        let (inbox, pinning) = (inbox.clone(), pinning.clone());
-        let thread = Builder::new().name(format!("fractal-{index}")).spawn(move || work(index, pinning, &inbox));
-        // What was started ends when the session is dropped.
-        session.threads.push(thread.map_err(unsupported)?);
-    }
-    Ok(Box::new(session))
-}
-
-/// The life of a thread of the pool.
-fn work(index: usize, pinning: Option<Pinning>, inbox: &Receiver<Order>) {
-    // Pinning was tried when it was made; a processor lost since then is no reason to end.
-    let _pinned = pinning.and_then(|pinning| pinning.pin(index).ok());
-    let mut worker = Worker::new(index);
-    for Order { job, claim, answer } in inbox {
+    let reactor = runtime::Builder::new_current_thread().build();
+    let reactor = reactor.map_err(|error| Error::Unsupported(format!("a reactor cannot be started: {error}")))?;
+    let crew = Crew::start(workers, pinning.as_ref(), unbounded(), |worker, Order { job, claim, answer }| {
         // The tasks see for themselves when the run is over.
-        let _ = job.execute(&mut worker, claim);
+        let _ = job.execute(worker, claim);
         // When the last answer is there, nobody but the caller holds the job.
         drop(job);
         // Nobody listens after a failure of the reactor's.
         let _ = answer.send(worker.take_report());
-    }
+    })?;
+    Ok(Box::new(Tokio { reactor: Some(reactor), crew, schedule, timed }))
 }
 
 impl Session for Tokio {
     fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
-        let workers = self.threads.len();
+        let workers = self.crew.len();
         let job = Arc::new(Job::begin(ENTRY.name, workers, self.timed, work, sink, stop)?);
         let mut reports: Vec<_> = (0..workers).map(|index| WorkerReport { index, ..WorkerReport::default() }).collect();
-        let (reactor, orders) = self.reactor.as_ref().zip(self.orders.as_ref()).expect("the session is open");
+        let (reactor, orders) = (self.reactor.as_ref().expect("the session is open"), self.crew.orders());
         let schedule = self.schedule.with_auto_limit(job.grain());
         let all = || reactor.block_on(all_claims(&job, schedule, orders, &mut reports));
         // A runtime refuses to run inside of another; who calls from within one gets a thread beside it.
@@ -141,11 +122,6 @@ async fn all_claims(job: &Arc<Job>, schedule: Schedule, orders: &Sender<Order>, 
 
 impl Drop for Tokio {
     fn drop(&mut self) {
-        self.orders = None;
-        for thread in self.threads.drain(..) {
-            // A worker's panic was told when it happened.
-            let _ = thread.join();
-        }
         // Unlike a plain drop this is allowed inside of another runtime.
         self.reactor.take().into_iter().for_each(Runtime::shutdown_background);
     }

@@ -68,7 +68,7 @@ pub fn timeline(
 pub fn costs(clock: &dyn Clock, subject: &Subject, stop: &Stop) -> Result<Recording> {
     let entry = crate::backend::find("serial")?;
     let pieces = subject.work.len();
-    let grain = grain(subject);
+    let grain = crate::parallel::grain(&*subject.work)?;
     let mut costs = vec![f64::INFINITY; pieces];
     let mut together = f64::INFINITY;
     let mut single = entry.open(&options(1, Schedule::STATIC.with_chunk(1)?))?;
@@ -93,9 +93,4 @@ pub fn costs(clock: &dyn Clock, subject: &Subject, stop: &Stop) -> Result<Record
     let saved = costs.iter().sum::<f64>() - together;
     let joined = if joins > 0 { (saved / joins as f64).max(0.0) } else { 0.0 };
     Ok(Recording { costs, joined, grain, overheads: Overheads::default() })
-}
-
-/// How many pieces backends compute together, at most.
-fn grain(subject: &Subject) -> usize {
-    crate::parallel::grain(&*subject.work)
 }

@@ -4,9 +4,10 @@
 //! pieces at once; they are computed in claims whose results stay in the processor's cache, so that no schedule makes a worker
 //! hold a large part of a picture, and sinks hear from it often.
 
+use super::claim_size::{ClaimSize, grain, longest};
 use super::panics::{self, catch};
 use super::team::Panic;
-use super::{Claim, Done, Prepared, Report, RunInfo, Sink, Stop, Work, WorkerReport};
+use super::{Claim, Done, Effort, Finished, Prepared, Report, RunInfo, Sink, Stop, Work, Worker, WorkerReport};
 use crate::error::{Error, Result};
 use std::any::Any;
 use std::cell::Cell;
@@ -15,17 +16,9 @@ use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Operations (iterations for a picture) that a claim should not exceed by far, going by the one before: some 50 ms. When the program
-/// is killed, what its workers have in hand is lost; with the size alone as a limit that was seconds of dear tiles. Much shorter claims
-/// would cost time: at the end of each, vectors wait for their longest orbit.
-const CLAIM_OPERATIONS: u64 = 1 << 28;
-
-/// How many pieces are well taken at once as far as their size goes: what one claim holds.
-pub fn grain(work: &dyn Work) -> usize {
-    let pieces = work.len();
-    let sample = (0..8).map(|part| pieces * part / 8).filter(|&index| index < pieces);
-    let largest = sample.map(|index| work.piece_len(index)).max().unwrap_or(0);
-    (Job::CLAIM_BYTES / largest.max(1)).clamp(1, Job::CLAIM_PIECES)
+/// A piece in words.
+pub(super) fn name(work: &dyn Work, index: usize) -> String {
+    catch(|| work.describe(index)).unwrap_or_else(|_| format!("piece {index}"))
 }
 
 /// A run that has been prepared and started.
@@ -42,93 +35,18 @@ pub struct Job {
     setup: Duration,
     began: Instant,
     timed: bool,
-}
-
-/// A worker's own state in a run: its tally and the memory that its claims are computed in.
-#[derive(Debug, Default)]
-pub struct Worker {
-    report: WorkerReport,
-    finished: Finished,
-    /// The most pieces that the next claim should have; 0 for any number.
-    most: usize,
-}
-
-/// A claim that was computed and not yet handed on: what travels from a worker to a collector. Its memory can be used again.
-#[derive(Debug, Default)]
-pub struct Finished {
-    /// The pieces.
-    pub range: Range<usize>,
-    /// Their results one after the other, in whole words so that sinks can read them as numbers.
-    pub words: Vec<u64>,
-    /// How many bytes of `words` are results.
-    pub len: usize,
-    /// What each piece was worth, in the work's own unit.
-    pub costs: Vec<u64>,
-    /// What was really executed, in the same unit.
-    pub executed: u64,
-    /// Who computed it.
-    pub worker: usize,
-    /// When its computation began, since the start of the run.
-    pub began: Duration,
-    /// When its computation ended. Both are zero when the run takes no times.
-    pub ended: Duration,
-}
-
-/// What computing a claim took.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Effort {
-    /// What was really executed, in the work's own unit.
-    pub executed: u64,
-    /// When it began, since the start of the run.
-    pub began: Duration,
-    /// When it ended. Both are zero when the run takes no times.
-    pub ended: Duration,
-}
-
-impl Finished {
-    /// The results of all pieces.
-    pub fn bytes(&self) -> &[u8] {
-        &bytemuck::cast_slice(&self.words)[..self.len]
-    }
-}
-
-impl Worker {
-    /// Worker number `index`, with nothing done.
-    pub fn new(index: usize) -> Self {
-        Self { report: WorkerReport { index, ..WorkerReport::default() }, ..Self::default() }
-    }
-
-    /// The worker's number.
-    pub fn index(&self) -> usize {
-        self.report.index
-    }
-
-    /// Counts a claim that it computed elsewhere, in a process of its own for example.
-    pub fn count(&mut self, done: &Done<'_>) {
-        self.report.count(done.costs, done.executed, done.ended.saturating_sub(done.began));
-    }
-
-    /// What it has done since the last call, leaving nothing; its memory is kept for the next run.
-    pub fn take_report(&mut self) -> WorkerReport {
-        let index = self.report.index;
-        std::mem::replace(&mut self.report, WorkerReport { index, ..WorkerReport::default() })
-    }
+    grain: usize,
+    size: ClaimSize,
 }
 
 impl Job {
-    /// The most pieces of a claim. Timing and handing on cost about as much as a hundred pixels, so more would not pay.
-    pub(crate) const CLAIM_PIECES: usize = 1024;
-
-    /// Results of a claim, in bytes, beyond which no further piece is added to it: about half of a core's own cache.
-    pub(crate) const CLAIM_BYTES: usize = 256 << 10;
-
     /// Prepares the work and starts the sink. `timed` says whether times are taken for each claim.
     ///
     /// From the first job on, the process's panic hook is silent about panics of pieces, which become errors, unless
     /// `RUST_BACKTRACE` is set.
     ///
     /// # Errors
-    /// What the work's `prepare` or the sink's `start` returned.
+    /// What the work's `prepare` or the sink's `start` returned, or a panic of the work at the length of a piece.
     pub fn begin(
         backend: &'static str,
         workers: usize,
@@ -139,7 +57,7 @@ impl Job {
     ) -> Result<Self> {
         panics::prepare();
         let start = Instant::now();
-        let prepared = work.prepare(stop)?;
+        let (grain, prepared) = (grain(&*work)?, work.prepare(stop)?);
         sink.start(&RunInfo { pieces: work.len(), workers, backend })?;
         Ok(Self {
             work,
@@ -152,6 +70,8 @@ impl Job {
             setup: start.elapsed(),
             began: Instant::now(),
             timed,
+            grain,
+            size: ClaimSize::default(),
         })
     }
 
@@ -162,7 +82,15 @@ impl Job {
 
     /// How many pieces are well taken at once as far as their size goes: [`grain`].
     pub fn grain(&self) -> usize {
-        grain(&*self.work)
+        self.grain
+    }
+
+    /// The length of the longest piece, in bytes.
+    ///
+    /// # Errors
+    /// [`Error::Panicked`] when the work panics at the length of a piece.
+    pub(crate) fn longest_piece(&self) -> Result<usize> {
+        longest(&*self.work, 0..self.pieces())
     }
 
     /// Whether the workers should end without taking another claim.
@@ -174,42 +102,44 @@ impl Job {
     /// Computes `range` as `worker` and hands the results to the sink, claim by claim. `Break` means that the run is over.
     #[inline]
     pub fn execute(&self, worker: &mut Worker, mut range: Range<usize>) -> ControlFlow<()> {
+        let Worker { report, finished } = worker;
         while !range.is_empty() {
-            let Worker { report, finished, most } = worker;
-            let end = if *most > 0 { range.end.min(range.start.saturating_add(*most)) } else { range.end };
-            let (claim, len) = self.measured(range.start..end);
-            range.start = claim.end;
-            self.compute_as(report, claim, len, finished)?;
-            *most = match finished.executed / finished.range.len() as u64 {
-                0 => 0,
-                each => (CLAIM_OPERATIONS / each).max(1) as usize,
+            if self.is_over() {
+                return ControlFlow::Break(());
+            }
+            // One guard around everything that is not ours: a second one would cost as much as a free piece.
+            let (mut claim, mut computed) = (ClaimSize::most(&range), false);
+            let both = || {
+                let (first, len) = self.size.first(&*self.work, range.clone());
+                claim = first.clone();
+                self.compute_unguarded(report, first, len, finished)?;
+                computed = true;
+                let done = self.done(finished);
+                self.sink.done(&done)?;
+                Ok(done.waited.get())
             };
-            let (outcome, waited) = self.hand_on(&self.done(finished));
-            report.busy += (self.now() - finished.ended).saturating_sub(waited);
-            outcome?;
+            let waited = match catch(both) {
+                Ok(Ok(waited)) => waited,
+                Ok(Err(error)) => return self.fail(error),
+                Err(message) if computed => return self.sink_panicked(&self.done(finished), &message),
+                Err(message) => return self.panicked(report.index, claim, message),
+            };
+            if self.timed {
+                report.busy += (self.now() - finished.ended).saturating_sub(waited);
+            }
+            range.start = claim.end;
         }
         ControlFlow::Continue(())
     }
 
-    /// The first pieces of `range` that are well computed at once: at least one, and as many as stay in a processor's cache.
+    /// The first pieces of `range` that are well computed at once: at least one, as many as stay in a processor's cache, and fewer
+    /// where pieces were dear lately. If the work panics at its lengths, that ends the run.
     #[inline]
     pub fn first_claim(&self, range: Range<usize>) -> Range<usize> {
-        self.measured(range).0
-    }
-
-    /// The first claim of `range`, and how many bytes it produces: lengths are asked for once.
-    #[inline]
-    fn measured(&self, range: Range<usize>) -> (Range<usize>, usize) {
-        let start = range.start;
-        let mut bytes = 0;
-        for index in range.clone().take(Self::CLAIM_PIECES) {
-            let with = bytes + self.work.piece_len(index);
-            if with > Self::CLAIM_BYTES && index > start {
-                return (start..index, bytes);
-            }
-            bytes = with;
-        }
-        (start..range.end.min(start + Self::CLAIM_PIECES), bytes)
+        catch(|| self.size.first(&*self.work, range.clone()).0).unwrap_or_else(|message| {
+            let _ = self.panicked(0, ClaimSize::most(&range), message);
+            range.start..range.start + 1
+        })
     }
 
     /// The pieces of `range` in claims that are well computed at once.
@@ -225,21 +155,22 @@ impl Job {
     /// `finished` says nothing.
     ///
     /// A backend whose workers hand on their own results calls [`Job::execute`] instead.
-    #[inline]
     pub fn compute(&self, worker: &mut Worker, claim: Range<usize>, finished: &mut Finished) -> ControlFlow<()> {
-        let len = claim.clone().map(|index| self.work.piece_len(index)).sum();
-        self.compute_as(&mut worker.report, claim, len, finished)
+        self.guarded(worker.index(), claim.clone(), || {
+            let len = claim.clone().map(|index| self.work.piece_len(index)).sum();
+            self.compute_unguarded(&mut worker.report, claim, len, finished)
+        })
     }
 
-    /// The same for a claim that produces `len` bytes.
+    /// The same for a claim that produces `len` bytes, where panics are caught outside.
     #[inline]
-    fn compute_as(
+    fn compute_unguarded(
         &self,
         report: &mut WorkerReport,
         claim: Range<usize>,
         len: usize,
         finished: &mut Finished,
-    ) -> ControlFlow<()> {
+    ) -> Result<()> {
         let Finished { words, costs, .. } = finished;
         if words.len() * 8 < len {
             words.resize(len.div_ceil(8), 0);
@@ -247,18 +178,17 @@ impl Job {
         costs.clear();
         costs.resize(claim.len(), 0);
         let bytes = &mut bytemuck::cast_slice_mut(words)[..len];
-        let Effort { executed, began, ended } = self.compute_into(report.index, claim.clone(), bytes, costs)?;
+        let Effort { executed, began, ended } = self.effort(report.index, claim.clone(), bytes, costs)?;
         report.count(costs, executed, ended - began);
         (finished.range, finished.len, finished.worker) = (claim, len, report.index);
         (finished.executed, finished.began, finished.ended) = (executed, began, ended);
-        ControlFlow::Continue(())
+        Ok(())
     }
 
     /// Computes `claim` as worker number `worker` into memory that the caller has: `bytes` for the results of all pieces, one
     /// after the other, and `costs`, one a piece and all 0. `Break` means that the run is over, and what was written says nothing.
     ///
     /// For a backend whose results are computed where somebody else reads them, such as shared memory.
-    #[inline]
     pub fn compute_into(
         &self,
         worker: usize,
@@ -266,18 +196,29 @@ impl Job {
         bytes: &mut [u8],
         costs: &mut [u64],
     ) -> ControlFlow<(), Effort> {
+        self.guarded(worker, claim.clone(), || self.effort(worker, claim, bytes, costs))
+    }
+
+    #[inline]
+    fn effort(&self, worker: usize, claim: Range<usize>, bytes: &mut [u8], costs: &mut [u64]) -> Result<Effort> {
+        self.sink.claimed(worker, claim.clone());
+        let began = self.now();
+        let mut claim = Claim::new(claim, bytes, costs);
+        self.work.compute(&self.prepared, &mut claim, &self.stop)?;
+        let (executed, ended) = (claim.executed(), self.now());
+        self.size.learn(executed, claim.range().len());
+        Ok(Effort { executed, began, ended })
+    }
+
+    /// Calls `body`, which computes `claim` as worker number `worker`, unless the run is over. `Break` when it is, also by an error or
+    /// a panic of the body.
+    #[inline]
+    fn guarded<T>(&self, worker: usize, claim: Range<usize>, body: impl FnOnce() -> Result<T>) -> ControlFlow<(), T> {
         if self.is_over() {
             return ControlFlow::Break(());
         }
-        let compute = || {
-            self.sink.claimed(worker, claim.clone());
-            let began = self.now();
-            let mut claim = Claim::new(claim.clone(), bytes, costs);
-            self.work.compute(&self.prepared, &mut claim, &self.stop)?;
-            Ok(Effort { executed: claim.executed(), began, ended: self.now() })
-        };
-        let broken = match catch(compute) {
-            Ok(Ok(effort)) => return ControlFlow::Continue(effort),
+        let broken = match catch(body) {
+            Ok(Ok(value)) => return ControlFlow::Continue(value),
             Ok(Err(error)) => self.fail(error),
             Err(message) => self.panicked(worker, claim, message),
         };
@@ -308,19 +249,14 @@ impl Job {
         }
     }
 
-    /// Gives the sink a finished claim, and says how long the sink only waited. `Break` means that the run is over.
-    #[inline]
-    pub fn hand_on(&self, done: &Done<'_>) -> (ControlFlow<()>, Duration) {
-        let outcome = match catch(|| self.sink.done(done)) {
+    /// Gives the sink a finished claim that another worker or process has computed. `Break` means that the run is over.
+    pub fn hand_on(&self, done: &Done<'_>) -> ControlFlow<()> {
+        self.size.learn(done.executed, done.range.len());
+        match catch(|| self.sink.done(done)) {
             Ok(Ok(())) => ControlFlow::Continue(()),
             Ok(Err(error)) => self.fail(error),
-            Err(message) => self.fail(Error::Panicked {
-                piece: self.name(done.range.start),
-                worker: done.worker,
-                message: format!("{message} (in the sink, which was given its result)"),
-            }),
-        };
-        (outcome, done.waited.get())
+            Err(message) => self.sink_panicked(done, &message),
+        }
     }
 
     /// What is prepared for all pieces of the work.
@@ -362,9 +298,16 @@ impl Job {
         self.fail(Error::Panicked { piece, worker, message })
     }
 
+    /// Ends the run with what is known of a panic of the sink.
+    #[cold]
+    fn sink_panicked(&self, done: &Done<'_>, message: &str) -> ControlFlow<()> {
+        let message = format!("{message} (in the sink, which was given its result)");
+        self.fail(Error::Panicked { piece: self.name(done.range.start), worker: done.worker, message })
+    }
+
     /// A piece in words, for error messages.
     pub(crate) fn name(&self, index: usize) -> String {
-        catch(|| self.work.describe(index)).unwrap_or_else(|_| format!("piece {index}"))
+        name(&*self.work, index)
     }
 
     /// Ends the run because a worker panicked outside of any piece, which is a fault of its backend.

@@ -1,7 +1,9 @@
 //! Running independent pieces of work, whatever they are and whoever computes them.
 
+mod claim_size;
 mod claims;
 mod environment;
+mod finished;
 mod gate;
 mod job;
 mod panics;
@@ -16,11 +18,15 @@ mod sync;
 pub(crate) mod team;
 mod work;
 
+pub use claim_size::grain;
+#[cfg(target_os = "linux")]
+pub(crate) use claim_size::{CLAIM_BYTES, CLAIM_PIECES};
 pub(crate) use claims::part;
 pub use claims::{Claims, Loop};
 pub use environment::{Binding, MAX_WORKERS, worker_count};
 pub(crate) use environment::{Environment, binding_in, patience_in, process, worker_count_in};
-pub use job::{Effort, Finished, Job, Worker, grain};
+pub use finished::{Effort, Finished, Worker};
+pub use job::Job;
 pub(crate) use panics::guarded;
 pub use pieces::{MAX_SHARDS, Pieces, Shard};
 pub use report::{Report, WorkerReport};

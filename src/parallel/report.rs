@@ -29,7 +29,9 @@ impl WorkerReport {
     /// Adds a claim: what its pieces were worth, what was executed for them, and how long that took.
     #[inline]
     pub(crate) fn count(&mut self, costs: &[u64], executed: u64, busy: Duration) {
-        self.busy += busy;
+        if !busy.is_zero() {
+            self.busy += busy;
+        }
         self.pieces += costs.len();
         self.claims += 1;
         self.executed += executed;

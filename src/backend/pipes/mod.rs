@@ -23,6 +23,7 @@ use crate::parallel::pin::Pinning;
 use crate::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, Worker};
 use member::{Seat, lock};
 use run::{Pool, Run};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex};
@@ -130,7 +131,9 @@ impl Session for Pipes {
                     let (run, running, monitor) = (&run, &running, monitor.clone());
                     let name = format!("fractal-pipe-{}", seat.worker.index());
                     let body = move || {
-                        run.serve(seat);
+                        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| run.serve(seat))) {
+                            run.job.lost(payload.as_ref());
+                        }
                         running.fetch_sub(1, Ordering::Release);
                         monitor.unpark();
                     };

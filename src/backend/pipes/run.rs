@@ -153,6 +153,10 @@ impl Run<'_> {
     pub(super) fn own(&self, own: &mut Claims<'_>, todo: &mut VecDeque<Given>) -> Option<Given> {
         let next = todo.pop_front().or_else(|| own.next())?;
         let claim = self.job.first_claim(next.clone());
+        if self.job.is_over() {
+            // Perhaps by a panic at its length, which is asked for again before it is given to a worker.
+            return None;
+        }
         if claim.end < next.end {
             todo.push_front(claim.end..next.end);
         }

@@ -22,7 +22,9 @@ use super::worker::{Parcel, Program, monotonic};
 use super::{Entry, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
-use crate::parallel::{Job, Kind, MAX_COUNTS, Recipe, Report, Schedule, Sink, Stop, Work, Worker};
+use crate::parallel::{
+    CLAIM_BYTES, CLAIM_PIECES, Job, Kind, MAX_COUNTS, Recipe, Report, Schedule, Sink, Stop, Work, Worker,
+};
 use claims::{Table, Units};
 use collect::Collector;
 use member::{Doing, Member, Seat};
@@ -194,8 +196,8 @@ impl Processes {
     /// Computes everything that the job has.
     fn compute(&mut self, job: &Job, recipe: &Recipe) -> Result<()> {
         let plan = self.plan(job);
-        let largest = (0..job.pieces()).map(|index| job.work().piece_len(index)).max().unwrap_or(0);
-        let record = 8 * ring::words(Job::CLAIM_PIECES, largest.max(Job::CLAIM_BYTES), MAX_COUNTS);
+        let largest = job.longest_piece()?;
+        let record = 8 * ring::words(CLAIM_PIECES, largest.max(CLAIM_BYTES), MAX_COUNTS);
         self.make_room(plan.units.len(), record)?;
         self.ship(recipe, job.prepared().bytes())?;
         self.run += 1;

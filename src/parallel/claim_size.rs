@@ -1,0 +1,139 @@
+//! How many pieces are computed at once, whatever a schedule hands out: as many as stay in a processor's cache, and fewer where pieces
+//! are dear.
+
+use super::Work;
+use super::job::name;
+use super::panics::catch;
+use crate::error::{Error, Result};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The most pieces of a claim. Timing and handing on cost about as much as a hundred pixels, so more would not pay.
+pub(crate) const CLAIM_PIECES: usize = 1024;
+
+/// Results of a claim, in bytes, beyond which no further piece is added to it: about half of a core's own cache.
+pub(crate) const CLAIM_BYTES: usize = 256 << 10;
+
+/// Operations (iterations for a picture) that a claim should not exceed by far, going by those before: some 50 ms. When the program
+/// is killed, what its workers have in hand is lost; with the size alone as a limit that was seconds of dear tiles. Much shorter claims
+/// would cost time: at the end of each, vectors wait for their longest orbit.
+const CLAIM_OPERATIONS: u64 = 1 << 28;
+
+/// Pieces that take no more operations than this are never too many for a claim.
+const CHEAP: u64 = CLAIM_OPERATIONS / CLAIM_PIECES as u64;
+
+/// How many pieces are well taken at once as far as their size goes: what one claim holds.
+///
+/// # Errors
+/// [`Error::Panicked`] when the work panics at the length of a piece.
+pub fn grain(work: &dyn Work) -> Result<usize> {
+    let pieces = work.len();
+    let sample = (0..8).map(|part| pieces * part / 8).filter(|&index| index < pieces);
+    Ok((CLAIM_BYTES / longest(work, sample)?.max(1)).clamp(1, CLAIM_PIECES))
+}
+
+/// The length of the longest of some pieces, in bytes.
+pub(super) fn longest(work: &dyn Work, pieces: impl Iterator<Item = usize>) -> Result<usize> {
+    let mut at = 0;
+    let len = |index| {
+        at = index;
+        work.piece_len(index)
+    };
+    let longest = catch(|| pieces.map(len).max().unwrap_or(0));
+    longest.map_err(|message| Error::Panicked { piece: name(work, at), worker: 0, message })
+}
+
+/// The size of a run's claims.
+#[derive(Debug, Default)]
+pub(super) struct ClaimSize {
+    /// About how many operations a piece took lately; 0 as long as pieces are cheap.
+    dear: AtomicU64,
+}
+
+impl ClaimSize {
+    /// The first claim of `range`, and how many bytes it produces: lengths are asked for once.
+    #[inline]
+    pub(super) fn first(&self, work: &dyn Work, range: Range<usize>) -> (Range<usize>, usize) {
+        let start = range.start;
+        if range.len() == 1 {
+            return (range, work.piece_len(start));
+        }
+        let most = match self.dear.load(Ordering::Relaxed) {
+            0 => CLAIM_PIECES,
+            each => (CLAIM_OPERATIONS / each).clamp(1, CLAIM_PIECES as u64) as usize,
+        };
+        let mut bytes = 0;
+        for index in range.clone().take(most) {
+            let with = bytes + work.piece_len(index);
+            if with > CLAIM_BYTES && index > start {
+                return (start..index, bytes);
+            }
+            bytes = with;
+        }
+        (start..range.end.min(start.saturating_add(most)), bytes)
+    }
+
+    /// The pieces that the first claim of `range` has at most, whatever their lengths.
+    #[inline]
+    pub(super) fn most(range: &Range<usize>) -> Range<usize> {
+        range.start..range.end.min(range.start.saturating_add(CLAIM_PIECES))
+    }
+
+    /// Remembers what `pieces` pieces took. All workers learn together; what was dear is forgotten over some ten cheap claims, so that
+    /// one worker among cheap pieces does not let another take too many dear ones.
+    #[inline]
+    pub(super) fn learn(&self, operations: u64, pieces: usize) {
+        let before = self.dear.load(Ordering::Relaxed);
+        // Free pieces do not pay for a division, nor for one word that all workers write.
+        if operations <= CHEAP && before == 0 {
+            return;
+        }
+        let each = (operations / pieces.max(1) as u64).max(before - before.div_ceil(8));
+        let now = if each <= CHEAP { 0 } else { each };
+        if now != before {
+            self.dear.store(now, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parallel::{Claim, Prepared, Stop};
+
+    /// Pieces of 16 KB.
+    struct Long;
+
+    impl Work for Long {
+        fn len(&self) -> usize {
+            1000
+        }
+
+        fn piece_len(&self, _: usize) -> usize {
+            16 << 10
+        }
+
+        fn compute(&self, _: &Prepared, _: &mut Claim<'_>, _: &Stop) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn claims_fit_a_cache_and_shrink_where_pieces_are_dear() {
+        let size = ClaimSize::default();
+        assert_eq!(grain(&Long).unwrap(), 16);
+        assert_eq!(size.first(&Long, 5..900), (5..21, 16 * (16 << 10)));
+        assert_eq!(size.first(&Long, 5..6), (5..6, 16 << 10));
+        size.learn(16 * CHEAP, 16);
+        assert_eq!(size.first(&Long, 5..900).0, 5..21);
+        size.learn(4 * CLAIM_OPERATIONS, 16);
+        assert_eq!(size.first(&Long, 5..900).0, 5..9);
+        size.learn(3 * CLAIM_OPERATIONS, 1);
+        assert_eq!(size.first(&Long, 5..900).0, 5..6);
+        // One cheap claim does not make others forget; many do.
+        size.learn(1, 16);
+        assert_eq!(size.first(&Long, 5..900).0, 5..6);
+        (0..100).for_each(|_| size.learn(1, 16));
+        assert_eq!(size.first(&Long, 5..900).0, 5..21);
+    }
+}

@@ -1,0 +1,74 @@
+//! A worker's own part of a run, and a claim that it has computed.
+
+use super::{Done, WorkerReport};
+use std::ops::Range;
+use std::time::Duration;
+
+/// A worker's own state in a run: its tally and the memory that its claims are computed in.
+#[derive(Debug, Default)]
+pub struct Worker {
+    pub(super) report: WorkerReport,
+    pub(super) finished: Finished,
+}
+
+/// A claim that was computed and not yet handed on: what travels from a worker to a collector. Its memory can be used again.
+#[derive(Debug, Default)]
+pub struct Finished {
+    /// The pieces.
+    pub range: Range<usize>,
+    /// Their results one after the other, in whole words so that sinks can read them as numbers.
+    pub words: Vec<u64>,
+    /// How many bytes of `words` are results.
+    pub len: usize,
+    /// What each piece was worth, in the work's own unit.
+    pub costs: Vec<u64>,
+    /// What was really executed, in the same unit.
+    pub executed: u64,
+    /// Who computed it.
+    pub worker: usize,
+    /// When its computation began, since the start of the run.
+    pub began: Duration,
+    /// When its computation ended. Both are zero when the run takes no times.
+    pub ended: Duration,
+}
+
+/// What computing a claim took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Effort {
+    /// What was really executed, in the work's own unit.
+    pub executed: u64,
+    /// When it began, since the start of the run.
+    pub began: Duration,
+    /// When it ended. Both are zero when the run takes no times.
+    pub ended: Duration,
+}
+
+impl Finished {
+    /// The results of all pieces.
+    pub fn bytes(&self) -> &[u8] {
+        &bytemuck::cast_slice(&self.words)[..self.len]
+    }
+}
+
+impl Worker {
+    /// Worker number `index`, with nothing done.
+    pub fn new(index: usize) -> Self {
+        Self { report: WorkerReport { index, ..WorkerReport::default() }, ..Self::default() }
+    }
+
+    /// The worker's number.
+    pub fn index(&self) -> usize {
+        self.report.index
+    }
+
+    /// Counts a claim that it computed elsewhere, in a process of its own for example.
+    pub fn count(&mut self, done: &Done<'_>) {
+        self.report.count(done.costs, done.executed, done.ended.saturating_sub(done.began));
+    }
+
+    /// What it has done since the last call, leaving nothing; its memory is kept for the next run.
+    pub fn take_report(&mut self) -> WorkerReport {
+        let index = self.report.index;
+        std::mem::replace(&mut self.report, WorkerReport { index, ..WorkerReport::default() })
+    }
+}
