@@ -76,11 +76,11 @@ fn the_readme_shows_the_programs_own_table_of_backends() {
 
 #[cfg(feature = "window")]
 #[test]
-fn the_guide_shows_the_windows_own_table_of_keys() {
+fn the_readme_shows_the_windows_own_table_of_keys() {
     let scratch = Scratch::new("keys");
     let table = String::from_utf8(scratch.program(["view", "--keys"]).output().unwrap().stdout).unwrap();
-    let guide = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/viewer.md")).unwrap();
-    assert!(guide.contains(&table), "docs/viewer.md needs the output of `fractal view --keys`:\n{table}");
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    assert!(readme.contains(&table), "README.md needs the output of `fractal view --keys`:\n{table}");
 }
 
 #[test]

@@ -2,19 +2,24 @@
 //!
 //! Names that an argument may have come from the library's tables, and with them help, completions and the man page.
 
+mod scene;
+mod values;
+
+pub(crate) use scene::SceneArgs;
+pub(super) use values::{backends, tile, workers};
+
 use super::bench::args::{BENCH_NOTES, BenchArgs};
-use clap::builder::{PossibleValue, PossibleValuesParser, Styles};
+use clap::builder::Styles;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use fractal::backend::{self, BACKENDS};
-use fractal::colour::{COLOURINGS, PALETTES};
-use fractal::formula::FORMULAS;
+use fractal::backend;
 use fractal::kernel::Isa;
-use fractal::kernel::measure::BENCHMARKS;
-use fractal::parallel::{MAX_WORKERS, Shard};
-use fractal::sink::OUTPUTS;
-use fractal::tile::{ORDERS, Order};
+use fractal::parallel::Shard;
+use fractal::tile::Order;
 use std::path::PathBuf;
+#[cfg(feature = "window")]
+use values::scale;
+use values::{colourings, formats, orders, palettes, parts, shard};
 
 /// Fractals, and every way of running one program in parallel.
 #[derive(Debug, Parser)]
@@ -199,81 +204,6 @@ pub(crate) struct RenderArgs {
     pub(crate) order: Option<String>,
 }
 
-/// What replaces parts of a scene.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Scene")]
-pub(crate) struct SceneArgs {
-    /// Width and height in pixels
-    #[arg(long, value_name = "WxH")]
-    pub(crate) size: Option<String>,
-    /// Samples per pixel, each way
-    #[arg(long, value_name = "N")]
-    pub(crate) samples: Option<String>,
-    /// Real part of the centre, a decimal number of any length
-    #[arg(long, value_name = "R", allow_hyphen_values = true)]
-    pub(crate) re: Option<String>,
-    /// Imaginary part of the centre; it grows upwards
-    #[arg(long, value_name = "I", allow_hyphen_values = true)]
-    pub(crate) im: Option<String>,
-    /// Width of the picture in the plane
-    #[arg(long, value_name = "W", allow_hyphen_values = true, conflicts_with = "zoom")]
-    pub(crate) width: Option<String>,
-    /// 4 divided by the height of the picture in the plane
-    #[arg(long, value_name = "Z", allow_hyphen_values = true)]
-    pub(crate) zoom: Option<String>,
-    /// Degrees by which the picture's right turns counter-clockwise from the real axis
-    #[arg(long, value_name = "DEGREES", allow_hyphen_values = true)]
-    pub(crate) rotation: Option<String>,
-    /// The largest number of iterations, or `auto` from the view
-    #[arg(long, value_name = "N|auto", allow_hyphen_values = true)]
-    pub(crate) iterations: Option<String>,
-    /// An orbit has escaped beyond this radius; 2 for plain counts
-    #[arg(long, value_name = "R", allow_hyphen_values = true)]
-    pub(crate) escape_radius: Option<String>,
-    /// What is iterated
-    #[arg(long, value_name = "NAME", value_parser = formulas())]
-    pub(crate) formula: Option<String>,
-    /// The power of z, for formulas that take one
-    #[arg(long, value_name = "P", allow_hyphen_values = true)]
-    pub(crate) power: Option<String>,
-    /// Draw the Julia set of this constant
-    #[arg(long, value_name = "RE,IM", allow_hyphen_values = true)]
-    pub(crate) julia: Option<String>,
-    /// How samples become colours
-    #[arg(long, visible_alias = "color", value_name = "NAME", value_parser = colourings())]
-    pub(crate) colour: Option<String>,
-    /// The colours
-    #[arg(long, value_name = "NAME", value_parser = palettes())]
-    pub(crate) palette: Option<String>,
-    /// Set any key of the scene, for example colour.density=2
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub(crate) set: Vec<String>,
-}
-
-impl SceneArgs {
-    /// Each argument that was given, with the scene's key that it sets.
-    pub(crate) fn assignments(&self) -> impl Iterator<Item = String> {
-        let keys = [
-            ("formula", &self.formula),
-            ("power", &self.power),
-            ("julia", &self.julia),
-            ("view.re", &self.re),
-            ("view.im", &self.im),
-            ("view.width", &self.width),
-            ("view.zoom", &self.zoom),
-            ("view.rotation", &self.rotation),
-            ("image.size", &self.size),
-            ("image.samples", &self.samples),
-            ("iteration.max", &self.iterations),
-            ("iteration.escape_radius", &self.escape_radius),
-            ("colour.colouring", &self.colour),
-            ("colour.palette", &self.palette),
-        ];
-        let given = keys.into_iter().filter_map(|(key, value)| value.as_ref().map(|value| format!("{key}={value}")));
-        given.chain(self.set.iter().cloned())
-    }
-}
-
 #[cfg(feature = "window")]
 #[derive(Debug, Args)]
 pub(crate) struct ViewArgs {
@@ -362,67 +292,6 @@ pub(crate) struct ListArgs {
     pub(crate) markdown: bool,
 }
 
-pub(super) fn names(entries: impl Iterator<Item = (&'static str, &'static str)>) -> PossibleValuesParser {
-    entries.map(|(name, help)| PossibleValue::new(name).help(help)).collect::<Vec<_>>().into()
-}
-
-pub(super) fn backends() -> PossibleValuesParser {
-    names(BACKENDS.iter().map(|entry| (entry.name, entry.help)))
-}
-
-fn formulas() -> PossibleValuesParser {
-    names(FORMULAS.iter().map(|entry| (entry.name, entry.help)))
-}
-
-fn colourings() -> PossibleValuesParser {
-    names(COLOURINGS.iter().map(|entry| (entry.name, entry.help)))
-}
-
-fn palettes() -> PossibleValuesParser {
-    names(PALETTES.iter().map(|entry| (entry.name, entry.help)))
-}
-
-fn formats() -> PossibleValuesParser {
-    names(OUTPUTS.iter().map(|format| (format.name, format.help)))
-}
-
-fn parts() -> PossibleValuesParser {
-    let scenes =
-        BENCHMARKS.iter().map(|benchmark| (benchmark.name, "a whole picture, for counts, smooth counts and distances"));
-    names(std::iter::once((LOOPS, "the inner loop of every formula")).chain(scenes))
-}
-
-fn orders() -> PossibleValuesParser {
-    names(ORDERS.iter().map(|&(_, name, help)| (name, help)))
-}
-
-fn shard(text: &str) -> Result<Shard, String> {
-    text.parse().map_err(|error: fractal::Error| error.to_string())
-}
-
-pub(super) fn workers(text: &str) -> Result<usize, String> {
-    let allowed = format!("a number from 1 to {MAX_WORKERS} is wanted");
-    text.parse().ok().filter(|workers| (1..=MAX_WORKERS).contains(workers)).ok_or(allowed)
-}
-
-/// How dense a screen is.
-#[cfg(feature = "window")]
-fn scale(text: &str) -> Result<f64, String> {
-    let allowed = "a number from 0.5 to 16 is wanted".to_owned();
-    text.parse().ok().filter(|scale| (0.5..=16.0).contains(scale)).ok_or(allowed)
-}
-
-/// The edge of a tile; a tile beyond any image for the whole.
-pub(super) fn tile(text: &str) -> Result<u32, String> {
-    if text == "whole" {
-        return Ok(u32::MAX);
-    }
-    text.parse()
-        .ok()
-        .filter(|&edge| edge > 0)
-        .ok_or_else(|| "a number of pixels from 1 on, or `whole`, is wanted".into())
-}
-
 impl RenderArgs {
     /// The order of the tiles.
     pub(crate) fn order(&self) -> fractal::Result<Order> {
@@ -496,13 +365,5 @@ mod tests {
         let typed = ["fractal", "render", "--re", "1", "--set", "power=2", "--re", "-2", "--set", "max=5"];
         let Ok(Cli { command: Command::Render(args) }) = Cli::try_parse_from(typed) else { panic!() };
         assert_eq!(args.scene.assignments().collect::<Vec<_>>(), ["view.re=-2", "power=2", "max=5"]);
-    }
-
-    #[test]
-    fn tiles_and_workers_are_checked_where_they_are_typed() {
-        assert_eq!((tile("64"), tile("whole")), (Ok(64), Ok(u32::MAX)));
-        assert!(["0", "-1", "", "all", "4294967296"].iter().all(|text| tile(text).is_err()));
-        assert_eq!(workers("7"), Ok(7));
-        assert!(["0", "4097", "two", "-1"].iter().all(|text| workers(text).is_err()));
     }
 }

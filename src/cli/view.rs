@@ -3,7 +3,7 @@
 use super::args::{ViewArgs, backend_of};
 use super::plan::{Picture, Plan};
 use super::{plan, print, tell};
-use fractal::parallel::{Schedule, Sink, Stop};
+use fractal::parallel::{MAX_WORKERS, Schedule, Sink, Stop};
 use fractal::scene::PLACES;
 use fractal::window::{Explorer, Memory, Minifb, Options, Seen, Settings, Viewer, Watched, Window, keys};
 use fractal::{Error, Result, Scene, backend};
@@ -12,6 +12,9 @@ use std::time::Duration;
 
 /// The largest window that opens unless a size is asked for: it fits most screens.
 const LARGEST: (u32, u32) = (1280, 800);
+
+/// The smallest window that opens unless a size is asked for: one can see something in it, and take hold of it.
+const SMALLEST: (u32, u32) = (320, 200);
 
 /// `fractal view`.
 pub(crate) fn run(args: &ViewArgs) -> Result<()> {
@@ -96,7 +99,11 @@ fn settle(args: &ViewArgs, mut settings: Settings) -> Result<Settings> {
     if args.backend.is_some() || variable("FRACTAL_BACKEND") || !runs_here(&settings.backend) {
         settings.backend = backend_of(args.backend.as_deref())?.name.into();
     }
-    if args.workers.is_some() || variable("FRACTAL_WORKERS") || variable("OMP_NUM_THREADS") {
+    if settings.workers > MAX_WORKERS
+        || args.workers.is_some()
+        || variable("FRACTAL_WORKERS")
+        || variable("OMP_NUM_THREADS")
+    {
         settings.workers = args.workers.unwrap_or(0);
     }
     let asked = args.schedule.is_some() || variable("FRACTAL_SCHEDULE") || variable("OMP_SCHEDULE");
@@ -124,10 +131,10 @@ fn scene(args: &ViewArgs, last: Option<Scene>) -> Result<Scene> {
     Ok(scene)
 }
 
-/// A size of the same shape that fits most screens.
+/// A size of the same shape, if that is possible, that fits most screens.
 fn fitting((width, height): (u32, u32)) -> (u32, u32) {
     let (width, height) = (f64::from(width), f64::from(height));
     let share = (f64::from(LARGEST.0) / width).min(f64::from(LARGEST.1) / height).min(1.0);
-    let scaled = |size: f64| (size * share).round().max(1.0) as u32;
-    (scaled(width), scaled(height))
+    let scaled = |size: f64, least: u32| ((size * share).round() as u32).max(least);
+    (scaled(width, SMALLEST.0), scaled(height, SMALLEST.1))
 }

@@ -1,24 +1,25 @@
 //! The loop: events in, frames out.
 
-use super::canvas::{Canvas, Font};
-use super::engine::{Batch, Crew, Engine, Letter, News};
-use super::frame::{Frame, Way};
+mod compute;
+mod show;
+
+use super::engine::{Crew, Engine, Letter};
+use super::frame::Frame;
 use super::inset::Inset;
 use super::keeper::Keeper;
 use super::overlay::{self, Marks};
 use super::panel::Stats;
-use super::passes::Wanted;
-use super::place::{Place, Size};
 use super::remember::{Memory, Settings};
 use super::save::command_line;
-use super::state::{Effects, Hold, State};
+use super::state::{Effects, State};
 use super::toolkit::{Event, Window};
 use crate::backend;
 use crate::colour::Colourer;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::parallel::Schedule;
 use crate::sample::Channels;
 use crate::scene::Scene;
+use compute::Shown;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -29,17 +30,8 @@ const IDLE_TICK: Duration = Duration::from_millis(8);
 const TICK: Duration = Duration::from_millis(2);
 const AWAKE: Duration = Duration::from_secs(1);
 
-/// How long one turn of the loop takes in finished tiles. More of them wait for the next turn, after a look at what has happened.
-const INTAKE: Duration = Duration::from_millis(4);
-
 /// Frames that only show more finished tiles are this far apart: drawing takes time from the workers.
 const FRAME: Duration = Duration::from_millis(30);
-
-/// An unchanged picture is shown again so often, since toolkits do not tell that the window was uncovered.
-const HEARTBEAT: Duration = Duration::from_millis(450);
-
-/// Showing an unchanged picture again may take one of so many parts of the time.
-const IDLE_SHARE: u32 = 40;
 
 /// Turns around the palette in a second when colours run.
 const CYCLE: f64 = 0.08;
@@ -95,41 +87,6 @@ pub struct Timing {
     pub tiles: u64,
 }
 
-/// What is computed beside where: what decides the samples.
-#[derive(Clone, Debug, PartialEq)]
-struct World {
-    formula: String,
-    power: Option<u32>,
-    julia: Option<[crate::number::Decimal; 2]>,
-}
-
-/// What decides when orbits end.
-#[derive(Clone, Debug, PartialEq)]
-struct Limits(u32, u64, crate::scene::Quality);
-
-/// What the frame shows.
-#[derive(Clone, Debug, PartialEq)]
-struct Shown {
-    place: Place,
-    size: Size,
-    world: World,
-    limits: Limits,
-    samples: u32,
-}
-
-impl Shown {
-    fn of(state: &State, scene: &Scene) -> Self {
-        let Scene { formula, power, julia, iteration, image, .. } = scene;
-        Self {
-            place: state.place.clone(),
-            size: image.size,
-            world: World { formula: formula.clone(), power: *power, julia: julia.clone() },
-            limits: Limits(scene.max_iterations(), iteration.escape_radius.to_bits(), iteration.quality),
-            samples: image.samples,
-        }
-    }
-}
-
 /// The window's life, from events to frames. Each [`Explorer::step`] is one turn of the loop.
 #[derive(Debug)]
 pub struct Explorer {
@@ -156,7 +113,9 @@ pub struct Explorer {
     stopped: Option<Instant>,
     /// What is drawn on when something is drawn over the picture.
     canvas: Vec<u32>,
-    /// When the last frame was shown, and what it cost.
+    /// Whether the last frame was that and not the picture as it is.
+    drawn: bool,
+    /// When the last frame was there, and what it cost.
     presented: Option<(Duration, Duration)>,
     /// Something changed that is to be shown at once.
     urgent: bool,
@@ -211,6 +170,7 @@ impl Explorer {
             stopping: None,
             stopped: None,
             canvas: Vec::new(),
+            drawn: false,
             presented: None,
             urgent: true,
             dirty: false,
@@ -359,135 +319,6 @@ impl Explorer {
         Ok(())
     }
 
-    /// Whether the colouring needs what the samples do not have.
-    fn lacks_channels(&self) -> bool {
-        self.colourer.channels().distance && !self.frame.channels().distance
-    }
-
-    fn recolour(&mut self) -> Result<()> {
-        self.colourer = Colourer::new(self.state.colour())?;
-        self.frame.repaint(&self.colourer);
-        Ok(())
-    }
-
-    /// Moves what is shown to where the state is now, and has the rest computed.
-    fn retarget(&mut self) {
-        let scene = self.state.scene();
-        let (old, new) = (self.shown.clone(), Shown::of(&self.state, &scene));
-        let moved = new.place != old.place || new.size != old.size;
-        let channels = self.colourer.channels() | Channels { smooth: true, distance: false };
-        if new.samples != old.samples || self.lacks_channels() || (moved && channels != self.frame.channels()) {
-            self.frame.adapt(new.samples, channels, &self.colourer);
-        }
-        let shift = new.place.exact_shift(new.size, &old.place, old.size);
-        if moved {
-            let way = match shift {
-                Some((right, down)) => Way::By(right, down),
-                None => Way::Along {
-                    map: new.place.map(new.size, &old.place, old.size),
-                    scale: new.place.scale_from(&old.place),
-                },
-            };
-            self.frame.reproject(new.size, &way);
-        }
-        let same_world = new.world == old.world;
-        if !same_world {
-            self.frame.worthless();
-        } else if new.limits != old.limits {
-            self.frame.stale();
-        }
-        self.marks.begin(shift.filter(|_| same_world), new.size);
-        self.shown = new;
-        self.compute(false);
-    }
-
-    /// Has computed what is missing; or everything again.
-    fn compute(&mut self, whole: bool) {
-        if whole {
-            self.marks.begin(None, self.state.size);
-        }
-        self.generation += 1;
-        self.stats = Stats::new();
-        let scene = self.state.scene();
-        let wanted = Wanted {
-            scene: &scene,
-            place: &self.state.place,
-            focus: self.state.focus,
-            tile: self.state.tile,
-            channels: self.frame.channels(),
-            whole,
-        };
-        let steps = wanted.steps(&self.frame);
-        self.status = if steps.is_empty() { Status::Settled } else { Status::Busy };
-        self.engine.compute(Batch { generation: self.generation, crew: self.state.crew.clone(), steps });
-    }
-
-    /// Takes what was computed. What belongs to an old view is dropped.
-    fn collect(&mut self) -> Result<()> {
-        self.engine.collect(&mut self.letters);
-        let began = Instant::now();
-        while began.elapsed() < INTAKE
-            && let Some(Letter { generation, news }) = self.letters.pop_front()
-        {
-            if let (News::Stopped { at }, true) = (&news, self.stopping == Some(generation)) {
-                (self.stopped, self.stopping) = (Some(*at), None);
-            }
-            if generation != self.generation {
-                continue;
-            }
-            match news {
-                News::Began { step } => self.stats.begin(&step),
-                News::Claimed { step, range, worker, at } => {
-                    self.marks.claimed(&step, range, worker);
-                    self.stats.claimed(worker, at);
-                    self.dirty |= self.state.outlines;
-                }
-                News::Finished { step, claim } => {
-                    self.frame.put(&step, &claim, &self.colourer);
-                    self.marks.finished(&step, &claim);
-                    self.stats.finished(&claim);
-                    self.dirty = true;
-                }
-                News::Ended { grain } => {
-                    self.stats.ended(grain);
-                    self.urgent = true;
-                }
-                News::Complete => {
-                    self.stats.complete();
-                    self.status = Status::Settled;
-                    self.urgent = true;
-                }
-                News::Failed(error) => {
-                    self.status = Status::Refused(error.to_string());
-                    self.urgent = true;
-                }
-                News::Stopped { .. } => {}
-            }
-        }
-        self.urgent |= self.inset.as_mut().is_some_and(Inset::collect);
-        if self.engine.is_dead() {
-            return Err(Error::Unsupported("the thread that computes the window's picture has ended".into()));
-        }
-        Ok(())
-    }
-
-    /// Shows the Julia set of the pointer's point, if it is wanted and there is one.
-    fn update_inset(&mut self) -> Result<()> {
-        let size = Inset::size(self.state.size);
-        let scene = self.state.julia(size).filter(|_| self.state.inset);
-        let Some(scene) = scene else {
-            self.inset = None;
-            return Ok(());
-        };
-        let colourer = || Colourer::new(self.state.colour());
-        let inset = match &mut self.inset {
-            Some(inset) => inset,
-            none => none.insert(Inset::start(size, colourer()?)?),
-        };
-        inset.show(scene, colourer()?);
-        Ok(())
-    }
-
     /// Lets colours run.
     fn cycle(&mut self, now: Duration) -> Result<()> {
         let passed = now.saturating_sub(self.cycled);
@@ -500,95 +331,6 @@ impl Explorer {
             self.urgent = true;
         }
         Ok(())
-    }
-
-    fn font(&self) -> Font {
-        Font::new(self.scale, self.state.size.1)
-    }
-
-    fn show(&mut self, window: &mut dyn Window) -> Result<()> {
-        let now = window.now();
-        let live = self.state.panel && self.status == Status::Busy;
-        let due = match self.presented {
-            None => true,
-            Some((then, cost)) => {
-                let passed = now.saturating_sub(then);
-                let again = passed >= HEARTBEAT.max(cost * IDLE_SHARE);
-                self.urgent || ((self.dirty || live) && passed >= FRAME) || again
-            }
-        };
-        if due {
-            let began = Instant::now();
-            let drawn = self.draw();
-            let picture = if drawn { &self.canvas[..] } else { self.frame.picture() };
-            window.present(picture, self.frame.size())?;
-            self.presented = Some((now, began.elapsed()));
-            (self.urgent, self.dirty) = (false, false);
-            let title = self.title();
-            if title != self.title {
-                window.set_title(&title);
-                self.title = title;
-            }
-        }
-        Ok(())
-    }
-
-    fn title(&self) -> String {
-        let scene = self.state.scene();
-        let name = if scene.julia.is_some() { format!("Julia set of {}", scene.formula) } else { scene.formula };
-        format!("fractal - {name}, {}", self.state.magnification())
-    }
-
-    /// Draws what belongs over the picture on a copy of it; whether there is anything.
-    fn draw(&mut self) -> bool {
-        let State { outlines, costs, panel, help, hold, pointer, .. } = self.state;
-        let refusal = match &self.status {
-            Status::Refused(why) => Some(why.as_str()),
-            _ => None,
-        };
-        let message = self.state.message.as_ref().map(|(text, _)| text.as_str());
-        let boxed = match hold {
-            Some(Hold::Box(from)) => Some(from),
-            _ => None,
-        };
-        let anything = outlines || costs || panel || help > 0 || boxed.is_some() || self.inset.is_some();
-        if !anything && refusal.or(message).is_none() {
-            return false;
-        }
-        self.canvas.clear();
-        self.canvas.extend_from_slice(self.frame.picture());
-        let font = Font::new(self.scale, self.state.size.1);
-        let mut canvas = Canvas { pixels: &mut self.canvas, size: self.frame.size() };
-        let thick = font.height() / 16;
-        if costs {
-            self.marks.draw_costs(&mut canvas);
-        }
-        if outlines {
-            self.marks.draw_outlines(&mut canvas, thick);
-        }
-        if let Some(from) = boxed {
-            overlay::draw_box(&mut canvas, from, pointer);
-        }
-        if let Some(inset) = &self.inset {
-            let (picture, (width, height)) = inset.picture();
-            let (width, height) = (i64::from(width), i64::from(height));
-            let (across, down) = canvas.size;
-            let at = (i64::from(across) - width - font.width(), i64::from(down) - height - font.width());
-            canvas.copy(at, picture, (width as u32, height as u32));
-            canvas.outline((at.0 - 1, at.1 - 1), (width + 2, height + 2), overlay::DIM, thick);
-        }
-        if panel {
-            self.stats.draw(&mut canvas, &self.state.summary(), font);
-        }
-        match (refusal, message) {
-            (Some(why), _) => overlay::draw_message(&mut canvas, why, overlay::ACCENT, font),
-            (None, Some(message)) => overlay::draw_message(&mut canvas, message, overlay::BRIGHT, font),
-            (None, None) => {}
-        }
-        if help > 0 {
-            overlay::draw_help(&mut canvas, help, font);
-        }
-        true
     }
 
     /// What would be remembered now.

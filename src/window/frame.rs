@@ -5,11 +5,19 @@
 //! where coordinates are the same to the bit, levels stay, elsewhere they say how coarse the enlarged picture is, and coarse passes draw
 //! only where they are finer.
 
+mod gather;
+mod missing;
+mod paint;
+
+pub(super) use gather::Way;
+
 use super::engine::{Begun, Finished};
 use super::place::{Map, Size};
-use crate::colour::{Colourer, Depth, Scratch};
+use crate::colour::{Colourer, Scratch};
 use crate::sample::{Channels, INTERIOR, Samples};
 use crate::tile::Tile;
+use gather::Gather;
+use paint::colour_of;
 
 /// The level of a pixel of which nothing is known.
 pub(super) const NOTHING: u8 = u8::MAX;
@@ -188,54 +196,6 @@ impl Frame {
         self.levels.fill(NOTHING - 1);
     }
 
-    /// Whether any pixel of an area is coarser than blocks of `grain` pixels.
-    pub(super) fn is_coarser_than(&self, grain: u32, area: Tile) -> bool {
-        let level = level(grain.into());
-        let rows = self.levels.chunks_exact(self.size.0 as usize).skip(area.y as usize).take(area.height as usize);
-        let columns = area.x as usize..(area.x + area.width) as usize;
-        rows.into_iter().any(|row| row[columns.clone()].iter().any(|&there| there > level))
-    }
-
-    /// Rectangles that hold all pixels that are not final, and no others, unless these would be fewer than what the rectangles cost.
-    pub(super) fn missing(&self) -> Vec<Tile> {
-        /// Each rectangle is a run of its own, which costs about as much as so many pixels.
-        const RUN: usize = 1000;
-        let width = self.size.0;
-        let mut done: Vec<Tile> = Vec::new();
-        let mut open: Vec<Tile> = Vec::new();
-        let mut bounds: Option<(u32, u32, u32, u32)> = None;
-        for (y, row) in (0..).zip(self.levels.chunks_exact(width as usize)) {
-            let mut next: Vec<Tile> = Vec::new();
-            let mut x = 0;
-            while let Some(start) = row[x..].iter().position(|&level| level != 0).map(|at| at + x) {
-                let end = row[start..].iter().position(|&level| level == 0).map_or(row.len(), |at| at + start);
-                let (left, across) = (start as u32, (end - start) as u32);
-                let bound = bounds.get_or_insert((left, y, left + across, y + 1));
-                *bound = (bound.0.min(left), bound.1, bound.2.max(left + across), y + 1);
-                let above = open.iter().position(|tile| tile.x == left && tile.width == across);
-                next.push(match above {
-                    Some(index) => {
-                        let tile = open.swap_remove(index);
-                        Tile { height: tile.height + 1, ..tile }
-                    }
-                    None => Tile { x: left, y, width: across, height: 1 },
-                });
-                x = end;
-            }
-            done.append(&mut open);
-            open = next;
-        }
-        done.append(&mut open);
-        match bounds {
-            Some((left, top, right, bottom)) => {
-                let whole = Tile { x: left, y: top, width: right - left, height: bottom - top };
-                let kept = whole.area() - done.iter().map(Tile::area).sum::<usize>();
-                if kept < RUN * (done.len() - 1) { vec![whole] } else { done }
-            }
-            None => done,
-        }
-    }
-
     /// Takes the samples of finished tiles and paints them.
     pub(super) fn put(&mut self, step: &Begun, claim: &Finished, colourer: &Colourer) {
         let mut words = &claim.words[..];
@@ -337,75 +297,6 @@ impl Frame {
         }
     }
 
-    /// Leaves the colours of a coarse step's samples in the scratch memory, if the samples have what the colours need.
-    fn paint_blocks(&mut self, samples: &Samples<'_>, grain: u32, colourer: &Colourer) -> bool {
-        let (needs, memory) = (colourer.channels(), &mut *self.scratch);
-        let has = |wanted: bool, plane: &[f32]| !wanted || !plane.is_empty();
-        if !has(needs.smooth, samples.fractions) || !has(needs.distance, samples.distance_x) {
-            return false;
-        }
-        memory.words.clear();
-        memory.words.extend_from_slice(samples.counts);
-        if needs.smooth {
-            memory.words.extend(samples.fractions.iter().map(|fraction| fraction.to_bits()));
-        }
-        if needs.distance {
-            let pixels = |distance: &f32| (distance * grain as f32).to_bits();
-            memory.words.extend(samples.distance_x.iter().chain(samples.distance_y).map(pixels));
-        }
-        memory.pixels.resize(3 * samples.tile.area(), 0);
-        let blocks = Samples::new(samples.tile, needs, bytemuck::cast_slice(&memory.words));
-        colourer.paint(&blocks, 1, Depth::Eight, &mut memory.pixels, &mut memory.colour);
-        true
-    }
-
-    /// Paints everything again, in other colours perhaps. What the colours need and the samples do not have leaves the picture as it is.
-    pub(super) fn repaint(&mut self, colourer: &Colourer) {
-        const ROWS: u32 = 16;
-        let (width, height) = self.size;
-        for y in (0..height).step_by(ROWS as usize) {
-            self.paint(Tile { x: 0, y, width, height: ROWS.min(height - y) }, colourer);
-        }
-    }
-
-    /// Paints an area, in pixels.
-    fn paint(&mut self, area: Tile, colourer: &Colourer) {
-        let needs = colourer.channels();
-        if (needs.smooth && !self.channels.smooth) || (needs.distance && !self.channels.distance) {
-            return;
-        }
-        let (per, memory) = (self.samples, &mut *self.scratch);
-        let across = (self.size.0 * per) as usize;
-        let fine = Tile { x: area.x * per, y: area.y * per, width: area.width * per, height: area.height * per };
-        let row = |y: u32| {
-            let start = (fine.y + y) as usize * across + fine.x as usize;
-            start..start + fine.width as usize
-        };
-        let words = fine.area();
-        let channels = Channels { smooth: needs.smooth, distance: needs.distance };
-        memory.words.clear();
-        (0..fine.height).for_each(|y| memory.words.extend_from_slice(&self.counts[row(y)]));
-        let planes =
-            [(needs.smooth, &self.fractions), (needs.distance, &self.distance[0]), (needs.distance, &self.distance[1])];
-        for (wanted, plane) in planes {
-            if wanted {
-                (0..fine.height).for_each(|y| memory.words.extend_from_slice(bytemuck::cast_slice(&plane[row(y)])));
-            }
-        }
-        debug_assert_eq!(memory.words.len(), words * channels.words());
-        memory.pixels.resize(3 * area.area(), 0);
-        let samples = Samples::new(fine, channels, bytemuck::cast_slice(&memory.words));
-        colourer.paint(&samples, per, Depth::Eight, &mut memory.pixels, &mut memory.colour);
-        let colours = memory.pixels.as_chunks::<3>().0.chunks_exact(area.width as usize);
-        for (y, colours) in (area.y..).zip(colours) {
-            let start = y as usize * self.size.0 as usize + area.x as usize;
-            let to = start..start + area.width as usize;
-            for ((pixel, level), colour) in self.picture[to.clone()].iter_mut().zip(&self.levels[to]).zip(colours) {
-                *pixel = if *level == NOTHING { BLANK } else { colour_of(*colour) };
-            }
-        }
-    }
-
     /// The samples of all pixels as a tile would have them: the planes that there are, for keeping.
     pub(super) fn planes(&self) -> Planes {
         Planes {
@@ -424,96 +315,6 @@ pub(super) struct Planes {
     pub(super) counts: Vec<u32>,
     pub(super) fractions: Vec<f32>,
     pub(super) distance: [Vec<f32>; 2],
-}
-
-/// Where the pixels of a new view were.
-#[derive(Clone, Debug)]
-pub(super) enum Way {
-    /// So many pixels to the right and down, exactly.
-    By(i64, i64),
-    /// Along a map, with the size of the new pixels in old ones.
-    Along { map: Map, scale: f64 },
-}
-
-/// Takes planes along, each sample from the nearest.
-struct Gather {
-    new: Size,
-    old: Size,
-    rule: Rule,
-}
-
-enum Rule {
-    Shift(i64, i64),
-    /// The old column of each column and the old row of each row; those outside are `u32::MAX`.
-    Axes(Vec<u32>, Vec<u32>),
-    Turned(Map),
-}
-
-impl Gather {
-    /// `samples` a pixel, each way: sizes are in samples, the way in pixels.
-    fn new(way: &Way, new: Size, old: Size, samples: u32) -> Self {
-        let per = f64::from(samples);
-        let rule = match way {
-            Way::By(right, down) => Rule::Shift(right * i64::from(samples), down * i64::from(samples)),
-            Way::Along { map, .. } if map.right[1] == 0.0 && map.down[0] == 0.0 => {
-                let axis = |origin: f64, step: f64, new: u32, old: u32| {
-                    let place = |i: u32| (origin * per + (f64::from(i) + 0.5) * step).floor();
-                    let inside = |at: f64| if at >= 0.0 && at < f64::from(old) { at as u32 } else { u32::MAX };
-                    (0..new).map(|i| inside(place(i))).collect()
-                };
-                let columns = axis(map.origin[0], map.right[0], new.0, old.0);
-                Rule::Axes(columns, axis(map.origin[1], map.down[1], new.1, old.1))
-            }
-            Way::Along { map, .. } => Rule::Turned(Map { origin: map.origin.map(|o| o * per), ..*map }),
-        };
-        Self { new, old, rule }
-    }
-
-    fn plane<T: Copy>(&self, from: &[T], to: &mut [T]) {
-        let (width, height) = (self.new.0 as usize, self.new.1 as usize);
-        let (old_width, old_height) = (i64::from(self.old.0), i64::from(self.old.1));
-        match &self.rule {
-            Rule::Shift(right, down) => {
-                let start = (-right).clamp(0, width as i64) as usize;
-                let end = (old_width - right).clamp(start as i64, width as i64) as usize;
-                for y in 0..height {
-                    let source = y as i64 + down;
-                    if (0..old_height).contains(&source) && start < end {
-                        let first = (source * old_width + start as i64 + right) as usize;
-                        to[y * width + start..y * width + end].copy_from_slice(&from[first..first + end - start]);
-                    }
-                }
-            }
-            Rule::Axes(columns, rows) => {
-                for (to, &row) in to.chunks_exact_mut(width).zip(rows) {
-                    if row != u32::MAX {
-                        let from = &from[row as usize * old_width as usize..][..old_width as usize];
-                        for (to, &column) in to.iter_mut().zip(columns) {
-                            if let Some(&there) = from.get(column as usize) {
-                                *to = there;
-                            }
-                        }
-                    }
-                }
-            }
-            Rule::Turned(Map { origin, right, down }) => {
-                for (y, to) in to.chunks_exact_mut(width).enumerate() {
-                    let at = [0, 1].map(|i| origin[i] + (y as f64 + 0.5) * down[i]);
-                    for (x, to) in to.iter_mut().enumerate() {
-                        let [u, v] = [0, 1].map(|i| at[i] + (x as f64 + 0.5) * right[i]);
-                        if u >= 0.0 && v >= 0.0 && u < old_width as f64 && v < old_height as f64 {
-                            *to = from[v as usize * old_width as usize + u as usize];
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// A painted pixel as 0x00RRGGBB.
-fn colour_of([r, g, b]: [u8; 3]) -> u32 {
-    u32::from_be_bytes([0, r, g, b])
 }
 
 fn refill<T: Copy>(plane: &mut Vec<T>, len: usize, value: T) {

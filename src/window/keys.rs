@@ -1,4 +1,4 @@
-//! The one table of what keys and mouse do: it handles them, and help, the guide and `fractal view --keys` are made from it.
+//! The one table of what keys and mouse do: it handles them, and help, the README and `fractal view --keys` are made from it.
 
 use super::toolkit::Key;
 

@@ -238,7 +238,8 @@ pub(super) fn draw_help(canvas: &mut Canvas<'_>, page: usize, font: Font) {
             canvas.text((pad + index * column, pad + row * font.height()), line, *colour, font);
         }
     }
-    let next = if page < pages { format!("H: page {} of {pages}", page + 1) } else { "H: back to the picture".into() };
+    let place = if pages > 1 { format!("page {page} of {pages}; ") } else { String::new() };
+    let next = place + if page < pages { "H shows the next" } else { "H goes back to the picture" };
     canvas.text((pad, i64::from(size.1) - font.height() - pad), &next, DIM, font);
 }
 

@@ -18,8 +18,9 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Frames are this far apart: drawing takes time from the workers.
+/// Frames are this far apart, and take at most one of so many parts of the time: drawing takes time from the workers.
 const FRAME: Duration = Duration::from_millis(50);
+const SHARE: u32 = 8;
 /// An unchanged picture is shown again so often, since toolkits do not tell that the window was uncovered.
 const HEARTBEAT: Duration = Duration::from_millis(450);
 
@@ -196,7 +197,9 @@ pub struct Viewer {
     over: bool,
     asked: bool,
     message: Option<(String, Duration)>,
+    /// When the last frame was there, and what it cost.
     presented: Option<Duration>,
+    cost: Duration,
     dirty: bool,
     urgent: bool,
     events: Vec<Event>,
@@ -222,6 +225,7 @@ impl Viewer {
             asked: false,
             message: Some((KEYS.into(), window.now() + MESSAGE)),
             presented: None,
+            cost: Duration::ZERO,
             dirty: false,
             urgent: true,
             events: Vec::new(),
@@ -275,10 +279,12 @@ impl Viewer {
             (self.message, self.asked, self.urgent) = (None, false, true);
         }
         let passed = self.presented.map_or(Duration::MAX, |then| now.saturating_sub(then));
-        if self.urgent || (self.dirty && passed >= FRAME) || passed >= HEARTBEAT {
+        if self.urgent || (self.dirty && passed >= FRAME.max(self.cost * (SHARE - 1))) || passed >= HEARTBEAT {
+            let began = Instant::now();
             self.draw();
             window.present(&self.canvas, self.size)?;
-            (self.presented, self.dirty, self.urgent) = (Some(now), false, false);
+            (self.presented, self.cost) = (Some(window.now()), began.elapsed());
+            (self.dirty, self.urgent) = (false, false);
         }
         Ok(seen)
     }

@@ -177,6 +177,59 @@ fn a_render_is_watched() {
     assert_eq!(program.exit_code(), Some(0));
 }
 
+/// Keys faster than anybody types, while the window changes its size, and what is left of it is still right.
+#[test]
+fn mashed_keys_and_sizes_do_no_harm() {
+    let Some(screen) = Screen::start() else { return };
+    let scratch = Scratch::new("x11-mash");
+    let mut program = Program::open(&screen, &scratch, &["view", "seahorses", "--size", "500x320", "--fresh"]);
+    // Whatever is switched is switched twice.
+    let keys = "b w W d D t T n o m Tab p c k K period comma j J r u i I x f F plus minus Left Up bracketleft bracketright space B";
+    for size in ["640 400", "2 2", "1 700", "500 320"] {
+        program.do_(&format!("windowsize {} {size}", program.window));
+        program.do_(&format!("key --delay 4 {keys}"));
+        program.do_(
+            "mousemove_relative 9 5 click 4 click 5 mousedown 3 mousemove_relative 50 40 mouseup 3 click 1 click 1",
+        );
+    }
+    program.do_("key --delay 30 a Home");
+    program.check();
+    program.press("q");
+    assert_eq!(program.exit_code(), Some(0));
+}
+
+/// What was remembered can be damaged, and nothing may be writable: the window opens all the same, and says so.
+#[test]
+fn a_state_that_is_no_use_is_told_and_left_aside() {
+    let Some(screen) = Screen::start() else { return };
+    let scratch = Scratch::new("x11-state");
+    let file = scratch.join("state/fractal/view.toml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let session = |told: &str, keys: &str| {
+        let mut command = screen::program(&screen, &scratch, &["view", "--size", "300x200"]);
+        command.stderr(std::fs::File::create(scratch.join("told")).unwrap());
+        let mut program = Program::start(&screen, &scratch, command);
+        program.press(keys);
+        assert_eq!(program.exit_code(), Some(0), "{told}");
+        let text = std::fs::read_to_string(scratch.join("told")).unwrap();
+        let mut printed = String::new();
+        std::io::Read::read_to_string(program.process.0.stdout.as_mut().unwrap(), &mut printed).unwrap();
+        assert!((text.clone() + &printed).contains(told), "{told}: {text}{printed}");
+        assert!(text.lines().count() <= 1, "{text}");
+    };
+    let absurd = "[settings]\nbackend = \"abacus\"\nworkers = 1000000\ntile = 0\nschedule = \"never\"\n[scene]\n";
+    for (text, told) in [("settings = 3", "left aside"), ("\u{0}\u{1}", "left aside"), ("", ""), (absurd, "")] {
+        std::fs::write(&file, text).unwrap();
+        session(told, "plus q");
+    }
+    // The last one was well enough to be remembered anew.
+    assert!(std::fs::read_to_string(&file).unwrap().contains("workers = 0"));
+    std::fs::remove_dir_all(scratch.join("state")).unwrap();
+    std::fs::write(scratch.join("state"), "in the way").unwrap();
+    session("", "q");
+    session("nothing is remembered: ", "plus q");
+}
+
 #[test]
 fn without_a_display_there_is_one_sentence() {
     let scratch = Scratch::new("x11-none");

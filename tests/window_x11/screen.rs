@@ -131,8 +131,13 @@ pub(crate) struct Program<'a> {
 impl<'a> Program<'a> {
     /// Starts `fractal` and waits for its window.
     pub(crate) fn open(screen: &'a Screen, scratch: &'a Scratch, arguments: &[&str]) -> Self {
+        Self::start(screen, scratch, program(screen, scratch, arguments))
+    }
+
+    /// The same for a command that is made already.
+    pub(crate) fn start(screen: &'a Screen, scratch: &'a Scratch, mut command: Command) -> Self {
         let before = windows(screen);
-        let process = program(screen, scratch, arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let process = command.stdout(Stdio::piped()).spawn().unwrap();
         let process = Running(process);
         let window = until("a window opens", || windows(screen).difference(&before).next().cloned());
         screen.xdotool(&format!("windowactivate --sync {window}")).unwrap();

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::backend;
+use crate::parallel::Schedule;
+use crate::scene::MaxIterations;
 
 fn state() -> State {
     let crew = Crew {

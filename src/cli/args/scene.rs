@@ -1,0 +1,79 @@
+//! What replaces parts of a scene.
+
+use super::values::{colourings, formulas, palettes};
+use clap::Args;
+
+/// What replaces parts of a scene.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Scene")]
+pub(crate) struct SceneArgs {
+    /// Width and height in pixels
+    #[arg(long, value_name = "WxH")]
+    pub(crate) size: Option<String>,
+    /// Samples per pixel, each way
+    #[arg(long, value_name = "N")]
+    pub(crate) samples: Option<String>,
+    /// Real part of the centre, a decimal number of any length
+    #[arg(long, value_name = "R", allow_hyphen_values = true)]
+    pub(crate) re: Option<String>,
+    /// Imaginary part of the centre; it grows upwards
+    #[arg(long, value_name = "I", allow_hyphen_values = true)]
+    pub(crate) im: Option<String>,
+    /// Width of the picture in the plane
+    #[arg(long, value_name = "W", allow_hyphen_values = true, conflicts_with = "zoom")]
+    pub(crate) width: Option<String>,
+    /// 4 divided by the height of the picture in the plane
+    #[arg(long, value_name = "Z", allow_hyphen_values = true)]
+    pub(crate) zoom: Option<String>,
+    /// Degrees by which the picture's right turns counter-clockwise from the real axis
+    #[arg(long, value_name = "DEGREES", allow_hyphen_values = true)]
+    pub(crate) rotation: Option<String>,
+    /// The largest number of iterations, or `auto` from the view
+    #[arg(long, value_name = "N|auto", allow_hyphen_values = true)]
+    pub(crate) iterations: Option<String>,
+    /// An orbit has escaped beyond this radius; 2 for plain counts
+    #[arg(long, value_name = "R", allow_hyphen_values = true)]
+    pub(crate) escape_radius: Option<String>,
+    /// What is iterated
+    #[arg(long, value_name = "NAME", value_parser = formulas())]
+    pub(crate) formula: Option<String>,
+    /// The power of z, for formulas that take one
+    #[arg(long, value_name = "P", allow_hyphen_values = true)]
+    pub(crate) power: Option<String>,
+    /// Draw the Julia set of this constant
+    #[arg(long, value_name = "RE,IM", allow_hyphen_values = true)]
+    pub(crate) julia: Option<String>,
+    /// How samples become colours
+    #[arg(long, visible_alias = "color", value_name = "NAME", value_parser = colourings())]
+    pub(crate) colour: Option<String>,
+    /// The colours
+    #[arg(long, value_name = "NAME", value_parser = palettes())]
+    pub(crate) palette: Option<String>,
+    /// Set any key of the scene, for example colour.density=2
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+impl SceneArgs {
+    /// Each argument that was given, with the scene's key that it sets.
+    pub(crate) fn assignments(&self) -> impl Iterator<Item = String> {
+        let keys = [
+            ("formula", &self.formula),
+            ("power", &self.power),
+            ("julia", &self.julia),
+            ("view.re", &self.re),
+            ("view.im", &self.im),
+            ("view.width", &self.width),
+            ("view.zoom", &self.zoom),
+            ("view.rotation", &self.rotation),
+            ("image.size", &self.size),
+            ("image.samples", &self.samples),
+            ("iteration.max", &self.iterations),
+            ("iteration.escape_radius", &self.escape_radius),
+            ("colour.colouring", &self.colour),
+            ("colour.palette", &self.palette),
+        ];
+        let given = keys.into_iter().filter_map(|(key, value)| value.as_ref().map(|value| format!("{key}={value}")));
+        given.chain(self.set.iter().cloned())
+    }
+}

@@ -1,0 +1,85 @@
+//! What arguments may be: names from the library's tables, numbers in their ranges.
+
+use super::LOOPS;
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use fractal::backend::BACKENDS;
+use fractal::colour::{COLOURINGS, PALETTES};
+use fractal::formula::FORMULAS;
+use fractal::kernel::measure::BENCHMARKS;
+use fractal::parallel::{MAX_WORKERS, Shard};
+use fractal::sink::OUTPUTS;
+use fractal::tile::ORDERS;
+
+pub(in crate::cli) fn names(entries: impl Iterator<Item = (&'static str, &'static str)>) -> PossibleValuesParser {
+    entries.map(|(name, help)| PossibleValue::new(name).help(help)).collect::<Vec<_>>().into()
+}
+
+pub(in crate::cli) fn backends() -> PossibleValuesParser {
+    names(BACKENDS.iter().map(|entry| (entry.name, entry.help)))
+}
+
+pub(in crate::cli) fn formulas() -> PossibleValuesParser {
+    names(FORMULAS.iter().map(|entry| (entry.name, entry.help)))
+}
+
+pub(in crate::cli) fn colourings() -> PossibleValuesParser {
+    names(COLOURINGS.iter().map(|entry| (entry.name, entry.help)))
+}
+
+pub(in crate::cli) fn palettes() -> PossibleValuesParser {
+    names(PALETTES.iter().map(|entry| (entry.name, entry.help)))
+}
+
+pub(in crate::cli) fn formats() -> PossibleValuesParser {
+    names(OUTPUTS.iter().map(|format| (format.name, format.help)))
+}
+
+pub(in crate::cli) fn parts() -> PossibleValuesParser {
+    let scenes =
+        BENCHMARKS.iter().map(|benchmark| (benchmark.name, "a whole picture, for counts, smooth counts and distances"));
+    names(std::iter::once((LOOPS, "the inner loop of every formula")).chain(scenes))
+}
+
+pub(in crate::cli) fn orders() -> PossibleValuesParser {
+    names(ORDERS.iter().map(|&(_, name, help)| (name, help)))
+}
+
+pub(in crate::cli) fn shard(text: &str) -> Result<Shard, String> {
+    text.parse().map_err(|error: fractal::Error| error.to_string())
+}
+
+pub(in crate::cli) fn workers(text: &str) -> Result<usize, String> {
+    let allowed = format!("a number from 1 to {MAX_WORKERS} is wanted");
+    text.parse().ok().filter(|workers| (1..=MAX_WORKERS).contains(workers)).ok_or(allowed)
+}
+
+/// How dense a screen is.
+#[cfg(feature = "window")]
+pub(in crate::cli) fn scale(text: &str) -> Result<f64, String> {
+    let allowed = "a number from 0.5 to 16 is wanted".to_owned();
+    text.parse().ok().filter(|scale| (0.5..=16.0).contains(scale)).ok_or(allowed)
+}
+
+/// The edge of a tile; a tile beyond any image for the whole.
+pub(in crate::cli) fn tile(text: &str) -> Result<u32, String> {
+    if text == "whole" {
+        return Ok(u32::MAX);
+    }
+    text.parse()
+        .ok()
+        .filter(|&edge| edge > 0)
+        .ok_or_else(|| "a number of pixels from 1 on, or `whole`, is wanted".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_and_workers_are_checked_where_they_are_typed() {
+        assert_eq!((tile("64"), tile("whole")), (Ok(64), Ok(u32::MAX)));
+        assert!(["0", "-1", "", "all", "4294967296"].iter().all(|text| tile(text).is_err()));
+        assert_eq!(workers("7"), Ok(7));
+        assert!(["0", "4097", "two", "-1"].iter().all(|text| workers(text).is_err()));
+    }
+}

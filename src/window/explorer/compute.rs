@@ -1,0 +1,187 @@
+//! What is computed: new views, the engine's news, the inset.
+
+use super::super::engine::{Batch, Letter, News};
+use super::super::frame::Way;
+use super::super::inset::Inset;
+use super::super::panel::Stats;
+use super::super::passes::Wanted;
+use super::super::place::{Place, Size};
+use super::super::state::State;
+use super::{Explorer, Status};
+use crate::colour::Colourer;
+use crate::error::{Error, Result};
+use crate::sample::Channels;
+use crate::scene::Scene;
+use std::time::{Duration, Instant};
+
+/// How long one turn of the loop takes in finished tiles. More of them wait for the next turn, after a look at what has happened.
+const INTAKE: Duration = Duration::from_millis(4);
+
+/// What is computed beside where: what decides the samples.
+#[derive(Clone, Debug, PartialEq)]
+struct World {
+    formula: String,
+    power: Option<u32>,
+    julia: Option<[crate::number::Decimal; 2]>,
+}
+
+/// What decides when orbits end.
+#[derive(Clone, Debug, PartialEq)]
+struct Limits(u32, u64, crate::scene::Quality);
+
+/// What the frame shows.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Shown {
+    place: Place,
+    size: Size,
+    world: World,
+    limits: Limits,
+    samples: u32,
+}
+
+impl Shown {
+    pub(super) fn of(state: &State, scene: &Scene) -> Self {
+        let Scene { formula, power, julia, iteration, image, .. } = scene;
+        Self {
+            place: state.place.clone(),
+            size: image.size,
+            world: World { formula: formula.clone(), power: *power, julia: julia.clone() },
+            limits: Limits(scene.max_iterations(), iteration.escape_radius.to_bits(), iteration.quality),
+            samples: image.samples,
+        }
+    }
+}
+
+impl Explorer {
+    /// Whether the colouring needs what the samples do not have.
+    pub(super) fn lacks_channels(&self) -> bool {
+        self.colourer.channels().distance && !self.frame.channels().distance
+    }
+
+    pub(super) fn recolour(&mut self) -> Result<()> {
+        self.colourer = Colourer::new(self.state.colour())?;
+        self.frame.repaint(&self.colourer);
+        Ok(())
+    }
+
+    /// Moves what is shown to where the state is now, and has the rest computed.
+    pub(super) fn retarget(&mut self) {
+        let scene = self.state.scene();
+        let (old, new) = (self.shown.clone(), Shown::of(&self.state, &scene));
+        let moved = new.place != old.place || new.size != old.size;
+        let channels = self.colourer.channels() | Channels { smooth: true, distance: false };
+        if new.samples != old.samples || self.lacks_channels() || (moved && channels != self.frame.channels()) {
+            self.frame.adapt(new.samples, channels, &self.colourer);
+        }
+        let shift = new.place.exact_shift(new.size, &old.place, old.size);
+        if moved {
+            let way = match shift {
+                Some((right, down)) => Way::By(right, down),
+                None => Way::Along {
+                    map: new.place.map(new.size, &old.place, old.size),
+                    scale: new.place.scale_from(&old.place),
+                },
+            };
+            self.frame.reproject(new.size, &way);
+        }
+        let same_world = new.world == old.world;
+        if !same_world {
+            self.frame.worthless();
+        } else if new.limits != old.limits {
+            self.frame.stale();
+        }
+        self.marks.begin(shift.filter(|_| same_world), new.size);
+        self.shown = new;
+        self.compute(false);
+    }
+
+    /// Has computed what is missing; or everything again.
+    pub(super) fn compute(&mut self, whole: bool) {
+        if whole {
+            self.marks.begin(None, self.state.size);
+        }
+        self.generation += 1;
+        self.stats = Stats::new();
+        let scene = self.state.scene();
+        let wanted = Wanted {
+            scene: &scene,
+            place: &self.state.place,
+            focus: self.state.focus,
+            tile: self.state.tile,
+            channels: self.frame.channels(),
+            whole,
+        };
+        let steps = wanted.steps(&self.frame);
+        self.status = if steps.is_empty() { Status::Settled } else { Status::Busy };
+        self.engine.compute(Batch { generation: self.generation, crew: self.state.crew.clone(), steps });
+    }
+
+    /// Takes what was computed. What belongs to an old view is dropped.
+    pub(super) fn collect(&mut self) -> Result<()> {
+        self.engine.collect(&mut self.letters);
+        let began = Instant::now();
+        while began.elapsed() < INTAKE
+            && let Some(Letter { generation, news }) = self.letters.pop_front()
+        {
+            if let (News::Stopped { at }, true) = (&news, self.stopping == Some(generation)) {
+                (self.stopped, self.stopping) = (Some(*at), None);
+            }
+            if generation != self.generation {
+                continue;
+            }
+            match news {
+                News::Began { step } => self.stats.begin(&step),
+                News::Claimed { step, range, worker, at } => {
+                    self.marks.claimed(&step, range, worker);
+                    self.stats.claimed(worker, at);
+                    self.dirty |= self.state.outlines;
+                }
+                News::Finished { step, claim } => {
+                    self.frame.put(&step, &claim, &self.colourer);
+                    self.marks.finished(&step, &claim);
+                    self.stats.finished(&claim);
+                    self.dirty = true;
+                }
+                News::Ended { grain } => {
+                    let before = self.stats.first;
+                    self.stats.ended(grain);
+                    // A view is seen as soon as there is a coarse picture of all of it; what follows can wait for the next frame.
+                    self.urgent |= self.stats.first != before;
+                    self.dirty = true;
+                }
+                News::Complete => {
+                    self.stats.complete();
+                    self.status = Status::Settled;
+                    self.urgent = true;
+                }
+                News::Failed(error) => {
+                    self.status = Status::Refused(error.to_string());
+                    self.urgent = true;
+                }
+                News::Stopped { .. } => {}
+            }
+        }
+        self.urgent |= self.inset.as_mut().is_some_and(Inset::collect);
+        if self.engine.is_dead() {
+            return Err(Error::Unsupported("the thread that computes the window's picture has ended".into()));
+        }
+        Ok(())
+    }
+
+    /// Shows the Julia set of the pointer's point, if it is wanted and there is one.
+    pub(super) fn update_inset(&mut self) -> Result<()> {
+        let size = Inset::size(self.state.size);
+        let scene = self.state.julia(size).filter(|_| self.state.inset);
+        let Some(scene) = scene else {
+            self.inset = None;
+            return Ok(());
+        };
+        let colourer = || Colourer::new(self.state.colour());
+        let inset = match &mut self.inset {
+            Some(inset) => inset,
+            none => none.insert(Inset::start(size, colourer()?)?),
+        };
+        inset.show(scene, colourer()?);
+        Ok(())
+    }
+}

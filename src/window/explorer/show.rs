@@ -1,0 +1,109 @@
+//! What is shown when: frames, and what is drawn over the picture.
+
+use super::super::canvas::{Canvas, Font};
+use super::super::overlay;
+use super::super::state::{Hold, State};
+use super::super::toolkit::Window;
+use super::{Explorer, FRAME, Status};
+use crate::error::Result;
+use std::time::{Duration, Instant};
+
+/// An unchanged picture is shown again so often, since toolkits do not tell that the window was uncovered.
+const HEARTBEAT: Duration = Duration::from_millis(450);
+
+/// Frames that only show more finished tiles take at most one of so many parts of the time, however large the window is.
+const SHARE: u32 = 4;
+
+impl Explorer {
+    pub(super) fn font(&self) -> Font {
+        Font::new(self.scale, self.state.size.1)
+    }
+
+    pub(super) fn show(&mut self, window: &mut dyn Window) -> Result<()> {
+        let now = window.now();
+        let live = self.state.panel && self.status == Status::Busy;
+        let due = match self.presented {
+            None => true,
+            Some((then, cost)) => {
+                let passed = now.saturating_sub(then);
+                let more = (self.dirty || live) && passed >= FRAME.max(cost * (SHARE - 1));
+                self.urgent || more || passed >= HEARTBEAT
+            }
+        };
+        if due {
+            let began = Instant::now();
+            // What has not changed needs no drawing.
+            let same = !self.urgent && !self.dirty && !live && self.presented.is_some();
+            let drawn = if same { self.drawn } else { self.draw() };
+            self.drawn = drawn;
+            let picture = if drawn { &self.canvas[..] } else { self.frame.picture() };
+            window.present(picture, self.frame.size())?;
+            self.presented = Some((window.now(), began.elapsed()));
+            (self.urgent, self.dirty) = (false, false);
+            let title = self.title();
+            if title != self.title {
+                window.set_title(&title);
+                self.title = title;
+            }
+        }
+        Ok(())
+    }
+
+    fn title(&self) -> String {
+        let scene = self.state.scene();
+        let name = if scene.julia.is_some() { format!("Julia set of {}", scene.formula) } else { scene.formula };
+        format!("fractal - {name}, {}", self.state.magnification())
+    }
+
+    /// Draws what belongs over the picture on a copy of it; whether there is anything.
+    fn draw(&mut self) -> bool {
+        let State { outlines, costs, panel, help, hold, pointer, .. } = self.state;
+        let refusal = match &self.status {
+            Status::Refused(why) => Some(why.as_str()),
+            _ => None,
+        };
+        let message = self.state.message.as_ref().map(|(text, _)| text.as_str());
+        let boxed = match hold {
+            Some(Hold::Box(from)) => Some(from),
+            _ => None,
+        };
+        let anything = outlines || costs || panel || help > 0 || boxed.is_some() || self.inset.is_some();
+        if !anything && refusal.or(message).is_none() {
+            return false;
+        }
+        self.canvas.clear();
+        self.canvas.extend_from_slice(self.frame.picture());
+        let font = Font::new(self.scale, self.state.size.1);
+        let mut canvas = Canvas { pixels: &mut self.canvas, size: self.frame.size() };
+        let thick = font.height() / 16;
+        if costs {
+            self.marks.draw_costs(&mut canvas);
+        }
+        if outlines {
+            self.marks.draw_outlines(&mut canvas, thick);
+        }
+        if let Some(from) = boxed {
+            overlay::draw_box(&mut canvas, from, pointer);
+        }
+        if let Some(inset) = &self.inset {
+            let (picture, (width, height)) = inset.picture();
+            let (width, height) = (i64::from(width), i64::from(height));
+            let (across, down) = canvas.size;
+            let at = (i64::from(across) - width - font.width(), i64::from(down) - height - font.width());
+            canvas.copy(at, picture, (width as u32, height as u32));
+            canvas.outline((at.0 - 1, at.1 - 1), (width + 2, height + 2), overlay::DIM, thick);
+        }
+        if panel {
+            self.stats.draw(&mut canvas, &self.state.summary(), font);
+        }
+        match (refusal, message) {
+            (Some(why), _) => overlay::draw_message(&mut canvas, why, overlay::ACCENT, font),
+            (None, Some(message)) => overlay::draw_message(&mut canvas, message, overlay::BRIGHT, font),
+            (None, None) => {}
+        }
+        if help > 0 {
+            overlay::draw_help(&mut canvas, help, font);
+        }
+        true
+    }
+}
