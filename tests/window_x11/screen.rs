@@ -2,8 +2,9 @@
 
 use crate::support::Scratch;
 use std::collections::HashSet;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -126,6 +127,8 @@ pub(crate) struct Program<'a> {
     pub(crate) scratch: &'a Scratch,
     pub(crate) process: Running,
     pub(crate) window: String,
+    /// What it prints, line by line.
+    pub(crate) lines: Receiver<String>,
 }
 
 impl<'a> Program<'a> {
@@ -137,11 +140,14 @@ impl<'a> Program<'a> {
     /// The same for a command that is made already.
     pub(crate) fn start(screen: &'a Screen, scratch: &'a Scratch, mut command: Command) -> Self {
         let before = windows(screen);
-        let process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let stdout = BufReader::new(process.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
         let process = Running(process);
         let window = until("a window opens", || windows(screen).difference(&before).next().cloned());
         screen.xdotool(&format!("windowactivate --sync {window}")).unwrap();
-        Self { screen, scratch, process, window }
+        Self { screen, scratch, process, window, lines }
     }
 
     pub(crate) fn do_(&self, arguments: &str) {
@@ -182,13 +188,7 @@ impl<'a> Program<'a> {
     /// The scene that is shown, as the command line that the program prints.
     pub(crate) fn command(&mut self) -> String {
         self.press("l");
-        let mut line = String::new();
-        let stdout = self.process.0.stdout.as_mut().unwrap();
-        while !line.ends_with('\n') {
-            let mut byte = [0];
-            stdout.read_exact(&mut byte).unwrap();
-            line.push(char::from(byte[0]));
-        }
+        let line = self.lines.recv_timeout(LIMIT).expect("it prints its command line");
         line.trim().to_owned()
     }
 
