@@ -130,7 +130,8 @@ impl Explorer {
     /// Begins with a scene in a window.
     ///
     /// # Errors
-    /// [`Error::Usage`] for names that are not known, [`Error::Input`] for a scene with values out of range.
+    /// [`Error::Usage`](crate::Error::Usage) for names that are not known, [`Error::Input`](crate::Error::Input) for a scene with
+    /// values out of range.
     pub fn new(scene: &Scene, options: &Options, window: &mut dyn Window) -> Result<Self> {
         scene.check()?;
         let settings = &options.settings;
