@@ -243,7 +243,8 @@ fn backends() -> impl Iterator<Item = &'static Entry> {
 
 fn options(workers: usize, schedule: &str) -> Options {
     let arguments = ["worker", "--exact", "--nocapture"].map(Into::into).into();
-    let program = Program { path: None, arguments };
+    // Named, since `/proc/self/exe` is another program's under Valgrind; without a name is how the program itself is tested.
+    let program = Program { path: Some(std::env::current_exe().unwrap()), arguments };
     Options { workers, schedule: Some(schedule.parse().unwrap()), program, timed: true, ..Options::default() }
 }
 

@@ -16,7 +16,7 @@ mod member;
 mod run;
 
 use super::worker::frame::Tail;
-use super::worker::{Losses, Parcel, Program, ending, monotonic};
+use super::worker::{End, Losses, Parcel, Program, monotonic};
 use super::{Entry, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
@@ -79,7 +79,7 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
                 _ if member.live.hung.load(Ordering::Relaxed) => {
                     Err(program.no_worker(&format!("said nothing for {patience:?}")))
                 }
-                _ => Err(program.no_worker(&ending(lock(&member.live.process).end()))),
+                _ => Err(program.no_worker(&End::of(&mut lock(&member.live.process), None).text)),
             }
         });
         drop(ready);

@@ -25,11 +25,13 @@ pub(crate) struct End {
 impl End {
     /// Kills a worker if it still runs, waits for its end, and says how it ended; `why` if the session does not bear it any more.
     pub(crate) fn of(process: &mut Process, why: Option<&str>) -> Self {
-        let status = process.end();
-        match why {
-            Some(why) => Self { text: why.to_owned(), killed: false },
-            None => Self { text: ending(status), killed: was_killed(status) },
+        if let Some(why) = why {
+            process.end();
+            return Self { text: why.to_owned(), killed: false };
         }
+        // Its streams may have ended before it has: how it ends is not to be mistaken for how it is ended here.
+        let status = process.ended_soon().or_else(|| process.end());
+        Self { text: ending(status), killed: was_killed(status) }
     }
 
     /// That of a worker which never was.

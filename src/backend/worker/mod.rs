@@ -15,7 +15,8 @@ mod program;
 pub(crate) use losses::{End, Losses};
 pub(crate) use parcel::Parcel;
 pub use program::Program;
-pub(crate) use program::{Process, ending, spawn};
+use program::ending;
+pub(crate) use program::{Process, spawn};
 
 #[cfg(target_os = "linux")]
 use super::processes::serve::Share;

@@ -176,6 +176,14 @@ impl Process {
         self.ended
     }
 
+    /// How it ended, if it does so within a moment.
+    pub(crate) fn ended_soon(&mut self) -> Option<ExitStatus> {
+        (0..100).find_map(|wait| {
+            std::thread::sleep(Duration::from_millis(u64::from(wait > 0)));
+            self.ended()
+        })
+    }
+
     /// How it ended, if it has.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         if self.ended.is_none() {
