@@ -22,7 +22,8 @@ pub trait Sink: Send + Sync {
     }
 
     /// Called when worker number `worker` begins to compute these pieces, before [`Sink::done`] is for them. A claim that is lost with
-    /// its worker is begun again, perhaps in parts. For those who watch.
+    /// its worker is begun again, perhaps in parts; where results are handed on by somebody else, a worker begins its next claim before
+    /// the last one is done. For those who watch.
     fn claimed(&self, worker: usize, range: Range<usize>) {
         let _ = (worker, range);
     }

@@ -16,15 +16,15 @@ const BAR: i64 = 20;
 struct Worker {
     /// For what is finished.
     busy: Duration,
-    /// Since when it computes what is not finished yet.
-    since: Option<Instant>,
+    /// The first piece of what it computes, and since when.
+    hand: Option<(usize, Instant)>,
     tiles: u64,
 }
 
 impl Worker {
     /// How long it was busy, with what it has in hand.
     fn busy(&self) -> Duration {
-        self.busy + self.since.map_or(Duration::ZERO, |since| since.elapsed())
+        self.busy + self.hand.map_or(Duration::ZERO, |(_, since)| since.elapsed())
     }
 }
 
@@ -64,21 +64,23 @@ impl Stats {
 
     pub(super) fn begin(&mut self, step: &Begun) {
         self.began.get_or_insert_with(Instant::now);
+        self.workers.iter_mut().for_each(|worker| worker.hand = None);
         self.workers.resize(step.workers.max(self.workers.len()), Worker::default());
         self.planned += step.tiling.len() as u64;
         self.kernel.clone_from(&step.kernel);
     }
 
-    /// A worker has begun a claim at this moment.
-    pub(super) fn claimed(&mut self, worker: usize, at: Instant) {
+    /// A worker has begun the claim with this first piece, at this moment.
+    pub(super) fn claimed(&mut self, worker: usize, first: usize, at: Instant) {
         if let Some(worker) = self.workers.get_mut(worker) {
-            worker.since = Some(at);
+            worker.hand = Some((first, at));
         }
     }
 
     pub(super) fn finished(&mut self, claim: &Finished) {
         if let Some(worker) = self.workers.get_mut(claim.worker) {
-            worker.since = None;
+            // It may have begun the next one.
+            worker.hand = worker.hand.filter(|(first, _)| *first != claim.range.start);
             worker.busy += claim.busy;
             worker.tiles += claim.range.len() as u64;
         }
@@ -109,7 +111,8 @@ impl Stats {
     /// The workers' busy time over workers times wall time.
     fn efficiency(&self) -> f64 {
         let busy: f64 = self.workers.iter().map(|worker| worker.busy().as_secs_f64()).sum();
-        (busy / (self.wall().as_secs_f64() * self.workers.len() as f64).max(1e-9)).min(1.0)
+        // The sum of nothing is -0.
+        (busy / (self.wall().as_secs_f64() * self.workers.len() as f64).max(1e-9)).clamp(0.0, 1.0).abs()
     }
 
     /// Draws the panel under what is shown and who computes it.
@@ -168,7 +171,8 @@ mod tests {
         (stats.asked, stats.began) = (before, Some(before));
         stats.workers = vec![Worker::default(); 2];
         assert_eq!(stats.efficiency(), 0.0);
-        stats.claimed(1, before);
+        assert!(Stats::new().efficiency().is_sign_positive(), "nobody has done nothing");
+        stats.claimed(1, 0, before);
         assert!((0.49..=0.51).contains(&stats.efficiency()), "{}", stats.efficiency());
         // Then what it took is what it says.
         let claim = Finished {
@@ -180,6 +184,16 @@ mod tests {
             busy: Duration::from_secs(100),
         };
         stats.finished(&claim);
+        stats.claimed(0, 1, before);
+        stats.finished(&Finished {
+            worker: 0,
+            busy: Duration::ZERO,
+            costs: [1].into(),
+            words: Box::default(),
+            ..claim
+        });
+        assert!((0.5..0.6).contains(&stats.efficiency()), "worker 0 has the next one in hand");
+        stats.workers[0] = Worker::default();
         assert!((0.04..=0.06).contains(&stats.efficiency()), "{}", stats.efficiency());
     }
 

@@ -324,8 +324,8 @@ impl Viewer {
                 }
                 Told::Claimed(worker, range, at) => {
                     let Some(Picture { begun, .. }) = &self.picture else { continue };
+                    self.stats.claimed(worker, range.start, at);
                     self.marks.claimed(begun, range, worker);
-                    self.stats.claimed(worker, at);
                 }
                 Told::Claim(claim, tiles) => {
                     let Some(Picture { begun, colourer, .. }) = &self.picture else { continue };
@@ -363,9 +363,13 @@ impl Viewer {
         let mut canvas = Canvas { pixels: &mut self.canvas, size: self.size };
         let margin = |outer: u32, inner: u32| (i64::from(outer) - i64::from(inner)) / 2;
         canvas.copy((margin(width, inner.0), margin(height, inner.1)), &picture, inner);
-        if self.panel {
-            let title = self.picture.as_ref().map(|picture| picture.title.clone());
-            self.stats.draw(&mut canvas, &title.into_iter().collect::<Vec<_>>(), font);
+        match &self.picture {
+            Some(picture) if self.panel => self.stats.draw(&mut canvas, std::slice::from_ref(&picture.title), font),
+            Some(_) => {}
+            None => {
+                let told = "no tile is computed yet: the render is being prepared, and its time estimated".to_owned();
+                canvas.lines((font.width(), font.width()), &[(told, overlay::DIM)], font);
+            }
         }
         if let Some((message, _)) = &self.message {
             overlay::draw_message(&mut canvas, message, overlay::BRIGHT, font);

@@ -111,8 +111,8 @@ impl<'a> Collector<'a> {
                 told = true;
                 self.slots().for_each(|slot| self.tell(slot, message::STOP, [run[0]]));
             }
-            self.slots().for_each(|slot| self.look_at(slot));
             let moved: usize = self.slots().map(|slot| self.drain(slot)).sum();
+            self.slots().for_each(|slot| self.look_at(slot));
             self.wait(moved > 0, rested);
             rested = moved == 0;
             let time = since.elapsed().min(BLINK);
@@ -138,6 +138,10 @@ impl<'a> Collector<'a> {
     fn look_at(&mut self, slot: usize) {
         let claim = self.segment().slot(slot).claimed();
         if claim.is_empty() || claim == self.seen[slot] || claim.end > self.job.pieces() {
+            return;
+        }
+        if Reader::new(self.segment(), slot).has_more() {
+            // What it finished before is told first.
             return;
         }
         let unit = self.plan.units.of(claim.start);

@@ -69,10 +69,11 @@ impl Slot {
     /// Bits of the number of pieces in `claim`; their first is in the others.
     const LEN_BITS: u32 = 16;
 
-    /// Says that the worker begins to compute a claim. Both its numbers are in one word, so that they are always of the same claim.
+    /// Says that the worker begins to compute a claim. Both its numbers are in one word, so that they are always of the same claim; who
+    /// reads them sees all results that were published before.
     pub(crate) fn claim(&self, claim: &Range<usize>) {
         let word = (claim.start as u64) << Self::LEN_BITS | (claim.len() as u64).min((1 << Self::LEN_BITS) - 1);
-        self.claim.store(word, Ordering::Relaxed);
+        self.claim.store(word, Ordering::Release);
     }
 
     /// Says that the worker computes nothing.
@@ -82,7 +83,7 @@ impl Slot {
 
     /// What the worker said last; empty for nothing.
     pub(crate) fn claimed(&self) -> Range<usize> {
-        let word = self.claim.load(Ordering::Relaxed);
+        let word = self.claim.load(Ordering::Acquire);
         let (start, len) = ((word >> Self::LEN_BITS) as usize, (word & ((1 << Self::LEN_BITS) - 1)) as usize);
         start..start + len
     }

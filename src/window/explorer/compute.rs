@@ -132,8 +132,8 @@ impl Explorer {
             match news {
                 News::Began { step } => self.stats.begin(&step),
                 News::Claimed { step, range, worker, at } => {
+                    self.stats.claimed(worker, range.start, at);
                     self.marks.claimed(&step, range, worker);
-                    self.stats.claimed(worker, at);
                     self.dirty |= self.state.outlines;
                 }
                 News::Finished { step, claim } => {
