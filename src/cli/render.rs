@@ -84,13 +84,17 @@ fn make(
     }
     let sinks = Sinks::open(plan, picture, signals)?;
     let shown = plan.display != Display::Hidden;
-    let estimated = if shown || (keep.depends_on_time() && may_be_long(render, &plan.workers)) {
+    let goes_on = own.as_ref().is_some_and(|own| !own.found().is_empty());
+    let (estimate, expected) = if goes_on {
+        // Estimating costs a part of the picture each time: who is stopped often would pay for it more than for what is lost.
+        (Some(Estimate::uniform(render.tiling().size())), None)
+    } else if shown || (keep.depends_on_time() && may_be_long(render, &plan.workers)) {
         let most = if shown { SHOWN } else { DECIDING };
-        Some(estimate(render, plan, most, &signals.stop)?)
+        let (estimate, expected) = estimate(render, plan, most, &signals.stop)?;
+        (Some(estimate), Some(expected))
     } else {
-        None
+        (None, None)
     };
-    let (estimate, expected) = estimated.unzip();
     let kept = keep.open(render, own.as_ref(), expected)?;
     if plan.verbose
         && let Some(kept) = &kept
