@@ -259,3 +259,40 @@ fn a_scene_is_simulated() {
     let output = scratch.program(["bench", "simulate", "dear-last", "--size", "9x9"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
 }
+
+#[test]
+fn what_was_measured_best_is_kept_and_used() {
+    let scratch = Scratch::new("bench-save");
+    let render = |arguments: &[&str]| {
+        let always = ["render", "whole", "--size", "96x64", "-o", "a.png"];
+        let output = scratch.program(always.iter().chain(arguments)).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let auto = ["--backend", "auto", "--progress", "never"];
+    let told = render(&auto);
+    assert!(told.contains("backend threads, schedule auto, tiles of 64, by default: nothing"), "{told}");
+    assert!(!render(&["--progress", "never"]).contains("tiles of"));
+
+    let saved = ["--save", "--backend", "channel", "--scene", "exterior", "--size", "96x64", "--runs", "1"];
+    let text = String::from_utf8(bench(&scratch, &saved).stdout).unwrap();
+    assert!(text.contains("wisdom.json`; the fastest is channel") && text.contains("best tile"), "{text}");
+    let kept = json(scratch.join("cache/fractal/wisdom.json"));
+    let choice = &kept["backends"]["channel"];
+    let (schedule, tile) = (choice["schedule"].as_str().unwrap(), choice["tile"].as_u64().unwrap());
+    let expected = format!("backend channel, schedule {schedule}, tiles of {tile}, as `fractal bench --save` measured");
+    assert!(render(&auto).contains(&expected));
+    let told = render(&["--backend", "channel", "--schedule", "auto", "--tile", "auto", "--progress", "never"]);
+    assert!(told.contains(&expected), "{told}");
+    let told = render(&["--backend", "auto", "--schedule", "dynamic,2", "--tile", "16", "--progress", "never"]);
+    assert!(told.contains("backend channel, schedule dynamic,2, tiles of 16"), "{told}");
+    let told = render(&["--backend", "threads", "--tile", "auto", "--progress", "never"]);
+    assert!(told.contains("tiles of 64, by default: `fractal bench --save` has not measured this backend"), "{told}");
+    assert!(!render(&["--backend", "auto", "-q"]).contains("tiles of"));
+
+    // What cannot be used is told of, and nothing else happens.
+    std::fs::write(scratch.join("cache/fractal/wisdom.json"), "wise").unwrap();
+    let told = render(&auto);
+    assert!(told.contains("holds no wisdom: ") && told.contains("; it is not used"), "{told}");
+    assert!(told.contains("backend threads"), "{told}");
+}

@@ -54,7 +54,8 @@ fn every_command_works() {
             let script: Vec<_> = block.replace("\\\n", " ").lines().filter_map(runnable).collect();
             for command in script {
                 let mut shell = Command::new("bash");
-                shell.args(["-euo", "pipefail", "-c", &command]).current_dir(&*scratch).env("PATH", &path);
+                shell.args(["-euo", "pipefail", "-c", &command]).current_dir(&*scratch);
+                shell.env("PATH", &path).env("XDG_CACHE_HOME", scratch.join("cache"));
                 let output = shell.output().unwrap();
                 let told = String::from_utf8_lossy(&output.stderr);
                 assert!(output.status.success(), "{}: {command}\n{told}", document.display());

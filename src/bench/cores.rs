@@ -107,8 +107,8 @@ impl Combination {
 }
 
 /// What one run took.
-struct Sample {
-    wall: f64,
+pub(super) struct Sample {
+    pub(super) wall: f64,
     processor: f64,
     own: [f64; 2],
     busy: Vec<f64>,
@@ -116,7 +116,13 @@ struct Sample {
 }
 
 /// Runs a combination once, after a small run that wakes its workers.
-fn run(clock: &dyn Clock, subject: &Subject, combination: &Combination, pin: bool, stop: &Stop) -> Result<Sample> {
+pub(super) fn run(
+    clock: &dyn Clock,
+    subject: &Subject,
+    combination: &Combination,
+    pin: bool,
+    stop: &Stop,
+) -> Result<Sample> {
     let Combination { entry, schedule, workers, .. } = *combination;
     let options = Options { workers, schedule: Some(schedule), pin, timed: true, ..Options::default() };
     let mut session = entry.open(&options)?;

@@ -18,4 +18,5 @@ pub mod results;
 pub mod simulate;
 pub mod statistics;
 pub mod subject;
+pub mod wisdom;
 pub mod work;

@@ -6,9 +6,10 @@ mod scene;
 mod values;
 
 pub(crate) use scene::SceneArgs;
-pub(super) use values::{backends, tile, workers};
+pub(super) use values::{Edge, backends, tile, workers};
 
 use super::bench::args::{BENCH_NOTES, BenchArgs};
+use crate::cli::wisdom::AUTO;
 use clap::builder::Styles;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -19,7 +20,7 @@ use fractal::tile::Order;
 use std::path::PathBuf;
 #[cfg(feature = "window")]
 use values::scale;
-use values::{colourings, formats, orders, palettes, parts, shard};
+use values::{backends_or_auto, colourings, formats, orders, palettes, parts, shard, tile_or_auto};
 
 /// Fractals, and every way of running one program in parallel.
 #[derive(Debug, Parser)]
@@ -185,20 +186,21 @@ pub(crate) struct RenderArgs {
     pub(crate) shard: Option<Shard>,
 
     /// Who computes the tiles
-    #[arg(long, value_name = "NAME", help_heading = "Computing", value_parser = backends())]
+    #[arg(long, value_name = "NAME", help_heading = "Computing", value_parser = backends_or_auto())]
     pub(crate) backend: Option<String>,
     /// How many workers there are [default: as many as there are processors]
     #[arg(long, value_name = "N", help_heading = "Computing", value_parser = workers)]
     pub(crate) workers: Option<usize>,
-    /// Which worker takes which tiles: static, dynamic, guided, auto or runtime, as in OpenMP
+    /// Which worker takes which tiles: static, dynamic, guided or runtime, as in OpenMP, or auto: the backend's own way, or what
+    /// `fractal bench --save` found best
     #[arg(long, value_name = "KIND[,CHUNK]", help_heading = "Computing")]
     pub(crate) schedule: Option<String>,
     /// Keep each worker on its own processor
     #[arg(long, help_heading = "Computing")]
     pub(crate) pin: bool,
-    /// The edge of a tile in pixels, or `whole` for the picture in one piece
-    #[arg(long, value_name = "N", help_heading = "Computing", value_parser = tile)]
-    pub(crate) tile: Option<u32>,
+    /// The edge of a tile in pixels, `whole` for the picture in one piece, or `auto` for what `fractal bench --save` found best
+    #[arg(long, value_name = "N", help_heading = "Computing", value_parser = tile_or_auto)]
+    pub(crate) tile: Option<Edge>,
     /// The order of the tiles
     #[arg(long, value_name = "ORDER", help_heading = "Computing", value_parser = orders())]
     pub(crate) order: Option<String>,
@@ -214,12 +216,13 @@ pub(crate) struct ViewArgs {
     pub(crate) scene: SceneArgs,
 
     /// Who computes the tiles
-    #[arg(long, value_name = "NAME", help_heading = "Computing", value_parser = backends())]
+    #[arg(long, value_name = "NAME", help_heading = "Computing", value_parser = backends_or_auto())]
     pub(crate) backend: Option<String>,
     /// How many workers there are [default: as many as there are processors]
     #[arg(long, value_name = "N", help_heading = "Computing", value_parser = workers)]
     pub(crate) workers: Option<usize>,
-    /// Which worker takes which tiles: static, dynamic, guided, auto or runtime, as in OpenMP
+    /// Which worker takes which tiles: static, dynamic, guided or runtime, as in OpenMP, or auto: the backend's own way, or what
+    /// `fractal bench --save` found best
     #[arg(long, value_name = "KIND[,CHUNK]", help_heading = "Computing")]
     pub(crate) schedule: Option<String>,
     /// Letters of so many times the usual height, for dense screens [default: from the window's height]
@@ -298,11 +301,6 @@ impl RenderArgs {
         self.order.as_deref().map_or(Ok(Order::default()), str::parse)
     }
 
-    /// The backend: as typed, else from the environment, else the default.
-    pub(crate) fn backend(&self) -> fractal::Result<&'static backend::Entry> {
-        backend_of(self.backend.as_deref())
-    }
-
     /// Whether a window shows what happens.
     pub(crate) fn is_watched(&self) -> bool {
         #[cfg(feature = "window")]
@@ -312,15 +310,18 @@ impl RenderArgs {
     }
 }
 
-/// The backend: as typed, else from the environment, else the default.
-pub(crate) fn backend_of(typed: Option<&str>) -> fractal::Result<&'static backend::Entry> {
+/// The name of the backend: as typed, else from the environment; `None` for the default.
+pub(crate) fn backend_name(typed: Option<&str>) -> fractal::Result<Option<String>> {
     const VARIABLE: &str = "FRACTAL_BACKEND";
-    match (typed, std::env::var_os(VARIABLE).filter(|name| !name.is_empty())) {
-        (Some(name), _) => backend::find(name),
-        (None, Some(name)) => backend::find(&name.to_string_lossy())
-            .map_err(|error| fractal::Error::Usage(format!("environment variable {VARIABLE}: {error}"))),
-        (None, None) => backend::find(backend::DEFAULT),
+    let Some(name) = std::env::var_os(VARIABLE).filter(|name| typed.is_none() && !name.is_empty()) else {
+        return Ok(typed.map(str::to_owned));
+    };
+    let name = name.to_string_lossy().into_owned();
+    if name != AUTO {
+        backend::find(&name)
+            .map_err(|error| fractal::Error::Usage(format!("environment variable {VARIABLE}: {error}")))?;
     }
+    Ok(Some(name))
 }
 
 #[cfg(test)]

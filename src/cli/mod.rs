@@ -17,6 +17,7 @@ mod signals;
 mod stats;
 #[cfg(feature = "window")]
 pub(crate) mod view;
+mod wisdom;
 
 use fractal::sink::output::STDOUT;
 use fractal::{Error, Result};

@@ -6,9 +6,10 @@ use super::args::{RenderArgs, SceneArgs};
 use super::bar::Display;
 use super::keep::Keep;
 use super::memory;
+use super::wisdom::{self, Asked, Chosen};
 use fractal::colour::Depth;
-use fractal::parallel::{Schedule, worker_count};
-use fractal::render::{DEFAULT_TILE, Options, Render};
+use fractal::parallel::worker_count;
+use fractal::render::{Options, Render};
 use fractal::sample::Channels;
 use fractal::scene::PLACES;
 use fractal::sink::records::PART_EXTENSION;
@@ -45,15 +46,16 @@ pub(super) struct Picture {
 
 impl Plan {
     pub(super) fn new(args: &RenderArgs) -> Result<Self> {
-        let backend = args.backend()?;
+        let asked = Asked { backend: args.backend.as_deref(), schedule: args.schedule.as_deref(), tile: args.tile };
+        let Chosen { backend, schedule, tile } = wisdom::choose(asked, args.quiet)?;
         let workers = backend::Options {
             workers: args.workers.unwrap_or(0),
-            schedule: Some(Schedule::requested(args.schedule.as_deref())?),
+            schedule: Some(schedule),
             pin: args.pin,
             timed: args.trace.is_some() || args.stats.is_some() || args.verbose || args.is_watched(),
             program: backend::Program::default(),
         };
-        let pictures = pictures(args)?;
+        let pictures = pictures(args, tile)?;
         let mut targets: Vec<&str> = pictures.iter().map(|picture| picture.output.as_str()).collect();
         targets.extend(pictures.iter().filter_map(|picture| Some(picture.owners.as_ref()?.0.as_str())));
         targets.extend(args.trace.as_deref().and_then(Path::to_str));
@@ -88,7 +90,7 @@ pub(super) fn is_device(target: &str) -> bool {
     std::fs::metadata(target).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
-fn pictures(args: &RenderArgs) -> Result<Vec<Picture>> {
+fn pictures(args: &RenderArgs, tile: u32) -> Result<Vec<Picture>> {
     if args.scenes.iter().filter(|source| *source == "-").count() > 1 {
         return Err(Error::Usage("standard input (`-`) can be only one of the scenes".into()));
     }
@@ -111,7 +113,6 @@ fn pictures(args: &RenderArgs) -> Result<Vec<Picture>> {
         };
         let drawn = |pattern| named(pattern).and_then(|path| format_for(&path, None).map(|format| (path, format)));
         let owners = args.owners.as_deref().map(drawn).transpose()?;
-        let tile = args.tile.unwrap_or(DEFAULT_TILE);
         memory::check_order(&name, &scene.image, tile, order)?;
         let data = format.data == Data::Samples;
         let channels = Channels { smooth: data, distance: data };

@@ -1,7 +1,8 @@
 //! `view`: the interactive window; and the window of `render --view`.
 
-use super::args::{ViewArgs, backend_of};
+use super::args::ViewArgs;
 use super::plan::{Picture, Plan};
+use super::wisdom::{self, Asked};
 use super::{plan, print, tell};
 use fractal::parallel::{MAX_WORKERS, Schedule, Sink, Stop};
 use fractal::scene::PLACES;
@@ -97,7 +98,10 @@ fn settle(args: &ViewArgs, mut settings: Settings) -> Result<Settings> {
     let variable = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let runs_here = |name: &str| backend::find(name).is_ok_and(|entry| entry.probe().is_ok());
     if args.backend.is_some() || variable("FRACTAL_BACKEND") || !runs_here(&settings.backend) {
-        settings.backend = backend_of(args.backend.as_deref())?.name.into();
+        let asked = Asked { backend: args.backend.as_deref(), schedule: args.schedule.as_deref(), tile: None };
+        let chosen = wisdom::choose(asked, false)?;
+        settings.backend = chosen.backend.name.into();
+        settings.schedule = Some(chosen.schedule.to_string());
     }
     if settings.workers > MAX_WORKERS
         || args.workers.is_some()

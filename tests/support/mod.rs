@@ -23,7 +23,8 @@ impl Scratch {
         Self(path)
     }
 
-    /// The program with arguments, in this directory, without input, and with none of the environment that it heeds.
+    /// The program with arguments, in this directory, without input, with none of the environment that it heeds, and with a cache of its
+    /// own here.
     pub(crate) fn program<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fractal"));
         command.args(arguments).current_dir(&self.0).stdin(Stdio::null());
@@ -32,6 +33,7 @@ impl Scratch {
                 command.env_remove(name);
             }
         }
+        command.env("XDG_CACHE_HOME", self.join("cache"));
         command
     }
 }

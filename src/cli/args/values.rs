@@ -1,6 +1,7 @@
 //! What arguments may be: names from the library's tables, numbers in their ranges.
 
 use super::LOOPS;
+use crate::cli::wisdom::AUTO;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use fractal::backend::BACKENDS;
 use fractal::colour::{COLOURINGS, PALETTES};
@@ -16,6 +17,12 @@ pub(in crate::cli) fn names(entries: impl Iterator<Item = (&'static str, &'stati
 
 pub(in crate::cli) fn backends() -> PossibleValuesParser {
     names(BACKENDS.iter().map(|entry| (entry.name, entry.help)))
+}
+
+/// The backends, and what leaves the choice to measurements.
+pub(in crate::cli) fn backends_or_auto() -> PossibleValuesParser {
+    let auto = (AUTO, "the fastest that `fractal bench --save` has measured on this machine");
+    names(BACKENDS.iter().map(|entry| (entry.name, entry.help)).chain([auto]))
 }
 
 pub(in crate::cli) fn formulas() -> PossibleValuesParser {
@@ -69,6 +76,22 @@ pub(in crate::cli) fn tile(text: &str) -> Result<u32, String> {
         .ok()
         .filter(|&edge| edge > 0)
         .ok_or_else(|| "a number of pixels from 1 on, or `whole`, is wanted".into())
+}
+
+/// A tile as it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Edge {
+    /// What was measured to be best.
+    Best,
+    /// The edge; beyond any image for the whole.
+    Pixels(u32),
+}
+
+pub(in crate::cli) fn tile_or_auto(text: &str) -> Result<Edge, String> {
+    if text == AUTO {
+        return Ok(Edge::Best);
+    }
+    tile(text).map(Edge::Pixels).map_err(|_| "a number of pixels from 1 on, `whole` or `auto`, is wanted".into())
 }
 
 #[cfg(test)]

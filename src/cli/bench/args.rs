@@ -83,6 +83,9 @@ pub(crate) struct BenchCoresArgs {
     pub(crate) per_core: bool,
     #[command(flatten)]
     pub(crate) output: ResultArgs,
+    /// Also find the best schedule and tile of each backend, and keep them for `--backend auto`, `--schedule auto` and `--tile auto`
+    #[arg(long)]
+    pub(crate) save: bool,
     /// Go on with the measurement that the file of --json holds
     #[arg(long, requires = "json")]
     pub(crate) resume: bool,

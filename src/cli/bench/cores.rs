@@ -17,6 +17,7 @@ use fractal::bench::machine::Machine;
 use fractal::bench::measure::{Rounds, Step};
 use fractal::bench::results::{Entry, Results, Scaling};
 use fractal::bench::subject::{STANDARDS, Subject, standard};
+use fractal::bench::wisdom::{self, Wisdom};
 use fractal::parallel::{Schedule, Stop, worker_count};
 use fractal::render::DEFAULT_TILE;
 use fractal::{Error, Result, Scene};
@@ -55,7 +56,34 @@ pub(super) fn run(args: &BenchCoresArgs) -> Result<()> {
         plan.look_closer(&Bar::new(display), &mut results, &signals.stop)?;
     }
     keep(&args.output, &results, || results.csv())?;
-    print(report(&results, began.elapsed()))
+    print(report(&results, began.elapsed()))?;
+    if args.save { save(args, display, &signals.stop) } else { Ok(()) }
+}
+
+/// Finds out what is best with each backend, and keeps it.
+fn save(args: &BenchCoresArgs, display: Display, stop: &Stop) -> Result<()> {
+    let path = Wisdom::path()?;
+    let entries: Vec<_> = entries(args)?.into_iter().filter(|entry| entry.probe().is_ok()).collect();
+    let workers = args.workers.iter().copied().max().map_or_else(|| worker_count(None), Ok)?;
+    let bar = Bar::new(display);
+    let after = |what: &str, done: usize, all: usize| bar.step(done, all, None, &format!("the best for {what}"));
+    let wisdom = wisdom::learn(&System, &entries, workers, size(args).1?, stop, after)?;
+    drop(bar);
+    let row = |(name, choice): (&String, &wisdom::Choice)| {
+        vec![name.clone(), choice.schedule.clone(), choice.tile.to_string(), time(choice.seconds)]
+    };
+    let rows: Vec<_> = wisdom.backends.iter().map(row).collect();
+    let best = wisdom.best().map_or(String::new(), |(entry, _)| format!("; the fastest is {}", entry.name));
+    wisdom.keep(&path)?;
+    let table = table(&["backend", "best schedule", "best tile", "time"], 2, &rows);
+    print(format!("\nKept in `{}`{best}\n{table}", path.display()))
+}
+
+fn entries(args: &BenchCoresArgs) -> Result<Vec<&'static backend::Entry>> {
+    if args.backend.is_empty() {
+        return Ok(BACKENDS.iter().collect());
+    }
+    args.backend.iter().map(|name| backend::find(name)).collect()
 }
 
 /// What is to be measured.
@@ -73,11 +101,7 @@ impl Plan {
     fn new(args: &BenchCoresArgs) -> Result<Self> {
         let mut left_out = Vec::new();
         let subjects = subjects(args, &mut left_out)?;
-        let entries = if args.backend.is_empty() {
-            BACKENDS.iter().collect()
-        } else {
-            args.backend.iter().map(|name| backend::find(name)).collect::<Result<Vec<_>>>()?
-        };
+        let entries = entries(args)?;
         let workers =
             if args.workers.is_empty() { cores::worker_counts(worker_count(None)?) } else { args.workers.clone() };
         let schedules = schedules(&args.schedule)?;

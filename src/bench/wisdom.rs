@@ -1,0 +1,283 @@
+//! What was found to be best on this machine, kept for later runs: wisdom, as FFTW (Frigo and Johnson 2005) calls it.
+//!
+//! For each backend every kind of schedule is measured, then several tiles with the best of them. The least of a few times counts, summed
+//! over two scenes that are hard in different ways. A choice other than the default must gain more than measuring errs.
+
+use super::clock::Clock;
+use super::cores::{self, Combination};
+use super::machine::Machine;
+use super::measure::{Rounds, in_turns};
+use super::results;
+use super::subject::{Subject, standard};
+use crate::backend::{self, Entry};
+use crate::error::{Error, Result};
+use crate::parallel::{Schedule, Stop};
+use crate::render::DEFAULT_TILE;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as MapEntry;
+use std::path::{Path, PathBuf};
+
+/// The version of the file.
+const VERSION: u32 = 1;
+/// The largest file that is read.
+const MAX_BYTES: u64 = 1 << 20;
+/// The tiles that are tried.
+const TILES: [u32; 4] = [32, DEFAULT_TILE, 128, 256];
+/// The scenes: one with a dear middle, one that is dear and even.
+const SCENES: [&str; 2] = ["whole", "valley"];
+/// How often each combination is measured.
+const ROUNDS: usize = 3;
+/// What another choice must gain over the default.
+const WORTH: f64 = 0.02;
+
+/// What is best on a machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Wisdom {
+    /// The version of the file.
+    pub fractal: u32,
+    /// The machine that it was measured on, as [`Machine::signature`] says.
+    pub machine: String,
+    /// How many workers there were.
+    pub workers: usize,
+    /// What was best, by the backend's name.
+    pub backends: BTreeMap<String, Choice>,
+}
+
+/// What is best with one backend.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The schedule as it is typed.
+    pub schedule: String,
+    /// The edge of a tile in pixels.
+    pub tile: u32,
+    /// The time that the scenes took.
+    pub seconds: f64,
+}
+
+impl Wisdom {
+    /// Where it is kept: `fractal/wisdom.json` in `XDG_CACHE_HOME`, else in `~/.cache`.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where there is no home.
+    pub fn path() -> Result<PathBuf> {
+        let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let cache = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")));
+        let none =
+            || Error::Unsupported("there is no place to keep wisdom: neither XDG_CACHE_HOME nor HOME is set".into());
+        cache.map(|cache| cache.join("fractal").join("wisdom.json")).ok_or_else(none)
+    }
+
+    /// What is kept; `None` when nothing is.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be read; [`Error::Input`] when it is not what was written, or was measured on another machine.
+    pub fn read(path: &Path) -> Result<Option<Self>> {
+        let failed = |source| Error::io("read", path, source);
+        match std::fs::metadata(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+            Ok(found) if found.len() > MAX_BYTES => return Err(damaged(path, "it is too large")),
+            Ok(_) => {}
+        }
+        let text = std::fs::read(path).map_err(failed)?;
+        let wisdom: Self = serde_json::from_slice(&text).map_err(|error| damaged(path, error))?;
+        if wisdom.fractal != VERSION {
+            let version = wisdom.fractal;
+            return Err(damaged(path, format!("it has version {version}, and this program knows {VERSION}")));
+        }
+        for (name, choice) in &wisdom.backends {
+            let schedule = choice.schedule.parse::<Schedule>();
+            if schedule.is_err() || choice.tile == 0 || !(choice.seconds >= 0.0 && choice.seconds.is_finite()) {
+                return Err(damaged(path, format!("its choice for `{name}` is none")));
+            }
+        }
+        let here = Machine::here().signature();
+        if wisdom.machine != here {
+            let there = &wisdom.machine;
+            let path = path.display();
+            return Err(Error::Input(format!("`{path}` was measured on another machine ({there}; this is {here})")));
+        }
+        Ok(Some(wisdom))
+    }
+
+    /// Keeps it, with what is kept of other backends on the same machine.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be written.
+    pub fn keep(mut self, path: &Path) -> Result<()> {
+        if let Ok(Some(before)) = Self::read(path)
+            && before.workers == self.workers
+        {
+            for (name, choice) in before.backends {
+                self.backends.entry(name).or_insert(choice);
+            }
+        }
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
+        }
+        results::write(path, &serde_json::to_string_pretty(&self).expect("numbers and text are always JSON"))
+    }
+
+    /// The fastest of the backends that can run here, and what is best with it.
+    pub fn best(&self) -> Option<(&'static Entry, &Choice)> {
+        let here = |(name, choice)| Some((backend::find(name).ok().filter(|entry| entry.probe().is_ok())?, choice));
+        let known = self.backends.iter().map(|(name, choice)| (name.as_str(), choice)).filter_map(here);
+        known.min_by(|(_, a), (_, b)| a.seconds.total_cmp(&b.seconds))
+    }
+}
+
+fn damaged(path: &Path, why: impl std::fmt::Display) -> Error {
+    Error::Input(format!("`{}` holds no wisdom: {why}", path.display()))
+}
+
+/// Measures what is best with each of `entries` and `workers` workers on pictures of `size`. `after` is called after each measurement with
+/// what it was, how many are done, and how many there are, as far as it is known.
+///
+/// # Errors
+/// What a backend returns; [`Error::Stopped`] when it is stopped.
+pub fn learn(
+    clock: &dyn Clock,
+    entries: &[&'static Entry],
+    workers: usize,
+    size: (u32, u32),
+    stop: &Stop,
+    mut after: impl FnMut(&str, usize, usize),
+) -> Result<Wisdom> {
+    let scheduled: Vec<(&'static Entry, Schedule, u32)> = entries
+        .iter()
+        .flat_map(|&entry| entry.schedules.iter().map(move |&schedule| (entry, schedule, DEFAULT_TILE)))
+        .collect();
+    let runs = 2 * (ROUNDS + 1);
+    let all = runs * (scheduled.len() + TILES.len() * entries.len());
+    let mut done = 0;
+    let mut measure = |candidates: &[(&'static Entry, Schedule, u32)]| {
+        times(clock, candidates, workers, size, stop, |entry| {
+            done += 1;
+            after(entry.name, done, all);
+        })
+    };
+    let times_of_schedules = measure(&scheduled)?;
+    let mut tiled = Vec::new();
+    for &entry in entries {
+        let mine: Vec<_> = scheduled
+            .iter()
+            .zip(&times_of_schedules)
+            .filter(|((of, ..), _)| of.name == entry.name)
+            .map(|(&(_, schedule, _), &time)| (schedule, time))
+            .collect();
+        if let Some((schedule, _)) = choose(&mine, Schedule::AUTO) {
+            tiled.extend(TILES.map(|tile| (entry, schedule, tile)));
+        }
+    }
+    let times_of_tiles = measure(&tiled)?;
+    let mut backends = BTreeMap::new();
+    for (candidates, times) in tiled.chunks(TILES.len()).zip(times_of_tiles.chunks(TILES.len())) {
+        let (entry, schedule, _) = candidates[0];
+        let mine: Vec<_> = candidates.iter().zip(times).map(|(&(.., tile), &time)| (tile, time)).collect();
+        if let Some((tile, seconds)) = choose(&mine, DEFAULT_TILE) {
+            backends.insert(entry.name.to_owned(), Choice { schedule: schedule.to_string(), tile, seconds });
+        }
+    }
+    Ok(Wisdom { fractal: VERSION, machine: Machine::here().signature(), workers, backends })
+}
+
+/// The candidate with the least time, or the default where that one does not gain enough.
+fn choose<T: Copy + PartialEq>(candidates: &[(T, f64)], default: T) -> Option<(T, f64)> {
+    let best = candidates.iter().copied().min_by(|(_, a), (_, b)| a.total_cmp(b))?;
+    let default = candidates.iter().copied().find(|&(value, _)| value == default);
+    Some(default.filter(|&(_, time)| best.1 > time * (1.0 - WORTH)).unwrap_or(best))
+}
+
+/// The time of each candidate over all scenes.
+fn times(
+    clock: &dyn Clock,
+    candidates: &[(&'static Entry, Schedule, u32)],
+    workers: usize,
+    size: (u32, u32),
+    stop: &Stop,
+    mut after: impl FnMut(&Entry),
+) -> Result<Vec<f64>> {
+    let mut subjects: BTreeMap<(u32, &str), Subject> = BTreeMap::new();
+    for &(.., tile) in candidates {
+        for name in SCENES {
+            if let MapEntry::Vacant(place) = subjects.entry((tile, name)) {
+                let standard = standard(name).expect("it is one of the table's");
+                place.insert(Subject::standard(standard, size, tile)?);
+            }
+        }
+    }
+    let mut least = vec![[f64::INFINITY; SCENES.len()]; candidates.len()];
+    let counts = vec![0; candidates.len() * SCENES.len()];
+    let one = |index: usize| {
+        if stop.is_set() {
+            return Err(Error::Stopped);
+        }
+        let (entry, schedule, tile) = candidates[index / SCENES.len()];
+        let subject = &subjects[&(tile, SCENES[index % SCENES.len()])];
+        let workers = if entry.parallel { workers } else { 1 };
+        let combination = Combination { subject: 0, entry, schedule, workers, core: None };
+        Ok(cores::run(clock, subject, &combination, false, stop)?.wall)
+    };
+    in_turns(clock, Rounds::Exactly(ROUNDS), &counts, 1, one, |step, wall| {
+        let (candidate, scene) = (step.combination / SCENES.len(), step.combination % SCENES.len());
+        after(candidates[candidate].0);
+        if !step.is_warmup {
+            least[candidate][scene] = least[candidate][scene].min(wall);
+        }
+        Ok(())
+    })?;
+    Ok(least.iter().map(|times| times.iter().sum()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::clock::System;
+
+    #[test]
+    fn a_choice_must_gain_more_than_measuring_errs() {
+        let choose = |times: &[(u32, f64)]| choose(times, 64).unwrap().0;
+        assert_eq!(choose(&[(32, 0.99), (64, 1.0), (128, 1.5)]), 64);
+        assert_eq!(choose(&[(32, 0.97), (64, 1.0), (128, 0.95)]), 128);
+        assert_eq!(choose(&[(32, 0.97)]), 32);
+    }
+
+    #[test]
+    fn what_is_kept_is_read_again_and_joined() {
+        let folder = std::env::temp_dir().join(format!("fractal-wisdom-{}", std::process::id()));
+        let path = folder.join("deep").join("wisdom.json");
+        assert_eq!(Wisdom::read(&path).unwrap(), None);
+        let entries = |names: [&str; 2]| names.map(|name| backend::find(name).unwrap());
+        let mut steps = 0;
+        let first = learn(&System, &entries(["serial", "threads"]), 2, (64, 48), &Stop::new(), |_, done, all| {
+            steps += 1;
+            assert!(done == steps && done <= all);
+        });
+        let first = first.unwrap();
+        assert!(steps > 20);
+        first.clone().keep(&path).unwrap();
+        assert_eq!(Wisdom::read(&path).unwrap(), Some(first.clone()));
+        let second = learn(&System, &entries(["threads", "channel"]), 2, (64, 48), &Stop::new(), |_, _, _| {}).unwrap();
+        second.clone().keep(&path).unwrap();
+        let kept = Wisdom::read(&path).unwrap().unwrap();
+        assert_eq!(kept.backends.keys().collect::<Vec<_>>(), ["channel", "serial", "threads"]);
+        assert_eq!(kept.backends["serial"], first.backends["serial"]);
+        assert_eq!(kept.backends["threads"], second.backends["threads"]);
+        let (best, choice) = kept.best().unwrap();
+        assert!(kept.backends.values().all(|other| other.seconds >= choice.seconds), "{}", best.name);
+
+        // Another machine's, and what is none.
+        let other = Wisdom { machine: "abacus".into(), ..kept.clone() };
+        results::write(&path, &serde_json::to_string(&other).unwrap()).unwrap();
+        assert!(Wisdom::read(&path).unwrap_err().to_string().contains("another machine (abacus; this is "));
+        let mut wrong = kept;
+        wrong.backends.get_mut("threads").unwrap().schedule = "now and then".into();
+        for text in ["", "{}", "[1", &serde_json::to_string(&wrong).unwrap()] {
+            results::write(&path, text).unwrap();
+            let told = Wisdom::read(&path).unwrap_err().to_string();
+            assert!(told.contains("wisdom.json` holds no wisdom: "), "{told}");
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

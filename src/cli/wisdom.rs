@@ -1,0 +1,70 @@
+//! `auto`: what `bench --save` found to be best on this machine, and the defaults where nothing is known.
+
+use super::args::{Edge, backend_name};
+use super::tell;
+use fractal::backend::{self, Entry};
+use fractal::bench::wisdom::Wisdom;
+use fractal::parallel::Schedule;
+use fractal::render::DEFAULT_TILE;
+use fractal::{Error, Result};
+
+/// The name that leaves a choice to what was measured.
+pub(super) const AUTO: &str = "auto";
+
+/// What was typed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asked<'a> {
+    pub(super) backend: Option<&'a str>,
+    pub(super) schedule: Option<&'a str>,
+    pub(super) tile: Option<Edge>,
+}
+
+/// What is taken.
+pub(super) struct Chosen {
+    pub(super) backend: &'static Entry,
+    pub(super) schedule: Schedule,
+    pub(super) tile: u32,
+}
+
+/// What is asked for, else what the environment says, else the default. `auto` is what was measured to be best; with `--backend auto` so
+/// are schedule and tile unless they are asked for. What was chosen is said on standard error, unless `quiet`.
+pub(super) fn choose(asked: Asked<'_>, quiet: bool) -> Result<Chosen> {
+    let name = backend_name(asked.backend)?;
+    let any = name.as_deref() == Some(AUTO);
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let free = || asked.schedule.is_none() && !set("FRACTAL_SCHEDULE") && !set("OMP_SCHEDULE");
+    let best_schedule = asked.schedule == Some(AUTO) || any && free();
+    let best_tile = asked.tile == Some(Edge::Best) || any && asked.tile.is_none();
+    let wisdom = if any || best_schedule || best_tile { known(quiet) } else { None };
+    let default = || backend::find(name.as_deref().filter(|_| !any).unwrap_or(backend::DEFAULT));
+    let best = wisdom.as_ref().and_then(Wisdom::best).filter(|_| any);
+    let backend = best.map_or_else(default, |(entry, _)| Ok(entry))?;
+    let choice = wisdom.as_ref().and_then(|wisdom| wisdom.backends.get(backend.name));
+    let schedule = match choice.filter(|_| best_schedule) {
+        Some(choice) => choice.schedule.parse()?,
+        None => Schedule::requested(asked.schedule)?,
+    };
+    let tile = match asked.tile {
+        Some(Edge::Pixels(edge)) => edge,
+        _ => choice.filter(|_| best_tile).map_or(DEFAULT_TILE, |choice| choice.tile),
+    };
+    if !quiet && (any || best_schedule || best_tile) {
+        let why = match (choice, &wisdom) {
+            (Some(_), _) => "as `fractal bench --save` measured here",
+            (None, Some(_)) => "by default: `fractal bench --save` has not measured this backend",
+            (None, None) => "by default: nothing that was measured is at hand (`fractal bench --save` measures)",
+        };
+        tell(format!("fractal: backend {}, schedule {schedule}, tiles of {tile}, {why}", backend.name));
+    }
+    Ok(Chosen { backend, schedule, tile })
+}
+
+/// What was measured on this machine. A file that cannot be used is told of and changes nothing.
+fn known(quiet: bool) -> Option<Wisdom> {
+    Wisdom::path().and_then(|path| Wisdom::read(&path)).unwrap_or_else(|error: Error| {
+        if !quiet {
+            tell(format!("fractal: {error}; it is not used"));
+        }
+        None
+    })
+}
