@@ -272,6 +272,11 @@ impl Work for RenderWork {
         self.options.channels.bytes(self.tile(index).area())
     }
 
+    fn most_operations(&self) -> Option<u64> {
+        let first = (self.len() > 0).then(|| self.tile(0).area() as u64);
+        first.map(|samples| samples.saturating_mul(self.scene.max_iterations().into()))
+    }
+
     fn prepare(&self, stop: &Stop) -> Result<Prepared> {
         self.kernel.prepare(stop)
     }

@@ -6,7 +6,7 @@ use super::job::name;
 use super::panics::catch;
 use crate::error::{Error, Result};
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The most pieces of a claim. Timing and handing on cost about as much as a hundred pixels, so more would not pay.
 pub(crate) const CLAIM_PIECES: usize = 1024;
@@ -43,14 +43,25 @@ pub(super) fn longest(work: &dyn Work, pieces: impl Iterator<Item = usize>) -> R
     longest.map_err(|message| Error::Panicked { piece: name(work, at), worker: 0, message })
 }
 
+/// How many pieces that take so many operations a claim should have.
+fn fit(operations: u64) -> usize {
+    (CLAIM_OPERATIONS / operations.max(1)).clamp(1, CLAIM_PIECES as u64) as usize
+}
+
 /// The size of a run's claims.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ClaimSize {
-    /// About how many operations a piece took lately; 0 as long as pieces are cheap.
-    dear: AtomicU64,
+    /// The most pieces of a claim, by what pieces took lately.
+    most: AtomicUsize,
 }
 
 impl ClaimSize {
+    /// Of work that nothing is known of but what it says itself. The first claims of a dear picture once took seconds, which were lost with
+    /// each kill.
+    pub(super) fn of(work: &dyn Work) -> Self {
+        Self { most: AtomicUsize::new(work.most_operations().map_or(CLAIM_PIECES, fit)) }
+    }
+
     /// The first claim of `range`, and how many bytes it produces: lengths are asked for once.
     #[inline]
     pub(super) fn first(&self, work: &dyn Work, range: Range<usize>) -> (Range<usize>, usize) {
@@ -58,10 +69,7 @@ impl ClaimSize {
         if range.len() == 1 {
             return (range, work.piece_len(start));
         }
-        let most = match self.dear.load(Ordering::Relaxed) {
-            0 => CLAIM_PIECES,
-            each => (CLAIM_OPERATIONS / each).clamp(1, CLAIM_PIECES as u64) as usize,
-        };
+        let most = self.most.load(Ordering::Relaxed);
         let mut bytes = 0;
         for index in range.clone().take(most) {
             let with = bytes + work.piece_len(index);
@@ -79,19 +87,18 @@ impl ClaimSize {
         range.start..range.end.min(range.start.saturating_add(CLAIM_PIECES))
     }
 
-    /// Remembers what `pieces` pieces took. All workers learn together; what was dear is forgotten over some ten cheap claims, so that
-    /// one worker among cheap pieces does not let another take too many dear ones.
+    /// Remembers what `pieces` pieces took. All workers learn together: a dear claim counts for the next one at once, cheap ones let
+    /// claims become twice as large each.
     #[inline]
     pub(super) fn learn(&self, operations: u64, pieces: usize) {
-        let before = self.dear.load(Ordering::Relaxed);
-        // Free pieces do not pay for a division, nor for one word that all workers write.
-        if operations <= CHEAP && before == 0 {
+        let before = self.most.load(Ordering::Relaxed);
+        // Free pieces do not pay for divisions, nor for one word that all workers write.
+        if operations <= CHEAP && before == CLAIM_PIECES {
             return;
         }
-        let each = (operations / pieces.max(1) as u64).max(before - before.div_ceil(8));
-        let now = if each <= CHEAP { 0 } else { each };
+        let now = fit(operations / pieces.max(1) as u64).min(2 * before);
         if now != before {
-            self.dear.store(now, Ordering::Relaxed);
+            self.most.store(now, Ordering::Relaxed);
         }
     }
 }
@@ -113,6 +120,10 @@ mod tests {
             16 << 10
         }
 
+        fn most_operations(&self) -> Option<u64> {
+            Some(CLAIM_OPERATIONS)
+        }
+
         fn compute(&self, _: &Prepared, _: &mut Claim<'_>, _: &Stop) -> Result<()> {
             Ok(())
         }
@@ -120,20 +131,22 @@ mod tests {
 
     #[test]
     fn claims_fit_a_cache_and_shrink_where_pieces_are_dear() {
-        let size = ClaimSize::default();
+        let size = ClaimSize::of(&Long);
+        let first = || size.first(&Long, 5..900).0.len();
         assert_eq!(grain(&Long).unwrap(), 16);
+        // It may be dear: from single pieces on as long as they are cheap.
+        for expected in [1, 2, 4, 8, 16, 16] {
+            assert_eq!(first(), expected);
+            size.learn(expected as u64 * CHEAP, expected);
+        }
         assert_eq!(size.first(&Long, 5..900), (5..21, 16 * (16 << 10)));
         assert_eq!(size.first(&Long, 5..6), (5..6, 16 << 10));
-        size.learn(16 * CHEAP, 16);
-        assert_eq!(size.first(&Long, 5..900).0, 5..21);
-        size.learn(4 * CLAIM_OPERATIONS, 16);
-        assert_eq!(size.first(&Long, 5..900).0, 5..9);
-        size.learn(3 * CLAIM_OPERATIONS, 1);
-        assert_eq!(size.first(&Long, 5..900).0, 5..6);
-        // One cheap claim does not make others forget; many do.
-        size.learn(1, 16);
-        assert_eq!(size.first(&Long, 5..900).0, 5..6);
         (0..100).for_each(|_| size.learn(1, 16));
-        assert_eq!(size.first(&Long, 5..900).0, 5..21);
+        size.learn(4 * CLAIM_OPERATIONS, 16);
+        assert_eq!(first(), 4);
+        size.learn(3 * CLAIM_OPERATIONS, 1);
+        assert_eq!(first(), 1);
+        size.learn(1, 1);
+        assert_eq!(first(), 2);
     }
 }

@@ -57,7 +57,7 @@ impl Job {
     ) -> Result<Self> {
         panics::prepare();
         let start = Instant::now();
-        let (grain, prepared) = (grain(&*work)?, work.prepare(stop)?);
+        let (grain, prepared, size) = (grain(&*work)?, work.prepare(stop)?, ClaimSize::of(&*work));
         sink.start(&RunInfo { pieces: work.len(), workers, backend })?;
         Ok(Self {
             work,
@@ -71,7 +71,7 @@ impl Job {
             began: Instant::now(),
             timed,
             grain,
-            size: ClaimSize::default(),
+            size,
         })
     }
 

@@ -24,6 +24,12 @@ pub trait Work: Send + Sync {
     /// How many bytes piece `index` produces; may be 0.
     fn piece_len(&self, index: usize) -> usize;
 
+    /// The most operations (iterations for a picture) that a piece can take, where that is known: where it is much, a run begins with
+    /// small claims, so that its first results are not long in coming.
+    fn most_operations(&self) -> Option<u64> {
+        None
+    }
+
     /// What all pieces need and is computed once before any of them, for example a reference orbit.
     ///
     /// # Errors

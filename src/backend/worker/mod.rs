@@ -224,6 +224,10 @@ impl Work for Loaded {
         self.work.piece_len(index)
     }
 
+    fn most_operations(&self) -> Option<u64> {
+        self.work.most_operations()
+    }
+
     fn prepare(&self, _: &Stop) -> Result<Prepared> {
         Ok(self.prepared.clone())
     }
