@@ -207,10 +207,17 @@ fn overheads_and_the_shortest_pieces_are_measured() {
     let grains: Vec<&Value> =
         grains.as_array().unwrap().iter().filter(|grains| grains["backend"] != "libgomp").collect();
     assert_eq!((costs.as_array().unwrap().len(), grains.len()), (2 + 5, 2 + 5));
-    let others = results["overhead"]["references"].as_array().unwrap();
+    let constructs = results["overhead"]["references"].as_array().unwrap();
+    let (ours, others): (Vec<&Value>, Vec<&Value>) =
+        constructs.iter().partition(|reference| reference["name"].as_str().unwrap().starts_with("region, "));
+    let names = ["parallel", "for", "barrier", "single", "critical", "ordered", "reduction"];
+    for (reference, name) in ours.iter().zip(names) {
+        assert_eq!(reference["name"], format!("region, construct {name}"));
+    }
+    assert!(ours.len() == 10 && text.contains("with 2 workers") && text.contains("construct barrier"), "{text}");
     let left_out = results["left_out"].to_string();
     assert!(!others.is_empty() || left_out.contains("OpenMP") && left_out.contains("PyMP"), "{left_out}");
-    for other in others {
+    for other in constructs {
         assert!(other["times"][0].as_f64().unwrap() > 0.0, "{other}");
     }
     for cost in costs.as_array().unwrap() {

@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod compare;
+pub mod constructs;
 pub mod cores;
 pub mod fits;
 pub mod forecast;

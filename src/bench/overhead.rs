@@ -21,7 +21,7 @@ pub struct Overheads {
     pub costs: Vec<Cost>,
     /// Efficiency over the length of a piece.
     pub grains: Vec<Grains>,
-    /// The same measured with other programs' runtimes.
+    /// The constructs of a region, and the same measured with other programs' runtimes.
     pub references: Vec<Reference>,
 }
 
@@ -78,10 +78,10 @@ pub struct Grain {
     pub efficiency: f64,
 }
 
-/// A figure of another program's runtime.
+/// A figure of a region's, or of another program's runtime.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Reference {
-    /// What was measured: `libgomp, schedule(dynamic,1)`, for example.
+    /// Whose it is and what was measured: `libgomp, construct barrier`, for example.
     pub name: String,
     /// The number of workers.
     pub workers: usize,

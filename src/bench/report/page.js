@@ -184,7 +184,7 @@ function overheads() {
         ["empty run", c => time(least(c.run))], ["start", c => time(least(c.open))], ["stop", c => time(least(c.close))],
         ["METG 50 %", c => metg(found, c, "metg50")], ["METG 95 %", c => metg(found, c, "metg95")],
       ], found.costs)),
-      ...(found.references || []).length ? [card("Other runtimes, measured here in the same run", table([
+      ...(found.references || []).length ? [card("The constructs of a region, and other runtimes, measured here in the same run", table([
         ["what", r => r.name, true], ["workers", r => r.workers], ["least", r => time(least(r.times))],
       ], found.references))] : []));
 }

@@ -9,6 +9,7 @@ use super::report::keep;
 use super::text::{table, time};
 use fractal::backend::{self, BACKENDS};
 use fractal::bench::clock::{Clock, System};
+use fractal::bench::constructs;
 use fractal::bench::load::Counters;
 use fractal::bench::machine::Machine;
 use fractal::bench::overhead::{self, Candidate, Cost, Grains, Overheads, Reference};
@@ -17,6 +18,7 @@ use fractal::bench::results::{Results, VERSION};
 use fractal::bench::statistics::{Random, Summary};
 use fractal::parallel::{Stop, worker_count};
 use fractal::{Error, Result};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
@@ -53,9 +55,11 @@ pub(super) fn run(args: &BenchOverheadArgs) -> Result<()> {
     }
     let round = overhead::round_seconds(&clock, &signals.stop)?;
     let time = Duration::from_millis(if args.quick { 10 } else { 40 });
+    found.references = constructs::measure(&clock, workers, runs, &signals.stop)?;
     if !args.no_references {
-        found.references =
+        let more =
             references((workers, runs), (&lengths, round, time), &mut found, &mut results.left_out, &signals.stop)?;
+        found.references.extend(more);
     }
     found.grains.splice(0..0, candidates.iter().map(empty));
     let mut random = Random::new(1);
@@ -185,15 +189,36 @@ fn report(results: &Results, found: &Overheads) -> String {
     }
     text += &table(&["backend", "schedule", "efficiency", "50 %", "95 %"], 3, &rows);
     text.push('\n');
-    for reference in &found.references {
-        _ = writeln!(text, "{}, {} workers: {}", reference.name, reference.workers, both(&reference.times));
-    }
-    if !found.references.is_empty() {
-        text.push('\n');
-    }
+    text += &constructs_table(&found.references, both);
+    text.push('\n');
     results.left_out.iter().for_each(|line| _ = writeln!(text, "Left out: {line}."));
     results.warnings.iter().for_each(|line| _ = writeln!(text, "Warning: {line}"));
     text
+}
+
+/// What constructs cost, with a column for each runtime.
+fn constructs_table(references: &[Reference], show: impl Fn(&[f64]) -> String) -> String {
+    let mut runtimes: Vec<&str> = Vec::new();
+    let mut rows: Vec<(&str, BTreeMap<&str, String>)> = Vec::new();
+    for reference in references {
+        let (runtime, what) = reference.name.split_once(", ").unwrap_or(("", &reference.name));
+        if !runtimes.contains(&runtime) {
+            runtimes.push(runtime);
+        }
+        let place = rows.iter().position(|(known, _)| *known == what).unwrap_or_else(|| {
+            rows.push((what, BTreeMap::new()));
+            rows.len() - 1
+        });
+        rows[place].1.insert(runtime, show(&reference.times));
+    }
+    let workers = references.first().map_or(0, |reference| reference.workers);
+    let first = format!("with {workers} workers");
+    let headings: Vec<&str> = std::iter::once(first.as_str()).chain(runtimes.iter().copied()).collect();
+    let row = |(what, cells): &(&str, BTreeMap<&str, String>)| {
+        let known = runtimes.iter().map(|runtime| cells.get(runtime).cloned().unwrap_or_default());
+        std::iter::once((*what).to_owned()).chain(known).collect()
+    };
+    table(&headings, 1, &rows.iter().map(row).collect::<Vec<_>>())
 }
 
 /// An efficiency as one character, from a low block to a full one.

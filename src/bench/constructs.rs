@@ -1,0 +1,124 @@
+//! What the constructs of a parallel region cost, each alone, as EPCC's micro-benchmarks take OpenMP apart (Bull 1999): the time of many of
+//! them, in which nothing is done. `reference/openmp.c` does the same with a C compiler's runtime, in the same order.
+
+use super::clock::Clock;
+use super::overhead::Reference;
+use crate::error::{Error, Result};
+use crate::parallel::region::{Member, Settings, WaitPolicy, critical, region_with};
+use crate::parallel::{Schedule, Stop};
+use std::hint::black_box;
+
+/// How many of a construct are measured at once, and iterations of a loop for each.
+const TIMES: usize = 1000;
+const ITERATIONS: usize = 1000 * TIMES;
+
+/// A construct: its name, how many of it `run` has, and what does them.
+struct Construct {
+    name: &'static str,
+    count: usize,
+    run: fn(&Settings, usize) -> Result<()>,
+}
+
+/// A region in which every member comes to `construct` many times.
+fn inside(settings: &Settings, workers: usize, construct: impl Fn(&mut Member<'_>) + Sync) -> Result<()> {
+    region_with(settings, workers, |team| (0..TIMES).for_each(|_| construct(team)))
+}
+
+fn iterations(settings: &Settings, workers: usize, schedule: Schedule) -> Result<()> {
+    let schedule = schedule.with_chunk(1)?;
+    region_with(settings, workers, |team| {
+        team.for_each(0..ITERATIONS, schedule, |number| {
+            black_box(number);
+        });
+    })
+}
+
+fn constructs(workers: usize) -> Vec<Construct> {
+    let each = |name, run| Construct { name, count: TIMES, run };
+    let of_loop = |name, run| Construct { name, count: ITERATIONS, run };
+    vec![
+        each("construct parallel", |settings, workers| {
+            (0..TIMES).try_for_each(|_| {
+                region_with(settings, workers, |team| {
+                    black_box(team.index());
+                })
+            })
+        }),
+        each("construct for", |settings, workers| {
+            inside(settings, workers, |team| {
+                team.for_each(0..team.len(), Schedule::STATIC, |number| {
+                    black_box(number);
+                });
+            })
+        }),
+        each("construct barrier", |settings, workers| inside(settings, workers, |team| team.barrier())),
+        each("construct single", |settings, workers| {
+            inside(settings, workers, |team| {
+                team.single(|| black_box(()));
+            })
+        }),
+        Construct {
+            name: "construct critical",
+            count: TIMES * workers,
+            run: |settings, workers| inside(settings, workers, |_| critical("of a benchmark", || black_box(()))),
+        },
+        each("construct ordered", |settings, workers| {
+            let schedule = Schedule::STATIC.with_chunk(1)?;
+            region_with(settings, workers, |team| {
+                team.ordered(0..TIMES, schedule, |_, ordered| ordered.run(|| black_box(())));
+            })
+        }),
+        each("construct reduction", |settings, workers| {
+            inside(settings, workers, |team| {
+                black_box(team.reduce(team.index(), |a, b| a + b));
+            })
+        }),
+        of_loop("an iteration of schedule(static,1)", |s, workers| iterations(s, workers, Schedule::STATIC)),
+        of_loop("an iteration of schedule(dynamic,1)", |s, workers| iterations(s, workers, Schedule::DYNAMIC)),
+        of_loop("an iteration of schedule(guided,1)", |s, workers| iterations(s, workers, Schedule::GUIDED)),
+    ]
+}
+
+/// Measures every construct with `workers` workers, `runs` times after one that does not count.
+///
+/// # Errors
+/// When threads cannot be started, or [`Error::Stopped`].
+pub fn measure(clock: &dyn Clock, workers: usize, runs: usize, stop: &Stop) -> Result<Vec<Reference>> {
+    // As the reference: threads that look where another one wants their processor measure the system's time slices.
+    let free = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) >= workers;
+    let waiting = Some(if free { WaitPolicy::Active } else { WaitPolicy::Passive });
+    let settings = Settings { waiting, ..Settings::current()?.clone() };
+    let mut references = Vec::new();
+    for Construct { name, count, run } in constructs(workers) {
+        let mut times = Vec::new();
+        for round in 0..=runs {
+            if stop.is_set() {
+                return Err(Error::Stopped);
+            }
+            let began = clock.now();
+            run(&settings, workers)?;
+            let time = (clock.now() - began).as_secs_f64() / count as f64;
+            if round > 0 {
+                times.push(time);
+            }
+        }
+        references.push(Reference { name: format!("region, {name}"), workers, times });
+    }
+    Ok(references)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::clock::System;
+
+    #[test]
+    fn every_construct_is_measured() {
+        let stop = Stop::new();
+        let found = measure(&System, 2, 2, &stop).unwrap();
+        assert_eq!(found.len(), 10);
+        assert!(found.iter().all(|reference| reference.times.len() == 2 && reference.times.iter().all(|&t| t > 0.0)));
+        stop.set();
+        assert!(matches!(measure(&System, 2, 2, &stop), Err(Error::Stopped)));
+    }
+}
