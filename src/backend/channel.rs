@@ -10,7 +10,7 @@
 //! with the caller and the workers wait for it. Each worker can have a large claim at hand and another waiting, or up to 64
 //! small ones, because a thread that sleeps is woken at the price of a hundred messages.
 //!
-//! An empty piece that is a claim of its own costs 210 to 290 ns of wall time with two workers and the caller as third thread.
+//! An empty piece that is a claim of its own costs 0.21 µs of wall time with two workers and the caller as third thread.
 
 use super::crew::Crew;
 use super::{Entry, Session, Setup};

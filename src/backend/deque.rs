@@ -10,7 +10,7 @@
 //! empty stays empty, so a worker that has found all of them empty is done, without counters of who still works. Stealing one
 //! claim at a time keeps it so; a thief that takes half of a queue hides claims from the others for a moment.
 //!
-//! An empty piece that is a claim of its own costs 21 to 32 ns of wall time with two workers.
+//! An empty piece that is a claim of its own costs 15 to 19 ns of wall time with two workers.
 
 use super::{Entry, Session, Setup};
 use crate::error::Result;

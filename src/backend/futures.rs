@@ -10,7 +10,7 @@
 //! waiting, or up to 64 small ones. A task gives its result to the sinks itself. When the caller did that with each completed future,
 //! it took the processor from a worker between two claims: 5 % of two workers' time went into waiting for the next task.
 //!
-//! An empty piece that is a claim of its own costs 0.6 µs of wall time with two workers: a future, its task and its reply are an
+//! An empty piece that is a claim of its own costs 0.43 µs of wall time with two workers: a future, its task and its reply are an
 //! allocation each, and the pool's queue is behind a lock. `channel` does the same work without futures in half of that.
 
 use super::{Entry, Session, Setup};

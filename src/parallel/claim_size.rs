@@ -19,6 +19,9 @@ pub(crate) const CLAIM_BYTES: usize = 256 << 10;
 /// would cost time: at the end of each, vectors wait for their longest orbit.
 const CLAIM_OPERATIONS: u64 = 1 << 28;
 
+/// How many times as many operations a claim may take at worst, if all of its pieces are as dear as they can be.
+const WORST: usize = 4;
+
 /// Pieces that take no more operations than this are never too many for a claim.
 const CHEAP: u64 = CLAIM_OPERATIONS / CLAIM_PIECES as u64;
 
@@ -53,13 +56,16 @@ fn fit(operations: u64) -> usize {
 pub(super) struct ClaimSize {
     /// The most pieces of a claim, by what pieces took lately.
     most: AtomicUsize,
+    /// The most that it may become.
+    cap: usize,
 }
 
 impl ClaimSize {
-    /// Of work that nothing is known of but what it says itself. The first claims of a dear picture once took seconds, which were lost with
-    /// each kill.
+    /// Of work that nothing is known of but what it says itself. The first claims of a dear picture once took seconds, as did those that
+    /// went from cheap pieces to dear ones; all of it was lost with each kill.
     pub(super) fn of(work: &dyn Work) -> Self {
-        Self { most: AtomicUsize::new(work.most_operations().map_or(CLAIM_PIECES, fit)) }
+        let most = work.most_operations().map_or(CLAIM_PIECES, fit);
+        Self { most: AtomicUsize::new(most), cap: CLAIM_PIECES.min(WORST * most) }
     }
 
     /// The first claim of `range`, and how many bytes it produces: lengths are asked for once.
@@ -93,10 +99,10 @@ impl ClaimSize {
     pub(super) fn learn(&self, operations: u64, pieces: usize) {
         let before = self.most.load(Ordering::Relaxed);
         // Free pieces do not pay for divisions, nor for one word that all workers write.
-        if operations <= CHEAP && before == CLAIM_PIECES {
+        if operations <= CHEAP && before == self.cap {
             return;
         }
-        let now = fit(operations / pieces.max(1) as u64).min(2 * before);
+        let now = fit(operations / pieces.max(1) as u64).min(2 * before).min(self.cap);
         if now != before {
             self.most.store(now, Ordering::Relaxed);
         }
@@ -109,7 +115,7 @@ mod tests {
     use crate::parallel::{Claim, Prepared, Stop};
 
     /// Pieces of 16 KB.
-    struct Long;
+    struct Long(Option<u64>);
 
     impl Work for Long {
         fn len(&self) -> usize {
@@ -121,7 +127,7 @@ mod tests {
         }
 
         fn most_operations(&self) -> Option<u64> {
-            Some(CLAIM_OPERATIONS)
+            self.0
         }
 
         fn compute(&self, _: &Prepared, _: &mut Claim<'_>, _: &Stop) -> Result<()> {
@@ -131,16 +137,21 @@ mod tests {
 
     #[test]
     fn claims_fit_a_cache_and_shrink_where_pieces_are_dear() {
-        let size = ClaimSize::of(&Long);
-        let first = || size.first(&Long, 5..900).0.len();
-        assert_eq!(grain(&Long).unwrap(), 16);
         // It may be dear: from single pieces on as long as they are cheap.
-        for expected in [1, 2, 4, 8, 16, 16] {
+        let size = ClaimSize::of(&Long(Some(CLAIM_OPERATIONS)));
+        for expected in [1, 2, 4, 4, 4] {
+            assert_eq!(size.first(&Long(None), 5..900).0.len(), expected);
+            size.learn(1, expected);
+        }
+        let size = ClaimSize::of(&Long(Some(CLAIM_OPERATIONS / 8)));
+        let first = || size.first(&Long(None), 5..900).0.len();
+        assert_eq!(grain(&Long(None)).unwrap(), 16);
+        for expected in [8, 16, 16] {
             assert_eq!(first(), expected);
             size.learn(expected as u64 * CHEAP, expected);
         }
-        assert_eq!(size.first(&Long, 5..900), (5..21, 16 * (16 << 10)));
-        assert_eq!(size.first(&Long, 5..6), (5..6, 16 << 10));
+        assert_eq!(size.first(&Long(None), 5..900), (5..21, 16 * (16 << 10)));
+        assert_eq!(size.first(&Long(None), 5..6), (5..6, 16 << 10));
         (0..100).for_each(|_| size.learn(1, 16));
         size.learn(4 * CLAIM_OPERATIONS, 16);
         assert_eq!(first(), 4);
@@ -148,5 +159,7 @@ mod tests {
         assert_eq!(first(), 1);
         size.learn(1, 1);
         assert_eq!(first(), 2);
+        // Of other work nothing is known before.
+        assert_eq!(ClaimSize::of(&Long(None)).first(&Long(None), 5..900).0.len(), 16);
     }
 }
