@@ -13,6 +13,7 @@ use crate::backend::{self, Entry};
 use crate::error::{Error, Result};
 use crate::parallel::{Schedule, Stop};
 use crate::render::DEFAULT_TILE;
+use crate::sink::output::user_folder;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as MapEntry;
@@ -61,11 +62,10 @@ impl Wisdom {
     /// # Errors
     /// [`Error::Unsupported`] where there is no home.
     pub fn path() -> Result<PathBuf> {
-        let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let cache = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")));
         let none =
             || Error::Unsupported("there is no place to keep wisdom: neither XDG_CACHE_HOME nor HOME is set".into());
-        cache.map(|cache| cache.join("fractal").join("wisdom.json")).ok_or_else(none)
+        let cache = user_folder("XDG_CACHE_HOME", ".cache").ok_or_else(none)?;
+        Ok(cache.join("fractal").join("wisdom.json"))
     }
 
     /// What is kept; `None` when nothing is.

@@ -47,7 +47,7 @@ pub(super) struct Picture {
 impl Plan {
     pub(super) fn new(args: &RenderArgs) -> Result<Self> {
         let asked = Asked { backend: args.backend.as_deref(), schedule: args.schedule.as_deref(), tile: args.tile };
-        let Chosen { backend, schedule, tile } = wisdom::choose(asked, args.quiet)?;
+        let Chosen { backend, schedule, tile, .. } = wisdom::choose(asked, args.quiet)?;
         let workers = backend::Options {
             workers: args.workers.unwrap_or(0),
             schedule: Some(schedule),

@@ -1,6 +1,6 @@
 //! `view`: the interactive window; and the window of `render --view`.
 
-use super::args::ViewArgs;
+use super::args::{Edge, ViewArgs};
 use super::plan::{Picture, Plan};
 use super::wisdom::{self, Asked};
 use super::{plan, print, tell};
@@ -97,12 +97,17 @@ pub(super) fn watch<'a>(
 fn settle(args: &ViewArgs, mut settings: Settings) -> Result<Settings> {
     let variable = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let runs_here = |name: &str| backend::find(name).is_ok_and(|entry| entry.probe().is_ok());
-    if args.backend.is_some() || variable("FRACTAL_BACKEND") || !runs_here(&settings.backend) {
-        let asked = Asked { backend: args.backend.as_deref(), schedule: args.schedule.as_deref(), tile: None };
-        let chosen = wisdom::choose(asked, false)?;
-        settings.backend = chosen.backend.name.into();
-        settings.schedule = Some(chosen.schedule.to_string());
-    }
+    // A remembered backend counts as typed, unless another is named or it cannot run here.
+    let named = args.backend.is_some() || variable("FRACTAL_BACKEND") || !runs_here(&settings.backend);
+    let chosen = wisdom::choose(
+        Asked {
+            backend: if named { args.backend.as_deref() } else { Some(&settings.backend) },
+            schedule: args.schedule.as_deref(),
+            tile: Some(Edge::Pixels(settings.tile)),
+        },
+        false,
+    )?;
+    settings.backend = chosen.backend.name.into();
     if settings.workers > MAX_WORKERS
         || args.workers.is_some()
         || variable("FRACTAL_WORKERS")
@@ -111,13 +116,12 @@ fn settle(args: &ViewArgs, mut settings: Settings) -> Result<Settings> {
         settings.workers = args.workers.unwrap_or(0);
     }
     let asked = args.schedule.is_some() || variable("FRACTAL_SCHEDULE") || variable("OMP_SCHEDULE");
-    let entry = backend::find(&settings.backend)?;
     let honoured = |text: &str| {
         let schedule = text.parse::<Schedule>().ok();
-        schedule.is_some_and(|asked| entry.schedules.iter().any(|schedule| schedule.serves(asked)))
+        schedule.is_some_and(|asked| chosen.backend.schedules.iter().any(|schedule| schedule.serves(asked)))
     };
-    if asked || !settings.schedule.as_deref().is_some_and(honoured) {
-        settings.schedule = Some(Schedule::requested(args.schedule.as_deref())?.to_string());
+    if asked || chosen.is_best_schedule || !settings.schedule.as_deref().is_some_and(honoured) {
+        settings.schedule = Some(chosen.schedule.to_string());
     }
     Ok(settings)
 }

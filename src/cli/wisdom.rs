@@ -23,6 +23,9 @@ pub(super) struct Asked<'a> {
 pub(super) struct Chosen {
     pub(super) backend: &'static Entry,
     pub(super) schedule: Schedule,
+    /// Whether the schedule was left to what was measured.
+    #[cfg_attr(not(feature = "window"), allow(dead_code))]
+    pub(super) is_best_schedule: bool,
     pub(super) tile: u32,
 }
 
@@ -54,9 +57,10 @@ pub(super) fn choose(asked: Asked<'_>, quiet: bool) -> Result<Chosen> {
             (None, Some(_)) => "by default: `fractal bench --save` has not measured this backend",
             (None, None) => "by default: nothing that was measured is at hand (`fractal bench --save` measures)",
         };
-        tell(format!("fractal: backend {}, schedule {schedule}, tiles of {tile}, {why}", backend.name));
+        let tiles = if tile == u32::MAX { "one tile".into() } else { format!("tiles of {tile}") };
+        tell(format!("fractal: backend {}, schedule {schedule}, {tiles}, {why}", backend.name));
     }
-    Ok(Chosen { backend, schedule, tile })
+    Ok(Chosen { backend, schedule, is_best_schedule: best_schedule, tile })
 }
 
 /// What was measured on this machine. A file that cannot be used is told of and changes nothing.

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::scene::Scene;
 use crate::sink::Output;
+use crate::sink::output::user_folder;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -56,9 +57,7 @@ pub struct Memory {
 impl Memory {
     /// Where it is kept: `fractal/view.toml` in `XDG_STATE_HOME`, else in `~/.local/state`; `None` where there is no home.
     pub fn path() -> Option<PathBuf> {
-        let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let state = variable("XDG_STATE_HOME").or_else(|| variable("HOME").map(|home| home.join(".local/state")));
-        state.map(|state| state.join("fractal").join("view.toml"))
+        user_folder("XDG_STATE_HOME", ".local/state").map(|state| state.join("fractal").join("view.toml"))
     }
 
     /// What was remembered; `None` when nothing was.
