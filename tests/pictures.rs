@@ -234,6 +234,7 @@ fn every_cut_and_order_gives_the_same_file() {
         ("ppm", Depth::Eight, 1),
         ("ppm", Depth::Sixteen, 2),
         ("exr", Depth::Eight, 1),
+        ("exr-tiles", Depth::Eight, 1),
     ] {
         let (width, height) = (70 * samples, 37 * samples);
         let mut first = None;
@@ -294,16 +295,28 @@ fn a_png_carries_its_scene_and_says_that_it_is_srgb() {
 fn an_exr_holds_the_samples_as_others_read_them() {
     use exr::prelude::{FlatSamples, read_first_flat_layer_from_file};
     let directory = Directory::new("exr");
-    for channels in [Channels::default(), Channels { smooth: true, distance: false }, ALL] {
-        let image = Image::new(45, 39, 16, Order::Hilbert, channels);
+    let mut random = Random(5);
+    let channels = [Channels::default(), Channels { smooth: true, distance: false }, ALL];
+    for (format, channels) in ["exr", "exr-tiles"].into_iter().flat_map(|name| channels.map(|of| (format(name), of))) {
+        let image = Image::new(145, 139, 16, Order::Hilbert, channels);
         let path = directory.path("samples.exr");
         let output = Output::create(&path).unwrap();
-        let sink = ImageSink::new(format("exr"), output, image.options(1, Depth::Eight, &Settings::default())).unwrap();
-        image.deliver(&sink, &image.in_order()).unwrap();
+        let sink = ImageSink::new(format, output, image.options(1, Depth::Eight, &Settings::default())).unwrap();
+        let mut pieces = image.in_order();
+        random.shuffle(&mut pieces);
+        image.deliver(&sink, &pieces).unwrap();
+        drop(sink);
 
+        let file = std::io::BufReader::new(fs::File::open(&path).unwrap());
+        let meta = exr::meta::MetaData::read_from_buffered(file, true).unwrap();
+        let edge = match meta.headers[0].blocks {
+            exr::meta::BlockDescription::Tiles(tiles) => tiles.tile_size.width(),
+            exr::meta::BlockDescription::ScanLines => 0,
+        };
+        assert_eq!(edge, if format.name == "exr" { 0 } else { 64 });
         let read = read_first_flat_layer_from_file(&path).unwrap();
         let layer = &read.layer_data;
-        assert_eq!((layer.size.x(), layer.size.y()), (45, 39));
+        assert_eq!((layer.size.x(), layer.size.y()), (145, 139));
         let scene = layer.attributes.other.iter().find(|(name, _)| **name == *SCENE_KEY).unwrap().1;
         let exr::meta::attribute::AttributeValue::Text(scene) = scene else { panic!("{scene:?}") };
         assert_eq!(scene.as_slice(), SCENE.as_bytes());
@@ -327,20 +340,22 @@ fn an_exr_holds_the_samples_as_others_read_them() {
 
 #[test]
 fn an_exr_for_a_pipe_is_the_same_file() {
-    let image = Image::new(45, 39, 16, Order::Rows, ALL);
+    let image = Image::new(145, 39, 16, Order::Rows, ALL);
     let options = || image.options(1, Depth::Eight, &Settings::default());
-    let file = image.file(format("exr"), options(), &image.in_order());
-    let (mut reader, writer) = std::io::pipe().unwrap();
-    let sink = ImageSink::new(format("exr"), Output::create(descriptor(&writer)).unwrap(), options()).unwrap();
-    drop(writer);
-    let read = std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        std::io::Read::read_to_end(&mut reader, &mut bytes).unwrap();
-        bytes
-    });
-    image.deliver(&sink, &image.in_order()).unwrap();
-    drop(sink);
-    assert!(read.join().unwrap() == file);
+    for format in ["exr", "exr-tiles"].map(format) {
+        let file = image.file(format, options(), &image.in_order());
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let sink = ImageSink::new(format, Output::create(descriptor(&writer)).unwrap(), options()).unwrap();
+        drop(writer);
+        let read = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut reader, &mut bytes).unwrap();
+            bytes
+        });
+        image.deliver(&sink, &image.in_order()).unwrap();
+        drop(sink);
+        assert!(read.join().unwrap() == file);
+    }
 }
 
 #[test]
@@ -396,28 +411,28 @@ fn descriptor(pipe: &impl std::os::fd::AsRawFd) -> PathBuf {
 
 #[test]
 fn a_file_appears_only_when_it_is_complete() {
-    let directory = Directory::new("complete");
-    let path = directory.path("picture.png");
-    fs::write(&path, "what was there before").unwrap();
-    let image = Image::new(40, 40, 16, Order::Rows, ALL);
-    let sink = || {
-        let output = Output::create(&path).unwrap();
-        ImageSink::new(format("png"), output, image.options(1, Depth::Eight, &Settings::default())).unwrap()
-    };
+    for format in OUTPUTS {
+        let directory = Directory::new(&format!("complete-{}", format.name));
+        let path = directory.path("picture");
+        fs::write(&path, "what was there before").unwrap();
+        let image = Image::new(40, 40, 16, Order::Rows, ALL);
+        let options = || image.options(1, Depth::Eight, &Settings::default());
+        let sink = || ImageSink::new(format, Output::create(&path).unwrap(), options()).unwrap();
 
-    // Never started; stopped before the end; finished too early; complete.
-    drop(sink());
-    let stopped = sink();
-    stopped.start(&RunInfo { pieces: 9, workers: 1, backend: "test" }).unwrap();
-    stopped.done(&image.done(0, &image.piece(0), &[1])).unwrap();
-    assert_eq!(directory.names().len(), 2);
-    drop(stopped);
-    assert!(image.deliver(&sink(), &[0, 1, 2, 5]).is_err());
-    assert_eq!(directory.names(), ["picture.png"]);
-    assert_eq!(fs::read_to_string(&path).unwrap(), "what was there before");
-    image.deliver(&sink(), &image.in_order()).unwrap();
-    assert_eq!(directory.names(), ["picture.png"]);
-    assert_eq!(decode(&fs::read(&path).unwrap()).0, 40);
+        // Never started; stopped before the end; finished too early; complete.
+        drop(sink());
+        let stopped = sink();
+        stopped.start(&RunInfo { pieces: 9, workers: 1, backend: "test" }).unwrap();
+        stopped.done(&image.done(0, &image.piece(0), &[1])).unwrap();
+        assert_eq!(directory.names().len(), 2);
+        drop(stopped);
+        assert!(image.deliver(&sink(), &[0, 1, 2, 5]).is_err());
+        assert_eq!(directory.names(), ["picture"]);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "what was there before");
+        image.deliver(&sink(), &image.in_order()).unwrap();
+        assert_eq!(directory.names(), ["picture"]);
+        assert!(fs::read(&path).unwrap() == image.file(format, options(), &image.in_order()), "{}", format.name);
+    }
 }
 
 /// Large enough that writing fails before the end.
@@ -508,10 +523,13 @@ fn formats_are_chosen_by_ending_or_by_name() {
     assert_eq!(chosen("a.b/c.EXR", None).unwrap(), "exr");
     assert_eq!(chosen("-", None).unwrap(), "png");
     assert_eq!(chosen("a.png", Some("ppm")).unwrap(), "ppm");
+    assert_eq!(chosen("a.png", Some("exr-tiles")).unwrap(), "exr-tiles");
     for (path, name) in [("a.bmp", None), ("png", None), ("", None), ("a.png", Some("bmp")), ("a.png", Some(""))] {
         let error = chosen(path, name).unwrap_err();
         assert!(matches!(error, Error::Usage(_)));
-        assert!(OUTPUTS.iter().all(|format| error.to_string().contains(format.name)), "{error}");
+        let known = |format: &Format| if name.is_some() { format.name } else { format.extension };
+        assert!(OUTPUTS.iter().all(|format| error.to_string().contains(known(format))), "{error}");
+        assert_eq!(error.to_string().matches(".exr").count(), usize::from(name.is_none()), "{error}");
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Format {
     pub data: Data,
     /// Whether a file is written not only from its beginning to its end, so that a pipe gets it from memory.
     pub(super) seeks: bool,
+    /// How many rows are encoded at once.
+    pub(super) rows: u32,
     pub(super) encode: Encode,
 }
 
@@ -40,7 +42,7 @@ pub struct Format {
 pub(super) type Encode = fn(&mut Output, &Header, &mut dyn Rows) -> io::Result<()>;
 
 /// Every format that pictures are written in.
-pub const OUTPUTS: &[Format] = &[png::FORMAT, exr::FORMAT, ppm::FORMAT];
+pub const OUTPUTS: &[Format] = &[png::FORMAT, exr::FORMAT, exr::TILED, ppm::FORMAT];
 
 /// What a file says of a picture beside its pixels.
 #[derive(Clone, Debug)]
@@ -98,7 +100,7 @@ impl Format {
     }
 }
 
-/// The format for a file of this name: the one called `format`, else the one with the name's extension. The standard output
+/// The format for a file of this name: the one called `format`, else the first with the name's extension. The standard output
 /// gets the first one.
 ///
 /// # Errors
@@ -120,5 +122,7 @@ pub fn format_for(path: impl AsRef<Path>, format: Option<&str>) -> Result<&'stat
 }
 
 fn list(what: impl Fn(&Format) -> String) -> String {
-    OUTPUTS.iter().map(what).collect::<Vec<_>>().join(", ")
+    let mut names: Vec<_> = OUTPUTS.iter().map(what).collect();
+    names.dedup();
+    names.join(", ")
 }

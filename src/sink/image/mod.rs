@@ -75,8 +75,10 @@ impl ImageOptions {
     pub fn memory(&self, format: &Format) -> u64 {
         let (width, height) = self.tiling.size();
         let band = self.bytes(format, width, self.tiling.edge().min(height));
-        // Beside those that are held: the one that leaves next, one that became it, one with the encoder, and its own copy of it.
-        self.bytes(format, width, height).min(HELD_BYTES as u64) + 4 * band
+        let encoded = self.bytes(format, width, format.rows.min(height));
+        // Beside those that are held: the one that leaves next, one that became it, one with the encoder, and its own copy of it; then
+        // what it encodes at once, cut from rows and cut up.
+        self.bytes(format, width, height).min(HELD_BYTES as u64) + 4 * band + 2 * encoded
     }
 
     /// Where a tile lies, in pixels.

@@ -17,6 +17,7 @@ pub(in crate::sink) const FORMAT: Format = Format {
     help: "colours with 8 or 16 bits, compressed, with the scene inside",
     data: Data::Colours,
     seeks: false,
+    rows: 1,
     encode,
 };
 

@@ -10,6 +10,7 @@ pub(in crate::sink) const FORMAT: Format = Format {
     help: "bare colours with 8 or 16 bits, for pipes; holds no scene",
     data: Data::Colours,
     seeks: false,
+    rows: 1,
     encode,
 };
 

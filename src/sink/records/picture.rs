@@ -8,7 +8,8 @@ use crate::sink::image::exr;
 use crate::tile::Tiling;
 use std::path::Path;
 
-/// The tiles of an EXR picture of ours in which every sample has escaped. They wait in a file without a name, in `folder`.
+/// The tiles of an EXR picture of ours in which any sample has escaped. They wait in a file without a name, in `folder`, so
+/// that no more of the picture is in memory than a row of tiles.
 ///
 /// # Errors
 /// [`Error::Input`] when the file is no such picture of this size, or lacks some of `channels`; as [`Records::of`].
@@ -20,31 +21,36 @@ pub(crate) fn of_picture(
     folder: &Path,
     stop: &Stop,
 ) -> Result<Records> {
-    let wrong = |why: &str| Error::Input(format!("`{}` {why}", path.display()));
-    let (width, height) = tiling.size();
-    let (counts, planes) = exr::read(path, (width, height)).map_err(|why| wrong(&why))?;
-    let wanted = [channels.smooth, channels.distance, channels.distance];
-    let area = width as usize * height as usize;
-    if counts.len() != area || planes.iter().zip(wanted).any(|(plane, wanted)| wanted && plane.len() != area) {
-        return Err(wrong("has not all the data that this picture needs"));
-    }
-    let piece = |index: usize| {
+    let wrong = |why: String| Error::Input(format!("`{}` {why}", path.display()));
+    let size = tiling.size();
+    let mut reader = exr::Reader::open(path, size, channels).map_err(wrong)?;
+    // Tiles in the order in which the file has them, whatever their numbers are.
+    let mut order: Vec<_> = (0..tiling.len()).map(|index| (tiling.tile(index).y, index)).collect();
+    order.sort_unstable();
+    let (width, planes) = (size.0 as usize, channels.words());
+    let (mut band, mut top) = (Vec::new(), None);
+    let piece = |(_, index): (u32, usize)| {
         if stop.is_set() {
             return Some(Err(Error::Stopped));
         }
         let tile = tiling.tile(index);
-        let rows = (tile.y as usize..(tile.y + tile.height) as usize).map(|y| {
-            let start = y * width as usize + tile.x as usize;
-            start..start + tile.width as usize
-        });
-        let mut words: Vec<u32> = rows.clone().flat_map(|row| counts[row].iter().copied()).collect();
-        if words.contains(&INTERIOR) {
-            return None;
+        if top != Some(tile.y) {
+            top = Some(tile.y);
+            if let Err(why) = reader.take(tile.height as usize, &mut band) {
+                return Some(Err(wrong(why)));
+            }
         }
-        for (plane, _) in planes.iter().zip(wanted).filter(|(_, wanted)| *wanted) {
-            words.extend(rows.clone().flat_map(|row| plane[row].iter().map(|value| value.to_bits())));
+        let mut words = Vec::with_capacity(planes * tile.area());
+        for plane in 0..planes {
+            for y in 0..tile.height as usize {
+                let start = (y * planes + plane) * width + tile.x as usize;
+                words.extend_from_slice(&band[start..start + tile.width as usize]);
+            }
+            if plane == 0 && words.iter().all(|&count| count == INTERIOR) {
+                return None;
+            }
         }
         Some(Ok((index, words)))
     };
-    Records::of(description, path, folder, (0..tiling.len()).filter_map(piece))
+    Records::of(description, path, folder, order.into_iter().filter_map(piece))
 }

@@ -80,8 +80,8 @@ impl Records {
         self.found.len() == shard.map_or(pieces, |shard| shard.len(pieces))
     }
 
-    /// Pieces that are not of a file of this form, as if they were: in a file without a name, in `folder`. `pieces` are in order, each
-    /// with what it was worth.
+    /// Pieces that are not of a file of this form, as if they were: in a file without a name, in `folder`. `pieces` come in any order,
+    /// each once.
     ///
     /// # Errors
     /// [`Error::Io`] when the file cannot be written, and what `pieces` has for one.
@@ -102,20 +102,21 @@ impl Records {
             found.push(Found { index, offset: end });
             end += record.len() as u64;
         }
+        found.sort_by_key(|found: &Found| found.index);
         Ok(Self { path: path.to_path_buf(), file: Mutex::new(file), description, found, damaged: 0, end })
     }
 
-    /// Forgets the pieces that `keep` is false of, given their number and bytes.
+    /// Forgets the pieces that `keep` is false of, given their bytes; they can still be read.
     ///
     /// # Errors
     /// As [`Records::read`], or [`Error::Stopped`].
-    pub(crate) fn retain(&mut self, stop: &Stop, mut keep: impl FnMut(usize, &[u8]) -> bool) -> Result<()> {
+    pub(crate) fn retain(&mut self, stop: &Stop, mut keep: impl FnMut(Found, &[u8]) -> bool) -> Result<()> {
         let (mut words, mut kept) = (Vec::new(), Vec::new());
         for &found in &self.found {
             if stop.is_set() {
                 return Err(Error::Stopped);
             }
-            if keep(found.index, self.read(found, &mut words)?.0.bytes) {
+            if keep(found, self.read(found, &mut words)?.0.bytes) {
                 kept.push(found);
             }
         }
@@ -305,16 +306,16 @@ impl<R: Read + Seek> Window<R> {
         Self { file, buffer: Vec::new(), used: 0, at }
     }
 
-    /// The next bytes: `len` of them, or less at the end of the file.
+    /// What is in memory of the next bytes: `len` of them or more, or all that there are until the end of the file.
     fn peek(&mut self, len: usize) -> io::Result<&[u8]> {
         if self.buffer.len() - self.used < len {
+            // What is moved is shorter than `len`, and so next to nothing beside a window.
             self.buffer.drain(..self.used);
             self.used = 0;
-            let missing = WINDOW.max(len) - self.buffer.len();
+            let missing = WINDOW - self.buffer.len();
             self.file.by_ref().take(missing as u64).read_to_end(&mut self.buffer)?;
         }
-        let end = self.buffer.len().min(self.used + len);
-        Ok(&self.buffer[self.used..end])
+        Ok(&self.buffer[self.used..])
     }
 
     fn skip(&mut self, len: usize) {
@@ -325,7 +326,7 @@ impl<R: Read + Seek> Window<R> {
     /// The next head and where it begins; `None` at the end of the file. What follows is its data.
     fn next_head(&mut self) -> io::Result<Option<(u64, Head)>> {
         loop {
-            let bytes = self.peek(WINDOW)?;
+            let bytes = self.peek(HEAD)?;
             let Some(head) = bytes.first_chunk::<HEAD>() else {
                 let rest = bytes.len();
                 self.skip(rest);
@@ -347,10 +348,11 @@ impl<R: Read + Seek> Window<R> {
     fn check(&mut self, at: u64, head: &Head, mut take: impl FnMut(&[u8])) -> io::Result<bool> {
         let (mut left, mut crc) = (head.len, crc32fast::Hasher::new());
         while left > 0 {
-            let part = self.peek(left.min(WINDOW as u64) as usize)?;
+            let part = self.peek(1)?;
             if part.is_empty() {
                 break;
             }
+            let part = &part[..part.len().min(usize::try_from(left).unwrap_or(usize::MAX))];
             crc.update(part);
             take(part);
             let len = part.len();

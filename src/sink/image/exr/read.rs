@@ -1,0 +1,125 @@
+//! Raw data read back from its top, as much at a time as is asked for.
+
+use super::COUNT_BIAS;
+use crate::sample::{Channels, INTERIOR};
+use crate::sink::bands::HELD_BYTES;
+use exr::block::reader::{AllChunksReader, ChunksReader, SequentialBlockDecompressor};
+use exr::meta::BlockDescription;
+use exr::meta::attribute::{LevelMode, SampleType};
+use exr::prelude::Vec2;
+use std::fmt::Display;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+/// An error goes after the name of the file.
+type Result<T> = std::result::Result<T, String>;
+
+/// A picture that one of our formats wrote.
+pub(in crate::sink) struct Reader {
+    blocks: SequentialBlockDecompressor<AllChunksReader<BufReader<File>>>,
+    width: usize,
+    /// Bytes of a pixel.
+    bytes: usize,
+    /// Where each plane begins in a row of a block that is one pixel wide.
+    planes: Vec<usize>,
+    /// Rows that have been read and not been taken: of each row one plane after the other.
+    rows: Vec<u32>,
+    /// How many of them are complete.
+    complete: usize,
+    /// How many have been taken.
+    taken: usize,
+    /// Where the next block lies: its column, and its row among `rows`.
+    next: (usize, usize),
+}
+
+impl Reader {
+    /// Opens a picture of this size, of which counts and `wanted` are read.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is of another size, or lacks what is wanted.
+    pub(in crate::sink) fn open(path: &Path, (width, height): (u32, u32), wanted: Channels) -> Result<Self> {
+        let file = File::open(path).map_err(failed)?;
+        let reader = exr::block::read(BufReader::new(file), false).map_err(failed)?;
+        let (width, height) = (width as usize, height as usize);
+        // What the file claims is checked before memory is taken for it.
+        let [header] = reader.headers() else { return Err("has several layers".into()) };
+        if header.layer_size != Vec2(width, height) {
+            return Err("has not the size that its scene says".into());
+        }
+        let rows = match header.blocks {
+            BlockDescription::ScanLines => header.compression.scan_lines_per_block(),
+            BlockDescription::Tiles(tiles) if tiles.level_mode == LevelMode::Singular => tiles.tile_size.height(),
+            BlockDescription::Tiles(_) => return Err("has several levels of detail".into()),
+        };
+        let (mut bytes, mut places) = (0, Vec::new());
+        for channel in &header.channels.list {
+            if channel.sampling != Vec2(1, 1) {
+                return Err("has channels of a lower resolution".into());
+            }
+            places.push((channel.name.to_string(), channel.sample_type, bytes));
+            bytes += channel.sample_type.bytes_per_sample();
+        }
+        if rows.min(height).saturating_mul(bytes * width) > HELD_BYTES {
+            return Err("is in tiles that are too large to go on from".into());
+        }
+        let (float, Channels { smooth, distance }) = (SampleType::F32, wanted);
+        let all =
+            [("N", SampleType::U32, true), ("NF", float, smooth), ("DEX", float, distance), ("DEY", float, distance)];
+        let place = |(name, kind, _): (&str, SampleType, bool)| {
+            let found = places.iter().find(|place| place.0 == name && place.1 == kind);
+            found.map(|place| place.2).ok_or_else(|| "has not all the data that this picture needs".to_owned())
+        };
+        let planes = all.into_iter().filter(|channel| channel.2).map(place).collect::<Result<_>>()?;
+        let blocks = reader.all_chunks(false).map_err(failed)?.sequential_decompressor(false);
+        Ok(Self { blocks, width, bytes, planes, rows: Vec::new(), complete: 0, taken: 0, next: (0, 0) })
+    }
+
+    /// Puts the next `height` rows into `out`: of each row the counts, then the other planes in the order of [`crate::sample`].
+    ///
+    /// # Errors
+    /// When they cannot be read, or the file ends, or its rows do not come from the top.
+    pub(in crate::sink) fn take(&mut self, height: usize, out: &mut Vec<u32>) -> Result<()> {
+        while self.complete < height {
+            self.read_block()?;
+        }
+        out.clear();
+        out.extend(self.rows.drain(..height * self.width * self.planes.len()));
+        self.complete -= height;
+        self.taken += height;
+        self.next.1 -= height;
+        Ok(())
+    }
+
+    fn read_block(&mut self) -> Result<()> {
+        let block = self.blocks.decompress_next_block().ok_or("ends too early")?.map_err(failed)?;
+        let (Vec2(x, y), Vec2(width, height)) = (block.index.pixel_position, block.index.pixel_size);
+        let (left, top) = self.next;
+        let run = self.width * self.planes.len();
+        if left == 0 {
+            self.rows.resize((top + height) * run, 0);
+        }
+        let fits = left + width <= self.width && (top + height) * run <= self.rows.len();
+        if (x, y) != (left, self.taken + top) || !fits || block.data.len() != self.bytes * width * height {
+            return Err("has not its rows in order from the top".into());
+        }
+        for (row, line) in block.data.chunks_exact(self.bytes * width).enumerate() {
+            for (plane, place) in self.planes.iter().enumerate() {
+                let start = (top + row) * run + plane * self.width + left;
+                let words = line[place * width..][..4 * width].chunks_exact(4);
+                for (word, bytes) in self.rows[start..start + width].iter_mut().zip(words) {
+                    let stored = u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+                    let is_count = plane == 0 && stored != INTERIOR;
+                    *word = if is_count { stored.saturating_sub(COUNT_BIAS) } else { stored };
+                }
+            }
+        }
+        self.next = if left + width < self.width { (left + width, top) } else { (0, top + height) };
+        self.complete = self.next.1;
+        Ok(())
+    }
+}
+
+fn failed(error: impl Display) -> String {
+    format!("cannot be read: {}", error.to_string().replace('\n', " "))
+}
