@@ -1,12 +1,15 @@
 //! Scene + backend + sinks → picture: the front door of the library.
 
+mod continued;
 mod keep;
+
+pub use continued::{Escaped, Known};
 
 use crate::backend::{self, Session, WorkKind};
 use crate::colour::{Colourer, Depth};
 use crate::error::{Error, Result};
 use crate::formula::Formula;
-use crate::kernel::{Counters, Isa, Kernel, choose};
+use crate::kernel::{Counters, Isa, Kernel, Wanted, choose};
 use crate::parallel::{Claim, Pieces, Prepared, Recipe, Report, Sink, Stop, Work};
 use crate::sample::Channels;
 use crate::scene::{Image, Scene};
@@ -112,6 +115,8 @@ impl Render {
             kernel,
             tiling,
             pieces: None,
+            masked: false,
+            masks: None,
             counters: Mutex::default(),
             own_formula,
         };
@@ -195,6 +200,10 @@ struct RenderWork {
     tiling: Tiling,
     /// Which tiles are its pieces, if not all.
     pieces: Option<Pieces>,
+    /// Whether what is prepared are masks, which say what samples of its pieces are computed.
+    masked: bool,
+    /// The masks, where they were made.
+    masks: Option<Prepared>,
     counters: Mutex<Counters>,
     /// Whether the formula is one that only this program has.
     own_formula: bool,
@@ -213,6 +222,9 @@ struct Ingredients {
     distance: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pieces: Option<Pieces>,
+    /// Whether the session prepares masks for the pieces.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    masked: bool,
     /// What was asked for; without, each process chooses its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     isa: Option<String>,
@@ -243,11 +255,11 @@ pub fn size_of_recipe(bytes: &[u8]) -> Result<(Image, u32, Order)> {
 /// # Errors
 /// [`Error::Input`] when the bytes are not such a recipe, and as [`Render::with`].
 pub fn from_recipe(bytes: &[u8]) -> Result<Render> {
-    let Ingredients { scene, tile, order, smooth, distance, pieces, isa } = Ingredients::read(bytes)?;
+    let Ingredients { scene, tile, order, smooth, distance, pieces, masked, isa } = Ingredients::read(bytes)?;
     let channels = Channels { smooth, distance };
     let isa = isa.map(|isa| isa.parse()).transpose()?;
     let mut render = Render::with(&scene, Options { tile, order: order.parse()?, isa, channels })?;
-    render.work = Ingredients::work(pieces, &render)?;
+    render.work = Ingredients::work(pieces, masked, &render)?;
     Ok(render)
 }
 
@@ -278,12 +290,17 @@ impl Work for RenderWork {
     }
 
     fn prepare(&self, stop: &Stop) -> Result<Prepared> {
-        self.kernel.prepare(stop)
+        self.masks.clone().map_or_else(|| self.kernel.prepare(stop), Ok)
     }
 
     fn compute(&self, prepared: &Prepared, claim: &mut Claim<'_>, stop: &Stop) -> Result<()> {
         let range = claim.range();
-        let tiles: Vec<Tile> = range.clone().map(|index| self.tile(index)).collect();
+        let tiles = range.clone().map(|index| {
+            let tile = self.tile(index);
+            let mask = if self.masked { continued::mask(prepared.bytes(), index, tile.area())? } else { None };
+            Ok(Wanted { tile, mask })
+        });
+        let tiles: Vec<_> = tiles.collect::<Result<_>>()?;
         let mut useful = vec![0; tiles.len()];
         let words = bytemuck::cast_slice_mut(claim.bytes());
         let counters = self.kernel.compute(prepared, &tiles, words, &mut useful, stop)?;
@@ -307,6 +324,7 @@ impl Work for RenderWork {
             smooth: channels.smooth,
             distance: channels.distance,
             pieces: self.pieces.clone(),
+            masked: self.masked,
             isa: isa.map(|isa| isa.to_string()),
         };
         serde_json::to_vec(&recipe).ok().map(|bytes| Recipe { kind: KIND, bytes })

@@ -32,6 +32,41 @@ impl fmt::Display for Tile {
     }
 }
 
+/// Some samples of a tile: a bit for each, rows from the top, from the lowest bit of a byte to its highest.
+#[derive(Clone, Copy, Debug)]
+pub struct Mask<'a>(&'a [u8]);
+
+impl<'a> Mask<'a> {
+    /// The bytes of a mask for so many samples.
+    pub fn bytes(area: usize) -> usize {
+        area.div_ceil(8)
+    }
+
+    /// The mask in these bytes; bits beyond the last sample must be 0.
+    pub fn new(bits: &'a [u8]) -> Self {
+        Self(bits)
+    }
+
+    /// The samples from `first` on, at most 8 of them, as bits.
+    #[inline]
+    pub fn window(self, first: usize, len: usize) -> u64 {
+        let byte = |at: usize| self.0.get(at).map_or(0, |&byte| u64::from(byte));
+        let at = first / 8;
+        (byte(at) | byte(at + 1) << 8) >> (first % 8) & ((1 << len) - 1)
+    }
+
+    /// Whether sample `index` is one of them.
+    #[inline]
+    pub fn has(self, index: usize) -> bool {
+        self.window(index, 1) != 0
+    }
+
+    /// How many samples they are.
+    pub fn count(self) -> usize {
+        self.0.iter().map(|byte| byte.count_ones() as usize).sum()
+    }
+}
+
 /// The order in which tiles are numbered, and so computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Order {
@@ -217,6 +252,22 @@ mod tests {
                 assert!(seen.iter().all(|&n| n == 1), "{width}×{height} by {edge}, {order}");
             }
         }
+    }
+
+    #[test]
+    fn a_mask_gives_its_bits_wherever_a_window_begins() {
+        let bits = [0b1010_0110, 0b0001_1001, 0b101];
+        let mask = Mask::new(&bits);
+        let all: Vec<bool> = (0..19).map(|i| bits[i / 8] >> (i % 8) & 1 == 1).collect();
+        assert_eq!((0..19).map(|i| mask.has(i)).collect::<Vec<_>>(), all);
+        assert_eq!(mask.count(), all.iter().filter(|&&bit| bit).count());
+        for first in 0..19 {
+            for len in 0..=8.min(19 - first) {
+                let window: u64 = (0..len).map(|i| u64::from(all[first + i]) << i).sum();
+                assert_eq!(mask.window(first, len), window, "{len} from {first}");
+            }
+        }
+        assert_eq!((mask.window(100, 8), Mask::bytes(19)), (0, 3));
     }
 
     #[test]

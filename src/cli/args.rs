@@ -177,8 +177,8 @@ pub(crate) struct RenderArgs {
     /// Go on from the checkpoint of a run that was ended; without one begin anew, and leave alone what is complete
     #[arg(long, help_heading = "Keeping")]
     pub(crate) resume: bool,
-    /// Take from a picture of the same with fewer iterations, an EXR file or a checkpoint that was kept, the tiles in which everything
-    /// had escaped; may have {name} and {index} as well
+    /// Take from a picture of the same with fewer iterations, an EXR file or a checkpoint that was kept, the samples that had escaped, and
+    /// compute only the others; may have {name} and {index} as well
     #[arg(long = "continue", value_name = "FILE", help_heading = "Keeping")]
     pub(crate) continued: Option<String>,
     /// Compute one of several shares of the tiles, into a part for `fractal merge`: 3/10 is the third of ten

@@ -38,7 +38,7 @@ pub(super) fn check_recipe(description: &Description, path: &Path) -> Result<()>
 
 /// Checks that a picture with so many workers fits.
 pub(super) fn check(picture: &Picture, workers: usize, processes: bool, depth: Depth, keeps: bool) -> Result<()> {
-    let Picture { name, render, output, format, owners, keep, .. } = picture;
+    let Picture { name, render, output, format, owners, keep, continued } = picture;
     let tiling = render.tiling();
     let tile = tiling.tile(0);
     let options = render.image_options(depth);
@@ -51,6 +51,8 @@ pub(super) fn check(picture: &Picture, workers: usize, processes: bool, depth: D
     let tiles = tiling.len() as u64;
     let tables = tiles * (if owners.is_some() { 12 } else { 0 } + if keeps { 24 } else { 0 });
     let (width, height) = tiling.size();
+    // A bit for each sample, and where its tile is.
+    let known = if continued.is_some() { u64::from(width) * u64::from(height) / 8 + 40 * tiles } else { 0 };
     let whole = if format.needs_seeking() && !is_file(output) { 2 * options.bytes(format, width, height) } else { 0 };
     enough(
         name,
@@ -60,6 +62,7 @@ pub(super) fn check(picture: &Picture, workers: usize, processes: bool, depth: D
             (image, "rows of its tiles", "take smaller tiles"),
             (whole, "the whole file, since a pipe cannot take this format in pieces", "write it to a file"),
             (tables, "what is known of each tile", "take larger tiles"),
+            (known, "which samples had escaped", "take a smaller picture"),
             (8 * u64::from(width) + 8 * u64::from(height), "its coordinates", "take a smaller picture"),
         ],
     )

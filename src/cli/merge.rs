@@ -63,7 +63,7 @@ pub(crate) fn run(args: &MergeArgs) -> Result<()> {
     memory::check(&picture, worker_count(None)?, false, plan.depth, true)?;
     let mut session = plan.backend.open(&plan.workers)?;
     let costs = (plan.display != Display::Hidden).then_some(costs);
-    Sinks::open(&plan, &picture, &signals)?.run(&plan, &picture, &mut *session, records, costs, &signals, &mark)
+    Sinks::open(&plan, &picture, &signals)?.run(&plan, &picture, &mut *session, records.into(), costs, &signals, &mark)
 }
 
 /// The render of the parts, with the colours that were asked for.

@@ -41,7 +41,7 @@ pub(crate) fn run(args: &ProbeArgs) -> Result<()> {
     for (x, y) in points {
         let tile = Tile { x, y, width: 1, height: 1 };
         let mut words = vec![0u32; kernel.channels().words()];
-        let counters = kernel.compute(&prepared, &[tile], &mut words, &mut [0], &stop)?;
+        let counters = kernel.compute(&prepared, &[tile.into()], &mut words, &mut [0], &stop)?;
         let samples = Samples::new(tile, kernel.channels(), bytemuck::cast_slice(&words));
         let point = point(&samples, &counters);
         if args.json {

@@ -9,10 +9,9 @@ use super::stats::{Mark, Stats};
 use super::tell;
 use fractal::backend::{self, Options, Session};
 use fractal::parallel::{Pieces, Schedule, Sink, Stop, Tee};
-use fractal::render::{self, Outcome, Render};
+use fractal::render::{self, Known, Outcome, Render};
 use fractal::scene::{Image, MaxIterations};
 use fractal::sink::progress::{Estimate, Estimator};
-use fractal::sink::records::Records;
 use fractal::sink::{ImageSink, Output, Owners, Progress, Trace};
 use fractal::{Error, Result};
 use std::io::{BufWriter, Write};
@@ -62,7 +61,7 @@ fn make(
     watching: Watching<'_>,
 ) -> Result<()> {
     let Picture { render, output, keep, .. } = picture;
-    let mut records = match keep.before(picture, plan.quiet, &signals.stop)? {
+    let records = match keep.before(picture, plan.quiet, &signals.stop)? {
         Before::Everything => {
             if !plan.quiet {
                 tell(format!("`{output}` is complete already"));
@@ -73,14 +72,17 @@ fn make(
         Before::Nothing => Vec::new(),
     };
     let own = records.first().cloned();
+    let wanted = Pieces::new(render.tiling().len(), keep.shard);
+    let mut known = Known::from(records);
     if let Some(path) = &picture.continued {
         let folder = Path::new(output).parent().filter(|folder| !folder.as_os_str().is_empty());
-        let escaped = render.escaped(path, folder.unwrap_or(Path::new(".")), &signals.stop)?;
+        let escaped = render.escaped(path, folder.unwrap_or(Path::new(".")), &wanted, &signals.stop)?;
         if !plan.quiet {
-            let (kept, all) = (escaped.found().len(), render.tiling().len());
-            tell(format!("{kept} of {all} tiles had escaped in `{}`; the others begin anew", path.display()));
+            let (samples, all) = (escaped.samples(), escaped.of());
+            let rest = all - samples;
+            tell(format!("{samples} of {all} samples had escaped in `{}`; {rest} are computed", path.display()));
         }
-        records.push(Arc::new(escaped));
+        known.samples = Some(Arc::new(escaped));
     }
     let sinks = Sinks::open(plan, picture, signals)?;
     let shown = plan.display != Display::Hidden;
@@ -104,7 +106,7 @@ fn make(
     let checkpoint = kept.as_ref().map(|kept| kept.checkpoint.clone() as Arc<dyn Sink>);
     let window = watching(picture)?;
     let sinks = Sinks { checkpoint, trace, window, ..sinks };
-    match sinks.run(plan, picture, session, records, estimate.filter(|_| shown), signals, mark) {
+    match sinks.run(plan, picture, session, known, estimate.filter(|_| shown), signals, mark) {
         Ok(()) => kept.map_or(Ok(()), |kept| kept.complete(output)),
         Err(error) => {
             if let Some(kept) = kept {
@@ -143,14 +145,14 @@ impl Sinks {
         Ok(sinks)
     }
 
-    /// Computes what is wanted and not in `records`. Progress is shown if costs are given.
+    /// Computes what is wanted and not `known`. Progress is shown if costs are given.
     #[allow(clippy::too_many_arguments)] // Each is one of a kind.
     pub(super) fn run(
         self,
         plan: &Plan,
         picture: &Picture,
         session: &mut dyn Session,
-        records: Vec<Arc<Records>>,
+        known: Known,
         costs: Option<Estimate>,
         signals: &Signals,
         mark: &Mark,
@@ -173,7 +175,7 @@ impl Sinks {
 
         let ticker = progress.map(|progress| Ticker::start(plan.display, name, progress));
         let started = Mark::now();
-        let outcome = render.run_missing(session, sinks, &wanted, records, &signals.stop);
+        let outcome = render.run_missing(session, sinks, &wanted, known, &signals.stop);
         let ended = Mark::now();
         drop(ticker);
         let outcome = outcome?;

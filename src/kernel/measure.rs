@@ -3,7 +3,7 @@
 //! All times are processor time of the calling thread, so that other work on the machine disturbs little; take the minimum of several.
 
 use super::direct::{Direct, Limits};
-use super::{Counters, Isa, Kernel};
+use super::{Counters, Isa, Kernel, Wanted};
 use crate::error::Result;
 use crate::formula::{Entry, Formula, Lanes, Spec, Vector, Visitor, operations};
 use crate::parallel::{Prepared, Stop};
@@ -57,7 +57,7 @@ pub struct Figures {
 #[derive(Debug)]
 pub struct Prepare {
     kernel: Direct,
-    tiles: Vec<Tile>,
+    tiles: Vec<Wanted<'static>>,
     claim: usize,
     words: Vec<u32>,
     useful: Vec<u64>,
@@ -91,7 +91,7 @@ impl Benchmark {
         let mut tiles = Vec::new();
         for y in (0..height).step_by(tile as usize) {
             for x in (0..width).step_by(tile as usize) {
-                tiles.push(Tile { x, y, width: tile.min(width - x), height: tile.min(height - y) });
+                tiles.push(Tile { x, y, width: tile.min(width - x), height: tile.min(height - y) }.into());
             }
         }
         let words = vec![0; claim * tile as usize * tile as usize * channels.words()];
@@ -109,7 +109,7 @@ impl Prepare {
         let (prepared, stop) = (Prepared::default(), Stop::new());
         let start = thread_time();
         for tiles in self.tiles.chunks(self.claim) {
-            let area: usize = tiles.iter().map(Tile::area).sum();
+            let area: usize = tiles.iter().map(|wanted| wanted.tile.area()).sum();
             let words = &mut self.words[..area * self.kernel.channels().words()];
             let sums = &mut self.useful[..tiles.len()];
             counters += self.kernel.compute(&prepared, tiles, words, sums, &stop)?;

@@ -10,7 +10,30 @@ pub use isa::Isa;
 use crate::error::Result;
 use crate::parallel::{Prepared, Stop};
 use crate::sample::Channels;
-use crate::tile::Tile;
+use crate::tile::{Mask, Tile};
+
+/// What is computed of a tile.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The tile.
+    pub tile: Tile,
+    /// Which of its samples are computed, if not all. The others are written as interior, and count as nothing.
+    pub mask: Option<Mask<'a>>,
+}
+
+impl From<Tile> for Wanted<'_> {
+    /// All of it.
+    fn from(tile: Tile) -> Self {
+        Self { tile, mask: None }
+    }
+}
+
+impl Wanted<'_> {
+    /// How many samples of the tile are not computed.
+    pub(crate) fn skipped(&self) -> usize {
+        self.mask.map_or(0, |mask| self.tile.area() - mask.count())
+    }
+}
 
 /// Computes the samples of tiles. One virtual call serves a whole claim; the code inside is generic.
 pub trait Kernel: Send + Sync + std::fmt::Debug {
@@ -41,7 +64,7 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
     fn compute(
         &self,
         prepared: &Prepared,
-        tiles: &[Tile],
+        tiles: &[Wanted<'_>],
         words: &mut [u32],
         useful: &mut [u64],
         stop: &Stop,

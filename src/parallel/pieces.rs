@@ -177,6 +177,16 @@ impl Pieces {
         self.at(start + position - before)
     }
 
+    /// Whether piece `index` of the work is one of them.
+    pub fn contains(&self, index: usize) -> bool {
+        let own = self.shard.is_none_or(|shard| Shard::owner(index, shard.of()) == shard.number());
+        let position = self.shard.map_or(index, |shard| index / shard.of() as usize);
+        let run = self.runs.partition_point(|&(_, start)| start <= position);
+        let Some(&(before, start)) = self.runs[..run].last() else { return false };
+        let end = self.runs.get(run).map_or(self.len, |next| next.0);
+        own && position - start < end - before
+    }
+
     /// All of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = usize> {
         self.positions().map(|position| self.at(position))
@@ -283,6 +293,7 @@ mod tests {
             let expected: Vec<_> = all.iter().filter(|&piece| !gone(piece)).collect();
             assert_eq!(missing.iter().collect::<Vec<_>>(), expected);
             assert_eq!((0..missing.len()).map(|position| missing.get(position)).collect::<Vec<_>>(), expected);
+            assert!((0..120).all(|piece| missing.contains(piece) == expected.contains(&piece)), "{shard:?}");
             let runs: Vec<_> = missing.runs(3..missing.len() - 2).collect();
             assert!(runs.windows(2).all(|pair| pair[0].end < pair[1].start));
             assert_eq!(runs.into_iter().flatten().collect::<Vec<_>>(), expected[3..expected.len() - 2]);

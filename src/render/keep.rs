@@ -1,10 +1,11 @@
 //! Rendering what is missing: what a file of finished tiles must say to be of this render, and the run of the rest.
 
-use super::{Ingredients, Outcome, Render, RenderWork, from_recipe};
+use super::continued::{Escaped, Filled, Known};
+use super::{Ingredients, Options, Outcome, Render, RenderWork, from_recipe};
 use crate::backend::Session;
 use crate::error::{Error, Result};
-use crate::parallel::{Pieces, Shard, Sink, Stop, Work};
-use crate::sample::{Channels, INTERIOR, Samples};
+use crate::parallel::{Pieces, Prepared, Shard, Sink, Stop, Work};
+use crate::sample::Channels;
 use crate::scene::{MaxIterations, Scene};
 use crate::sink::Resumed;
 use crate::sink::records::{Description, Records, Unread, of_picture};
@@ -26,15 +27,11 @@ impl Render {
     /// # Errors
     /// [`Error::Input`] when they are of something else, or computed by another version of this program.
     pub fn of_records(description: &Description, path: &Path) -> Result<Self> {
-        let named = |what: &str| Error::Input(format!("`{}` {what}", path.display()));
-        if description.kind != super::KIND {
-            return Err(named("has finished pieces of a work that is no picture"));
-        }
-        let render = from_recipe(&description.recipe()).map_err(|error| named(&format!("is damaged: {error}")))?;
+        Identity::of(description, path)?;
+        let render = from_recipe(&description.recipe()).map_err(|error| damaged(path, &error.to_string()))?;
         if description.pieces != render.work.len() {
-            return Err(named("is damaged: its scene has another number of tiles"));
+            return Err(damaged(path, "its scene has another number of tiles"));
         }
-        description.check_program(path)?;
         Ok(render)
     }
 
@@ -51,24 +48,26 @@ impl Render {
     /// # Errors
     /// [`Error::Input`] with what differs, and as [`Render::of_records`] and [`Unread::read`].
     pub fn read_records(&self, file: Unread, stop: &Stop) -> Result<Records> {
-        let theirs = Self::of_records(file.description(), file.path())?;
-        self.refuse_other(&theirs, file.path())?;
+        self.recognize(&Identity::of(file.description(), file.path())?, file.path())?;
+        self.read_recognized(file, stop)
+    }
+
+    /// The second step: the file says that it is of this render.
+    fn read_recognized(&self, file: Unread, stop: &Stop) -> Result<Records> {
+        if file.description().pieces != self.work.len() {
+            return Err(damaged(file.path(), "its scene has another number of tiles"));
+        }
         file.read(|index| self.work.piece_len(index), stop)
     }
 
-    fn refuse_other(&self, other: &Self, path: &Path) -> Result<()> {
-        let Some((key, theirs, ours)) = self.difference(other) else { return Ok(()) };
-        Err(Error::Input(format!("`{}` is of another picture: its {key} is {theirs}, not {ours}", path.display())))
-    }
-
-    /// The tiles of the same picture with fewer iterations, or as many, in which every sample has escaped: a larger maximum does not
-    /// change them. `path` is a file of finished tiles or an EXR picture; of the latter the tiles wait in a file in `folder`, without a
-    /// name. Tiles with samples that have not escaped are to be computed from their start, since no file keeps where orbits were.
+    /// The samples that had escaped in the same picture with fewer iterations, or as many: a larger maximum does not change them. `path`
+    /// is a file of finished tiles or an EXR picture; of the latter the tiles wait in a file in `folder`, without a name. Only tiles of
+    /// `wanted` are looked at. All other samples are to be computed from their start, since no file keeps where orbits were.
     ///
     /// # Errors
     /// [`Error::Unsupported`] where samples depend on the maximum as a whole; [`Error::Input`] when the file is of another picture or
     /// of more iterations; as [`Render::read_records`].
-    pub fn escaped(&self, path: &Path, folder: &Path, stop: &Stop) -> Result<Records> {
+    pub fn escaped(&self, path: &Path, folder: &Path, wanted: &Pieces, stop: &Stop) -> Result<Escaped> {
         if self.kernel().tier() != "f64" {
             return Err(Error::Unsupported(format!(
                 "a picture in numbers of `{}` cannot go on from `{}`: there, all samples depend on the maximum of iterations",
@@ -77,13 +76,12 @@ impl Render {
             )));
         }
         let is_picture = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("exr"));
-        let (theirs, file) = if is_picture {
-            // Its data is there whatever colours it was made for.
-            let scene = Scene { colour: self.scene.colour.clone(), ..Scene::load(&path.to_string_lossy())? };
-            (self.of_scene(&scene)?, None)
+        let (mut theirs, file) = if is_picture {
+            // It has all data in whatever tiles one likes.
+            (Identity { scene: Scene::load(&path.to_string_lossy())?, options: self.work.options }, None)
         } else {
             let file = Records::open(path)?;
-            (Self::of_records(file.description(), path)?, Some(file))
+            (Identity::of(file.description(), path)?, Some(file))
         };
         let (old, new) = (theirs.scene.max_iterations(), self.scene.max_iterations());
         if old > new {
@@ -92,32 +90,24 @@ impl Render {
                 path.display()
             )));
         }
-        let mut same = theirs.scene().clone();
-        same.iteration.max = MaxIterations::Count(new);
-        self.refuse_other(&theirs.of_scene(&same)?, path)?;
+        theirs.scene.iteration.max = MaxIterations::Count(new);
+        self.recognize(&theirs, path)?;
         let (tiling, channels) = (self.tiling(), self.channels());
-        let Some(file) = file else {
-            return of_picture(path, self.description(None)?, &tiling, channels, folder, stop);
+        let records = match file {
+            Some(file) => self.read_recognized(file, stop)?,
+            None => of_picture(path, self.description(None)?, &tiling, channels, folder, stop)?,
         };
-        let mut records = file.read(|index| self.work.piece_len(index), stop)?;
-        records.retain(stop, |index, bytes| {
-            !Samples::new(tiling.tile(index), channels, bytes).counts.contains(&INTERIOR)
-        })?;
-        Ok(records)
+        Escaped::new(records, tiling, channels, wanted, stop)
     }
 
-    /// The first thing that decides samples or tiles and is not the same in `other`: its key, and both values, theirs first.
-    fn difference(&self, other: &Self) -> Option<(String, String, String)> {
-        let (ours, theirs) = (facts(&self.work), facts(&other.work));
-        let value = |facts: &[(String, String)], key: &str| {
-            facts.iter().find(|(name, _)| name == key).map_or("not given".into(), |(_, value)| value.clone())
-        };
-        let keys = ours.iter().chain(&theirs).map(|(key, _)| key);
-        let mut pairs = keys.map(|key| (key.clone(), value(&theirs, key), value(&ours, key)));
-        pairs.find(|(_, theirs, ours)| theirs != ours)
+    /// Checks that something is of this render. Nothing is made of what it claims: a foreign file may claim a picture of any size.
+    fn recognize(&self, theirs: &Identity, path: &Path) -> Result<()> {
+        let ours = Identity { scene: self.work.scene.clone(), options: self.work.options };
+        let Some((key, theirs, ours)) = ours.difference(theirs) else { return Ok(()) };
+        Err(Error::Input(format!("`{}` is of another picture: its {key} is {theirs}, not {ours}", path.display())))
     }
 
-    /// As [`Render::run`], but only those tiles of `wanted` are computed that no file of `records` has. The sink sees all of them.
+    /// As [`Render::run`], but only that of `wanted` is computed which is not `known`. The sink sees all of it.
     ///
     /// # Errors
     /// As [`Render::run`], and as [`Resumed::new`].
@@ -126,33 +116,81 @@ impl Render {
         session: &mut dyn Session,
         sink: Arc<dyn Sink>,
         wanted: &Pieces,
-        records: Vec<Arc<Records>>,
+        known: Known,
         stop: &Stop,
     ) -> Result<Outcome> {
+        let Known { tiles: mut records, samples } = known;
+        records.extend(samples.as_ref().map(|escaped| escaped.tiles()));
         if records.is_empty() && wanted.is_everything() {
             return self.run(session, sink, stop);
         }
-        let sink = Resumed::new(sink, self.work(), wanted, records, stop)?;
-        let work = Arc::new(self.work.only(sink.missing().clone()));
-        let report = session.run(work.clone(), Arc::new(sink), stop)?;
+        let resumed = Resumed::new(sink, self.work(), wanted, records, stop)?;
+        let missing = resumed.missing().clone();
+        let (sink, masks): (Arc<dyn Sink>, _) = match samples {
+            Some(escaped) => {
+                let masks = escaped.masks(&missing);
+                let max = self.scene.max_iterations();
+                (Arc::new(Filled::new(resumed, escaped, missing.clone(), max)), Some(masks))
+            }
+            None => (Arc::new(resumed), None),
+        };
+        let work = Arc::new(self.work.only(missing, masks.is_some(), masks));
+        let report = session.run(work.clone(), sink, stop)?;
         Ok(Outcome { report, counters: work.take_counters() })
     }
 }
 
-/// What decides a render's samples and tiles, as keys and values.
-fn facts(work: &RenderWork) -> Vec<(String, String)> {
-    let scene = Scene { name: None, title: None, colour: Default::default(), ..work.scene.clone() };
-    let iteration = crate::scene::Iteration { max: MaxIterations::Count(scene.max_iterations()), ..scene.iteration };
-    let scene = Scene { iteration, ..scene };
-    let mut facts = Vec::new();
-    flatten("", &serde_json::to_value(scene).unwrap_or_default(), &mut facts);
-    let (tile, order) = (work.tiling.edge() / work.scene.image.samples, work.options.order);
-    facts.push(("tile size".into(), tile.to_string()));
-    facts.push(("order of tiles".into(), order.to_string()));
-    let Channels { smooth, distance } = work.options.channels;
-    let data = ["counts", if smooth { ", fractions" } else { "" }, if distance { ", distances" } else { "" }].concat();
-    facts.push(("data".into(), data));
-    facts
+/// What decides a render's samples and tiles.
+struct Identity {
+    scene: Scene,
+    options: Options,
+}
+
+impl Identity {
+    /// What a file says of itself.
+    fn of(description: &Description, path: &Path) -> Result<Self> {
+        if description.kind != super::KIND {
+            return Err(Error::Input(format!("`{}` has finished pieces of a work that is no picture", path.display())));
+        }
+        let because = |error: Error| damaged(path, &error.to_string());
+        let ingredients = Ingredients::read(&description.recipe()).map_err(because)?;
+        description.check_program(path)?;
+        let Ingredients { scene, tile, order, smooth, distance, .. } = ingredients;
+        let order = order.parse().map_err(because)?;
+        Ok(Self { scene, options: Options { tile, order, isa: None, channels: Channels { smooth, distance } } })
+    }
+
+    /// The first thing that is not the same in `other`: its key, and both values, theirs first.
+    fn difference(&self, other: &Self) -> Option<(String, String, String)> {
+        let (ours, theirs) = (self.facts(), other.facts());
+        let value = |facts: &[(String, String)], key: &str| {
+            facts.iter().find(|(name, _)| name == key).map_or("not given".into(), |(_, value)| value.clone())
+        };
+        let keys = ours.iter().chain(&theirs).map(|(key, _)| key);
+        let mut pairs = keys.map(|key| (key.clone(), value(&theirs, key), value(&ours, key)));
+        pairs.find(|(_, theirs, ours)| theirs != ours)
+    }
+
+    /// All of it, as keys and values.
+    fn facts(&self) -> Vec<(String, String)> {
+        let Options { tile, order, channels: Channels { smooth, distance }, .. } = self.options;
+        let scene = Scene { name: None, title: None, colour: Default::default(), ..self.scene.clone() };
+        let iteration =
+            crate::scene::Iteration { max: MaxIterations::Count(scene.max_iterations()), ..scene.iteration };
+        let scene = Scene { iteration, ..scene };
+        let (width, height) = scene.image.size;
+        let mut facts = Vec::new();
+        flatten("", &serde_json::to_value(scene).unwrap_or_default(), &mut facts);
+        facts.push(("tile size".into(), tile.min(width.max(height)).to_string()));
+        facts.push(("order of tiles".into(), order.to_string()));
+        let data = ["counts", if smooth { ", fractions" } else { "" }, if distance { ", distances" } else { "" }];
+        facts.push(("data".into(), data.concat()));
+        facts
+    }
+}
+
+fn damaged(path: &Path, why: &str) -> Error {
+    Error::Input(format!("`{}` is damaged: {why}", path.display()))
 }
 
 fn flatten(prefix: &str, value: &Value, out: &mut Vec<(String, String)>) {
@@ -168,14 +206,16 @@ fn flatten(prefix: &str, value: &Value, out: &mut Vec<(String, String)>) {
 }
 
 impl RenderWork {
-    /// The work of some of its tiles.
-    pub(super) fn only(&self, pieces: Pieces) -> Self {
+    /// The work of some of its tiles, or, if it is masked, of some of their samples.
+    pub(super) fn only(&self, pieces: Pieces, masked: bool, masks: Option<Prepared>) -> Self {
         Self {
             scene: self.scene.clone(),
             options: self.options,
             kernel: self.kernel.clone(),
             tiling: self.tiling.clone(),
             pieces: Some(pieces),
+            masked,
+            masks,
             counters: Default::default(),
             own_formula: self.own_formula,
         }
@@ -183,12 +223,13 @@ impl RenderWork {
 }
 
 impl Ingredients {
-    /// The work that these make.
-    pub(super) fn work(pieces: Option<Pieces>, render: &Render) -> Result<Arc<RenderWork>> {
+    /// The work that these make. Masks come with what the session prepared; a work that is run where they are not known computes all
+    /// of its pieces.
+    pub(super) fn work(pieces: Option<Pieces>, masked: bool, render: &Render) -> Result<Arc<RenderWork>> {
         let Some(pieces) = pieces else { return Ok(render.work.clone()) };
         if pieces.of() != render.work.tiling.len() {
             return Err(Error::Input("the recipe of a render has pieces of another number of tiles".into()));
         }
-        Ok(Arc::new(render.work.only(pieces)))
+        Ok(Arc::new(render.work.only(pieces, masked, None)))
     }
 }

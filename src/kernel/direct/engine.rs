@@ -30,10 +30,10 @@ use super::area::{Area, LANES, QUEUE};
 use super::unroll::unroll;
 use crate::error::{Error, Result};
 use crate::formula::{Formula, Lanes, MaskOf, Vector};
-use crate::kernel::Counters;
+use crate::kernel::{Counters, Wanted};
 use crate::parallel::Stop;
 use crate::plane::Rotation;
-use crate::tile::Tile;
+use crate::tile::{Mask, Tile};
 use fearless_simd::prelude::*;
 
 /// Iterations of a block.
@@ -59,8 +59,10 @@ pub(super) struct Engine<'a, S: Simd, F, const K: usize, const G: usize> {
 
 /// The words of `words`' part for one tile, and what is true of all of it.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct Place<'a> {
     pub(super) tile: Tile,
+    /// Which of its samples are wanted, if not all.
+    pub(super) mask: Option<Mask<'a>>,
     /// Its first word.
     pub(super) first: usize,
     /// Whether a part of it may lie in a known interior region.
@@ -78,18 +80,18 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
 
     /// Computes the counts, and |z|² in the fractions' place, of `tiles`.
     #[inline(always)]
-    pub(super) fn run(&mut self, tiles: &[Tile], tile_words: usize) -> Result<()> {
+    pub(super) fn run(&mut self, tiles: &[Wanted<'_>], tile_words: usize) -> Result<()> {
         let mut first = 0;
-        for tile in tiles {
-            let interior = self.scene.may_be_interior(*tile);
-            self.tile(Place { tile: *tile, first, interior })?;
+        for &Wanted { tile, mask } in tiles {
+            let interior = self.scene.may_be_interior(tile);
+            self.tile(Place { tile, mask, first, interior })?;
             first += tile_words;
         }
         self.fly(true)
     }
 
     #[inline(always)]
-    fn tile(&mut self, place: Place) -> Result<()> {
+    fn tile(&mut self, place: Place<'_>) -> Result<()> {
         let (width, height) = (place.tile.width as usize, place.tile.height as usize);
         let mut shallow = true;
         let mut y = 0;

@@ -35,7 +35,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     /// Runs the group of samples whose first is (left, top) of the tile. `shallow` says that samples may escape soon; the result says
     /// so of this group.
     #[inline(always)]
-    pub(super) fn group(&mut self, place: Place, left: usize, top: usize, shallow: bool) -> Result<bool> {
+    pub(super) fn group(&mut self, place: Place<'_>, left: usize, top: usize, shallow: bool) -> Result<bool> {
         let columns = Self::LEN.min(place.tile.width as usize - left);
         let rows = G.min(place.tile.height as usize - top);
         let mut ran = Ran { n: 0, block: BLOCK, alive: self.locate(place, left, top, columns, rows), escaped: 0 };
@@ -84,9 +84,10 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         Self::settle(simd, self.scene, self.smooth, &mut batch, ran.block.min(HALF));
     }
 
-    /// Writes a group's start and parameters to its memory; returns the lanes that have a sample which is not known to be interior.
+    /// Writes a group's start and parameters to its memory; returns the lanes that have a sample which is wanted and not known to
+    /// be interior.
     #[inline(always)]
-    fn locate(&mut self, place: Place, left: usize, top: usize, columns: usize, rows: usize) -> u64 {
+    fn locate(&mut self, place: Place<'_>, left: usize, top: usize, columns: usize, rows: usize) -> u64 {
         let zero = self.splat(0.0);
         let row_bits = (1 << columns) - 1;
         let (mut valid, mut cardioids, mut bulbs) = (0, 0, 0);
@@ -96,7 +97,11 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             let (column, row) = (place.tile.x as usize + left, place.tile.y as usize + top + k.min(rows - 1));
             let point = self.scene.points(self.simd, column, row, columns);
             if k < rows {
-                valid |= row_bits << i;
+                let wanted = match place.mask {
+                    Some(mask) => mask.window((top + k) * place.tile.width as usize + left, columns),
+                    None => row_bits,
+                };
+                valid |= wanted << i;
             }
             if place.interior
                 && let Some(interior) = self.scene.formula.interior(point)
@@ -233,7 +238,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
 
     /// Writes the counts of a group; those that are not in `escaped` become interior.
     #[inline(always)]
-    fn write_group(&mut self, place: Place, left: usize, top: usize, columns: usize, rows: usize, escaped: u64) {
+    fn write_group(&mut self, place: Place<'_>, left: usize, top: usize, columns: usize, rows: usize, escaped: u64) {
         let (simd, max) = (self.simd, self.splat(f64::from(self.scene.limits.max)));
         let interior = self.splat(f64::from(INTERIOR));
         // An integer below 2⁵² added to this lies in the low bits.
@@ -275,7 +280,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
 
     /// Appends the lanes of a group that are alive to the queue.
     #[inline(never)]
-    fn enqueue(&mut self, place: Place, left: usize, top: usize, ran: Ran) {
+    fn enqueue(&mut self, place: Place<'_>, left: usize, top: usize, ran: Ran) {
         self.simd.vectorize(
             #[inline(always)]
             || self.enqueue_inlined(place, left, top, ran),
@@ -283,7 +288,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     }
 
     #[inline(always)]
-    fn enqueue_inlined(&mut self, place: Place, left: usize, top: usize, ran: Ran) {
+    fn enqueue_inlined(&mut self, place: Place<'_>, left: usize, top: usize, ran: Ran) {
         let simd = self.simd;
         let (group, queue) = (&*self.area.group, &mut self.area.queue);
         let done = Vector::<S>::splat(simd, ran.n as f64);

@@ -6,17 +6,16 @@ use super::distance::Counted;
 use super::engine::Engine;
 use crate::error::Result;
 use crate::formula::{Formula, Stepwise, Vector};
-use crate::kernel::{Counters, Isa};
+use crate::kernel::{Counters, Isa, Wanted};
 use crate::parallel::Stop;
 use crate::sample::{Channels, INTERIOR};
-use crate::tile::Tile;
 use fearless_simd::Level;
 use fearless_simd::prelude::*;
 
 /// A claim's part of tiles of equal areas.
 struct Part<'a> {
     channels: Channels,
-    tiles: &'a [Tile],
+    tiles: &'a [Wanted<'a>],
     words: &'a mut [u32],
     useful: &'a mut [u64],
     stop: &'a Stop,
@@ -37,7 +36,7 @@ impl<F: Formula> Scene<F> {
         &self,
         isa: Isa,
         channels: Channels,
-        tiles: &[Tile],
+        tiles: &[Wanted<'_>],
         words: &mut [u32],
         useful: &mut [u64],
         stop: &Stop,
@@ -122,7 +121,7 @@ impl<F: Formula> Scene<F> {
     #[inline(always)]
     fn passes<S: Simd, const K: usize, const G: usize>(&self, simd: S, part: Part<'_>) -> Result<Counters> {
         let Part { channels, tiles, words, useful, stop, area } = part;
-        let samples = tiles.first().map_or(0, Tile::area);
+        let samples = tiles.first().map_or(0, |wanted| wanted.tile.area());
         let tile_words = samples * channels.words();
         let mut engine = Engine::<S, F, K, G> {
             simd,
@@ -143,16 +142,18 @@ impl<F: Formula> Scene<F> {
             let words = &mut words[i * tile_words..(i + 1) * tile_words];
             let (counts, rest) = words.split_at_mut(samples);
             let [interior, sum] = tally(simd, counts, max);
+            // What was not wanted was written as interior.
+            let skipped = tiles[i].skipped() as u64;
             counters.escaped += samples as u64 - interior;
-            interiors += interior;
-            useful[i] = sum;
+            interiors += interior - skipped;
+            useful[i] = sum - skipped * u64::from(max);
             let (fractions, distances) = rest.split_at_mut(if channels.smooth { samples } else { 0 });
             if channels.smooth {
                 self.fractions(simd, counts, fractions);
             }
             if channels.distance {
                 let (x, y) = distances.split_at_mut(samples);
-                let mut counted = Counted { tile: tiles[i], counts, x, y };
+                let mut counted = Counted { tile: tiles[i].tile, counts, x, y };
                 counters.executed += self.distances(simd, &mut counted, &mut area.order, stop)?;
             }
             i += 1;

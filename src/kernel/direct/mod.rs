@@ -11,13 +11,12 @@ mod reference;
 mod smooth;
 mod unroll;
 
-use super::{Counters, Isa, Kernel};
+use super::{Counters, Isa, Kernel, Wanted};
 use crate::error::{Error, Result};
 use crate::formula::{Formula, Spec, Visitor};
 use crate::parallel::{Prepared, Stop};
 use crate::plane::Plane;
 use crate::sample::{Channels, INTERIOR, MAX_ESCAPE_RADIUS, MAX_ITERATIONS};
-use crate::tile::Tile;
 use num_complex::Complex64;
 use smooth::Fraction;
 use std::fmt;
@@ -188,12 +187,12 @@ impl Kernel for Direct {
     fn compute(
         &self,
         _prepared: &Prepared,
-        tiles: &[Tile],
+        tiles: &[Wanted<'_>],
         words: &mut [u32],
         useful: &mut [u64],
         stop: &Stop,
     ) -> Result<Counters> {
-        let area: usize = tiles.iter().map(Tile::area).sum();
+        let area: usize = tiles.iter().map(|wanted| wanted.tile.area()).sum();
         assert_eq!(words.len(), area * self.channels.words(), "length of the claim's data");
         assert_eq!(useful.len(), tiles.len(), "one sum of useful iterations for each tile");
         self.tiles.compute(self.isa, self.channels, tiles, words, useful, stop)
@@ -206,7 +205,7 @@ trait Tiles: Send + Sync {
         &self,
         isa: Isa,
         channels: Channels,
-        tiles: &[Tile],
+        tiles: &[Wanted<'_>],
         words: &mut [u32],
         useful: &mut [u64],
         stop: &Stop,
@@ -254,7 +253,7 @@ impl<F: Formula> Tiles for Scene<F> {
         &self,
         isa: Isa,
         channels: Channels,
-        tiles: &[Tile],
+        tiles: &[Wanted<'_>],
         words: &mut [u32],
         useful: &mut [u64],
         stop: &Stop,
@@ -266,8 +265,8 @@ impl<F: Formula> Tiles for Scene<F> {
         let (mut rest, mut rest_words, mut rest_useful) = (tiles, words, useful);
         while let Some(first) = rest.first() {
             // Tiles of equal areas have their planes at equal distances.
-            let area = first.area();
-            let equal = rest.iter().take_while(|tile| tile.area() == area).count();
+            let area = first.tile.area();
+            let equal = rest.iter().take_while(|wanted| wanted.tile.area() == area).count();
             let (tiles, after) = rest.split_at(equal);
             let (words, after_words) = rest_words.split_at_mut(equal * area * channels.words());
             let (useful, after_useful) = rest_useful.split_at_mut(equal);

@@ -3,10 +3,9 @@
 use super::{Scene, Why, escaped};
 use crate::error::{Error, Result};
 use crate::formula::Formula;
-use crate::kernel::Counters;
+use crate::kernel::{Counters, Wanted};
 use crate::parallel::Stop;
 use crate::sample::{Channels, INTERIOR};
-use crate::tile::Tile;
 use num_complex::Complex64;
 
 /// How many iterations pass between looks at the stop flag: far below 20 ms, emulated multiply-adds included.
@@ -75,17 +74,17 @@ impl<F: Formula> Scene<F> {
     pub(super) fn one_by_one(
         &self,
         channels: Channels,
-        tiles: &[Tile],
+        tiles: &[Wanted<'_>],
         words: &mut [u32],
         useful: &mut [u64],
         stop: &Stop,
     ) -> Result<Counters> {
         let mut counters = Counters::default();
         let mut rest = words;
-        for (tile, useful) in tiles.iter().zip(useful) {
-            let (words, after) = rest.split_at_mut(tile.area() * channels.words());
+        for (wanted, useful) in tiles.iter().zip(useful) {
+            let (words, after) = rest.split_at_mut(wanted.tile.area() * channels.words());
             rest = after;
-            *useful = self.tile(channels, *tile, words, &mut counters, stop)?;
+            *useful = self.tile(channels, *wanted, words, &mut counters, stop)?;
         }
         Ok(counters)
     }
@@ -94,7 +93,7 @@ impl<F: Formula> Scene<F> {
     fn tile(
         &self,
         channels: Channels,
-        tile: Tile,
+        Wanted { tile, mask }: Wanted<'_>,
         words: &mut [u32],
         counters: &mut Counters,
         stop: &Stop,
@@ -105,6 +104,12 @@ impl<F: Formula> Scene<F> {
         let mut useful = 0;
         let mut since = 0;
         for i in 0..area {
+            if mask.is_some_and(|mask| !mask.has(i)) {
+                counts[i] = INTERIOR;
+                fractions.iter_mut().skip(i).take(1).for_each(|word| *word = 0);
+                distances.iter_mut().skip(i).step_by(area).for_each(|word| *word = 0);
+                continue;
+            }
             let (x, y) = (tile.x as usize + i % tile.width as usize, tile.y as usize + i / tile.width as usize);
             let point = self.plane.point(x, y);
             let orbit = self.orbit(point, true, &mut || stop.is_set()).ok_or(Error::Stopped)?;

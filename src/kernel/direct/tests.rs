@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::formula::{self, FORMULAS, Lanes};
+use crate::tile::{Mask, Tile};
 
 /// A plane of `width` × `height` samples around `centre`.
 fn plane(centre: Complex64, spacing: f64, width: u32, height: u32) -> Arc<Plane> {
@@ -23,7 +24,7 @@ fn render(direct: &Direct, plane: &Plane) -> (Vec<u32>, u64, Counters) {
     let tile = whole(plane);
     let mut words = vec![7; tile.area() * direct.channels().words()];
     let mut useful = [0];
-    let counters = direct.compute(&Prepared::default(), &[tile], &mut words, &mut useful, &Stop::new()).unwrap();
+    let counters = direct.compute(&Prepared::default(), &[tile.into()], &mut words, &mut useful, &Stop::new()).unwrap();
     (words, useful[0], counters)
 }
 
@@ -211,16 +212,13 @@ fn both_forms_of_two_iterations_give_the_reference_bits() {
 }
 
 /// Cuts a plane into tiles of at most `width` × `height`.
-fn cut(plane: &Plane, width: usize, height: usize) -> Vec<Tile> {
+fn cut(plane: &Plane, width: usize, height: usize) -> Vec<Wanted<'static>> {
     let mut tiles = Vec::new();
     for y in (0..plane.rows.len()).step_by(height) {
         for x in (0..plane.columns.len()).step_by(width) {
-            tiles.push(Tile {
-                x: x as u32,
-                y: y as u32,
-                width: width.min(plane.columns.len() - x) as u32,
-                height: height.min(plane.rows.len() - y) as u32,
-            });
+            let (right, bottom) = (plane.columns.len() - x, plane.rows.len() - y);
+            let (width, height) = (width.min(right) as u32, height.min(bottom) as u32);
+            tiles.push(Tile { x: x as u32, y: y as u32, width, height }.into());
         }
     }
     tiles
@@ -245,7 +243,7 @@ fn tiles_of_any_size_and_rotated_views_are_the_same() {
                 let direct = make(isa);
                 for (width, height) in [(1, 1), (7, 5), (1, 61), (83, 1), (16, 16), (64, 64)] {
                     let tiles = cut(&plane, width, height);
-                    let area: usize = tiles.iter().map(Tile::area).sum();
+                    let area: usize = tiles.iter().map(|wanted| wanted.tile.area()).sum();
                     let run = |direct: &Direct| {
                         let mut words = vec![7; area * ALL.words()];
                         let mut useful = vec![0; tiles.len()];
@@ -254,6 +252,67 @@ fn tiles_of_any_size_and_rotated_views_are_the_same() {
                     };
                     assert!(run(&direct) == run(&reference), "{name} {isa} tiles of {width} × {height}");
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn only_wanted_samples_are_computed() {
+    let plane = plane(Complex64::new(-0.7, 0.0), 0.03, 83, 61);
+    let limits = Limits { max: 700, escape_radius: 16.0 };
+    for name in ["mandelbrot", "burning_ship"] {
+        let spec = Spec { entry: formula::find(name).unwrap(), power: 2, julia: None };
+        for isa in Isa::available() {
+            let direct = Direct::new(&spec, plane.clone(), limits, ALL, isa).unwrap();
+            for (width, height) in [(83, 61), (16, 16), (7, 5)] {
+                let tiles = cut(&plane, width, height);
+                let area: usize = tiles.iter().map(|wanted| wanted.tile.area()).sum();
+                let run = |tiles: &[Wanted<'_>]| {
+                    let (mut words, mut useful) = (vec![7; area * ALL.words()], vec![0; tiles.len()]);
+                    let stop = Stop::new();
+                    let counters = direct.compute(&Prepared::default(), tiles, &mut words, &mut useful, &stop).unwrap();
+                    (words, useful, counters)
+                };
+                let (whole, ..) = run(&tiles);
+                // All, none, every third, and what looks random.
+                let bit = |tile: usize, i: usize| match tile % 4 {
+                    0 => true,
+                    1 => false,
+                    2 => i.is_multiple_of(3),
+                    _ => (i * i / 7 + tile).is_multiple_of(5),
+                };
+                let bits = |(number, wanted): (usize, &Wanted<'_>)| {
+                    let mut bits = vec![0u8; Mask::bytes(wanted.tile.area())];
+                    (0..wanted.tile.area()).for_each(|i| bits[i / 8] |= u8::from(bit(number, i)) << (i % 8));
+                    bits
+                };
+                let masks: Vec<_> = tiles.iter().enumerate().map(bits).collect();
+                let masked = tiles.iter().zip(&masks).enumerate().map(|(number, (&wanted, bits))| match number % 4 {
+                    0 => wanted,
+                    _ => Wanted { mask: Some(Mask::new(bits)), ..wanted },
+                });
+                let masked: Vec<_> = masked.collect();
+                let (some, useful, counters) = run(&masked);
+                let (mut expected, mut samples, mut at) = (whole.clone(), 0, 0);
+                for (number, wanted) in tiles.iter().enumerate() {
+                    let (area, mut worth) = (wanted.tile.area(), 0);
+                    for i in 0..area {
+                        let word = |plane: usize| at + plane * area + i;
+                        if bit(number, i) {
+                            samples += 1;
+                            worth += u64::from(whole[word(0)].min(limits.max));
+                        } else {
+                            expected[word(0)] = INTERIOR;
+                            (1..4).for_each(|plane| expected[word(plane)] = 0);
+                        }
+                    }
+                    assert_eq!(useful[number], worth, "{name} {isa} tile {number} of {width} × {height}");
+                    at += area * ALL.words();
+                }
+                assert!(some == expected, "{name} {isa} tiles of {width} × {height}");
+                let Counters { escaped, cardioid, bulb, periodic, limit, .. } = counters;
+                assert_eq!(escaped + cardioid + bulb + periodic + limit, samples, "{name} {isa}");
             }
         }
     }
@@ -315,7 +374,7 @@ fn a_set_flag_stops_every_instruction_set() {
         let mut words = vec![0; tile.area() * ALL.words()];
         let stop = Stop::new();
         stop.set();
-        let result = direct.compute(&Prepared::default(), &[tile], &mut words, &mut [0], &stop);
+        let result = direct.compute(&Prepared::default(), &[tile.into()], &mut words, &mut [0], &stop);
         assert!(matches!(result, Err(Error::Stopped)), "{isa}");
     }
 }

@@ -1,0 +1,242 @@
+//! Going on with a picture whose maximum was raised: only samples that had not escaped are computed.
+//!
+//! A tile of which some samples are known is computed with a mask: the kernel leaves out the lanes of the others, and its queue fills
+//! up with what is left, so that single samples cost no more than whole tiles do. Masks travel as what the session prepares, mapped or
+//! sent once a worker, and not within the recipe: those of a large picture are tens of megabytes. On its way to the sinks a finished
+//! tile gets the samples that are known, so that they see whole tiles, as they do of any other run.
+
+use crate::error::{Error, Result};
+use crate::parallel::{Done, Pieces, Prepared, Report, RunInfo, Sink, Stop};
+use crate::sample::{Channels, INTERIOR, Samples};
+use crate::sink::Resumed;
+use crate::sink::records::{Found, Records};
+use crate::tile::{Mask, Tiling};
+use std::cell::Cell;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What earlier runs left of a picture.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Files with finished tiles of it.
+    pub tiles: Vec<Arc<Records>>,
+    /// What had escaped in the same picture with fewer iterations.
+    pub samples: Option<Arc<Escaped>>,
+}
+
+impl From<Vec<Arc<Records>>> for Known {
+    fn from(tiles: Vec<Arc<Records>>) -> Self {
+        Self { tiles, samples: None }
+    }
+}
+
+/// The samples of a picture that had escaped before its maximum was raised.
+#[derive(Debug)]
+pub struct Escaped {
+    /// All of the tiles in which every sample had.
+    tiles: Arc<Records>,
+    /// The tiles in which some had, by number.
+    partial: Vec<Partial>,
+    tiling: Tiling,
+    channels: Channels,
+    samples: u64,
+    wanted: u64,
+}
+
+/// A tile of which some samples are known.
+#[derive(Debug)]
+struct Partial {
+    found: Found,
+    /// A bit for each sample that is not, as in a [`Mask`].
+    mask: Box<[u8]>,
+}
+
+impl Escaped {
+    pub(super) fn new(
+        mut records: Records,
+        tiling: Tiling,
+        channels: Channels,
+        wanted: &Pieces,
+        stop: &Stop,
+    ) -> Result<Self> {
+        let (mut partial, mut samples) = (Vec::new(), 0);
+        records.retain(stop, |found, bytes| {
+            if !wanted.contains(found.index) {
+                return false;
+            }
+            let counts = Samples::new(tiling.tile(found.index), channels, bytes).counts;
+            let escaped = counts.iter().filter(|&&count| count != INTERIOR).count();
+            samples += escaped as u64;
+            if 0 < escaped && escaped < counts.len() {
+                let byte = |eight: &[u32]| {
+                    let bits = eight.iter().enumerate().map(|(i, &count)| u8::from(count == INTERIOR) << i);
+                    bits.sum()
+                };
+                partial.push(Partial { found, mask: counts.chunks(8).map(byte).collect() });
+            }
+            escaped == counts.len()
+        })?;
+        let wanted = wanted.iter().map(|index| tiling.tile(index).area() as u64).sum();
+        Ok(Self { tiles: Arc::new(records), partial, tiling, channels, samples, wanted })
+    }
+
+    /// How many samples had escaped.
+    pub fn samples(&self) -> u64 {
+        self.samples
+    }
+
+    /// How many samples there are, of the tiles that are wanted.
+    pub fn of(&self) -> u64 {
+        self.wanted
+    }
+
+    /// The tiles in which every sample had escaped.
+    pub(super) fn tiles(&self) -> Arc<Records> {
+        self.tiles.clone()
+    }
+
+    fn partial(&self, index: usize) -> Option<&Partial> {
+        let place = self.partial.binary_search_by_key(&index, |partial| partial.found.index);
+        place.ok().map(|place| &self.partial[place])
+    }
+
+    /// The masks of these tiles: for each the place of its first byte among all bytes, as 64 bits, or 0 if it is wanted as a whole; then
+    /// the masks.
+    pub(super) fn masks(&self, pieces: &Pieces) -> Prepared {
+        let (mut bytes, mut masks) = (Vec::with_capacity(8 * pieces.len()), Vec::new());
+        for index in pieces.iter() {
+            let place = self.partial(index).map_or(0, |partial| {
+                let place = 8 * pieces.len() + masks.len();
+                masks.extend_from_slice(&partial.mask);
+                place
+            });
+            bytes.extend_from_slice(&(place as u64).to_le_bytes());
+        }
+        bytes.append(&mut masks);
+        Prepared::new(bytes)
+    }
+}
+
+/// The mask of piece `index`, which has `area` samples, in what [`Escaped::masks`] made; `None` if all of it is wanted, also if nothing
+/// was prepared.
+pub(super) fn mask(prepared: &[u8], index: usize, area: usize) -> Result<Option<Mask<'_>>> {
+    if prepared.is_empty() {
+        return Ok(None);
+    }
+    let place = prepared.get(8 * index..).and_then(|rest| rest.first_chunk::<8>());
+    let place = place.map(|bytes| u64::from_le_bytes(*bytes) as usize);
+    if place == Some(0) {
+        return Ok(None);
+    }
+    let bits = place.and_then(|place| prepared.get(place..)?.get(..Mask::bytes(area)));
+    let bits = bits.ok_or_else(|| Error::Input(format!("what was prepared has no mask of piece {index}")))?;
+    Ok(Some(Mask::new(bits)))
+}
+
+/// Puts the samples that are known into the tiles of which only the others were computed, and gives on whole ones.
+pub(super) struct Filled {
+    inner: Resumed,
+    escaped: Arc<Escaped>,
+    /// The pieces of the run.
+    missing: Pieces,
+    /// What an interior sample is worth.
+    max: u32,
+    memory: Mutex<Vec<Memory>>,
+}
+
+/// What a worker needs to fill a claim.
+#[derive(Default)]
+struct Memory {
+    words: Vec<u32>,
+    costs: Vec<u64>,
+    known: Vec<u64>,
+}
+
+impl Filled {
+    pub(super) fn new(inner: Resumed, escaped: Arc<Escaped>, missing: Pieces, max: u32) -> Self {
+        Self { inner, escaped, missing, max, memory: Mutex::default() }
+    }
+
+    /// Fills a claim, if there is anything to fill.
+    fn fill(&self, done: &Done<'_>, memory: &mut Memory) -> Result<bool> {
+        let Memory { words, costs, known } = memory;
+        let Escaped { tiles, tiling, channels, .. } = &*self.escaped;
+        let (mut from, mut filled) = (0, false);
+        for (piece, number) in done.pieces().zip(done.range.clone()) {
+            let index = self.missing.get(number);
+            let until = from + piece.bytes.len() / 4;
+            if let Some(partial) = self.escaped.partial(index) {
+                if !filled {
+                    words.clear();
+                    words.extend_from_slice(bytemuck::cast_slice(done.bytes));
+                    costs.clear();
+                    costs.extend_from_slice(done.costs);
+                    filled = true;
+                }
+                let (known, _) = tiles.read(partial.found, known)?;
+                let known: &[u32] = bytemuck::cast_slice(known.bytes);
+                let area = tiling.tile(index).area();
+                let words = &mut words[from..until];
+                for i in (0..area).filter(|&i| known[i] != INTERIOR) {
+                    (0..channels.words()).for_each(|plane| words[plane * area + i] = known[plane * area + i]);
+                }
+                costs[number - done.range.start] = words[..area].iter().map(|&n| u64::from(n.min(self.max))).sum();
+            }
+            from = until;
+        }
+        Ok(filled)
+    }
+}
+
+impl Sink for Filled {
+    fn start(&self, run: &RunInfo) -> Result<()> {
+        self.inner.start(run)
+    }
+
+    fn claimed(&self, worker: usize, range: Range<usize>) {
+        self.inner.claimed(worker, range);
+    }
+
+    fn done(&self, done: &Done<'_>) -> Result<()> {
+        let memories = || self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = memories().pop().unwrap_or_default();
+        let outcome = if self.fill(done, &mut memory)? {
+            let whole = Done {
+                bytes: bytemuck::cast_slice(&memory.words),
+                costs: &memory.costs,
+                range: done.range.clone(),
+                waited: Cell::default(),
+                ..*done
+            };
+            let outcome = self.inner.done(&whole);
+            done.waited.set(done.waited.get() + whole.waited.get());
+            outcome
+        } else {
+            self.inner.done(done)
+        };
+        memories().push(memory);
+        outcome
+    }
+
+    fn finish(&self, report: &Report) -> Result<()> {
+        self.inner.finish(report)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_that_is_not_there_is_an_error() {
+        let mut prepared = vec![0; 17];
+        prepared[8] = 16;
+        prepared[16] = 0b101;
+        assert!(mask(&prepared, 0, 8).unwrap().is_none());
+        assert_eq!(mask(&prepared, 1, 8).unwrap().unwrap().window(0, 8), 0b101);
+        for (index, area) in [(1, 9), (2, 8), (1 << 40, 8)] {
+            assert!(mask(&prepared, index, area).is_err(), "{index}");
+        }
+        assert!(mask(&[], 5, 8).unwrap().is_none());
+    }
+}

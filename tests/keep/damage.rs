@@ -1,0 +1,155 @@
+//! Whatever happens to a file of finished pieces, those that are whole are found.
+
+use super::support::Scratch;
+use fractal::Result;
+use fractal::backend;
+use fractal::parallel::{Claim, Prepared, Recipe, Stop, Work};
+use fractal::sink::Checkpoint;
+use fractal::sink::records::{Description, Records};
+use proptest::prelude::*;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A work of pieces whose lengths and bytes look random.
+struct Bytes(usize);
+
+impl Bytes {
+    fn bytes(index: usize) -> Vec<u8> {
+        (0..index * 37 % 100).map(|i| (i * i + 31 * index) as u8).collect()
+    }
+}
+
+impl Work for Bytes {
+    fn len(&self) -> usize {
+        self.0
+    }
+    fn piece_len(&self, index: usize) -> usize {
+        Self::bytes(index).len()
+    }
+    fn compute(&self, _: &Prepared, claim: &mut Claim<'_>, _: &Stop) -> Result<()> {
+        let bytes: Vec<u8> = claim.range().flat_map(Self::bytes).collect();
+        claim.bytes().copy_from_slice(&bytes);
+        claim.range().for_each(|index| claim.set_cost(index, index as u64 + 7));
+        claim.add_executed(1);
+        Ok(())
+    }
+    fn recipe(&self) -> Option<Recipe> {
+        Some(Recipe { kind: "bytes", bytes: self.0.to_string().into_bytes() })
+    }
+}
+
+fn write_bytes(path: &Path, pieces: usize) {
+    let work = Arc::new(Bytes(pieces));
+    let description = Description::new(work.recipe().as_ref(), pieces, None).unwrap();
+    let checkpoint = Arc::new(Checkpoint::create(path, &description).unwrap());
+    let mut session = backend::find("serial").unwrap().open(&backend::Options::default()).unwrap();
+    session.run(work, checkpoint, &Stop::new()).unwrap();
+}
+
+/// What can happen to a file.
+#[derive(Clone, Debug)]
+enum Damage {
+    Flip(prop::sample::Index, u8),
+    Cut(prop::sample::Index),
+    Zero(prop::sample::Index, usize),
+    Insert(prop::sample::Index, Vec<u8>),
+    Remove(prop::sample::Index, usize),
+}
+
+impl Damage {
+    /// Does it, and says which bytes are not what they were and where they were.
+    fn strike(&self, file: &mut Vec<u8>) {
+        if file.is_empty() {
+            return;
+        }
+        let len = file.len();
+        match self {
+            Self::Flip(at, bits) => file[at.index(len)] ^= bits,
+            Self::Cut(at) => file.truncate(at.index(len)),
+            Self::Zero(at, count) => file[at.index(len)..].iter_mut().take(*count).for_each(|byte| *byte = 0),
+            Self::Insert(at, bytes) => {
+                file.splice(at.index(len)..at.index(len), bytes.iter().copied());
+            }
+            Self::Remove(at, count) => {
+                let start = at.index(len);
+                file.drain(start..(start + count).min(len));
+            }
+        }
+    }
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    let at = any::<prop::sample::Index>;
+    prop_oneof![
+        (at(), 1u8..).prop_map(|(at, bits)| Damage::Flip(at, bits)),
+        at().prop_map(Damage::Cut),
+        (at(), 1usize..600).prop_map(|(at, count)| Damage::Zero(at, count)),
+        (at(), prop::collection::vec(any::<u8>(), 1..200)).prop_map(|(at, bytes)| Damage::Insert(at, bytes)),
+        (at(), 1usize..300).prop_map(|(at, count)| Damage::Remove(at, count)),
+    ]
+}
+
+const PIECES: usize = 40;
+
+/// The pieces of a file, each checked; or why there are none.
+fn pieces_of(path: &Path) -> Result<Vec<usize>> {
+    let records = Records::open(path)?.read(|index| Bytes::bytes(index).len(), &Stop::new())?;
+    let mut words = Vec::new();
+    for &found in records.found() {
+        let (piece, _) = records.read(found, &mut words)?;
+        assert_eq!((piece.bytes, piece.cost), (&Bytes::bytes(found.index)[..], found.index as u64 + 7));
+    }
+    Ok(records.found().iter().map(|found| found.index).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+
+    #[test]
+    fn whatever_happens_to_a_file_its_whole_pieces_are_found(damages in prop::collection::vec(damage(), 1..5)) {
+        let scratch = Scratch::new("damage");
+        let path = scratch.join("file");
+        write_bytes(&path, PIECES);
+        let before = fs::read(&path).unwrap();
+        let mut file = before.clone();
+        damages.iter().for_each(|damage| damage.strike(&mut file));
+        fs::write(&path, &file).unwrap();
+        match pieces_of(&path) {
+            Ok(found) => {
+                // A piece whose record still stands somewhere, bit for bit, is found.
+                let mut at = before.windows(4).position(|mark| mark == b"\xf2PC\n").unwrap();
+                let mut expected = Vec::new();
+                while at < before.len() {
+                    let head = &before[at..at + 48];
+                    let number = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().unwrap());
+                    let record = &before[at..at + 48 + number(32) as usize];
+                    if number(8) < PIECES as u64 && file.windows(record.len()).any(|bytes| bytes == record) {
+                        expected.push(number(8) as usize);
+                    }
+                    at += record.len();
+                }
+                prop_assert!(expected.iter().all(|piece| found.contains(piece)), "{expected:?} in {found:?}");
+            }
+            Err(error) => {
+                let text = error.to_string();
+                prop_assert!(text.contains("file` is ") && !text.contains('\n'), "{}", text);
+            }
+        }
+    }
+}
+
+#[test]
+fn one_damage_costs_one_piece_at_most() {
+    let scratch = Scratch::new("flips");
+    let path = scratch.join("file");
+    write_bytes(&path, PIECES);
+    let file = fs::read(&path).unwrap();
+    for at in 8..file.len() {
+        let mut damaged = file.clone();
+        damaged[at] ^= 0x55;
+        fs::write(&path, &damaged).unwrap();
+        let found = pieces_of(&path).unwrap();
+        assert!(found.len() >= PIECES - 1, "{at}: {found:?}");
+    }
+}

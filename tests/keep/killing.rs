@@ -1,0 +1,134 @@
+//! Kills and interrupts at any moment, and what keeping costs.
+
+use super::support::Scratch;
+use super::{files, told, words};
+use fractal::parallel::Stop;
+use fractal::render::Render;
+use fractal::sink::records::Records;
+use serde_json::Value;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// A generator that is the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+/// Strikes the program with `signal` again and again at moments that look random, then lets it complete `a.png`; returns how often it
+/// was struck. At every end, what it had told as done is in the file.
+fn strike(scratch: &Scratch, scene: &str, signal: rustix::process::Signal, strikes: u32, within_ms: u64) -> u32 {
+    let mut random = Random(0x2545_f491_4f6c_dd1d ^ u64::from(strikes));
+    let mut struck = 0;
+    loop {
+        let arguments = format!("{scene} -o a.png --checkpoint a.tiles --resume --progress json");
+        let mut command = scratch.program(words(&arguments));
+        command.stdout(std::process::Stdio::null()).stderr(fs::File::create(scratch.join("told")).unwrap());
+        let mut child = command.spawn().unwrap();
+        if struck < strikes {
+            std::thread::sleep(Duration::from_millis(random.below(within_ms)));
+            let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal);
+        }
+        let status = child.wait().unwrap();
+        let text = fs::read_to_string(scratch.join("told")).unwrap();
+        let done = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let done = done.filter_map(|line| line["tiles_done"].as_u64()).max().unwrap_or(0);
+        let names = files(scratch);
+        if status.success() {
+            return struck;
+        }
+        struck += 1;
+        if signal == rustix::process::Signal::INT {
+            // Right after its start it is the shell's 130: a process ended by a signal, with nothing begun.
+            assert!(status.code() == Some(130) || status.signal() == Some(2) && text.is_empty(), "{status}: {text}");
+            assert!(names.iter().all(|name| ["a.tiles", "told", "plain.png"].contains(&&**name)), "{names:?}");
+        }
+        assert!(!names.contains(&"a.png".into()), "no picture that is not complete");
+        if let Ok(file) = Records::open(scratch.join("a.tiles")) {
+            let render = Render::of_records(file.description(), Path::new("a.tiles")).unwrap();
+            let records = render.read_records(file, &Stop::new()).unwrap();
+            assert!(records.found().len() as u64 >= done, "{} of {done} tiles are kept", records.found().len());
+        } else {
+            assert_eq!(done, 0, "{text}");
+        }
+    }
+}
+
+const LONG_ENOUGH: &str =
+    "render whole --re -0.7436 --im 0.1318 --width 4e-3 --iterations 40000 --size 1600x1200 --tile 32 -q";
+
+#[test]
+fn kills_at_any_moment_lose_no_finished_tile() {
+    use rustix::process::Signal;
+    for signal in [Signal::KILL, Signal::INT, Signal::TERM] {
+        let scratch = Scratch::new("kills");
+        assert_eq!(told(scratch.program(words(&format!("{LONG_ENOUGH} -o plain.png")))).0, 0);
+        strike(&scratch, LONG_ENOUGH, signal, 6, 120);
+        let read = |name: &str| fs::read(scratch.join(name)).unwrap();
+        assert!(read("a.png") == read("plain.png"));
+    }
+}
+
+/// Processor seconds of all children of this process that have ended.
+fn children() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks: u64 = fields[13..15].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+    // Linux tells them in hundredths everywhere.
+    ticks as f64 / 100.0
+}
+
+/// Processor seconds of the program with these arguments.
+fn cost(scratch: &Scratch, arguments: &str) -> f64 {
+    let before = children();
+    assert_eq!(told(scratch.program(words(arguments))), (0, String::new()), "{arguments}");
+    children() - before
+}
+
+/// A Siegel disk, in which no orbit ever escapes or returns: as much work as one likes.
+const SIEGEL: &str = "render --julia -0.390540870218,-0.586787907347 --iterations 8000000 --size 1600x1200 --tile 8 -q";
+
+/// Takes about ten minutes on two processors.
+#[test]
+#[ignore = "measures for minutes; run it alone: cargo test --test keep -- --ignored --nocapture --test-threads 1"]
+fn a_hundred_kills_cost_less_than_five_percent() {
+    let scratch = Scratch::new("hundred");
+    let straight = cost(&scratch, &format!("{SIEGEL} -o plain.png"));
+    let before = children();
+    // A run of this length is over before 100 kills if they are further apart.
+    let within_ms = (straight * 1000.0 / 2.0 / 100.0 * 1.6) as u64;
+    let struck = strike(&scratch, SIEGEL, rustix::process::Signal::KILL, 100, within_ms);
+    let killed = children() - before;
+    let extra = 100.0 * (killed / straight - 1.0);
+    println!("{straight:.1} s of processors at once, {killed:.1} s with {struck} kills: {extra:+.2} %");
+    assert!(fs::read(scratch.join("a.png")).unwrap() == fs::read(scratch.join("plain.png")).unwrap());
+    assert!(struck >= 90, "{struck} kills");
+    assert!(extra <= 5.0, "{extra} %");
+}
+
+/// At 300 ns a pixel, which is little for a picture that takes minutes.
+#[test]
+#[ignore = "measures for a minute; run it alone: cargo test --test keep -- --ignored --nocapture --test-threads 1"]
+fn keeping_costs_less_than_two_percent() {
+    let scratch = Scratch::new("cost");
+    let scene = "render --julia -0.390540870218,-0.586787907347 --iterations 12000 --size 3840x2160 -q -o a.png";
+    let mut least = [f64::INFINITY; 2];
+    for _ in 0..8 {
+        let _ = fs::remove_file(scratch.join("a.tiles"));
+        for (least, how) in least.iter_mut().zip(["--no-checkpoint", "--checkpoint a.tiles"]) {
+            *least = least.min(cost(&scratch, &format!("{scene} {how}")));
+        }
+    }
+    let [without, with] = least;
+    let extra = 100.0 * (with / without - 1.0);
+    println!("{without:.2} s of processors without a checkpoint, {with:.2} s with one: {extra:+.2} %");
+    assert!(extra <= 2.0, "{extra} %");
+}

@@ -1,0 +1,94 @@
+//! Nothing that was finished is lost: checkpoints, whatever happens to the program or to the file.
+
+mod continuing;
+mod damage;
+mod killing;
+mod memory;
+mod resuming;
+mod sharing;
+#[path = "../support/mod.rs"]
+mod support;
+
+use fractal::parallel::{Done, Sink};
+use fractal::render::{Options, Render};
+use fractal::sample::Channels;
+use fractal::tile::Order;
+use fractal::{Error, Result, Scene};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use support::Scratch;
+
+const ALL: Channels = Channels { smooth: true, distance: true };
+
+fn scene() -> Scene {
+    Scene::from_toml("[view]\nre = \"-0.7\"\n[image]\nsize = [203, 150]\n[iteration]\nmax = 500\n").unwrap()
+}
+
+fn render(scene: &Scene) -> Render {
+    Render::with(scene, Options { tile: 8, channels: ALL, order: Order::Hilbert, ..Options::default() }).unwrap()
+}
+
+/// Ends a run after so many claims.
+struct Fuse(AtomicUsize);
+
+impl Fuse {
+    fn new(claims: usize) -> Self {
+        Self(AtomicUsize::new(claims))
+    }
+}
+
+impl Sink for Fuse {
+    fn done(&self, _: &Done<'_>) -> Result<()> {
+        match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::Stopped),
+        }
+    }
+}
+
+/// Counts pieces.
+#[derive(Default)]
+struct Count {
+    computed: AtomicUsize,
+    kept: AtomicUsize,
+}
+
+impl Sink for Count {
+    fn done(&self, done: &Done<'_>) -> Result<()> {
+        self.computed.fetch_add(done.range.len(), Ordering::Relaxed);
+        Ok(())
+    }
+    fn kept(&self, done: &Done<'_>) -> Result<()> {
+        self.kept.fetch_add(done.range.len(), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+fn words(text: &str) -> Vec<&str> {
+    text.split_whitespace().collect()
+}
+
+/// Runs a command; its exit status and what it told on standard error.
+fn told(mut command: Command) -> (i32, String) {
+    let output = command.output().unwrap();
+    (output.status.code().unwrap_or(-1), String::from_utf8(output.stderr).unwrap())
+}
+
+fn files(scratch: &Scratch) -> Vec<String> {
+    let entries = fs::read_dir(&**scratch).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// A shell command in `scratch` with the program in its path.
+fn shell(scratch: &Scratch, command: &str) -> Command {
+    let folder = Path::new(env!("CARGO_BIN_EXE_fractal")).parent().unwrap();
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut shell = Command::new("bash");
+    shell.args(["-euo", "pipefail", "-c", command]).current_dir(&**scratch);
+    shell.env("PATH", format!("{}:{path}", folder.display())).env("SCENE", "scene.toml");
+    shell
+}
