@@ -259,6 +259,11 @@ fn a_scene_is_simulated() {
             assert!(makespan >= bound * (1.0 - 1e-9), "{forecast}");
         }
     }
+    assert!(text.contains("under every schedule: "), "{text}");
+    for check in scene["checks"].as_array().unwrap() {
+        let number = |key: &str| check[key].as_f64().unwrap();
+        assert!(number("runs") == 1.0 && number("measured") > 0.0 && number("predicted") > 0.0, "{check}");
+    }
     for timeline in scene["timelines"].as_array().unwrap() {
         let claims = timeline["claims"].as_array().unwrap();
         assert_eq!(claims.iter().map(|claim| claim[2].as_u64().unwrap()).sum::<u64>(), 60, "every piece once");

@@ -207,8 +207,10 @@ fn a_trace_has_a_row_for_each_worker_and_every_tile_once() {
             let matching = events.iter().filter(move |event| event["pid"] == pid && event["ph"] == *phase);
             matching.collect::<Vec<_>>()
         };
-        assert_eq!(of("M").iter().filter(|event| event["name"] == "thread_name").count(), 2);
-        let pieces = of("X").iter().map(|slice| slice["args"]["pieces"].as_u64().unwrap()).sum::<u64>();
+        // Two workers, and the run as a whole.
+        assert_eq!(of("M").iter().filter(|event| event["name"] == "thread_name").count(), 3);
+        let claims = of("X").into_iter().filter(|slice| slice["cat"] == "claim");
+        let pieces = claims.map(|slice| slice["args"]["pieces"].as_u64().unwrap()).sum::<u64>();
         assert_eq!(pieces, 91);
     }
     assert_eq!(files(&scratch), ["1.png", "2.png", "t.json"]);

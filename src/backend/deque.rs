@@ -12,7 +12,7 @@
 //!
 //! An empty piece that is a claim of its own costs 15 to 19 ns of wall time with two workers.
 
-use super::{Entry, Session, Setup};
+use super::{Entry, Handing, Session, Setup};
 use crate::error::Result;
 use crate::parallel::team::Team;
 use crate::parallel::{Job, Kind, Report, Schedule, Sink, Stop, Work, Worker};
@@ -28,6 +28,7 @@ pub(super) const ENTRY: Entry = Entry {
     schedules: &[Schedule::STEALING, Schedule::AUTO],
     parallel: true,
     processes: false,
+    handing: Handing::OWN,
     probe: || Ok(()),
     open,
 };

@@ -13,7 +13,7 @@
 //! pieces 5 µs. `may` brings a scheduler that moves fibers, but it is unsafe to use thread-local values in them, and Rust's output
 //! and random numbers do.
 
-use super::{Entry, Session, Setup};
+use super::{Entry, Handing, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::team::Team;
 use crate::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, Worker, WorkerReport};
@@ -31,6 +31,7 @@ pub(super) const ENTRY: Entry = Entry {
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
     parallel: true,
     processes: false,
+    handing: Handing::Own { shares: FIBERS },
     probe: || Ok(()),
     open,
 };

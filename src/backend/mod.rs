@@ -134,8 +134,27 @@ pub struct Entry {
     pub parallel: bool,
     /// Whether its workers are other processes, so that a work must have a [`Recipe`](crate::parallel::Recipe).
     pub processes: bool,
+    /// How its workers come to their claims.
+    pub handing: Handing,
     probe: fn() -> std::result::Result<(), String>,
     open: fn(Setup) -> Result<Box<dyn Session>>,
+}
+
+/// How workers come to the claims of a loop; a simulation has to know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handing {
+    /// Each takes its own, for so many shares in turn, each of which is a worker to the schedule.
+    Own {
+        /// How many shares a worker has.
+        shares: usize,
+    },
+    /// One thread takes all of them and puts what is computed at once into a queue, from which free workers take the next.
+    Queue,
+}
+
+impl Handing {
+    /// Each worker takes its own claims.
+    pub const OWN: Self = Self::Own { shares: 1 };
 }
 
 /// What an entry's `open` is given: the options with everything decided and checked.

@@ -14,7 +14,7 @@
 //! Idle threads of Rayon look for work for a while before they sleep, so hundreds of them on a few processors take seconds to
 //! begin a run; `threads`, whose threads then park at once, takes tens of milliseconds with thousands.
 
-use super::{Entry, Session, Setup};
+use super::{Entry, Handing, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::{Job, Kind, Order, Report, Schedule, Sink, Stop, Work, Worker, WorkerReport};
 use crossbeam_utils::CachePadded;
@@ -33,6 +33,7 @@ pub(super) const ENTRY: Entry = Entry {
     schedules: &[Schedule::DYNAMIC, Schedule::STEALING, Schedule::AUTO],
     parallel: true,
     processes: false,
+    handing: Handing::OWN,
     probe: || Ok(()),
     open,
 };

@@ -8,7 +8,7 @@
 //! 17 ns under `dynamic`, whose counter both write; under `auto` it costs 1 ns. A run without pieces takes 2 µs. Workers whose
 //! states shared a cache line cost half as much again.
 
-use super::{Entry, Session};
+use super::{Entry, Handing, Session};
 use crate::error::Result;
 use crate::parallel::team::Team;
 use crate::parallel::{Job, Report, Schedule, Sink, Stop, Work, Worker};
@@ -23,6 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
     parallel: true,
     processes: false,
+    handing: Handing::OWN,
     probe: || Ok(()),
     open: |setup| {
         let workers = (0..setup.workers).map(|index| CachePadded::new(Mutex::new(Worker::new(index)))).collect();

@@ -12,7 +12,7 @@
 //! 4 µs, starts threads as it sees fit, up to 512, and tells no task on which one it runs.
 
 use super::crew::Crew;
-use super::{Entry, Session, Setup};
+use super::{Entry, Handing, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, WorkerReport};
 use ::tokio::runtime::{self, Handle, Runtime};
@@ -31,6 +31,7 @@ pub(super) const ENTRY: Entry = Entry {
     schedules: &[Schedule::DYNAMIC, Schedule::GUIDED, Schedule::AUTO],
     parallel: true,
     processes: false,
+    handing: Handing::Queue,
     probe: || Ok(()),
     open,
 };

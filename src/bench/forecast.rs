@@ -2,15 +2,17 @@
 //! runs are made beside, to see how far the predictions can be trusted.
 
 use super::clock::Clock;
-use super::measure::{Rounds, enough, in_turns};
-use super::overhead::{Candidate, for_simulation};
-use super::record;
+use super::measure::{Rounds, Step, enough, in_turns};
+use super::overhead::{Candidate, for_simulation, round_seconds};
+use super::record::{self, Between, Costs};
 use super::results::{Check, Forecast, Scene};
 use super::simulate::{Overheads, Recording, worker_counts};
+use super::statistics::{Summary, lower_decile};
 use super::subject::Subject;
-use crate::backend::{Entry, Options, Session, find};
+use super::work::Spin;
+use crate::backend::{Entry, Handing, Options, Session, find};
 use crate::error::Result;
-use crate::parallel::{Discard, Schedule, Stop};
+use crate::parallel::{Discard, Schedule, Stop, Work};
 use std::sync::Arc;
 
 /// The backend whose costs predictions for other machines are made with: it hands out pieces exactly as the simulation does.
@@ -20,60 +22,83 @@ pub const MODEL: &str = "threads";
 pub const SCHEDULES: [Schedule; 5] =
     [Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO];
 
+/// What the pieces of a subject cost, and how much longer they take when several workers compute at once.
+struct Observed {
+    costs: Costs,
+    slowdown: Slowdown,
+}
+
+impl Observed {
+    fn new(subject: &Subject, processors: usize, stop: &Stop) -> Result<Self> {
+        Ok(Self { costs: Costs::new(subject, stop)?, slowdown: Slowdown::new(processors)? })
+    }
+
+    /// The subject with what is known by now.
+    fn scene(&self, subject: &Subject, overheads: Overheads, processors: usize) -> Scene {
+        let recording = Recording { overheads, ..self.costs.recording() };
+        let slowdown = self.slowdown.values();
+        let tiles = subject.tiles.iter().map(|tile| [tile.x, tile.y, tile.width, tile.height]).collect();
+        Scene {
+            name: subject.name.clone(),
+            help: subject.help.clone(),
+            tiles,
+            predictions: predict(&recording, &subject.orders(), &slowdown, processors),
+            recording: Some(recording),
+            slowdown,
+            ..Scene::default()
+        }
+    }
+}
+
 /// Records a subject and says what the model backend would do with it under every schedule and order on up to 4096 workers. `processors`
 /// is how many this machine has.
 ///
 /// # Errors
 /// What a backend returns, and when it is stopped.
 pub fn scene(clock: &dyn Clock, subject: &Subject, processors: usize, stop: &Stop) -> Result<Scene> {
-    let mut recording = record::costs(clock, subject, stop)?;
-    recording.overheads = overheads(clock, find(MODEL)?, processors, stop)?;
-    let slowdown = slowdown(clock, subject, processors, stop)?;
-    let tiles = subject.tiles.iter().map(|tile| [tile.x, tile.y, tile.width, tile.height]).collect();
-    let predictions = predict(&recording, &subject.orders(), &slowdown, processors);
-    Ok(Scene {
-        name: subject.name.clone(),
-        help: subject.help.clone(),
-        tiles,
-        recording: Some(recording),
-        slowdown,
-        predictions,
-        ..Scene::default()
-    })
-}
-
-/// What a backend costs, for the simulation; of a backend that has only `auto`, under that.
-fn overheads(clock: &dyn Clock, entry: &'static Entry, workers: usize, stop: &Stop) -> Result<Overheads> {
-    let single = Schedule::DYNAMIC.with_chunk(1)?;
-    let schedules = [single, Schedule::STATIC.with_chunk(1)?, Schedule::AUTO];
-    let honoured = |schedule: &Schedule| entry.schedules.iter().any(|honoured| honoured.serves(*schedule));
-    let schedule = schedules.into_iter().find(honoured).unwrap_or(Schedule::AUTO);
-    let workers = if entry.parallel { workers } else { 1 };
-    for_simulation(clock, Candidate { entry, schedule, workers }, stop)
-}
-
-/// How much longer pieces take when 1, 2, … `processors` workers compute at once, by the time that the model's workers are busy.
-fn slowdown(clock: &dyn Clock, subject: &Subject, processors: usize, stop: &Stop) -> Result<Vec<f64>> {
-    let mut sessions = Vec::new();
-    for workers in 1..=processors {
-        let options = Options { workers, schedule: Some(Schedule::AUTO), timed: true, ..Options::default() };
-        sessions.push((find(MODEL)?.open(&options)?, f64::INFINITY));
-    }
+    let mut observed = Observed::new(subject, processors, stop)?;
     let (start, mut done) = (clock.now(), 0);
     while !enough(done, clock.now() - start) {
         done += 1;
-        for (session, least) in &mut sessions {
-            let report = session.run(subject.work.clone(), Arc::new(Discard), stop)?;
-            *least = least.min(report.workers.iter().map(|worker| worker.busy.as_secs_f64()).sum());
-        }
+        observed.costs.round(subject, stop)?;
+        observed.slowdown.round(subject, stop)?;
     }
-    let alone = sessions.first().map_or(1.0, |(_, least)| *least);
-    Ok(sessions.iter().map(|(_, least)| (least / alone).max(1.0)).collect())
+    Ok(observed.scene(subject, model(clock, processors, stop)?, processors))
 }
 
-/// The slowdown with so many workers; beyond the machine that of all its processors.
-fn slowdown_of(slowdown: &[f64], workers: usize) -> f64 {
-    slowdown.get(workers - 1).or(slowdown.last()).copied().unwrap_or(1.0)
+/// What the model backend costs.
+fn model(clock: &dyn Clock, workers: usize, stop: &Stop) -> Result<Overheads> {
+    let schedule = Schedule::DYNAMIC.with_chunk(1)?;
+    for_simulation(clock, Candidate { entry: find(MODEL)?, schedule, workers }, stop)
+}
+
+/// How much longer pieces take when 1, 2, … workers compute at once, by the time that the model's workers are busy. Each piece is a claim
+/// of its own, so that the claims are the same ones whatever the number of workers.
+struct Slowdown(Vec<(Box<dyn Session>, Vec<f64>)>);
+
+impl Slowdown {
+    fn new(processors: usize) -> Result<Self> {
+        let schedule = Some(Schedule::DYNAMIC.with_chunk(1)?);
+        let open = |workers| {
+            let options = Options { workers, schedule, timed: true, ..Options::default() };
+            Ok((find(MODEL)?.open(&options)?, Vec::new()))
+        };
+        (1..=processors).map(open).collect::<Result<_>>().map(Self)
+    }
+
+    fn round(&mut self, subject: &Subject, stop: &Stop) -> Result<()> {
+        for (session, times) in &mut self.0 {
+            let report = session.run(subject.work.clone(), Arc::new(Discard), stop)?;
+            times.push(report.workers.iter().map(|worker| worker.busy.as_secs_f64()).sum());
+        }
+        Ok(())
+    }
+
+    fn values(&self) -> Vec<f64> {
+        let times = self.0.iter().map(|(_, times)| lower_decile(times, |time| *time).copied().unwrap_or(0.0));
+        let times: Vec<f64> = times.collect();
+        times.iter().map(|time| if times[0] > 0.0 { (time / times[0]).max(1.0) } else { 1.0 }).collect()
+    }
 }
 
 /// Replays every schedule in every order.
@@ -88,12 +113,12 @@ pub fn predict(
     for (order, numbers) in orders {
         let pieces = recording.reordered(numbers);
         for schedule in SCHEDULES {
-            let plain = |&workers: &usize| (None, pieces.replay(schedule, workers, slowdown_of(slowdown, workers)));
+            let plain = |&workers: &usize| (None, pieces.replay(schedule, workers, slowdown));
             let forecast = |schedule: String, runs| Forecast { schedule, order: order.clone(), runs };
             predictions.push(forecast(schedule.to_string(), counts.iter().map(plain).collect()));
             if schedule != Schedule::AUTO {
                 let best = |&workers: &usize| {
-                    let (chunk, run) = pieces.best_chunk(schedule, workers, slowdown_of(slowdown, workers));
+                    let (chunk, run) = pieces.best_chunk(schedule, workers, slowdown);
                     (Some(chunk), run)
                 };
                 predictions.push(forecast(format!("{schedule},best"), counts.iter().map(best).collect()));
@@ -103,62 +128,124 @@ pub fn predict(
     predictions
 }
 
+/// How long the even pieces last all together that show what a backend costs.
+const EVEN: f64 = 0.1;
+
 /// A backend, a schedule and workers whose real run can be predicted.
 struct Case {
     entry: &'static Entry,
     schedule: Schedule,
     workers: usize,
-    session: Box<dyn Session>,
-    overheads: Overheads,
+    /// Of real runs, and of those of even pieces: other processes would have to be sent the work each time in between.
+    sessions: [Box<dyn Session>; 2],
+    /// The times of the real runs.
+    times: Vec<f64>,
+    /// What lies between even pieces, in each run of them.
+    between: Vec<Between>,
 }
 
-/// Runs every backend of `entries` with 1 to `processors` workers under each of its schedules that the simulation knows, `runs` times in
-/// turns, beside the predictions of `scene`.
+impl Case {
+    /// Every backend of `entries` with 1 to `processors` workers under each of its schedules that the simulation knows.
+    fn all(entries: &[&'static Entry], processors: usize) -> Result<Vec<Self>> {
+        let mut cases = Vec::new();
+        for entry in entries.iter().copied().filter(|entry| entry.probe().is_ok()) {
+            // What `auto` means is each backend's own; the simulation has that of the model, which takes one worker everywhere.
+            let known = |schedule: &&Schedule| **schedule != Schedule::AUTO || entry.name == MODEL || !entry.parallel;
+            for workers in if entry.parallel { 1..=processors } else { 1..=1 } {
+                for &schedule in entry.schedules.iter().filter(known) {
+                    let options = Options { workers, schedule: Some(schedule), timed: true, ..Options::default() };
+                    let sessions = [entry.open(&options)?, entry.open(&options)?];
+                    let (times, between) = (Vec::new(), Vec::new());
+                    cases.push(Self { entry, schedule, workers, sessions, times, between });
+                }
+            }
+        }
+        Ok(cases)
+    }
+
+    fn round(&mut self, subject: &Subject, even: &Arc<dyn Work>, stop: &Stop) -> Result<()> {
+        let [real, other] = &mut self.sessions;
+        self.between.push(Between::of(&mut **other, even.clone(), stop)?);
+        let report = real.run(subject.work.clone(), Arc::new(Discard), stop)?;
+        self.times.push(report.wall.as_secs_f64());
+        Ok(())
+    }
+
+    /// The typical run of even pieces.
+    fn between(&self) -> Option<&Between> {
+        lower_decile(&self.between, |between| between.wall)
+    }
+
+    /// Whether nobody but the workers has anything to do with their claims.
+    fn is_plain(&self) -> bool {
+        !self.entry.processes && self.entry.handing != Handing::Queue
+    }
+
+    /// What was measured beside what is predicted. `even` is how long an even piece takes undisturbed.
+    fn check(&self, scene: &Scene, recording: &Recording, even: f64) -> Option<Check> {
+        let Between { start, ends, gap, piece, pieces, .. } = *self.between()?;
+        // A thread that hands out claims or takes results needs a processor as well, and takes it from a worker while that computes.
+        let disturbed = if self.is_plain() { 0.0 } else { (piece - even).max(0.0) * pieces };
+        let overheads = Overheads { claim: gap + disturbed, shared: 0.0, start, end: ends };
+        let own = Recording { overheads, ..recording.clone() };
+        Some(Check {
+            backend: self.entry.name.to_owned(),
+            schedule: self.schedule.to_string(),
+            workers: self.workers,
+            runs: self.times.len(),
+            measured: *lower_decile(&self.times, |time| *time)?,
+            predicted: own.replay_handed(self.schedule, self.workers, &scene.slowdown, self.entry.handing).makespan,
+        })
+    }
+}
+
+/// As [`scene`], with real runs of every backend of `entries` with 1 to `processors` workers beside. Everything is measured in turns, so
+/// that a busy moment is one for costs, overheads and real runs alike. What a backend costs is measured with even pieces that are as long
+/// and whose results are as large as the subject's are on average: a thread that sleeps between two pieces costs far more than one whose
+/// queue never runs dry.
 ///
 /// # Errors
 /// What a backend returns, and when it is stopped.
-pub fn check(
+pub fn scene_beside_runs(
     clock: &dyn Clock,
     subject: &Subject,
-    scene: &Scene,
-    (entries, processors, runs): (&[&'static Entry], usize, usize),
+    (entries, processors, rounds): (&[&'static Entry], usize, Rounds),
     stop: &Stop,
-) -> Result<Vec<Check>> {
-    let Some(recording) = &scene.recording else { return Ok(Vec::new()) };
-    let mut cases = Vec::new();
-    for entry in entries.iter().copied().filter(|entry| entry.probe().is_ok()) {
-        for workers in if entry.parallel { 1..=processors } else { 1..=1 } {
-            let overheads = overheads(clock, entry, workers, stop)?;
-            // What `auto` means is each backend's own; the simulation has that of the model, which takes one worker everywhere.
-            let known = |schedule: &&Schedule| **schedule != Schedule::AUTO || entry.name == MODEL || !entry.parallel;
-            for &schedule in entry.schedules.iter().filter(known) {
-                let options = Options { workers, schedule: Some(schedule), timed: true, ..Options::default() };
-                cases.push(Case { entry, schedule, workers, session: entry.open(&options)?, overheads });
-            }
-        }
-    }
-    let mut least = vec![f64::INFINITY; cases.len()];
-    let count = vec![0; cases.len()];
-    let run = |case: usize| {
-        let report = cases[case].session.run(subject.work.clone(), Arc::new(Discard), stop)?;
-        Ok(report.wall.as_secs_f64())
+    mut after: impl FnMut(&Step) -> Result<()>,
+) -> Result<Scene> {
+    let overheads = model(clock, processors, stop)?;
+    let mut observed = Observed::new(subject, processors, stop)?;
+    observed.costs.round(subject, stop)?;
+    let even = even(subject, &observed.costs.recording(), round_seconds(clock, stop)?, processors);
+    let mut cases = Case::all(entries, processors)?;
+    // On costs and slowdown all predictions rest, so they are measured more often.
+    const EACH: usize = 2;
+    let count = vec![0; 2 * EACH + cases.len()];
+    let measure = |combination: usize| match combination {
+        n if n < EACH => observed.costs.round(subject, stop),
+        n if n < 2 * EACH => observed.slowdown.round(subject, stop),
+        n => cases[n - 2 * EACH].round(subject, &even, stop),
     };
-    in_turns(clock, Rounds::Exactly(runs), &count, 2, run, |step, wall| {
-        least[step.combination] = least[step.combination].min(wall);
-        Ok(())
-    })?;
-    let check = |(case, &measured): (&Case, &f64)| {
-        let own = Recording { overheads: case.overheads, ..recording.clone() };
-        let slowdown = slowdown_of(&scene.slowdown, case.workers);
-        Check {
-            backend: case.entry.name.to_owned(),
-            schedule: case.schedule.to_string(),
-            workers: case.workers,
-            measured,
-            predicted: own.replay(case.schedule, case.workers, slowdown).makespan,
-        }
+    in_turns(clock, rounds, &count, 2, measure, |step, ()| after(&step))?;
+    let mut scene = observed.scene(subject, overheads, processors);
+    let recording = observed.costs.recording();
+    let plain = |workers: usize| {
+        let lengths = cases.iter().filter(|case| case.is_plain() && case.workers == workers);
+        let lengths: Vec<f64> = lengths.filter_map(|case| Some(case.between()?.piece)).collect();
+        Summary::of(&lengths).map_or(f64::INFINITY, |summary| summary.median)
     };
-    Ok(cases.iter().zip(&least).map(check).collect())
+    let plain: Vec<f64> = (1..=processors).map(plain).collect();
+    scene.checks = cases.iter().filter_map(|case| case.check(&scene, &recording, plain[case.workers - 1])).collect();
+    Ok(scene)
+}
+
+/// Pieces that are all as long, and whose results are as large, as those of a subject on average; not more of them than are needed.
+fn even(subject: &Subject, recording: &Recording, round: f64, workers: usize) -> Arc<dyn Work> {
+    let len = subject.work.len().max(1);
+    let mean = (recording.costs.iter().sum::<f64>() / len as f64).max(round);
+    let bytes = (0..subject.work.len()).map(|index| subject.work.piece_len(index)).sum::<usize>() / len;
+    let pieces = ((EVEN / mean) as usize).clamp(8 * workers, len.max(8 * workers));
+    Arc::new(Spin { bytes, ..Spin::even(pieces, (mean / round) as u64) })
 }
 
 /// The timelines of one run of each backend on all processors.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// A machine, and what of it this process may use. What is not known is `None` or empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -45,7 +46,8 @@ pub struct Machine {
     pub compiler: Option<String>,
     /// This program's version.
     pub version: String,
-    /// The commit that it was made of, where the build was told (`FRACTAL_COMMIT`).
+    /// The commit that it was made of, with `-dirty` behind where the checkout has changes: what the build was told (`FRACTAL_COMMIT`), else
+    /// the checkout's whose `target` the program lies in, unless that has moved on since.
     pub commit: Option<String>,
     /// Whether the compiler kept checks that programs for use leave out.
     pub debug_assertions: bool,
@@ -78,7 +80,9 @@ impl Machine {
             isa: Isa::best().to_string(),
             compiler: compiler(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            commit: option_env!("FRACTAL_COMMIT").map(str::to_owned),
+            commit: option_env!("FRACTAL_COMMIT")
+                .map(str::to_owned)
+                .or_else(|| checkout(&std::env::current_exe().ok()?)),
             debug_assertions: cfg!(debug_assertions),
             ..Self::read(Path::new("/"))
         }
@@ -132,7 +136,8 @@ impl fmt::Display for Machine {
         if let Some(bytes) = self.memory_bytes {
             write!(f, ", {:.1} GiB", bytes as f64 / f64::from(1 << 30))?;
         }
-        write!(f, ", {}{}", self.isa, if self.is_virtual { ", a virtual machine" } else { "" })
+        write!(f, ", {}{}", self.isa, if self.is_virtual { ", a virtual machine" } else { "" })?;
+        self.commit.as_ref().map_or(Ok(()), |commit| write!(f, "; fractal {} at {commit}", self.version))
     }
 }
 
@@ -214,6 +219,25 @@ fn compiler() -> Option<String> {
         }
     }
     None
+}
+
+/// The commit of the checkout that `program` was built in. It is asked for at run time: a build script that tells it would compile the
+/// whole library again after each commit.
+fn checkout(program: &Path) -> Option<String> {
+    let target = program.ancestors().find(|folder| folder.file_name().is_some_and(|name| name == "target"))?;
+    let root = target.parent().filter(|root| root.join(".git").exists())?;
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").arg("-C").arg(root).args(arguments).stdin(Stdio::null()).output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        output.status.success().then(|| text.trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    // Whatever moves the checkout to another commit writes a line here.
+    let moves = root.join(git(&["rev-parse", "--git-path", "logs/HEAD"])?);
+    let changed = |path: &Path| fs::metadata(path).ok()?.modified().ok();
+    if changed(&moves)? > changed(program)? {
+        return None;
+    }
+    git(&["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"])
 }
 
 #[cfg(test)]

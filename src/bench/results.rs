@@ -7,12 +7,13 @@ use super::overhead::Overheads;
 use super::simulate::{Prediction, Recording};
 use super::statistics::Summary;
 use crate::error::{Error, Result};
-use crate::sink::Output;
+use crate::sink::{Output, Slice, Trace};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 /// The version of our keys.
 pub const VERSION: u32 = 1;
@@ -165,7 +166,9 @@ pub struct Check {
     pub schedule: String,
     /// The number of workers.
     pub workers: usize,
-    /// The least of the measured times, in seconds.
+    /// How many real runs there were.
+    pub runs: usize,
+    /// The lower decile of their times, in seconds.
     pub measured: f64,
     /// The predicted time, in seconds.
     pub predicted: f64,
@@ -191,6 +194,23 @@ pub struct Timeline {
     pub wall: f64,
     /// Worker, first piece, number of pieces, begin and end in microseconds since the start of the run.
     pub claims: Vec<(usize, usize, usize, f64, f64)>,
+}
+
+impl Timeline {
+    /// It as a trace that Perfetto opens.
+    pub fn trace(&self, scene: &str) -> Trace {
+        let micro = |micro: f64| Duration::from_nanos((micro * 1e3).max(0.0) as u64);
+        let mut workers = vec![Vec::new(); self.workers];
+        for &(worker, first, count, began, ended) in &self.claims {
+            let slice =
+                Slice { range: first..first + count, operations: None, began: micro(began), ended: micro(ended) };
+            if let Some(slices) = workers.get_mut(worker) {
+                slices.push(slice);
+            }
+        }
+        let wall = Duration::try_from_secs_f64(self.wall).unwrap_or_default();
+        Trace::recorded(format!("{scene}, {}", self.schedule), self.backend.clone(), wall, workers)
+    }
 }
 
 /// One run of an [`Entry`]. All times are seconds.

@@ -266,5 +266,13 @@ pub fn discoveries(probabilities: &[f64], level: f64) -> Vec<bool> {
     found
 }
 
+/// The value with a tenth of all others below it, for times of something that others disturb: a least time may be that of a rare moment
+/// in which the processor's clock ran faster, a median or a quartile that of a busy machine. `None` without values.
+pub fn lower_decile<T>(values: &[T], key: impl Fn(&T) -> f64) -> Option<&T> {
+    let mut sorted: Vec<&T> = values.iter().collect();
+    sorted.sort_by(|a, b| key(a).total_cmp(&key(b)));
+    sorted.get(values.len().saturating_sub(1) / 10).copied()
+}
+
 #[cfg(test)]
 mod tests;

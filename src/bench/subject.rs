@@ -109,7 +109,7 @@ impl Subject {
             Kind::Spin { rounds, part, factor } => {
                 // As many pieces as a picture would have of this size.
                 let pieces = (size.0.div_ceil(tile.max(1)) as usize * size.1.div_ceil(tile.max(1)) as usize).max(part);
-                let work = Spin { pieces, rounds, dear_from: pieces - pieces / part, factor };
+                let work = Spin { pieces, rounds, dear_from: pieces - pieces / part, factor, bytes: 0 };
                 Ok(Self {
                     name: standard.name.to_owned(),
                     help: standard.help.to_owned(),

@@ -16,8 +16,8 @@ pub const KINDS: &[WorkKind] = &[WorkKind { name: KIND, make: Spin::from_recipe 
 /// Rounds between two looks at [`Stop`], some tenths of a millisecond.
 const ROUNDS_BETWEEN_LOOKS: u64 = 100_000;
 
-/// Pieces that multiply and shift one number over and over: no memory, no vectors, nothing that another worker could disturb. They have
-/// no results.
+/// Pieces that multiply and shift one number over and over: no vectors, and no memory but for results, if they have any, so that another
+/// worker could disturb nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spin {
@@ -29,12 +29,14 @@ pub struct Spin {
     pub dear_from: usize,
     /// … each has so many times as many rounds.
     pub factor: u64,
+    /// The length of each piece's result.
+    pub bytes: usize,
 }
 
 impl Spin {
     /// Pieces that are all alike.
     pub fn even(pieces: usize, rounds: u64) -> Self {
-        Self { pieces, rounds, dear_from: pieces, factor: 1 }
+        Self { pieces, rounds, dear_from: pieces, factor: 1, bytes: 0 }
     }
 
     /// Rounds of a piece.
@@ -68,7 +70,7 @@ impl Work for Spin {
     }
 
     fn piece_len(&self, _: usize) -> usize {
-        0
+        self.bytes
     }
 
     fn compute(&self, _: &Prepared, claim: &mut Claim<'_>, stop: &Stop) -> Result<()> {
@@ -94,6 +96,7 @@ impl Work for Spin {
             claim.set_cost(index, rounds);
             claim.add_executed(rounds);
         }
+        claim.bytes().fill(number as u8);
         Ok(())
     }
 
@@ -113,7 +116,7 @@ mod tests {
 
     #[test]
     fn pieces_cost_what_they_are_told() {
-        let spin = Spin { pieces: 5, rounds: 250_000, dear_from: 4, factor: 3 };
+        let spin = Spin { pieces: 5, rounds: 250_000, dear_from: 4, factor: 3, bytes: 16 };
         let recipe = spin.recipe().unwrap();
         assert_eq!(recipe.kind, KIND);
         let again = Spin::from_recipe(&recipe.bytes).unwrap();

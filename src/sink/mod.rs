@@ -23,4 +23,4 @@ pub use owners::Owners;
 pub use picture::{Picture, PictureSink};
 pub use progress::Progress;
 pub use resumed::Resumed;
-pub use trace::Trace;
+pub use trace::{Slice, Trace};

@@ -1,12 +1,15 @@
 //! Who computed what and when, in the trace format of Chrome, which ui.perfetto.dev opens: a process for each run, a row for each
-//! worker, a slice for each claim.
+//! worker and one for the run as a whole, a slice for each claim, and two counters: pieces that wait for a worker, and workers without a
+//! claim, which makes gaps visible that are too short to be seen.
 //!
 //! The format is "Trace Event Format" in its JSON object form; times are microseconds. It is written by hand since it is a handful
-//! of lines, and a million claims are written as fast as they are formatted.
+//! of lines, and a million claims are written as fast as they are formatted. Workers in other processes tell the times of their claims
+//! by the clock that all processes of a machine share.
 
 use crate::error::Result;
-use crate::parallel::{Done, RunInfo, Sink};
+use crate::parallel::{Done, Report, RunInfo, Sink};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -22,26 +25,39 @@ pub struct Trace {
 
 #[derive(Debug)]
 struct Run {
-    backend: &'static str,
+    backend: Cow<'static, str>,
     /// When the run started, since the epoch.
     start: Duration,
+    /// How long it took; none when it was not complete.
+    wall: OnceLock<Duration>,
     /// The claims of each worker.
     workers: Vec<Mutex<Vec<Slice>>>,
 }
 
-#[derive(Debug)]
-struct Slice {
-    range: Range<usize>,
-    useful: u64,
-    executed: u64,
-    began: Duration,
-    ended: Duration,
+/// A claim that a worker has computed.
+#[derive(Clone, Debug)]
+pub struct Slice {
+    /// Its pieces.
+    pub range: Range<usize>,
+    /// What they were worth, and what was executed for them; none where nobody counted.
+    pub operations: Option<[u64; 2]>,
+    /// When it began, since the start of the run.
+    pub began: Duration,
+    /// When it ended.
+    pub ended: Duration,
 }
 
 impl Trace {
     /// For a run of this name. Times are written since `epoch`, which all traces of a file share.
     pub fn new(name: impl Into<String>, epoch: Instant) -> Self {
         Self { name: name.into(), epoch, run: OnceLock::new() }
+    }
+
+    /// Of a run that was recorded elsewhere, which begins with the trace: the slices of each of its workers.
+    pub fn recorded(name: impl Into<String>, backend: String, wall: Duration, workers: Vec<Vec<Slice>>) -> Self {
+        let workers = workers.into_iter().map(Mutex::new).collect();
+        let run = Run { backend: backend.into(), start: Duration::ZERO, wall: wall.into(), workers };
+        Self { run: run.into(), ..Self::new(name, Instant::now()) }
     }
 
     /// Writes the claims of all runs as one JSON object. Runs that were not started are left out.
@@ -66,22 +82,84 @@ impl Run {
         let metadata = |what: &str| format!(r#"{{"name":"{what}","ph":"M","pid":{pid}"#);
         write!(out, r#"{comma}{},"args":{{"name":{title}}}}}"#, metadata("process_name"))?;
         *comma = ",\n";
+        // By time: how many workers got or lost a claim, and how many pieces were taken.
+        let mut changes: Vec<(Duration, isize, usize)> = Vec::new();
         for (tid, slices) in self.workers.iter().enumerate() {
             write!(out, r#"{comma}{},"tid":{tid},"args":{{"name":"worker {tid}"}}}}"#, metadata("thread_name"))?;
-            for slice in slices.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-                let Slice { range, useful, executed, began, ended } = slice;
+            let mut slices = slices.lock().unwrap_or_else(PoisonError::into_inner);
+            // Where results are taken by another thread than the worker's they need not come in order.
+            slices.sort_by_key(|slice| slice.began);
+            for Slice { range, operations, began, ended } in slices.iter() {
                 let (first, last) = (range.start, range.end - 1);
-                let label = if first == last { format!("tile {first}") } else { format!("tiles {first}–{last}") };
-                let begin = Microseconds(self.start + *began);
-                let duration = Microseconds(ended.saturating_sub(*began));
+                let label = if first == last { format!("piece {first}") } else { format!("pieces {first}–{last}") };
+                let (begin, end) = (self.start + *began, self.start + *ended);
+                let duration = Microseconds(end.saturating_sub(begin));
+                let effort = operations.map_or_else(String::new, |[useful, executed]| {
+                    format!(r#","iterations":{useful},"executed":{executed}"#)
+                });
                 write!(
                     out,
-                    r#"{comma}{{"name":"{label}","ph":"X","pid":{pid},"tid":{tid},"ts":{begin},"dur":{duration},"args":{{"first":{first},"pieces":{},"iterations":{useful},"executed":{executed}}}}}"#,
+                    r#"{comma}{{"name":"{label}","cat":"claim","ph":"X","pid":{pid},"tid":{tid},"ts":{},"dur":{duration},"args":{{"first":{first},"pieces":{}{effort}}}}}"#,
+                    Microseconds(begin),
                     range.len()
                 )?;
+                changes.extend([(begin, 1, range.len()), (end, -1, 0)]);
             }
         }
-        Ok(())
+        changes.sort_unstable();
+        let last = changes.last().map_or(self.start, |(time, ..)| *time);
+        let pieces = changes.iter().map(|(.., pieces)| pieces).sum();
+        let end = self.wall.get().map_or(last, |wall| last.max(self.start + *wall));
+        let tid = self.workers.len();
+        write!(out, r#"{comma}{},"tid":{tid},"args":{{"name":"run"}}}}"#, metadata("thread_name"))?;
+        write!(
+            out,
+            r#"{comma}{{"name":"run","cat":"run","ph":"X","pid":{pid},"tid":{tid},"ts":{},"dur":{},"args":{{"pieces":{pieces}}}}}"#,
+            Microseconds(self.start),
+            Microseconds(end - self.start)
+        )?;
+        self.counters(&changes, pieces, end, &mut |name, time, count| {
+            write!(
+                out,
+                r#"{comma}{{"name":"{name}","ph":"C","pid":{pid},"tid":{tid},"ts":{},"args":{{"count":{count}}}}}"#,
+                Microseconds(time)
+            )
+        })
+    }
+
+    /// Calls `put` with each value of each counter that differs from the one before; `waiting` is how many pieces wait at the start.
+    fn counters(
+        &self,
+        changes: &[(Duration, isize, usize)],
+        waiting: usize,
+        end: Duration,
+        put: &mut dyn FnMut(&str, Duration, usize) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let (mut idle, mut waiting) = (self.workers.len() as isize, waiting);
+        let mut before = [usize::MAX; 2];
+        let mut tell = |time, idle: isize, waiting: usize| {
+            // Never below zero, whatever the clocks say.
+            let now = [waiting, idle.max(0) as usize];
+            for ((name, count), before) in ["pieces waiting", "idle workers"].iter().zip(now).zip(&mut before) {
+                if count != *before {
+                    put(name, time, count)?;
+                    *before = count;
+                }
+            }
+            Ok(())
+        };
+        tell(self.start, idle, waiting)?;
+        let mut at = 0;
+        while let Some(&(time, ..)) = changes.get(at) {
+            while let Some(&(_, taken, pieces)) = changes.get(at).filter(|change| change.0 == time) {
+                idle -= taken;
+                waiting = waiting.saturating_sub(pieces);
+                at += 1;
+            }
+            tell(time, idle, waiting)?;
+        }
+        // Counters keep their last value for ever: nobody waits for work when there is no run.
+        tell(end, 0, waiting)
     }
 }
 
@@ -97,15 +175,19 @@ impl std::fmt::Display for Microseconds {
 impl Sink for Trace {
     fn start(&self, run: &RunInfo) -> Result<()> {
         let workers = (0..run.workers).map(|_| Mutex::default()).collect();
-        self.run.get_or_init(|| Run { backend: run.backend, start: self.epoch.elapsed(), workers });
+        self.run.get_or_init(|| Run {
+            backend: run.backend.into(),
+            start: self.epoch.elapsed(),
+            wall: OnceLock::new(),
+            workers,
+        });
         Ok(())
     }
 
     fn done(&self, done: &Done<'_>) -> Result<()> {
         let slice = Slice {
             range: done.range.clone(),
-            useful: done.costs.iter().sum(),
-            executed: done.executed,
+            operations: Some([done.costs.iter().sum(), done.executed]),
             began: done.began,
             ended: done.ended,
         };
@@ -118,6 +200,11 @@ impl Sink for Trace {
 
     fn kept(&self, _: &Done<'_>) -> Result<()> {
         // Nobody of this run did anything.
+        Ok(())
+    }
+
+    fn finish(&self, report: &Report) -> Result<()> {
+        self.run.get().map(|run| run.wall.get_or_init(|| report.wall));
         Ok(())
     }
 }
@@ -170,10 +257,19 @@ mod tests {
         let names: Vec<_> = with("M").iter().map(|event| event["args"]["name"].as_str().unwrap()).collect();
         assert_eq!(
             names,
-            ["first \"scene\" (by hand)", "worker 0", "worker 1", "second (by hand)", "worker 0", "worker 1"]
+            [
+                "first \"scene\" (by hand)",
+                "worker 0",
+                "worker 1",
+                "run",
+                "second (by hand)",
+                "worker 0",
+                "worker 1",
+                "run"
+            ]
         );
-        let slices: Vec<_> = with("X")
-            .iter()
+        let claims = || with("X").into_iter().filter(|slice| slice["cat"] == "claim");
+        let slices: Vec<_> = claims()
             .map(|slice| {
                 let args = &slice["args"];
                 let number = |value: &Value| value.as_u64().unwrap();
@@ -184,16 +280,40 @@ mod tests {
         assert_eq!(
             slices,
             [
-                ((1, 0), "tile 0", 1, 0),
-                ((1, 0), "tile 4", 1, 4),
-                ((1, 1), "tiles 1–3", 3, 6),
-                ((2, 1), "tiles 0–4", 5, 10)
+                ((1, 0), "piece 0", 1, 0),
+                ((1, 0), "piece 4", 1, 4),
+                ((1, 1), "pieces 1–3", 3, 6),
+                ((2, 1), "pieces 0–4", 5, 10)
             ]
         );
         let end = |slice: &Value| slice["ts"].as_f64().unwrap() + slice["dur"].as_f64().unwrap();
-        let row: Vec<_> = with("X").into_iter().filter(|s| s["pid"] == 1 && s["tid"] == 0).collect();
+        let row: Vec<_> = claims().filter(|s| s["pid"] == 1 && s["tid"] == 0).collect();
         assert!(end(row[0]) <= row[1]["ts"].as_f64().unwrap() + 0.001, "a worker does one thing at a time");
         assert_eq!(row[0]["args"]["executed"], 10);
+        let run = with("X").into_iter().find(|slice| slice["cat"] == "run").unwrap();
+        assert!(run["ts"].as_f64() <= row[0]["ts"].as_f64() && end(run) >= end(row[1]));
+    }
+
+    #[test]
+    fn counters_follow_the_claims() {
+        let at = Duration::from_micros;
+        let slice =
+            |range: Range<usize>, began, ended| Slice { range, operations: None, began: at(began), ended: at(ended) };
+        let workers = vec![vec![slice(4..5, 7, 9), slice(0..3, 1, 5)], vec![slice(3..4, 2, 7)]];
+        let trace = Trace::recorded("a", "by hand".into(), at(10), workers);
+        let mut text = Vec::new();
+        Trace::write([&trace], &mut text).unwrap();
+        let json: Value = serde_json::from_slice(&text).unwrap();
+        let counter = |name: &str| {
+            let events = json["traceEvents"].as_array().unwrap().iter();
+            let events = events.filter(|event| event["ph"] == "C" && event["name"] == name);
+            let value =
+                |event: &Value| (event["ts"].as_f64().unwrap() as u64, event["args"]["count"].as_u64().unwrap());
+            events.map(value).collect::<Vec<_>>()
+        };
+        assert_eq!(counter("pieces waiting"), [(0, 5), (1, 2), (2, 1), (7, 0)]);
+        // At 7 one worker ends and the other begins again.
+        assert_eq!(counter("idle workers"), [(0, 2), (1, 1), (2, 0), (5, 1), (9, 2), (10, 0)]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod run;
 
 use super::worker::frame::Tail;
 use super::worker::{End, Losses, Parcel, Program, monotonic};
-use super::{Entry, Session, Setup};
+use super::{Entry, Handing, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
 use crate::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, Worker};
@@ -37,6 +37,7 @@ pub(super) const ENTRY: Entry = Entry {
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
     parallel: true,
     processes: true,
+    handing: Handing::OWN,
     probe: || Ok(()),
     open,
 };

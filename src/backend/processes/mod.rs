@@ -19,7 +19,7 @@ pub(super) mod serve;
 
 use super::worker::frame::Tail;
 use super::worker::{Parcel, Program, monotonic};
-use super::{Entry, Session, Setup};
+use super::{Entry, Handing, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
 use crate::parallel::{
@@ -42,6 +42,7 @@ pub(super) const ENTRY: Entry = Entry {
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::AUTO],
     parallel: true,
     processes: true,
+    handing: Handing::OWN,
     probe: || Ok(()),
     open,
 };

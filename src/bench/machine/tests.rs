@@ -1,4 +1,5 @@
 use super::*;
+use std::time::Duration;
 
 /// A directory with files of a made-up machine, removed at the end.
 struct Root(std::path::PathBuf);
@@ -89,4 +90,35 @@ fn this_machine_is_described() {
     }
     assert_eq!(list("0-2,5,7-8\n"), [0, 1, 2, 5, 7, 8]);
     assert_eq!(list(""), [0; 0]);
+}
+
+#[test]
+fn the_commit_is_that_of_the_checkout_around_the_program() {
+    let root = Root::new("commit", &[("target/debug/program", ""), ("Cargo.toml", ""), ("elsewhere/program", "")]);
+    let git = |arguments: &[&str]| {
+        let name = ["-c", "user.name=nobody", "-c", "user.email=nobody@localhost"];
+        let output = Command::new("git").arg("-C").arg(&root.0).args(name).args(arguments).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    let program = root.0.join("target/debug/program");
+    assert_eq!(checkout(&program), None, "no checkout");
+    if !git(&["init", "-q"]) {
+        println!("skipped: there is no git");
+        return;
+    }
+    assert_eq!(checkout(&program), None, "nothing was committed");
+    assert!(git(&["add", "Cargo.toml"]) && git(&["commit", "-q", "-m", "first"]));
+    let at = |path: &Path, seconds: i64| {
+        let now = std::time::SystemTime::now();
+        let time = if seconds < 0 { now - Duration::from_secs(60) } else { now + Duration::from_secs(60) };
+        fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+    };
+    at(&program, 1);
+    let commit = checkout(&program).unwrap();
+    assert!(commit.len() == 12 && commit.chars().all(|digit| digit.is_ascii_hexdigit()), "{commit}");
+    fs::write(root.0.join("Cargo.toml"), "changed").unwrap();
+    assert_eq!(checkout(&program), Some(format!("{commit}-dirty")));
+    at(&program, -1);
+    assert_eq!(checkout(&program), None, "it is of an earlier commit");
+    assert_eq!(checkout(&root.0.join("elsewhere/program")), None);
 }

@@ -59,9 +59,10 @@ function logarithmic(base, from, to, low, high) {
   return scale;
 }
 
-// Curves: [{name, points: [[x, y, low, high]], dashed}]. Options: x and y as {label, log, min, max, format}, ideal: [[x, y]].
+// Curves: [{name, points: [[x, y, low, high]], dashed}]. Options: x and y as {label, log, min, max, format}, ideal: [[x, y]],
+// beside: curves share few values of x, and their points stand side by side there.
 function chart(curves, options) {
-  const W = options.wide ? 1130 : 560, H = options.wide ? 400 : 340, left = 58, right = 26, top = 12, bottom = 44;
+  const W = options.wide ? 1130 : 560, H = options.wide ? 400 : 340, left = 66, right = 26, top = 12, bottom = 44;
   const drawing = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": options.title || "" });
   const all = curves.flatMap(curve => curve.points);
   const range = (values, axis) => {
@@ -70,7 +71,8 @@ function chart(curves, options) {
   };
   const [x0, x1] = range(all.map(p => p[0]), options.x), [y0, y1] = range(all.flatMap(p => [p[1], p[2] ?? p[1], p[3] ?? p[1]]), options.y);
   const scale = (axis, from, to, low, high) => axis.log ? logarithmic(axis.log, from, to, low, high) : linear(from, to, low, high);
-  const x = scale(options.x, x0, x1, left, W - right), y = scale(options.y, y0, y1 === y0 ? y0 + 1 : y1, H - bottom, top);
+  const aside = options.beside ? Math.min(9, 90 / curves.length) : 0, room = aside * curves.length / 2 + (aside && 8);
+  const x = scale(options.x, x0, x1, left + room, W - right - room), y = scale(options.y, y0, y1 === y0 ? y0 + 1 : y1, H - bottom, top);
   if (options.x.ticks) x.ticks = options.x.ticks;
   const format = axis => axis.format || (value => String(+value.toPrecision(6)));
   for (const at of x.ticks) {
@@ -83,7 +85,7 @@ function chart(curves, options) {
   }
   drawing.append(svg("path", { class: "axis", fill: "none", d: `M${left} ${top}V${H - bottom}H${W - right}` }));
   drawing.append(svg("text", { x: (left + W - right) / 2, y: H - 8, "text-anchor": "middle" }, options.x.label));
-  drawing.append(svg("text", { transform: `translate(14 ${(top + H - bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, options.y.label));
+  drawing.append(svg("text", { transform: `translate(12 ${(top + H - bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, options.y.label));
   const line = points => points.map((p, i) => `${i ? "L" : "M"}${x(p[0]).toFixed(1)} ${y(p[1]).toFixed(1)}`).join("");
   const clip = "c" + Math.random().toString(36).slice(2);
   const mask = svg("clipPath", { id: clip });
@@ -92,9 +94,10 @@ function chart(curves, options) {
   if (options.ideal) drawing.append(svg("path", { class: "ideal", d: line(options.ideal), "clip-path": `url(#${clip})` }));
   const legend = html("div", { class: "legend" });
   curves.forEach((curve, index) => {
-    const group = svg("g", { "clip-path": `url(#${clip})` }), paint = curve.colour ?? colour(index);
-    const points = curve.points.filter(p => isFinite(p[1]));
-    group.append(svg("path", { class: "curve", stroke: paint, d: line(points), "stroke-dasharray": curve.dashed ? "5 4" : dash(index) }));
+    const outer = svg("g", { "clip-path": `url(#${clip})` }), group = svg("g"), paint = curve.colour ?? colour(index);
+    const points = curve.points.filter(p => isFinite(p[1])), shift = aside * (index - (curves.length - 1) / 2);
+    group.setAttribute("transform", `translate(${shift} 0)`);
+    group.append(svg("path", { class: aside ? "curve thin" : "curve", stroke: paint, d: line(points), "stroke-dasharray": curve.dashed ? "5 4" : dash(index) }));
     for (const p of points) {
       if (p[2] !== undefined) group.append(svg("line", { stroke: paint, x1: x(p[0]), x2: x(p[0]), y1: y(p[2]), y2: y(p[3]), "stroke-opacity": 0.45, "stroke-width": 5 }));
       const dot = svg("circle", { cx: x(p[0]), cy: y(p[1]), r: curve.dashed ? 2 : 3.4, fill: paint });
@@ -103,7 +106,8 @@ function chart(curves, options) {
       dot.addEventListener("mouseleave", hideTip);
       group.append(dot);
     }
-    drawing.append(group);
+    outer.append(group);
+    drawing.append(outer);
     const entry = html("span", { onclick: () => { const off = entry.classList.toggle("off"); group.style.display = off ? "none" : ""; } });
     entry.append(html("i", { style: `background:${paint}` }), curve.name);
     legend.append(entry);

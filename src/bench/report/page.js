@@ -52,10 +52,10 @@ function scaling() {
       }),
     }));
     const x = { label: "workers", min: 1, max: Math.max(2, most), ticks: [...new Set(shared.map(entry => +entry.parameters.workers))] };
-    const highest = Math.max(most, ...shared.map(entry => entry.speedup * entry.median / entry.min));
+    const over = power => Math.max(...shared.map(entry => entry.speedup * entry.median / entry.min / (+entry.parameters.workers) ** power));
     place.replaceChildren(grid(
-      chart(curve(speedup => speedup), { title: "Speed-up", x, y: { label: "speed-up", min: 0, max: highest }, ideal: [[1, 1], [most, most]] }),
-      chart(curve((speedup, n) => speedup / n), { title: "Efficiency", x, y: { label: "efficiency", min: 0, max: 1.1, format: v => Math.round(100 * v) + " %" }, ideal: [[1, 1], [most, 1]] }),
+      chart(curve(speedup => speedup), { title: "Speed-up", x, y: { label: "speed-up", min: 0, max: Math.max(most, over(0)) }, beside: true, ideal: [[1, 1], [most, most]] }),
+      chart(curve((speedup, n) => speedup / n), { title: "Efficiency", x, y: { label: "efficiency", min: 0, max: Math.max(1.1, over(1)), format: v => Math.round(100 * v) + " %" }, beside: true, ideal: [[1, 1], [most, 1]] }),
       runs(all), laws(scene), card("All combinations", rows(all))));
   };
   section("Cores", "Medians of the measured times, against one worker of serial; bars reach from the slowest to the fastest run, the dotted line is what the workers could do at most. Click a name to hide it.",
@@ -127,10 +127,14 @@ function timelines() {
     if (scene.tiles.length) {
       const owner = [];
       line.claims.forEach(c => { for (let i = 0; i < c[2]; i++) owner[c[1] + i] = c[0]; });
-      parts.push(html("div", { class: "card" }, html("h3", {}, "Who computed which tile"), map(scene.tiles, i => colour(owner[i] ?? 0), i => `tile ${i}: worker ${owner[i]}`)));
+      const workers = html("div", { class: "key" });
+      for (let worker = 0; worker < Math.min(line.workers, 16); worker++) workers.append(html("i", { style: `background:${colour(worker)}` }), "worker " + worker);
+      parts.push(html("div", { class: "card" }, html("h3", {}, "Who computed which tile"), map(scene.tiles, i => colour(owner[i] ?? 0), i => `tile ${i}: worker ${owner[i]}`), workers));
       if (costs) {
         const low = Math.log(Math.min(...costs)), high = Math.log(Math.max(...costs));
-        parts.push(html("div", { class: "card" }, html("h3", {}, "What each tile costs"), map(scene.tiles, i => heat((Math.log(costs[i]) - low) / (high - low || 1)), i => `tile ${i}: ${time(costs[i])}`)));
+        const steps = [0, 0.25, 0.5, 0.75, 1].map(heat).join(","), key = html("div", { class: "key" });
+        key.append(time(Math.exp(low)), html("b", { style: `background:linear-gradient(90deg,${steps})` }), time(Math.exp(high)) + ", logarithmic");
+        parts.push(html("div", { class: "card" }, html("h3", {}, "What each tile costs"), map(scene.tiles, i => heat((Math.log(costs[i]) - low) / (high - low || 1)), i => `tile ${i}: ${time(costs[i])}`), key));
       }
     } else if (costs) {
       parts.push(chart([{ name: "cost", points: costs.map((cost, i) => [i, cost]) }], { title: "What each piece costs", x: { label: "piece" }, y: { label: "seconds", min: 0, format: time } }));
@@ -159,7 +163,7 @@ function predictions() {
     const efficiency = mine.map((p, i) => ({ name: p.schedule, colour: colour(i), points: p.runs.map(([, run]) => [run.workers, run.efficiency]) }));
     parts.push(chart(efficiency, { title: "Predicted efficiency", x: { label: "workers", log: 2 }, y: { label: "efficiency", min: 0, max: 1, format: v => Math.round(100 * v) + " %" } }));
     if ((scene.checks || []).length) {
-      parts.push(card("Real runs beside", table([
+      parts.push(card("Real runs beside their predictions (the lower decile of the times of each)", table([
         ["backend", c => c.backend, true], ["schedule", c => c.schedule, true], ["workers", c => c.workers],
         ["measured", c => time(c.measured)], ["predicted", c => time(c.predicted)], ["error", c => percent(c.predicted / c.measured - 1)],
       ], scene.checks)));
@@ -175,9 +179,24 @@ function overheads() {
   const found = data.overhead;
   if (!found) return;
   const least = times => times.length ? Math.min(...times) : undefined;
-  const all = found.grains.map((g, i) => ({ name: `${g.backend}, ${g.schedule}`, colour: colour(i), points: g.points.map(p => [p.seconds, p.efficiency, undefined, undefined, `${g.backend}, ${g.schedule}\npieces of ${time(p.seconds)}: ${percent(p.efficiency)}`]) }));
+  const name = g => `${g.backend}, ${g.schedule}`;
+  const split = r => [r.name.slice(0, r.name.indexOf(", ")), r.name.slice(r.name.indexOf(", ") + 2)];
+  const [runtimes, whats] = [0, 1].map(part => [...new Set((found.references || []).map(r => split(r)[part]))]);
+  const backends = [...new Set(found.grains.map(g => g.backend))];
+  // One curve of each backend: a piece a claim, from a common counter where it has one.
+  const single = backends.map(backend => {
+    const own = found.grains.filter(g => g.backend === backend), plain = own.filter(g => !/auto|guided/.test(g.schedule));
+    return own.find(g => g.schedule.startsWith("dynamic")) || plain[0] || own[0];
+  });
+  const choices = [["each backend, one piece a claim", single], ["each backend, auto", found.grains.filter(g => g.schedule === "auto")],
+    ...backends.map(backend => [`${backend}, every schedule`, found.grains.filter(g => g.backend === backend)]), ["all", found.grains]].filter(([, grains]) => grains.length);
+  const place = html("div");
+  const show = index => {
+    const curves = choices[index][1].map((g, i) => ({ name: name(g), colour: colour(i), points: g.points.map(p => [p.seconds, p.efficiency, undefined, undefined, `${name(g)}\npieces of ${time(p.seconds)}: ${percent(p.efficiency)}`]) }));
+    place.replaceChildren(chart(curves, { wide: true, title: "Efficiency by length of a piece", x: { label: "length of a piece", log: 10, format: time }, y: { label: "efficiency", min: 0, max: 1, format: v => Math.round(100 * v) + " %" }, ideal: [[1e-8, 0.5], [0.1, 0.5]] }));
+  };
   section("What backends cost beside their work", "Efficiency over the length of a piece: the work done over the most that any backend did in the same time with as many workers. Where a curve crosses 50 % is Task Bench's METG.",
-    grid(chart(all, { wide: true, title: "Efficiency by length of a piece", x: { label: "length of a piece", log: 10, format: time }, y: { label: "efficiency", min: 0, max: 1, format: v => Math.round(100 * v) + " %" }, ideal: [[1e-8, 0.5], [0.1, 0.5]] }),
+    html("div", { class: "bar" }, "Curves", choice(choices.map(([name]) => name), show)), place, html("p"), grid(
       card("Costs, the least of all runs", table([
         ["backend", c => c.backend, true], ["schedule", c => c.schedule, true], ["workers", c => c.workers],
         ["empty piece", c => time(least(c.piece))], ["its processor time", c => time(least(c.processor))],
@@ -185,8 +204,10 @@ function overheads() {
         ["METG 50 %", c => metg(found, c, "metg50")], ["METG 95 %", c => metg(found, c, "metg95")],
       ], found.costs)),
       ...(found.references || []).length ? [card("The constructs of a region, and other runtimes, measured here in the same run", table([
-        ["what", r => r.name, true], ["workers", r => r.workers], ["least", r => time(least(r.times))],
-      ], found.references))] : []));
+        ["what", what => what, true], ["workers", () => found.references[0].workers],
+        ...runtimes.map(runtime => [runtime, what => time(least((found.references.find(r => r.name === `${runtime}, ${what}`) || { times: [] }).times))]),
+      ], whats))] : []));
+  show(0);
 }
 
 function metg(found, cost, level) {
@@ -195,13 +216,27 @@ function metg(found, cost, level) {
 }
 
 function about() {
-  const list = object => html("dl", {}, ...Object.entries(object).filter(([, value]) => value !== null && value !== "").flatMap(([name, value]) =>
-    [html("dt", {}, name.replaceAll("_", " ")), html("dd", {}, typeof value === "object" ? JSON.stringify(value) : String(value))]));
+  const list = pairs => html("dl", {}, ...pairs.filter(([, value]) => value !== null && value !== undefined && value !== "").flatMap(([name, value]) => [html("dt", {}, name), html("dd", {}, String(value))]));
+  const seconds = value => value === undefined ? value : value.toFixed(2) + " s";
+  const use = data.usage || {}, told = machine.processor || machine.host;
+  const computer = [
+    ["host", machine.host], ["processor", machine.processor], ["logical processors", machine.processors], ["cores", machine.cores],
+    ["may run on", machine.allowed && machine.allowed.join(", ")], ["quota", machine.quota && machine.quota + " processors"],
+    ["caches", (machine.caches || []).map(c => `L${c.level} ${c.kind.toLowerCase()} ${c.size.replace("K", " KiB")}, shared by ${c.shared_by}`).join("; ")],
+    ["memory nodes", machine.nodes], ["governor", machine.governor || (told && "not told")], ["virtual machine", told && (machine.is_virtual ? "yes" : "no")],
+    ["memory", machine.memory_bytes && (machine.memory_bytes / 2 ** 30).toFixed(1) + " GiB"], ["system", machine.system], ["instruction set", machine.isa],
+    ["compiler", machine.compiler], ["fractal", machine.version && machine.version + (machine.debug_assertions ? ", with debug assertions" : "")],
+    ["commit", machine.commit || (told && "not known")],
+  ];
+  const meanwhile = [
+    ["took", seconds(use.wall)], ["processor time of fractal", use.own === undefined ? "" : `${seconds(use.own)} by the system's account, ${seconds(use.own_clock)} by its own clock`],
+    ["of other programs", seconds(use.others)], ["taken by the host", seconds(use.steal)], ["slowed down", use.throttled === undefined ? "" : use.throttled + " times"], ["load of the last minute", use.load],
+  ];
   const text = JSON.stringify(data), link = html("a", { href: URL.createObjectURL(new Blob([text], { type: "application/json" })), download: "fractal-bench.json" }, "save as a file");
   const raw = html("pre"), details = html("details", { ontoggle: () => { raw.textContent = details.open ? JSON.stringify(data, null, 1).slice(0, 400000) : ""; } }, html("summary", {}, "Raw data"), raw);
   section("Machine and settings", "What these figures hold for.", grid(
-    html("div", { class: "card" }, html("h3", {}, "Machine"), list(machine)),
-    html("div", { class: "card" }, html("h3", {}, "Settings"), list(data.settings || {}), html("h3", {}, "While it was measured"), list(data.usage || {})),
+    html("div", { class: "card" }, html("h3", {}, "Machine"), list(computer)),
+    html("div", { class: "card" }, html("h3", {}, "Settings"), list(Object.entries(data.settings || {})), html("h3", {}, "While it was measured"), list(meanwhile)),
     card("Everything that was measured", html("p", {}, link), details)));
 }
 

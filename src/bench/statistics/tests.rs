@@ -170,3 +170,11 @@ proptest! {
         prop_assert_eq!(items, before);
     }
 }
+
+#[test]
+fn a_tenth_is_below_the_lower_decile() {
+    let decile = |values: &[f64]| lower_decile(values, |value| *value).copied();
+    assert_eq!((decile(&[]), decile(&[3.0]), decile(&[2.0, 1.0])), (None, Some(3.0), Some(1.0)));
+    assert_eq!(decile(&[5.0, 4.0, 3.0, 2.0, 1.0]), Some(1.0));
+    assert_eq!(decile(&(0..101).map(f64::from).collect::<Vec<_>>()), Some(10.0));
+}

@@ -44,7 +44,8 @@ is Task Bench's METG.";
 
 const SIMULATE_NOTES: &str = "\
 The cost of each tile is recorded with one worker, and what a claim, the shared counter and a run cost is measured. Then every schedule \
-is replayed event by event with the code that hands out tiles in real runs. Real runs on this machine's processors stand beside.";
+is replayed event by event with the code that hands out tiles in real runs. Real runs on this machine's processors stand beside; their \
+predictions take what each backend was measured to cost with even pieces as long as the tiles are on average.";
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchCoresArgs {
@@ -106,6 +107,16 @@ pub(crate) struct ResultArgs {
     /// Write a page with charts, timelines and everything that was measured to this file; it needs no network
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
+    /// Write who did what when, in one more run of each backend, to this file, for ui.perfetto.dev; all runs begin at 0 there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
+}
+
+impl ResultArgs {
+    /// Whether somebody wants to see who did what when.
+    pub(super) fn wants_timelines(&self) -> bool {
+        self.html.is_some() || self.trace.is_some()
+    }
 }
 
 #[derive(Debug, Args)]
@@ -145,9 +156,9 @@ pub(crate) struct BenchSimulateArgs {
     /// How many workers this machine's real runs have at most [default: as many as there are processors]
     #[arg(long, value_name = "N", value_parser = workers)]
     pub(crate) workers: Option<usize>,
-    /// How often each real run beside the predictions is made; 0 for none
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=10_000))]
-    pub(crate) runs: u32,
+    /// How often each real run beside the predictions is made; 0 for none [default: 3 to 20 times, as fits into 40 seconds]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub(crate) runs: Option<u32>,
     /// Show all orders of tiles, not only the one from the top
     #[arg(long)]
     pub(crate) orders: bool,

@@ -52,7 +52,7 @@ pub(super) fn run(args: &BenchCoresArgs) -> Result<()> {
     }
     outcome?;
     cores::fit(&mut results);
-    if args.output.html.is_some() {
+    if args.output.wants_timelines() {
         plan.look_closer(&Bar::new(display), &mut results, &signals.stop)?;
     }
     keep(&args.output, &results, || results.csv())?;

@@ -13,13 +13,17 @@ use fractal::bench::constructs;
 use fractal::bench::load::Counters;
 use fractal::bench::machine::Machine;
 use fractal::bench::overhead::{self, Candidate, Cost, Grains, Overheads, Reference};
+use fractal::bench::record;
 use fractal::bench::reference;
-use fractal::bench::results::{Results, VERSION};
+use fractal::bench::results::{Results, Scene, VERSION};
 use fractal::bench::statistics::{Random, Summary};
-use fractal::parallel::{Stop, worker_count};
+use fractal::bench::subject::Subject;
+use fractal::bench::work::Spin;
+use fractal::parallel::{Stop, Work, worker_count};
 use fractal::{Error, Result};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// `fractal bench overhead`.
@@ -80,8 +84,30 @@ pub(super) fn run(args: &BenchOverheadArgs) -> Result<()> {
         }
     }
     drop(progress);
+    if args.output.wants_timelines() {
+        results.scenes.push(timelines(&candidates, round, &signals.stop)?);
+    }
     keep(&args.output, &results, || csv(&found))?;
     print(report(&results, &found))
+}
+
+/// One run of each candidate on short pieces, in which what lies between them can be seen.
+fn timelines(candidates: &[Candidate], round: f64, stop: &Stop) -> Result<Scene> {
+    const PIECES: usize = 400;
+    const LENGTH: f64 = 1e-5;
+    let work = |pieces| Arc::new(Spin::even(pieces, (LENGTH / round) as u64)) as Arc<dyn Work>;
+    let subject = Subject {
+        name: "pieces of 10 µs".into(),
+        help: "even pieces, so short that what lies between them is seen".into(),
+        work: work(PIECES),
+        small: work(16),
+        tiles: Vec::new(),
+    };
+    let timeline = |&Candidate { entry, schedule, workers }: &Candidate| {
+        record::timeline(&subject, entry, schedule, workers, stop)
+    };
+    let timelines = candidates.iter().map(timeline).collect::<Result<_>>()?;
+    Ok(Scene { name: subject.name.clone(), help: subject.help.clone(), timelines, ..Scene::default() })
 }
 
 /// Other programs' runtimes; what is not installed is left out.

@@ -4,6 +4,7 @@ use super::args::{BenchReportArgs, ResultArgs};
 use fractal::Result;
 use fractal::bench::report::html;
 use fractal::bench::results::{Results, write};
+use fractal::sink::Trace;
 
 /// `fractal bench report`.
 pub(super) fn run(args: &BenchReportArgs) -> Result<()> {
@@ -20,6 +21,16 @@ pub(super) fn keep(args: &ResultArgs, results: &Results, csv: impl FnOnce() -> S
     }
     if let Some(path) = &args.csv {
         write(path, &csv())?;
+    }
+    if let Some(path) = &args.trace {
+        let traces: Vec<Trace> = results
+            .scenes
+            .iter()
+            .flat_map(|scene| scene.timelines.iter().map(|line| line.trace(&scene.name)))
+            .collect();
+        let mut text = Vec::new();
+        Trace::write(&traces, &mut text).expect("memory can be written");
+        write(path, &String::from_utf8(text).expect("a trace is text"))?;
     }
     args.html.as_ref().map_or(Ok(()), |path| write(path, &html(results)))
 }
