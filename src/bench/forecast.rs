@@ -227,6 +227,11 @@ pub fn scene_beside_runs(
         n => cases[n - 2 * EACH].round(subject, &even, stop),
     };
     in_turns(clock, rounds, &count, 2, measure, |step, ()| after(&step))?;
+    // The round before does not count.
+    for case in &mut cases {
+        case.times.drain(..1);
+        case.between.drain(..1);
+    }
     let mut scene = observed.scene(subject, overheads, processors);
     let recording = observed.costs.recording();
     let plain = |workers: usize| {
