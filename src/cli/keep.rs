@@ -149,7 +149,9 @@ impl Keep {
                 }
             }
         };
-        let checkpoint = if self.how == How::ByItself { checkpoint.forgiving() } else { checkpoint };
+        // A run that goes on draws its picture of the file, so it needs it.
+        let forgiving = self.how == How::ByItself && before.is_none();
+        let checkpoint = if forgiving { checkpoint.forgiving() } else { checkpoint };
         let wanted = Pieces::new(render.tiling().len(), self.shard);
         Ok(Some(Kept { checkpoint: Arc::new(checkpoint), how: self.how, wanted: wanted.len() }))
     }

@@ -49,7 +49,7 @@ pub(super) fn check(picture: &Picture, workers: usize, processes: bool, depth: D
     let others = if processes { workers as u64 * (PROCESS + claim) } else { 0 };
     let image = if keep.shard.is_some() { 0 } else { options.memory(format) };
     let tiles = tiling.len() as u64;
-    let tables = tiles * (if owners.is_some() { 12 } else { 0 } + if keeps { 24 } else { 0 });
+    let tables = tiles * (if owners.is_some() { 12 } else { 0 } + if keeps { 64 } else { 0 });
     let (width, height) = tiling.size();
     // A bit for each sample, and where its tile is.
     let known = if continued.is_some() { u64::from(width) * u64::from(height) / 8 + 40 * tiles } else { 0 };

@@ -1,4 +1,7 @@
 //! `render`: one session for all scenes, and for each its sinks.
+//!
+//! A render that goes on draws its picture when all tiles are there. Drawing what is kept at each start would cost more than what a kill
+//! loses: whoever is killed often would pay for the same colours and the same compression again and again.
 
 use super::args::RenderArgs;
 use super::bar::{Display, Ticker, scaled};
@@ -12,10 +15,11 @@ use fractal::parallel::{Pieces, Schedule, Sink, Stop, Tee};
 use fractal::render::{self, Known, Outcome, Render};
 use fractal::scene::{Image, MaxIterations};
 use fractal::sink::progress::{Estimate, Estimator};
+use fractal::sink::records::Records;
 use fractal::sink::{ImageSink, Output, Owners, Progress, Trace};
 use fractal::{Error, Result};
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -86,6 +90,7 @@ fn make(
     }
     let sinks = Sinks::open(plan, picture, signals)?;
     let shown = plan.display != Display::Hidden;
+    let is_complete = own.as_ref().is_some_and(|own| own.is_complete());
     let goes_on = own.as_ref().is_some_and(|own| !own.found().is_empty());
     let (estimate, expected) = if goes_on {
         // Estimating costs a part of the picture each time: who is stopped often would pay for it more than for what is lost.
@@ -105,7 +110,8 @@ fn make(
     }
     let checkpoint = kept.as_ref().map(|kept| kept.checkpoint.clone() as Arc<dyn Sink>);
     let window = watching(picture)?;
-    let sinks = Sinks { checkpoint, trace, window, ..sinks };
+    let later = kept.as_ref().filter(|_| goes_on && !is_complete).map(|kept| kept.checkpoint.path().to_path_buf());
+    let sinks = Sinks { checkpoint, trace, window, later, ..sinks };
     match sinks.run(plan, picture, session, known, estimate.filter(|_| shown), signals, mark) {
         Ok(()) => kept.map_or(Ok(()), |kept| kept.complete(output)),
         Err(error) => {
@@ -125,6 +131,8 @@ pub(super) struct Sinks {
     map: Option<Arc<dyn Sink>>,
     trace: Option<Arc<Trace>>,
     window: Option<Arc<dyn Sink>>,
+    /// The checkpoint of which the picture is made when all tiles are in it; without, it is made as they come.
+    later: Option<PathBuf>,
 }
 
 impl Sinks {
@@ -161,11 +169,11 @@ impl Sinks {
         let wanted = Pieces::new(render.tiling().len(), keep.shard);
         let samples = render.scene().image.samples;
         let progress = costs.map(|costs| Arc::new(Progress::new(render.tiling(), samples, costs).only(&wanted)));
-        let Self { checkpoint, image, map, trace, window } = self;
+        let Self { checkpoint, image, map, trace, window, later } = self;
         let sinks = [
             // It comes first: what any other has seen is safe.
             checkpoint,
-            image.clone().map(|image| image as Arc<dyn Sink>),
+            image.clone().filter(|_| later.is_none()).map(|image| image as Arc<dyn Sink>),
             map,
             trace.map(|trace| trace as Arc<dyn Sink>),
             progress.clone().map(|progress| progress as Arc<dyn Sink>),
@@ -176,9 +184,13 @@ impl Sinks {
         let ticker = progress.map(|progress| Ticker::start(plan.display, name, progress));
         let started = Mark::now();
         let outcome = render.run_missing(session, sinks, &wanted, known, &signals.stop);
-        let ended = Mark::now();
         drop(ticker);
         let outcome = outcome?;
+        if let (Some(file), Some(image)) = (later, &image) {
+            let records = render.read_records(Records::open(file)?, &signals.stop)?;
+            render.run_missing(session, image.clone(), &wanted, vec![Arc::new(records)].into(), &signals.stop)?;
+        }
+        let ended = Mark::now();
         let cost = image.map(|image| image.cost()).unwrap_or_default();
         let stats = Stats::new(picture, &outcome, cost, [mark, &started, &ended]);
         if plan.verbose {

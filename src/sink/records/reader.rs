@@ -31,6 +31,8 @@ pub struct Found {
     pub index: usize,
     /// Where its record begins.
     offset: u64,
+    /// How long its data is.
+    len: usize,
 }
 
 impl Records {
@@ -99,7 +101,7 @@ impl Records {
             record.clear();
             write_piece(&Piece { index, bytes: bytemuck::cast_slice(&words), cost: 0 }, 0, &mut record);
             file.write_all(&record).map_err(failed)?;
-            found.push(Found { index, offset: end });
+            found.push(Found { index, offset: end, len: 4 * words.len() });
             end += record.len() as u64;
         }
         found.sort_by_key(|found: &Found| found.index);
@@ -124,38 +126,28 @@ impl Records {
         Ok(())
     }
 
-    /// Reads a piece into `words`, from whose beginning its bytes are then.
+    /// Reads a piece by way of `words`.
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be read or is not any more what it was.
     pub fn read<'a>(&self, found: Found, words: &'a mut Vec<u64>) -> Result<(Piece<'a>, u64)> {
-        let mut read = || -> io::Result<Head> {
-            let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-            file.seek(SeekFrom::Start(found.offset))?;
-            let mut bytes = [0; HEAD];
-            file.read_exact(&mut bytes)?;
-            let head = Head::read(&bytes).filter(|head| head.index == found.index as u64);
-            let Some(head) = head.filter(|head| head.len as usize <= self.longest()) else {
-                return Err(changed());
-            };
-            let len = head.len as usize;
-            if words.len() * 8 < len {
-                words.resize(len.div_ceil(8), 0);
-            }
-            file.read_exact(&mut bytemuck::cast_slice_mut(words)[..len])?;
-            Ok(head)
-        };
-        let head = read().map_err(|source| Error::io("read", &self.path, source))?;
-        let bytes = &bytemuck::cast_slice(words)[..head.len as usize];
-        if crc32fast::hash(bytes) != head.crc {
-            return Err(Error::io("read", &self.path, changed()));
+        let len = HEAD + found.len;
+        if words.len() * 8 < len {
+            words.resize(len.div_ceil(8), 0);
         }
+        let record = &mut bytemuck::cast_slice_mut(words)[..len];
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        read_at(&file, found.offset, record).map_err(|source| Error::io("read", &self.path, source))?;
+        drop(file);
+        // A head is so long that what follows it is aligned as it is.
+        let (head, bytes) = bytemuck::cast_slice(words)[..len].split_at(HEAD);
+        let head = head.first_chunk().and_then(Head::read);
+        let sound = |head: &Head| {
+            let same = head.index == found.index as u64 && head.len == found.len as u64;
+            same && crc32fast::hash(bytes) == head.crc
+        };
+        let head = head.filter(sound).ok_or_else(|| Error::io("read", &self.path, changed()))?;
         Ok((Piece { index: found.index, bytes, cost: head.cost }, head.executed))
-    }
-
-    /// A bound of the lengths of its pieces: no record is longer than the file.
-    fn longest(&self) -> usize {
-        self.end as usize
     }
 
     /// The file once more, to be written on after the last of its whole records.
@@ -164,6 +156,18 @@ impl Records {
         file.set_len(self.end)?;
         file.seek(SeekFrom::End(0))?;
         Ok(file)
+    }
+}
+
+/// Fills `bytes` from a place in a file, with one call where the system has such a one: records may be short and many.
+fn read_at(file: &File, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset);
+    #[cfg(not(unix))]
+    {
+        let mut file = file;
+        file.seek(SeekFrom::Start(offset))?;
+        file.read_exact(bytes)
     }
 }
 
@@ -284,7 +288,7 @@ fn scan(
         if sound && window.check(at, &head, |_| {})? {
             scan.damaged += u64::from(at != scan.end);
             scan.end = window.at;
-            scan.found.extend(index.map(|index| Found { index, offset: at }));
+            scan.found.extend(index.map(|index| Found { index, offset: at, len: head.len as usize }));
         }
     }
     scan.damaged += u64::from(window.at != scan.end);
