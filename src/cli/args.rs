@@ -5,7 +5,7 @@
 mod scene;
 mod values;
 
-pub(crate) use scene::SceneArgs;
+pub(crate) use scene::{ColourArgs, SceneArgs};
 pub(super) use values::{Edge, backends, tile, workers};
 
 use super::bench::args::{BENCH_NOTES, BenchArgs};
@@ -20,7 +20,7 @@ use fractal::tile::Order;
 use std::path::PathBuf;
 #[cfg(feature = "window")]
 use values::scale;
-use values::{backends_or_auto, colourings, formats, orders, palettes, parts, shard, tile_or_auto};
+use values::{backends_or_auto, formats, orders, parts, shard, tile_or_auto};
 
 /// Fractals, and every way of running one program in parallel.
 #[derive(Debug, Parser)]
@@ -106,12 +106,8 @@ pub(crate) struct MergeArgs {
     /// Compute the tiles that no part has
     #[arg(long)]
     pub(crate) complete: bool,
-    /// How samples become colours
-    #[arg(long, visible_alias = "color", value_name = "NAME", value_parser = colourings())]
-    pub(crate) colour: Option<String>,
-    /// The colours
-    #[arg(long, value_name = "NAME", value_parser = palettes())]
-    pub(crate) palette: Option<String>,
+    #[command(flatten)]
+    pub(crate) colours: ColourArgs,
     /// Set a key of the scene that only colours depend on, for example colour.density=2
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,

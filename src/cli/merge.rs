@@ -69,14 +69,8 @@ pub(crate) fn run(args: &MergeArgs) -> Result<()> {
 /// The render of the parts, with the colours that were asked for.
 fn recoloured(args: &MergeArgs, render: &Render, format: &Format) -> Result<Render> {
     let mut scene = render.scene().clone();
-    let named = [("colour.colouring", &args.colour), ("colour.palette", &args.palette)];
-    for (key, value) in named {
-        if let Some(value) = value {
-            scene.set(&format!("{key}={value}"))?;
-        }
-    }
-    for assignment in &args.set {
-        scene.set(assignment)?;
+    for assignment in args.colours.assignments().chain(args.set.iter().cloned()) {
+        scene.set(&assignment)?;
     }
     let (has, needs) = (render.channels(), format.channels(&Colourer::new(&scene.colour)?));
     if has | needs != has {

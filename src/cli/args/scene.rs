@@ -43,12 +43,8 @@ pub(crate) struct SceneArgs {
     /// Draw the Julia set of this constant
     #[arg(long, value_name = "RE,IM", allow_hyphen_values = true)]
     pub(crate) julia: Option<String>,
-    /// How samples become colours
-    #[arg(long, visible_alias = "color", value_name = "NAME", value_parser = colourings())]
-    pub(crate) colour: Option<String>,
-    /// The colours
-    #[arg(long, value_name = "NAME", value_parser = palettes())]
-    pub(crate) palette: Option<String>,
+    #[command(flatten)]
+    pub(crate) colours: ColourArgs,
     /// Set any key of the scene, for example colour.density=2
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
@@ -70,10 +66,30 @@ impl SceneArgs {
             ("image.samples", &self.samples),
             ("iteration.max", &self.iterations),
             ("iteration.escape_radius", &self.escape_radius),
-            ("colour.colouring", &self.colour),
-            ("colour.palette", &self.palette),
         ];
-        let given = keys.into_iter().filter_map(|(key, value)| value.as_ref().map(|value| format!("{key}={value}")));
-        given.chain(self.set.iter().cloned())
+        given(keys).chain(self.colours.assignments()).chain(self.set.iter().cloned())
     }
+}
+
+/// What replaces the colours of a scene.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ColourArgs {
+    /// How samples become colours
+    #[arg(long, visible_alias = "color", value_name = "NAME", value_parser = colourings())]
+    pub(crate) colour: Option<String>,
+    /// The colours
+    #[arg(long, value_name = "NAME", value_parser = palettes())]
+    pub(crate) palette: Option<String>,
+}
+
+impl ColourArgs {
+    /// As [`SceneArgs::assignments`].
+    pub(crate) fn assignments(&self) -> impl Iterator<Item = String> {
+        given([("colour.colouring", &self.colour), ("colour.palette", &self.palette)])
+    }
+}
+
+/// The keys that have a value, each with it.
+fn given<const N: usize>(keys: [(&str, &Option<String>); N]) -> impl Iterator<Item = String> {
+    keys.into_iter().filter_map(|(key, value)| value.as_ref().map(|value| format!("{key}={value}")))
 }

@@ -1,0 +1,210 @@
+//! A work that goes wrong as it is asked to, and the sink that checks its results.
+
+use super::is_worker;
+use super::support::Scratch;
+use fractal::parallel::{Claim, Done, Prepared, Recipe, RunInfo, Sink, Stop, Work};
+use fractal::{Error, Result};
+use rustix::process::{Signal, kill_process};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// What a worker does in place of computing a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Fault {
+    /// Ends as if all were well.
+    Exit,
+    /// Crashes.
+    Abort,
+    /// Asks for more memory than there is.
+    Memory,
+    /// Is killed from outside.
+    Kill,
+    /// Is suspended.
+    Suspend,
+    /// Never ends and never looks at its `Stop`.
+    Loop,
+    /// Writes over whatever leads to the session.
+    Garbage,
+    /// Prints to standard output, by all ways.
+    Print,
+    /// Goes on until it is stopped.
+    Wait,
+    /// Ends with an error once another piece waits.
+    FailBesideWait,
+}
+
+/// Pieces of hashes, some of which go wrong. What happened is told by files in a directory.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Faults {
+    pub(super) pieces: usize,
+    pub(super) bytes: usize,
+    /// How long a piece takes.
+    pub(super) microseconds: u64,
+    /// The pieces that go wrong, and how often at most.
+    pub(super) faults: Vec<(usize, Fault, usize)>,
+    pub(super) directory: PathBuf,
+}
+
+impl Faults {
+    pub(super) fn new(scratch: &Scratch) -> Self {
+        Self { pieces: 200, bytes: 1000, microseconds: 0, faults: Vec::new(), directory: scratch.to_path_buf() }
+    }
+
+    pub(super) fn with(mut self, piece: usize, fault: Fault, times: usize) -> Self {
+        self.faults.push((piece, fault, times));
+        self
+    }
+
+    pub(super) fn byte(piece: usize, at: usize) -> u8 {
+        ((piece as u64 ^ (at as u64) << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
+    }
+
+    /// The `times` first callers are told true, of all processes.
+    pub(super) fn is_due(&self, piece: usize, times: usize) -> bool {
+        (0..times).any(|time| fs::File::create_new(self.directory.join(format!("fault-{piece}-{time}"))).is_ok())
+    }
+
+    pub(super) fn waits(&self) -> bool {
+        fs::read_dir(&self.directory).unwrap().flatten().any(|entry| entry.file_name() == "waiting")
+    }
+
+    fn happen(&self, fault: Fault, stop: &Stop) -> Result<()> {
+        let raise = |signal| kill_process(rustix::process::getpid(), signal).unwrap();
+        match fault {
+            Fault::Exit => std::process::exit(0),
+            Fault::Abort => std::process::abort(),
+            Fault::Memory => drop(std::hint::black_box(vec![1u8; isize::MAX as usize])),
+            // What kills a worker would kill the session that computes in its place.
+            Fault::Kill if is_worker() => raise(Signal::KILL),
+            Fault::Kill => {}
+            Fault::Suspend | Fault::Loop => loop {
+                if fault == Fault::Suspend {
+                    raise(Signal::STOP);
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            },
+            Fault::Garbage => {
+                for entry in fs::read_dir("/proc/self/fd").unwrap().flatten() {
+                    let number: i32 = entry.file_name().to_str().unwrap().parse().unwrap();
+                    let leads = fs::read_link(entry.path()).unwrap_or_default();
+                    if number > 2 && leads.to_string_lossy().starts_with("pipe:") {
+                        // The end that only reads cannot be opened to write without getting another pipe's end; it is the same pipe.
+                        let _ = fs::OpenOptions::new()
+                            .write(true)
+                            .open(entry.path())
+                            .map(|mut pipe| pipe.write_all(&[0x5a; 500]));
+                    }
+                }
+            }
+            Fault::Print => {
+                println!("a piece prints");
+                let _ =
+                    fs::OpenOptions::new().write(true).open("/proc/self/fd/1").map(|mut out| out.write_all(b"raw\n"));
+            }
+            Fault::Wait => {
+                fs::write(self.directory.join("waiting"), "").unwrap();
+                while !stop.is_set() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                return Err(Error::Stopped);
+            }
+            Fault::FailBesideWait => {
+                while !self.waits() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                return Err(Error::Input("broken".into()));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Work for Faults {
+    fn len(&self) -> usize {
+        self.pieces
+    }
+
+    fn piece_len(&self, _: usize) -> usize {
+        self.bytes
+    }
+
+    fn compute(&self, _: &Prepared, claim: &mut Claim<'_>, stop: &Stop) -> Result<()> {
+        let pid = self.directory.join(format!("worker-{}", std::process::id()));
+        if is_worker() && !pid.exists() {
+            fs::write(pid, "").unwrap();
+        }
+        let (range, len) = (claim.range(), self.bytes);
+        for (slot, piece) in range.enumerate() {
+            let began = Instant::now();
+            for &(at, fault, times) in &self.faults {
+                if at == piece && self.is_due(piece, times) {
+                    self.happen(fault, stop)?;
+                }
+            }
+            for (at, byte) in claim.bytes()[slot * len..][..len].iter_mut().enumerate() {
+                *byte = Self::byte(piece, at);
+            }
+            while began.elapsed() < Duration::from_micros(self.microseconds) {
+                if stop.is_set() {
+                    return Err(Error::Stopped);
+                }
+                std::hint::spin_loop();
+            }
+            claim.set_cost(piece, piece as u64);
+            claim.add_executed(1);
+        }
+        Ok(())
+    }
+
+    fn recipe(&self) -> Option<Recipe> {
+        Some(Recipe { kind: "faults", bytes: serde_json::to_vec(self).unwrap() })
+    }
+
+    fn describe(&self, index: usize) -> String {
+        format!("part {index} of the test")
+    }
+}
+
+/// Checks every piece, and that each comes once; and that times are on the session's clock.
+pub(super) struct Check {
+    seen: Mutex<Vec<bool>>,
+    began: Mutex<Instant>,
+}
+
+impl Check {
+    pub(super) fn new(pieces: usize) -> Arc<Self> {
+        Arc::new(Self { seen: Mutex::new(vec![false; pieces]), began: Mutex::new(Instant::now()) })
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.seen.lock().unwrap().iter().all(|&seen| seen)
+    }
+}
+
+impl Sink for Check {
+    fn start(&self, _: &RunInfo) -> Result<()> {
+        *self.began.lock().unwrap() = Instant::now();
+        Ok(())
+    }
+
+    fn done(&self, done: &Done<'_>) -> Result<()> {
+        assert!(done.began <= done.ended && done.ended <= self.began.lock().unwrap().elapsed(), "{done:?}");
+        for piece in done.pieces() {
+            assert!(
+                piece.bytes.iter().enumerate().all(|(at, &byte)| byte == Faults::byte(piece.index, at)),
+                "{done:?}"
+            );
+            assert_eq!(piece.cost, piece.index as u64);
+            assert!(
+                !std::mem::replace(&mut self.seen.lock().unwrap()[piece.index], true),
+                "piece {} twice",
+                piece.index
+            );
+        }
+        Ok(())
+    }
+}

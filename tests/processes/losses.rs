@@ -1,0 +1,163 @@
+//! Workers that end, hang or write nonsense cost their piece only.
+
+use super::faults::{Fault, Faults};
+use super::support::Scratch;
+use super::{LIMIT, Random, backends, long, open, options, run, signal, watched, workers_in};
+use rustix::process::Signal;
+use std::collections::HashSet;
+use std::fs;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+#[test]
+fn random_kills_cost_nothing_but_time() {
+    let target = if long() { 250 } else { 12 };
+    for entry in backends() {
+        for (schedule, seed) in [("dynamic", 1), ("static,3", 2), ("auto", 3)] {
+            let scratch = Scratch::new(&format!("kills-{}-{seed}", entry.name));
+            let work = Faults { pieces: 3000, microseconds: 200, ..Faults::new(&scratch) };
+            let (kills, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+            let mut runs = 0;
+            watched("a run with kills", 10 * LIMIT, || {
+                std::thread::scope(|scope| {
+                    scope.spawn(|| {
+                        let mut random = Random(seed * 0x1234_5678_9abc_def1);
+                        while !over.load(Ordering::Relaxed) {
+                            std::thread::sleep(Duration::from_micros(random.below(20_000)));
+                            let workers = workers_in(&scratch);
+                            if !workers.is_empty() {
+                                let victim = workers[random.below(workers.len() as u64) as usize];
+                                kills.fetch_add(usize::from(signal(victim, Signal::KILL)), Ordering::Relaxed);
+                            }
+                        }
+                    });
+                    let mut session = open(entry, 3, schedule);
+                    while kills.load(Ordering::Relaxed) < target {
+                        let outcome = run(&mut *session, &work);
+                        if let Err(error) = outcome {
+                            over.store(true, Ordering::Relaxed);
+                            panic!("{} {schedule}: {error}", entry.name);
+                        }
+                        runs += 1;
+                    }
+                    over.store(true, Ordering::Relaxed);
+                });
+            });
+            // Each worker that computed left a file: more than three of them says that new ones took part.
+            let seen: HashSet<_> = fs::read_dir(&*scratch).unwrap().flatten().map(|entry| entry.file_name()).collect();
+            assert!(seen.len() > 3 + target / 2, "{} {schedule}: {} workers", entry.name, seen.len());
+            println!("{} {schedule}: {} kills in {runs} runs, {} workers", entry.name, kills.into_inner(), seen.len());
+        }
+    }
+}
+
+#[test]
+fn a_worker_that_ends_or_crashes_once_is_replaced() {
+    for entry in backends() {
+        for schedule in ["dynamic", "dynamic,16", "static", "static,3", "auto"] {
+            for fault in [Fault::Exit, Fault::Abort, Fault::Memory, Fault::Kill] {
+                let scratch = Scratch::new(&format!("once-{}", entry.name));
+                let work = Faults::new(&scratch).with(0, fault, 1).with(77, fault, 2).with(199, fault, 1);
+                let mut session = open(entry, 2, schedule);
+                watched("a run with faults", LIMIT, || run(&mut *session, &work)).unwrap();
+                assert!(!work.is_due(0, 1) && !work.is_due(77, 2) && !work.is_due(199, 1), "they did happen");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_piece_that_no_worker_survives_is_named_and_the_session_goes_on() {
+    for entry in backends() {
+        for schedule in ["dynamic", "static", "dynamic,50"] {
+            let mut session = open(entry, 2, schedule);
+            for (fault, how) in [(Fault::Abort, "was killed by signal 6"), (Fault::Exit, "ended with status 0")] {
+                let scratch = Scratch::new(&format!("always-{}", entry.name));
+                let work = Faults::new(&scratch).with(123, fault, 1000);
+                let error = watched("a deadly piece", LIMIT, || run(&mut *session, &work)).unwrap_err().to_string();
+                let begin = "part 123 of the test ended each of the 3 workers that computed it; the last one, worker ";
+                assert!(error.starts_with(begin) && error.ends_with(how), "{} {schedule}: {error}", entry.name);
+                // Alone three times, and perhaps once among others.
+                assert!(!work.is_due(123, 3) && work.is_due(123, 5), "as many workers, no more");
+                run(&mut *session, &Faults::new(&scratch)).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_piece_whose_workers_are_killed_from_outside_is_computed_by_the_session() {
+    for entry in backends() {
+        for schedule in ["dynamic", "static", "dynamic,50"] {
+            let scratch = Scratch::new(&format!("outside-{}", entry.name));
+            let work = Faults::new(&scratch).with(123, Fault::Kill, 1000);
+            watched("a piece under fire", LIMIT, || run(&mut *open(entry, 2, schedule), &work)).unwrap();
+            // Alone three times, perhaps once among others, and the session itself.
+            assert!(!work.is_due(123, 4) && work.is_due(123, 6), "{} {schedule}", entry.name);
+        }
+    }
+}
+
+#[test]
+fn garbage_and_prints_do_no_harm() {
+    for entry in backends() {
+        for fault in [Fault::Garbage, Fault::Print] {
+            let scratch = Scratch::new(&format!("garbage-{}", entry.name));
+            let work = Faults::new(&scratch).with(5, fault, 1).with(150, fault, 1);
+            watched("a run with garbage", LIMIT, || run(&mut *open(entry, 2, "dynamic"), &work)).unwrap();
+            assert!(!work.is_due(5, 1) && !work.is_due(150, 1), "it did happen");
+        }
+    }
+}
+
+/// The session's own program is started with other patience than the other tests'.
+#[test]
+fn a_suspended_worker_and_a_caught_one_are_replaced() {
+    let patient = std::env::var_os("FRACTAL_PATIENCE").is_some();
+    if !patient {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "losses::a_suspended_worker_and_a_caught_one_are_replaced", "--nocapture"]);
+        let output = watched("workers that hang", LIMIT, || command.env("FRACTAL_PATIENCE", "1").output().unwrap());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    for entry in backends() {
+        for fault in [Fault::Suspend, Fault::Loop] {
+            let scratch = Scratch::new(&format!("hang-{}", entry.name));
+            // Longer than the patience, and looks at its `Stop`: nobody replaces it.
+            let slow = Faults { pieces: 2, microseconds: 2_500_000, ..Faults::new(&scratch) };
+            let mut session = open(entry, 2, "dynamic");
+            run(&mut *session, &slow).unwrap();
+            assert_eq!(workers_in(&scratch).len(), 2, "{}: they are the same as before", entry.name);
+            run(&mut *session, &Faults::new(&scratch).with(60, fault, 1)).unwrap();
+            let error = run(&mut *session, &Faults::new(&scratch).with(61, fault, 1000)).unwrap_err().to_string();
+            assert!(error.starts_with("part 61 of the test ended each of the 3 workers"), "{error}");
+            assert!(error.contains("gave no sign of life"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_worker_that_cannot_be_replaced_leaves_the_rest_to_the_others() {
+    for entry in backends() {
+        for schedule in ["dynamic", "static", "static,2"] {
+            let scratch = Scratch::new(&format!("gone-{}", entry.name));
+            let link = scratch.join("program");
+            std::os::unix::fs::symlink(std::env::current_exe().unwrap(), &link).unwrap();
+            let mut options = options(2, schedule);
+            options.program.path = Some(link.clone());
+            let mut session = entry.open(&options).unwrap();
+            fs::remove_file(&link).unwrap();
+            let work = Faults::new(&scratch).with(20, Fault::Exit, 1);
+            watched("a run with one worker left", LIMIT, || run(&mut *session, &work)).unwrap();
+            let work = Faults::new(&scratch).with(21, Fault::Exit, 9).with(180, Fault::Exit, 9);
+            let error = watched("a run with none left", LIMIT, || run(&mut *session, &work)).unwrap_err().to_string();
+            assert!(
+                error.contains("cannot be started from") && error.lines().count() == 1,
+                "{} {schedule}: {error}",
+                entry.name
+            );
+        }
+    }
+}
