@@ -3,16 +3,19 @@
 //! `cargo bench --bench agreement [-- NAME …]` with names of backends, or `region`. Both sides take turns, so that a busy moment is one for
 //! both; they share nothing but the backends: Criterion decides how often it calls, the works and loops here are this file's own. It
 //! fails when a figure differs by more than a fifth. Differences of less than 50 ns in what happens once are the clock's.
+//!
+//! It wants an idle machine, and says when it was none: while other programs compute, the system may keep both workers on one processor
+//! for longer than one side measures, and a barrier then costs a switch between them, four times as much.
 
 use criterion::Criterion;
 use fractal::Result;
 use fractal::backend::{BACKENDS, Entry, Options, Session, WorkKind};
-use fractal::bench::clock::System;
+use fractal::bench::clock::{Clock, System};
 use fractal::bench::constructs;
+use fractal::bench::load::Counters;
 use fractal::bench::overhead::{Candidate, Cost, cost};
 use fractal::parallel::region::{Member, Settings, WaitPolicy, critical, region_with};
 use fractal::parallel::{Claim, Discard, Prepared, Recipe, Schedule, Stop, Work};
-use std::cell::Cell;
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -30,7 +33,7 @@ const RUNS: usize = 10;
 const ALLOWED: f64 = 0.2;
 const CLOCK: f64 = 50e-9;
 
-/// Constructs that are done at once; those of a loop's iterations many times as often.
+/// Constructs that are timed together; those of a loop's iterations many times as often.
 const TIMES: u64 = 100;
 const ITERATIONS: usize = 100_000;
 
@@ -78,31 +81,22 @@ impl Figure {
     }
 }
 
-/// Has Criterion call `measure` with how often something is to be done; gives back the least time for one, in seconds.
-fn least(criterion: &mut Criterion, name: &str, mut measure: impl FnMut(u64) -> Duration) -> f64 {
-    let least = Cell::new(f64::INFINITY);
+/// Has Criterion call what `prepare` gives back as often as it wants to, and prepare it again for each of its samples: workers stay where
+/// the system has put them, and two on one processor are slow as long as they live. Gives back the least time of a call, in seconds.
+fn least<M: FnMut() -> Duration>(criterion: &mut Criterion, name: &str, mut prepare: impl FnMut() -> M) -> f64 {
+    let mut least = Duration::MAX;
     criterion.bench_function(name, |bencher| {
         bencher.iter_custom(|times| {
-            let time = measure(times);
-            least.set(least.get().min(time.as_secs_f64() / times as f64));
-            time
+            let mut measure = prepare();
+            let mut total = Duration::ZERO;
+            for _ in 0..times {
+                let time = measure();
+                (total, least) = (total + time, least.min(time));
+            }
+            total
         });
     });
-    least.get()
-}
-
-/// As [`least`] for what is timed each time.
-fn least_of_each(criterion: &mut Criterion, name: &str, mut measure: impl FnMut() -> Duration) -> f64 {
-    let mut least_time = Duration::MAX;
-    least(criterion, name, |times| {
-        let mut total = Duration::ZERO;
-        for _ in 0..times {
-            let time = measure();
-            (total, least_time) = (total + time, least_time.min(time));
-        }
-        total
-    });
-    least_time.as_secs_f64()
+    least.as_secs_f64()
 }
 
 fn timed<T>(action: impl FnOnce() -> T) -> (Duration, T) {
@@ -132,10 +126,13 @@ fn backend(criterion: &mut Criterion, candidate: Candidate) -> Vec<Figure> {
         let (count, named) = (measured.pieces, |what: &str| format!("{name}/{what}/{turn}"));
         all.push(measured);
         let pieces: Arc<dyn Work> = Arc::new(Empty(count));
-        let mut session = open(entry, schedule, workers);
-        let piece = least_of_each(criterion, &named("piece"), || run(&mut *session, &pieces)) / count as f64;
-        let empty = least_of_each(criterion, &named("run"), || run(&mut *session, &nothing));
-        drop(session);
+        let runs = |work: &Arc<dyn Work>| {
+            let (mut session, work) = (open(entry, schedule, workers), work.clone());
+            run(&mut *session, &work);
+            move || run(&mut *session, &work)
+        };
+        let piece = least(criterion, &named("piece"), || runs(&pieces)) / count as f64;
+        let empty = least(criterion, &named("run"), || runs(&nothing));
         let start = || {
             timed(|| {
                 let mut session = open(entry, schedule, workers);
@@ -143,12 +140,12 @@ fn backend(criterion: &mut Criterion, candidate: Candidate) -> Vec<Figure> {
                 session
             })
         };
-        let begin = least_of_each(criterion, &named("start"), || start().0);
-        // A session that has just computed, as those have that are stopped in use.
-        let end = least_of_each(criterion, &named("stop"), || {
-            let mut session = start().1;
-            run(&mut *session, &pieces);
-            timed(|| drop(session)).0
+        let begin = least(criterion, &named("start"), || || start().0);
+        let end = least(criterion, &named("stop"), || {
+            || {
+                let session = start().1;
+                timed(|| drop(session)).0
+            }
         });
         for (least, time) in theirs.iter_mut().zip([piece, empty, begin, end]) {
             *least = least.min(time);
@@ -172,7 +169,7 @@ fn inside(settings: &Settings, times: u64, construct: impl Fn(&mut Member<'_>) +
 
 /// The time of `times` loops of many iterations, for one of them.
 fn iterations(settings: &Settings, times: u64, schedule: Schedule) -> Duration {
-    let schedule = schedule.with_chunk(1).expect("it takes a chunk");
+    let schedule = black_box(schedule.with_chunk(1).expect("it takes a chunk"));
     let loops = |team: &mut Member<'_>| {
         team.for_each(0..ITERATIONS, schedule, |number| {
             black_box(number);
@@ -254,7 +251,7 @@ fn region(criterion: &mut Criterion) -> Vec<Figure> {
             let times = &found.expect("it is among those of `bench overhead`").times;
             ours[index] = times.iter().copied().fold(ours[index], f64::min);
             let many = if each > 1_000 { 1 } else { TIMES };
-            let time = least(criterion, &format!("{name}/{turn}"), |times| measure(&settings, times * many));
+            let time = least(criterion, &format!("{name}/{turn}"), || || measure(&settings, many));
             theirs[index] = theirs[index].min(time / (many * each) as f64);
         }
     }
@@ -277,6 +274,7 @@ fn main() -> ExitCode {
         .warm_up_time(Duration::from_millis(50))
         .measurement_time(Duration::from_millis(200));
     let mut figures = Vec::new();
+    let (counters, began, processor) = (Counters::read(), System.now(), System.processor());
     for entry in BACKENDS.iter().filter(|entry| is_wanted(entry.name) && entry.probe().is_ok()) {
         for candidate in Candidate::all(entry, WORKERS) {
             figures.extend(backend(&mut criterion, candidate));
@@ -291,6 +289,8 @@ fn main() -> ExitCode {
         let mark = if figure.agrees() { "" } else { "  differs" };
         println!("{name:<60}{:>14.1}{:>16.1}{:>10.3}{mark}", 1e9 * criterion, 1e9 * ours, ours / criterion);
     }
+    let usage = counters.until(&Counters::read(), System.now() - began, System.processor() - processor);
+    usage.warnings().iter().for_each(|warning| println!("Warning: {warning}"));
     let good = figures.iter().filter(|figure| figure.agrees()).count();
     println!("{good} of {} agree within {} %", figures.len(), 100.0 * ALLOWED);
     ExitCode::from(u8::from(good < figures.len()))

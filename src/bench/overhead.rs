@@ -1,6 +1,9 @@
 //! What backends cost beside their work: starting and stopping, a run of nothing, a piece of nothing; and the smallest piece that keeps
 //! a backend efficient, Task Bench's minimum effective task granularity (METG; Slaughter et al. 2020).
 //!
+//! Each time that is kept of a start, a stop, a run of nothing and a piece of nothing is the least of a batch. They last microseconds, in which
+//! nobody disturbs them, or somebody does and they last a thousand times as long: on a busy machine a time alone says nothing of them.
+//!
 //! A piece is a claim of its own where the schedule allows it, since that is what the model of parallelism costs; under `auto` backends put
 //! small pieces together, and their cost nearly vanishes.
 
@@ -25,7 +28,7 @@ pub struct Overheads {
     pub references: Vec<Reference>,
 }
 
-/// What a backend costs under a schedule. All times are seconds, one for each measurement.
+/// What a backend costs under a schedule. All times are seconds, one for each batch of measurements: the least of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cost {
     /// The backend.
@@ -92,8 +95,12 @@ pub struct Reference {
 /// Pieces of nothing that are enough to measure one.
 const PIECES: usize = 1_000_000;
 
-/// How long a measurement of pieces of nothing takes about; fewer pieces are enough for a slow backend.
-const EMPTY_RUN: f64 = 0.05;
+/// How long a run of pieces of nothing takes about, short enough to be undisturbed now and then; fewer pieces are enough for a slow backend.
+const EMPTY_RUN: f64 = 0.005;
+
+/// How long a batch lasts, and how many measurements it has at most.
+const BATCH: Duration = Duration::from_millis(20);
+const BATCH_RUNS: usize = 100;
 
 /// A backend with a schedule that it honours, and workers.
 #[derive(Clone, Copy, Debug)]
@@ -126,6 +133,23 @@ fn seconds<T>(clock: &dyn Clock, action: impl FnOnce() -> Result<T>) -> Result<(
     Ok(((clock.now() - began).as_secs_f64(), value))
 }
 
+/// Calls `measure`, which gives back what it took and something else, again and again for about [`BATCH`]; the least time, with what belongs
+/// to it.
+fn least_of_batch<T>(clock: &dyn Clock, mut measure: impl FnMut() -> Result<(f64, T)>) -> Result<(f64, T)> {
+    let began = clock.now();
+    let mut least = measure()?;
+    for _ in 1..BATCH_RUNS {
+        if clock.now() - began >= BATCH {
+            break;
+        }
+        let next = measure()?;
+        if next.0 < least.0 {
+            least = next;
+        }
+    }
+    Ok(least)
+}
+
 /// Measures what a backend costs, `runs` times.
 ///
 /// # Errors
@@ -150,13 +174,13 @@ fn measure_cost(clock: &dyn Clock, candidate: Candidate, runs: usize, timed: boo
     let empty = |pieces| Arc::new(Spin::even(pieces, 0)) as Arc<dyn Work>;
     let nothing = empty(0);
     let sink = Arc::new(Discard);
+    let open_one = || {
+        let mut session = entry.open(&candidate.options(timed))?;
+        session.run(nothing.clone(), sink.clone(), stop)?;
+        Ok(session)
+    };
     for round in 0..=runs {
-        let (open, mut session) = seconds(clock, || {
-            let mut session = entry.open(&candidate.options(timed))?;
-            session.run(nothing.clone(), sink.clone(), stop)?;
-            Ok(session)
-        })?;
-        let (run, _) = seconds(clock, || session.run(nothing.clone(), sink.clone(), stop))?;
+        let mut session = open_one()?;
         if round == 0 {
             // How many pieces are enough is found before anything counts.
             cost.pieces = 1000;
@@ -170,18 +194,28 @@ fn measure_cost(clock: &dyn Clock, candidate: Candidate, runs: usize, timed: boo
             }
             continue;
         }
+        let (run, _) = least_of_batch(clock, || seconds(clock, || session.run(nothing.clone(), sink.clone(), stop)))?;
         let work = empty(cost.pieces);
-        let processor = clock.processor();
-        let (time, _) = seconds(clock, || session.run(work, sink.clone(), stop))?;
-        let used = (clock.processor() - processor).as_secs_f64();
-        let (close, ()) = seconds(clock, || {
-            drop(session);
-            Ok(())
+        let (piece, used) = least_of_batch(clock, || {
+            let processor = clock.processor();
+            let (time, _) = seconds(clock, || session.run(work.clone(), sink.clone(), stop))?;
+            Ok((time, (clock.processor() - processor).as_secs_f64()))
+        })?;
+        drop(session);
+        let mut close = f64::INFINITY;
+        let (open, ()) = least_of_batch(clock, || {
+            let (open, session) = seconds(clock, open_one)?;
+            let ended = seconds(clock, || {
+                drop(session);
+                Ok(())
+            });
+            close = close.min(ended?.0);
+            Ok((open, ()))
         })?;
         cost.open.push(open);
         cost.close.push(close);
         cost.run.push(run);
-        cost.piece.push(time / cost.pieces as f64);
+        cost.piece.push(piece / cost.pieces as f64);
         cost.processor.push(used / cost.pieces as f64);
     }
     Ok(cost)
