@@ -1,7 +1,8 @@
 //! `render`: one session for all scenes, and for each its sinks.
 //!
 //! A render that goes on draws its picture when all tiles are there. Drawing what is kept at each start would cost more than what a kill
-//! loses: whoever is killed often would pay for the same colours and the same compression again and again.
+//! loses: whoever is killed often would pay for the same colours and the same compression again and again. In return these are not
+//! hidden beside the computation any more: a tenth of a second for 8 million pixels.
 
 use super::args::RenderArgs;
 use super::bar::{Display, Ticker, scaled};

@@ -7,6 +7,7 @@ use fractal::render::Render;
 use fractal::sink::records::Records;
 use serde_json::Value;
 use std::fs;
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::Duration;
@@ -75,6 +76,37 @@ fn kills_at_any_moment_lose_no_finished_tile() {
         let read = |name: &str| fs::read(scratch.join(name)).unwrap();
         assert!(read("a.png") == read("plain.png"));
     }
+}
+
+/// Starts the program and kills it as soon as it tells of more finished tiles than `tiles`; returns how many it told of, and what
+/// it had written of its picture.
+fn kill_beyond(scratch: &Scratch, arguments: &str, tiles: u64) -> (u64, u64) {
+    let mut command = scratch.program(words(arguments));
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let told = lines.map_while(io::Result::ok).filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+    let mut done = told.filter_map(|line| line["tiles_done"].as_u64());
+    let done = done.find(|&done| done > tiles);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let half = files(scratch).into_iter().find(|name| name.contains(".tmp-")).unwrap();
+    let written = fs::metadata(scratch.join(&half)).unwrap().len();
+    fs::remove_file(scratch.join(&half)).unwrap();
+    (done.expect("it was killed before its end"), written)
+}
+
+#[test]
+fn what_is_kept_is_not_drawn_before_all_is_there() {
+    let scratch = Scratch::new("drawn");
+    let scene = SIEGEL.replace("8000000", "30000").replace("1600x1200", "1000x800").replace("-q", "--workers 2");
+    let arguments = format!("{scene} -o a.ppm --checkpoint a.tiles --resume --progress json");
+    let (first, written) = kill_beyond(&scratch, &arguments, 3000);
+    assert!(written > 0, "a picture that is begun is drawn as its tiles come");
+    let (second, written) = kill_beyond(&scratch, &arguments, first + 500);
+    assert!(second > first && written == 0, "{written} bytes");
+    assert_eq!(told(scratch.program(words(&format!("{scene} -q -o a.ppm --checkpoint a.tiles --resume")))).0, 0);
+    assert_eq!(told(scratch.program(words(&format!("{scene} -q -o plain.ppm")))).0, 0);
+    assert!(fs::read(scratch.join("a.ppm")).unwrap() == fs::read(scratch.join("plain.ppm")).unwrap());
 }
 
 /// Processor seconds of all children of this process that have ended.

@@ -7,7 +7,8 @@
 //! such a picture reads no more than that. Both are written from the top while the picture is computed, from whole bands of
 //! rows, and so are the same bytes whoever computed what in which order. The format would also allow tiles in the order in which they are
 //! finished, with no need to hold or to spill any; but then two files of the same picture would hardly ever be equal, and what is
-//! spilled comes from orders other than by rows only.
+//! spilled comes from orders other than by rows only. Of 3840 × 2160 samples with all channels tiles take 1.6 to 2.2 s and 106.0 MB,
+//! rows, each of which is a block of its own, 2.4 to 3.4 s and 106.3 MB.
 //!
 //! Run lengths are the compression that keeps up with rendering: on pictures of 1920 × 1080 with all channels (33 MB bare, in
 //! 60 ms) they take 95 to 240 ms and save up to a fifth, where there is interior; ZIP by rows takes 750 to 1080 ms for 20 to 40
