@@ -1,8 +1,8 @@
 //! The protocols by which threads wait for each other, run through every order in which their steps can be seen, under the memory
 //! model of the language, by loom. The code is the library's own; only the atomics, locks and condition variables are loom's.
 //!
-//! `deque` has no protocol of its own to check: no claim is added while it runs, so that an empty queue stays empty; the queues are
-//! crossbeam's. Generators run on one thread.
+//! The queues of `deque` are crossbeam's; here they are lists behind a lock, so that what is checked is what the backend does with them.
+//! Generators run on one thread.
 
 mod sync {
     pub(super) use loom::hint::spin_loop;
@@ -15,9 +15,51 @@ mod sync {
 #[path = "../src/parallel/gate.rs"]
 mod gate;
 
+/// Queues as crossbeam's are seen from outside: a thief who meets somebody has to come again.
+mod crossbeam {
+    use loom::sync::{Arc, Mutex};
+    use std::collections::VecDeque;
+    use std::sync::TryLockError;
+
+    pub(super) struct Queue<T>(pub(super) Arc<Mutex<VecDeque<T>>>);
+    pub(super) struct Stealer<T>(Arc<Mutex<VecDeque<T>>>);
+
+    pub(super) enum Steal<T> {
+        Empty,
+        Success(T),
+        Retry,
+    }
+
+    impl<T> Queue<T> {
+        pub(super) fn stealer(&self) -> Stealer<T> {
+            Stealer(self.0.clone())
+        }
+
+        pub(super) fn pop(&self) -> Option<T> {
+            self.0.lock().unwrap().pop_front()
+        }
+    }
+
+    impl<T> Stealer<T> {
+        pub(super) fn steal(&self) -> Steal<T> {
+            match self.0.try_lock() {
+                Ok(mut queue) => queue.pop_front().map_or(Steal::Empty, Steal::Success),
+                Err(TryLockError::WouldBlock) => {
+                    loom::thread::yield_now();
+                    Steal::Retry
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+#[path = "../src/backend/deque/queues.rs"]
+mod queues;
+
 use gate::{Barrier, Gate, Missing, Patience};
 use loom::cell::UnsafeCell;
-use loom::sync::Arc;
+use loom::sync::{Arc, Mutex};
 use loom::thread;
 use sync::{AtomicUsize, Ordering};
 
@@ -161,5 +203,35 @@ fn a_team_begins_and_ends_its_regions_together() {
             assert_eq!(team.result.get(), 10 * region + 1);
         }
         thread.join().unwrap();
+    });
+}
+
+#[test]
+fn each_claim_of_a_deque_is_taken_once_and_its_workers_end() {
+    const CLAIMS: [usize; 2] = [1, 3];
+    check(|_| {
+        let queues = CLAIMS.map(|claims| crossbeam::Queue(Arc::new(Mutex::new((0..claims).collect()))));
+        // Claims as the backend numbers them: each worker's own, in turn.
+        queues.iter().enumerate().for_each(|(index, queue)| {
+            queue.0.lock().unwrap().iter_mut().for_each(|claim| *claim = *claim * CLAIMS.len() + index);
+        });
+        let stealers = Arc::new(queues::Stealers(queues.iter().map(crossbeam::Queue::stealer).collect()));
+        let taken = Arc::new(CLAIMS.map(|_| plain()));
+        let results = Arc::new([0; 6].map(|_| plain()));
+        let [first, second] = queues;
+        let work = |index: usize, own: crossbeam::Queue<usize>| {
+            let (stealers, taken, results) = (stealers.clone(), taken.clone(), results.clone());
+            move || {
+                while let Some(claim) = stealers.next(&own, index) {
+                    results[claim].set(results[claim].get() + 1);
+                    taken[index].set(taken[index].get() + 1);
+                }
+            }
+        };
+        let thread = thread::spawn(work(1, second));
+        work(0, first)();
+        thread.join().unwrap();
+        assert_eq!(taken[0].get() + taken[1].get(), CLAIMS.iter().sum::<usize>());
+        assert_eq!([0, 1, 2, 3, 4, 5].map(|claim| results[claim].get()), [1, 1, 0, 1, 0, 1]);
     });
 }

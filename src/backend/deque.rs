@@ -16,9 +16,17 @@ use super::{Entry, Handing, Session, Setup};
 use crate::error::Result;
 use crate::parallel::team::Team;
 use crate::parallel::{Job, Kind, Report, Schedule, Sink, Stop, Work, Worker};
-use crossbeam_deque::{Steal, Stealer, Worker as Queue};
 use crossbeam_utils::CachePadded;
+use queues::Stealers;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+mod queues;
+
+/// What the protocol's model in `tests/models.rs` puts a checker's queues in the place of.
+mod crossbeam {
+    pub(super) use crossbeam_deque::{Steal, Stealer, Worker as Queue};
+}
+use crossbeam::Queue;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "deque",
@@ -42,8 +50,7 @@ struct Deque {
 
 struct Shared {
     seats: Box<[CachePadded<Mutex<Seat>>]>,
-    /// The other end of each seat's queue.
-    stealers: Box<[Stealer<usize>]>,
+    stealers: Stealers,
 }
 
 /// What a worker owns; it holds the lock for a whole run.
@@ -58,7 +65,7 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
     let seats = (0..workers).map(|index| Seat { worker: Worker::new(index), queue: Queue::new_fifo() });
     let (stealers, seats) =
         seats.map(|seat| (seat.queue.stealer(), CachePadded::new(Mutex::new(seat)))).unzip::<_, _, Vec<_>, Vec<_>>();
-    let shared = Shared { seats: seats.into(), stealers: stealers.into() };
+    let shared = Shared { seats: seats.into(), stealers: Stealers(stealers.into()) };
     Ok(Box::new(Deque { team: Team::new(workers, pinning)?, shared, schedule, timed }))
 }
 
@@ -81,8 +88,7 @@ impl Session for Deque {
         let shared = &self.shared;
         let outcome = self.team.run(&|member| {
             let Seat { worker, queue } = &mut *shared.seat(member.index());
-            let next = || queue.pop().or_else(|| shared.steal(member.index()));
-            while let Some(start) = next() {
+            while let Some(start) = shared.stealers.next(queue, member.index()) {
                 if job.execute(worker, start..pieces.min(start + chunk)).is_break() {
                     break;
                 }
@@ -99,21 +105,5 @@ impl Session for Deque {
 impl Shared {
     fn seat(&self, index: usize) -> MutexGuard<'_, Seat> {
         self.seats[index].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Another worker's oldest claim, beginning with the next worker's so that thieves spread; none when all queues are empty.
-    #[cold]
-    fn steal(&self, thief: usize) -> Option<usize> {
-        let (before, others) = self.stealers.split_at(thief);
-        others.iter().chain(before).find_map(|stealer| {
-            loop {
-                match stealer.steal() {
-                    Steal::Success(start) => return Some(start),
-                    Steal::Empty => return None,
-                    // Another thief was faster, so this goes on only as long as the queue gets shorter.
-                    Steal::Retry => {}
-                }
-            }
-        })
     }
 }
