@@ -11,6 +11,10 @@ use std::process::{ChildStdin, ChildStdout, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// How many bytes of results a pipe holds: what Linux gives everyone.
+#[cfg(target_os = "linux")]
+const PIPE: usize = 1 << 20;
+
 /// A worker's place, and the worker in it.
 pub(super) struct Seat {
     pub(super) worker: Worker,
@@ -78,6 +82,10 @@ impl Seat {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = spawn(command).map_err(refused)?;
         let (input, output) = child.stdin.take().zip(child.stdout.take()).expect("both are pipes");
+        // A claim's results fit into it, so that their sender need not wait for a reader. Smaller ones work as well, if the system allows
+        // no such.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::pipe::fcntl_setpipe_size(&output, PIPE);
         let live = Arc::new(Live {
             input: Mutex::new(input),
             process: Mutex::new(Process::new(child)),

@@ -6,7 +6,8 @@
 //! are the same program on the same machine, so numbers are in its byte order.
 
 use crc32fast::hash as checksum;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
+use std::iter;
 
 /// "frac" and the version of these frames.
 const MAGIC: u32 = u32::from_be_bytes(*b"fra\x01");
@@ -60,23 +61,25 @@ fn encode(kind: u32, numbers: &Numbers, tail: &[&[u8]]) -> [u64; 9] {
     head
 }
 
-/// Writes a frame whose tail is `tail`, part after part, in one go if it is short.
+/// Writes a frame whose tail is `tail`, part after part, with one call of the system where it takes everything: who reads is not woken
+/// for a part of it.
 ///
 /// # Errors
 /// When `to` cannot be written.
 pub fn write(to: &mut (impl Write + ?Sized), kind: u32, numbers: &Numbers, tail: &[&[u8]]) -> io::Result<()> {
     let head = encode(kind, numbers, tail);
-    let head = bytemuck::bytes_of(&head);
-    let len: usize = tail.iter().map(|part| part.len()).sum();
-    if len <= 1 << 16 {
-        // One call of the system, and other threads' frames cannot come in between.
-        let mut whole = Vec::with_capacity(BYTES + len);
-        whole.extend_from_slice(head);
-        tail.iter().for_each(|part| whole.extend_from_slice(part));
-        return to.write_all(&whole);
+    let parts = iter::once(bytemuck::bytes_of(&head)).chain(tail.iter().copied());
+    let mut parts: Vec<_> = parts.filter(|part| !part.is_empty()).map(IoSlice::new).collect();
+    let mut rest = &mut parts[..];
+    while !rest.is_empty() {
+        match to.write_vectored(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => IoSlice::advance_slices(&mut rest, count),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
-    to.write_all(head)?;
-    tail.iter().try_for_each(|part| to.write_all(part))
+    Ok(())
 }
 
 fn broken(what: &str) -> io::Error {
