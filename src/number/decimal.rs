@@ -105,20 +105,12 @@ impl FromStr for Decimal {
 
     fn from_str(text: &str) -> Result<Self, ParseDecimalError> {
         let text = text.trim();
-        let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-            None => (text, None),
-            Some((mantissa, exponent)) => (mantissa, Some(exponent)),
-        };
-        let unsigned = mantissa.strip_prefix(['+', '-']).unwrap_or(mantissa);
-        let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-        let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-        let sound = digits(whole) && digits(fraction) && !(whole.is_empty() && fraction.is_empty());
-        let exponent = exponent.map(|exponent| {
-            let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
-            let sound = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-            sound.then(|| exponent.parse::<i64>().unwrap_or(i64::MAX))
-        });
-        if !sound || exponent == Some(None) {
+        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let unsigned = |part| str::strip_prefix(part, ['+', '-']).unwrap_or(part);
+        let (whole, fraction) = unsigned(mantissa).split_once('.').unwrap_or((unsigned(mantissa), ""));
+        let power = unsigned(exponent);
+        let digits = [whole, fraction, power].iter().all(|part| part.bytes().all(|b| b.is_ascii_digit()));
+        if !digits || whole.is_empty() && fraction.is_empty() || power.is_empty() {
             return Err(ParseDecimalError(format!(
                 "{} is not a decimal number such as -0.75 or 5.1e-5",
                 if text.is_empty() { "an empty text".into() } else { format!("`{}`", shorten(text)) }
@@ -130,7 +122,8 @@ impl FromStr for Decimal {
                 "a number of {length} digits is too long: at most {MAX_DIGITS} are allowed"
             )));
         }
-        if exponent.flatten().is_some_and(|exponent| exponent.unsigned_abs() > MAX_EXPONENT as u64) {
+        // Nor is one allowed that does not fit into 64 bits.
+        if exponent.parse::<i64>().map_or(true, |exponent| exponent.unsigned_abs() > MAX_EXPONENT as u64) {
             return Err(ParseDecimalError(format!(
                 "the exponent of `{}` is out of range: -{MAX_EXPONENT} to {MAX_EXPONENT} is allowed",
                 shorten(text)
