@@ -95,7 +95,8 @@ pub struct Claims<'a> {
 impl Iterator for Claims<'_> {
     type Item = Range<usize>;
 
-    #[inline]
+    // Where claims are single pieces that cost nothing, a call would be a tenth of the time.
+    #[inline(always)]
     fn next(&mut self) -> Option<Range<usize>> {
         let Loop { range, workers, plan, over } = self.owner;
         if over.load(Relaxed) {
