@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
-use std::io::{self, IoSlice};
+use std::io::{self, ErrorKind, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -58,6 +58,14 @@ pub(super) struct Seat {
 #[derive(Debug)]
 pub(super) struct Broken;
 
+fn receive(mut socket: &UnixStream, tail: &mut Tail) -> std::result::Result<Option<Head>, Broken> {
+    match frame::read(&mut socket, tail, |_| LONGEST) {
+        Err(error) if error.kind() == ErrorKind::InvalidData => Err(Broken),
+        // A worker that ends with messages unread, or within its own, resets or cuts the stream.
+        outcome => Ok(outcome.unwrap_or(None)),
+    }
+}
+
 impl Member {
     /// Starts a worker; it says so itself when it is ready.
     pub(super) fn start(program: &Program, seat: Seat) -> Result<Self> {
@@ -102,7 +110,7 @@ impl Member {
     /// The next message; none when the worker has ended.
     pub(super) fn receive(&mut self, tail: &mut Tail) -> std::result::Result<Option<Head>, Broken> {
         self.quiet = Duration::ZERO;
-        frame::read(&mut &self.socket, tail, |_| LONGEST).map_err(|_| Broken)
+        receive(&self.socket, tail)
     }
 
     /// What to poll: a message, and the end of the process.
@@ -140,5 +148,31 @@ impl Member {
     /// The most memory that it had for itself, in bytes; without what it shares with its session. 0 when the system does not tell.
     pub(super) fn memory(&self) -> u64 {
         self.process.memory()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn a_stream_that_ends_is_no_wrong_message() {
+        let hear = |said: &[u8], unread: bool| {
+            let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+            if unread {
+                ours.write_all(b"read by nobody").unwrap();
+            }
+            theirs.write_all(said).unwrap();
+            drop(theirs);
+            receive(&ours, &mut Tail::default())
+        };
+        let mut beat = Vec::new();
+        frame::write(&mut beat, message::BEAT, &numbers([0]), &[]).unwrap();
+        assert!(matches!(hear(&beat, false), Ok(Some(Head { kind: message::BEAT, .. }))));
+        assert!(matches!(hear(&beat[..40], false), Ok(None)));
+        assert!(matches!(hear(&[], false), Ok(None)));
+        assert!(matches!(hear(&[], true), Ok(None)), "it was reset");
+        assert!(matches!(hear(&[7; 72], false), Err(Broken)));
     }
 }
