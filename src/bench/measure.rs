@@ -80,7 +80,15 @@ pub fn in_turns<S>(
     };
     let all: usize = n + counts.iter().map(|&count| target.saturating_sub(count)).sum::<usize>();
     let mut done = n;
+    // The machine may have become busier than it was in the warm-up.
+    let is_late = |number| match rounds {
+        Rounds::Exactly(_) => false,
+        Rounds::Within { time, least, .. } => number >= least && clock.now() - began >= time,
+    };
     for number in 0..target {
+        if is_late(number) {
+            break;
+        }
         // The orders of rounds that were made before are drawn as well, so that going on is like never having stopped.
         let order = random_order(&mut random, &mut order);
         if number < least {
@@ -150,6 +158,19 @@ mod tests {
         let count = |seconds| run(within(seconds), &[0; 2], &[0.25, 0.75]).0.len();
         assert_eq!(count(11.0), 2 + 2 * 10, "a second for the warm-up, ten rounds of a second");
         assert_eq!((count(1.0), count(1000.0)), (2 + 2 * 3, 2 + 2 * 20));
+    }
+
+    #[test]
+    fn a_machine_that_becomes_busy_makes_fewer_rounds() {
+        let (clock, mut runs) = (Mock::default(), 0);
+        let measure = |_| {
+            runs += 1;
+            clock.pass(if runs == 1 { 1.0 } else { 4.0 }, 1.0);
+            Ok(())
+        };
+        let rounds = Rounds::Within { time: Duration::from_secs(11), least: 2, most: 20 };
+        in_turns(&clock, rounds, &[0], 3, measure, |_, ()| Ok(())).unwrap();
+        assert_eq!(runs, 1 + 3, "after them it is 13 seconds");
     }
 
     #[test]
