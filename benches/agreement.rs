@@ -1,25 +1,27 @@
 //! Whether `fractal bench overhead` can be trusted: what it measures beside what Criterion measures of the same, minimum against minimum.
 //!
 //! `cargo bench --bench agreement [-- NAME …]` with names of backends, or `region`. Both sides take turns, so that a busy moment is one for
-//! both; they share nothing but the backends: Criterion decides how often it calls, the works and loops here are this file's own. It
+//! both; they share nothing but the backends: Criterion decides how often it calls, the works and loops are the benchmarks' own. It
 //! fails when a figure differs by more than a fifth. Differences of less than 50 ns in what happens once are the clock's.
 //!
 //! It wants an idle machine, and says when it was none: while other programs compute, the system may keep both workers on one processor
 //! for longer than one side measures, and a barrier then costs a switch between them, four times as much.
 
+mod support;
+
 use criterion::Criterion;
-use fractal::Result;
 use fractal::backend::{BACKENDS, Entry, Options, Session, WorkKind};
 use fractal::bench::clock::{Clock, System};
 use fractal::bench::constructs;
 use fractal::bench::load::Counters;
 use fractal::bench::overhead::{Candidate, Cost, cost};
 use fractal::parallel::region::{Member, Settings, WaitPolicy, critical, region_with};
-use fractal::parallel::{Claim, Discard, Prepared, Recipe, Schedule, Stop, Work};
+use fractal::parallel::{Discard, Schedule, Stop, Work};
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use support::{Empty, number};
 
 const WORKERS: usize = 2;
 
@@ -39,32 +41,6 @@ const ITERATIONS: usize = 100_000;
 
 /// What workers in other processes make of a recipe, which is the number of pieces.
 const KINDS: &[WorkKind] = &[WorkKind { name: "empty", make: |pieces| Ok(Arc::new(Empty(number(pieces)))) }];
-
-fn number(bytes: &[u8]) -> usize {
-    usize::from_le_bytes(bytes.try_into().expect("the recipe is a number"))
-}
-
-/// Pieces of nothing.
-struct Empty(usize);
-
-impl Work for Empty {
-    fn len(&self) -> usize {
-        self.0
-    }
-
-    fn piece_len(&self, _: usize) -> usize {
-        0
-    }
-
-    fn compute(&self, _: &Prepared, claim: &mut Claim<'_>, _: &Stop) -> Result<()> {
-        black_box(claim);
-        Ok(())
-    }
-
-    fn recipe(&self) -> Option<Recipe> {
-        Some(Recipe { kind: "empty", bytes: self.0.to_le_bytes().to_vec() })
-    }
-}
 
 /// A figure's name, and what both sides measured of it.
 struct Figure {

@@ -2,7 +2,7 @@
 //! others' when that is empty.
 //!
 //! Python has no counterpart; Cilk, Go's scheduler, tokio and Rayon work this way. Choose it to study stealing: everything that
-//! Rayon does inside is in this file, and it keeps the order of the pieces better, for which a picture that is written row by
+//! Rayon does inside is in this file and `deque/queues.rs`, and it keeps the order of the pieces better, for which a picture that is written row by
 //! row is grateful.
 //!
 //! Claims are dealt out in turn before the workers begin, and owners and thieves both take a queue's oldest claim. So results
@@ -16,6 +16,7 @@ use super::{Entry, Handing, Session, Setup};
 use crate::error::Result;
 use crate::parallel::team::Team;
 use crate::parallel::{Job, Kind, Report, Schedule, Sink, Stop, Work, Worker};
+use crossbeam::Queue;
 use crossbeam_utils::CachePadded;
 use queues::Stealers;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,7 +27,6 @@ mod queues;
 mod crossbeam {
     pub(super) use crossbeam_deque::{Steal, Stealer, Worker as Queue};
 }
-use crossbeam::Queue;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "deque",

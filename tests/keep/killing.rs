@@ -1,5 +1,6 @@
 //! Kills and interrupts at any moment, and what keeping costs.
 
+use super::random::Random;
 use super::support::Scratch;
 use super::{files, told, words};
 use fractal::parallel::Stop;
@@ -11,18 +12,6 @@ use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::Duration;
-
-/// A generator that is the same in every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
 
 /// Strikes the program with `signal` again and again at moments that look random, then lets it complete `a.png`; returns how often it
 /// was struck. At every end, what it had told as done is in the file.

@@ -4,6 +4,8 @@ mod continuing;
 mod damage;
 mod killing;
 mod memory;
+#[path = "../support/random.rs"]
+mod random;
 mod resuming;
 mod sharing;
 #[path = "../support/mod.rs"]

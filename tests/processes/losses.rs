@@ -1,8 +1,9 @@
 //! Workers that end, hang or write nonsense cost their piece only.
 
 use super::faults::{Fault, Faults};
+use super::random::Random;
 use super::support::Scratch;
-use super::{LIMIT, Random, backends, long, open, options, run, signal, watched, workers_in};
+use super::{LIMIT, backends, long, open, options, run, signal, watched, workers_in};
 use rustix::process::Signal;
 use std::collections::HashSet;
 use std::fs;

@@ -8,6 +8,8 @@
 mod faults;
 mod losses;
 mod pictures;
+#[path = "../support/random.rs"]
+mod random;
 mod sessions;
 #[path = "../support/mod.rs"]
 mod support;
@@ -96,18 +98,6 @@ const LIMIT: Duration = Duration::from_secs(300);
 
 fn long() -> bool {
     std::env::var_os("FRACTAL_LONG").is_some()
-}
-
-/// A small generator for places and times (Marsaglia's xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % most
-    }
 }
 
 /// The workers that a directory tells of and that still live.

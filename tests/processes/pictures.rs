@@ -1,7 +1,8 @@
 //! The program itself: its pictures when its workers are killed, and what it leaves when it is.
 
+use super::random::Random;
 use super::support::Scratch;
-use super::{LIMIT, Random, backends, long, signal, watched};
+use super::{LIMIT, backends, long, signal, watched};
 use rustix::process::Signal;
 use std::fs;
 use std::process::Stdio;

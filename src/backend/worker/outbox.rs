@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::Duration;
 
-/// Results up to this size leave at once: what one call of the system writes.
+/// Results up to this size leave at once: as much as a pipe holds that could not be made larger.
 const AT_ONCE: usize = 1 << 16;
 
 /// How many results wait at most.
