@@ -1,0 +1,68 @@
+//! Every backend computes every piece once, whatever the schedule, and survives whatever a piece or a sink does.
+
+mod claims;
+mod failures;
+mod hashes;
+mod sessions;
+
+use fractal::backend::{BACKENDS, Entry, Options, Program, Session, WorkKind};
+use fractal::parallel::{Recipe, Schedule};
+use hashes::Hashes;
+use std::sync::Arc;
+
+/// What workers in other processes make of a recipe. One that is not here cannot be computed there.
+const KINDS: &[WorkKind] = &[
+    WorkKind {
+        name: "hashes",
+        make: |bytes| Ok(Arc::new(Hashes { pieces: number(bytes, 0), longest: number(bytes, 1) })),
+    },
+    WorkKind { name: "large", make: |_| Ok(Arc::new(claims::Large)) },
+    WorkKind {
+        name: "faulty",
+        make: |bytes| Ok(Arc::new(failures::Faulty { at: number(bytes, 0), fault: number(bytes, 1) })),
+    },
+    WorkKind { name: "together", make: |_| Ok(Arc::new(failures::Together)) },
+    #[cfg(feature = "rayon")]
+    WorkKind { name: "nested", make: |_| Ok(Arc::new(sessions::Nested)) },
+    WorkKind { name: "sleep", make: |_| Ok(Arc::new(sessions::Sleep)) },
+    #[cfg(target_os = "linux")]
+    WorkKind { name: "processors", make: |_| Ok(Arc::new(sessions::Processors)) },
+];
+
+/// This program is also its own worker program: it is started again with the name of this test.
+#[test]
+fn worker() {
+    fractal::worker_main(&[KINDS]);
+}
+
+fn recipe(kind: &'static str, numbers: &[usize]) -> Recipe {
+    Recipe { kind, bytes: numbers.iter().flat_map(|number| number.to_le_bytes()).collect() }
+}
+
+fn number(bytes: &[u8], index: usize) -> usize {
+    usize::from_le_bytes(*bytes.as_chunks().0.get(index).expect("the recipe has this number"))
+}
+
+/// The backends whose workers see what a test changes while they run.
+fn within_this_process() -> impl Iterator<Item = &'static Entry> {
+    BACKENDS.iter().filter(|entry| !entry.processes)
+}
+
+fn options(workers: usize, schedule: Schedule) -> Options {
+    let arguments = ["worker", "--exact", "--nocapture"].map(Into::into).into();
+    let program = Program { path: None, arguments };
+    Options { workers, schedule: Some(schedule), program, ..Options::default() }
+}
+
+fn open(entry: &Entry, workers: usize) -> Box<dyn Session> {
+    entry.open(&options(workers, Schedule::AUTO)).unwrap()
+}
+
+/// Each schedule that a backend honours, without a chunk and with some.
+fn schedules(entry: &Entry) -> Vec<Schedule> {
+    let with_chunks = |&schedule: &Schedule| {
+        let chunked = [1, 2, 5, 64, 5000].into_iter().filter_map(move |chunk| schedule.with_chunk(chunk).ok());
+        std::iter::once(schedule).chain(chunked)
+    };
+    entry.schedules.iter().flat_map(with_chunks).collect()
+}
