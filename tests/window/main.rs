@@ -2,9 +2,11 @@
 
 mod exploring;
 mod keeping;
+#[path = "../support/random.rs"]
 mod random;
 mod session;
 mod showing;
+mod storm;
 #[path = "../support/mod.rs"]
 mod support;
 mod watching;

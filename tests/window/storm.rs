@@ -1,34 +1,23 @@
 //! Ten thousand events at any moment.
 
+use crate::random::Random;
 use crate::session::{Session, program, valley};
 use crate::support::Scratch;
 use fractal::render;
 use fractal::window::{Button, Event, Key, Options, Settings, Status, keys};
 use std::time::Duration;
 
-/// Numbers that look random and are the same every time.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % sides
-    }
-
-    fn event(&mut self, keys: &[Key]) -> Event {
-        match self.roll(20) {
-            0..5 => Event::Moved(self.roll(260) as i64 - 10, self.roll(180) as i64 - 10),
-            5..9 => Event::Wheel(self.roll(7) as i32 - 3),
-            9..12 => {
-                let buttons = [Button::Left, Button::Left, Button::Right, Button::Middle];
-                Event::Pressed(buttons[self.roll(4) as usize], self.roll(4) == 0)
-            }
-            12..15 => Event::Released([Button::Left, Button::Right, Button::Middle][self.roll(3) as usize]),
-            15 if self.roll(4) == 0 => Event::Resized(1 + self.roll(240) as u32, 1 + self.roll(160) as u32),
-            _ => Event::Key(keys[self.roll(keys.len() as u64) as usize]),
+fn any_event(random: &mut Random, keys: &[Key]) -> Event {
+    match random.below(20) {
+        0..5 => Event::Moved(random.below(260) as i64 - 10, random.below(180) as i64 - 10),
+        5..9 => Event::Wheel(random.below(7) as i32 - 3),
+        9..12 => {
+            let buttons = [Button::Left, Button::Left, Button::Right, Button::Middle];
+            Event::Pressed(buttons[random.below(4) as usize], random.below(4) == 0)
         }
+        12..15 => Event::Released([Button::Left, Button::Right, Button::Middle][random.below(3) as usize]),
+        15 if random.below(4) == 0 => Event::Resized(1 + random.below(240) as u32, 1 + random.below(160) as u32),
+        _ => Event::Key(keys[random.below(keys.len() as u64) as usize]),
     }
 }
 
@@ -45,13 +34,13 @@ fn storm(seed: u64, settings: Settings, unwanted: &[keys::Action]) {
     pool.extend([Key::Char('i'), Key::Char('a'), Key::Char('a'), Key::Home]);
     let mut session =
         Session::with(&valley(), (160, 100), &Options { settings, program: program(), ..Options::default() });
-    let mut dice = Dice(seed);
+    let mut random = Random(seed);
     for count in 0..10_000u32 {
-        let event = dice.event(&pool);
-        session.window.later += Duration::from_millis(dice.roll(900));
+        let event = any_event(&mut random, &pool);
+        session.window.later += Duration::from_millis(random.below(900));
         session.step(&[event]);
-        for _ in 0..dice.roll(3) {
-            std::thread::sleep(Duration::from_micros(dice.roll(2000)));
+        for _ in 0..random.below(3) {
+            std::thread::sleep(Duration::from_micros(random.below(2000)));
             session.step(&[]);
         }
         session.explorer.take_printed();
