@@ -16,7 +16,8 @@ pub(in crate::sink) const FORMAT: Format = Format {
 
 fn encode(output: &mut Output, header: &Header, rows: &mut dyn Rows) -> io::Result<()> {
     let largest = (1u32 << header.depth.bits()) - 1;
-    write!(output, "P6\n{} {}\n{largest}\n", header.width, header.height)?;
+    // One call of the system instead of one for each piece of the line.
+    output.write_all(format!("P6\n{} {}\n{largest}\n", header.width, header.height).as_bytes())?;
     while let Some(bytes) = rows.next_rows()? {
         output.write_all(bytes)?;
     }
