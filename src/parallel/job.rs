@@ -136,9 +136,15 @@ impl Job {
     /// where pieces were dear lately. If the work panics at its lengths, that ends the run.
     #[inline]
     pub fn first_claim(&self, range: Range<usize>) -> Range<usize> {
-        catch(|| self.size.first(&*self.work, range.clone()).0).unwrap_or_else(|message| {
+        self.first_claim_and_len(range).0
+    }
+
+    /// The same with how many bytes the claim produces, so that nobody asks for lengths twice: 0 if the work panicked.
+    #[inline]
+    pub(crate) fn first_claim_and_len(&self, range: Range<usize>) -> (Range<usize>, usize) {
+        catch(|| self.size.first(&*self.work, range.clone())).unwrap_or_else(|message| {
             let _ = self.panicked(0, ClaimSize::most(&range), message);
-            range.start..range.start + 1
+            (range.start..range.start + 1, 0)
         })
     }
 

@@ -120,9 +120,8 @@ impl Share {
             while !range.is_empty() {
                 // After a loss, piece by piece, so that it shows which one it is.
                 let one = range.start..range.start + 1;
-                let claim = if state.careful { one } else { run.job.first_claim(range.clone()) };
+                let (claim, bytes) = run.job.first_claim_and_len(if state.careful { one } else { range.clone() });
                 range.start = claim.end;
-                let bytes = claim.clone().map(|index| run.job.work().piece_len(index)).sum();
                 let words = ring::words(claim.len(), bytes, MAX_COUNTS);
                 if 8 * words > layout.ring {
                     return Err(Error::Input("a worker got too little shared memory for a piece".into()));
