@@ -12,6 +12,7 @@ pub mod progress;
 pub mod records;
 mod resumed;
 mod spill;
+mod staged;
 mod trace;
 
 pub use checkpoint::Checkpoint;

@@ -1,11 +1,11 @@
 //! Destinations: a file that appears only when it is complete, a device or a pipe, or the standard output.
 //!
 //! A regular file is written beside its place under a temporary name and renamed at the end, so that an interrupted or failed
-//! run leaves what was there before. Everything that can be found out early is found out when the output is created, before
+//! run leaves what was there before (`staged.rs`). Everything that can be found out early is found out when the output is created, before
 //! hours of computing.
 
+use super::staged::Staged;
 use crate::error::{Error, Result};
-use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -33,32 +33,12 @@ pub struct Output {
 #[derive(Debug)]
 enum Target {
     /// A regular file under its temporary name.
-    Staged {
-        file: File,
-        staged: Staged,
-    },
+    Staged(Staged),
     /// A device, a pipe or another thing that cannot be renamed.
     Straight(File),
     Stdout(io::Stdout),
     /// Memory, for tests and for what is sent elsewhere.
     Memory(io::Cursor<Vec<u8>>),
-}
-
-/// A temporary file's name; the file is removed on drop unless it was renamed.
-#[derive(Debug)]
-struct Staged {
-    temporary: PathBuf,
-    place: PathBuf,
-    renamed: bool,
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        if !self.renamed {
-            // Nobody is left to tell when even this fails.
-            let _ = fs::remove_file(&self.temporary);
-        }
-    }
 }
 
 impl Output {
@@ -125,7 +105,7 @@ impl Output {
     /// Where a regular file is written until it is complete. Dropping the output removes it; whoever ends the process otherwise must.
     pub fn temporary(&self) -> Option<&Path> {
         match &self.target {
-            Target::Staged { staged, .. } => Some(&staged.temporary),
+            Target::Staged(staged) => Some(staged.temporary()),
             _ => None,
         }
     }
@@ -133,17 +113,14 @@ impl Output {
     /// The folder of a regular file, else that for temporary files: where what is not complete can wait.
     pub(crate) fn folder(&self) -> PathBuf {
         match &self.target {
-            Target::Staged { staged, .. } => {
-                let folder = staged.place.parent().filter(|folder| !folder.as_os_str().is_empty());
-                folder.unwrap_or(Path::new(".")).to_path_buf()
-            }
+            Target::Staged(staged) => staged.folder().to_path_buf(),
             _ => std::env::temp_dir(),
         }
     }
 
     /// Whether writing can go back to an earlier place, as some formats need.
     pub fn can_seek(&self) -> bool {
-        matches!(self.target, Target::Staged { .. } | Target::Memory(_))
+        matches!(self.target, Target::Staged(_) | Target::Memory(_))
     }
 
     /// Completes the output: only now does a regular file appear under its name. Nothing waits for the disk.
@@ -152,11 +129,7 @@ impl Output {
     /// [`Error::Io`] when the last bytes cannot be written or the file cannot be renamed; no temporary file is left.
     pub fn finish(mut self) -> Result<()> {
         let outcome = self.flush().and_then(|()| match &mut self.target {
-            Target::Staged { staged, .. } => {
-                fs::rename(&staged.temporary, &staged.place)?;
-                staged.renamed = true;
-                Ok(())
-            }
+            Target::Staged(staged) => staged.rename(),
             _ => Ok(()),
         });
         outcome.map_err(|source| Error::io("write", &self.path, source))
@@ -192,54 +165,18 @@ fn open(path: &Path) -> io::Result<Target> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => (path.to_path_buf(), None),
         Err(error) => return Err(error),
     };
-    let (file, temporary) = stage(&place)?;
-    let staged = Staged { temporary, place, renamed: false };
+    let staged = Staged::create(place)?;
     if let Some(mode) = mode {
-        file.set_permissions(mode)?;
+        staged.file().set_permissions(mode)?;
     }
-    Ok(Target::Staged { file, staged })
-}
-
-/// Creates a new file beside `place`: `.name.tmp-PID`, with a number after it when an earlier process left such a file.
-fn stage(place: &Path) -> io::Result<(File, PathBuf)> {
-    let Some(name) = place.file_name().filter(|_| !ends_with_separator(place)) else {
-        return Err(io::ErrorKind::IsADirectory.into());
-    };
-    let mut attempt = 0;
-    loop {
-        let temporary = place.with_file_name(temporary_name(name, attempt));
-        match OpenOptions::new().write(true).create_new(true).open(&temporary) {
-            Ok(file) => return Ok((file, temporary)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 1000 => attempt += 1,
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-fn ends_with_separator(path: &Path) -> bool {
-    path.as_os_str().as_encoded_bytes().last().is_some_and(|&byte| std::path::is_separator(char::from(byte)))
-}
-
-fn temporary_name(name: &OsStr, attempt: u32) -> OsString {
-    /// File systems allow 255 bytes; a name near that is shortened to leave room for what is added.
-    const KEPT: usize = 200;
-    let mut temporary = OsString::from(".");
-    match name.to_str() {
-        Some(text) => temporary.push(&text[..text.floor_char_boundary(KEPT)]),
-        None if name.len() <= KEPT => temporary.push(name),
-        None => temporary.push("output"),
-    }
-    temporary.push(format!(".tmp-{}", std::process::id()));
-    if attempt > 0 {
-        temporary.push(format!("-{attempt}"));
-    }
-    temporary
+    Ok(Target::Staged(staged))
 }
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let outcome = match &mut self.target {
-            Target::Staged { file, .. } | Target::Straight(file) => file.write(bytes),
+            Target::Staged(staged) => staged.file().write(bytes),
+            Target::Straight(file) => file.write(bytes),
             Target::Stdout(stdout) => stdout.write(bytes),
             Target::Memory(cursor) => cursor.write(bytes),
         };
@@ -248,7 +185,8 @@ impl Write for Output {
 
     fn flush(&mut self) -> io::Result<()> {
         let outcome = match &mut self.target {
-            Target::Staged { file, .. } | Target::Straight(file) => file.flush(),
+            Target::Staged(staged) => staged.file().flush(),
+            Target::Straight(file) => file.flush(),
             Target::Stdout(stdout) => stdout.flush(),
             Target::Memory(cursor) => cursor.flush(),
         };
@@ -259,7 +197,7 @@ impl Write for Output {
 impl Seek for Output {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         match &mut self.target {
-            Target::Staged { file, .. } => file.seek(to),
+            Target::Staged(staged) => staged.file().seek(to),
             Target::Memory(cursor) => cursor.seek(to),
             Target::Straight(_) | Target::Stdout(_) => Err(io::ErrorKind::NotSeekable.into()),
         }

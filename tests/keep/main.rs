@@ -1,8 +1,9 @@
-//! Nothing that was finished is lost: checkpoints, whatever happens to the program or to the file.
+//! Nothing that was finished is lost, and nothing else stays: checkpoints, whatever happens to the program or to the file.
 
 mod continuing;
 mod damage;
 mod killing;
+mod leftovers;
 mod memory;
 #[path = "../support/random.rs"]
 mod random;

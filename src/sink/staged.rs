@@ -1,0 +1,180 @@
+//! Files beside their place: each has a temporary name until it is complete, and goes if that never comes.
+//!
+//! A process that is killed leaves its file behind. The next one that writes the same output removes it, and knows it by its lock: every
+//! writer holds that of its file as long as it has it open, so the system ends it with the process, however that ends. Numbers of
+//! processes would not do: they are used again, and differ between machines and containers that share a folder. Where the file system
+//! knows no locks, everything stays.
+//!
+//! Only who holds a file's lock may remove it. A new file is there for a moment before its writer has locked it, so it may be taken for
+//! one that was left: the writer looks, once it has the lock, whether the name is still that of its file, and else begins again.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// File systems allow names of 255 bytes; one near that is shortened to leave room for what is added.
+const KEPT: usize = 200;
+
+/// How often another name is tried when one is taken.
+const ATTEMPTS: u32 = 1000;
+
+/// A file under its temporary name; it is removed on drop unless it was renamed.
+#[derive(Debug)]
+pub(super) struct Staged {
+    /// Locked, and closed after it was renamed or removed: without the lock the name may be another's.
+    file: File,
+    temporary: PathBuf,
+    place: PathBuf,
+    renamed: bool,
+}
+
+impl Staged {
+    /// Creates a new file beside `place`: `.NAME.tmp-PID`, with more digits when that is taken. Such files that killed processes left
+    /// go before.
+    pub(super) fn create(place: PathBuf) -> io::Result<Self> {
+        let Some(name) = place.file_name().filter(|_| !ends_with_separator(&place)) else {
+            return Err(io::ErrorKind::IsADirectory.into());
+        };
+        remove_leftovers(folder(&place), name);
+        for attempt in 0..ATTEMPTS {
+            let temporary = place.with_file_name(temporary_name(name, attempt));
+            match OpenOptions::new().write(true).create_new(true).open(&temporary) {
+                Ok(file) if claim(&file, &temporary) => return Ok(Self { file, temporary, place, renamed: false }),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The name that it has until it is complete.
+    pub(super) fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
+    /// Where it is and will be.
+    pub(super) fn folder(&self) -> &Path {
+        folder(&self.place)
+    }
+
+    /// Gives it its name.
+    pub(super) fn rename(&mut self) -> io::Result<()> {
+        fs::rename(&self.temporary, &self.place)?;
+        self.renamed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if !self.renamed {
+            // Nobody is left to tell when even this fails.
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+fn folder(place: &Path) -> &Path {
+    place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn ends_with_separator(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().last().is_some_and(|&byte| std::path::is_separator(char::from(byte)))
+}
+
+fn temporary_name(name: &OsStr, attempt: u32) -> OsString {
+    let mut temporary = OsString::from(".");
+    match name.to_str() {
+        Some(text) => temporary.push(&text[..text.floor_char_boundary(KEPT)]),
+        None if name.len() <= KEPT => temporary.push(name),
+        None => temporary.push("output"),
+    }
+    temporary.push(format!(".tmp-{}", std::process::id()));
+    if attempt > 0 {
+        temporary.push(attempt.to_string());
+    }
+    temporary
+}
+
+/// Whether `found` is a temporary name of `name`, which is not shortened.
+fn is_temporary_name(found: &OsStr, name: &OsStr) -> bool {
+    let rest = found.as_encoded_bytes().strip_prefix(b".");
+    let rest = rest.and_then(|rest| rest.strip_prefix(name.as_encoded_bytes()));
+    let digits = rest.and_then(|rest| rest.strip_prefix(b".tmp-"));
+    digits.is_some_and(|digits| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit))
+}
+
+/// Locks a new file; false when another process has removed it or is about to.
+fn claim(file: &File, path: &Path) -> bool {
+    match file.try_lock() {
+        Ok(()) => is_at(file, path),
+        Err(TryLockError::WouldBlock) => false,
+        // No locks here, so nobody removes it.
+        Err(TryLockError::Error(_)) => true,
+    }
+}
+
+/// Removes what killed processes left of the output `name` in `folder`. What cannot be removed is in nobody's way.
+fn remove_leftovers(folder: &Path, name: &OsStr) {
+    // A shortened name may be that of several outputs. Elsewhere than on Unix files are not told apart.
+    if name.len() > KEPT || cfg!(not(unix)) {
+        return;
+    }
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        // What is no regular file is not of this program, and a pipe would not even open.
+        if is_temporary_name(&entry.file_name(), name) && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            remove_leftover(&entry.path());
+        }
+    }
+}
+
+fn remove_leftover(path: &Path) {
+    // On network file systems only who may write may lock.
+    let Ok(file) = OpenOptions::new().write(true).open(path) else { return };
+    // Its writer may have completed it meanwhile, so that the name is no longer its own.
+    if file.try_lock().is_ok() && is_at(&file, path) {
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// Whether the name is that of the open file.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let (Ok(own), Ok(found)) = (file.metadata(), fs::symlink_metadata(path)) else { return false };
+    (own.dev(), own.ino()) == (found.dev(), found.ino())
+}
+
+/// Elsewhere nobody removes it.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn temporary_names_are_known_by_their_output() {
+        let name = OsStr::new("a.png");
+        for attempt in [0, 1, ATTEMPTS] {
+            assert!(is_temporary_name(&temporary_name(name, attempt), name));
+        }
+        assert!(is_temporary_name(OsStr::new(".a.png.tmp-7"), name));
+        let others =
+            ["a.png.tmp-7", ".a.png.tmp-", ".a.png.tmp-7x", ".a.png.tmp--7", ".a.png.tmp-7-1", ".a.png.tmp-+7"];
+        let others =
+            others.into_iter().chain([".a.png.tmp-٧", ".aa.png.tmp-7", ".png.tmp-7", ".a.png", ".a.png.tmp-7 "]);
+        for other in others.chain([".a.png.tmp-7.tmp-8", "..a.png.tmp-7", ".A.png.tmp-7"]) {
+            assert!(!is_temporary_name(OsStr::new(other), name), "{other}");
+        }
+        assert!(is_temporary_name(OsStr::new(".a.png.tmp-7.tmp-8"), OsStr::new("a.png.tmp-7")));
+    }
+}

@@ -1,0 +1,114 @@
+//! What a killed process leaves beside its output goes with the next one that writes it, and nothing else does.
+
+use super::support::Scratch;
+use super::{files, told, words};
+use fractal::sink::Output;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Stdio};
+
+const SMALL: &str = "render whole --size 64x48 -q";
+
+/// Far longer than any test.
+const LONG: &str =
+    "render --julia -0.390540870218,-0.586787907347 --iterations 1000000 --size 1600x1200 --tile 8 --no-checkpoint -q";
+
+/// The program at a long render of this output, with workers of its own, and the name of its temporary file.
+fn begin(scratch: &Scratch, output: &str) -> (Child, String) {
+    let mut command =
+        scratch.program(words(&format!("{LONG} --backend processes --workers 2 --progress json -o {output}")));
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let temporary = format!(".{output}.tmp-{}", child.id());
+    // Progress is told when the output is there, and locked.
+    let mut told = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    told.read_line(&mut line).unwrap();
+    assert!(scratch.join(&temporary).exists(), "{line}");
+    child.stderr = Some(told.into_inner());
+    (child, temporary)
+}
+
+fn kill(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+fn render(scratch: &Scratch, output: &str) {
+    assert_eq!(told(scratch.program(words(&format!("{SMALL} -o {output}")))), (0, String::new()));
+}
+
+#[test]
+fn what_a_killed_render_leaves_goes_with_the_next_of_its_output() {
+    let scratch = Scratch::new("left");
+    let (killed, left) = begin(&scratch, "a.ppm");
+    let (other, kept) = begin(&scratch, "b.ppm");
+    kill(killed);
+    kill(other);
+    // Another machine's, and what only looks alike.
+    let alike = [".a.ppm.tmp-", ".a.ppm.tmp-7x", ".a.ppm.tmp-7.tmp-8", ".aa.ppm.tmp-7", "a.ppm.tmp-7"];
+    [".a.ppm.tmp-4294967301"].iter().chain(&alike).for_each(|name| fs::write(scratch.join(name), "x").unwrap());
+    fs::create_dir(scratch.join(".a.ppm.tmp-5")).unwrap();
+    let mut stay: Vec<_> = alike.into_iter().chain([".a.ppm.tmp-5", &kept]).collect();
+    #[cfg(unix)]
+    {
+        // Nobody reads from the pipe, so whoever opened it would wait forever; what links point to is not of this program.
+        let fifo = std::process::Command::new("mkfifo").arg(scratch.join(".a.ppm.tmp-6")).status().unwrap();
+        assert!(fifo.success());
+        std::os::unix::fs::symlink("a.ppm.tmp-7", scratch.join(".a.ppm.tmp-7")).unwrap();
+        stay.extend([".a.ppm.tmp-6", ".a.ppm.tmp-7"]);
+    }
+    assert!(files(&scratch).contains(&left));
+    stay.sort_unstable();
+
+    render(&scratch, "a.ppm");
+    let found: Vec<_> = files(&scratch).into_iter().filter(|name| name.contains(".tmp-")).collect();
+    assert_eq!(found, stay);
+    render(&scratch, "b.ppm");
+    assert!(!files(&scratch).contains(&kept));
+}
+
+#[test]
+fn what_a_living_process_writes_stays() {
+    let scratch = Scratch::new("living");
+    let (living, temporary) = begin(&scratch, "a.ppm");
+    // This one is of this process, and is written by it later.
+    let mut own = Output::create(scratch.join("a.ppm")).unwrap();
+    let mut expected =
+        vec![own.temporary().unwrap().file_name().unwrap().to_str().unwrap().to_owned(), temporary.clone()];
+    expected.sort();
+    render(&scratch, "a.ppm");
+    let mut found = files(&scratch);
+    found.retain(|name| name.contains(".tmp-"));
+    assert_eq!(found, expected);
+    own.write_all(b"own").unwrap();
+    own.finish().unwrap();
+    assert_eq!(fs::read(scratch.join("a.ppm")).unwrap(), b"own");
+    assert!(scratch.join(&temporary).exists());
+    kill(living);
+    render(&scratch, "a.ppm");
+    assert!(!scratch.join(&temporary).exists());
+}
+
+/// A file that is there and not locked yet looks like one that was left.
+#[test]
+fn outputs_that_are_created_at_once_are_all_completed() {
+    let scratch = Scratch::new("at-once");
+    let path = scratch.join("a.ppm");
+    std::thread::scope(|scope| {
+        for thread in 0..4u8 {
+            let path = &path;
+            scope.spawn(move || {
+                for _ in 0..1000 {
+                    let mut output = Output::create(path).unwrap();
+                    output.write_all(&[thread; 100]).unwrap();
+                    // Others may be renamed over it, so what it is can only be told by its temporary name.
+                    assert_eq!(fs::read(output.temporary().unwrap()).unwrap(), [thread; 100]);
+                    output.finish().unwrap();
+                    let found = fs::read(path).unwrap();
+                    assert!(found.len() == 100 && found.iter().all(|&byte| byte == found[0]));
+                }
+            });
+        }
+    });
+    assert_eq!(files(&scratch), ["a.ppm"]);
+}
