@@ -1,37 +1,25 @@
 //! Pictures: every way of cutting and delivering an image gives the same file, files say what was computed, and a failure
 //! leaves nothing behind.
 
+#[path = "support/random.rs"]
+mod random;
+
 use fractal::colour::{COLOURINGS, Colourer, Depth, PALETTES, Scratch, Settings};
 use fractal::parallel::{Claim, Done, Prepared, Report, RunInfo, Sink, Stop, Work};
 use fractal::sample::{Channels, INTERIOR, Samples};
 use fractal::sink::{Format, ImageOptions, ImageSink, OUTPUTS, Output, Picture, PictureSink, SCENE_KEY, format_for};
 use fractal::tile::{ORDERS, Order, Tile, Tiling};
 use fractal::{Error, Result};
+use random::Random;
 use std::fs;
 use std::io::{Cursor, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The generator of Marsaglia (xorshift): numbers that look random and are the same in every run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn unit(&mut self) -> f32 {
-        (self.next() >> 40) as f32 / (1u64 << 24) as f32
-    }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for i in (1..items.len()).rev() {
-            items.swap(i, (self.next() % (i as u64 + 1)) as usize);
-        }
+fn shuffle<T>(random: &mut Random, items: &mut [T]) {
+    for i in (1..items.len()).rev() {
+        items.swap(i, random.below(i as u64 + 1) as usize);
     }
 }
 
@@ -51,14 +39,18 @@ impl Image {
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
         let area = (width * height) as usize;
         let counts: Vec<u32> = (0..area)
-            .map(|_| match random.next() % 8 {
+            .map(|_| match random.below(8) {
                 0 => INTERIOR,
-                1 => (random.next() % 1_000_000) as u32 + 1,
-                _ => (random.next() % 200) as u32 + 1,
+                1 => random.below(1_000_000) as u32 + 1,
+                _ => random.below(200) as u32 + 1,
             })
             .collect();
+        let unit = |below: u64| below as f32 / (1u64 << 24) as f32;
         let mut plane = |scale: f32, shift: f32| -> Vec<f32> {
-            counts.iter().map(|&n| if n == INTERIOR { 0.0 } else { scale * random.unit() - shift }).collect()
+            counts
+                .iter()
+                .map(|&n| if n == INTERIOR { 0.0 } else { scale * unit(random.below(1 << 24)) - shift })
+                .collect()
         };
         let planes = [plane(1.0, 0.0), plane(6.0, 3.0), plane(6.0, 3.0)];
         Self { tiling: Tiling::new(width, height, tile, order).unwrap(), channels, counts, planes }
@@ -247,7 +239,7 @@ fn every_cut_and_order_gives_the_same_file() {
                         image.file(self::format(format), image.options(samples, depth, &Settings::default()), &pieces);
                     let known = first.get_or_insert_with(|| file.clone());
                     assert!(*known == file, "{format}, {samples} samples, tiles of {tile}, {order}");
-                    random.shuffle(&mut pieces);
+                    shuffle(&mut random, &mut pieces);
                 }
             }
         }
@@ -303,7 +295,7 @@ fn an_exr_holds_the_samples_as_others_read_them() {
         let output = Output::create(&path).unwrap();
         let sink = ImageSink::new(format, output, image.options(1, Depth::Eight, &Settings::default())).unwrap();
         let mut pieces = image.in_order();
-        random.shuffle(&mut pieces);
+        shuffle(&mut random, &mut pieces);
         image.deliver(&sink, &pieces).unwrap();
         drop(sink);
 
