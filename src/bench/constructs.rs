@@ -2,7 +2,7 @@
 //! them, in which nothing is done. `reference/openmp.c` does the same with a C compiler's runtime, in the same order.
 
 use super::clock::Clock;
-use super::overhead::Reference;
+use super::overhead::{Reference, least_of_batch, seconds};
 use crate::error::{Error, Result};
 use crate::parallel::region::{Member, Settings, WaitPolicy, critical, region_with};
 use crate::parallel::{Schedule, Stop};
@@ -11,9 +11,6 @@ use std::hint::black_box;
 /// How many of a construct are measured at once, and iterations of a loop for each: few enough to be undisturbed now and then.
 const TIMES: usize = 100;
 const ITERATIONS: usize = 1000 * TIMES;
-
-/// How many measurements a time is the least of.
-const BATCH: usize = 10;
 
 /// A construct: its name, how many of it `run` has, and what does them.
 struct Construct {
@@ -83,28 +80,29 @@ fn constructs(workers: usize) -> Vec<Construct> {
     ]
 }
 
-/// Measures every construct with `workers` workers, `runs` times after one that does not count.
+/// Measures each construct whose name is `wanted` with `workers` workers, `runs` times after one that does not count.
 ///
 /// # Errors
 /// When threads cannot be started, or [`Error::Stopped`].
-pub fn measure(clock: &dyn Clock, workers: usize, runs: usize, stop: &Stop) -> Result<Vec<Reference>> {
+pub fn measure(
+    clock: &dyn Clock,
+    wanted: impl Fn(&str) -> bool,
+    workers: usize,
+    runs: usize,
+    stop: &Stop,
+) -> Result<Vec<Reference>> {
     // As the reference: threads that look where another one wants their processor measure the system's time slices.
     let free = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) >= workers;
     let waiting = Some(if free { WaitPolicy::Active } else { WaitPolicy::Passive });
     let settings = Settings { waiting, ..Settings::current()?.clone() };
     let mut references = Vec::new();
-    for Construct { name, count, run } in constructs(workers) {
+    for Construct { name, count, run } in constructs(workers).into_iter().filter(|construct| wanted(construct.name)) {
         let mut times = Vec::new();
         for round in 0..=runs {
             if stop.is_set() {
                 return Err(Error::Stopped);
             }
-            let mut least = f64::INFINITY;
-            for _ in 0..BATCH {
-                let began = clock.now();
-                run(&settings, workers)?;
-                least = least.min((clock.now() - began).as_secs_f64());
-            }
+            let (least, ()) = least_of_batch(clock, || seconds(clock, || run(&settings, workers)))?;
             if round > 0 {
                 times.push(least / count as f64);
             }
@@ -122,10 +120,10 @@ mod tests {
     #[test]
     fn every_construct_is_measured() {
         let stop = Stop::new();
-        let found = measure(&System, 2, 2, &stop).unwrap();
+        let found = measure(&System, |_| true, 2, 2, &stop).unwrap();
         assert_eq!(found.len(), 10);
         assert!(found.iter().all(|reference| reference.times.len() == 2 && reference.times.iter().all(|&t| t > 0.0)));
         stop.set();
-        assert!(matches!(measure(&System, 2, 2, &stop), Err(Error::Stopped)));
+        assert!(matches!(measure(&System, |_| true, 2, 2, &stop), Err(Error::Stopped)));
     }
 }

@@ -6,6 +6,7 @@ use super::load::Counters;
 use super::machine::Machine;
 use super::measure::{Rounds, Step, in_turns};
 use super::results::{Entry, Results, Run, Scaling, VERSION};
+use super::round_trip::RoundTrips;
 use super::statistics::median;
 use super::subject::Subject;
 use crate::backend::{self, Options};
@@ -191,6 +192,8 @@ pub fn measure(
     let counts: Vec<usize> = places.iter().map(|&place| results.results[place].times.len()).collect();
     let earlier = results.usage;
     let (counters, began, processor) = (Counters::read(), clock.now(), clock.processor());
+    let mut round_trips = RoundTrips::default();
+    round_trips.look();
     let one = |index: usize| {
         if stop.is_set() {
             return Err(Error::Stopped);
@@ -214,7 +217,9 @@ pub fn measure(
             entry.claims = sample.claims;
             entry.summarise();
         }
-        let usage = counters.until(&Counters::read(), clock.now() - began, clock.processor() - processor);
+        let mut usage = counters.until(&Counters::read(), clock.now() - began, clock.processor() - processor);
+        round_trips.look();
+        usage.round_trips = round_trips.range();
         results.usage = earlier.and(usage);
         conclude(results);
         after(&step, results)

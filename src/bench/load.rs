@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Ticks in a second of `/proc`'s counters; Linux shows every program 100, whatever it uses itself.
 const TICKS: f64 = 100.0;
 
+/// From which ratio on round trips are told: within one place they differ by less.
+const MOVED: f64 = 2.0;
+
 /// Counters at one moment, in seconds since the machine's start.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counters {
@@ -42,6 +45,9 @@ pub struct Usage {
     pub throttled: u64,
     /// The mean number of programs that wanted to run in the last minute, at the end.
     pub load: f64,
+    /// The shortest and the longest [round trips](super::round_trip) between two processors, in seconds, where they were measured.
+    #[serde(default)]
+    pub round_trips: Option<[f64; 2]>,
 }
 
 impl Counters {
@@ -70,6 +76,7 @@ impl Counters {
             steal: (later.steal - self.steal).max(0.0),
             throttled: later.throttled.saturating_sub(self.throttled),
             load: load(),
+            round_trips: None,
         }
     }
 }
@@ -85,7 +92,18 @@ impl Usage {
             steal: self.steal + other.steal,
             throttled: self.throttled + other.throttled,
             load: other.load,
+            round_trips: match (self.round_trips, other.round_trips) {
+                (Some([a, b]), Some([c, d])) => Some([a.min(c), b.max(d)]),
+                (one, two) => one.or(two),
+            },
         }
+    }
+
+    /// How far two processors were from each other, in a sentence, where that was measured.
+    pub fn way(&self) -> Option<String> {
+        let [near, far] = self.round_trips?.map(|seconds| format!("{:.0}", 1e9 * seconds));
+        let range = if near == far { near } else { format!("{near} to {far}") };
+        Some(format!("A cache line went from one processor to another and back in {range} ns."))
     }
 
     /// What makes the times that were measured meanwhile doubtful, a sentence each.
@@ -107,6 +125,13 @@ impl Usage {
         if self.throttled > 0 {
             let times = self.throttled;
             warnings.push(format!("The processor was slowed down {times} times because of heat or a quota."));
+        }
+        if self.round_trips.is_some_and(|[near, far]| far > MOVED * near) {
+            warnings.push(
+                "Processors were nearer to each other at one time than at another, as when a host moves those of a virtual machine. \
+                 What workers share costs as differently."
+                    .into(),
+            );
         }
         // Both count the same; a tick at each end may be missed, and other processes are only in one of them.
         if settled > 0.5 && self.own + 0.05 * self.own_clock + 4.0 / TICKS < self.own_clock {
@@ -207,6 +232,12 @@ mod tests {
         assert!(warnings[0].contains("counted 4.00 s"), "{warnings:?}");
         let twice = usage.and(usage);
         assert_eq!((twice.wall, twice.own), (10.0, 20.0));
+        let (near, far) = (Some([1e-7, 1.5e-7]), Some([4e-7, 4.8e-7]));
+        let [still, moved] =
+            [near, far].map(|round_trips| Usage { round_trips: near, ..usage }.and(Usage { round_trips, ..usage }));
+        assert_eq!((still.warnings().len(), moved.warnings().len(), moved.round_trips), (0, 1, Some([1e-7, 4.8e-7])));
+        assert_eq!((usage.way(), usage.and(still).round_trips), (None, near));
+        assert!(moved.way().unwrap().ends_with("in 100 to 480 ns."), "{:?}", moved.way());
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod record;
 pub mod reference;
 pub mod report;
 pub mod results;
+pub mod round_trip;
 pub mod simulate;
 pub mod statistics;
 pub mod subject;

@@ -98,9 +98,8 @@ const PIECES: usize = 1_000_000;
 /// How long a run of pieces of nothing takes about, short enough to be undisturbed now and then; fewer pieces are enough for a slow backend.
 const EMPTY_RUN: f64 = 0.005;
 
-/// How long a batch lasts, and how many measurements it has at most.
+/// How long a batch lasts.
 const BATCH: Duration = Duration::from_millis(20);
-const BATCH_RUNS: usize = 100;
 
 /// A backend with a schedule that it honours, and workers.
 #[derive(Clone, Copy, Debug)]
@@ -127,7 +126,7 @@ impl Candidate {
 }
 
 /// Seconds that `action` takes.
-fn seconds<T>(clock: &dyn Clock, action: impl FnOnce() -> Result<T>) -> Result<(f64, T)> {
+pub(super) fn seconds<T>(clock: &dyn Clock, action: impl FnOnce() -> Result<T>) -> Result<(f64, T)> {
     let began = clock.now();
     let value = action()?;
     Ok(((clock.now() - began).as_secs_f64(), value))
@@ -135,13 +134,10 @@ fn seconds<T>(clock: &dyn Clock, action: impl FnOnce() -> Result<T>) -> Result<(
 
 /// Calls `measure`, which gives back what it took and something else, again and again for about [`BATCH`]; the least time, with what belongs
 /// to it.
-fn least_of_batch<T>(clock: &dyn Clock, mut measure: impl FnMut() -> Result<(f64, T)>) -> Result<(f64, T)> {
+pub(super) fn least_of_batch<T>(clock: &dyn Clock, mut measure: impl FnMut() -> Result<(f64, T)>) -> Result<(f64, T)> {
     let began = clock.now();
     let mut least = measure()?;
-    for _ in 1..BATCH_RUNS {
-        if clock.now() - began >= BATCH {
-            break;
-        }
+    while clock.now() - began < BATCH {
         let next = measure()?;
         if next.0 < least.0 {
             least = next;

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define TIMES 1000
+#define TIMES 100
+#define BATCH 0.02
 
 static double now(void) {
     struct timespec time;
@@ -24,13 +25,18 @@ static uint64_t spin(uint64_t number, uint64_t rounds) {
 }
 
 #define NOTHING __asm__ volatile("" ::: "memory")
-#define MEASURE(name, count, code)                          \
-    printf("%s", name);                                     \
-    for (int run = 0; run <= runs; run++) {                 \
-        double began = now();                               \
-        code                                                \
-        if (run) printf(" %.12g", (now() - began) / (count)); \
-    }                                                       \
+#define MEASURE(name, batch, count, code)                                 \
+    printf("%s", name);                                                   \
+    for (int run = 0; run <= runs; run++) {                               \
+        double first = now(), least = 1e300, began, ended;                \
+        do {                                                              \
+            began = now();                                                \
+            code                                                          \
+            ended = now();                                                \
+            least = ended - began < least ? ended - began : least;        \
+        } while (ended - first < (batch));                                \
+        if (run) printf(" %.12g", least / (count));                       \
+    }                                                                     \
     printf("\n");
 
 int main(int argc, char **argv) {
@@ -38,38 +44,38 @@ int main(int argc, char **argv) {
     volatile int shared = 0;
     omp_set_dynamic(0);
     omp_set_num_threads(workers);
-    MEASURE("parallel", TIMES, for (int i = 0; i < TIMES; i++) {
+    MEASURE("parallel", BATCH, TIMES, for (int i = 0; i < TIMES; i++) {
         _Pragma("omp parallel") NOTHING;
     })
-    MEASURE("for", TIMES, _Pragma("omp parallel") for (int i = 0; i < TIMES; i++) {
+    MEASURE("for", BATCH, TIMES, _Pragma("omp parallel") for (int i = 0; i < TIMES; i++) {
         _Pragma("omp for") for (int j = 0; j < workers; j++) NOTHING;
     })
-    MEASURE("barrier", TIMES, _Pragma("omp parallel") for (int i = 0; i < TIMES; i++) { _Pragma("omp barrier") })
-    MEASURE("single", TIMES, _Pragma("omp parallel") for (int i = 0; i < TIMES; i++) { _Pragma("omp single") NOTHING; })
-    MEASURE("critical", TIMES * workers, _Pragma("omp parallel") for (int i = 0; i < TIMES; i++) {
+    MEASURE("barrier", BATCH, TIMES, _Pragma("omp parallel") for (int i = 0; i < TIMES; i++) { _Pragma("omp barrier") })
+    MEASURE("single", BATCH, TIMES, _Pragma("omp parallel") for (int i = 0; i < TIMES; i++) { _Pragma("omp single") NOTHING; })
+    MEASURE("critical", BATCH, TIMES * workers, _Pragma("omp parallel") for (int i = 0; i < TIMES; i++) {
         _Pragma("omp critical") shared++;
     })
-    MEASURE("atomic", TIMES * workers, _Pragma("omp parallel") for (int i = 0; i < TIMES; i++) {
+    MEASURE("atomic", BATCH, TIMES * workers, _Pragma("omp parallel") for (int i = 0; i < TIMES; i++) {
         _Pragma("omp atomic") sum++;
     })
-    MEASURE("ordered", TIMES, _Pragma("omp parallel for ordered schedule(static, 1)") for (int i = 0; i < TIMES; i++) {
+    MEASURE("ordered", BATCH, TIMES, _Pragma("omp parallel for ordered schedule(static, 1)") for (int i = 0; i < TIMES; i++) {
         _Pragma("omp ordered") shared++;
     })
-    MEASURE("reduction", TIMES, for (int i = 0; i < TIMES; i++) {
+    MEASURE("reduction", BATCH, TIMES, for (int i = 0; i < TIMES; i++) {
         _Pragma("omp parallel reduction(+ : sum)") sum++;
     })
-    MEASURE("static,1", 1000 * TIMES, _Pragma("omp parallel for schedule(static, 1)")
+    MEASURE("static,1", BATCH, 1000 * TIMES, _Pragma("omp parallel for schedule(static, 1)")
         for (int i = 0; i < 1000 * TIMES; i++) NOTHING;)
-    MEASURE("dynamic,1", 1000 * TIMES, _Pragma("omp parallel for schedule(dynamic, 1)")
+    MEASURE("dynamic,1", BATCH, 1000 * TIMES, _Pragma("omp parallel for schedule(dynamic, 1)")
         for (int i = 0; i < 1000 * TIMES; i++) NOTHING;)
-    MEASURE("guided,1", 1000 * TIMES, _Pragma("omp parallel for schedule(guided, 1)")
+    MEASURE("guided,1", BATCH, 1000 * TIMES, _Pragma("omp parallel for schedule(guided, 1)")
         for (int i = 0; i < 1000 * TIMES; i++) NOTHING;)
     for (int at = 3; at < argc; at++) {
         char *rest;
         uint64_t rounds = strtoull(argv[at], &rest, 10);
         long pieces = strtol(rest + 1, 0, 10);
         uint64_t seen = 0;
-        MEASURE(argv[at], 1, _Pragma("omp parallel reduction(^ : seen)") {
+        MEASURE(argv[at], 0, 1, _Pragma("omp parallel reduction(^ : seen)") {
             uint64_t number = 1;
             _Pragma("omp for schedule(dynamic, 1)") for (long i = 0; i < pieces; i++) number = spin(number ^ i, rounds);
             seen ^= number;

@@ -231,6 +231,7 @@ function about() {
   const meanwhile = [
     ["took", seconds(use.wall)], ["processor time of fractal", use.own === undefined ? "" : `${seconds(use.own)} by the system's account, ${seconds(use.own_clock)} by its own clock`],
     ["of other programs", seconds(use.others)], ["taken by the host", seconds(use.steal)], ["slowed down", use.throttled === undefined ? "" : use.throttled + " times"], ["load of the last minute", use.load],
+    ["a cache line to another processor and back", use.round_trips && [...new Set(use.round_trips.map(t => (1e9 * t).toFixed(0)))].join(" to ") + " ns"],
   ];
   const text = JSON.stringify(data), link = html("a", { href: URL.createObjectURL(new Blob([text], { type: "application/json" })), download: "fractal-bench.json" }, "save as a file");
   const raw = html("pre"), details = html("details", { ontoggle: () => { raw.textContent = details.open ? JSON.stringify(data, null, 1).slice(0, 400000) : ""; } }, html("summary", {}, "Raw data"), raw);

@@ -267,6 +267,9 @@ fn report(results: &Results, took: Duration) -> String {
          others used {:.1} s, the host took {:.1} s.",
         usage.own_clock, usage.own, usage.others, usage.steal
     );
+    if let Some(way) = usage.way() {
+        _ = writeln!(text, "{way}");
+    }
     results.left_out.iter().for_each(|line| _ = writeln!(text, "Left out: {line}."));
     results.warnings.iter().for_each(|line| _ = writeln!(text, "Warning: {line}"));
     text

@@ -16,6 +16,7 @@ use fractal::bench::overhead::{self, Candidate, Cost, Grains, Overheads, Referen
 use fractal::bench::record;
 use fractal::bench::reference;
 use fractal::bench::results::{Results, Scene, VERSION};
+use fractal::bench::round_trip::RoundTrips;
 use fractal::bench::statistics::{Random, Summary};
 use fractal::bench::subject::Subject;
 use fractal::bench::work::Spin;
@@ -48,18 +49,20 @@ pub(super) fn run(args: &BenchOverheadArgs) -> Result<()> {
     let signals = Signals::receive()?;
     let clock = System;
     let (counters, began, processor) = (Counters::read(), clock.now(), clock.processor());
+    let mut round_trips = RoundTrips::default();
     let runs = args.runs.map_or(if args.quick { 3 } else { 10 }, |runs| runs as usize);
     let lengths = overhead::lengths(if args.quick { 2 } else { 4 });
     let progress = Progress::new(args, candidates.len() * (1 + lengths.len()));
     let mut found = Overheads::default();
     // Costs first, then the lengths: each length for all backends in turn, in another order each time.
     for candidate in &candidates {
+        round_trips.look();
         found.costs.push(overhead::cost(&clock, *candidate, runs, &signals.stop)?);
         progress.step(&format!("cost of {} {}", candidate.entry.name, candidate.schedule));
     }
     let round = overhead::round_seconds(&clock, &signals.stop)?;
     let time = Duration::from_millis(if args.quick { 10 } else { 40 });
-    found.references = constructs::measure(&clock, workers, runs, &signals.stop)?;
+    found.references = constructs::measure(&clock, |_| true, workers, runs, &signals.stop)?;
     if !args.no_references {
         let more =
             references((workers, runs), (&lengths, round, time), &mut found, &mut results.left_out, &signals.stop)?;
@@ -77,6 +80,8 @@ pub(super) fn run(args: &BenchOverheadArgs) -> Result<()> {
         }
         overhead::rate(&mut found.grains);
         results.usage = counters.until(&Counters::read(), clock.now() - began, clock.processor() - processor);
+        round_trips.look();
+        results.usage.round_trips = round_trips.range();
         results.warnings = results.usage.warnings();
         results.overhead = Some(found.clone());
         if let Some(path) = &args.output.json {
@@ -217,6 +222,9 @@ fn report(results: &Results, found: &Overheads) -> String {
     text.push('\n');
     text += &constructs_table(&found.references, both);
     text.push('\n');
+    if let Some(way) = results.usage.way() {
+        _ = writeln!(text, "{way}");
+    }
     results.left_out.iter().for_each(|line| _ = writeln!(text, "Left out: {line}."));
     results.warnings.iter().for_each(|line| _ = writeln!(text, "Warning: {line}"));
     text
