@@ -21,6 +21,14 @@ pub(super) fn name(work: &dyn Work, index: usize) -> String {
     catch(|| work.describe(index)).unwrap_or_else(|_| format!("piece {index}"))
 }
 
+/// What a panic may come from while a claim is computed: the work at a length, the work, or the sink.
+#[derive(Clone, Copy)]
+enum Stage {
+    Asking,
+    Computing,
+    HandingOn,
+}
+
 /// A run that has been prepared and started.
 pub struct Job {
     work: Arc<dyn Work>,
@@ -108,24 +116,34 @@ impl Job {
                 return ControlFlow::Break(());
             }
             // One guard around everything that is not ours: a second one would cost as much as a free piece.
-            let (mut claim, mut computed) = (ClaimSize::most(&range), false);
+            let (mut claim, mut stage) = (range.clone(), Stage::Asking);
             let both = || {
                 let (first, len) = self.size.first(&*self.work, range.clone());
-                claim = first.clone();
-                self.compute_unguarded(report, first, len, finished)?;
-                computed = true;
-                let done = self.done(finished);
+                (claim.end, stage) = (first.end, Stage::Computing);
+                let (bytes, costs) = finished.memory(len, first.len());
+                let worker = report.index;
+                let Effort { executed, began, ended } = self.effort(worker, first.clone(), bytes, costs)?;
+                report.count(costs, executed, if self.timed { ended - began } else { Duration::ZERO });
+                stage = Stage::HandingOn;
+                // Of what is at hand, not of what could be kept of it: a free piece would take a tenth longer.
+                let (work, waited) = (&*self.work, Cell::default());
+                let done = Done { work, range: first, bytes, costs, executed, worker, began, ended, waited };
                 self.sink.done(&done)?;
-                Ok(done.waited.get())
+                Ok((ended, done.waited.get()))
             };
-            let waited = match catch(both) {
-                Ok(Ok(waited)) => waited,
+            let (ended, waited) = match catch(both) {
+                Ok(Ok(times)) => times,
                 Ok(Err(error)) => return self.fail(error),
-                Err(message) if computed => return self.sink_panicked(&self.done(finished), &message),
-                Err(message) => return self.panicked(report.index, claim, message),
+                Err(message) => {
+                    return match stage {
+                        Stage::Asking => self.panicked(report.index, ClaimSize::most(&range), message),
+                        Stage::Computing => self.panicked(report.index, claim, message),
+                        Stage::HandingOn => self.sink_panicked(report.index, claim.start, &message),
+                    };
+                }
             };
             if self.timed {
-                report.busy += (self.now() - finished.ended).saturating_sub(waited);
+                report.busy += (self.now() - ended).saturating_sub(waited);
             }
             range.start = claim.end;
         }
@@ -164,32 +182,13 @@ impl Job {
     pub fn compute(&self, worker: &mut Worker, claim: Range<usize>, finished: &mut Finished) -> ControlFlow<()> {
         self.guarded(worker.index(), claim.clone(), || {
             let len = claim.clone().map(|index| self.work.piece_len(index)).sum();
-            self.compute_unguarded(&mut worker.report, claim, len, finished)
+            let (bytes, costs) = finished.memory(len, claim.len());
+            let Effort { executed, began, ended } = self.effort(worker.index(), claim.clone(), bytes, costs)?;
+            worker.report.count(costs, executed, ended - began);
+            (finished.range, finished.len, finished.worker) = (claim, len, worker.index());
+            (finished.executed, finished.began, finished.ended) = (executed, began, ended);
+            Ok(())
         })
-    }
-
-    /// The same for a claim that produces `len` bytes, where panics are caught outside. As a function of its own it would cost a free
-    /// piece half as much again: its result is large because of the error.
-    #[inline(always)]
-    fn compute_unguarded(
-        &self,
-        report: &mut WorkerReport,
-        claim: Range<usize>,
-        len: usize,
-        finished: &mut Finished,
-    ) -> Result<()> {
-        let Finished { words, costs, .. } = finished;
-        if words.len() * 8 < len {
-            words.resize(len.div_ceil(8), 0);
-        }
-        costs.clear();
-        costs.resize(claim.len(), 0);
-        let bytes = &mut bytemuck::cast_slice_mut(words)[..len];
-        let Effort { executed, began, ended } = self.effort(report.index, claim.clone(), bytes, costs)?;
-        report.count(costs, executed, ended - began);
-        (finished.range, finished.len, finished.worker) = (claim, len, report.index);
-        (finished.executed, finished.began, finished.ended) = (executed, began, ended);
-        Ok(())
     }
 
     /// Computes `claim` as worker number `worker` into memory that the caller has: `bytes` for the results of all pieces, one
@@ -262,7 +261,7 @@ impl Job {
         match catch(|| self.sink.done(done)) {
             Ok(Ok(())) => ControlFlow::Continue(()),
             Ok(Err(error)) => self.fail(error),
-            Err(message) => self.sink_panicked(done, &message),
+            Err(message) => self.sink_panicked(done.worker, done.range.start, &message),
         }
     }
 
@@ -307,9 +306,9 @@ impl Job {
 
     /// Ends the run with what is known of a panic of the sink.
     #[cold]
-    fn sink_panicked(&self, done: &Done<'_>, message: &str) -> ControlFlow<()> {
+    fn sink_panicked(&self, worker: usize, piece: usize, message: &str) -> ControlFlow<()> {
         let message = format!("{message} (in the sink, which was given its result)");
-        self.fail(Error::Panicked { piece: self.name(done.range.start), worker: done.worker, message })
+        self.fail(Error::Panicked { piece: self.name(piece), worker, message })
     }
 
     /// A piece in words, for error messages.
