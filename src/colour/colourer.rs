@@ -1,11 +1,12 @@
 //! A colouring and a palette together: tiles of samples in, rows of pixels out.
 
-use super::oklab::parse_hex;
-use super::palette::{INSIDE, Palette, Phase};
+use super::oklab::{Linear, parse_hex};
+use super::palette::{Curve, INSIDE, Palette, Phase};
 use super::transfer::Encoder;
 use super::{COLOURINGS, Colouring, ColouringEntry, MAX_DENSITY, PALETTES, Row, Scale, Settings, find};
 use crate::error::{Error, Result};
 use crate::sample::{Channels, Samples};
+use std::sync::OnceLock;
 
 /// How many bits a pixel's red, green and blue have each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -37,7 +38,10 @@ impl Depth {
 pub struct Colourer {
     entry: &'static ColouringEntry,
     colouring: Box<dyn Colouring>,
-    palette: Palette,
+    curve: Curve,
+    interior: Linear,
+    /// Computed when it is first needed: every worker process has a colourer, and none of them paints.
+    palette: OnceLock<Palette>,
 }
 
 /// Memory that colouring needs; kept by a worker so that it is not allocated for each tile.
@@ -50,7 +54,7 @@ pub struct Scratch {
 }
 
 impl Colourer {
-    /// Looks up the names of `settings` and computes the palette's tables (well under a millisecond).
+    /// Looks up the names of `settings`. The palette's tables are computed before the first tile is painted.
     ///
     /// # Errors
     /// [`Error::Usage`] for an unknown name, which lists the known ones, a colour that is none, or a number out of range.
@@ -65,7 +69,17 @@ impl Colourer {
         let palette = find(PALETTES, |p| p.name, "palette", &settings.palette)?;
         let interior = parse_hex(&settings.interior, "interior colour")?;
         let scale = Scale { density: settings.density, offset: settings.offset };
-        Ok(Self { entry, colouring: (entry.make)(scale), palette: Palette::new(palette, interior)? })
+        let (colouring, curve) = ((entry.make)(scale), Curve::new(palette)?);
+        Ok(Self { entry, colouring, curve, interior, palette: OnceLock::new() })
+    }
+
+    fn palette(&self) -> &Palette {
+        self.palette.get_or_init(|| Palette::new(&self.curve, self.interior))
+    }
+
+    /// Computes the palette's tables now (about a millisecond) and not when the first tile waits for them.
+    pub fn prepare(&self) {
+        let _ = self.palette();
     }
 
     /// What a sample must have, beside its count, to be coloured.
@@ -87,18 +101,19 @@ impl Colourer {
         assert!(!needs.smooth || samples.fractions.len() == tile.area(), "{tile} has no fractions");
         assert!(!needs.distance || samples.distance_y.len() == tile.area(), "{tile} has no distances");
 
+        let palette = self.palette();
         scratch.phases.resize(tile.width as usize, 0);
         scratch.light.resize(tile.width as usize, 1.0);
         for (y, line) in out.chunks_exact_mut(pixels * depth.pixel_bytes()).enumerate() {
             if per_pixel == 1 && depth == Depth::Eight && !self.colouring.is_lit() {
-                self.paint_fast(&Row::of(samples, y, 1), line, scratch);
+                self.paint_fast(palette, &Row::of(samples, y, 1), line, scratch);
                 continue;
             }
             scratch.sums.clear();
             scratch.sums.resize(pixels, [0.0; 4]);
             for sub in 0..per_pixel as usize {
                 let row = Row::of(samples, y * per_pixel as usize + sub, per_pixel);
-                self.add(&row, per_pixel as usize, scratch);
+                self.add(palette, &row, per_pixel as usize, scratch);
             }
             let share = 1.0 / (per_pixel * per_pixel) as f32;
             let encoder = Encoder::shared();
@@ -119,15 +134,15 @@ impl Colourer {
     }
 
     /// One sample a pixel and nothing but the palette's own light: 8-bit colours straight from the palette's table.
-    fn paint_fast(&self, row: &Row<'_>, line: &mut [u8], scratch: &mut Scratch) {
+    fn paint_fast(&self, palette: &Palette, row: &Row<'_>, line: &mut [u8], scratch: &mut Scratch) {
         self.colouring.phases(row, &mut scratch.phases);
         for (to, &phase) in line.as_chunks_mut::<3>().0.iter_mut().zip(&scratch.phases) {
-            to.copy_from_slice(&self.palette.bytes(phase)[..3]);
+            to.copy_from_slice(&palette.bytes(phase)[..3]);
         }
     }
 
     /// Adds the light of a row of samples to the sums of its pixels, from the left.
-    fn add(&self, row: &Row<'_>, per_pixel: usize, scratch: &mut Scratch) {
+    fn add(&self, palette: &Palette, row: &Row<'_>, per_pixel: usize, scratch: &mut Scratch) {
         self.colouring.phases(row, &mut scratch.phases);
         let lit = self.colouring.is_lit();
         if lit {
@@ -136,7 +151,7 @@ impl Colourer {
         let groups = scratch.phases.chunks_exact(per_pixel).zip(scratch.light.chunks_exact(per_pixel));
         for (sum, (phases, lights)) in scratch.sums.iter_mut().zip(groups) {
             for (&phase, &light) in phases.iter().zip(lights) {
-                let colour = self.palette.linear(phase);
+                let colour = palette.linear(phase);
                 let light = if lit && phase != INSIDE { light } else { 1.0 };
                 for (sum, colour) in sum.iter_mut().zip(colour) {
                     *sum += light * colour;

@@ -52,12 +52,8 @@ impl std::fmt::Debug for Palette {
 }
 
 impl Palette {
-    /// Computes the table of `entry`.
-    ///
-    /// # Errors
-    /// When a stop is not a colour.
-    pub(super) fn new(entry: &PaletteEntry, interior: Linear) -> Result<Self> {
-        let curve = Curve::new(entry)?;
+    /// Computes the tables.
+    pub(super) fn new(curve: &Curve, interior: Linear) -> Self {
         let single = |colour: Linear| [colour[0] as f32, colour[1] as f32, colour[2] as f32, 0.0];
         let mut linear = boxed([0.0; 4]);
         for (i, colour) in linear.iter_mut().enumerate().take(LEN) {
@@ -70,7 +66,7 @@ impl Palette {
         for (to, from) in bytes.iter_mut().zip(linear.iter()).take(LEN + 3) {
             *to = from.map(|x| encoder.to_u8(x));
         }
-        Ok(Self { linear, bytes })
+        Self { linear, bytes }
     }
 
     /// The linear light at `phase`; the fourth number is 0.
@@ -90,13 +86,18 @@ impl Palette {
 }
 
 /// A closed curve through the stops of a palette.
-struct Curve {
+#[derive(Debug)]
+pub(super) struct Curve {
     /// Where, which colour, and its slope there.
     stops: Vec<(f64, [f64; 3], [f64; 3])>,
 }
 
 impl Curve {
-    fn new(entry: &PaletteEntry) -> Result<Self> {
+    /// The curve of `entry`.
+    ///
+    /// # Errors
+    /// When a stop is not a colour.
+    pub(super) fn new(entry: &PaletteEntry) -> Result<Self> {
         let mut points = Vec::with_capacity(entry.stops.len());
         for &(at, hex) in entry.stops {
             let Lab { l, a, b } = Lab::from_linear(parse_hex(hex, entry.name)?);
@@ -144,7 +145,7 @@ mod tests {
     use super::*;
 
     fn palette(entry: &PaletteEntry) -> Palette {
-        Palette::new(entry, [0.25, 0.5, 0.75]).unwrap()
+        Palette::new(&Curve::new(entry).unwrap(), [0.25, 0.5, 0.75])
     }
 
     fn distance(p: &Palette, i: usize, j: usize) -> f64 {

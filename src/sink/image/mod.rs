@@ -160,6 +160,9 @@ impl ImageSink {
                 "{name} holds raw samples and needs 1 sample per pixel, not {samples} each way: set samples = 1"
             )));
         }
+        if format.data == Data::Colours {
+            options.colourer.prepare();
+        }
         let layout = options.layout(format);
         let rows = (options.tiling.edge() / options.samples).max(1) as usize;
         let bands = Bands::new(layout, width as usize, height as usize, rows, output.folder());
