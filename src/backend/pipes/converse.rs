@@ -13,10 +13,13 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// How many claims a worker has to do at most, and about how long they are to last together: as long as its thread here may have to
-/// wait for a processor where there are no more of them than workers.
+/// How many claims a worker has to do at most, and about how long they are to last together: as long as the threads that its results pass
+/// may have to wait for a processor where there are no more of them than workers. With 8 ms, workers sometimes waited for 1 to 4 ms.
 const DEPTH: usize = 64;
-const AHEAD: Duration = Duration::from_millis(8);
+const AHEAD: Duration = Duration::from_millis(24);
+
+/// How long they are to last towards the end, where nobody should have many while others have none: the way of a result.
+const ENDING: Duration = Duration::from_millis(1);
 
 /// What a worker has before it, and how fast it goes.
 struct List<'a, 'b> {
@@ -108,8 +111,9 @@ impl Run<'_> {
     /// How many claims of `pieces` pieces a worker is given that finishes one in `pace`. Towards the end nobody has many while others
     /// have none, and only one that lasts.
     fn depth(&self, pace: Duration, pieces: usize) -> usize {
-        let (share, wanted) = (self.share(pieces), (AHEAD.as_nanos() / pace.as_nanos().max(1)) as usize);
-        wanted.clamp(share.clamp(1, 2), DEPTH).min(share.max(2))
+        let claims = |time: Duration| (time.as_nanos() / pace.as_nanos().max(1)) as usize;
+        let share = self.share(pieces);
+        claims(AHEAD).clamp(share.clamp(1, 2), DEPTH).min(share.max(claims(ENDING).clamp(2, DEPTH)))
     }
 
     /// Gives the worker something to do if it has little. False when it cannot be told any more.

@@ -97,6 +97,7 @@ fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind]]) -> Result<()> {
         kinds,
         backend: crate::backend::find(backend)?.name,
         inbox,
+        next: None,
         outbox: Outbox::new(out),
         over,
         seat: 0,
@@ -282,6 +283,8 @@ struct Desk<'a> {
     kinds: &'a [&'a [WorkKind]],
     backend: &'static str,
     inbox: Receiver<Message>,
+    /// A message that was looked for before its turn.
+    next: Option<Message>,
     outbox: Outbox,
     over: Arc<Over>,
     seat: usize,
@@ -294,7 +297,7 @@ struct Desk<'a> {
 
 impl Desk<'_> {
     fn serve(mut self) {
-        while let Ok(message) = self.inbox.recv() {
+        while let Some(message) = self.next.take().or_else(|| self.inbox.recv().ok()) {
             self.over.busy.store(true, Ordering::Relaxed);
             let kind = message.head.kind;
             // A failure beside a run is one of whichever run comes next.
@@ -325,8 +328,9 @@ impl Desk<'_> {
             message::SEGMENT => self.share = Some(Share::new(&head.numbers, files)?),
             message::RUN => self.begin(&head)?,
             message::COMPUTE => {
-                for pair in bytemuck::cast_slice::<_, u64>(tail.bytes()).as_chunks().0 {
-                    self.compute(first, *pair)?;
+                let mut pairs = bytemuck::cast_slice::<_, u64>(tail.bytes()).as_chunks().0.iter();
+                while let Some(pair) = pairs.next() {
+                    self.compute(first, *pair, pairs.len() > 0)?;
                 }
             }
             other => return Err(Error::Input(format!("a worker got a message of unknown kind {other}"))),
@@ -334,8 +338,8 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// Computes a claim of a run and sends the result, or why there is none.
-    fn compute(&mut self, number: u64, [start, end]: [u64; 2]) -> Result<()> {
+    /// Computes a claim of a run and sends the result, or why there is none. `more` says whether there is another to compute.
+    fn compute(&mut self, number: u64, [start, end]: [u64; 2], more: bool) -> Result<()> {
         let range = start as usize..end as usize;
         let run = self.run.as_ref().filter(|run| run.number == number && range.end <= run.job.pieces());
         let Some(run) = run else {
@@ -354,7 +358,10 @@ impl Desk<'_> {
         let nanoseconds = |time: Duration| time.as_nanos() as u64;
         let sizes = (pieces as u64) << 32 | counts.len() as u64;
         let given = [number, start, sizes, effort.executed, nanoseconds(effort.began), nanoseconds(effort.ended)];
-        self.outbox.result(message::DONE, given, (words, pieces, len), counts)
+        if !more && self.next.is_none() {
+            self.next = self.inbox.try_recv().ok();
+        }
+        self.outbox.result(message::DONE, given, (words, pieces, len), counts, more || self.next.is_some())
     }
 
     /// Makes the work of the following runs.

@@ -3,7 +3,8 @@
 //! A large result takes its time on the way through a pipe, and longer when the session is not there to read it. So those leave from a
 //! thread of their own while the next claim is computed. It is not woken for each: it looks for the next one from time to time, since
 //! where there are no more processors than workers, whoever is woken pushes aside who wakes it. (Woken, it made workers of two
-//! processors wait for a quarter of the time.) What fits into a pipe leaves at once: handing it to another thread would cost more.
+//! processors wait for a quarter of the time.) What fits into a pipe leaves at once: handing it to another thread would cost more. So does
+//! everything when there is no next claim: the session gives more when it has the results.
 //! Every message follows those that were sent before it by the same thread.
 
 use super::message::numbers;
@@ -94,7 +95,7 @@ impl Post {
                 }
                 None if naps < NAPS => {
                     naps += 1;
-                    std::thread::sleep(NAP);
+                    std::thread::park_timeout(NAP);
                 }
                 None => {
                     self.asleep.store(true, Ordering::SeqCst);
@@ -143,7 +144,7 @@ impl Outbox {
         memory
     }
 
-    /// Sends a result: `pieces` costs in `words`, then `len` bytes.
+    /// Sends a result: `pieces` costs in `words`, then `len` bytes. `more` says whether there is something to compute meanwhile.
     ///
     /// # Errors
     /// When there can be no thread to send it from.
@@ -153,9 +154,10 @@ impl Outbox {
         numbers: [u64; 6],
         (words, pieces, len): (Vec<u64>, usize, usize),
         counts: Vec<u64>,
+        more: bool,
     ) -> Result<()> {
         let letter = Letter { kind, numbers, words, split: pieces, counts, len };
-        if len <= AT_ONCE && self.post.waiting.load(Ordering::SeqCst) == 0 {
+        if (len <= AT_ONCE || !more) && self.post.waiting.load(Ordering::SeqCst) == 0 {
             letter.send(&self.out);
             lock(&self.post.spare).push(letter.words);
             return Ok(());
@@ -167,7 +169,7 @@ impl Outbox {
         self.wait(WAITING - 1);
         self.post.waiting.fetch_add(1, Ordering::SeqCst);
         lock(&self.post.letters).push_back(letter);
-        if self.post.asleep.load(Ordering::SeqCst)
+        if (!more || self.post.asleep.load(Ordering::SeqCst))
             && let Some(sender) = &self.sender
         {
             sender.unpark();
