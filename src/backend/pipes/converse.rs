@@ -19,7 +19,7 @@ const DEPTH: usize = 64;
 const AHEAD: Duration = Duration::from_millis(24);
 
 /// How long they are to last towards the end, where nobody should have many while others have none: the way of a result.
-const ENDING: Duration = Duration::from_millis(1);
+const ENDING: Duration = Duration::from_millis(2);
 
 /// What a worker has before it, and how fast it goes.
 struct List<'a, 'b> {

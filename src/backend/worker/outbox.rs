@@ -137,11 +137,8 @@ impl Outbox {
 
     /// Memory for a result.
     pub(super) fn memory(&mut self, words: usize) -> Vec<u64> {
-        let mut memory = lock(&self.post.spare).pop().unwrap_or_default();
-        if memory.len() < words {
-            memory.resize(words, 0);
-        }
-        memory
+        // Fresh memory comes with zeros; to extend what is there would write them once more.
+        lock(&self.post.spare).pop().filter(|memory| memory.len() >= words).unwrap_or_else(|| vec![0; words])
     }
 
     /// Sends a result: `pieces` costs in `words`, then `len` bytes. `more` says whether there is something to compute meanwhile.
