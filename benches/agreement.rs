@@ -30,7 +30,10 @@ use support::{Empty, number};
 const WORKERS: usize = 2;
 
 /// How often both sides take turns.
-const TURNS: usize = 15;
+const TURNS: usize = 11;
+
+/// How often `bench overhead` measures in a turn, which gives it as many tries as Criterion has: a minimum of more tries is less.
+const RUNS: usize = 3;
 
 /// The largest difference, as a part of the lesser figure.
 const ALLOWED: f64 = 0.2;
@@ -125,7 +128,7 @@ fn backend(criterion: &mut Criterion, candidate: Candidate) -> Vec<Figure> {
     let figure = |(index, what)| Figure::new(format!("{name}, {what}"), if index > 0 { ONCE } else { CYCLE });
     let mut figures: Vec<Figure> = ["piece", "run", "start", "stop"].into_iter().enumerate().map(figure).collect();
     for turn in 0..TURNS {
-        let measured = cost(&System, candidate, 1, &Stop::new()).expect("it is measured");
+        let measured = cost(&System, candidate, RUNS, &Stop::new()).expect("it is measured");
         let (count, named) = (measured.pieces, |what: &str| format!("{name}/{what}/{turn}"));
         let pieces: Arc<dyn Work> = Arc::new(Empty(count));
         let runs = |work: &Arc<dyn Work>| {
@@ -242,7 +245,7 @@ fn region(criterion: &mut Criterion) -> Vec<Figure> {
         let many = if each > 1_000 { 1 } else { TIMES };
         let mut figure = Figure::new(format!("region, {name}"), CYCLE);
         for turn in 0..TURNS {
-            let references = constructs::measure(&System, |construct| construct == name, WORKERS, 1, &Stop::new());
+            let references = constructs::measure(&System, |construct| construct == name, WORKERS, RUNS, &Stop::new());
             let time = least(criterion, &format!("{name}/{turn}"), || || measure(&settings, many));
             figure.see(time / (many * each) as f64, &references.expect("it is measured")[0].times);
         }
