@@ -18,8 +18,10 @@ use std::time::{Duration, Instant};
 const DEPTH: usize = 64;
 const AHEAD: Duration = Duration::from_millis(24);
 
-/// How long they are to last towards the end, where nobody should have many while others have none: the way of a result.
+/// How long they are to last towards the end, where nobody should have many while others have none: the way of a result, and at most this
+/// part of the time until then.
 const ENDING: Duration = Duration::from_millis(2);
+const ENDING_PART: u32 = 16;
 
 /// What a worker has before it, and how fast it goes.
 struct List<'a, 'b> {
@@ -48,7 +50,7 @@ impl Run<'_> {
         let depth = if self.losses.any() { 1 } else { self.share(self.job.grain()).clamp(1, 4) };
         let mut list = List { own, todo, given, depth, requests: Vec::new() };
         let mut told = self.fill(member, &mut list);
-        let (mut pace, mut since, mut claimed) = (None, None, None);
+        let (mut pace, mut since, mut claimed, began) = (None, None, None, Instant::now());
         loop {
             let Some(first) = list.given.front() else { return if told { Ok(()) } else { Err(None) } };
             if claimed.replace(first.start) != Some(first.start) {
@@ -87,9 +89,10 @@ impl Run<'_> {
                     let done =
                         self.result(worker, &head, tail, first, len).ok_or(Some("published what is no result"))?;
                     if let Some(since) = since {
-                        let time = now.duration_since(since);
+                        // Results come one right after the other when their way was long.
+                        let time = now.duration_since(since).max(done.ended - done.began);
                         let pace = *pace.insert(pace.map_or(time, |pace: Duration| (7 * pace + time) / 8));
-                        list.depth = self.depth(pace, first.len());
+                        list.depth = self.depth(pace, first.len(), began.elapsed());
                     }
                     since = Some(now);
                     list.given.pop_front();
@@ -108,12 +111,14 @@ impl Run<'_> {
         left / (2 * self.workers * pieces)
     }
 
-    /// How many claims of `pieces` pieces a worker is given that finishes one in `pace`. Towards the end nobody has many while others
-    /// have none, and only one that lasts.
-    fn depth(&self, pace: Duration, pieces: usize) -> usize {
+    /// How many claims of `pieces` pieces a worker is given that finishes one in `pace`, after so much time. Towards the end nobody has many
+    /// while others have none, and only one that lasts.
+    fn depth(&self, pace: Duration, pieces: usize, passed: Duration) -> usize {
         let claims = |time: Duration| (time.as_nanos() / pace.as_nanos().max(1)) as usize;
         let share = self.share(pieces);
-        claims(AHEAD).clamp(share.clamp(1, 2), DEPTH).min(share.max(claims(ENDING).clamp(2, DEPTH)))
+        claims(AHEAD)
+            .clamp(share.clamp(1, 2), DEPTH)
+            .min(share.max(claims(ENDING.min(passed / ENDING_PART)).clamp(2, DEPTH)))
     }
 
     /// Gives the worker something to do if it has little. False when it cannot be told any more.
