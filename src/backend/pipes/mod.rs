@@ -5,11 +5,15 @@
 //!
 //! Each worker has a thread here that takes claims for it, as threads of the backend `threads` do for themselves, sends their numbers
 //! and reads the results; so every schedule is there, and sinks work in parallel. A worker is given more than one claim, so that it goes
-//! on while its results are read, and the more of them the smaller they are; towards the end only one, which keeps nobody waiting.
-//! What a lost worker was given is known: the one that takes its place is given it again. Messages are frames with checksums, and a worker that says anything else is lost too.
+//! on while its results are read, and the more of them the smaller they are; towards the end only what lasts as long as a result's way,
+//! which keeps nobody waiting for long. What a lost worker was given is known: the one that takes its place is given it again. Messages
+//! are frames with checksums, and a worker that says anything else is lost too.
 //!
 //! Requests are so small, and so few at a time, that they always fit into a pipe: a thread that writes never waits for a worker that
 //! waits for it.
+//!
+//! An empty piece that is a claim of its own costs 0.7 to 0.8 µs of wall time with two workers, one with a result of 16 KB 3.4 to 4 µs.
+//! Two workers are ready after 1.3 ms.
 
 mod converse;
 mod member;

@@ -7,6 +7,9 @@
 //! touches nothing. They take pieces from a table in shared memory ([`claims`]) and compute results where the session reads them
 //! ([`ring`]); messages over a socket say only which work and which run it is. The session hands on what it finds in the rings, from
 //! the thread that called it, and sleeps while there is nothing.
+//!
+//! An empty piece that is a claim of its own costs 0.1 µs of wall time with two workers, one with a result of 16 KB 0.12 to 0.26 µs. Two
+//! workers are ready after 2.3 ms.
 
 mod claims;
 mod collect;
