@@ -108,12 +108,13 @@ fn tiles_fill_in_and_overlays_come_and_go() {
     let Some(screen) = Screen::start() else { return };
     let scratch = Scratch::new("x11-tiles");
     let place = ["--re", "-0.7467", "--im", "0.1097", "--width", "0.0118", "--size", "600x400"];
-    let slow = ["view", "--fresh", "--backend", "serial", "--iterations", "2000000", "--samples", "2"];
+    let slow = ["view", "--fresh", "--backend", "serial", "--iterations", "4000000", "--samples", "2"];
     let mut program = Program::open(&screen, &scratch, &[&slow[..], &place].concat());
     let shots: Vec<_> = (0..6)
         .map(|_| {
+            let shot = program.shot();
             std::thread::sleep(Duration::from_millis(300));
-            program.shot()
+            shot
         })
         .collect();
     let wanted = program.check();
