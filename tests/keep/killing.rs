@@ -136,16 +136,16 @@ fn a_hundred_kills_cost_less_than_five_percent() {
     assert!(extra <= 5.0, "{extra} %");
 }
 
-/// At 1 µs a pixel: renders of this size that keep their tiles by themselves take more than ten times as long. Runs are compared in pairs,
+/// At 300 ns a pixel, which is little for a picture that takes minutes. Runs are compared in pairs,
 /// one right after the other, and the median pair counts: the processors of a virtual machine may share a core at one time and not at
 /// another, and are half as fast then.
 #[test]
-#[ignore = "measures for two minutes; run it alone: cargo test --test keep -- --ignored --nocapture --test-threads 1"]
+#[ignore = "measures for a minute; run it alone: cargo test --test keep -- --ignored --nocapture --test-threads 1"]
 fn keeping_costs_less_than_two_percent() {
     let scratch = Scratch::new("cost");
-    let scene = "render --julia -0.390540870218,-0.586787907347 --iterations 40000 --size 3840x2160 -q -o a.png";
+    let scene = "render --julia -0.390540870218,-0.586787907347 --iterations 12000 --size 3840x2160 -q -o a.png";
     let mut extra = Vec::new();
-    for round in 0..11 {
+    for round in 0..21 {
         let mut seconds = [0.0; 2];
         for way in [round % 2, 1 - round % 2] {
             let _ = fs::remove_file(scratch.join("a.tiles"));
@@ -155,7 +155,7 @@ fn keeping_costs_less_than_two_percent() {
         extra.push(100.0 * (seconds[1] / seconds[0] - 1.0));
     }
     extra.sort_by(f64::total_cmp);
-    let [low, extra, high] = [extra[2], extra[5], extra[8]];
+    let [low, extra, high] = [extra[5], extra[10], extra[15]];
     println!(
         "a checkpoint costs {extra:+.2} % of the processors' time; half of the pairs say {low:+.2} to {high:+.2} %"
     );
