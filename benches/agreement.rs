@@ -13,11 +13,10 @@ mod support;
 
 use criterion::Criterion;
 use fractal::backend::{BACKENDS, Entry, Options, Session, WorkKind};
-use fractal::bench::clock::{Clock, System};
+use fractal::bench::clock::System;
 use fractal::bench::constructs;
-use fractal::bench::load::Counters;
+use fractal::bench::load::Watch;
 use fractal::bench::overhead::{Candidate, Cost, cost};
-use fractal::bench::round_trip::RoundTrips;
 use fractal::bench::statistics::median;
 use fractal::parallel::region::{Member, Settings, WaitPolicy, critical, region_with};
 use fractal::parallel::{Discard, Schedule, Stop, Work};
@@ -265,11 +264,10 @@ fn main() -> ExitCode {
         .warm_up_time(Duration::from_millis(10))
         .measurement_time(Duration::from_millis(50));
     let mut figures = Vec::new();
-    let (counters, began, processor) = (Counters::read(), System.now(), System.processor());
-    let mut round_trips = RoundTrips::default();
+    let mut watch = Watch::begin(&System);
     for entry in BACKENDS.iter().filter(|entry| is_wanted(entry.name) && entry.probe().is_ok()) {
         for candidate in Candidate::all(entry, WORKERS) {
-            round_trips.look();
+            watch.look();
             figures.extend(backend(&mut criterion, candidate));
         }
     }
@@ -282,9 +280,7 @@ fn main() -> ExitCode {
         let mark = if figure.agrees() { "" } else { "  differs" };
         println!("{:<60}{criterion:>14.1}{ours:>16.1}{ratio:>14.3}{mark}", figure.name);
     }
-    round_trips.look();
-    let mut usage = counters.until(&Counters::read(), System.now() - began, System.processor() - processor);
-    usage.round_trips = round_trips.range();
+    let usage = watch.usage(&System);
     usage.way().iter().for_each(|way| println!("{way}"));
     usage.warnings().iter().for_each(|warning| println!("Warning: {warning}"));
     let good = figures.iter().filter(|figure| figure.agrees()).count();

@@ -2,11 +2,10 @@
 
 use super::clock::Clock;
 use super::fits::{self, Point, karp_flatt};
-use super::load::Counters;
+use super::load::{Counters, Watch};
 use super::machine::Machine;
 use super::measure::{Rounds, Step, in_turns};
 use super::results::{Entry, Results, Run, Scaling, VERSION};
-use super::round_trip::RoundTrips;
 use super::statistics::median;
 use super::subject::Subject;
 use crate::backend::{self, Options};
@@ -191,9 +190,7 @@ pub fn measure(
     }
     let counts: Vec<usize> = places.iter().map(|&place| results.results[place].times.len()).collect();
     let earlier = results.usage;
-    let (counters, began, processor) = (Counters::read(), clock.now(), clock.processor());
-    let mut round_trips = RoundTrips::default();
-    round_trips.look();
+    let mut watch = Watch::begin(clock);
     let one = |index: usize| {
         if stop.is_set() {
             return Err(Error::Stopped);
@@ -217,10 +214,7 @@ pub fn measure(
             entry.claims = sample.claims;
             entry.summarise();
         }
-        let mut usage = counters.until(&Counters::read(), clock.now() - began, clock.processor() - processor);
-        round_trips.look();
-        usage.round_trips = round_trips.range();
-        results.usage = earlier.and(usage);
+        results.usage = earlier.and(watch.usage(clock));
         conclude(results);
         after(&step, results)
     })

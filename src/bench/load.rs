@@ -2,6 +2,8 @@
 //!
 //! The kernel counts in ticks of 10 ms, so the sums over a whole benchmark are told and not those of single runs.
 
+use super::clock::Clock;
+use super::round_trip::RoundTrips;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs;
@@ -78,6 +80,37 @@ impl Counters {
             load: load(),
             round_trips: None,
         }
+    }
+}
+
+/// Looks at the machine from the begin of a measurement on.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    counters: Counters,
+    began: Duration,
+    processor: Duration,
+    round_trips: RoundTrips,
+}
+
+impl Watch {
+    /// Begins now.
+    pub fn begin(clock: &dyn Clock) -> Self {
+        let mut round_trips = RoundTrips::default();
+        round_trips.look();
+        Self { counters: Counters::read(), began: clock.now(), processor: clock.processor(), round_trips }
+    }
+
+    /// Measures the way between two processors in between.
+    pub fn look(&mut self) {
+        self.round_trips.look();
+    }
+
+    /// What has happened until now.
+    pub fn usage(&mut self, clock: &dyn Clock) -> Usage {
+        let (wall, processor) = (clock.now() - self.began, clock.processor() - self.processor);
+        let usage = self.counters.until(&Counters::read(), wall, processor);
+        self.look();
+        Usage { round_trips: self.round_trips.range(), ..usage }
     }
 }
 

@@ -8,15 +8,14 @@ use super::progress::Bar;
 use super::report::keep;
 use super::text::{table, time};
 use fractal::backend::{self, BACKENDS};
-use fractal::bench::clock::{Clock, System};
+use fractal::bench::clock::System;
 use fractal::bench::constructs;
-use fractal::bench::load::Counters;
+use fractal::bench::load::Watch;
 use fractal::bench::machine::Machine;
 use fractal::bench::overhead::{self, Candidate, Cost, Grains, Overheads, Reference};
 use fractal::bench::record;
 use fractal::bench::reference;
 use fractal::bench::results::{Results, Scene, VERSION};
-use fractal::bench::round_trip::RoundTrips;
 use fractal::bench::statistics::{Random, Summary};
 use fractal::bench::subject::Subject;
 use fractal::bench::work::Spin;
@@ -48,15 +47,14 @@ pub(super) fn run(args: &BenchOverheadArgs) -> Result<()> {
     }
     let signals = Signals::receive()?;
     let clock = System;
-    let (counters, began, processor) = (Counters::read(), clock.now(), clock.processor());
-    let mut round_trips = RoundTrips::default();
+    let mut watch = Watch::begin(&clock);
     let runs = args.runs.map_or(if args.quick { 3 } else { 10 }, |runs| runs as usize);
     let lengths = overhead::lengths(if args.quick { 2 } else { 4 });
     let progress = Progress::new(args, candidates.len() * (1 + lengths.len()));
     let mut found = Overheads::default();
     // Costs first, then the lengths: each length for all backends in turn, in another order each time.
     for candidate in &candidates {
-        round_trips.look();
+        watch.look();
         found.costs.push(overhead::cost(&clock, *candidate, runs, &signals.stop)?);
         progress.step(&format!("cost of {} {}", candidate.entry.name, candidate.schedule));
     }
@@ -79,9 +77,7 @@ pub(super) fn run(args: &BenchOverheadArgs) -> Result<()> {
             progress.step(&format!("pieces of {}", super::text::time(length)));
         }
         overhead::rate(&mut found.grains);
-        results.usage = counters.until(&Counters::read(), clock.now() - began, clock.processor() - processor);
-        round_trips.look();
-        results.usage.round_trips = round_trips.range();
+        results.usage = watch.usage(&clock);
         results.warnings = results.usage.warnings();
         results.overhead = Some(found.clone());
         if let Some(path) = &args.output.json {

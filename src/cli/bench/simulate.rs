@@ -10,13 +10,12 @@ use super::progress::Bar;
 use super::report::keep;
 use super::text::{percent, table, time};
 use fractal::backend;
-use fractal::bench::clock::{Clock, System};
+use fractal::bench::clock::System;
 use fractal::bench::forecast;
-use fractal::bench::load::Counters;
+use fractal::bench::load::Watch;
 use fractal::bench::machine::Machine;
 use fractal::bench::measure::Rounds;
 use fractal::bench::results::{self, Results, Scene, VERSION};
-use fractal::bench::round_trip::RoundTrips;
 use fractal::bench::subject::{Subject, standard};
 use fractal::parallel::worker_count;
 use fractal::render::DEFAULT_TILE;
@@ -48,9 +47,7 @@ pub(super) fn run(args: &BenchSimulateArgs) -> Result<()> {
     let bar = Bar::new(Display::new(args.progress.as_deref(), false));
     let processors = worker_count(args.workers)?;
     let clock = System;
-    let (counters, began, processor) = (Counters::read(), clock.now(), clock.processor());
-    let mut round_trips = RoundTrips::default();
-    round_trips.look();
+    let mut watch = Watch::begin(&clock);
     let entries = backend::BACKENDS.iter().collect::<Vec<_>>();
     let mut scene = if args.runs == Some(0) {
         bar.step(0, 1, None, "costs of the pieces, and predictions");
@@ -65,9 +62,7 @@ pub(super) fn run(args: &BenchSimulateArgs) -> Result<()> {
     };
     scene.timelines = forecast::timelines(&subject, &entries, processors, &signals.stop)?;
     drop(bar);
-    let mut usage = counters.until(&Counters::read(), clock.now() - began, clock.processor() - processor);
-    round_trips.look();
-    usage.round_trips = round_trips.range();
+    let usage = watch.usage(&clock);
     let mut text = report(&scene, args);
     let warnings = usage.warnings();
     warnings.iter().for_each(|line| _ = writeln!(text, "Warning: {line}"));
