@@ -133,7 +133,7 @@ fn a_render_tells_what_it_cost_in_fixed_keys() {
     };
     keys(&json, "seconds cpu_seconds iterations tiles pixels peak_memory_bytes backend schedule isa tier workers");
     keys(&json, "imbalance efficiency");
-    keys(&json["seconds"], "setup render colour encode total");
+    keys(&json["seconds"], "setup render colour encode keep total");
     keys(&json["cpu_seconds"], "render total");
     keys(&json["iterations"], "executed useful");
     keys(&json["workers"][0], "index busy_seconds tiles host name");
@@ -149,6 +149,7 @@ fn a_render_tells_what_it_cost_in_fixed_keys() {
     assert_eq!(samples, 240_000, "every sample ended in one way");
     let seconds = |key: &str| json["seconds"][key].as_f64().unwrap();
     assert!(seconds("total") >= seconds("render") && seconds("render") > 0.0 && seconds("colour") > 0.0);
+    assert_eq!(seconds("keep"), 0.0, "nothing was kept");
     assert!((0.0..=1.001).contains(&json["efficiency"].as_f64().unwrap()));
 }
 

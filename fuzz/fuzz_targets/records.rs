@@ -9,9 +9,9 @@ use libfuzzer_sys::fuzz_target;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-/// Small pieces, some of them empty.
+/// Small pieces, some of them empty, then such as are packed in blocks.
 fn len(index: usize) -> usize {
-    index % 40 * 7 % 40
+    index % 40 * 7 % 40 + index / 40 % 3 * 512
 }
 
 static FILE: LazyLock<PathBuf> =

@@ -17,7 +17,7 @@ use fractal::render::{self, Known, Outcome, Render};
 use fractal::scene::{Image, MaxIterations};
 use fractal::sink::progress::{Estimate, Estimator};
 use fractal::sink::records::Records;
-use fractal::sink::{ImageSink, Output, Owners, Progress, Trace};
+use fractal::sink::{Checkpoint, ImageSink, Output, Owners, Progress, Trace};
 use fractal::{Error, Result};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -109,7 +109,7 @@ fn make(
     {
         tell(format!("{output}: finished tiles are kept in {}", kept.checkpoint.path().display()));
     }
-    let checkpoint = kept.as_ref().map(|kept| kept.checkpoint.clone() as Arc<dyn Sink>);
+    let checkpoint = kept.as_ref().map(|kept| kept.checkpoint.clone());
     let window = watching(picture)?;
     let later = kept.as_ref().filter(|_| goes_on && !is_complete).map(|kept| kept.checkpoint.path().to_path_buf());
     let sinks = Sinks { checkpoint, trace, window, later, ..sinks };
@@ -127,7 +127,7 @@ fn make(
 /// Where the samples of a picture go.
 #[derive(Default)]
 pub(super) struct Sinks {
-    checkpoint: Option<Arc<dyn Sink>>,
+    checkpoint: Option<Arc<Checkpoint>>,
     image: Option<Arc<ImageSink>>,
     map: Option<Arc<dyn Sink>>,
     trace: Option<Arc<Trace>>,
@@ -173,7 +173,7 @@ impl Sinks {
         let Self { checkpoint, image, map, trace, window, later } = self;
         let sinks = [
             // It comes first: what any other has seen is safe.
-            checkpoint,
+            checkpoint.clone().map(|checkpoint| checkpoint as Arc<dyn Sink>),
             image.clone().filter(|_| later.is_none()).map(|image| image as Arc<dyn Sink>),
             map,
             trace.map(|trace| trace as Arc<dyn Sink>),
@@ -193,7 +193,8 @@ impl Sinks {
         }
         let ended = Mark::now();
         let cost = image.map(|image| image.cost()).unwrap_or_default();
-        let stats = Stats::new(picture, &outcome, cost, [mark, &started, &ended]);
+        let keep = checkpoint.map(|checkpoint| checkpoint.cost()).unwrap_or_default();
+        let stats = Stats::new(picture, &outcome, cost, keep, [mark, &started, &ended]);
         if plan.verbose {
             tell(summary(picture, &outcome, &stats));
         }

@@ -38,6 +38,8 @@ struct Seconds {
     colour: f64,
     /// In encoding and writing, on a thread of its own beside the render.
     encode: f64,
+    /// In keeping finished tiles in a checkpoint or a part, summed over the workers, who do it within the render.
+    keep: f64,
     /// Everything.
     total: f64,
 }
@@ -103,6 +105,7 @@ impl<'a> Stats<'a> {
         picture: &'a Picture,
         outcome: &'a Outcome,
         image: ImageCost,
+        keep: Duration,
         [begin, started, ended]: [&Mark; 3],
     ) -> Self {
         let Outcome { report, counters } = outcome;
@@ -131,6 +134,7 @@ impl<'a> Stats<'a> {
                 render: report.wall.as_secs_f64(),
                 colour: image.colour.as_secs_f64(),
                 encode: image.encode.as_secs_f64(),
+                keep: keep.as_secs_f64(),
                 total: (ended.time - begin.time).as_secs_f64(),
             },
             cpu_seconds: CpuSeconds {

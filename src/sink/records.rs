@@ -14,10 +14,11 @@
 //! | 24..32 | what was executed for the claim that it was the first of, else 0 |
 //! | 32..40 | length of the data |
 //! | 40..44 | CRC-32 of the data |
-//! | 44..48 | how the data is kept; 0: as it is |
+//! | 44..48 | how the data is kept; 0: as it is, 1: packed, where that is shorter |
 //!
 //! All numbers are little-endian.
 
+mod packing;
 mod picture;
 mod reader;
 
@@ -42,6 +43,7 @@ const MAX_DESCRIPTION: usize = 16 << 20;
 const MARK: [u8; 4] = *b"\xf2PC\n";
 const DESCRIPTION: u64 = u64::MAX;
 const RAW: u32 = 0;
+const PACKED: u32 = 1;
 
 /// The length of a head.
 pub(super) const HEAD: usize = 48;
@@ -117,17 +119,22 @@ pub(super) struct Head {
 }
 
 impl Head {
-    fn write(&self, out: &mut Vec<u8>) {
-        let start = out.len();
-        out.extend_from_slice(&MARK);
-        out.extend_from_slice(&[0; 4]);
-        for number in [self.index, self.cost, self.executed, self.len] {
-            out.extend_from_slice(&number.to_le_bytes());
+    fn bytes(&self) -> [u8; HEAD] {
+        let mut bytes = [0; HEAD];
+        bytes[..4].copy_from_slice(&MARK);
+        for (place, number) in bytes[8..40].chunks_exact_mut(8).zip([self.index, self.cost, self.executed, self.len]) {
+            place.copy_from_slice(&number.to_le_bytes());
         }
-        out.extend_from_slice(&self.crc.to_le_bytes());
-        out.extend_from_slice(&self.coding.to_le_bytes());
-        let crc = crc32fast::hash(&out[start + 8..]);
-        out[start + 4..start + 8].copy_from_slice(&crc.to_le_bytes());
+        bytes[40..44].copy_from_slice(&self.crc.to_le_bytes());
+        bytes[44..].copy_from_slice(&self.coding.to_le_bytes());
+        let crc = crc32fast::hash(&bytes[8..]);
+        bytes[4..8].copy_from_slice(&crc.to_le_bytes());
+        bytes
+    }
+
+    /// Whether a description follows, as far as a head tells.
+    fn is_description(&self) -> bool {
+        self.index == DESCRIPTION && self.coding == RAW && self.len <= MAX_DESCRIPTION as u64
     }
 
     /// The head in these bytes, if they are one.
@@ -151,7 +158,7 @@ impl Head {
 /// Appends the record of a piece to `out`.
 pub(super) fn write_piece(piece: &Piece<'_>, executed: u64, out: &mut Vec<u8>) {
     let Piece { index, bytes, cost } = *piece;
-    write(Head { index: index as u64, cost, executed, len: 0, crc: 0, coding: RAW }, bytes, out);
+    write(index as u64, cost, executed, bytes, packing::pack, out);
 }
 
 /// What a file begins with.
@@ -168,12 +175,27 @@ pub(super) fn beginning(description: &Description) -> Result<Vec<u8>> {
     }
     let mut out = MAGIC.to_vec();
     for _ in 0..2 {
-        write(Head { index: DESCRIPTION, cost: 0, executed: 0, len: 0, crc: 0, coding: RAW }, &text, &mut out);
+        write(DESCRIPTION, 0, 0, &text, |_, _| false, &mut out);
     }
     Ok(out)
 }
 
-fn write(head: Head, data: &[u8], out: &mut Vec<u8>) {
-    Head { len: data.len() as u64, crc: crc32fast::hash(data), ..head }.write(out);
-    out.extend_from_slice(data);
+/// Appends a record to `out`, with its data as `pack` appends it, or as it is if `pack` does not.
+fn write(
+    index: u64,
+    cost: u64,
+    executed: u64,
+    data: &[u8],
+    pack: impl FnOnce(&[u8], &mut Vec<u8>) -> bool,
+    out: &mut Vec<u8>,
+) {
+    let start = out.len();
+    out.resize(start + HEAD, 0);
+    let coding = if pack(data, out) { PACKED } else { RAW };
+    if coding == RAW {
+        out.extend_from_slice(data);
+    }
+    let (head, data) = out[start..].split_at_mut(HEAD);
+    let (len, crc) = (data.len() as u64, crc32fast::hash(data));
+    head.copy_from_slice(&Head { index, cost, executed, len, crc, coding }.bytes());
 }

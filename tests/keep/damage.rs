@@ -11,12 +11,13 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A work of pieces whose lengths and bytes look random.
+/// A work of pieces whose lengths and bytes look random; some are long and take less space in a file.
 struct Bytes(usize);
 
 impl Bytes {
     fn bytes(index: usize) -> Vec<u8> {
-        (0..index * 37 % 100).map(|i| (i * i + 31 * index) as u8).collect()
+        let len = index * 37 % 100 + if index.is_multiple_of(3) { 600 } else { 0 };
+        (0..len).map(|i| if i % 4 < 2 { i * i + 31 * index } else { index } as u8).collect()
     }
 }
 
@@ -152,4 +153,38 @@ fn one_damage_costs_one_piece_at_most() {
         let found = pieces_of(&path).unwrap();
         assert!(found.len() >= PIECES - 1, "{at}: {found:?}");
     }
+}
+
+/// With right checksums, so nothing but the reader's own care helps.
+#[test]
+fn forged_heads_are_refused() {
+    let scratch = Scratch::new("forged");
+    let path = scratch.join("file");
+    write_bytes(&path, PIECES);
+    let mut file = fs::read(&path).unwrap();
+    let mut heads = Vec::new();
+    let mut at = 8;
+    while at < file.len() {
+        heads.push(at);
+        at += 48 + u64::from_le_bytes(file[at + 32..at + 40].try_into().unwrap()) as usize;
+    }
+    let recode = |file: &mut Vec<u8>, at: usize, coding: u32| {
+        file[at + 44..at + 48].copy_from_slice(&coding.to_le_bytes());
+        let crc = crc32fast::hash(&file[at + 8..at + 48]);
+        file[at + 4..at + 8].copy_from_slice(&crc.to_le_bytes());
+    };
+    let packed: Vec<_> = heads.iter().copied().filter(|&at| file[at + 44] == 1).collect();
+    assert!((1..PIECES).contains(&packed.len()), "some pieces are packed: {packed:?}");
+    // As it is where it is packed, packed where it is not, and in no way there is.
+    for (piece, coding) in [(packed[0], 0), (heads[3], 1 - u32::from(file[heads[3] + 44])), (heads[9], 2)] {
+        let mut forged = file.clone();
+        recode(&mut forged, piece, coding);
+        fs::write(&path, &forged).unwrap();
+        assert_eq!(pieces_of(&path).unwrap().len(), PIECES - 1, "{piece} as {coding}");
+    }
+    // A description is never packed.
+    recode(&mut file, heads[0], 1);
+    fs::write(&path, &file).unwrap();
+    let refused = pieces_of(&path).unwrap_err().to_string();
+    assert!(refused.contains("is damaged where it says what its pieces are of"), "{refused}");
 }

@@ -122,6 +122,8 @@ fn a_checkpoint_is_never_replaced_and_goes_with_its_picture_only() {
         stats["workers"].as_array().unwrap().iter().map(|worker| worker["tiles"].as_u64().unwrap()).sum()
     };
     let some = computed(&text);
+    let stats: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert!(stats["seconds"]["keep"].as_f64().unwrap() > 0.0, "{text}");
     assert!(0 < some && some < 60, "{some} of 60 tiles were computed");
     // Other colours are no other samples.
     let (code, text) = run(&format!("{picture} -o c.png --palette ember --checkpoint a.tiles --resume --stats json"));

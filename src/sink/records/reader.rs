@@ -1,6 +1,6 @@
 //! Reading files of finished pieces, whatever happened to them.
 
-use super::{DESCRIPTION, Description, HEAD, Head, MAGIC, MARK, MAX_DESCRIPTION, RAW, write_piece};
+use super::{Description, HEAD, Head, MAGIC, MARK, PACKED, RAW, packing, write_piece};
 use crate::error::{Error, Result};
 use crate::parallel::{Piece, Shard, Stop};
 use crate::sink::spill;
@@ -31,8 +31,10 @@ pub struct Found {
     pub index: usize,
     /// Where its record begins.
     offset: u64,
-    /// How long its data is.
+    /// How long its data is in the file.
     len: usize,
+    /// How long the piece is.
+    whole: usize,
 }
 
 impl Records {
@@ -101,7 +103,7 @@ impl Records {
             record.clear();
             write_piece(&Piece { index, bytes: bytemuck::cast_slice(&words), cost: 0 }, 0, &mut record);
             file.write_all(&record).map_err(failed)?;
-            found.push(Found { index, offset: end, len: 4 * words.len() });
+            found.push(Found { index, offset: end, len: record.len() - HEAD, whole: 4 * words.len() });
             end += record.len() as u64;
         }
         found.sort_by_key(|found: &Found| found.index);
@@ -131,22 +133,27 @@ impl Records {
     /// # Errors
     /// [`Error::Io`] when it cannot be read or is not any more what it was.
     pub fn read<'a>(&self, found: Found, words: &'a mut Vec<u64>) -> Result<(Piece<'a>, u64)> {
+        // The record, then the piece if it is packed. A head is so long that what follows it is aligned as it is.
         let len = HEAD + found.len;
-        if words.len() * 8 < len {
-            words.resize(len.div_ceil(8), 0);
-        }
-        let record = &mut bytemuck::cast_slice_mut(words)[..len];
+        let place = len.next_multiple_of(8);
+        words.resize(words.len().max((place + found.whole).div_ceil(8)), 0);
+        let (record, plain) = bytemuck::cast_slice_mut(words).split_at_mut(place);
+        let record = &mut record[..len];
         let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         read_at(&file, found.offset, record).map_err(|source| Error::io("read", &self.path, source))?;
         drop(file);
-        // A head is so long that what follows it is aligned as it is.
-        let (head, bytes) = bytemuck::cast_slice(words)[..len].split_at(HEAD);
-        let head = head.first_chunk().and_then(Head::read);
+        let (head, data) = record.split_at(HEAD);
+        let plain = &mut plain[..found.whole];
         let sound = |head: &Head| {
             let same = head.index == found.index as u64 && head.len == found.len as u64;
-            same && crc32fast::hash(bytes) == head.crc
+            same && crc32fast::hash(data) == head.crc
         };
-        let head = head.filter(sound).ok_or_else(|| Error::io("read", &self.path, changed()))?;
+        let head = head.first_chunk().and_then(Head::read).filter(sound);
+        let (head, bytes) = match head {
+            Some(head) if head.coding == RAW && data.len() == found.whole => (head, data),
+            Some(head) if head.coding == PACKED && packing::unpack(data, plain) => (head, &*plain),
+            _ => return Err(Error::io("read", &self.path, changed())),
+        };
         Ok((Piece { index: found.index, bytes, cost: head.cost }, head.executed))
     }
 
@@ -238,7 +245,7 @@ fn describe(mut file: impl Read + Seek) -> io::Result<std::result::Result<Descri
     }
     let mut window = Window::new(file, MAGIC.len() as u64);
     while let Some((at, head)) = window.next_head()? {
-        if head.index != DESCRIPTION || head.len > MAX_DESCRIPTION as u64 {
+        if !head.is_description() {
             break;
         }
         let mut text = Vec::new();
@@ -271,7 +278,7 @@ fn scan(
     let start = MAGIC.len() as u64;
     file.seek(SeekFrom::Start(start))?;
     let mut window = Window::new(file, start);
-    let mut scan = Scan { end: start, ..Scan::default() };
+    let (mut scan, mut packed) = (Scan { end: start, ..Scan::default() }, Vec::new());
     let wanted = |index: usize| {
         let ours = description.shard.is_none_or(|shard| Shard::owner(index, shard.of()) == shard.number());
         index < description.pieces && ours
@@ -281,14 +288,24 @@ fn scan(
             return Ok(None);
         }
         let index = usize::try_from(head.index).ok().filter(|&index| wanted(index));
-        let sound = match index {
-            Some(index) => head.coding == RAW && head.len == len(index) as u64,
-            None => head.index == DESCRIPTION && head.len <= MAX_DESCRIPTION as u64,
+        let whole = index.map(&len);
+        let fits = match (whole, head.coding) {
+            (Some(whole), RAW) => head.len == whole as u64,
+            (Some(whole), PACKED) => head.len < whole as u64,
+            (Some(_), _) => false,
+            (None, _) => head.is_description(),
         };
-        if sound && window.check(at, &head, |_| {})? {
+        let is_packed = head.coding == PACKED;
+        packed.clear();
+        let take = |part: &[u8]| packed.extend_from_slice(if is_packed { part } else { &[] });
+        let sound = fits
+            && window.check(at, &head, take)?
+            && (!is_packed || whole.is_some_and(|whole| packing::is_packed(&packed, whole)));
+        if sound {
             scan.damaged += u64::from(at != scan.end);
             scan.end = window.at;
-            scan.found.extend(index.map(|index| Found { index, offset: at, len: head.len as usize }));
+            let len = head.len as usize;
+            scan.found.extend(index.zip(whole).map(|(index, whole)| Found { index, offset: at, len, whole }));
         }
     }
     scan.damaged += u64::from(window.at != scan.end);
