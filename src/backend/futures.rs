@@ -16,7 +16,6 @@
 use super::{Entry, Handing, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, Worker};
-use crossbeam_utils::CachePadded;
 use futures_executor::{ThreadPool, ThreadPoolBuilder, block_on, enter};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use futures_util::task::SpawnExt;
@@ -46,7 +45,7 @@ thread_local! {
     static INDEX: Cell<usize> = const { Cell::new(0) };
 }
 
-type Workers = Arc<[CachePadded<Mutex<Worker>>]>;
+type Workers = Arc<[Mutex<Worker>]>;
 
 struct Futures {
     pool: ThreadPool,
@@ -68,7 +67,7 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
         })
         .create()
         .map_err(|error| Error::Unsupported(format!("{workers} workers cannot be started: {error}; ask for fewer")))?;
-    let workers = (0..workers).map(|index| CachePadded::new(Mutex::new(Worker::new(index)))).collect();
+    let workers = (0..workers).map(|index| Mutex::new(Worker::new(index))).collect();
     Ok(Box::new(Futures { pool, workers, schedule, timed }))
 }
 

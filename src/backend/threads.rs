@@ -12,7 +12,6 @@ use super::{Entry, Handing, Session};
 use crate::error::Result;
 use crate::parallel::team::Team;
 use crate::parallel::{Job, Report, Schedule, Sink, Stop, Work, Worker};
-use crossbeam_utils::CachePadded;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -26,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
     handing: Handing::OWN,
     probe: || Ok(()),
     open: |setup| {
-        let workers = (0..setup.workers).map(|index| CachePadded::new(Mutex::new(Worker::new(index)))).collect();
+        let workers = (0..setup.workers).map(|index| Mutex::new(Worker::new(index))).collect();
         let team = Team::new(setup.workers, setup.pinning)?;
         Ok(Box::new(Threads { team, workers, schedule: setup.schedule, timed: setup.timed }))
     },
@@ -35,7 +34,7 @@ pub(super) const ENTRY: Entry = Entry {
 struct Threads {
     team: Team,
     /// Each member locks its own for a whole run.
-    workers: Box<[CachePadded<Mutex<Worker>>]>,
+    workers: Box<[Mutex<Worker>]>,
     schedule: Schedule,
     timed: bool,
 }
@@ -49,8 +48,7 @@ impl Session for Threads {
             let _ = member.for_claims(0..job.pieces(), schedule, |claim| job.execute(&mut worker, claim));
         });
         job.check(outcome);
-        let report =
-            |worker: &CachePadded<Mutex<Worker>>| worker.lock().unwrap_or_else(PoisonError::into_inner).take_report();
+        let report = |worker: &Mutex<Worker>| worker.lock().unwrap_or_else(PoisonError::into_inner).take_report();
         job.end(&self.schedule.to_string(), self.workers.iter().map(report).collect())
     }
 }
