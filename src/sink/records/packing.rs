@@ -1,9 +1,9 @@
 //! The data of a piece in less space: each 128 of its 32-bit words as what they are above the least of them, in as many bits as the
 //! largest of these needs (frame of reference: Goldstein, Ramakrishnan and Shaft, ICDE 1998).
 //!
-//! Counts of neighbours are much alike, and fractions lie in few octaves: a tile without interior takes half of its bytes, one of
-//! interior alone a hundredth, and the operating system copies less into memory that it must find first, which is what a checkpoint
-//! costs. Compressors of bytes, which find more, take longer than is saved.
+//! Counts of neighbours are much alike, and fractions lie in few octaves: tiles take a third to a half of their bytes, those of interior
+//! alone a hundredth. That is what makes a checkpoint cheap: the operating system copies each byte into memory that it must find first, which
+//! takes 1 to 1.5 ns, and packing takes less than half of what is saved. A compressor of bytes at 1 ns each would take all of it.
 //!
 //! A block is the number of bits of a word (a byte), the least word (4 bytes), then 16 bytes for each bit. Bytes after the last whole
 //! block are kept as they are. To each word 1 is added first: the mark of what did not escape is all ones, and so comes to lie beside
