@@ -91,10 +91,14 @@ fn memory(scratch: &Scratch, backend: &str, workers: usize) -> u64 {
     command.args(["--backend", backend, "--workers", &workers.to_string(), "-q", "--no-checkpoint", "-o", "out.png"]);
     let mut render = command.spawn().unwrap();
     let (id, mut most) = (render.id().to_string(), 0);
+    let command_line = |process: &str| fs::read(Path::new("/proc").join(process).join("cmdline")).unwrap_or_default();
+    let own = command_line(&id);
     while render.try_wait().unwrap().is_none() {
         let tasks = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
         let children: String = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok()).collect();
-        most = most.max(share(&id) + children.split_whitespace().map(share).sum::<u64>());
+        // Until it has become a worker a child has its parent's memory, which would count twice.
+        let workers = children.split_whitespace().filter(|child| command_line(child) != own);
+        most = most.max(share(&id) + workers.map(share).sum::<u64>());
     }
     assert!(render.wait().unwrap().success());
     most
