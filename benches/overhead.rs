@@ -4,8 +4,6 @@
 //! `cargo bench --bench overhead [-- FILTER]`. Beside Criterion's estimate each line tells the minima over all runs, which
 //! other programs on the machine disturb least: wall time a piece, and processor time a piece, all workers together.
 
-mod support;
-
 use criterion::{BenchmarkId, Criterion, Throughput};
 use fractal::Result;
 use fractal::backend::{BACKENDS, Entry, Options, Session, WorkKind};
@@ -14,7 +12,6 @@ use rustix::time::{ClockId, clock_gettime};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use support::{Empty, number, recipe};
 
 const WORKERS: usize = 2;
 
@@ -24,6 +21,38 @@ const KINDS: &[WorkKind] = &[
     WorkKind { name: "results", make: |pieces| Ok(Arc::new(Results(number(pieces)))) },
     WorkKind { name: "uneven", make: |pieces| Ok(Arc::new(Uneven(number(pieces)))) },
 ];
+
+/// The number of pieces that a recipe says.
+fn number(bytes: &[u8]) -> usize {
+    usize::from_le_bytes(bytes.try_into().expect("the recipe is a number"))
+}
+
+/// The recipe of so many pieces.
+fn recipe(kind: &'static str, pieces: usize) -> Option<Recipe> {
+    Some(Recipe { kind, bytes: pieces.to_le_bytes().to_vec() })
+}
+
+/// Pieces of nothing.
+struct Empty(usize);
+
+impl Work for Empty {
+    fn len(&self) -> usize {
+        self.0
+    }
+
+    fn piece_len(&self, _: usize) -> usize {
+        0
+    }
+
+    fn compute(&self, _: &Prepared, claim: &mut Claim<'_>, _: &Stop) -> Result<()> {
+        black_box(claim);
+        Ok(())
+    }
+
+    fn recipe(&self) -> Option<Recipe> {
+        recipe("empty", self.0)
+    }
+}
 
 /// Pieces of 16 KB that take no time: what is measured is how results travel.
 struct Results(usize);

@@ -1,6 +1,7 @@
 //! Whatever happens to a file of finished pieces, those that are whole are found.
 
 use super::support::Scratch;
+use super::{heads, seal};
 use fractal::Result;
 use fractal::backend;
 use fractal::parallel::{Claim, Prepared, Recipe, Stop, Work};
@@ -119,16 +120,15 @@ proptest! {
         match pieces_of(&path) {
             Ok(found) => {
                 // A piece whose record still stands somewhere, bit for bit, is found.
-                let mut at = before.windows(4).position(|mark| mark == b"\xf2PC\n").unwrap();
+                let starts = heads(&before);
+                let ends = starts[1..].iter().copied().chain([before.len()]);
                 let mut expected = Vec::new();
-                while at < before.len() {
-                    let head = &before[at..at + 48];
-                    let number = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().unwrap());
-                    let record = &before[at..at + 48 + number(32) as usize];
-                    if number(8) < PIECES as u64 && file.windows(record.len()).any(|bytes| bytes == record) {
-                        expected.push(number(8) as usize);
+                for (&start, end) in starts.iter().zip(ends) {
+                    let record = &before[start..end];
+                    let number = u64::from_le_bytes(record[8..16].try_into().unwrap());
+                    if number < PIECES as u64 && file.windows(record.len()).any(|bytes| bytes == record) {
+                        expected.push(number as usize);
                     }
-                    at += record.len();
                 }
                 prop_assert!(expected.iter().all(|piece| found.contains(piece)), "{expected:?} in {found:?}");
             }
@@ -162,16 +162,10 @@ fn forged_heads_are_refused() {
     let path = scratch.join("file");
     write_bytes(&path, PIECES);
     let mut file = fs::read(&path).unwrap();
-    let mut heads = Vec::new();
-    let mut at = 8;
-    while at < file.len() {
-        heads.push(at);
-        at += 48 + u64::from_le_bytes(file[at + 32..at + 40].try_into().unwrap()) as usize;
-    }
+    let heads = heads(&file);
     let recode = |file: &mut Vec<u8>, at: usize, coding: u32| {
         file[at + 44..at + 48].copy_from_slice(&coding.to_le_bytes());
-        let crc = crc32fast::hash(&file[at + 8..at + 48]);
-        file[at + 4..at + 8].copy_from_slice(&crc.to_le_bytes());
+        seal(file, at);
     };
     let packed: Vec<_> = heads.iter().copied().filter(|&at| file[at + 44] == 1).collect();
     assert!((1..PIECES).contains(&packed.len()), "some pieces are packed: {packed:?}");

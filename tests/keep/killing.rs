@@ -118,7 +118,7 @@ fn cost(scratch: &Scratch, arguments: &str) -> f64 {
 /// A Siegel disk, in which no orbit ever escapes or returns: as much work as one likes.
 const SIEGEL: &str = "render --julia -0.390540870218,-0.586787907347 --iterations 8000000 --size 1600x1200 --tile 8 -q";
 
-/// Takes about ten minutes on two processors.
+/// Takes about eleven minutes on two processors.
 #[test]
 #[ignore = "measures for minutes; run it alone: cargo test --test keep -- --ignored --nocapture --test-threads 1"]
 fn a_hundred_kills_cost_less_than_five_percent() {
@@ -136,9 +136,8 @@ fn a_hundred_kills_cost_less_than_five_percent() {
     assert!(extra <= 5.0, "{extra} %");
 }
 
-/// At 300 ns a pixel, which is little for a picture that takes minutes. Runs are compared in pairs,
-/// one right after the other, and the median pair counts: the processors of a virtual machine may share a core at one time and not at
-/// another, and are half as fast then.
+/// At 300 ns a pixel, which is little for a picture that takes minutes. Runs are compared in pairs, one right after the other, and the
+/// median pair counts: the processors of a virtual machine may share a core at one time and not at another, and are half as fast then.
 #[test]
 #[ignore = "measures for a minute; run it alone: cargo test --test keep -- --ignored --nocapture --test-threads 1"]
 fn keeping_costs_less_than_two_percent() {

@@ -1,7 +1,7 @@
 //! Parts that shards compute, and the picture that is made of them.
 
 use super::support::Scratch;
-use super::{files, shell, told, words};
+use super::{files, heads, seal, shell, told, words};
 use std::fs;
 use std::path::Path;
 
@@ -67,17 +67,12 @@ fn parts_make_the_same_picture_in_any_order() {
 /// A file whose first piece has other bytes, under right checksums.
 fn forge(file: &[u8]) -> Vec<u8> {
     let mut forged = file.to_vec();
-    let mut at = 8;
-    let long = |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
-    while long(file, at + 8) == u64::MAX {
-        at += 48 + long(file, at + 32) as usize;
-    }
-    let end = at + 48 + long(file, at + 32) as usize;
+    // The first two heads are those of the description.
+    let &[_, _, at, end, ..] = &heads(file)[..] else { panic!("it has pieces") };
     forged[at + 50] ^= 1;
     let crc = crc32fast::hash(&forged[at + 48..end]);
     forged[at + 40..at + 44].copy_from_slice(&crc.to_le_bytes());
-    let crc = crc32fast::hash(&forged[at + 8..at + 48]);
-    forged[at + 4..at + 8].copy_from_slice(&crc.to_le_bytes());
+    seal(&mut forged, at);
     forged
 }
 

@@ -114,6 +114,14 @@ fn what_cannot_be_set_is_told() {
     }
 }
 
+/// Each text is refused with a message that has this in it.
+fn each_is_told(cases: &[(&str, &str)], read: impl Fn(&str) -> fractal::Result<Scene>) {
+    for (text, sentence) in cases {
+        let message = fault(read(text));
+        assert!(message.contains(sentence), "{text:.80} gives: {message}");
+    }
+}
+
 #[test]
 fn wrong_toml_is_told_with_its_place() {
     let huge = format!("[view]\nre = \"{}\"", "7".repeat(200_000));
@@ -160,10 +168,7 @@ fn wrong_toml_is_told_with_its_place() {
         (&huge, "line 2, column 6: a number of 200000 digits is too long"),
         (&deep, "line 1, column "),
     ];
-    for (text, sentence) in cases {
-        let message = fault(Scene::from_toml(text));
-        assert!(message.contains(sentence), "{text:.80} gives: {message}");
-    }
+    each_is_told(&cases, Scene::from_toml);
 }
 
 #[test]
@@ -183,10 +188,7 @@ fn wrong_json_is_told_with_its_place() {
         ("{\"view\":{\"re\":null, \"width\":\"x\"}}", "`x` is not a decimal number"),
         (&deep, "line 1, column "),
     ];
-    for (text, sentence) in cases {
-        let message = fault(Scene::from_json(text));
-        assert!(message.contains(sentence), "{text:.80} gives: {message}");
-    }
+    each_is_told(&cases, Scene::from_json);
 }
 
 #[test]
