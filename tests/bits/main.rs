@@ -3,7 +3,7 @@
 //! The other tests compare ways of computing with each other, and with the truth as far as that is known to the last bit. All of them
 //! pass when every way changes alike: another coefficient of the logarithm, another colour between two stops. That is what a
 //! committed list of hashes is for (`list.txt`), of samples and of pixels as they are decoded, so that files may be packed and
-//! compressed in other ways.
+//! compressed in other ways. Files that earlier versions left are read, too (`old/`).
 //!
 //! A run computes each scene once, with a backend and an instruction set that take turns. `FRACTAL_LONG=1` computes each with all of them.
 //! `FRACTAL_BITS=write` writes the list, by the plain loop of one worker.
@@ -11,6 +11,7 @@
 mod decode;
 mod hash;
 mod list;
+mod old;
 mod pictures;
 mod samples;
 #[path = "../support/mod.rs"]

@@ -2,6 +2,7 @@
 
 use super::decode;
 use super::list::Hashes;
+use super::old;
 use super::samples::{options, scene};
 use super::support::Scratch;
 use super::ways::{Sessions, Way};
@@ -49,6 +50,12 @@ const PROGRAM: &[(&str, &str, &str)] = &[
     ("program/poster", "--formula celtic --size 70x50 --format exr-tiles --tile 8 --order centre", "exr"),
     ("program/samples", "--formula multibrot --power 4 --size 50x34 --samples 3 --colour relief --tile 9", "png"),
     ("program/pipe", "--formula tricorn --size 80x45 --samples 2 --colour distance --palette clarity", "-"),
+    // What old files must lead to.
+    ("old/relief", old::RELIEF, "png"),
+    ("old/ship", old::SHIP, "png"),
+    ("old/deep", old::DEEP, "png"),
+    ("old/celtic", old::CELTIC, "png"),
+    ("old/more", old::MORE, "png"),
 ];
 
 /// All pictures. There is one for each palette and one for each colouring, so that a new one has a line without being named here.
