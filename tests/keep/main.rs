@@ -71,8 +71,12 @@ impl Sink for Count {
 
 /// Where the heads of all records in a file of finished pieces begin.
 fn heads(file: &[u8]) -> Vec<usize> {
-    let next = |&at: &usize| Some(at + 48 + u64::from_le_bytes(file[at + 32..at + 40].try_into().unwrap()) as usize);
-    std::iter::successors(Some(8), next).take_while(|&at| at < file.len()).collect()
+    let (mut heads, mut at) = (Vec::new(), 8);
+    while at < file.len() {
+        heads.push(at);
+        at += 48 + u64::from_le_bytes(file[at + 32..at + 40].try_into().unwrap()) as usize;
+    }
+    heads
 }
 
 /// Makes the checksum of a head right again.
