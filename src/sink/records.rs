@@ -18,6 +18,7 @@
 //!
 //! All numbers are little-endian.
 
+mod bits;
 mod packing;
 mod picture;
 mod reader;

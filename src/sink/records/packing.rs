@@ -9,10 +9,7 @@
 //! block are kept as they are. To each word 1 is added first: the mark of what did not escape is all ones, and so comes to lie beside
 //! small counts.
 
-use bitpacking::{BitPacker, BitPacker4x};
-
-/// Words in a block.
-const BLOCK: usize = BitPacker4x::BLOCK_LEN;
+use super::bits::{self, BLOCK};
 
 /// Bytes of a block as it is.
 const PLAIN: usize = 4 * BLOCK;
@@ -22,7 +19,7 @@ const FRAME: usize = 5;
 
 /// Appends `bytes` in less space to `out`, or leaves it alone and returns false if they do not take less.
 pub(super) fn pack(bytes: &[u8], out: &mut Vec<u8>) -> bool {
-    let (start, packer) = (out.len(), BitPacker4x::new());
+    let start = out.len();
     let blocks = bytes.chunks_exact(PLAIN);
     let rest = blocks.remainder();
     let mut words = [0; BLOCK];
@@ -31,12 +28,10 @@ pub(super) fn pack(bytes: &[u8], out: &mut Vec<u8>) -> bool {
         words.iter_mut().for_each(|word: &mut u32| *word = word.wrapping_add(1));
         let least = words.iter().fold(u32::MAX, |least, &word| least.min(word));
         words.iter_mut().for_each(|word| *word -= least);
-        let bits = packer.num_bits(&words);
-        out.push(bits);
+        let width = bits::width(&words);
+        out.push(width);
         out.extend_from_slice(&least.to_le_bytes());
-        let at = out.len();
-        out.resize(at + BitPacker4x::compressed_block_size(bits), 0);
-        packer.compress(&words, &mut out[at..], bits);
+        bits::pack(&words, width, out);
     }
     out.extend_from_slice(rest);
     let shorter = out.len() - start < bytes.len();
@@ -49,11 +44,10 @@ pub(super) fn pack(bytes: &[u8], out: &mut Vec<u8>) -> bool {
 /// Puts what was packed into `out`, and says whether it is of that length.
 #[must_use]
 pub(super) fn unpack(packed: &[u8], out: &mut [u8]) -> bool {
-    let packer = BitPacker4x::new();
     let mut words = [0; BLOCK];
     let mut plain = out.chunks_exact_mut(PLAIN);
-    let rest = blocks(packed, plain.len(), |bits, least, block| {
-        packer.decompress(block, &mut words, bits);
+    let rest = blocks(packed, plain.len(), |width, least, block| {
+        bits::unpack(block, width, &mut words);
         let Some(plain) = plain.next() else { return };
         words.iter_mut().for_each(|word: &mut u32| *word = word.wrapping_add(least).wrapping_sub(1));
         plain.copy_from_slice(bytemuck::cast_slice(&words));
@@ -73,15 +67,15 @@ pub(super) fn is_packed(packed: &[u8], len: usize) -> bool {
     blocks(packed, len / PLAIN, |_, _, _| {}).is_some_and(|rest| rest.len() == len % PLAIN)
 }
 
-/// Gives each of `count` blocks to `take`: its bits, its least word and its words. Returns what follows, or `None` if they are not there.
+/// Gives each of `count` blocks to `take`: the bits of its words, its least word and its words. Returns what follows, or `None` if they are not there.
 fn blocks(mut packed: &[u8], count: usize, mut take: impl FnMut(u8, u32, &[u8])) -> Option<&[u8]> {
     for _ in 0..count {
-        let (&[bits, a, b, c, d], after) = packed.split_first_chunk::<FRAME>()?;
-        if bits > 32 {
+        let (&[width, a, b, c, d], after) = packed.split_first_chunk::<FRAME>()?;
+        if width > 32 {
             return None;
         }
-        let (block, after) = after.split_at_checked(BitPacker4x::compressed_block_size(bits))?;
-        take(bits, u32::from_le_bytes([a, b, c, d]), block);
+        let (block, after) = after.split_at_checked(bits::packed_len(width))?;
+        take(width, u32::from_le_bytes([a, b, c, d]), block);
         packed = after;
     }
     Some(packed)
