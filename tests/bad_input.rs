@@ -88,7 +88,7 @@ fn arguments() -> Vec<Case> {
         usage("probe whole 0,4294967296", &["0,4294967296", "X,Y"]),
         usage("bench kernel --runs 0", &["'0'", "1..=10000"]),
         usage("bench kernel D@1", &["'D@1'", "loops, A@1000"]),
-        usage("bench kernel --isa sse9", &["'sse9'", "scalar, sse4.2"]),
+        usage("bench kernel --isa sse9", &["'sse9'", "sse4.2, scalar"]),
         usage("bench kernel --isa neon", &["`neon`", "not available"]),
         usage("completions tcsh", &["'tcsh'", "bash"]),
         usage("man rendr", &["`rendr`", "render"]),

@@ -23,6 +23,7 @@ impl Formula for Mandelbrot {
     const DEGREE: u32 = 2;
     const CONFORMAL: bool = true;
     const PAIRED: bool = true;
+    const NARROW: bool = true;
 
     #[inline(always)]
     fn parameters<L: Lanes>(self, [a, b]: [L; 2]) -> [L; 3] {
@@ -51,8 +52,9 @@ impl Formula for Mandelbrot {
 
     #[inline(always)]
     fn jacobian<L: Lanes>(self, [x, y]: [L; 2]) -> [[L; 2]; 2] {
-        let two = x.constant(2.0);
-        [[two * x, x.constant(-2.0) * y], [two * y, two * x]]
+        // Sums, where a product would take the unit that multiplies; the sign goes into a fused operation.
+        let (xx, yy) = (x + x, y + y);
+        [[xx, yy * y.constant(-1.0)], [yy, xx]]
     }
 
     #[inline(always)]

@@ -40,6 +40,10 @@ pub trait Formula: Copy + Debug + Send + Sync + 'static {
     /// ([`Lanes::UNIFIED_PORTS`]). Kernels then have code for both forms, and take what is best for the processor and the scene.
     const PAIRED: bool = false;
 
+    /// Whether kernels have code for vectors of 128 bits without fused multiply-adds, to compare with: it is slower than the plain loop,
+    /// which runs in its place otherwise.
+    const NARROW: bool = false;
+
     /// What [`Formula::step`] wants of c, made once for each point, for example c and its half. The default is c itself.
     #[inline(always)]
     fn parameters<L: Lanes>(self, c: [L; 2]) -> [L; 3] {

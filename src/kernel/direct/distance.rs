@@ -10,6 +10,7 @@
 
 use super::Scene;
 use super::smooth::log2;
+use super::unroll::unroll;
 use crate::error::{Error, Result};
 use crate::formula::{Formula, Lanes, Vector};
 use crate::parallel::Stop;
@@ -177,8 +178,7 @@ impl<F: Formula> Scene<F> {
         let unit = one - own;
         let mut tangents = [Tangent { z: [zero; 2], right: [unit, zero], up: [zero, unit] }; D];
         let mut parameters = [[zero; 3]; D];
-        let mut k = 0;
-        while k < D {
+        unroll!(D, k => {
             let point = [Vector::load(simd, &points[0][k * length..]), Vector::load(simd, &points[1][k * length..])];
             let c = match self.julia {
                 None => point,
@@ -188,39 +188,31 @@ impl<F: Formula> Scene<F> {
                 }
             };
             parameters[k] = self.formula.parameters(c);
-            k += 1;
-        }
+        });
         let mut n = 0;
         while n < most {
             // All lanes need the iterations below `least`; then those that have reached their count stay.
             let until = if n < least { least } else { most }.min(n.saturating_add(STOP_INTERVAL));
-            let free = n < least;
-            while n < until {
-                let now = Vector::<S>::splat(simd, f64::from(n + 1));
-                let [t0, t1, t2, t3] = tangents;
-                let [p0, p1, p2, p3] = parameters;
-                let next = [
-                    step(self.formula, t0, p0, own),
-                    step(self.formula, t1, p1, own),
-                    step(self.formula, t2, p2, own),
-                    step(self.formula, t3, p3, own),
-                ];
-                if free {
-                    tangents = next;
-                } else {
-                    let mut k = 0;
-                    while k < D {
+            if n < least {
+                while n < until {
+                    unroll!(D, k => { tangents[k] = step(self.formula, tangents[k], parameters[k], own); });
+                    n += 1;
+                }
+            } else {
+                while n < until {
+                    let now = Vector::<S>::splat(simd, f64::from(n + 1));
+                    unroll!(D, k => {
                         let needs = now.at_most(Vector::load(simd, &counts[k * length..]));
-                        let (new, old) = (next[k], tangents[k]);
+                        let old = tangents[k];
+                        let new = step(self.formula, old, parameters[k], own);
                         tangents[k] = Tangent {
                             z: [new.z[0].select(needs, old.z[0]), new.z[1].select(needs, old.z[1])],
                             right: [new.right[0].select(needs, old.right[0]), new.right[1].select(needs, old.right[1])],
                             up: [new.up[0].select(needs, old.up[0]), new.up[1].select(needs, old.up[1])],
                         };
-                        k += 1;
-                    }
+                    });
+                    n += 1;
                 }
-                n += 1;
             }
             if stop.is_set() {
                 return Err(Error::Stopped);
@@ -229,13 +221,11 @@ impl<F: Formula> Scene<F> {
 
         let frame = self.frame();
         let mut vectors = [[0.0; 8 * D]; 2];
-        let mut k = 0;
-        while k < D {
+        unroll!(D, k => {
             let [x, y] = vector::<F, _>(tangents[k], frame);
             x.store(&mut vectors[0][k * length..]);
             y.store(&mut vectors[1][k * length..]);
-            k += 1;
-        }
+        });
         let mut l = 0;
         while l < group.len() {
             let i = first + (group[l] & 0xffff_ffff) as usize;

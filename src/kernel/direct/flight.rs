@@ -1,7 +1,8 @@
 //! Vectors in flight that are kept full from the queue. See the engine for the whole.
 
-use super::area::{FINISH, Flight, QUEUE};
-use super::engine::{BLOCK, Engine, PERIOD_CHECK, STOP_CHECK};
+use super::area::Flight;
+use super::engine::{BLOCK, Engine, STOP_CHECK};
+use super::refill::InFlight;
 use super::unroll::{each, unroll};
 use crate::error::{Error, Result};
 use crate::formula::{Formula, Lanes, MaskOf, Vector};
@@ -38,6 +39,12 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         blocks * BLOCK * (K * Self::LEN) as u64
     }
 
+    /// The lanes in flight, for what happens to them between blocks.
+    #[inline(always)]
+    fn lanes(&mut self) -> InFlight<'_, S, K> {
+        InFlight { simd: self.simd, area: self.area }
+    }
+
     /// Runs the samples of the queue in flight until it is empty; with `land`, until nothing flies any more.
     #[inline(never)]
     pub(super) fn fly(&mut self, land: bool) -> Result<()> {
@@ -57,8 +64,9 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             self.finish(land);
             return Ok(());
         }
-        self.refill(Self::FLIGHT & !self.area.flight.alive);
-        let mut deadline = self.deadline(max);
+        let free = Self::FLIGHT & !self.area.flight.alive;
+        self.counters.refills += self.lanes().refill(free);
+        let mut deadline = self.lanes().deadline(max);
         loop {
             let waiting = self.area.queue.len - self.area.queue.head;
             if waiting == 0 && (!land || self.area.flight.alive == 0) {
@@ -67,7 +75,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             let few = (FEW * Self::LEN) as u32;
             let alive = self.area.flight.alive;
             if K > FEW && waiting == 0 && alive.count_ones() <= few && alive >> few != 0 {
-                self.gather();
+                self.area.gather();
             }
             let alive = self.area.flight.alive;
             let patience = if waiting == 0 { alive.count_ones() } else { WAIT * (K * Self::LEN) as u32 / 48 }.max(1);
@@ -82,20 +90,23 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             self.counters.periodic += u64::from(repeated.count_ones());
             self.area.flight.alive &= !repeated;
             if self.area.flight.blocks >= deadline {
-                self.retire_old(max, escaped);
+                self.lanes().retire_old(max, escaped);
             }
             if self.area.flight.blocks >= next_check {
-                self.renew();
+                self.lanes().renew();
             }
             if (escaped | repeated).count_ones() >= patience && escaped != 0 {
-                self.retire_escaped(escaped);
+                self.lanes().retire_escaped(escaped);
+                if self.area.finish.len >= G * Self::LEN {
+                    self.finish(false);
+                }
             }
             let free = Self::FLIGHT & !self.area.flight.alive;
             if free != 0 && waiting != 0 {
-                self.refill(free);
-                deadline = self.deadline(max);
+                self.counters.refills += self.lanes().refill(free);
+                deadline = self.lanes().deadline(max);
             } else if self.area.flight.blocks >= deadline {
-                deadline = self.deadline(max);
+                deadline = self.lanes().deadline(max);
             }
             if self.area.flight.blocks >= next_stop {
                 next_stop += STOP_CHECK;
@@ -185,178 +196,5 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         self.counters.executed += (blocks - flight.blocks) * BLOCK * (N * Self::LEN) as u64;
         flight.blocks = blocks;
         Ended { escaped, repeated }
-    }
-
-    /// The number of blocks at which the first lane reaches `max` iterations.
-    #[inline(always)]
-    fn deadline(&self, max: u64) -> u64 {
-        let mut largest = self.splat(f64::MIN);
-        unroll!(K, k => {
-            let base = Vector::load(self.simd, &self.area.flight.base.0[k * Self::LEN..]);
-            let base = base.select(self.mask(self.area.flight.alive >> (k * Self::LEN)), largest);
-            largest = Vector(largest.0.max(base.0));
-        });
-        if self.area.flight.alive == 0 {
-            return u64::MAX;
-        }
-        let largest = largest.0.reduce_max();
-        ((max as i64 - largest as i64).max(0) as u64).div_ceil(BLOCK)
-    }
-
-    /// Ends the lanes that have reached `max` iterations within the radius; they were written as interior before.
-    #[inline(always)]
-    fn retire_old(&mut self, max: u64, escaped: u64) {
-        let flight = &mut self.area.flight;
-        let left = Vector::<S>::splat(self.simd, max as f64 - (flight.blocks * BLOCK) as f64);
-        let mut old = 0;
-        unroll!(K, k => {
-            let i = k * Self::LEN;
-            old |= left.at_most(Vector::load(self.simd, &flight.base.0[i..])).to_bitmask() << i;
-        });
-        old &= flight.alive & !escaped;
-        flight.alive &= !old;
-    }
-
-    /// Moves the lanes that are alive to the front.
-    #[inline(never)]
-    fn gather(&mut self) {
-        let flight = &mut *self.area.flight;
-        let (mut to, mut lanes) = (0, flight.alive);
-        while lanes != 0 {
-            let from = lanes.trailing_zeros() as usize;
-            for list in [
-                &mut flight.x,
-                &mut flight.y,
-                &mut flight.a,
-                &mut flight.b,
-                &mut flight.id,
-                &mut flight.base,
-                &mut flight.seen_x,
-                &mut flight.seen_y,
-                &mut flight.birth,
-                &mut flight.renew,
-            ] {
-                list.0[to] = list.0[from];
-            }
-            lanes &= lanes - 1;
-            to += 1;
-        }
-        flight.alive = (1 << to) - 1;
-    }
-
-    /// Replaces the iterates that orbits are compared with, where it is time.
-    #[inline(always)]
-    fn renew(&mut self) {
-        let simd = self.simd;
-        let flight = &mut self.area.flight;
-        let now = Vector::<S>::splat(simd, flight.blocks as f64);
-        let (half, least) = (Vector::<S>::splat(simd, 0.5), Vector::<S>::splat(simd, PERIOD_CHECK as f64));
-        unroll!(K, k => {
-            let i = k * Self::LEN;
-            let renew = Vector::<S>::load(simd, &flight.renew.0[i..]);
-            let due = renew.at_most(now);
-            let (x, y) = (Vector::<S>::load(simd, &flight.x.0[i..]), Vector::<S>::load(simd, &flight.y.0[i..]));
-            x.select(due, Vector::load(simd, &flight.seen_x.0[i..])).store(&mut flight.seen_x.0[i..]);
-            y.select(due, Vector::load(simd, &flight.seen_y.0[i..])).store(&mut flight.seen_y.0[i..]);
-            let age = now - Vector::<S>::load(simd, &flight.birth.0[i..]);
-            let next = now + Vector((age * half).0.max(least.0));
-            next.select(due, renew).store(&mut flight.renew.0[i..]);
-        });
-    }
-
-    /// Moves escaped lanes to the list of those that wait for their exact count.
-    #[inline(always)]
-    fn retire_escaped(&mut self, escaped: u64) {
-        let simd = self.simd;
-        let done = self.splat((self.area.flight.blocks * BLOCK) as f64);
-        unroll!(K, k => {
-            let i = k * Self::LEN;
-            let bits = escaped >> i & Self::FULL;
-            if bits != 0 {
-                let mask = self.mask(bits);
-                let (flight, finish) = (&self.area.flight, &mut self.area.finish);
-                let j = finish.len;
-                assert!(j <= FINISH);
-                let n = Vector::<S>::load(simd, &flight.base.0[i..]) + done;
-                Vector::<S>(Vector::<S>::load(simd, &flight.x.0[i..]).0.compress(mask)).store(&mut finish.x[j..]);
-                Vector::<S>(Vector::<S>::load(simd, &flight.y.0[i..]).0.compress(mask)).store(&mut finish.y[j..]);
-                Vector::<S>(Vector::<S>::load(simd, &flight.a.0[i..]).0.compress(mask)).store(&mut finish.a[j..]);
-                Vector::<S>(Vector::<S>::load(simd, &flight.b.0[i..]).0.compress(mask)).store(&mut finish.b[j..]);
-                Vector::<S>(Vector::<S>::load(simd, &flight.id.0[i..]).0.compress(mask)).store(&mut finish.id[j..]);
-                Vector::<S>(n.0.compress(mask)).store(&mut finish.n[j..]);
-                finish.len = j + bits.count_ones() as usize;
-            }
-        });
-        self.area.flight.alive &= !escaped;
-        if self.area.finish.len >= G * Self::LEN {
-            self.finish(false);
-        }
-    }
-
-    /// Gives the lanes of `free` samples from the queue while there are any; the others are put to rest.
-    #[inline(never)]
-    fn refill(&mut self, free: u64) {
-        self.simd.vectorize(
-            #[inline(always)]
-            || self.refill_inlined(free),
-        );
-    }
-
-    #[inline(always)]
-    fn refill_inlined(&mut self, free: u64) {
-        let simd = self.simd;
-        let zero = self.splat(0.0);
-        let now = self.splat(self.area.flight.blocks as f64);
-        let done = self.splat((self.area.flight.blocks * BLOCK) as f64);
-        let first = self.splat((self.area.flight.blocks + PERIOD_CHECK) as f64);
-        let nan = self.splat(f64::NAN);
-        let busy = self.area.flight.alive;
-        unroll!(K, k => {
-            let i = k * Self::LEN;
-            let bits = free >> i & Self::FULL;
-            if bits != 0 {
-                let (flight, queue) = (&mut self.area.flight, &mut self.area.queue);
-                let waiting = queue.len - queue.head;
-                let mut taken = bits;
-                while taken.count_ones() as usize > waiting {
-                    taken &= taken - 1;
-                }
-                let count = taken.count_ones() as usize;
-                let j = queue.head;
-                assert!(j <= QUEUE);
-                let mask = MaskOf::<S>::from_bitmask(simd, taken);
-                let keep = MaskOf::<S>::from_bitmask(simd, busy >> i & Self::FULL);
-                macro_rules! take {
-                    ($from:ident, $to:ident) => {
-                        let old = Vector::<S>::load(simd, &flight.$to.0[i..]).select(keep, zero);
-                        let new = Vector::<S>::load(simd, &queue.$from[j..]);
-                        Vector::<S>(new.0.expand_merge(mask, old.0)).store(&mut flight.$to.0[i..]);
-                    };
-                }
-                take!(x, x);
-                take!(y, y);
-                take!(a, a);
-                take!(b, b);
-                take!(id, id);
-                let old = Vector::<S>::load(simd, &flight.base.0[i..]);
-                let new = Vector::<S>::load(simd, &queue.n[j..]) - done;
-                Vector::<S>(new.0.expand_merge(mask, old.0)).store(&mut flight.base.0[i..]);
-                let fresh = MaskOf::<S>::from_bitmask(simd, bits);
-                macro_rules! set {
-                    ($value:expr, $to:ident) => {
-                        let old = Vector::<S>::load(simd, &flight.$to.0[i..]);
-                        $value.select(fresh, old).store(&mut flight.$to.0[i..]);
-                    };
-                }
-                set!(now, birth);
-                set!(first, renew);
-                set!(nan, seen_x);
-                queue.head = j + count;
-                flight.alive |= taken << i;
-                if busy != 0 {
-                    self.counters.refills += count as u64;
-                }
-            }
-        });
     }
 }

@@ -68,7 +68,12 @@ impl<F: Formula> Scene<F> {
         match isa {
             Isa::Avx512 if let Some(simd) = level.as_avx512() => return Ok(self.run_best(simd, task)),
             Isa::Avx2 if let Some(simd) = level.as_avx2() => return Ok(self.run::<_, 5, 8>(simd, task)),
-            Isa::Sse42 if let Some(simd) = level.as_sse4_2() => return Ok(self.run::<_, 1, 2>(simd, task)),
+            Isa::Sse42
+                if F::NARROW
+                    && let Some(simd) = level.as_sse4_2() =>
+            {
+                return Ok(self.run::<_, 1, 2>(simd, task));
+            }
             _ => {}
         }
         #[cfg(target_arch = "aarch64")]

@@ -8,6 +8,7 @@ mod flight;
 mod group;
 mod lanes;
 mod reference;
+mod refill;
 mod smooth;
 mod unroll;
 
@@ -147,7 +148,8 @@ impl Direct {
             return Err(Error::Usage(format!("Julia constant {c} is not allowed; both parts must be finite numbers")));
         }
         let checked = limits.escape_radius < formula.growth_radius(julia.map_or(0.0, |c| c.norm()));
-        let isa = if checked { Isa::Scalar } else { isa };
+        let plain = checked || isa == Isa::Sse42 && !F::NARROW;
+        let isa = if plain { Isa::Scalar } else { isa };
         let fraction = Fraction::new(F::DEGREE, limits.escape_radius, !checked);
         let paired = !isa.has_adders() && halves_exactly(julia, &plane);
         let scene = Scene { formula, julia, plane, limits, fraction, checked, paired };

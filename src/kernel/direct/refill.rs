@@ -1,0 +1,237 @@
+//! What happens to the lanes in flight between blocks: who ends, who begins, what an orbit is compared with. See the engine for the
+//! whole.
+//!
+//! None of it depends on the formula, so none of it is generic over one: each instruction set has this code once instead of once for
+//! every formula, which was a third of what kernels cost to compile. Calls instead of inlined code made no picture slower.
+
+use super::area::{Area, FINISH, QUEUE};
+use super::engine::{BLOCK, PERIOD_CHECK};
+use super::unroll::unroll;
+use crate::formula::{Lanes, MaskOf, Vector};
+use fearless_simd::prelude::*;
+
+/// The lanes in flight of an instruction set `S` with `K` vectors, and what they come from and go to.
+pub(super) struct InFlight<'a, S: Simd, const K: usize> {
+    pub(super) simd: S,
+    pub(super) area: &'a mut Area,
+}
+
+impl<S: Simd, const K: usize> InFlight<'_, S, K> {
+    const LEN: usize = Vector::<S>::LEN;
+    /// The lanes of one vector, as bits.
+    const FULL: u64 = (1 << Self::LEN) - 1;
+
+    #[inline(always)]
+    fn splat(&self, value: f64) -> Vector<S> {
+        Vector::splat(self.simd, value)
+    }
+
+    #[inline(always)]
+    fn mask(&self, bits: u64) -> MaskOf<S> {
+        MaskOf::<S>::from_bitmask(self.simd, bits & Self::FULL)
+    }
+
+    /// The number of blocks at which the first lane reaches `max` iterations.
+    #[inline(never)]
+    pub(super) fn deadline(&self, max: u64) -> u64 {
+        self.simd.vectorize(
+            #[inline(always)]
+            || self.deadline_inlined(max),
+        )
+    }
+
+    #[inline(always)]
+    fn deadline_inlined(&self, max: u64) -> u64 {
+        let mut largest = self.splat(f64::MIN);
+        unroll!(K, k => {
+            let base = Vector::load(self.simd, &self.area.flight.base.0[k * Self::LEN..]);
+            let base = base.select(self.mask(self.area.flight.alive >> (k * Self::LEN)), largest);
+            largest = Vector(largest.0.max(base.0));
+        });
+        if self.area.flight.alive == 0 {
+            return u64::MAX;
+        }
+        let largest = largest.0.reduce_max();
+        ((max as i64 - largest as i64).max(0) as u64).div_ceil(BLOCK)
+    }
+
+    /// Ends the lanes that have reached `max` iterations within the radius; they were written as interior before.
+    #[inline(never)]
+    pub(super) fn retire_old(&mut self, max: u64, escaped: u64) {
+        self.simd.vectorize(
+            #[inline(always)]
+            || self.retire_old_inlined(max, escaped),
+        );
+    }
+
+    #[inline(always)]
+    fn retire_old_inlined(&mut self, max: u64, escaped: u64) {
+        let flight = &mut self.area.flight;
+        let left = Vector::<S>::splat(self.simd, max as f64 - (flight.blocks * BLOCK) as f64);
+        let mut old = 0;
+        unroll!(K, k => {
+            let i = k * Self::LEN;
+            old |= left.at_most(Vector::load(self.simd, &flight.base.0[i..])).to_bitmask() << i;
+        });
+        old &= flight.alive & !escaped;
+        flight.alive &= !old;
+    }
+
+    /// Replaces the iterates that orbits are compared with, where it is time.
+    #[inline(never)]
+    pub(super) fn renew(&mut self) {
+        self.simd.vectorize(
+            #[inline(always)]
+            || self.renew_inlined(),
+        );
+    }
+
+    #[inline(always)]
+    fn renew_inlined(&mut self) {
+        let simd = self.simd;
+        let flight = &mut self.area.flight;
+        let now = Vector::<S>::splat(simd, flight.blocks as f64);
+        let (half, least) = (Vector::<S>::splat(simd, 0.5), Vector::<S>::splat(simd, PERIOD_CHECK as f64));
+        unroll!(K, k => {
+            let i = k * Self::LEN;
+            let renew = Vector::<S>::load(simd, &flight.renew.0[i..]);
+            let due = renew.at_most(now);
+            let (x, y) = (Vector::<S>::load(simd, &flight.x.0[i..]), Vector::<S>::load(simd, &flight.y.0[i..]));
+            x.select(due, Vector::load(simd, &flight.seen_x.0[i..])).store(&mut flight.seen_x.0[i..]);
+            y.select(due, Vector::load(simd, &flight.seen_y.0[i..])).store(&mut flight.seen_y.0[i..]);
+            let age = now - Vector::<S>::load(simd, &flight.birth.0[i..]);
+            let next = now + Vector((age * half).0.max(least.0));
+            next.select(due, renew).store(&mut flight.renew.0[i..]);
+        });
+    }
+
+    /// Moves escaped lanes to the list of those that wait for their exact count.
+    #[inline(never)]
+    pub(super) fn retire_escaped(&mut self, escaped: u64) {
+        self.simd.vectorize(
+            #[inline(always)]
+            || self.retire_escaped_inlined(escaped),
+        );
+    }
+
+    #[inline(always)]
+    fn retire_escaped_inlined(&mut self, escaped: u64) {
+        let simd = self.simd;
+        let done = self.splat((self.area.flight.blocks * BLOCK) as f64);
+        unroll!(K, k => {
+            let i = k * Self::LEN;
+            let bits = escaped >> i & Self::FULL;
+            if bits != 0 {
+                let mask = self.mask(bits);
+                let (flight, finish) = (&self.area.flight, &mut self.area.finish);
+                let j = finish.len;
+                assert!(j <= FINISH);
+                let n = Vector::<S>::load(simd, &flight.base.0[i..]) + done;
+                Vector::<S>(Vector::<S>::load(simd, &flight.x.0[i..]).0.compress(mask)).store(&mut finish.x[j..]);
+                Vector::<S>(Vector::<S>::load(simd, &flight.y.0[i..]).0.compress(mask)).store(&mut finish.y[j..]);
+                Vector::<S>(Vector::<S>::load(simd, &flight.a.0[i..]).0.compress(mask)).store(&mut finish.a[j..]);
+                Vector::<S>(Vector::<S>::load(simd, &flight.b.0[i..]).0.compress(mask)).store(&mut finish.b[j..]);
+                Vector::<S>(Vector::<S>::load(simd, &flight.id.0[i..]).0.compress(mask)).store(&mut finish.id[j..]);
+                Vector::<S>(n.0.compress(mask)).store(&mut finish.n[j..]);
+                finish.len = j + bits.count_ones() as usize;
+            }
+        });
+        self.area.flight.alive &= !escaped;
+    }
+
+    /// Gives the lanes of `free` samples from the queue while there are any; the others are put to rest. Returns how many samples came
+    /// into lanes while others flew on.
+    #[inline(never)]
+    pub(super) fn refill(&mut self, free: u64) -> u64 {
+        self.simd.vectorize(
+            #[inline(always)]
+            || self.refill_inlined(free),
+        )
+    }
+
+    #[inline(always)]
+    fn refill_inlined(&mut self, free: u64) -> u64 {
+        let simd = self.simd;
+        let zero = self.splat(0.0);
+        let now = self.splat(self.area.flight.blocks as f64);
+        let done = self.splat((self.area.flight.blocks * BLOCK) as f64);
+        let first = self.splat((self.area.flight.blocks + PERIOD_CHECK) as f64);
+        let nan = self.splat(f64::NAN);
+        let busy = self.area.flight.alive;
+        let mut refills = 0;
+        unroll!(K, k => {
+            let i = k * Self::LEN;
+            let bits = free >> i & Self::FULL;
+            if bits != 0 {
+                let (flight, queue) = (&mut self.area.flight, &mut self.area.queue);
+                let waiting = queue.len - queue.head;
+                let mut taken = bits;
+                while taken.count_ones() as usize > waiting {
+                    taken &= taken - 1;
+                }
+                let count = taken.count_ones() as usize;
+                let j = queue.head;
+                assert!(j <= QUEUE);
+                let mask = MaskOf::<S>::from_bitmask(simd, taken);
+                let keep = MaskOf::<S>::from_bitmask(simd, busy >> i & Self::FULL);
+                macro_rules! take {
+                    ($from:ident, $to:ident) => {
+                        let old = Vector::<S>::load(simd, &flight.$to.0[i..]).select(keep, zero);
+                        let new = Vector::<S>::load(simd, &queue.$from[j..]);
+                        Vector::<S>(new.0.expand_merge(mask, old.0)).store(&mut flight.$to.0[i..]);
+                    };
+                }
+                take!(x, x);
+                take!(y, y);
+                take!(a, a);
+                take!(b, b);
+                take!(id, id);
+                let old = Vector::<S>::load(simd, &flight.base.0[i..]);
+                let new = Vector::<S>::load(simd, &queue.n[j..]) - done;
+                Vector::<S>(new.0.expand_merge(mask, old.0)).store(&mut flight.base.0[i..]);
+                let fresh = MaskOf::<S>::from_bitmask(simd, bits);
+                macro_rules! set {
+                    ($value:expr, $to:ident) => {
+                        let old = Vector::<S>::load(simd, &flight.$to.0[i..]);
+                        $value.select(fresh, old).store(&mut flight.$to.0[i..]);
+                    };
+                }
+                set!(now, birth);
+                set!(first, renew);
+                set!(nan, seen_x);
+                queue.head = j + count;
+                flight.alive |= taken << i;
+                refills += count as u64;
+            }
+        });
+        if busy == 0 { 0 } else { refills }
+    }
+}
+
+impl Area {
+    /// Moves the lanes that are alive to the front.
+    pub(super) fn gather(&mut self) {
+        let flight = &mut *self.flight;
+        let (mut to, mut lanes) = (0, flight.alive);
+        while lanes != 0 {
+            let from = lanes.trailing_zeros() as usize;
+            for list in [
+                &mut flight.x,
+                &mut flight.y,
+                &mut flight.a,
+                &mut flight.b,
+                &mut flight.id,
+                &mut flight.base,
+                &mut flight.seen_x,
+                &mut flight.seen_y,
+                &mut flight.birth,
+                &mut flight.renew,
+            ] {
+                list.0[to] = list.0[from];
+            }
+            lanes &= lanes - 1;
+            to += 1;
+        }
+        flight.alive = (1 << to) - 1;
+    }
+}
