@@ -185,12 +185,21 @@ fn progress_as_json_ends_with_everything_done() {
 }
 
 #[test]
-fn nothing_is_told_off_a_terminal_unless_it_is_asked_for() {
+fn off_a_terminal_one_line_says_what_was_written() {
     let scratch = Scratch::new("silence");
-    assert_eq!(stderr(scratch.program(words("render --size 40x30 -o a.png"))), "");
-    assert_eq!(stderr(scratch.program(words("render --size 40x30 -o a.png --progress auto"))), "");
+    assert_eq!(stderr(scratch.program(words("render --size 40x30 -q -o a.png"))), "");
+    for arguments in ["render --size 40x30 -o a.png", "render --size 40x30 -o a.png --progress auto"] {
+        let told = stderr(scratch.program(words(arguments)));
+        assert!(told.starts_with("wrote `a.png`: 40 × 30 pixels, ") && told.ends_with(" s\n"), "{told}");
+        assert!(told.contains(" kB, in ") && told.lines().count() == 1, "{told}");
+    }
     let told = stderr(scratch.program(words("render --size 40x30 -o a.png -v")));
-    assert!(told.starts_with("a.png: 40 × 30 pixels in ") && told.lines().count() == 1, "{told}");
+    assert!(told.starts_with("a.png: 40 × 30 pixels in ") && told.lines().count() == 2, "{told}");
+    // A device, a pipe and whoever reads JSON get none.
+    for arguments in ["-o /dev/null", "-o -", "-o a.png --progress json", "-o a.png --stats json"] {
+        let told = stderr(scratch.program(words(&format!("render --size 40x30 --format png {arguments}"))));
+        assert!(!told.contains("wrote"), "{arguments}: {told}");
+    }
 }
 
 #[test]

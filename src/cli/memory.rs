@@ -85,7 +85,7 @@ fn enough(name: &str, parts: &[(u64, &str, &str)]) -> Result<()> {
     )))
 }
 
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     format!("{}B", super::bar::scaled(bytes as f64))
 }
 

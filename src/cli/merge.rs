@@ -8,7 +8,7 @@ use super::plan::{Picture, Plan, name};
 use super::render::Sinks;
 use super::signals::Signals;
 use super::stats::Mark;
-use super::tell;
+use super::{tell, written};
 use fractal::backend;
 use fractal::colour::{Colourer, Depth};
 use fractal::parallel::{Pieces, Shard, worker_count};
@@ -63,7 +63,10 @@ pub(crate) fn run(args: &MergeArgs) -> Result<()> {
     memory::check(&picture, worker_count(None)?, false, plan.depth, true)?;
     let mut session = plan.backend.open(&plan.workers)?;
     let costs = (plan.display != Display::Hidden).then_some(costs);
-    Sinks::open(&plan, &picture, &signals)?.run(&plan, &picture, &mut *session, records.into(), costs, &signals, &mark)
+    let sinks = Sinks::open(&plan, &picture, &signals)?;
+    sinks.run(&plan, &picture, &mut *session, records.into(), costs, &signals, &mark)?;
+    written::report(&plan, &picture, &mark);
+    Ok(())
 }
 
 /// The render of the parts, with the colours that were asked for.

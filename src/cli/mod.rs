@@ -18,6 +18,7 @@ mod stats;
 #[cfg(feature = "window")]
 pub(crate) mod view;
 mod wisdom;
+mod written;
 
 use fractal::sink::output::STDOUT;
 use fractal::{Error, Result};

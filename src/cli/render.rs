@@ -10,7 +10,7 @@ use super::keep::{Before, Expected, LONG};
 use super::plan::{Picture, Plan};
 use super::signals::Signals;
 use super::stats::{Mark, Stats};
-use super::tell;
+use super::{tell, written};
 use fractal::backend::{self, Options, Session};
 use fractal::parallel::{Pieces, Schedule, Sink, Stop, Tee};
 use fractal::render::{self, Known, Outcome, Render};
@@ -114,7 +114,11 @@ fn make(
     let later = kept.as_ref().filter(|_| goes_on && !is_complete).map(|kept| kept.checkpoint.path().to_path_buf());
     let sinks = Sinks { checkpoint, trace, window, later, ..sinks };
     match sinks.run(plan, picture, session, known, estimate.filter(|_| shown), signals, mark) {
-        Ok(()) => kept.map_or(Ok(()), |kept| kept.complete(output)),
+        Ok(()) => {
+            kept.map_or(Ok(()), |kept| kept.complete(output))?;
+            written::report(plan, picture, mark);
+            Ok(())
+        }
         Err(error) => {
             if let Some(kept) = kept {
                 kept.leave(plan.quiet);

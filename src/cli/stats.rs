@@ -21,6 +21,11 @@ impl Mark {
         Self { cpu: Duration::ZERO, ..Self::now() }
     }
 
+    /// The time since then, in seconds.
+    pub(super) fn seconds(&self) -> f64 {
+        self.time.elapsed().as_secs_f64()
+    }
+
     /// This moment.
     pub(super) fn now() -> Self {
         let cpu = clock_gettime(ClockId::ProcessCPUTime);

@@ -207,7 +207,7 @@ fn more_iterations_take_what_had_escaped() {
         let part = format!("{scene} --iterations 3000 --format exr --shard {i}/2 -q -o {i}.part --continue few.exr");
         assert_eq!(run(&part), (0, String::new()));
     }
-    assert_eq!(run("merge 2.part 1.part -o merged.exr"), (0, String::new()));
+    assert_eq!(run("merge 2.part 1.part -q -o merged.exr"), (0, String::new()));
     assert!(read("merged.exr") == read("plain.exr"));
     for (arguments, part) in [
         ("--iterations 200 --continue few.exr", "up to 300 iterations, more than the 200"),
