@@ -109,14 +109,25 @@
 //! # }
 //! ```
 //!
+//! # In a debug build
+//!
+//! Kernels that are not optimised are some two hundred times slower. These two lines in the `Cargo.toml` of your program have this
+//! crate optimised in debug builds too:
+//!
+//! ```toml
+//! [profile.dev.package.fractal]
+//! opt-level = 3
+//! ```
+//!
 //! # Features
 //!
-//! `cli` (the program, with clap and indicatif), `window` (the interactive window, with minifb) and `fibers`, `futures`, `rayon` and
-//! `tokio` (the backends of these names) are on by default; `image` converts a picture to the types of the `image` crate. With
-//! `default-features = false` the library has no command-line dependency, no executor and no runtime; the other backends are always
-//! there.
+//! `cli` (the program, with clap and indicatif, and with `bench`), `exr` (raw samples in EXR pictures), `window` (the interactive window,
+//! with minifb) and `fibers`, `futures`, `rayon` and `tokio` (the backends of these names) are on by default. `bench` measures cores and
+//! backends; `image` converts a picture to the types of the `image` crate. With `default-features = false` the library has no
+//! command-line dependency, no executor and no runtime; the other backends are always there.
 
 pub mod backend;
+#[cfg(feature = "bench")]
 pub mod bench;
 pub mod colour;
 pub mod error;
@@ -141,6 +152,11 @@ pub use render::{Render, render};
 /// A program that uses the backends `processes` or `pipes` calls this first in its `main`: they start the program again for each of
 /// their workers. `kinds` are its own kinds of work; those of this library are known anyway.
 pub fn worker_main(kinds: &[&[backend::WorkKind]]) {
-    backend::worker::main(&[kinds, &[render::KINDS, bench::work::KINDS]].concat());
+    let own: &[&[backend::WorkKind]] = &[
+        render::KINDS,
+        #[cfg(feature = "bench")]
+        bench::work::KINDS,
+    ];
+    backend::worker::main(&[kinds, own].concat());
 }
 pub use scene::Scene;

@@ -41,7 +41,8 @@ impl Default for Options {
     }
 }
 
-/// Renders a scene with all cores: the picture, in memory.
+/// Renders a scene with all cores: the picture, in memory. Nothing is printed; in a debug build it takes long unless this crate is
+/// optimised, as the [front page](crate) says.
 ///
 /// # Errors
 /// When the scene cannot be rendered: [`Render::with`] says which can.

@@ -5,8 +5,8 @@
 
 use super::load::MAX_SCENE_BYTES;
 use crate::sink::SCENE_KEY;
-use exr::meta::MetaData;
-use exr::meta::attribute::AttributeValue;
+#[cfg(feature = "exr")]
+use exr::meta::{MetaData, attribute::AttributeValue};
 use std::io::Cursor;
 
 /// How much of a picture is read at most; what is before the first pixels must fit.
@@ -40,6 +40,12 @@ fn png(head: &[u8]) -> Result<String, String> {
         .map_err(|error| format!("is a PNG picture whose scene cannot be unpacked: {error}"))
 }
 
+#[cfg(not(feature = "exr"))]
+fn exr(_: &[u8]) -> Result<String, String> {
+    Err(crate::sink::NO_EXR.into())
+}
+
+#[cfg(feature = "exr")]
 fn exr(head: &[u8]) -> Result<String, String> {
     let meta = MetaData::read_from_buffered(Cursor::new(head), false)
         .map_err(|error| format!("is a damaged EXR picture: {error}"))?;

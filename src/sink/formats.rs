@@ -42,7 +42,14 @@ pub struct Format {
 pub(super) type Encode = fn(&mut Output, &Header, &mut dyn Rows) -> io::Result<()>;
 
 /// Every format that pictures are written in.
-pub const OUTPUTS: &[Format] = &[png::FORMAT, exr::FORMAT, exr::TILED, ppm::FORMAT];
+pub const OUTPUTS: &[Format] = &[
+    png::FORMAT,
+    #[cfg(feature = "exr")]
+    exr::FORMAT,
+    #[cfg(feature = "exr")]
+    exr::TILED,
+    ppm::FORMAT,
+];
 
 /// What a file says of a picture beside its pixels.
 #[derive(Clone, Debug)]
@@ -54,6 +61,7 @@ pub(crate) struct Header {
     /// Bits of each colour, for formats that hold colours.
     pub(crate) depth: Depth,
     /// What each sample has, for formats that hold samples.
+    #[cfg_attr(not(feature = "exr"), expect(dead_code))]
     pub(crate) channels: Channels,
     /// The scene as TOML text, written into formats that have a place for text; nothing is written when it is empty.
     pub(crate) scene: String,
@@ -114,6 +122,10 @@ pub fn format_for(path: impl AsRef<Path>, format: Option<&str>) -> Result<&'stat
         return Ok(&OUTPUTS[0]);
     }
     let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+    #[cfg(not(feature = "exr"))]
+    if extension == "exr" {
+        return Err(Error::Unsupported(format!("`{}` {}", path.display(), exr::NO_EXR)));
+    }
     OUTPUTS.iter().find(|format| *format.extension == *extension).ok_or_else(|| {
         let known = list(|format| format!(".{}", format.extension));
         let path = path.display();

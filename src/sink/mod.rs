@@ -18,6 +18,8 @@ mod trace;
 pub use checkpoint::Checkpoint;
 pub use formats::{Data, Format, OUTPUTS, SCENE_KEY, format_for};
 pub use grid::{Grid, Sample};
+#[cfg(not(feature = "exr"))]
+pub(crate) use image::exr::NO_EXR;
 pub use image::{ImageCost, ImageOptions, ImageSink};
 pub use output::Output;
 pub use owners::Owners;

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// A folder of the user's for files of programs, by the XDG base directory specification: what `variable` names if that is a whole path,
 /// else `otherwise` below the home. `None` where there is no home.
+#[cfg(any(feature = "bench", feature = "window"))]
 pub(crate) fn user_folder(variable: &str, otherwise: &str) -> Option<PathBuf> {
     let whole = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     whole(variable).or_else(|| whole("HOME").map(|home| home.join(otherwise)))

@@ -216,6 +216,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "exr")]
     #[test]
     fn a_map_needs_colours() {
         let raw = Format::named("exr").unwrap();

@@ -18,8 +18,7 @@ mod read;
 
 pub(in crate::sink) use read::Reader;
 
-use crate::sample::{Channels, INTERIOR, Samples};
-use crate::sink::bands::Layout;
+use super::raw::{channels, layout};
 use crate::sink::formats::{Data, Format, Header, Rows, SCENE_KEY};
 use crate::sink::output::Output;
 use exr::block::{self, UncompressedBlock, writer::ChunksWriter};
@@ -30,9 +29,6 @@ use exr::meta::attribute::{
 };
 use exr::prelude::{Compression, Vec2};
 use std::io::{self, Cursor, Seek, Write};
-
-/// What is added to a count before it is stored.
-const COUNT_BIAS: u32 = 1024;
 
 /// The edge of a tile in the file, which is the same whatever tiles the picture was computed in. At 64, as other programs have it,
 /// a row of tiles of the widest picture in mind (60,000 pixels) is 61 MB.
@@ -64,43 +60,6 @@ pub(in crate::sink) const TILED: Format = Format {
     },
 };
 
-/// The channels in the file, in the order that the format demands: by name.
-fn channels(of: Channels) -> impl Iterator<Item = (&'static str, SampleType)> {
-    let float = SampleType::F32;
-    let all = [
-        ("DEX", float, of.distance),
-        ("DEY", float, of.distance),
-        ("N", SampleType::U32, true),
-        ("NF", float, of.smooth),
-    ];
-    all.into_iter().filter(|channel| channel.2).map(|(name, kind, _)| (name, kind))
-}
-
-/// How the rows lie that [`draw`] makes: a run for each channel.
-pub(in crate::sink) fn layout(of: Channels) -> Layout {
-    Layout { planes: channels(of).count(), bytes: 4 }
-}
-
-/// Appends the rows of a tile to `out`, each channel's run after the other.
-pub(in crate::sink) fn draw(samples: &Samples<'_>, out: &mut Vec<u8>) {
-    let width = samples.tile.width as usize;
-    for y in 0..samples.tile.height as usize {
-        let row = y * width..(y + 1) * width;
-        let part = |plane: &[f32], out: &mut Vec<u8>| {
-            if let Some(values) = plane.get(row.clone()) {
-                out.extend_from_slice(bytemuck::cast_slice(values));
-            }
-        };
-        part(samples.distance_x, out);
-        part(samples.distance_y, out);
-        for &n in &samples.counts[row.clone()] {
-            let stored = if n == INTERIOR { INTERIOR } else { n + COUNT_BIAS };
-            out.extend_from_slice(&stored.to_ne_bytes());
-        }
-        part(samples.fractions, out);
-    }
-}
-
 fn encode(output: &mut Output, header: &Header, rows: &mut dyn Rows, blocks: BlockDescription) -> io::Result<()> {
     if output.can_seek() {
         return write(io::BufWriter::new(output), header, rows, blocks);
@@ -113,7 +72,10 @@ fn encode(output: &mut Output, header: &Header, rows: &mut dyn Rows, blocks: Blo
 }
 
 fn write(file: impl Write + Seek, header: &Header, rows: &mut dyn Rows, blocks: BlockDescription) -> io::Result<()> {
-    let described = channels(header.channels).map(|(name, kind)| ChannelDescription::new(name, kind, false));
+    let described = channels(header.channels).map(|(name, whole)| {
+        let kind = if whole { SampleType::U32 } else { SampleType::F32 };
+        ChannelDescription::new(name, kind, false)
+    });
     let size = Vec2(header.width as usize, header.height as usize);
     let mut meta = exr::meta::header::Header::new(Text::from("samples"), size, described.collect()).with_encoding(
         Compression::RLE,

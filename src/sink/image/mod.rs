@@ -1,8 +1,13 @@
 //! Pictures in files: workers turn finished tiles into pixels, one thread encodes them in order, while rendering goes on.
 
+#[cfg(feature = "exr")]
+pub(super) mod exr;
+#[cfg(not(feature = "exr"))]
+#[path = "no_exr.rs"]
 pub(super) mod exr;
 pub(super) mod png;
 pub(super) mod ppm;
+mod raw;
 
 use super::bands::{Area, Bands, HELD_BYTES, Layout};
 use super::formats::{Data, Format, Header, Rows};
@@ -61,7 +66,7 @@ impl ImageOptions {
     fn layout(&self, format: &Format) -> Layout {
         match format.data {
             Data::Colours => Layout { planes: 1, bytes: self.depth.pixel_bytes() },
-            Data::Samples => exr::layout(self.channels),
+            Data::Samples => raw::layout(self.channels),
         }
     }
 
@@ -209,7 +214,7 @@ impl ImageSink {
                 Data::Colours => self.options.paint(&samples, &mut memory.pixels, &mut memory.scratch),
                 Data::Samples => {
                     memory.pixels.clear();
-                    exr::draw(&samples, &mut memory.pixels);
+                    raw::draw(&samples, &mut memory.pixels);
                 }
             }
             waited += self.shared.bands.put(&memory.pixels, self.options.area(tile))?;

@@ -1,6 +1,6 @@
 //! Raw data read back from its top, as much at a time as is asked for.
 
-use super::COUNT_BIAS;
+use super::super::raw::COUNT_BIAS;
 use crate::sample::{Channels, INTERIOR};
 use crate::sink::bands::HELD_BYTES;
 use exr::block::reader::{AllChunksReader, ChunksReader, SequentialBlockDecompressor};
