@@ -1,9 +1,11 @@
 //! The same bits from everything: formula × backend × schedule × workers × tile × order × instruction set × channels.
 //!
-//! Mandelbrot and the Burning Ship go through the full product with `serial`, `threads` and `rayon`. The other backends know as little
-//! of instruction sets and channels as those do, so with them these two axes go round while all others are multiplied. The other
-//! formulas go through pairs, so that every two values of two different axes meet at least once. The reference is `serial` with the
-//! plain scalar loop.
+//! The axes have little to do with each other: a backend knows nothing of instruction sets or channels, a kernel nothing of schedules. So
+//! two scenes go through every way to share work out with every tile size, while the other axes take turns, and every two values of
+//! two different axes meet in at least one case, which is checked. The other scenes go through every instruction set with all channels.
+//! The reference is `serial` with the plain scalar loop.
+//!
+//! `FRACTAL_LONG=1` is the full product for the two scenes with `serial`, `threads` and `rayon`, and about 42,000 renders in all.
 
 use fractal::backend::{self, Session};
 use fractal::kernel::{Counters, Isa};
@@ -13,13 +15,15 @@ use fractal::sample::Channels;
 use fractal::scene::Scene;
 use fractal::sink::Grid;
 use fractal::tile::{ORDERS, Order};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 const WORKERS: [usize; 4] = [1, 2, 3, 7];
 const TILES: [u32; 4] = [1, 16, 64, u32::MAX];
-const CHANNELS: [Channels; 3] = [
+const CHANNELS: [Channels; 4] = [
     Channels { smooth: false, distance: false },
     Channels { smooth: true, distance: false },
+    Channels { smooth: false, distance: true },
     Channels { smooth: true, distance: true },
 ];
 const SCHEDULES: [&str; 7] =
@@ -33,6 +37,7 @@ type Bits = Vec<[u32; 4]>;
 
 fn compute(scene: &Scene, options: Options, session: &mut dyn Session) -> (Bits, Counters) {
     let render = Render::with(scene, options).unwrap();
+    assert_eq!(render.channels(), options.channels);
     let grid = Arc::new(Grid::new(render.tiling(), render.channels()));
     let counters = render.run(session, grid.clone(), &Stop::new()).unwrap().counters;
     let bits = |s: fractal::sink::Sample| {
@@ -71,7 +76,9 @@ struct Expected {
 
 impl Expected {
     fn new(scene: &str) -> Self {
-        let scene = Scene::from_toml(scene).unwrap();
+        // The usual colouring would have smooth counts made for it.
+        let mut scene = Scene::from_toml(scene).unwrap();
+        scene.set("colour.colouring=bands").unwrap();
         let mut serial = session("serial", 1, "auto");
         let bits = CHANNELS.map(|channels| {
             let options = Options { tile: u32::MAX, order: Order::Rows, isa: Some(Isa::Scalar), channels };
@@ -114,14 +121,43 @@ impl Expected {
         cases
     }
 
-    /// All pairs of values of two axes by a Latin-square walk: case k takes value (k·(axis's own odd stride) + k / length).
-    fn pairs(&self) -> usize {
-        let ways = ways();
-        let isas: Vec<_> = Isa::available();
+    /// Every way with each tile size; the others go round. Over both scenes every pair of values of two axes comes up.
+    fn in_turns(&self, scene: usize, met: &mut Met) -> usize {
+        let isas = Isa::available();
+        let mut cases = 0;
+        for (w, way) in ways().into_iter().enumerate() {
+            let mut session = session(way.0, way.1, way.2);
+            for (t, tile) in TILES.into_iter().enumerate() {
+                let order = (w + t + 4 * scene) % ORDERS.len();
+                let (isa, channels) = ((w / ORDERS.len() + t) % isas.len(), (w / 20 + t + scene) % CHANNELS.len());
+                self.check(way, &mut *session, tile, ORDERS[order].0, isas[isa], channels);
+                met.see([w, t, order, isa, channels]);
+                cases += 1;
+            }
+        }
+        cases
+    }
+
+    /// Every instruction set with all channels; a way, a tile size and an order for each in turn.
+    fn kernels(&self, scene: usize) -> usize {
+        let (ways, isas) = (ways(), Isa::available());
+        let kernels = isas.iter().flat_map(|isa| (0..CHANNELS.len()).map(move |channels| (*isa, channels)));
+        let mut cases = 0;
+        for (k, (isa, channels)) in kernels.enumerate() {
+            let way = ways[(37 * scene + 17 * k) % ways.len()];
+            let (tile, order) = (TILES[(scene + k) % TILES.len()], ORDERS[k % ORDERS.len()].0);
+            self.check(way, &mut *session(way.0, way.1, way.2), tile, order, isa, channels);
+            cases += 1;
+        }
+        cases
+    }
+
+    /// Each way with each tile size, `serial`, `threads` and `rayon` also with each instruction set.
+    fn many(&self) -> usize {
+        let (ways, isas) = (ways(), Isa::available());
         let mut cases = 0;
         for (w, &way) in ways.iter().enumerate() {
             let mut session = session(way.0, way.1, way.2);
-            // Each way meets each tile size, and over the ways all other pairs come round.
             for (t, &tile) in TILES.iter().enumerate() {
                 let chosen = if MULTIPLIED.contains(&way.0) { 0..isas.len() } else { w + t..w + t + 1 };
                 for i in chosen {
@@ -134,6 +170,38 @@ impl Expected {
         }
         cases
     }
+}
+
+/// Pairs of values that came up in one case: way, tile, order, instruction set, channels, each by its number.
+#[derive(Default)]
+struct Met(HashSet<[(usize, usize); 2]>);
+
+impl Met {
+    fn see(&mut self, values: [usize; 5]) {
+        for one in 0..values.len() {
+            for other in one + 1..values.len() {
+                self.0.insert([(one, values[one]), (other, values[other])]);
+            }
+        }
+    }
+
+    fn check(&self) {
+        let lengths = [ways().len(), TILES.len(), ORDERS.len(), Isa::available().len(), CHANNELS.len()];
+        for (one, &ones) in lengths.iter().enumerate() {
+            for (other, &others) in lengths.iter().enumerate().skip(one + 1) {
+                for (a, b) in (0..ones).flat_map(|a| (0..others).map(move |b| (a, b))) {
+                    assert!(
+                        self.0.contains(&[(one, a), (other, b)]),
+                        "{a} of axis {one} never met {b} of axis {other}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn is_long() -> bool {
+    std::env::var_os("FRACTAL_LONG").is_some()
 }
 
 /// What must have happened for the comparison to mean something.
@@ -152,21 +220,22 @@ const SHIP: &str = "formula = \"burning_ship\"\n[view]\nre = \"-1.755\"\nim = \"
     [image]\nsize = [83, 59]\n[iteration]\nmax = 600\nescape_radius = 256.0\n";
 
 #[test]
-fn mandelbrot_full_product() {
-    let expected = Expected::new(MANDELBROT);
-    happened(&expected.scene, true);
-    println!("{} cases", expected.full_product());
+fn every_two_choices_together_change_no_bit() {
+    let (mut met, mut cases) = (Met::default(), 0);
+    for (number, scene) in [MANDELBROT, SHIP].into_iter().enumerate() {
+        let expected = Expected::new(scene);
+        happened(&expected.scene, scene == MANDELBROT);
+        cases += expected.in_turns(number, &mut met);
+        if is_long() {
+            cases += expected.full_product();
+        }
+    }
+    met.check();
+    println!("{cases} cases");
 }
 
 #[test]
-fn burning_ship_full_product() {
-    let expected = Expected::new(SHIP);
-    happened(&expected.scene, false);
-    println!("{} cases", expected.full_product());
-}
-
-#[test]
-fn the_other_formulas_in_pairs() {
+fn every_formula_has_the_same_bits_from_every_kernel() {
     let view = |formula: &str, rest: &str, re: &str, im: &str, width: &str, image: &str| {
         format!(
             "formula = \"{formula}\"\n{rest}\n[view]\nre = \"{re}\"\nim = \"{im}\"\nwidth = \"{width}\"\n{image}\n\
@@ -192,6 +261,10 @@ fn the_other_formulas_in_pairs() {
     scenes.push(view("mandelbrot", "", "-0.7", "0.1", "2", "[image]\nsize = [31, 22]\nsamples = 2"));
     scenes.push(view("mandelbrot", "", "-0.7", "0.1", "2", small).replace("256.0", "2.0"));
     scenes.push(view("mandelbrot", "", "-0.7", "0.1", "2", small).replace("256.0", "1.5"));
-    let cases: usize = scenes.iter().map(|scene| Expected::new(scene).pairs()).sum();
+    let cases = |(number, scene): (usize, &String)| {
+        let expected = Expected::new(scene);
+        expected.kernels(number) + if is_long() { expected.many() } else { 0 }
+    };
+    let cases: usize = scenes.iter().enumerate().map(cases).sum();
     println!("{cases} cases");
 }

@@ -36,34 +36,41 @@ fn runnable(line: &str) -> Option<String> {
 
 #[test]
 fn every_command_works() {
-    let mut count = 0;
-    for document in documents() {
-        let text = std::fs::read_to_string(&document).unwrap();
-        let scratch = Scratch::new("document");
-        std::fs::create_dir(scratch.join("output")).unwrap();
-        // The documents speak of `fractal`, which is this program here.
-        let bin = scratch.join("bin");
-        std::fs::create_dir(&bin).unwrap();
-        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_fractal"), bin.join("fractal")).unwrap();
-        let path = std::env::join_paths(
-            std::iter::once(bin).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
-        );
-        let path = path.unwrap();
-        for block in blocks(&text) {
-            // A command goes on in the next line after a backslash.
-            let script: Vec<_> = block.replace("\\\n", " ").lines().filter_map(runnable).collect();
-            for command in script {
-                let mut shell = Command::new("bash");
-                shell.args(["-euo", "pipefail", "-c", &command]).current_dir(&*scratch);
-                shell.env("PATH", &path).env("XDG_CACHE_HOME", scratch.join("cache"));
-                let output = shell.output().unwrap();
-                let told = String::from_utf8_lossy(&output.stderr);
-                assert!(output.status.success(), "{}: {command}\n{told}", document.display());
-                count += 1;
-            }
-        }
+    let counts = std::thread::scope(|scope| {
+        let threads: Vec<_> = documents().into_iter().map(|document| scope.spawn(move || run(&document))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert!(counts.iter().sum::<usize>() >= 20, "only {counts:?} commands were found");
+}
+
+/// Runs all commands of a document, one after the other; returns how many.
+fn run(document: &Path) -> usize {
+    let text = std::fs::read_to_string(document).unwrap();
+    let name = document.file_stem().unwrap().to_string_lossy().into_owned();
+    let scratch = Scratch::new(&format!("document-{name}"));
+    std::fs::create_dir(scratch.join("output")).unwrap();
+    // The documents speak of `fractal`, which is this program here.
+    let bin = scratch.join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_fractal"), bin.join("fractal")).unwrap();
+    let old = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(std::iter::once(bin).chain(std::env::split_paths(&old))).unwrap();
+    // A command goes on in the next line after a backslash.
+    let commands: Vec<_> = blocks(&text).iter().flat_map(|block| script(block)).collect();
+    for command in &commands {
+        let mut shell = Command::new("bash");
+        shell.args(["-euo", "pipefail", "-c", command]).current_dir(&*scratch);
+        shell.env("PATH", &path).env("XDG_CACHE_HOME", scratch.join("cache"));
+        let output = shell.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {command}\n{told}", document.display());
     }
-    assert!(count >= 20, "only {count} commands were found");
+    commands.len()
+}
+
+/// The commands of a block that are run here.
+fn script(block: &str) -> Vec<String> {
+    block.replace("\\\n", " ").lines().filter_map(runnable).collect()
 }
 
 #[test]

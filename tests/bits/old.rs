@@ -143,7 +143,7 @@ fn old_checkpoints_lead_to_the_same_picture() {
         fs::write(scratch.join("a.tiles"), read(file)).unwrap();
         // Parts and checkpoints are one format, so either command reads them. What is missing is told or computed.
         if missing == 0 {
-            assert_eq!(told(&scratch, "merge a.tiles -o a.png"), (0, String::new()), "{file}");
+            assert_eq!(told(&scratch, "merge a.tiles -q -o a.png"), (0, String::new()), "{file}");
         } else {
             let (code, text) = told(&scratch, "merge a.tiles -o a.png");
             assert!(code == 1 && text.contains(&format!("no part has {missing} of 20 tiles: ")), "{file}: {text}");
@@ -169,7 +169,7 @@ fn old_parts_are_merged() {
     let (scratch, list) = (Scratch::new("old-parts"), List::read());
     PARTS.iter().for_each(|part| fs::write(scratch.join(part), read(part)).unwrap());
     for order in [PARTS, [PARTS[2], PARTS[0], PARTS[1]]] {
-        let merge = format!("merge {} -o a.png", order.join(" "));
+        let merge = format!("merge {} -q -o a.png", order.join(" "));
         assert_eq!(told(&scratch, &merge), (0, String::new()));
         check(&scratch, &list, "a.png", "old/celtic", &merge);
     }

@@ -1,4 +1,4 @@
-//! Ten thousand events at any moment.
+//! Events at any moment: a thousand, or ten thousand with `FRACTAL_LONG=1`.
 
 use crate::random::Random;
 use crate::session::{Session, program, valley};
@@ -21,7 +21,7 @@ fn any_event(random: &mut Random, keys: &[Key]) -> Event {
     }
 }
 
-/// Ten thousand random events at random moments. Wherever that leads, what settles is what is rendered.
+/// Random events at random moments. Wherever that leads, what settles is what is rendered.
 fn storm(seed: u64, settings: Settings, unwanted: &[keys::Action]) {
     let bindings = || keys::GROUPS.iter().flat_map(|group| group.bindings);
     let unwanted = [&[keys::Action::Quit, keys::Action::Save, keys::Action::MoreIterations], unwanted].concat();
@@ -35,7 +35,8 @@ fn storm(seed: u64, settings: Settings, unwanted: &[keys::Action]) {
     let mut session =
         Session::with(&valley(), (160, 100), &Options { settings, program: program(), ..Options::default() });
     let mut random = Random(seed);
-    for count in 0..10_000u32 {
+    let (events, looks) = if std::env::var_os("FRACTAL_LONG").is_some() { (10_000, 500) } else { (1000, 100) };
+    for count in 0..events {
         let event = any_event(&mut random, &pool);
         session.window.later += Duration::from_millis(random.below(900));
         session.step(&[event]);
@@ -44,7 +45,7 @@ fn storm(seed: u64, settings: Settings, unwanted: &[keys::Action]) {
             session.step(&[]);
         }
         session.explorer.take_printed();
-        if count % 500 == 499 {
+        if count % looks == looks - 1 {
             session.settle();
             match session.explorer.status().clone() {
                 Status::Refused(why) => assert_eq!(render(&session.explorer.scene()).unwrap_err().to_string(), why),
@@ -67,20 +68,20 @@ fn storm(seed: u64, settings: Settings, unwanted: &[keys::Action]) {
 }
 
 #[test]
-fn ten_thousand_events_at_any_moment_end_in_the_rendered_picture() {
+fn events_at_any_moment_end_in_the_rendered_picture() {
     // Through all backends.
     storm(0x5eed_0fe7_e275, Settings { workers: 2, panel: true, ..Settings::default() }, &[]);
 }
 
 #[test]
-fn ten_thousand_events_with_stealing_end_in_the_rendered_picture() {
+fn events_with_stealing_end_in_the_rendered_picture() {
     let stay = [keys::Action::NextBackend, keys::Action::LastBackend];
     let settings = Settings { backend: "deque".into(), workers: 3, outlines: true, costs: true, ..Settings::default() };
     storm(0xdeca_de0f_57ea, settings, &stay);
 }
 
 #[test]
-fn ten_thousand_events_with_processes_end_in_the_rendered_picture() {
+fn events_with_processes_end_in_the_rendered_picture() {
     let stay = [keys::Action::NextBackend, keys::Action::LastBackend];
     storm(0x9ce5_5e50_1234, Settings { backend: "processes".into(), workers: 2, ..Settings::default() }, &stay);
 }

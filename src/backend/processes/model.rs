@@ -125,7 +125,8 @@ const STEPS: usize = 4 * UNITS + 2;
 
 fn check(protocol: Protocol, death: usize) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
+    // A third interruption of running threads takes a minute and found nothing more in the protocols that lose work.
+    builder.preemption_bound = Some(if std::env::var_os("FRACTAL_LONG").is_some() { 3 } else { 2 });
     builder.check(move || {
         let shared = Arc::new(Shared::new(protocol));
         let start = |slot, death| {
@@ -158,8 +159,7 @@ fn nothing_is_lost_whenever_a_worker_is_killed() {
 #[test]
 fn planted_faults_are_found() {
     for protocol in [Protocol::Tickets, Protocol::CountedByWorkers] {
-        let found = (0..=STEPS).filter(|&death| std::panic::catch_unwind(|| check(protocol, death)).is_err()).count();
-        assert!(found > 0);
+        assert!((0..=STEPS).any(|death| std::panic::catch_unwind(|| check(protocol, death)).is_err()));
         // Without a death they work, which is why they look right.
         check(protocol, usize::MAX);
     }
