@@ -49,29 +49,45 @@ impl Screen {
             left_out::lacks("the window on a real X server", name);
             return None;
         }
-        // The server chooses a number that is free, and tells it when it is ready.
+        let (server, manager, display) = until("a screen with a window manager", Self::try_start);
+        Some(Self { display, living: RefCell::default(), _manager: manager, _server: server, _turn: turn })
+    }
+
+    /// A server, its window manager and its name, unless one of them does not come: then it is tried again.
+    fn try_start() -> Option<(Running, Running, String)> {
+        // The server chooses a number that is free, and tells it when it is ready. It must not begin anew when its only client goes.
         let mut server = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", "1400x900x24", "-nolisten", "tcp"])
+            .args(["-displayfd", "1", "-screen", "0", "1400x900x24", "-nolisten", "tcp", "-noreset"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let mut number = String::new();
         BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut number).unwrap();
-        let (server, display) = (Running(server), format!(":{}", number.trim()));
+        let (mut server, display) = (Running(server), format!(":{}", number.trim()));
         let mut manager = Command::new("openbox");
         let manager = manager.env("DISPLAY", &display).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let living = RefCell::default();
-        let screen = Self { display, living, _manager: Running(manager), _server: server, _turn: turn };
-        until("the window manager is there", || screen.xdotool("get_desktop").is_some().then_some(()));
-        Some(screen)
+        let mut manager = Running(manager);
+        let began = Instant::now();
+        while xdotool(&display, "get_desktop").is_none() {
+            let ended = [&mut server, &mut manager].map(|process| process.0.try_wait().unwrap());
+            if ended.iter().any(Option::is_some) || began.elapsed() > LIMIT / 3 {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Some((server, manager, display))
     }
 
     /// What xdotool says to a line of arguments; `None` when it fails.
     pub(crate) fn xdotool(&self, arguments: &str) -> Option<String> {
-        let output = Command::new("xdotool").args(arguments.split(' ')).env("DISPLAY", &self.display).output().unwrap();
-        output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+        xdotool(&self.display, arguments)
     }
+}
+
+fn xdotool(display: &str, arguments: &str) -> Option<String> {
+    let output = Command::new("xdotool").args(arguments.split(' ')).env("DISPLAY", display).output().unwrap();
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
 }
 
 /// A picture of a window, or of a file.
@@ -139,7 +155,7 @@ impl<'a> Program<'a> {
         // Shown when the test fails.
         if let Some(stderr) = process.stderr.take() {
             std::thread::spawn(|| {
-                BufReader::new(stderr).lines().map_while(Result::ok).for_each(|line| eprintln!("{line}"))
+                BufReader::new(stderr).lines().map_while(Result::ok).for_each(|line| eprintln!("{line}"));
             });
         }
         let mut process = Running(process);
