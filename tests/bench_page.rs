@@ -7,7 +7,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use support::Scratch;
+use support::{Scratch, left_out};
 
 /// Chromium under one of its names, if it is there.
 fn browser() -> Option<PathBuf> {
@@ -62,8 +62,7 @@ fn colours(path: &Path) -> ([u8; 3], usize) {
 #[test]
 fn a_browser_draws_the_whole_page() {
     let Some(browser) = browser() else {
-        println!("skipped: there is no Chromium in the path");
-        return;
+        return left_out::lacks("the page of `fractal bench` in a browser", "chromium");
     };
     let scratch = Scratch::new("bench-page");
     let run = |arguments: &[&str]| {

@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
-use support::Scratch;
+use support::{Scratch, until};
 
 /// Runs a command that must succeed.
 fn done(mut command: Command) -> Output {
@@ -321,9 +321,7 @@ fn endless(scratch: &Scratch) -> Child {
     let mut command = scratch.program(words(scene));
     command.stderr(Stdio::piped());
     let child = command.spawn().unwrap();
-    while !files(scratch).iter().any(|name| name.contains("a.png.tmp")) {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until("it writes", || files(scratch).iter().any(|name| name.contains("a.png.tmp")).then_some(()));
     child
 }
 

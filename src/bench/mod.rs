@@ -22,3 +22,7 @@ pub mod statistics;
 pub mod subject;
 pub mod wisdom;
 pub mod work;
+
+#[cfg(test)]
+#[path = "../../tests/support/left_out.rs"]
+mod left_out;

@@ -141,6 +141,7 @@ fn run(command: &mut Command, stop: &Stop) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::left_out::left_out;
 
     #[test]
     fn lines_are_names_and_numbers() {
@@ -159,7 +160,7 @@ mod tests {
                 assert_eq!(grains.points.len(), 2, "the longest pieces are left out");
                 assert_eq!(grains.points[0].times.len(), 2);
             }
-            Err(Error::Unsupported(why)) => println!("skipped: {why}"),
+            Err(Error::Unsupported(why)) => left_out("measuring OpenMP", &why),
             Err(error) => panic!("{error}"),
         }
         let stop = Stop::new();

@@ -2,7 +2,7 @@
 
 use super::toolkit::{Event, Window};
 use crate::error::Result;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A window that plays a script.
 #[derive(Debug)]
@@ -16,8 +16,7 @@ pub struct Script {
     /// The title.
     pub title: String,
     size: (u32, u32),
-    began: Instant,
-    /// Added to the time.
+    /// The time, which goes on by what is waited only, so that a slow machine changes nothing.
     pub later: Duration,
 }
 
@@ -30,7 +29,6 @@ impl Script {
             frames: 0,
             title: String::new(),
             size: (width, height),
-            began: Instant::now(),
             later: Duration::ZERO,
         }
     }
@@ -64,10 +62,12 @@ impl Window for Script {
     }
 
     fn now(&self) -> Duration {
-        self.began.elapsed() + self.later
+        self.later
     }
 
     fn wait(&mut self, at_most: Duration) {
-        std::thread::sleep(at_most.min(Duration::from_millis(1)));
+        let time = at_most.min(Duration::from_millis(1));
+        std::thread::sleep(time);
+        self.later += time;
     }
 }

@@ -7,6 +7,9 @@ use fractal::parallel::{Claim, Discard, Done, Prepared, Recipe, Report, RunInfo,
 use fractal::{Error, Result};
 use std::sync::Arc;
 
+/// How panics begin that are asked for in workers; with `RUST_BACKTRACE` set the library has them printed.
+pub(super) const EXPECTED: &[&str] = &["no such number: 17", "no such length: 18", "only alone", "piece 0 has no name"];
+
 /// One piece fails in its own way.
 pub(super) struct Faulty {
     pub(super) at: usize,

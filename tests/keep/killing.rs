@@ -1,7 +1,7 @@
 //! Kills and interrupts at any moment, and what keeping costs.
 
 use super::random::Random;
-use super::support::Scratch;
+use super::support::{Scratch, until};
 use super::{files, told, words};
 use fractal::parallel::Stop;
 use fractal::render::Render;
@@ -68,20 +68,24 @@ fn kills_at_any_moment_lose_no_finished_tile() {
     }
 }
 
-/// Starts the program and kills it as soon as it tells of more finished tiles than `tiles`; returns how many it told of, and what
-/// it had written of its picture.
-fn kill_beyond(scratch: &Scratch, arguments: &str, tiles: u64) -> (u64, u64) {
+/// Starts the program and kills it as soon as it tells of more finished tiles than `tiles`, and has written something of its picture if
+/// it is to have; returns how many it told of, and how much it had written.
+fn kill_beyond(scratch: &Scratch, arguments: &str, tiles: u64, begun: bool) -> (u64, u64) {
     let mut command = scratch.program(words(arguments));
     let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let told = lines.map_while(io::Result::ok).filter_map(|line| serde_json::from_str::<Value>(&line).ok());
     let mut done = told.filter_map(|line| line["tiles_done"].as_u64());
     let done = done.find(|&done| done > tiles);
+    let half = || files(scratch).into_iter().filter(|name| name.contains(".tmp-")).collect::<Vec<_>>();
+    let written = || half().first().map_or(0, |name| fs::metadata(scratch.join(name)).map_or(0, |file| file.len()));
+    if begun {
+        until("a picture that is begun is drawn as its tiles come", || (written() > 0).then_some(()));
+    }
     child.kill().unwrap();
     child.wait().unwrap();
-    let half: Vec<_> = files(scratch).into_iter().filter(|name| name.contains(".tmp-")).collect();
-    assert_eq!(half.len(), 1, "that of an earlier kill has gone: {half:?}");
-    let written = fs::metadata(scratch.join(&half[0])).unwrap().len();
+    assert_eq!(half().len(), 1, "that of an earlier kill has gone: {:?}", half());
+    let written = written();
     (done.expect("it was killed before its end"), written)
 }
 
@@ -90,9 +94,8 @@ fn what_is_kept_is_not_drawn_before_all_is_there() {
     let scratch = Scratch::new("drawn");
     let scene = SIEGEL.replace("8000000", "30000").replace("1600x1200", "1000x800").replace("-q", "--workers 2");
     let arguments = format!("{scene} -o a.ppm --checkpoint a.tiles --resume --progress json");
-    let (first, written) = kill_beyond(&scratch, &arguments, 3000);
-    assert!(written > 0, "a picture that is begun is drawn as its tiles come");
-    let (second, written) = kill_beyond(&scratch, &arguments, first + 500);
+    let (first, _) = kill_beyond(&scratch, &arguments, 3000, true);
+    let (second, written) = kill_beyond(&scratch, &arguments, first + 500, false);
     assert!(second > first && written == 0, "{written} bytes");
     assert_eq!(told(scratch.program(words(&format!("{scene} -q -o a.ppm --checkpoint a.tiles --resume")))).0, 0);
     assert_eq!(told(scratch.program(words(&format!("{scene} -q -o plain.ppm")))).0, 0);

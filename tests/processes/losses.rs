@@ -3,11 +3,11 @@
 use super::faults::{Fault, Faults};
 use super::random::Random;
 use super::support::Scratch;
-use super::{LIMIT, backends, long, open, options, run, signal, watched, workers_in};
+use super::{LIMIT, backends, long, on_its_own, open, options, run, signal, watched, workers_in};
+use fractal::backend::Entry;
 use rustix::process::Signal;
 use std::collections::HashSet;
 use std::fs;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -102,6 +102,9 @@ fn a_piece_whose_workers_are_killed_from_outside_is_computed_by_the_session() {
 
 #[test]
 fn garbage_and_prints_do_no_harm() {
+    if !on_its_own("losses::garbage_and_prints_do_no_harm", ("ON_ITS_OWN", "yes")) {
+        return;
+    }
     for entry in backends() {
         for fault in [Fault::Garbage, Fault::Print] {
             let scratch = Scratch::new(&format!("garbage-{}", entry.name));
@@ -112,31 +115,32 @@ fn garbage_and_prints_do_no_harm() {
     }
 }
 
-/// The session's own program is started with other patience than the other tests'.
+/// The session's own program is started with other patience than the other tests', which even a worker that is kept from running by others
+/// does not exhaust. All cases wait for it at the same time.
 #[test]
 fn a_suspended_worker_and_a_caught_one_are_replaced() {
-    let patient = std::env::var_os("FRACTAL_PATIENCE").is_some();
-    if !patient {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "losses::a_suspended_worker_and_a_caught_one_are_replaced", "--nocapture"]);
-        let output = watched("workers that hang", LIMIT, || command.env("FRACTAL_PATIENCE", "1").output().unwrap());
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    if !on_its_own("losses::a_suspended_worker_and_a_caught_one_are_replaced", ("FRACTAL_PATIENCE", "4")) {
         return;
     }
-    for entry in backends() {
-        for fault in [Fault::Suspend, Fault::Loop] {
-            let scratch = Scratch::new(&format!("hang-{}", entry.name));
-            // Longer than the patience, and looks at its `Stop`: nobody replaces it.
-            let slow = Faults { pieces: 2, microseconds: 2_500_000, ..Faults::new(&scratch) };
-            let mut session = open(entry, 2, "dynamic");
-            run(&mut *session, &slow).unwrap();
-            assert_eq!(workers_in(&scratch).len(), 2, "{}: they are the same as before", entry.name);
-            run(&mut *session, &Faults::new(&scratch).with(60, fault, 1)).unwrap();
-            let error = run(&mut *session, &Faults::new(&scratch).with(61, fault, 1000)).unwrap_err().to_string();
-            assert!(error.starts_with("part 61 of the test ended each of the 3 workers"), "{error}");
-            assert!(error.contains("gave no sign of life"), "{error}");
+    let hang = |entry: &Entry, fault| {
+        let scratch = Scratch::new(&format!("hang-{}", entry.name));
+        // Longer than the patience, and looks at its `Stop`: nobody replaces it.
+        let slow = Faults { pieces: 2, microseconds: 6_000_000, ..Faults::new(&scratch) };
+        let mut session = open(entry, 2, "dynamic");
+        run(&mut *session, &slow).unwrap();
+        assert_eq!(workers_in(&scratch).len(), 2, "{}: they are the same as before", entry.name);
+        run(&mut *session, &Faults::new(&scratch).with(60, fault, 1)).unwrap();
+        let error = run(&mut *session, &Faults::new(&scratch).with(61, fault, 1000)).unwrap_err().to_string();
+        assert!(error.starts_with("part 61 of the test ended each of the 3 workers"), "{error}");
+        assert!(error.contains("gave no sign of life"), "{error}");
+    };
+    std::thread::scope(|scope| {
+        for entry in backends() {
+            for fault in [Fault::Suspend, Fault::Loop] {
+                scope.spawn(move || hang(entry, fault));
+            }
         }
-    }
+    });
 }
 
 #[test]

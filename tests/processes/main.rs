@@ -21,6 +21,7 @@ use fractal::{Error, Result};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -92,6 +93,21 @@ fn watched<T>(what: &str, limit: Duration, body: impl FnOnce() -> T) -> T {
         let _done = Done(&done, watch.thread().clone());
         body()
     })
+}
+
+/// Runs a test again in a process of its own, with a variable in its environment and with all that it and its workers print caught, and
+/// shown if it fails. True in that process.
+fn on_its_own(test: &str, variable: (&str, &str)) -> bool {
+    if std::env::var_os(variable.0).is_some() {
+        return true;
+    }
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture"]).envs([variable]);
+    let output = watched(test, LIMIT, || command.output().unwrap());
+    let told = [output.stdout, output.stderr].concat();
+    let told = String::from_utf8_lossy(&told);
+    assert!(output.status.success() && told.contains("1 passed"), "{told}");
+    false
 }
 
 const LIMIT: Duration = Duration::from_secs(300);

@@ -1,9 +1,31 @@
-//! A scratch directory in which the program is run.
+//! A scratch directory in which the program is run, and what tests wait and excuse themselves with.
+
+#[allow(dead_code)] // Not every test leaves something out.
+pub(crate) mod left_out;
 
 use std::ffi::OsStr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// Generous: what never happens is to be found, a slow machine is not.
+#[allow(dead_code)] // Not every test waits.
+pub(crate) const LIMIT: Duration = Duration::from_secs(90);
+
+/// Waits for something, and gives back what was found.
+#[allow(dead_code)] // Not every test waits.
+pub(crate) fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(began.elapsed() < LIMIT, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
 
 /// Whether a documented command opens a window, so that it needs a screen.
 #[allow(dead_code)] // Not every test reads the documents.
@@ -17,7 +39,10 @@ pub(crate) struct Scratch(PathBuf);
 impl Scratch {
     /// An empty directory.
     pub(crate) fn new(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        // Tests of one process may take the same name at the same time.
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}-{number}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
         Self(path)

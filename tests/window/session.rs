@@ -1,9 +1,9 @@
 //! A session in a scripted window, and what its tests share.
 
+use crate::support::Scratch;
 use fractal::backend::Program;
 use fractal::window::{Button, Event, Explorer, Key, Options, Script, Settings, Status, Window};
 use fractal::{Scene, render};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Generous: a stuck worker is to be found, a slow machine is not.
@@ -30,20 +30,22 @@ pub(crate) fn program() -> Program {
 pub(crate) struct Session {
     pub(crate) window: Script,
     pub(crate) explorer: Explorer,
+    /// Where it saves pictures, if that is its own.
+    _folder: Option<Scratch>,
 }
 
 impl Session {
     pub(crate) fn with(scene: &Scene, size: (u32, u32), options: &Options) -> Self {
         let mut window = Script::new(size.0, size.1);
         let explorer = Explorer::new(scene, options, &mut window).unwrap();
-        Self { window, explorer }
+        Self { window, explorer, _folder: None }
     }
 
     pub(crate) fn new(scene: &Scene, size: (u32, u32)) -> Self {
         let settings = Settings { workers: 2, ..Settings::default() };
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("window-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        Self::with(scene, size, &Options { settings, folder, program: program(), ..Options::default() })
+        let scratch = Scratch::new("window");
+        let options = Options { settings, folder: scratch.to_path_buf(), program: program(), ..Options::default() };
+        Self { _folder: Some(scratch), ..Self::with(scene, size, &options) }
     }
 
     /// One turn of the loop in which these events happen.

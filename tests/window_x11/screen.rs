@@ -1,15 +1,13 @@
 //! A screen, the program on it, and looking at it.
 
-use crate::support::Scratch;
+use crate::support::{LIMIT, Scratch, left_out, until};
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-/// Generous: what never happens is to be found, a slow machine is not.
-pub(crate) const LIMIT: Duration = Duration::from_secs(90);
 
 /// Servers and their clients share few processors: one test at a time.
 static TURN: Mutex<()> = Mutex::new(());
@@ -27,6 +25,8 @@ impl Drop for Running {
 /// An X server with a window manager.
 pub(crate) struct Screen {
     pub(crate) display: String,
+    /// The windows of programs that have not ended.
+    living: RefCell<HashSet<String>>,
     _manager: Running,
     _server: Running,
     _turn: MutexGuard<'static, ()>,
@@ -46,43 +46,48 @@ impl Screen {
     pub(crate) fn start() -> Option<Self> {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(name) = missing() {
-            assert!(std::env::var_os("CI").is_none(), "`{name}` is not installed, which this test needs");
-            println!("left out: `{name}` is not installed");
+            left_out::lacks("the window on a real X server", name);
             return None;
         }
-        // The server chooses a number that is free, and tells it when it is ready.
+        let (server, manager, display) = until("a screen with a window manager", Self::try_start);
+        Some(Self { display, living: RefCell::default(), _manager: manager, _server: server, _turn: turn })
+    }
+
+    /// A server, its window manager and its name, unless one of them does not come: then it is tried again.
+    fn try_start() -> Option<(Running, Running, String)> {
+        // The server chooses a number that is free, and tells it when it is ready. It must not begin anew when its only client goes.
         let mut server = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", "1400x900x24", "-nolisten", "tcp"])
+            .args(["-displayfd", "1", "-screen", "0", "1400x900x24", "-nolisten", "tcp", "-noreset"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let mut number = String::new();
         BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut number).unwrap();
-        let (server, display) = (Running(server), format!(":{}", number.trim()));
+        let (mut server, display) = (Running(server), format!(":{}", number.trim()));
         let mut manager = Command::new("openbox");
         let manager = manager.env("DISPLAY", &display).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let screen = Self { display, _manager: Running(manager), _server: server, _turn: turn };
-        until("the window manager is there", || screen.xdotool("get_desktop").is_some().then_some(()));
-        Some(screen)
+        let mut manager = Running(manager);
+        let began = Instant::now();
+        while xdotool(&display, "get_desktop").is_none() {
+            let ended = [&mut server, &mut manager].map(|process| process.0.try_wait().unwrap());
+            if ended.iter().any(Option::is_some) || began.elapsed() > LIMIT / 3 {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Some((server, manager, display))
     }
 
     /// What xdotool says to a line of arguments; `None` when it fails.
     pub(crate) fn xdotool(&self, arguments: &str) -> Option<String> {
-        let output = Command::new("xdotool").args(arguments.split(' ')).env("DISPLAY", &self.display).output().unwrap();
-        output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+        xdotool(&self.display, arguments)
     }
 }
 
-pub(crate) fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(found) = found() {
-            return found;
-        }
-        assert!(began.elapsed() < LIMIT, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+fn xdotool(display: &str, arguments: &str) -> Option<String> {
+    let output = Command::new("xdotool").args(arguments.split(' ')).env("DISPLAY", display).output().unwrap();
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
 }
 
 /// A picture of a window, or of a file.
@@ -127,6 +132,7 @@ pub(crate) struct Program<'a> {
     pub(crate) scratch: &'a Scratch,
     pub(crate) process: Running,
     pub(crate) window: String,
+    ended: bool,
     /// What it prints, line by line.
     pub(crate) lines: Receiver<String>,
 }
@@ -139,15 +145,27 @@ impl<'a> Program<'a> {
 
     /// The same for a command that is made already.
     pub(crate) fn start(screen: &'a Screen, scratch: &'a Scratch, mut command: Command) -> Self {
-        let before = windows(screen);
+        // The server gives the numbers of a program that has ended to the next one, and may list its window for a while yet: what is
+        // new can only be told once that has gone. Nothing else tells windows apart, since none says which process it is of.
+        until("windows go with their programs", || windows(screen).is_subset(&screen.living.borrow()).then_some(()));
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let stdout = BufReader::new(process.stdout.take().unwrap());
         let (sender, lines) = channel();
         std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let process = Running(process);
-        let window = until("a window opens", || windows(screen).difference(&before).next().cloned());
+        // Shown when the test fails.
+        if let Some(stderr) = process.stderr.take() {
+            std::thread::spawn(|| {
+                BufReader::new(stderr).lines().map_while(Result::ok).for_each(|line| eprintln!("{line}"));
+            });
+        }
+        let mut process = Running(process);
+        let window = until("a window opens", || {
+            assert_eq!(process.0.try_wait().unwrap(), None, "the program ended without a window");
+            windows(screen).difference(&screen.living.borrow()).next().cloned()
+        });
+        screen.living.borrow_mut().insert(window.clone());
         screen.xdotool(&format!("windowactivate --sync {window}")).unwrap();
-        Self { screen, scratch, process, window, lines }
+        Self { screen, scratch, process, window, ended: false, lines }
     }
 
     pub(crate) fn do_(&self, arguments: &str) {
@@ -167,6 +185,11 @@ impl<'a> Program<'a> {
     pub(crate) fn point(&self, x: u32, y: u32) {
         self.do_(&format!("mousemove --window {} {x} {y}", self.window));
         std::thread::sleep(Duration::from_millis(60));
+    }
+
+    /// Waits until the program has heard of everything that was done before: it hears in order, and answers this.
+    pub(crate) fn heard(&mut self) {
+        self.command();
     }
 
     /// Has the window manager close the window, as a click on its cross does.
@@ -212,17 +235,36 @@ impl<'a> Program<'a> {
 
     /// Waits for the end of the process.
     pub(crate) fn exit_code(&mut self) -> Option<i32> {
-        until("the program ends", || self.process.0.try_wait().unwrap()).code()
+        let status = until("the program ends", || self.process.0.try_wait().unwrap());
+        self.screen.living.borrow_mut().remove(&self.window);
+        self.ended = true;
+        status.code()
+    }
+}
+
+impl Drop for Program<'_> {
+    fn drop(&mut self) {
+        // The process ends right after this, unless it was waited for: then the number may be another's.
+        if !self.ended {
+            self.screen.living.borrow_mut().remove(&self.window);
+        }
     }
 }
 
 pub(crate) fn windows(screen: &Screen) -> HashSet<String> {
-    let found = screen.xdotool("search --onlyvisible --name ^fractal").unwrap_or_default();
-    found.lines().map(str::to_owned).collect()
+    let mut search = Command::new("xdotool");
+    search.args(["search", "--onlyvisible", "--name", "^fractal"]).env("DISPLAY", &screen.display);
+    let found = until("windows are listed", || {
+        let output = search.output().unwrap();
+        // Finding none is a failure as well, a silent one; another is that a window goes while it is looked at.
+        (output.status.success() || output.stderr.is_empty()).then_some(output.stdout)
+    });
+    String::from_utf8(found).unwrap().lines().map(str::to_owned).collect()
 }
 
 pub(crate) fn program(screen: &Screen, scratch: &Scratch, arguments: &[&str]) -> Command {
     let mut command = scratch.program(arguments);
     command.env("DISPLAY", &screen.display).env("XDG_STATE_HOME", scratch.join("state"));
+    command.stderr(Stdio::piped());
     command
 }
