@@ -175,12 +175,12 @@ fn old_parts_are_merged() {
     }
     let few = format!("merge {} {} -o a.png", PARTS[0], PARTS[2]);
     refuse(&scratch, &few, &["no part has 6 of 20 tiles: 6 of shard 2/3; "]);
-    assert_eq!(told(&scratch, &format!("{few} --complete")), (0, String::new()));
+    assert_eq!(told(&scratch, &format!("{few} --complete -q")), (0, String::new()));
     check(&scratch, &list, "a.png", "old/celtic", &few);
     // With a part of today.
     let (code, text) = told(&scratch, &format!("render {CELTIC} --shard 2/3 -o today.part"));
     assert_eq!(code, 0, "{text}");
-    let mixed = format!("merge {} today.part {} {} -o a.png", PARTS[0], PARTS[2], PARTS[1]);
+    let mixed = format!("merge {} today.part {} {} -q -o a.png", PARTS[0], PARTS[2], PARTS[1]);
     assert_eq!(told(&scratch, &mixed), (0, String::new()));
     check(&scratch, &list, "a.png", "old/celtic", &mixed);
 }
