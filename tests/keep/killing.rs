@@ -92,7 +92,7 @@ fn kill_beyond(scratch: &Scratch, arguments: &str, tiles: u64, begun: bool) -> (
 #[test]
 fn what_is_kept_is_not_drawn_before_all_is_there() {
     let scratch = Scratch::new("drawn");
-    let scene = SIEGEL.replace("8000000", "30000").replace("1600x1200", "1000x800").replace("-q", "--workers 2");
+    let scene = SIEGEL.replace("8000000", "60000").replace("1600x1200", "1000x800").replace("-q", "--workers 2");
     let arguments = format!("{scene} -o a.ppm --checkpoint a.tiles --resume --progress json");
     let (first, _) = kill_beyond(&scratch, &arguments, 3000, true);
     let (second, written) = kill_beyond(&scratch, &arguments, first + 500, false);
