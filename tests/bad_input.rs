@@ -99,6 +99,7 @@ fn arguments() -> Vec<Case> {
         environment("FRACTAL_SCHEDULE", "fair", &["FRACTAL_SCHEDULE", "`fair`", "static"]),
         environment("OMP_SCHEDULE", "static,x", &["OMP_SCHEDULE", "`x`", "chunk"]),
         environment("OMP_PROC_BIND", "perhaps", &["OMP_PROC_BIND", "`perhaps`", "spread"]),
+        environment("OMP_PROC_BIND", "close,perhaps", &["OMP_PROC_BIND", "`close,perhaps`", "primary"]),
         environment("FRACTAL_ISA", "sse9", &["FRACTAL_ISA", "`sse9`", "scalar"]),
         environment("FRACTAL_ISA", "neon", &["FRACTAL_ISA", "`neon`", "not available", "scalar"]),
     ]
@@ -398,5 +399,22 @@ fn a_standard_output_that_is_full() {
         output.stdout.clear();
         assert_eq!(fault(&failure(arguments, &["space"]), &output), None);
         assert_eq!(listing(&scratch), BTreeSet::new());
+    }
+}
+
+#[test]
+fn variables_that_are_empty_count_as_unset() {
+    let scratch = Scratch::new("empty-variables");
+    let names = ["BACKEND", "WORKERS", "SCHEDULE", "ISA", "PATIENCE"].map(|name| format!("FRACTAL_{name}"));
+    let openmp =
+        ["NUM_THREADS", "SCHEDULE", "PROC_BIND", "THREAD_LIMIT", "MAX_ACTIVE_LEVELS", "WAIT_POLICY", "DISPLAY_ENV"];
+    let names: Vec<_> = names.into_iter().chain(openmp.map(|name| format!("OMP_{name}"))).collect();
+    for arguments in ["render --size 9x9 --backend pipes --workers 1 -q -o x.png", "info whole"] {
+        let unset = scratch.program(arguments.split_whitespace()).output().unwrap();
+        let mut command = scratch.program(arguments.split_whitespace());
+        command.envs(names.iter().map(|name| (name, "")));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(output.stdout, unset.stdout);
     }
 }

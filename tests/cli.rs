@@ -331,7 +331,7 @@ fn signal(child: &Child, signal: rustix::process::Signal) {
 
 #[test]
 fn an_interrupt_ends_the_run_and_leaves_nothing() {
-    for how in [rustix::process::Signal::INT, rustix::process::Signal::TERM] {
+    for how in [rustix::process::Signal::INT, rustix::process::Signal::TERM, rustix::process::Signal::HUP] {
         let scratch = Scratch::new("interrupt");
         let mut child = endless(&scratch);
         signal(&child, how);
@@ -340,6 +340,31 @@ fn an_interrupt_ends_the_run_and_leaves_nothing() {
         child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
         assert_eq!(told, "fractal: stopped before the work was complete\n");
         assert_eq!(files(&scratch), [""; 0]);
+    }
+}
+
+/// As `nohup` has it with SIGHUP, and a shell without job control with SIGINT for what it starts with `&`.
+#[test]
+fn what_is_ignored_from_the_start_stays_ignored() {
+    use rustix::process::Signal;
+    for (name, how) in [("HUP", Signal::HUP), ("INT", Signal::INT), ("TERM", Signal::TERM)] {
+        for backend in ["threads", "processes", "pipes"] {
+            let scratch = Scratch::new("ignored");
+            let program = scratch.program(words("render --size 1000x1000 --format ppm --workers 2 -o - --backend"));
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("trap '' {name}; exec \"$@\""), "sh"]);
+            shell.arg(program.get_program()).args(program.get_args()).arg(backend).current_dir(&*scratch);
+            let mut child = shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+            // It waits for room in the pipe, so it is in the middle of its work.
+            let mut reader = BufReader::with_capacity(1, child.stdout.take().unwrap());
+            reader.fill_buf().unwrap();
+            signal(&child, how);
+            signal(&child, how);
+            let mut picture = Vec::new();
+            reader.read_to_end(&mut picture).unwrap();
+            assert_eq!(child.wait().unwrap().code(), Some(0), "{name} {backend}");
+            assert_eq!(picture.len(), "P6\n1000 1000\n255\n".len() + 3_000_000, "{name} {backend}");
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 use super::results::{Entry, Results};
 use super::statistics::{Interval, bootstrap, discoveries, mann_whitney, median};
 use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, VecDeque};
 
 /// What a comparison says of one thing that was measured twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +33,7 @@ pub struct Difference {
     pub before: f64,
     /// The median after, in seconds.
     pub after: f64,
-    /// After over before: above 1 it has become slower.
+    /// After over before: above 1 it has become slower; infinite where the median before is 0 and that after is not.
     pub ratio: f64,
     /// Where the ratio lies, with the probability 1 − level.
     pub interval: Option<Interval>,
@@ -53,23 +54,20 @@ pub struct Comparison {
     pub is_other_machine: bool,
 }
 
-/// Compares what has the same parameters in both. `level` is the chance of a wrong verdict among all; smaller changes than `threshold`, a
-/// part of 1, are none.
+/// Compares what has the same parameters in both, and the same command where several have. `level` is the chance of a wrong verdict among
+/// all; smaller changes than `threshold`, a part of 1, are none.
 pub fn compare(before: &Results, after: &Results, level: f64, threshold: f64) -> Comparison {
     let mut comparison = Comparison::default();
-    let mut seen = std::collections::HashSet::new();
-    for entry in &before.results {
-        let key = entry.key();
-        match after.results.iter().find(|other| other.key() == key) {
+    let (partners, new) = pair(&before.results, &after.results);
+    for (entry, partner) in before.results.iter().zip(partners) {
+        match partner {
             Some(other) if !entry.times.is_empty() && !other.times.is_empty() => {
                 comparison.differences.extend(difference(entry, other, level));
             }
             _ => comparison.unmatched.push(entry.command.clone()),
         }
-        seen.insert(key);
     }
-    let new = after.results.iter().filter(|entry| !seen.contains(&entry.key()));
-    comparison.unmatched.extend(new.map(|entry| entry.command.clone()));
+    comparison.unmatched.extend(new.into_iter().map(|entry| entry.command.clone()));
     let decided: Vec<f64> = comparison.differences.iter().map(|difference| difference.p).collect();
     for (difference, is_found) in comparison.differences.iter_mut().zip(discoveries(&decided, level)) {
         difference.verdict = match difference.ratio {
@@ -84,6 +82,31 @@ pub fn compare(before: &Results, after: &Results, level: f64, threshold: f64) ->
     comparison
 }
 
+/// For each of `before` its partner, and what has none of `after`. Names may occur more than once: first those find each other that have
+/// the command in common too, then what is left, each in the order of its file.
+fn pair<'a>(before: &[Entry], after: &'a [Entry]) -> (Vec<Option<&'a Entry>>, Vec<&'a Entry>) {
+    let mut partners = vec![None; before.len()];
+    let mut taken = vec![false; after.len()];
+    for with_command in [true, false] {
+        let name = |entry: &Entry| (entry.key(), with_command.then(|| entry.command.clone()));
+        let mut free: HashMap<_, VecDeque<usize>> = HashMap::new();
+        for place in (0..after.len()).filter(|&place| !taken[place]) {
+            free.entry(name(&after[place])).or_default().push_back(place);
+        }
+        for (entry, partner) in before.iter().zip(&mut partners).filter(|(_, partner)| partner.is_none()) {
+            if let Some(place) = free.get_mut(&name(entry)).and_then(VecDeque::pop_front) {
+                (*partner, taken[place]) = (Some(&after[place]), true);
+            }
+        }
+    }
+    (partners, after.iter().zip(taken).filter(|(_, taken)| !taken).map(|(entry, _)| entry).collect())
+}
+
+/// After over before. Times too short for the clock are 0: two of them are the same, and what is longer is infinitely longer.
+fn over(after: f64, before: f64) -> f64 {
+    if after == before { 1.0 } else { after / before }
+}
+
 impl Comparison {
     /// How many have this verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
@@ -93,13 +116,13 @@ impl Comparison {
 
 fn difference(before: &Entry, after: &Entry, level: f64) -> Option<Difference> {
     let test = mann_whitney(&before.times, &after.times)?;
-    let ratio = |times: &[Vec<f64>]| median(&times[1]) / median(&times[0]);
+    let ratio = |times: &[Vec<f64>]| over(median(&times[1]), median(&times[0]));
     let few = least_p(before.times.len(), after.times.len()) > level;
     Some(Difference {
         command: before.command.clone(),
         before: median(&before.times),
         after: median(&after.times),
-        ratio: median(&after.times) / median(&before.times),
+        ratio: over(median(&after.times), median(&before.times)),
         interval: bootstrap(&[&before.times, &after.times], 1.0 - level, 1, ratio),
         p: test.p,
         verdict: if few { Verdict::Unknown } else { Verdict::Same },

@@ -41,7 +41,7 @@ pub fn openmp(
     let folder = Folder(folder);
     let (source, program) = (folder.0.join("openmp.c"), folder.0.join("openmp"));
     std::fs::write(&source, PROGRAM).map_err(|error| Error::io("write", &source, error))?;
-    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
+    let compiler = std::env::var("CC").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "cc".into());
     let compiled = Command::new(&compiler)
         .args(["-std=gnu11", "-O2", "-fopenmp", "-w", "-o"])
         .args([&program, &source])

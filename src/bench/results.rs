@@ -256,7 +256,7 @@ impl Entry {
         if self.parameters.is_empty() {
             return self.command.clone();
         }
-        self.parameters.iter().map(|(name, value)| format!("{name}={value} ")).collect()
+        self.parameters.iter().map(|(name, value)| format!("{name:?}={value:?} ")).collect()
     }
 
     /// Computes what follows from `times`.
@@ -313,11 +313,9 @@ impl Results {
 
     /// Takes in what another file holds, for one report of several measurements. What both have is kept from this one.
     pub fn merge(&mut self, other: Self) {
-        for entry in other.results {
-            if !self.results.iter().any(|known| known.key() == entry.key()) {
-                self.results.push(entry);
-            }
-        }
+        // A name may occur more than once in one file.
+        let known: std::collections::HashSet<_> = self.results.iter().map(Entry::key).collect();
+        self.results.extend(other.results.into_iter().filter(|entry| !known.contains(&entry.key())));
         for fit in other.fits {
             let same = |known: &Scaling| {
                 (&known.scene, &known.backend, &known.schedule) == (&fit.scene, &fit.backend, &fit.schedule)

@@ -77,7 +77,7 @@ pub(crate) fn run(args: &args::BenchArgs) -> Result<()> {
 fn kernel(args: &BenchKernelArgs) -> Result<()> {
     let isas = match &args.isa {
         Some(name) => vec![name.parse()?],
-        None if std::env::var_os("FRACTAL_ISA").is_some() => vec![Isa::from_env()?],
+        None if std::env::var_os("FRACTAL_ISA").is_some_and(|name| !name.is_empty()) => vec![Isa::from_env()?],
         None => fused(),
     };
     let wanted = |part: &str| args.parts.is_empty() || args.parts.iter().any(|name| name == part);

@@ -38,7 +38,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
     let isa = render.kernel().isa();
     let isa_why = if isa != Isa::from_env()?.name() {
         "the escape radius is so small that every iterate is tested by itself"
-    } else if std::env::var_os("FRACTAL_ISA").is_some() {
+    } else if std::env::var_os("FRACTAL_ISA").is_some_and(|name| !name.is_empty()) {
         "FRACTAL_ISA asks for it"
     } else {
         "the best of this processor"

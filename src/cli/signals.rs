@@ -1,8 +1,11 @@
-//! Ctrl-C and its like: the first asks the run to stop, the second ends the program at once.
+//! Ctrl-C and its like: the first asks the run to stop, the second ends the program at once. What whoever started the program has it
+//! ignore, as `nohup` does, stays ignored.
 
 use fractal::parallel::Stop;
 use fractal::sink::Output;
 use fractal::{Error, Result};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,12 +19,16 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Begins to receive SIGINT, SIGTERM and SIGHUP.
+    /// Begins to receive SIGINT, SIGTERM and SIGHUP, but those that are ignored already.
     pub(super) fn receive() -> Result<Self> {
+        let ignored = ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
+        let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
+        let failed = |error| Error::Unsupported(format!("signals cannot be received: {error}"));
+        let mut source = iterator::Signals::new(wanted).map_err(failed)?;
         let signals = Self::default();
         let received = signals.clone();
-        ctrlc::set_handler(move || received.act())
-            .map_err(|error| Error::Unsupported(format!("signals cannot be received: {error}")))?;
+        let wait = move || source.forever().for_each(|_| received.act());
+        std::thread::Builder::new().name("signals".into()).spawn(wait).map_err(failed)?;
         Ok(signals)
     }
 
@@ -42,5 +49,27 @@ impl Signals {
             let _ = std::fs::remove_file(path);
         }
         std::process::exit(Error::Stopped.exit_code().into());
+    }
+}
+
+/// A bit for each signal that the process ignores, the lowest for signal 1, as Linux tells it in `/proc/self/status`. Elsewhere nothing is
+/// known, and then nothing counts as ignored.
+fn ignored(status: &str) -> u64 {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ignored_is_read() {
+        // `nohup`, with the SIGPIPE of every Rust program.
+        let mask = ignored(
+            "Name:\tfractal\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000440\n",
+        );
+        assert_eq!(mask, 1 << (SIGHUP - 1) | 1 << 12);
+        assert_eq!((ignored(""), ignored("SigIgn:\tnone\n")), (0, 0));
     }
 }

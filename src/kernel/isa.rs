@@ -82,7 +82,7 @@ impl Isa {
     /// # Errors
     /// [`Error::Usage`] when the name is unknown or this processor does not have it.
     pub fn from_env() -> Result<Isa> {
-        match std::env::var_os("FRACTAL_ISA") {
+        match std::env::var_os("FRACTAL_ISA").filter(|name| !name.is_empty()) {
             None => Ok(Self::best()),
             Some(name) => name
                 .to_string_lossy()

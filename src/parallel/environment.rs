@@ -66,22 +66,37 @@ pub enum Binding {
     Close,
     /// As far apart as the processors' numbers allow.
     Spread,
+    /// All on the processor of the first.
+    Primary,
 }
 
 /// The binding that is asked for: by `pin`, which means [`Binding::Close`] unless `OMP_PROC_BIND` says otherwise, or by
 /// `OMP_PROC_BIND` alone.
 ///
 /// # Errors
-/// [`Error::Usage`] when `OMP_PROC_BIND` is neither `true`, `false`, `close` nor `spread`.
+/// [`Error::Usage`] when `OMP_PROC_BIND` is neither `true`, `false` nor a list of `close`, `spread`, `primary` and `master`, which is the
+/// older name of `primary`. The first of a list counts.
 pub(crate) fn binding_in(pin: bool, environment: &Environment<'_>) -> Result<Option<Binding>> {
     let default = pin.then_some(Binding::Close);
     let Some(text) = environment("OMP_PROC_BIND") else { return Ok(default) };
-    match text.split(',').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-        "false" => Ok(default),
-        "true" | "close" => Ok(Some(Binding::Close)),
-        "spread" => Ok(Some(Binding::Spread)),
-        _ => Err(Error::Usage(format!("OMP_PROC_BIND is `{text}`; allowed are `true`, `false`, `close` and `spread`"))),
+    match text.trim().to_ascii_lowercase().as_str() {
+        "false" => return Ok(default),
+        "true" => return Ok(Some(Binding::Close)),
+        _ => {}
     }
+    let one = |name: &str| match name.trim().to_ascii_lowercase().as_str() {
+        "close" => Some(Binding::Close),
+        "spread" => Some(Binding::Spread),
+        "primary" | "master" => Some(Binding::Primary),
+        _ => None,
+    };
+    // OpenMP has one for each level of nesting.
+    let levels: Option<Vec<_>> = text.split(',').map(one).collect();
+    levels.and_then(|levels| levels.first().copied()).map(Some).ok_or_else(|| {
+        Error::Usage(format!(
+            "OMP_PROC_BIND is `{text}`; allowed are `true`, `false`, and `close`, `spread`, `primary` and `master` with commas between them"
+        ))
+    })
 }
 
 #[cfg(test)]
@@ -123,11 +138,15 @@ mod tests {
             (true, "spread", Some(Binding::Spread)),
             (true, "false", Some(Binding::Close)),
             (false, "false", None),
+            (false, "primary", Some(Binding::Primary)),
+            (true, " Master , close", Some(Binding::Primary)),
         ] {
             assert_eq!(binding_in(pin, &with(&proc_bind(value))).unwrap(), expected, "{pin} {value}");
         }
         assert_eq!(binding_in(true, &with(&[])).unwrap(), Some(Binding::Close));
-        let error = binding_in(false, &with(&proc_bind("nearby"))).unwrap_err().to_string();
-        assert!(error.starts_with("OMP_PROC_BIND is `nearby`"), "{error}");
+        for wrong in ["nearby", "close,nearby", "close,", "true,close", "close,false"] {
+            let error = binding_in(false, &with(&proc_bind(wrong))).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("OMP_PROC_BIND is `{wrong}`; allowed are")), "{error}");
+        }
     }
 }

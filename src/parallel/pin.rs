@@ -19,6 +19,7 @@ impl Pinning {
         let place = match self.binding {
             Binding::Spread if self.workers < count => worker * count / self.workers,
             Binding::Close | Binding::Spread => worker,
+            Binding::Primary => 0,
         };
         self.processors[place % count]
     }
@@ -122,6 +123,7 @@ mod tests {
         };
         assert_eq!(places(Binding::Close, 3), [0, 1, 4]);
         assert_eq!(places(Binding::Spread, 3), [0, 4, 8]);
+        assert_eq!(places(Binding::Primary, 3), [0, 0, 0]);
         assert_eq!(places(Binding::Spread, 8), [0, 1, 4, 5, 8, 9, 0, 1]);
     }
 

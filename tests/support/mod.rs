@@ -48,8 +48,8 @@ impl Scratch {
         Self(path)
     }
 
-    /// The program with arguments, in this directory, without input, with none of the environment that it heeds, and with a cache of its
-    /// own here.
+    /// The program with arguments, in this directory, without input, with none of the environment that it heeds, with no signal ignored,
+    /// and with a cache of its own here.
     pub(crate) fn program<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fractal"));
         command.args(arguments).current_dir(&self.0).stdin(Stdio::null());
@@ -59,8 +59,25 @@ impl Scratch {
             }
         }
         command.env("XDG_CACHE_HOME", self.join("cache"));
+        heed_signals(&mut command);
         command
     }
+}
+
+/// Signals that whoever started the tests ignores, as a shell without job control does for what it starts with `&`, would be ignored by the
+/// program as well.
+#[allow(unsafe_code)]
+fn heed_signals(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    let heed = || {
+        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
+            // SAFETY: this is a child between fork and exec, where POSIX allows `signal`; the signal exists and the default is no handler.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: the closure calls nothing but `signal`; it allocates nothing and takes no lock.
+    unsafe { command.pre_exec(heed) };
 }
 
 impl Deref for Scratch {

@@ -100,3 +100,49 @@ fn three_runs_are_too_few_to_tell() {
     assert_eq!((least_p(3, 3), least_p(4, 4)), (0.1, 2.0 / 70.0));
     assert_eq!(least_p(0, 5), 1.0);
 }
+
+#[test]
+fn names_that_occur_more_than_once_find_their_own() {
+    let times = |start: f64| (0..20).map(|run| start + f64::from(run) * 1e-3).collect::<Vec<f64>>();
+    let (short, long) = (times(1.0), times(5.0));
+    let twice = results(&[("a", &short), ("b", &short), ("a", &long)]);
+    let comparison = compare(&twice, &twice, 0.05, 0.01);
+    assert_eq!((comparison.count(Verdict::Same), comparison.unmatched.len()), (3, 0));
+    assert!(comparison.differences.iter().all(|difference| difference.ratio == 1.0));
+    // One more has no partner, on either side.
+    let once = results(&[("a", &short)]);
+    for (before, after) in [(&twice, &once), (&once, &twice)] {
+        let comparison = compare(before, after, 0.05, 0.01);
+        assert_eq!((comparison.count(Verdict::Same), comparison.unmatched), (1, vec!["b".to_owned(), "a".to_owned()]));
+    }
+    // Two commands with the same parameters, which hyperfine makes, in another order.
+    let with = |entries: [(&str, &[f64]); 2]| {
+        let mut results = results(&entries);
+        results.results.iter_mut().for_each(|entry| _ = entry.parameters.insert("n".into(), "1".into()));
+        results
+    };
+    let (before, after) = (with([("x 1", &short), ("y 1", &long)]), with([("y 1", &long), ("x 1", &short)]));
+    assert_eq!(compare(&before, &after, 0.05, 0.01).count(Verdict::Same), 2);
+    // Other programs with the same parameters are compared.
+    let after = with([("new x 1", &short), ("new y 1", &long)]);
+    assert_eq!(compare(&before, &after, 0.05, 0.01).count(Verdict::Same), 2);
+    // One report of several files loses none.
+    let mut report = once;
+    report.merge(with([("x 1", &short), ("x 1", &long)]));
+    assert_eq!(report.results.len(), 3);
+}
+
+#[test]
+fn times_of_0_are_compared() {
+    let (none, some) = ([0.0; 20], [1.0; 20]);
+    for (before, after, ratio, expected) in [
+        (&none, &none, 1.0, Verdict::Same),
+        (&none, &some, f64::INFINITY, Verdict::Slower),
+        (&some, &none, 0.0, Verdict::Faster),
+    ] {
+        let comparison = compare(&results(&[("a", before)]), &results(&[("a", after)]), 0.05, 0.01);
+        let difference = &comparison.differences[0];
+        assert_eq!((difference.ratio, difference.verdict), (ratio, expected));
+        assert!(difference.p.is_finite());
+    }
+}

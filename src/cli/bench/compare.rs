@@ -64,5 +64,5 @@ fn report(comparison: &Comparison, args: &BenchCompareArgs) -> String {
 
 /// A ratio of times as a change in percent.
 fn change(ratio: f64) -> String {
-    format!("{:+.1} %", 100.0 * (ratio - 1.0))
+    if ratio.is_infinite() { "+∞ %".to_owned() } else { format!("{:+.1} %", 100.0 * (ratio - 1.0)) }
 }

@@ -91,6 +91,7 @@ impl Settings {
             None => "FALSE",
             Some(Binding::Close) => "CLOSE",
             Some(Binding::Spread) => "SPREAD",
+            Some(Binding::Primary) => "PRIMARY",
         };
         let waiting = match self.waiting {
             None => "ACTIVE, THEN PASSIVE",
