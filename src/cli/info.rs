@@ -36,7 +36,10 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
     let view = scene.view();
     let spacing = view.spacing(width, height) / f64::from(scene.image.samples);
     let isa = render.kernel().isa();
-    let isa_why = if isa != Isa::from_env()?.name() {
+    let asked = Isa::from_env()?;
+    let isa_why = if isa != asked.name() && asked == Isa::Sse42 {
+        "this formula, or this escape radius, has no code for sse4.2"
+    } else if isa != asked.name() {
         "the escape radius is so small that every iterate is tested by itself"
     } else if std::env::var_os("FRACTAL_ISA").is_some_and(|name| !name.is_empty()) {
         "FRACTAL_ISA asks for it"
