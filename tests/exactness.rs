@@ -7,6 +7,8 @@
 //!
 //! `FRACTAL_LONG=1` is the full product for the two scenes with `serial`, `threads` and `rayon`, and about 42,000 renders in all.
 
+mod support;
+
 use fractal::backend::{self, Session};
 use fractal::kernel::{Counters, Isa};
 use fractal::parallel::Stop;
@@ -17,6 +19,7 @@ use fractal::sink::Grid;
 use fractal::tile::{ORDERS, Order};
 use std::collections::HashSet;
 use std::sync::Arc;
+use support::is_long;
 
 const WORKERS: [usize; 4] = [1, 2, 3, 7];
 const TILES: [u32; 4] = [1, 16, 64, u32::MAX];
@@ -198,10 +201,6 @@ impl Met {
             }
         }
     }
-}
-
-fn is_long() -> bool {
-    std::env::var_os("FRACTAL_LONG").is_some()
 }
 
 /// What must have happened for the comparison to mean something.

@@ -33,7 +33,7 @@ fn record(
     let all = ways::all();
     let due = match () {
         () if list::is_written() => vec![REFERENCE],
-        () if ways::is_long() => all,
+        () if support::is_long() => all,
         () => vec![all[turn % all.len()]],
     };
     for way in due {

@@ -7,11 +7,6 @@ use std::collections::BTreeMap;
 /// A backend's name and an instruction set.
 pub(super) type Way = (&'static str, Isa);
 
-/// Whether every scene goes every way.
-pub(super) fn is_long() -> bool {
-    std::env::var_os("FRACTAL_LONG").is_some()
-}
-
 /// All ways. Neighbours differ in the backend, so that a few of them meet most.
 pub(super) fn all() -> Vec<Way> {
     let isas = Isa::available();

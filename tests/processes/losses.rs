@@ -2,8 +2,8 @@
 
 use super::faults::{Fault, Faults};
 use super::random::Random;
-use super::support::Scratch;
-use super::{LIMIT, backends, long, on_its_own, open, options, run, signal, watched, workers_in};
+use super::support::{Scratch, is_long};
+use super::{LIMIT, backends, on_its_own, open, options, run, signal, watched, workers_in};
 use fractal::backend::Entry;
 use rustix::process::Signal;
 use std::collections::HashSet;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 #[test]
 fn random_kills_cost_nothing_but_time() {
-    let target = if long() { 250 } else { 12 };
+    let target = if is_long() { 250 } else { 12 };
     for entry in backends() {
         for (schedule, seed) in [("dynamic", 1), ("static,3", 2), ("auto", 3)] {
             let scratch = Scratch::new(&format!("kills-{}-{seed}", entry.name));

@@ -112,10 +112,6 @@ fn on_its_own(test: &str, variable: (&str, &str)) -> bool {
 
 const LIMIT: Duration = Duration::from_secs(300);
 
-fn long() -> bool {
-    std::env::var_os("FRACTAL_LONG").is_some()
-}
-
 /// The workers that a directory tells of and that still live.
 fn workers_in(directory: &Path) -> Vec<i32> {
     let names = fs::read_dir(directory).unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap());

@@ -1,8 +1,8 @@
 //! The program itself: its pictures when its workers are killed, and what it leaves when it is.
 
 use super::random::Random;
-use super::support::Scratch;
-use super::{LIMIT, backends, long, signal, watched};
+use super::support::{Scratch, is_long};
+use super::{LIMIT, backends, signal, watched};
 use rustix::process::Signal;
 use std::collections::BTreeSet;
 use std::fs;
@@ -85,7 +85,7 @@ fn kills_change_no_picture() {
     };
     assert!(render("serial.exr", "threads").status().unwrap().success());
     let expected = fs::read(scratch.join("serial.exr")).unwrap();
-    let target = if long() { 250 } else { 5 };
+    let target = if is_long() { 250 } else { 5 };
     for entry in backends() {
         let (mut kills, mut random) = (0, Random(42));
         watched("a picture with kills", 10 * LIMIT, || {

@@ -26,7 +26,6 @@ pub(crate) fn left_out(what: &str, why: &str) {
 }
 
 /// The same for want of a program, which is a failure where `CI` says that everything must be tested.
-#[allow(dead_code)] // Not every test needs one.
 pub(crate) fn lacks(what: &str, program: &str) {
     assert!(std::env::var_os("CI").is_none(), "`{program}` is not installed, which {what} needs");
     left_out(what, &format!("`{program}` is not installed"));

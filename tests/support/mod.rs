@@ -1,6 +1,7 @@
 //! A scratch directory in which the program is run, and what tests wait and excuse themselves with.
 
-#[allow(dead_code)] // Not every test leaves something out.
+#![allow(dead_code)] // No test uses all of it.
+
 pub(crate) mod left_out;
 
 use std::ffi::OsStr;
@@ -11,11 +12,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Generous: what never happens is to be found, a slow machine is not.
-#[allow(dead_code)] // Not every test waits.
 pub(crate) const LIMIT: Duration = Duration::from_secs(90);
 
 /// Waits for something, and gives back what was found.
-#[allow(dead_code)] // Not every test waits.
 pub(crate) fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
@@ -27,8 +26,12 @@ pub(crate) fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Whether the long form of the tests is asked for.
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("FRACTAL_LONG").is_some()
+}
+
 /// Whether a documented command opens a window, so that it needs a screen.
-#[allow(dead_code)] // Not every test reads the documents.
 pub(crate) fn opens_a_window(line: &str) -> bool {
     (line.starts_with("fractal view") && !line.contains("--keys")) || line.contains(" --view")
 }

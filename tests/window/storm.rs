@@ -2,7 +2,7 @@
 
 use crate::random::Random;
 use crate::session::{Session, program, valley};
-use crate::support::Scratch;
+use crate::support::{Scratch, is_long};
 use fractal::render;
 use fractal::window::{Button, Event, Key, Options, Settings, Status, keys};
 use std::time::Duration;
@@ -35,7 +35,7 @@ fn storm(seed: u64, settings: Settings, unwanted: &[keys::Action]) {
     let mut session =
         Session::with(&valley(), (160, 100), &Options { settings, program: program(), ..Options::default() });
     let mut random = Random(seed);
-    let (events, looks) = if std::env::var_os("FRACTAL_LONG").is_some() { (10_000, 500) } else { (1000, 100) };
+    let (events, looks) = if is_long() { (10_000, 500) } else { (1000, 100) };
     for count in 0..events {
         let event = any_event(&mut random, &pool);
         session.window.later += Duration::from_millis(random.below(900));

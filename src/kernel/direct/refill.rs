@@ -2,7 +2,7 @@
 //! whole.
 //!
 //! None of it depends on the formula, so none of it is generic over one: each instruction set has this code once instead of once for
-//! every formula, which was a third of what kernels cost to compile. Calls instead of inlined code made no picture slower.
+//! every formula, which was a third of what kernels cost to compile. On AVX-512 calls take no longer than inlined code; on AVX2 they cost about 1 %.
 
 use super::area::{Area, FINISH, QUEUE};
 use super::engine::{BLOCK, PERIOD_CHECK};
