@@ -46,10 +46,10 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             unroll!(G, k => {
                 let i = k * Self::LEN;
                 let within = scene.within(u[k], v[k]);
-                u[k].select(within, Vector::load(simd, &x[i..])).store(&mut x[i..]);
-                v[k].select(within, Vector::load(simd, &y[i..])).store(&mut y[i..]);
+                u[k].store_lanes(within, &mut x[i..]);
+                v[k].store_lanes(within, &mut y[i..]);
                 let count = Vector::<S>::load(simd, &n[i..]);
-                (count + more).select(within, count).store(&mut n[i..]);
+                (count + more.select(within, zero)).store(&mut n[i..]);
             });
             length /= 2;
         }
@@ -62,7 +62,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             let [u, v] = scene.formula.step([old_x, old_y], parameters);
             let within = scene.within(u, v);
             let count = Vector::<S>::load(simd, &n[i..]) + one;
-            (count + one).select(within, count).store(&mut n[i..]);
+            (count + one.select(within, zero)).store(&mut n[i..]);
             if smooth {
                 let last = [u.select(within, old_x), v.select(within, old_y)];
                 let [u, v] = scene.formula.step(last, parameters);

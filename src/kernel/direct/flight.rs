@@ -161,7 +161,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                     let base = Vector::<S>::load(simd, &flight.base.0[i..]);
                     x[k] = x[k].select(mask, Vector::load(simd, &flight.saved_x.0[i..]));
                     y[k] = y[k].select(mask, Vector::load(simd, &flight.saved_y.0[i..]));
-                    base.select(mask, base - back).store(&mut flight.base.0[i..]);
+                    (base - zero.select(mask, back)).store(&mut flight.base.0[i..]);
                 });
                 escaped = alive & !within;
                 if (escaped | repeated).count_ones() >= patience {

@@ -63,6 +63,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         let simd = self.simd;
         let more = self.splat(HALF as f64);
         let done = self.splat(ran.n as f64);
+        let zero = self.splat(0.0);
         let group = &mut *self.area.group;
         let [middle_x, middle_y] = &*self.area.middle;
         let mut k = 0;
@@ -72,9 +73,9 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             if ran.block == BLOCK {
                 let (x, y) = (Vector::load(simd, &middle_x.0[i..]), Vector::load(simd, &middle_y.0[i..]));
                 let within = self.scene.within(x, y);
-                x.select(within, Vector::load(simd, &group.x.0[i..])).store(&mut group.x.0[i..]);
-                y.select(within, Vector::load(simd, &group.y.0[i..])).store(&mut group.y.0[i..]);
-                n = (n + more).select(within, n);
+                x.store_lanes(within, &mut group.x.0[i..]);
+                y.store_lanes(within, &mut group.y.0[i..]);
+                n = n + more.select(within, zero);
             }
             n.store(&mut group.base.0[i..]);
             k += 1;
@@ -177,9 +178,10 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                     let i = k * Self::LEN;
                     let mask = masks[k];
                     let base = Vector::<S>::load(simd, &group.base.0[i..]);
+                    let less = base - zero.select(mask, back);
                     x[k] = x[k].select(mask, Vector::load(simd, &group.x.0[i..]));
                     y[k] = y[k].select(mask, Vector::load(simd, &group.y.0[i..]));
-                    base.select(mask, base - back).store(&mut group.base.0[i..]);
+                    less.store(&mut group.base.0[i..]);
                 });
                 escaped |= alive & !within;
                 alive &= within;

@@ -97,11 +97,11 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
             let renew = Vector::<S>::load(simd, &flight.renew.0[i..]);
             let due = renew.at_most(now);
             let (x, y) = (Vector::<S>::load(simd, &flight.x.0[i..]), Vector::<S>::load(simd, &flight.y.0[i..]));
-            x.select(due, Vector::load(simd, &flight.seen_x.0[i..])).store(&mut flight.seen_x.0[i..]);
-            y.select(due, Vector::load(simd, &flight.seen_y.0[i..])).store(&mut flight.seen_y.0[i..]);
+            x.store_lanes(due, &mut flight.seen_x.0[i..]);
+            y.store_lanes(due, &mut flight.seen_y.0[i..]);
             let age = now - Vector::<S>::load(simd, &flight.birth.0[i..]);
             let next = now + Vector((age * half).0.max(least.0));
-            next.select(due, renew).store(&mut flight.renew.0[i..]);
+            next.store_lanes(due, &mut flight.renew.0[i..]);
         });
     }
 
@@ -186,19 +186,12 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
                 take!(a, a);
                 take!(b, b);
                 take!(id, id);
-                let old = Vector::<S>::load(simd, &flight.base.0[i..]);
                 let new = Vector::<S>::load(simd, &queue.n[j..]) - done;
-                Vector::<S>(new.0.expand_merge(mask, old.0)).store(&mut flight.base.0[i..]);
+                Vector::<S>(new.0.expand_merge(mask, done.0)).store_lanes(mask, &mut flight.base.0[i..]);
                 let fresh = MaskOf::<S>::from_bitmask(simd, bits);
-                macro_rules! set {
-                    ($value:expr, $to:ident) => {
-                        let old = Vector::<S>::load(simd, &flight.$to.0[i..]);
-                        $value.select(fresh, old).store(&mut flight.$to.0[i..]);
-                    };
-                }
-                set!(now, birth);
-                set!(first, renew);
-                set!(nan, seen_x);
+                now.store_lanes(fresh, &mut flight.birth.0[i..]);
+                first.store_lanes(fresh, &mut flight.renew.0[i..]);
+                nan.store_lanes(fresh, &mut flight.seen_x.0[i..]);
                 queue.head = j + count;
                 flight.alive |= taken << i;
                 refills += count as u64;
