@@ -53,6 +53,23 @@ fn known_points_end_as_they_must() {
 }
 
 #[test]
+fn a_probe_says_what_a_render_has() {
+    let plane = plane(Complex64::new(-0.7, 0.3), 0.05, 20, 15);
+    let spec = Spec { entry: formula::find("mandelbrot").unwrap(), power: 2, julia: None };
+    let limits = Limits { max: 300, escape_radius: 16.0 };
+    let direct = Direct::new(&spec, plane.clone(), limits, ALL, Isa::best()).unwrap();
+    let words = render(&direct, &plane).0;
+    let area = whole(&plane).area();
+    for i in 0..area {
+        let probe = direct.probe(i % 20, i / 20);
+        let [fraction, dx, dy] = [1, 2, 3].map(|channel| f64::from(f32::from_bits(words[channel * area + i])));
+        let n = (words[i] != INTERIOR).then_some(words[i]);
+        assert_eq!((probe.n, probe.smooth), (n, n.map(|n| f64::from(n) + fraction)), "{probe:?}");
+        assert_eq!(probe.distance, n.map(|_| dx.hypot(dy)), "{probe:?}");
+    }
+}
+
+#[test]
 fn counts_are_summed_and_counted() {
     for entry in FORMULAS {
         let spec = Spec { entry, power: entry.default_power(), julia: None };
