@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 #[derive(Default)]
 struct Watcher(Mutex<Vec<(Happened, usize, Range<usize>)>>);
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Happened {
     Claimed,
     Done,
@@ -52,9 +52,10 @@ fn claims_are_told_when_they_are_taken() {
             }
         }
         assert_eq!(finished, 16, "{}", entry.name);
-        // The session of `processes` looks at what its workers do; it sees what takes longer than that.
-        let least = if entry.name == "processes" { 1 } else { 16 };
-        assert!(told >= least, "{}: {told} of 16", entry.name);
-        assert!(log.iter().take(1).all(|(happened, ..)| *happened == Happened::Claimed), "{}", entry.name);
+        // The session of `processes` looks at what its workers do; it sees what takes longer than that, and may see an end first.
+        let looks = entry.name == "processes";
+        assert!(told >= if looks { 1 } else { 16 }, "{}: {told} of 16", entry.name);
+        let first = log.first().map(|(happened, ..)| *happened);
+        assert!(looks || first == Some(Happened::Claimed), "{}", entry.name);
     }
 }
