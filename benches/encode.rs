@@ -60,19 +60,7 @@ impl Picture {
         let run = RunInfo { pieces: self.len(), workers: 1, backend: "bench" };
         sink.start(&run).expect("memory takes all");
         for (index, words) in self.pieces.iter().enumerate() {
-            let (range, bytes) = (index..index + 1, bytemuck::cast_slice(words));
-            let (began, ended) = (Duration::ZERO, Duration::ZERO);
-            let done = Done {
-                work: self,
-                range,
-                bytes,
-                costs: &[1],
-                executed: 1,
-                worker: 0,
-                began,
-                ended,
-                waited: Default::default(),
-            };
+            let done = Done::new(self, index..index + 1, bytemuck::cast_slice(words), &[1]);
             sink.done(&done).expect("memory takes all");
         }
         let (setup, wall) = (Duration::ZERO, Duration::ZERO);

@@ -17,7 +17,7 @@ use crate::sink::{ImageOptions, Picture, PictureSink};
 use crate::tile::{Order, Tile, Tiling};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// How a scene is computed; nothing here changes a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,8 +51,6 @@ pub fn render(scene: &Scene) -> Result<Picture> {
 }
 
 /// A scene that has been checked and planned: which kernel computes it and into which tiles it is cut.
-///
-/// One run at a time: its counters are those of the work.
 #[derive(Clone, Debug)]
 pub struct Render {
     scene: Arc<Scene>,
@@ -67,6 +65,12 @@ pub struct Outcome {
     pub report: Report,
     /// What happened inside the kernel.
     pub counters: Counters,
+}
+
+impl Outcome {
+    fn new(report: Report) -> Self {
+        Self { counters: Counters::from_numbers(&report.counts()), report }
+    }
 }
 
 impl Render {
@@ -118,7 +122,6 @@ impl Render {
             pieces: None,
             masked: false,
             masks: None,
-            counters: Mutex::default(),
             own_formula,
         };
         Ok(Self { scene: Arc::new(scene.clone()), colourer: Arc::new(colourer), work: Arc::new(work) })
@@ -166,9 +169,7 @@ impl Render {
     /// # Errors
     /// What the backend's [`Session::run`] returns.
     pub fn run(&self, session: &mut dyn Session, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Outcome> {
-        self.work.take_counters();
-        let report = session.run(self.work(), sink, stop)?;
-        Ok(Outcome { report, counters: self.work.take_counters() })
+        Ok(Outcome::new(session.run(self.work(), sink, stop)?))
     }
 
     /// Computes every tile on all cores of this machine, with the `threads` backend, and gives the samples to `sink`.
@@ -205,7 +206,6 @@ struct RenderWork {
     masked: bool,
     /// The masks, where they were made.
     masks: Option<Prepared>,
-    counters: Mutex<Counters>,
     /// Whether the formula is one that only this program has.
     own_formula: bool,
 }
@@ -270,10 +270,6 @@ impl RenderWork {
     fn tile(&self, index: usize) -> Tile {
         self.tiling.tile(self.pieces.as_ref().map_or(index, |pieces| pieces.get(index)))
     }
-
-    fn take_counters(&self) -> Counters {
-        std::mem::take(&mut *self.counters.lock().unwrap_or_else(PoisonError::into_inner))
-    }
 }
 
 impl Work for RenderWork {
@@ -309,7 +305,7 @@ impl Work for RenderWork {
             claim.set_cost(index, useful);
         }
         claim.add_executed(counters.executed);
-        *self.counters.lock().unwrap_or_else(PoisonError::into_inner) += counters;
+        claim.add_counts(&counters.to_numbers());
         Ok(())
     }
 
@@ -329,14 +325,6 @@ impl Work for RenderWork {
             isa: isa.map(|isa| isa.to_string()),
         };
         serde_json::to_vec(&recipe).ok().map(|bytes| Recipe { kind: KIND, bytes })
-    }
-
-    fn take_counts(&self) -> Vec<u64> {
-        self.take_counters().to_numbers()
-    }
-
-    fn add_counts(&self, counts: &[u64]) {
-        *self.counters.lock().unwrap_or_else(PoisonError::into_inner) += Counters::from_numbers(counts);
     }
 
     fn describe(&self, index: usize) -> String {
@@ -394,6 +382,19 @@ mod tests {
         let outcome = render.run_here(nowhere(), &Stop::new()).unwrap();
         assert_eq!(outcome.counters.executed, outcome.report.executed());
         assert!(outcome.report.useful() > 0);
+    }
+
+    #[test]
+    fn two_runs_at_once_count_for_themselves() {
+        let render = Render::new(&scene()).unwrap();
+        let run = || render.run_here(Arc::new(crate::parallel::Discard), &Stop::new()).unwrap().counters;
+        let samples = |c: Counters| c.escaped + c.cardioid + c.bulb + c.periodic + c.limit;
+        let alone = samples(run());
+        assert_eq!(alone, 40 * 30 * 4);
+        std::thread::scope(|scope| {
+            let runs = [(); 4].map(|()| scope.spawn(|| samples(run())));
+            runs.into_iter().for_each(|run| assert_eq!(run.join().unwrap(), alone));
+        });
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct Finished {
     pub costs: Vec<u64>,
     /// What was really executed, in the same unit.
     pub executed: u64,
+    /// What the work counted for itself meanwhile.
+    pub counts: Vec<u64>,
     /// Who computed it.
     pub worker: usize,
     /// When its computation began, since the start of the run.
@@ -36,10 +38,12 @@ pub struct Finished {
 }
 
 /// What computing a claim took.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Effort {
     /// What was really executed, in the work's own unit.
     pub executed: u64,
+    /// What the work counted for itself meanwhile.
+    pub counts: Vec<u64>,
     /// When it began, since the start of the run.
     pub began: Duration,
     /// When it ended. Both are zero when the run takes no times.
@@ -78,7 +82,7 @@ impl Worker {
 
     /// Counts a claim that it computed elsewhere, in a process of its own for example.
     pub fn count(&mut self, done: &Done<'_>) {
-        self.report.count(done.costs, done.executed, done.ended.saturating_sub(done.began));
+        self.report.count(done.costs, done.executed, done.counts, done.ended.saturating_sub(done.began));
     }
 
     /// What it has done since the last call, leaving nothing; its memory is kept for the next run.

@@ -6,11 +6,11 @@
 
 use super::claim_size::{ClaimSize, grain, longest};
 use super::panics::{self, catch};
+use super::sink::take_waited;
 use super::team::Panic;
 use super::{Claim, Done, Effort, Finished, Prepared, Report, RunInfo, Sink, Stop, Work, Worker, WorkerReport};
 use crate::error::{Error, Result};
 use std::any::Any;
-use std::cell::Cell;
 use std::fmt;
 use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -122,17 +122,29 @@ impl Job {
                 (claim.end, stage) = (first.end, Stage::Computing);
                 let (bytes, costs) = finished.memory(len, first.len());
                 let worker = report.index;
-                let Effort { executed, began, ended } = self.effort(worker, first.clone(), bytes, costs)?;
-                report.count(costs, executed, if self.timed { ended - began } else { Duration::ZERO });
+                let Effort { executed, counts, began, ended } = self.effort(worker, first.clone(), bytes, costs)?;
+                report.count(costs, executed, &counts, if self.timed { ended - began } else { Duration::ZERO });
                 stage = Stage::HandingOn;
                 // Of what is at hand, not of what could be kept of it: a free piece would take a tenth longer.
-                let (work, waited) = (&*self.work, Cell::default());
-                let done = Done { work, range: first, bytes, costs, executed, worker, began, ended, waited };
-                self.sink.done(&done)?;
-                Ok((ended, done.waited.get()))
+                let work = &*self.work;
+                if self.timed {
+                    take_waited();
+                }
+                self.sink.done(&Done {
+                    work,
+                    range: first,
+                    bytes,
+                    costs,
+                    executed,
+                    counts: &counts,
+                    worker,
+                    began,
+                    ended,
+                })?;
+                Ok(ended)
             };
-            let (ended, waited) = match catch(both) {
-                Ok(Ok(times)) => times,
+            let ended = match catch(both) {
+                Ok(Ok(ended)) => ended,
                 Ok(Err(error)) => return self.fail(error),
                 Err(message) => {
                     return match stage {
@@ -143,7 +155,7 @@ impl Job {
                 }
             };
             if self.timed {
-                report.busy += (self.now() - ended).saturating_sub(waited);
+                report.busy += (self.now() - ended).saturating_sub(take_waited());
             }
             range.start = claim.end;
         }
@@ -183,10 +195,10 @@ impl Job {
         self.guarded(worker.index(), claim.clone(), || {
             let len = claim.clone().map(|index| self.work.piece_len(index)).sum();
             let (bytes, costs) = finished.memory(len, claim.len());
-            let Effort { executed, began, ended } = self.effort(worker.index(), claim.clone(), bytes, costs)?;
-            worker.report.count(costs, executed, ended - began);
+            let Effort { executed, counts, began, ended } = self.effort(worker.index(), claim.clone(), bytes, costs)?;
+            worker.report.count(costs, executed, &counts, ended - began);
             (finished.range, finished.len, finished.worker) = (claim, len, worker.index());
-            (finished.executed, finished.began, finished.ended) = (executed, began, ended);
+            (finished.executed, finished.counts, finished.began, finished.ended) = (executed, counts, began, ended);
             Ok(())
         })
     }
@@ -213,7 +225,7 @@ impl Job {
         self.work.compute(&self.prepared, &mut claim, &self.stop)?;
         let (executed, ended) = (claim.executed(), self.now());
         self.size.learn(executed, claim.range().len());
-        Ok(Effort { executed, began, ended })
+        Ok(Effort { executed, counts: claim.into_counts(), began, ended })
     }
 
     /// Calls `body`, which computes `claim` as worker number `worker`, unless the run is over. `Break` when it is, also by an error or
@@ -241,10 +253,10 @@ impl Job {
             bytes: finished.bytes(),
             costs: &finished.costs,
             executed: finished.executed,
+            counts: &finished.counts,
             worker: finished.worker,
             began: finished.began,
             ended: finished.ended,
-            waited: Cell::default(),
         }
     }
 
@@ -329,6 +341,15 @@ impl Job {
         }
     }
 
+    /// What is wrong with a backend whose run ended by itself and did not compute each piece once.
+    #[cold]
+    fn miscounted(&self, done: usize, pieces: usize) -> Error {
+        Error::Unsupported(format!(
+            "backend `{}` has a fault: it ended a run of {pieces} pieces with {done} of them computed",
+            self.backend
+        ))
+    }
+
     /// Ends the run with `error`, unless an earlier error did. Always `Break`.
     pub fn fail(&self, error: Error) -> ControlFlow<()> {
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
@@ -348,14 +369,16 @@ impl Job {
     /// Ends the run after all workers have returned: the first error, or the report after the sink has finished.
     ///
     /// # Errors
-    /// The error that ended the run, [`Error::Stopped`] when it was stopped, or what the sink's `finish` returned.
+    /// The error that ended the run, [`Error::Stopped`] when it was stopped, [`Error::Unsupported`] when the backend left out a piece
+    /// or computed one twice, or what the sink's `finish` returned.
     pub fn end(&self, schedule: &str, workers: Vec<WorkerReport>) -> Result<Report> {
         let wall = self.began.elapsed();
         if let Some(error) = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return Err(error);
         }
-        if workers.iter().map(|w| w.pieces).sum::<usize>() < self.work.len() {
-            return Err(Error::Stopped);
+        let (done, pieces) = (workers.iter().map(|w| w.pieces).sum::<usize>(), self.work.len());
+        if done != pieces {
+            return Err(if self.asked.is_set() { Error::Stopped } else { self.miscounted(done, pieces) });
         }
         let report = Report { backend: self.backend, schedule: schedule.to_owned(), setup: self.setup, wall, workers };
         self.sink.finish(&report)?;

@@ -31,6 +31,6 @@ pub(crate) use panics::guarded;
 pub use pieces::{MAX_SHARDS, Pieces, Shard};
 pub use report::{Report, WorkerReport};
 pub use schedule::{Kind, Order, Schedule};
-pub use sink::{Discard, Done, Piece, RunInfo, Sink, Tee};
+pub use sink::{Discard, Done, Piece, RunInfo, Sink, Tee, waited};
 pub use stop::Stop;
 pub use work::{Claim, MAX_COUNTS, Prepared, Recipe, Work};

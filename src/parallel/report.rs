@@ -1,5 +1,6 @@
 //! What a run cost, worker by worker.
 
+use super::work::add;
 use std::time::Duration;
 
 /// What one worker did in a run.
@@ -17,6 +18,8 @@ pub struct WorkerReport {
     pub executed: u64,
     /// Operations that the results are worth, however they were computed.
     pub useful: u64,
+    /// What the work counted for itself while this worker computed: sums of what [`super::Claim::add_counts`] was given.
+    pub counts: Vec<u64>,
     /// The process that it was, where workers are processes and the run took times; else 0.
     pub process: u32,
     /// Processor time that this process used in the run, to a hundredth of a second.
@@ -28,7 +31,7 @@ pub struct WorkerReport {
 impl WorkerReport {
     /// Adds a claim: what its pieces were worth, what was executed for them, and how long that took.
     #[inline]
-    pub(crate) fn count(&mut self, costs: &[u64], executed: u64, busy: Duration) {
+    pub(crate) fn count(&mut self, costs: &[u64], executed: u64, counts: &[u64], busy: Duration) {
         if !busy.is_zero() {
             self.busy += busy;
         }
@@ -36,6 +39,7 @@ impl WorkerReport {
         self.claims += 1;
         self.executed += executed;
         self.useful += costs.iter().sum::<u64>();
+        add(&mut self.counts, counts);
     }
 
     /// Adds what `other` says, but for its number.
@@ -45,6 +49,7 @@ impl WorkerReport {
         self.claims += other.claims;
         self.executed += other.executed;
         self.useful += other.useful;
+        add(&mut self.counts, &other.counts);
         self.process = self.process.max(other.process);
         self.processor += other.processor;
         self.memory = self.memory.max(other.memory);
@@ -75,6 +80,13 @@ impl Report {
     /// Operations that the results are worth.
     pub fn useful(&self) -> u64 {
         self.workers.iter().map(|w| w.useful).sum()
+    }
+
+    /// What the work counted for itself, on all workers.
+    pub fn counts(&self) -> Vec<u64> {
+        let mut sums = Vec::new();
+        self.workers.iter().for_each(|w| add(&mut sums, &w.counts));
+        sums
     }
 
     /// Busy seconds over workers × wall: 1 when every worker computed all the time; 0 when the run took no times. NaN when

@@ -28,7 +28,8 @@ pub trait Sink: Send + Sync {
         let _ = (worker, range);
     }
 
-    /// Called once for each finished claim, in any order, by the worker that computed it.
+    /// Called once for each finished claim, in any order, by the worker that computed it. Where it waits instead of works, for an encoder
+    /// perhaps, it says so with [`waited`].
     ///
     /// # Errors
     /// When the results cannot be taken.
@@ -68,6 +69,7 @@ pub struct RunInfo {
 }
 
 /// A finished claim.
+#[derive(Clone)]
 pub struct Done<'a> {
     /// The work, for the lengths of its pieces.
     pub work: &'a dyn Work,
@@ -79,14 +81,14 @@ pub struct Done<'a> {
     pub costs: &'a [u64],
     /// What was really executed for the claim, in the same unit.
     pub executed: u64,
+    /// What the work counted for itself meanwhile.
+    pub counts: &'a [u64],
     /// Who computed it.
     pub worker: usize,
     /// When its computation began, since the start of the run.
     pub began: Duration,
     /// When its computation ended, since the start of the run. Both are zero when the run takes no times.
     pub ended: Duration,
-    /// How long sinks have waited instead of worked, for an encoder perhaps. It does not count as the worker's busy time.
-    pub waited: Cell<Duration>,
 }
 
 /// One piece of a finished claim.
@@ -101,6 +103,12 @@ pub struct Piece<'a> {
 }
 
 impl<'a> Done<'a> {
+    /// Finished pieces of `work` of which nobody says what they took or who computed them.
+    pub fn new(work: &'a dyn Work, range: Range<usize>, bytes: &'a [u8], costs: &'a [u64]) -> Self {
+        let zero = Duration::ZERO;
+        Self { work, range, bytes, costs, executed: 0, counts: &[], worker: 0, began: zero, ended: zero }
+    }
+
     /// The pieces of the claim, in order.
     pub fn pieces(&self) -> impl Iterator<Item = Piece<'a>> {
         let (work, range, costs, mut rest) = (self.work, self.range.clone(), self.costs, self.bytes);
@@ -116,6 +124,18 @@ impl fmt::Debug for Done<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Done").field("range", &self.range).field("worker", &self.worker).finish_non_exhaustive()
     }
+}
+
+thread_local!(static WAITED: Cell<Duration> = const { Cell::new(Duration::ZERO) });
+
+/// Says that this thread, in a sink's method, has waited for so long instead of worked. It does not count as the worker's busy time.
+pub fn waited(time: Duration) {
+    WAITED.set(WAITED.get() + time);
+}
+
+/// What was said with [`waited`] on this thread since the last call.
+pub(super) fn take_waited() -> Duration {
+    WAITED.take()
 }
 
 /// Gives everything to several sinks, in order.

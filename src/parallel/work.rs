@@ -6,7 +6,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The most numbers that [`Work::take_counts`] may tell.
+/// The most numbers that [`Claim::add_counts`] may be given.
 pub const MAX_COUNTS: usize = 32;
 
 /// A workload of independent pieces. It is all that a backend knows of what it runs.
@@ -49,17 +49,6 @@ pub trait Work: Send + Sync {
     /// How another process makes the same work again; `None` when it can run in this process only.
     fn recipe(&self) -> Option<Recipe> {
         None
-    }
-
-    /// What the work has counted for itself since the last call, at most [`MAX_COUNTS`] numbers that can be added: a worker in
-    /// another process takes it after each claim, and the session adds it to the same work there.
-    fn take_counts(&self) -> Vec<u64> {
-        Vec::new()
-    }
-
-    /// Adds what [`Work::take_counts`] told in another process.
-    fn add_counts(&self, counts: &[u64]) {
-        let _ = counts;
     }
 
     /// Piece `index` in words, for error messages.
@@ -112,13 +101,14 @@ pub struct Claim<'a> {
     bytes: &'a mut [u8],
     costs: &'a mut [u64],
     executed: u64,
+    counts: Vec<u64>,
 }
 
 impl<'a> Claim<'a> {
     /// A claim of `range` whose results go to `bytes` and whose costs go to `costs`, one a piece.
     pub fn new(range: Range<usize>, bytes: &'a mut [u8], costs: &'a mut [u64]) -> Self {
         assert_eq!(range.len(), costs.len(), "one cost for each piece");
-        Self { range, bytes, costs, executed: 0 }
+        Self { range, bytes, costs, executed: 0, counts: Vec::new() }
     }
 
     /// The pieces to compute.
@@ -144,5 +134,31 @@ impl<'a> Claim<'a> {
     /// The sum given to [`Claim::add_executed`].
     pub fn executed(&self) -> u64 {
         self.executed
+    }
+
+    /// Adds what the work has counted for itself while it computed this claim, at most [`MAX_COUNTS`] numbers. They come to the sinks with
+    /// the claim ([`Done::counts`](super::Done::counts)), and their sums to the report ([`WorkerReport::counts`](super::WorkerReport::counts)).
+    ///
+    /// # Panics
+    /// If there are more.
+    pub fn add_counts(&mut self, counts: &[u64]) {
+        assert!(counts.len() <= MAX_COUNTS, "{} counts; allowed are at most {MAX_COUNTS}", counts.len());
+        add(&mut self.counts, counts);
+    }
+
+    /// The sums of what was given to [`Claim::add_counts`].
+    pub fn into_counts(self) -> Vec<u64> {
+        self.counts
+    }
+}
+
+/// Adds `counts` to sums, number by number.
+#[inline]
+pub(super) fn add(sums: &mut Vec<u64>, counts: &[u64]) {
+    if sums.len() < counts.len() {
+        sums.resize(counts.len(), 0);
+    }
+    for (sum, count) in sums.iter_mut().zip(counts) {
+        *sum += count;
     }
 }

@@ -11,7 +11,6 @@ use crate::sample::{Channels, INTERIOR, Samples};
 use crate::sink::Resumed;
 use crate::sink::records::{Found, Records};
 use crate::tile::{Mask, Tiling};
-use std::cell::Cell;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -201,16 +200,8 @@ impl Sink for Filled {
         let memories = || self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let mut memory = memories().pop().unwrap_or_default();
         let outcome = if self.fill(done, &mut memory)? {
-            let whole = Done {
-                bytes: bytemuck::cast_slice(&memory.words),
-                costs: &memory.costs,
-                range: done.range.clone(),
-                waited: Cell::default(),
-                ..*done
-            };
-            let outcome = self.inner.done(&whole);
-            done.waited.set(done.waited.get() + whole.waited.get());
-            outcome
+            let whole = Done { bytes: bytemuck::cast_slice(&memory.words), costs: &memory.costs, ..done.clone() };
+            self.inner.done(&whole)
         } else {
             self.inner.done(done)
         };

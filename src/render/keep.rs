@@ -135,8 +135,7 @@ impl Render {
             None => (Arc::new(resumed), None),
         };
         let work = Arc::new(self.work.only(missing, masks.is_some(), masks));
-        let report = session.run(work.clone(), sink, stop)?;
-        Ok(Outcome { report, counters: work.take_counters() })
+        Ok(Outcome::new(session.run(work, sink, stop)?))
     }
 }
 
@@ -216,7 +215,6 @@ impl RenderWork {
             pieces: Some(pieces),
             masked,
             masks,
-            counters: Default::default(),
             own_formula: self.own_formula,
         }
     }

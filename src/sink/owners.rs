@@ -143,7 +143,6 @@ mod tests {
     use super::*;
     use crate::parallel::{Claim, Prepared, Stop, Work};
     use crate::tile::ORDERS;
-    use std::time::Duration;
 
     struct Nothing(usize);
 
@@ -167,21 +166,8 @@ mod tests {
         let work = Nothing(tiling.len());
         let owners = Owners::new(&OUTPUTS[0], Output::memory(), tiling, samples, String::new()).unwrap();
         for index in 0..work.0 {
-            let (began, ended) = (Duration::ZERO, Duration::ZERO);
-            let (range, worker) = (index..index + 1, index % 3);
-            owners
-                .done(&Done {
-                    work: &work,
-                    range,
-                    bytes: &[],
-                    costs: &[1],
-                    executed: 1,
-                    worker,
-                    began,
-                    ended,
-                    waited: Default::default(),
-                })
-                .unwrap();
+            let done = Done::new(&work, index..index + 1, &[], &[1]);
+            owners.done(&Done { worker: index % 3, ..done }).unwrap();
         }
         let mut drawn = Drawn::new(&owners);
         let mut all = Vec::new();

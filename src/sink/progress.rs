@@ -305,10 +305,7 @@ mod tests {
 
     fn claim(sink: &dyn Sink, range: std::ops::Range<usize>, bytes: &[u8], executed: u64) {
         let (work, costs) = (Made(bytes.len() / range.len()), vec![0; range.len()]);
-        let (began, ended) = (Duration::ZERO, Duration::ZERO);
-        let waited = Default::default();
-        sink.done(&Done { work: &work, range, bytes, costs: &costs, executed, worker: 0, began, ended, waited })
-            .unwrap();
+        sink.done(&Done { executed, ..Done::new(&work, range, bytes, &costs) }).unwrap();
     }
 
     fn finish(progress: &Progress, range: std::ops::Range<usize>, executed: u64) {

@@ -6,12 +6,11 @@
 
 use super::records::{Found, Records};
 use crate::error::{Error, Result};
-use crate::parallel::{Done, Pieces, Report, RunInfo, Sink, Stop, Work};
-use std::cell::Cell;
+use crate::parallel::{Done, Pieces, Report, RunInfo, Sink, Stop, Work, waited};
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The sink of a run over `missing` pieces of a work.
 pub struct Resumed {
@@ -67,7 +66,7 @@ impl Resumed {
     }
 
     /// Gives on what the files have before the first missing piece that is not finished.
-    fn give(&self, state: &mut State, done: Option<&Done<'_>>) -> Result<()> {
+    fn give(&self, state: &mut State) -> Result<()> {
         while state.next < self.missing.len() && state.finished[state.next / 64] >> (state.next % 64) & 1 == 1 {
             state.next += 1;
         }
@@ -78,22 +77,9 @@ impl Resumed {
             }
             state.given += 1;
             let (piece, executed) = self.records[file as usize].read(found, &mut state.words)?;
-            let zero = Duration::ZERO;
-            let kept = Done {
-                work: &*self.work,
-                range: found.index..found.index + 1,
-                bytes: piece.bytes,
-                costs: &[piece.cost],
-                executed,
-                worker: 0,
-                began: zero,
-                ended: zero,
-                waited: Cell::default(),
-            };
-            self.inner.kept(&kept)?;
-            if let Some(done) = done {
-                done.waited.set(done.waited.get() + kept.waited.get());
-            }
+            let costs = [piece.cost];
+            let kept = Done::new(&*self.work, found.index..found.index + 1, piece.bytes, &costs);
+            self.inner.kept(&Done { executed, ..kept })?;
         }
         Ok(())
     }
@@ -139,7 +125,7 @@ impl Sink for Resumed {
     fn start(&self, run: &RunInfo) -> Result<()> {
         assert_eq!(run.pieces, self.missing.len(), "the run is over the missing pieces");
         self.inner.start(&RunInfo { pieces: self.missing.of(), ..run.clone() })?;
-        self.give(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner), None)
+        self.give(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn claimed(&self, worker: usize, range: Range<usize>) {
@@ -147,7 +133,9 @@ impl Sink for Resumed {
     }
 
     fn done(&self, done: &Done<'_>) -> Result<()> {
-        let (mut from, mut bytes, mut executed) = (0, done.bytes, done.executed);
+        let (mut from, mut bytes) = (0, done.bytes);
+        // What the claim took as a whole is said of its first pieces.
+        let (mut executed, mut counts) = (done.executed, done.counts);
         let span = (done.ended - done.began) / done.range.len().max(1) as u32;
         for range in self.missing.runs(done.range.clone()) {
             let until = from + range.len();
@@ -158,14 +146,13 @@ impl Sink for Resumed {
                 bytes: own,
                 costs: &done.costs[from..until],
                 executed: std::mem::take(&mut executed),
+                counts: std::mem::take(&mut counts),
                 worker: done.worker,
                 // The claim's time in equal parts: nobody knows better.
                 began: done.began + span * from as u32,
                 ended: done.began + span * until as u32,
-                waited: Cell::default(),
             };
             self.inner.done(&part)?;
-            done.waited.set(done.waited.get() + part.waited.get());
             (from, bytes) = (until, rest);
         }
         if self.found.is_empty() {
@@ -173,14 +160,60 @@ impl Sink for Resumed {
         }
         let began = Instant::now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        done.waited.set(done.waited.get() + began.elapsed());
+        waited(began.elapsed());
         for position in done.range.clone() {
             state.finished[position / 64] |= 1 << (position % 64);
         }
-        self.give(&mut state, Some(done))
+        self.give(&mut state)
     }
 
     fn finish(&self, report: &Report) -> Result<()> {
         self.inner.finish(report)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parallel::{Claim, Prepared};
+    use std::time::Duration;
+
+    struct Empty;
+
+    impl Work for Empty {
+        fn len(&self) -> usize {
+            6
+        }
+        fn piece_len(&self, _: usize) -> usize {
+            0
+        }
+        fn compute(&self, _: &Prepared, _: &mut Claim<'_>, _: &Stop) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    type Part = (Range<usize>, [u64; 2], u64, Vec<u64>);
+
+    #[derive(Default)]
+    struct Parts(Mutex<Vec<Part>>);
+
+    impl Sink for Parts {
+        fn done(&self, done: &Done<'_>) -> Result<()> {
+            let times = [done.began, done.ended].map(|time| time.as_nanos() as u64);
+            self.0.lock().unwrap().push((done.range.clone(), times, done.executed, done.counts.to_vec()));
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_claim_across_a_gap_comes_in_parts() {
+        let (parts, work) = (Arc::new(Parts::default()), Arc::new(Empty));
+        let wanted = Pieces::new(6, None).without(|index| index == 0 || index == 3);
+        let resumed = Resumed::new(parts.clone(), work.clone(), &wanted, Vec::new(), &Stop::new()).unwrap();
+        let (began, ended) = (Duration::from_nanos(100), Duration::from_nanos(190));
+        let claim = Done::new(&*work, 0..3, &[], &[1, 2, 3]);
+        resumed.done(&Done { executed: 7, counts: &[8, 9], began, ended, ..claim }).unwrap();
+        let expected = [(1..3, [100, 160], 7, vec![8, 9]), (4..5, [160, 190], 0, vec![])];
+        assert_eq!(*parts.0.lock().unwrap(), expected);
     }
 }

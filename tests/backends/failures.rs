@@ -2,8 +2,10 @@
 
 use super::hashes::{Hashes, run_checked};
 use super::{options, recipe, schedules};
-use fractal::backend::BACKENDS;
-use fractal::parallel::{Claim, Discard, Done, Prepared, Recipe, Report, RunInfo, Schedule, Sink, Stop, Work};
+use fractal::backend::{BACKENDS, Session};
+use fractal::parallel::{
+    Claim, Discard, Done, Job, Prepared, Recipe, Report, RunInfo, Schedule, Sink, Stop, Work, Worker,
+};
 use fractal::{Error, Result};
 use std::sync::Arc;
 
@@ -96,6 +98,38 @@ fn a_caught_panic_is_not_printed_as_well() {
     };
     assert!(!run(None).contains("no such number"));
     assert!(run(Some("1")).contains("no such number"), "who asks for backtraces gets them");
+}
+
+/// A backend that leaves out the last piece, or computes it twice.
+struct Careless {
+    forgets: bool,
+}
+
+impl Session for Careless {
+    fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
+        let job = Job::begin("careless", 1, false, work, sink, stop)?;
+        let (mut worker, pieces) = (Worker::new(0), job.pieces());
+        let _ = job.execute(&mut worker, 0..pieces - usize::from(self.forgets));
+        if !self.forgets {
+            let _ = job.execute(&mut worker, pieces - 1..pieces);
+        }
+        job.end("careless", vec![worker.take_report()])
+    }
+}
+
+#[test]
+fn a_backend_that_forgets_a_piece_is_blamed() {
+    for (forgets, done) in [(true, 63), (false, 65)] {
+        let run =
+            |stop: &Stop| Careless { forgets }.run(Arc::new(Hashes::new(64)), Arc::new(Discard), stop).unwrap_err();
+        let error = run(&Stop::new());
+        let expected =
+            format!("backend `careless` has a fault: it ended a run of 64 pieces with {done} of them computed");
+        assert_eq!((error.to_string(), error.exit_code()), (expected, 1));
+        let stop = Stop::new();
+        stop.set();
+        assert!(matches!(run(&stop), Error::Stopped));
+    }
 }
 
 pub(super) struct Together;

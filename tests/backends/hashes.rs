@@ -60,6 +60,7 @@ impl Work for Hashes {
             }
             claim.set_cost(index, Self::cost(index));
             claim.add_executed(2 * Self::cost(index));
+            claim.add_counts(&[1, index as u64]);
         }
         assert_eq!(at, claim.bytes().len(), "a claim has room for exactly its pieces");
         Ok(())
@@ -84,6 +85,7 @@ impl Sink for Check {
     fn done(&self, done: &Done<'_>) -> Result<()> {
         assert!(done.worker < self.workers.load(SeqCst));
         assert!(done.began <= done.ended);
+        assert_eq!(done.counts, [done.range.len() as u64, done.range.clone().sum::<usize>() as u64]);
         let pieces: Vec<_> = done.pieces().collect();
         assert_eq!(pieces.iter().map(|piece| piece.index).collect::<Vec<_>>(), done.range.clone().collect::<Vec<_>>());
         for piece in pieces {
@@ -113,6 +115,8 @@ pub(super) fn run_checked(session: &mut dyn Session, pieces: usize) -> (Report, 
 
     let useful: u64 = (0..pieces).map(Hashes::cost).sum();
     assert_eq!((report.useful(), report.executed()), (useful, 2 * useful));
+    let numbers = pieces * pieces.saturating_sub(1) / 2;
+    assert_eq!(report.counts(), if pieces == 0 { vec![] } else { vec![pieces as u64, numbers as u64] });
     assert_eq!(report.workers.iter().map(|worker| worker.pieces).sum::<usize>(), pieces);
     assert_eq!(sink.finished.load(SeqCst), report.workers.len());
     for (number, worker) in report.workers.iter().enumerate() {

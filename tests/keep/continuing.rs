@@ -14,7 +14,6 @@ use fractal::tile::Order;
 use fractal::{Result, Scene};
 use proptest::prelude::*;
 use serde_json::Value;
-use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -37,8 +36,7 @@ impl Sink for Wrong {
             (0..area).filter(|&i| tile[i] != INTERIOR).collect::<Vec<_>>().into_iter().for_each(|i| tile[i] += 1 << 20);
             rest = after;
         }
-        let (bytes, waited) = (bytemuck::cast_slice(&words), Cell::default());
-        self.0.done(&Done { bytes, range: done.range.clone(), waited, ..*done })
+        self.0.done(&Done { bytes: bytemuck::cast_slice(&words), ..done.clone() })
     }
 }
 

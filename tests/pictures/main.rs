@@ -74,17 +74,7 @@ impl Image {
     }
 
     fn done<'a>(&'a self, index: usize, words: &'a [u32], cost: &'a [u64]) -> Done<'a> {
-        Done {
-            work: self,
-            range: index..index + 1,
-            bytes: bytemuck::cast_slice(words),
-            costs: cost,
-            executed: 0,
-            worker: 0,
-            began: Duration::ZERO,
-            ended: Duration::ZERO,
-            waited: Default::default(),
-        }
+        Done::new(self, index..index + 1, bytemuck::cast_slice(words), cost)
     }
 
     /// Gives the pieces to `sink` in this order, from two threads that take turns as it happens.

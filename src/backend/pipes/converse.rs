@@ -7,7 +7,6 @@ use crate::backend::worker::frame::{Head, Tail};
 use crate::backend::worker::message;
 use crate::error::Error;
 use crate::parallel::{Claims, Done, MAX_COUNTS, Worker};
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::Ordering;
@@ -172,19 +171,16 @@ impl Run<'_> {
         }
         let (costs, rest) = tail.bytes().split_at(8 * pieces);
         let (counts, bytes) = rest.split_at(8 * counts);
-        if !self.job.is_over() {
-            self.job.work().add_counts(bytemuck::cast_slice(counts));
-        }
         Some(Done {
             work: self.job.work(),
             range: first.clone(),
             bytes,
             costs: bytemuck::cast_slice(costs),
             executed,
+            counts: bytemuck::cast_slice(counts),
             worker: worker.index(),
             began: Duration::from_nanos(began),
             ended: Duration::from_nanos(ended.max(began)),
-            waited: Cell::default(),
         })
     }
 

@@ -13,7 +13,6 @@ use crate::parallel::{Done, Job, Worker};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::thread::futex;
 use rustix::time::Timespec;
-use std::cell::Cell;
 use std::io::Read;
 use std::ops::Range;
 use std::rc::Rc;
@@ -271,12 +270,11 @@ impl<'a> Collector<'a> {
             bytes,
             costs,
             executed: record.executed,
+            counts: record.counts,
             worker: slot,
             began: Duration::from_nanos(record.began),
             ended: Duration::from_nanos(record.ended.max(record.began)),
-            waited: Cell::default(),
         };
-        self.job.work().add_counts(record.counts);
         self.hand_on(slot, unit, whole.len(), &done);
         true
     }

@@ -132,11 +132,11 @@ impl Share {
                 let (costs, results) = writer.memory(claim.len(), bytes, MAX_COUNTS);
                 let results = &mut bytemuck::cast_slice_mut(results)[..bytes];
                 self.segment.slot(run.seat).claim(&claim);
-                let Some((effort, counts)) = run.compute(claim.clone(), results, costs) else { break };
+                let Some(effort) = run.compute(claim.clone(), results, costs) else { break };
                 let nanoseconds = |time: Duration| time.as_nanos() as u64;
                 let (began, ended) = (nanoseconds(effort.began), nanoseconds(effort.ended));
                 let finished = Finished { range: claim, bytes, executed: effort.executed, began, ended };
-                writer.finish(&finished, MAX_COUNTS, &counts);
+                writer.finish(&finished, MAX_COUNTS, &effort.counts);
                 self.wake_session();
             }
         }

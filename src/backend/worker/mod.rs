@@ -22,7 +22,7 @@ pub(crate) use program::{Process, spawn};
 use super::processes::serve::Share;
 use crate::error::{Error, Result};
 use crate::parallel::pin::keep_to;
-use crate::parallel::{Claim, Discard, Effort, Job, MAX_COUNTS, Prepared, Stop, Work};
+use crate::parallel::{Claim, Discard, Effort, Job, Prepared, Stop, Work};
 use frame::{Head, Tail};
 use outbox::{Out, Outbox};
 use std::fmt;
@@ -237,10 +237,6 @@ impl Work for Loaded {
         self.work.compute(prepared, claim, stop)
     }
 
-    fn take_counts(&self) -> Vec<u64> {
-        self.work.take_counts()
-    }
-
     fn describe(&self, index: usize) -> String {
         self.work.describe(index)
     }
@@ -258,13 +254,8 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Computes a claim; times are on the session's clock. What the work counted for itself follows.
-    pub(super) fn compute(
-        &self,
-        claim: Range<usize>,
-        bytes: &mut [u8],
-        costs: &mut [u64],
-    ) -> Option<(Effort, Vec<u64>)> {
+    /// Computes a claim; times are on the session's clock.
+    pub(super) fn compute(&self, claim: Range<usize>, bytes: &mut [u8], costs: &mut [u64]) -> Option<Effort> {
         costs.fill(0);
         self.over.computing.store(true, Ordering::Relaxed);
         let outcome = self.job.compute_into(self.seat, claim, bytes, costs);
@@ -272,9 +263,7 @@ impl Run {
         let mut effort = outcome.continue_value()?;
         effort.began += self.offset;
         effort.ended += self.offset;
-        let mut counts = self.job.work().take_counts();
-        counts.truncate(MAX_COUNTS);
-        Some((effort, counts))
+        Some(effort)
     }
 }
 
@@ -350,18 +339,18 @@ impl Desk<'_> {
         let mut words = self.outbox.memory(pieces + len.div_ceil(8));
         let (costs, results) = words.split_at_mut(pieces);
         let results = &mut bytemuck::cast_slice_mut(results)[..len];
-        let Some((effort, counts)) = run.compute(range, results, costs) else {
+        let Some(effort) = run.compute(range, results, costs) else {
             let error = run.job.take_failure().unwrap_or(Error::Stopped);
             self.outbox.send(message::FAILED, [number, 1], &message::pack(&error));
             return Ok(());
         };
         let nanoseconds = |time: Duration| time.as_nanos() as u64;
-        let sizes = (pieces as u64) << 32 | counts.len() as u64;
+        let sizes = (pieces as u64) << 32 | effort.counts.len() as u64;
         let given = [number, start, sizes, effort.executed, nanoseconds(effort.began), nanoseconds(effort.ended)];
         if !more && self.next.is_none() {
             self.next = self.inbox.try_recv().ok();
         }
-        self.outbox.result(message::DONE, given, (words, pieces, len), counts, more || self.next.is_some())
+        self.outbox.result(message::DONE, given, (words, pieces, len), effort.counts, more || self.next.is_some())
     }
 
     /// Makes the work of the following runs.

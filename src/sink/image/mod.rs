@@ -14,7 +14,7 @@ use super::formats::{Data, Format, Header, Rows};
 use super::output::{Output, copy};
 use crate::colour::{Colourer, Depth, Scratch};
 use crate::error::{Error, Result};
-use crate::parallel::{Done, Report, RunInfo, Sink};
+use crate::parallel::{Done, Report, RunInfo, Sink, waited};
 use crate::sample::{Channels, Samples};
 use crate::tile::{Tile, Tiling};
 use std::any::Any;
@@ -243,10 +243,10 @@ impl Sink for ImageSink {
         }
         let began = Instant::now();
         let mut memory = lock(&self.memory).pop().unwrap_or_default();
-        let waited = self.draw(done, &mut memory).map_err(|source| self.shared.error(source))?;
-        done.waited.set(done.waited.get() + waited);
+        let waiting = self.draw(done, &mut memory).map_err(|source| self.shared.error(source))?;
+        waited(waiting);
         lock(&self.memory).push(memory);
-        let busy = began.elapsed().saturating_sub(waited);
+        let busy = began.elapsed().saturating_sub(waiting);
         self.colour.fetch_add(busy.as_nanos() as u64, Ordering::Relaxed);
         Ok(())
     }
@@ -389,18 +389,7 @@ mod tests {
         sink.start(&RunInfo { pieces: 1, workers: 1, backend: "test" }).unwrap();
         let (work, words, zero) = (Black(tiling), [0u32; 128], Duration::ZERO);
         let bytes = bytemuck::cast_slice(&words);
-        let done = Done {
-            work: &work,
-            range: 0..1,
-            bytes,
-            costs: &[1],
-            executed: 1,
-            worker: 0,
-            began: zero,
-            ended: zero,
-            waited: Default::default(),
-        };
-        let given = sink.done(&done);
+        let given = sink.done(&Done::new(&work, 0..1, bytes, &[1]));
         let report = Report { backend: "test", schedule: String::new(), setup: zero, wall: zero, workers: Vec::new() };
         given.and_then(|()| sink.finish(&report)).unwrap_err()
     }
