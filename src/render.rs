@@ -10,7 +10,7 @@ use crate::colour::{Colourer, Depth};
 use crate::error::{Error, Result};
 use crate::formula::Formula;
 use crate::kernel::{Counters, Isa, Kernel, Wanted, choose};
-use crate::parallel::{Claim, Pieces, Prepared, Recipe, Report, Sink, Stop, Work};
+use crate::parallel::{Claim, Pieces, Prepared, PreparedOnce, Preparing, Recipe, Report, Sink, Stop, Work};
 use crate::sample::Channels;
 use crate::scene::{Image, Scene};
 use crate::sink::{ImageOptions, Picture, PictureSink};
@@ -99,10 +99,22 @@ impl Render {
         Self::plan(scene, options, true, |request| choose::kernel_for(request, formula))
     }
 
+    /// Plans `scene` with a kernel of your own. Backends whose workers are other processes cannot run it.
+    ///
+    /// # Errors
+    /// As [`Render::with`], and what `kernel` returns.
+    pub fn with_kernel(
+        scene: &Scene,
+        options: Options,
+        kernel: impl FnOnce(&choose::Request) -> Result<Arc<dyn Kernel>>,
+    ) -> Result<Self> {
+        Self::plan(scene, options, true, kernel)
+    }
+
     fn plan(
         scene: &Scene,
         options: Options,
-        own_formula: bool,
+        own_kernel: bool,
         kernel: impl FnOnce(&choose::Request) -> Result<Arc<dyn Kernel>>,
     ) -> Result<Self> {
         scene.check()?;
@@ -122,7 +134,8 @@ impl Render {
             pieces: None,
             masked: false,
             masks: None,
-            own_formula,
+            tables: Arc::default(),
+            own_kernel,
         };
         Ok(Self { scene: Arc::new(scene.clone()), colourer: Arc::new(colourer), work: Arc::new(work) })
     }
@@ -157,6 +170,14 @@ impl Render {
             depth,
             scene: self.scene.to_toml(),
         }
+    }
+
+    /// What the kernel needs beside the tiles, made once for all runs of this render.
+    ///
+    /// # Errors
+    /// What [`Kernel::prepare`] returns.
+    pub fn prepared(&self, preparing: &Preparing<'_>) -> Result<Prepared> {
+        self.work.prepare(preparing)
     }
 
     /// The work, for a backend.
@@ -202,12 +223,14 @@ struct RenderWork {
     tiling: Tiling,
     /// Which tiles are its pieces, if not all.
     pieces: Option<Pieces>,
-    /// Whether what is prepared are masks, which say what samples of its pieces are computed.
+    /// Whether masks are prepared, which say what samples of its pieces are computed.
     masked: bool,
     /// The masks, where they were made.
     masks: Option<Prepared>,
-    /// Whether the formula is one that only this program has.
-    own_formula: bool,
+    /// What the kernel prepared, for all works of this render.
+    tables: Arc<PreparedOnce>,
+    /// Whether the kernel is one that only this program can make.
+    own_kernel: bool,
 }
 
 /// The kind of a scene's work, for other processes.
@@ -286,15 +309,20 @@ impl Work for RenderWork {
         first.map(|samples| samples.saturating_mul(self.scene.max_iterations().into()))
     }
 
-    fn prepare(&self, stop: &Stop) -> Result<Prepared> {
-        self.masks.clone().map_or_else(|| self.kernel.prepare(stop), Ok)
+    fn prepare(&self, preparing: &Preparing<'_>) -> Result<Prepared> {
+        let tables = self.tables.get(preparing, |preparing| self.kernel.prepare(preparing))?;
+        Ok(self.masks.as_ref().map_or_else(|| tables.clone(), |masks| tables.and(masks)))
+    }
+
+    fn prepared_len(&self) -> u64 {
+        self.kernel.prepared_len() + self.masks.as_ref().map_or(0, |masks| masks.len() as u64)
     }
 
     fn compute(&self, prepared: &Prepared, claim: &mut Claim<'_>, stop: &Stop) -> Result<()> {
         let range = claim.range();
         let tiles = range.clone().map(|index| {
             let tile = self.tile(index);
-            let mask = if self.masked { continued::mask(prepared.bytes(), index, tile.area())? } else { None };
+            let mask = if self.masked { continued::mask(prepared, index, tile.area())? } else { None };
             Ok(Wanted { tile, mask })
         });
         let tiles: Vec<_> = tiles.collect::<Result<_>>()?;
@@ -310,7 +338,7 @@ impl Work for RenderWork {
     }
 
     fn recipe(&self) -> Option<Recipe> {
-        if self.own_formula {
+        if self.own_kernel {
             return None;
         }
         let Options { tile, order, channels, isa } = self.options;

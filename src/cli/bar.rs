@@ -104,6 +104,11 @@ fn draw_on(bar: ProgressBar) -> impl FnMut(&Snapshot) + Send {
     }
     let bar = Cleared(bar);
     move |snapshot| {
+        if let Some(done) = snapshot.preparing {
+            bar.0.set_message(format!("preparing, {:.0} %", 100.0 * done));
+            bar.0.set_position((done * PARTS as f64) as u64);
+            return;
+        }
         bar.0.set_message(message(snapshot));
         bar.0.set_position((snapshot.fraction * PARTS as f64) as u64);
     }
@@ -213,6 +218,7 @@ mod tests {
             fraction: 0.504,
             elapsed: Duration::from_secs(2),
             left: Some(Duration::from_millis(3_599_200)),
+            preparing: None,
         }
     }
 
@@ -238,6 +244,9 @@ mod tests {
         let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
         assert!(text.contains("seahorses [") && text.contains("=>"), "{text:?}");
         assert!(text.contains("] 50 %, 3/12 tiles, 12.3 Mpx/s, 4.50 Git/s, 1:00:00 left"), "{text:?}");
+        draw(&Snapshot { preparing: Some(0.4), ..snapshot() });
+        let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("] preparing, 40 %"), "{text:?}");
         drop(draw);
         let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
         assert!(text.ends_with("\x1b[2K"), "the line is cleared at the end: {text:?}");

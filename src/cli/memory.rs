@@ -62,6 +62,7 @@ pub(super) fn check(picture: &Picture, workers: usize, processes: bool, depth: D
             (image, "rows of its tiles", "take smaller tiles"),
             (whole, "the whole file, since a pipe cannot take this format in pieces", "write it to a file"),
             (tables, "what is known of each tile", "take larger tiles"),
+            (render.work().prepared_len(), "what all its tiles share", "take a scene of less depth"),
             (known, "which samples had escaped", "take a smaller picture"),
             (8 * u64::from(width) + 8 * u64::from(height), "its coordinates", "take a smaller picture"),
         ],

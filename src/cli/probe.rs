@@ -3,7 +3,7 @@
 use super::args::ProbeArgs;
 use super::{plan, print};
 use fractal::kernel::Counters;
-use fractal::parallel::Stop;
+use fractal::parallel::{Preparing, Stop};
 use fractal::render::{Options, Render};
 use fractal::sample::{Channels, INTERIOR, Samples};
 use fractal::tile::Tile;
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &ProbeArgs) -> Result<()> {
     let render = Render::with(&scene, Options { channels, ..Options::default() })?;
     let kernel = render.kernel();
     let stop = Stop::new();
-    let prepared = kernel.prepare(&stop)?;
+    let prepared = render.prepared(&Preparing::quietly(&stop))?;
     let mut text = String::new();
     for (x, y) in points {
         let tile = Tile { x, y, width: 1, height: 1 };

@@ -8,7 +8,7 @@ pub mod measure;
 pub use isa::Isa;
 
 use crate::error::Result;
-use crate::parallel::{Prepared, Stop};
+use crate::parallel::{Prepared, Preparing, Stop};
 use crate::sample::Channels;
 use crate::tile::{Mask, Tile};
 
@@ -46,13 +46,18 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
     /// The instruction set that runs: `scalar`, `sse4.2`, `avx2`, `avx512`, `neon`.
     fn isa(&self) -> &'static str;
 
-    /// What is computed once before any tile.
+    /// What is computed once before any tile, in parts whose names begin with the tier's.
     ///
     /// # Errors
     /// When it cannot be computed, or [`crate::Error::Stopped`].
-    fn prepare(&self, stop: &Stop) -> Result<Prepared> {
-        let _ = stop;
+    fn prepare(&self, preparing: &Preparing<'_>) -> Result<Prepared> {
+        let _ = preparing;
         Ok(Prepared::default())
+    }
+
+    /// About how many bytes [`Kernel::prepare`] will return, known before.
+    fn prepared_len(&self) -> u64 {
+        0
     }
 
     /// Fills `words` with the samples of `tiles`, one tile after the other, each in the layout of [`crate::sample`].

@@ -8,7 +8,9 @@ use super::claim_size::{ClaimSize, grain, longest};
 use super::panics::{self, catch};
 use super::sink::take_waited;
 use super::team::Panic;
-use super::{Claim, Done, Effort, Finished, Prepared, Report, RunInfo, Sink, Stop, Work, Worker, WorkerReport};
+use super::{
+    Claim, Done, Effort, Finished, Prepared, Preparing, Report, RunInfo, Sink, Stop, Work, Worker, WorkerReport,
+};
 use crate::error::{Error, Result};
 use std::any::Any;
 use std::fmt;
@@ -48,13 +50,13 @@ pub struct Job {
 }
 
 impl Job {
-    /// Prepares the work and starts the sink. `timed` says whether times are taken for each claim.
+    /// Prepares the work, unless it has no pieces, and starts the sink. `timed` says whether times are taken for each claim.
     ///
     /// From the first job on, the process's panic hook is silent about panics of pieces, which become errors, unless
     /// `RUST_BACKTRACE` is set.
     ///
     /// # Errors
-    /// What the work's `prepare` or the sink's `start` returned, or a panic of the work at the length of a piece.
+    /// What the work's `prepare` or the sink's `start` returned, or a panic of the work.
     pub fn begin(
         backend: &'static str,
         workers: usize,
@@ -63,9 +65,30 @@ impl Job {
         sink: Arc<dyn Sink>,
         stop: &Stop,
     ) -> Result<Self> {
+        let prepare = |work: &dyn Work, sink: &dyn Sink| {
+            if work.is_empty() {
+                return Ok(Prepared::default());
+            }
+            let progress = |done| sink.preparing(done);
+            panics::guarded(|| work.prepare(&Preparing::new(stop, workers, &progress)), "preparing the work")?
+        };
+        Self::begin_with(backend, workers, timed, work, sink, stop, prepare)
+    }
+
+    /// The same with something that was prepared elsewhere.
+    pub(crate) fn begin_with(
+        backend: &'static str,
+        workers: usize,
+        timed: bool,
+        work: Arc<dyn Work>,
+        sink: Arc<dyn Sink>,
+        stop: &Stop,
+        prepare: impl FnOnce(&dyn Work, &dyn Sink) -> Result<Prepared>,
+    ) -> Result<Self> {
         panics::prepare();
         let start = Instant::now();
-        let (grain, prepared, size) = (grain(&*work)?, work.prepare(stop)?, ClaimSize::of(&*work));
+        let grain = grain(&*work)?;
+        let (prepared, size) = (prepare(&*work, &*sink)?, ClaimSize::of(&*work));
         sink.start(&RunInfo { pieces: work.len(), workers, backend })?;
         Ok(Self {
             work,

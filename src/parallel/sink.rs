@@ -12,6 +12,12 @@ use std::time::Duration;
 ///
 /// An error ends the run and is what the run returns.
 pub trait Sink: Send + Sync {
+    /// Called, perhaps often and from any thread, while what all pieces need is prepared, before [`Sink::start`]: `done` is how much of it is
+    /// done, from 0 to 1. Not called where there is nothing to prepare.
+    fn preparing(&self, done: f64) {
+        let _ = done;
+    }
+
     /// Called once before any piece.
     ///
     /// # Errors
@@ -156,6 +162,10 @@ impl fmt::Debug for Tee {
 }
 
 impl Sink for Tee {
+    fn preparing(&self, done: f64) {
+        self.0.iter().for_each(|sink| sink.preparing(done));
+    }
+
     fn start(&self, run: &RunInfo) -> Result<()> {
         self.0.iter().try_for_each(|sink| sink.start(run))
     }

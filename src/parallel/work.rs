@@ -1,10 +1,8 @@
 //! What every backend can run: independent pieces, each a pure function from an index to a fixed number of bytes.
 
-use super::Stop;
+use super::{Prepared, Preparing, Stop};
 use crate::error::Result;
-use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
 
 /// The most numbers that [`Claim::add_counts`] may be given.
 pub const MAX_COUNTS: usize = 32;
@@ -30,13 +28,19 @@ pub trait Work: Send + Sync {
         None
     }
 
-    /// What all pieces need and is computed once before any of them, for example a reference orbit.
+    /// What all pieces need and is computed once before any of them, for example a reference orbit. A run over no pieces does not ask for
+    /// it. Works that share it keep a [`super::PreparedOnce`].
     ///
     /// # Errors
     /// When it cannot be computed, or [`crate::Error::Stopped`].
-    fn prepare(&self, stop: &Stop) -> Result<Prepared> {
-        let _ = stop;
+    fn prepare(&self, preparing: &Preparing<'_>) -> Result<Prepared> {
+        let _ = preparing;
         Ok(Prepared::default())
+    }
+
+    /// About how many bytes [`Work::prepare`] will return, known before.
+    fn prepared_len(&self) -> u64 {
+        0
     }
 
     /// Computes the pieces `claim.range()` into `claim.bytes()`, which holds them one after the other. Every byte must be
@@ -64,34 +68,6 @@ pub struct Recipe {
     pub kind: &'static str,
     /// The parameters, in the kind's own encoding.
     pub bytes: Vec<u8>,
-}
-
-/// Plain, position-independent bytes that all pieces of a work share. Clones share them.
-#[derive(Clone)]
-pub struct Prepared(Arc<dyn AsRef<[u8]> + Send + Sync>);
-
-impl Prepared {
-    /// Wraps bytes: a `Vec<u8>`, or a mapping of a file or of shared memory.
-    pub fn new(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(bytes))
-    }
-
-    /// The bytes.
-    pub fn bytes(&self) -> &[u8] {
-        (*self.0).as_ref()
-    }
-}
-
-impl Default for Prepared {
-    fn default() -> Self {
-        Self::new([])
-    }
-}
-
-impl fmt::Debug for Prepared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Prepared({} bytes)", self.bytes().len())
-    }
 }
 
 /// One or more consecutive pieces that a worker took at once, and where their results go.

@@ -101,7 +101,7 @@ impl Escaped {
 
     /// The masks of these tiles: for each the place of its first byte among all bytes, as 64 bits, or 0 if it is wanted as a whole; then
     /// the masks.
-    pub(super) fn masks(&self, pieces: &Pieces) -> Prepared {
+    pub(super) fn masks(&self, pieces: &Pieces) -> Vec<u8> {
         let (mut bytes, mut masks) = (Vec::with_capacity(8 * pieces.len()), Vec::new());
         for index in pieces.iter() {
             let place = self.partial(index).map_or(0, |partial| {
@@ -112,16 +112,17 @@ impl Escaped {
             bytes.extend_from_slice(&(place as u64).to_le_bytes());
         }
         bytes.append(&mut masks);
-        Prepared::new(bytes)
+        bytes
     }
 }
 
-/// The mask of piece `index`, which has `area` samples, in what [`Escaped::masks`] made; `None` if all of it is wanted, also if nothing
-/// was prepared.
-pub(super) fn mask(prepared: &[u8], index: usize, area: usize) -> Result<Option<Mask<'_>>> {
-    if prepared.is_empty() {
-        return Ok(None);
-    }
+/// The name of the part of what is prepared that has [`Escaped::masks`].
+pub(super) const MASKS: &str = "masks";
+
+/// The mask of piece `index`, which has `area` samples, in what [`Escaped::masks`] made; `None` if all of it is wanted, also if there is no
+/// such part.
+pub(super) fn mask(prepared: &Prepared, index: usize, area: usize) -> Result<Option<Mask<'_>>> {
+    let Some(prepared) = prepared.get(MASKS) else { return Ok(None) };
     let place = prepared.get(8 * index..).and_then(|rest| rest.first_chunk::<8>());
     let place = place.map(|bytes| u64::from_le_bytes(*bytes) as usize);
     if place == Some(0) {
@@ -188,6 +189,10 @@ impl Filled {
 }
 
 impl Sink for Filled {
+    fn preparing(&self, done: f64) {
+        self.inner.preparing(done);
+    }
+
     fn start(&self, run: &RunInfo) -> Result<()> {
         self.inner.start(run)
     }
@@ -220,14 +225,15 @@ mod tests {
 
     #[test]
     fn a_mask_that_is_not_there_is_an_error() {
-        let mut prepared = vec![0; 17];
-        prepared[8] = 16;
-        prepared[16] = 0b101;
+        let mut masks = [0; 17];
+        masks[8] = 16;
+        masks[16] = 0b101;
+        let prepared = Prepared::default().with(MASKS, masks[..].into());
         assert!(mask(&prepared, 0, 8).unwrap().is_none());
         assert_eq!(mask(&prepared, 1, 8).unwrap().unwrap().window(0, 8), 0b101);
         for (index, area) in [(1, 9), (2, 8), (1 << 40, 8)] {
             assert!(mask(&prepared, index, area).is_err(), "{index}");
         }
-        assert!(mask(&[], 5, 8).unwrap().is_none());
+        assert!(mask(&Prepared::default(), 5, 8).unwrap().is_none());
     }
 }

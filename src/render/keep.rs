@@ -1,6 +1,6 @@
 //! Rendering what is missing: what a file of finished tiles must say to be of this render, and the run of the rest.
 
-use super::continued::{Escaped, Filled, Known};
+use super::continued::{Escaped, Filled, Known, MASKS};
 use super::{Ingredients, Options, Outcome, Render, RenderWork, from_recipe};
 use crate::backend::Session;
 use crate::error::{Error, Result};
@@ -40,7 +40,19 @@ impl Render {
     /// # Errors
     /// As [`Render::with`].
     pub fn of_scene(&self, scene: &Scene) -> Result<Self> {
-        Self::with(scene, self.work.options)
+        let mut render = Self::with(scene, self.work.options)?;
+        let [ours, theirs] = [self, &render].map(|render| render.identity());
+        if !self.work.own_kernel
+            && ours.difference(&theirs).is_none()
+            && let Some(work) = Arc::get_mut(&mut render.work)
+        {
+            work.tables = self.work.tables.clone();
+        }
+        Ok(render)
+    }
+
+    fn identity(&self) -> Identity {
+        Identity { scene: self.work.scene.clone(), options: self.work.options }
     }
 
     /// Checks that a file has finished tiles of this render, then reads it. Names and colours may differ, all else may not.
@@ -102,8 +114,7 @@ impl Render {
 
     /// Checks that something is of this render. Nothing is made of what it claims: a foreign file may claim a picture of any size.
     fn recognize(&self, theirs: &Identity, path: &Path) -> Result<()> {
-        let ours = Identity { scene: self.work.scene.clone(), options: self.work.options };
-        let Some((key, theirs, ours)) = ours.difference(theirs) else { return Ok(()) };
+        let Some((key, theirs, ours)) = self.identity().difference(theirs) else { return Ok(()) };
         Err(Error::Input(format!("`{}` is of another picture: its {key} is {theirs}, not {ours}", path.display())))
     }
 
@@ -128,7 +139,7 @@ impl Render {
         let missing = resumed.missing().clone();
         let (sink, masks): (Arc<dyn Sink>, _) = match samples {
             Some(escaped) => {
-                let masks = escaped.masks(&missing);
+                let masks = Prepared::default().with(MASKS, escaped.masks(&missing)[..].into());
                 let max = self.scene.max_iterations();
                 (Arc::new(Filled::new(resumed, escaped, missing.clone(), max)), Some(masks))
             }
@@ -215,7 +226,8 @@ impl RenderWork {
             pieces: Some(pieces),
             masked,
             masks,
-            own_formula: self.own_formula,
+            tables: self.tables.clone(),
+            own_kernel: self.own_kernel,
         }
     }
 }

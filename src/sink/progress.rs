@@ -144,6 +144,8 @@ pub struct Progress {
     /// Tiles, samples and cost of everything.
     all: Amount,
     began: OnceLock<Instant>,
+    /// How much of what is prepared is done, in millionths, and 1; 0 while nothing is being prepared.
+    preparing: AtomicU32,
     tiles: AtomicU64,
     area: AtomicU64,
     executed: AtomicU64,
@@ -181,6 +183,8 @@ pub struct Snapshot {
     pub elapsed: Duration,
     /// Estimated time left; `None` until something is done.
     pub left: Option<Duration>,
+    /// How much is done of what must be there before the first piece, from 0 to 1; `None` when that is not what is going on.
+    pub preparing: Option<f64>,
 }
 
 impl Progress {
@@ -190,7 +194,19 @@ impl Progress {
         let samples_in_all = u64::from(width) * u64::from(height);
         let all = Amount { tiles: tiling.len() as u64, area: samples_in_all, cost: estimate.total() };
         let [tiles, area, executed, cost, kept] = [const { AtomicU64::new(0) }; 5];
-        Self { tiling, samples, estimate, all, began: OnceLock::new(), tiles, area, executed, cost, kept }
+        Self {
+            tiling,
+            samples,
+            estimate,
+            all,
+            began: OnceLock::new(),
+            preparing: AtomicU32::new(0),
+            tiles,
+            area,
+            executed,
+            cost,
+            kept,
+        }
     }
 
     /// The same for a run over some of the tiles.
@@ -238,12 +254,17 @@ impl Progress {
             fraction: cost as f64 / self.all.cost.max(1) as f64,
             elapsed,
             left,
+            preparing: match self.preparing.load(Ordering::Relaxed) {
+                0 => None,
+                done => Some(f64::from(done - 1) / 1e6),
+            },
         }
     }
 }
 
 impl Snapshot {
-    /// One line of JSON, as `--progress json` writes it; `eta_seconds` is `null` until something is known.
+    /// One line of JSON, as `--progress json` writes it; `eta_seconds` is `null` until something is known, and `preparing` is there only while
+    /// something is prepared.
     pub fn json(&self) -> String {
         #[derive(Serialize)]
         struct Line {
@@ -254,16 +275,23 @@ impl Snapshot {
             iterations: u64,
             seconds: f64,
             eta_seconds: Option<f64>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            preparing: Option<f64>,
         }
-        let &Self { tiles_done, tiles, pixels_done, pixels, iterations, elapsed, left, .. } = self;
+        let &Self { tiles_done, tiles, pixels_done, pixels, iterations, elapsed, left, preparing, .. } = self;
         let (seconds, eta_seconds) = (elapsed.as_secs_f64(), left.map(|left| left.as_secs_f64()));
-        let line = Line { tiles_done, tiles, pixels_done, pixels, iterations, seconds, eta_seconds };
+        let line = Line { tiles_done, tiles, pixels_done, pixels, iterations, seconds, eta_seconds, preparing };
         serde_json::to_string(&line).expect("numbers are always JSON")
     }
 }
 
 impl Sink for Progress {
+    fn preparing(&self, done: f64) {
+        self.preparing.store(1 + (done * 1e6) as u32, Ordering::Relaxed);
+    }
+
     fn start(&self, _: &RunInfo) -> Result<()> {
+        self.preparing.store(0, Ordering::Relaxed);
         self.began.get_or_init(Instant::now);
         Ok(())
     }

@@ -122,6 +122,10 @@ impl fmt::Debug for Resumed {
 }
 
 impl Sink for Resumed {
+    fn preparing(&self, done: f64) {
+        self.inner.preparing(done);
+    }
+
     fn start(&self, run: &RunInfo) -> Result<()> {
         assert_eq!(run.pieces, self.missing.len(), "the run is over the missing pieces");
         self.inner.start(&RunInfo { pieces: self.missing.of(), ..run.clone() })?;

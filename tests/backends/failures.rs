@@ -4,7 +4,7 @@ use super::hashes::{Hashes, run_checked};
 use super::{options, recipe, schedules};
 use fractal::backend::{BACKENDS, Session};
 use fractal::parallel::{
-    Claim, Discard, Done, Job, Prepared, Recipe, Report, RunInfo, Schedule, Sink, Stop, Work, Worker,
+    Claim, Discard, Done, Job, Prepared, Preparing, Recipe, Report, RunInfo, Schedule, Sink, Stop, Work, Worker,
 };
 use fractal::{Error, Result};
 use std::sync::Arc;
@@ -222,7 +222,7 @@ fn errors_before_and_after_the_pieces_are_returned() {
         fn recipe(&self) -> Option<Recipe> {
             Some(recipe("never made", &[]))
         }
-        fn prepare(&self, _: &Stop) -> Result<Prepared> {
+        fn prepare(&self, _: &Preparing<'_>) -> Result<Prepared> {
             Err(Error::Input("not now".into()))
         }
         fn compute(&self, _: &Prepared, _: &mut Claim<'_>, _: &Stop) -> Result<()> {

@@ -98,7 +98,7 @@ impl Session for Pipes {
         let recipe = work.recipe().ok_or_else(|| super::no_recipe(ENTRY.name))?;
         let workers = self.seats.len();
         let job = Job::begin(ENTRY.name, workers, self.timed, work, sink, stop)?;
-        let parcel = Parcel::new(&recipe, job.prepared().bytes());
+        let parcel = Parcel::new(&recipe, job.prepared());
         let hash = parcel.hash();
         if self.work.0 != hash || self.work.1 == 0 {
             self.work = (hash, self.work.1 + 1);

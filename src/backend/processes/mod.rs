@@ -26,7 +26,7 @@ use super::{Entry, Handing, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
 use crate::parallel::{
-    CLAIM_BYTES, CLAIM_PIECES, Job, Kind, MAX_COUNTS, Recipe, Report, Schedule, Sink, Stop, Work, Worker,
+    CLAIM_BYTES, CLAIM_PIECES, Job, Kind, MAX_COUNTS, Prepared, Recipe, Report, Schedule, Sink, Stop, Work, Worker,
 };
 use claims::{Table, Units};
 use collect::Collector;
@@ -169,7 +169,7 @@ impl Processes {
     }
 
     /// Makes sure that the work is where workers can map it. A work that was sent last is not sent again.
-    fn ship(&mut self, recipe: &Recipe, prepared: &[u8]) -> Result<()> {
+    fn ship(&mut self, recipe: &Recipe, prepared: &Prepared) -> Result<()> {
         let parcel = Parcel::new(recipe, prepared);
         let hash = parcel.hash();
         if self.work.as_ref().is_none_or(|work| work.hash != hash) {
@@ -203,7 +203,7 @@ impl Processes {
         let largest = job.longest_piece()?;
         let record = 8 * ring::words(CLAIM_PIECES, largest.max(CLAIM_BYTES), MAX_COUNTS);
         self.make_room(plan.units.len(), record)?;
-        self.ship(recipe, job.prepared().bytes())?;
+        self.ship(recipe, job.prepared())?;
         self.run += 1;
         let (Some(memory), Some(work)) = (&self.memory, &self.work) else { unreachable!("both were just made") };
         let table = Table { words: memory.segment.words(plan.units.len()), hint: memory.segment.header().hint() };

@@ -5,7 +5,6 @@
 
 use super::claims::Word;
 use crate::error::{Error, Result};
-use crate::parallel::Prepared;
 use memmap2::{Mmap, MmapRaw};
 use rustix::fs::{
     FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate, memfd_create,
@@ -280,7 +279,7 @@ pub(crate) fn constant(parts: &[&[u8]]) -> Result<File> {
 }
 
 /// The bytes of such a file.
-pub(crate) fn read_only(file: &File) -> Result<Prepared> {
+pub(crate) fn read_only(file: &File) -> Result<Mmap> {
     let seals = fcntl_get_seals(file);
     if !seals.is_ok_and(|seals| seals.contains(SealFlags::WRITE | SealFlags::SHRINK)) {
         return Err(Error::Input("a worker got a work that can be changed".into()));
@@ -288,5 +287,5 @@ pub(crate) fn read_only(file: &File) -> Result<Prepared> {
     // SAFETY: as was just checked, nobody can write to the file or make it shorter.
     #[allow(unsafe_code)]
     let map = unsafe { Mmap::map(file) };
-    Ok(Prepared::new(map.map_err(|error| Error::io("map", "the work of a session", error))?))
+    map.map_err(|error| Error::io("map", "the work of a session", error))
 }

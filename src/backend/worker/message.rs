@@ -10,7 +10,7 @@ pub(crate) const PROTOCOL: u64 = 2;
 /// To a worker, first of all: its number, the number of workers, the processor that it keeps to plus one, or 0.
 pub(crate) const SEAT: u32 = 1;
 /// To a worker: the work of the following runs. Numbers: the lengths of its kind's name, of its recipe, of what is prepared. They
-/// follow one after the other, what is prepared from a multiple of 8 on, in the tail or in a file that comes with the frame.
+/// follow one after the other, what is prepared from a multiple of 64 on, in the tail or in a file that comes with the frame.
 pub(crate) const WORK: u32 = 2;
 /// To a worker: memory to share, and the event that wakes the session. Numbers: its layout.
 pub(crate) const SEGMENT: u32 = 3;

@@ -22,7 +22,7 @@ pub(crate) use program::{Process, spawn};
 use super::processes::serve::Share;
 use crate::error::{Error, Result};
 use crate::parallel::pin::keep_to;
-use crate::parallel::{Claim, Discard, Effort, Job, Prepared, Stop, Work};
+use crate::parallel::{ALIGNMENT, Discard, Effort, Job, Prepared, Stop, Work};
 use frame::{Head, Tail};
 use outbox::{Out, Outbox};
 use std::fmt;
@@ -210,38 +210,6 @@ impl Over {
     }
 }
 
-/// A work with what the session prepared for it.
-struct Loaded {
-    work: Arc<dyn Work>,
-    prepared: Prepared,
-}
-
-impl Work for Loaded {
-    fn len(&self) -> usize {
-        self.work.len()
-    }
-
-    fn piece_len(&self, index: usize) -> usize {
-        self.work.piece_len(index)
-    }
-
-    fn most_operations(&self) -> Option<u64> {
-        self.work.most_operations()
-    }
-
-    fn prepare(&self, _: &Stop) -> Result<Prepared> {
-        Ok(self.prepared.clone())
-    }
-
-    fn compute(&self, prepared: &Prepared, claim: &mut Claim<'_>, stop: &Stop) -> Result<()> {
-        self.work.compute(prepared, claim, stop)
-    }
-
-    fn describe(&self, index: usize) -> String {
-        self.work.describe(index)
-    }
-}
-
 /// A run as a worker sees it.
 pub(super) struct Run {
     number: u64,
@@ -278,7 +246,8 @@ struct Desk<'a> {
     over: Arc<Over>,
     seat: usize,
     workers: usize,
-    loaded: Option<Result<Arc<Loaded>>>,
+    /// The work of the next runs, with what the session prepared for it.
+    loaded: Option<Result<(Arc<dyn Work>, Prepared)>>,
     run: Option<Run>,
     #[cfg(target_os = "linux")]
     share: Option<Share>,
@@ -312,7 +281,7 @@ impl Desk<'_> {
                     keep_to(processor as usize);
                 }
             }
-            message::WORK => self.loaded = Some(self.load(&head, tail, files).map(Arc::new)),
+            message::WORK => self.loaded = Some(self.load(&head, tail, files)),
             #[cfg(target_os = "linux")]
             message::SEGMENT => self.share = Some(Share::new(&head.numbers, files)?),
             message::RUN => self.begin(&head)?,
@@ -354,15 +323,16 @@ impl Desk<'_> {
     }
 
     /// Makes the work of the following runs.
-    fn load(&self, head: &Head, tail: Tail, files: Vec<File>) -> Result<Loaded> {
-        let bytes = match files.into_iter().next() {
+    fn load(&self, head: &Head, tail: Tail, files: Vec<File>) -> Result<(Arc<dyn Work>, Prepared)> {
+        let shared: Arc<dyn AsRef<[u8]> + Send + Sync> = match files.into_iter().next() {
             #[cfg(target_os = "linux")]
-            Some(file) => super::processes::segment::read_only(&file)?,
-            _ => Prepared::new(Owned(tail)),
+            Some(file) => Arc::new(super::processes::segment::read_only(&file)?),
+            _ => Arc::new(Owned(tail)),
         };
+        let bytes = (*shared).as_ref();
         let [kind, recipe, prepared] = [0, 1, 2].map(|index| head.numbers[index] as usize);
-        let start = (kind + recipe).next_multiple_of(8);
-        let cut = || Some((bytes.bytes().get(..kind)?, bytes.bytes().get(kind..kind + recipe)?));
+        let start = (kind + recipe).next_multiple_of(ALIGNMENT);
+        let cut = || Some((bytes.get(..kind)?, bytes.get(kind..kind + recipe)?));
         let (kind, recipe) = cut().ok_or_else(|| Error::Input("a worker got a damaged recipe".into()))?;
         let name = String::from_utf8_lossy(kind);
         let known = || self.kinds.iter().copied().flatten();
@@ -374,29 +344,27 @@ impl Desk<'_> {
             ))
         })?;
         let work = crate::parallel::guarded(|| (entry.make)(recipe), &format!("making the work `{name}`"))??;
-        if bytes.bytes().len() < start + prepared {
-            return Err(Error::Input("a worker got less than what was prepared".into()));
-        }
-        Ok(Loaded { work, prepared: Prepared::new(Part { bytes, range: start..start + prepared }) })
+        Ok((work, Prepared::decode(&shared, start..start + prepared)?))
     }
 
     fn begin(&mut self, head: &Head) -> Result<()> {
         let [number, pieces, origin, ..] = head.numbers;
         self.run = None;
         let stop = self.over.begin(number);
-        let loaded = match &self.loaded {
+        let (work, prepared) = match &self.loaded {
             Some(Ok(loaded)) => loaded.clone(),
             // The same work would fail again, with the same words.
             Some(Err(error)) => return Err(message::unpack(&message::pack(error)).unwrap_or(Error::Stopped)),
             None => return Err(Error::Input("a worker got a run before its work".into())),
         };
-        if loaded.len() as u64 != pieces {
+        if work.len() as u64 != pieces {
             return Err(Error::Input(format!(
                 "the worker program makes {} pieces of a recipe of {pieces}: it is another version",
-                loaded.len()
+                work.len()
             )));
         }
-        let job = Job::begin(self.backend, self.workers, origin > 0, loaded, Arc::new(Discard), &stop)?;
+        let (timed, sink) = (origin > 0, Arc::new(Discard));
+        let job = Job::begin_with(self.backend, self.workers, timed, work, sink, &stop, |_, _| Ok(prepared))?;
         let offset = Duration::from_nanos(monotonic().saturating_sub(origin.saturating_sub(1)));
         let offset = if origin > 0 { offset.saturating_sub(job.now()) } else { Duration::ZERO };
         let run = Run { number, job, seat: self.seat, workers: self.workers, over: self.over.clone(), offset };
@@ -415,18 +383,6 @@ struct Owned(Tail);
 impl AsRef<[u8]> for Owned {
     fn as_ref(&self) -> &[u8] {
         self.0.bytes()
-    }
-}
-
-/// A part of other bytes.
-struct Part {
-    bytes: Prepared,
-    range: Range<usize>,
-}
-
-impl AsRef<[u8]> for Part {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes.bytes()[self.range.clone()]
     }
 }
 

@@ -1,0 +1,408 @@
+//! What all pieces of a work share and is computed once before any of them: tables of a kernel, a reference orbit, masks.
+//!
+//! It is plain bytes, so that workers in other processes can map them; in named parts, so that what computes and what says which samples
+//! are wanted need not know of each other; each with a hash that is made once, so that nobody sends again what a worker has.
+
+use super::Stop;
+use crate::error::{Error, Result};
+use std::fmt;
+use std::hash::{DefaultHasher, Hasher};
+use std::ops::Range;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What a part's bytes are aligned to: a cache line, and the longest vector.
+pub const ALIGNMENT: usize = 64;
+
+/// Position-independent bytes that all pieces of a work share, in named parts, each aligned to [`ALIGNMENT`]. Clones share them.
+#[derive(Clone, Default)]
+pub struct Prepared(Arc<[Part]>);
+
+#[derive(Clone)]
+struct Part {
+    name: Arc<str>,
+    hash: u64,
+    bytes: Arc<dyn AsRef<[u8]> + Send + Sync>,
+    /// Which of the bytes are this part's.
+    range: Range<usize>,
+}
+
+impl Part {
+    fn bytes(&self) -> &[u8] {
+        &(*self.bytes).as_ref()[self.range.clone()]
+    }
+}
+
+/// Memory for a part that is being made, all 0 at first, aligned to [`ALIGNMENT`].
+pub struct Buffer {
+    /// More than is needed, so that it can begin where it is aligned.
+    words: Vec<u64>,
+    first: usize,
+    len: usize,
+}
+
+impl Buffer {
+    /// Memory for `len` bytes.
+    pub fn new(len: usize) -> Self {
+        let words = vec![0; len.div_ceil(8) + ALIGNMENT / 8 - 1];
+        let first = words.as_ptr().align_offset(ALIGNMENT);
+        Self { words, first, len }
+    }
+
+    /// The bytes.
+    pub fn bytes(&mut self) -> &mut [u8] {
+        &mut bytemuck::cast_slice_mut(&mut self.words[self.first..])[..self.len]
+    }
+}
+
+impl From<&[u8]> for Buffer {
+    fn from(bytes: &[u8]) -> Self {
+        let mut buffer = Self::new(bytes.len());
+        buffer.bytes().copy_from_slice(bytes);
+        buffer
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &bytemuck::cast_slice(&self.words[self.first..])[..self.len]
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Buffer({} bytes)", self.len)
+    }
+}
+
+/// Words of a part in the head of an encoding: the lengths of its name and of its bytes, and its hash.
+const ENTRY: usize = 3;
+
+impl Prepared {
+    /// The same with one more part.
+    ///
+    /// # Panics
+    /// If there is a part of this name.
+    pub fn with(self, name: &str, buffer: Buffer) -> Self {
+        assert!(self.get(name).is_none(), "two parts `{name}` were prepared");
+        let mut hasher = DefaultHasher::new();
+        hasher.write(buffer.as_ref());
+        let range = 0..buffer.len;
+        let part = Part { name: name.into(), hash: hasher.finish(), bytes: Arc::new(buffer), range };
+        Self(self.0.iter().cloned().chain([part]).collect())
+    }
+
+    /// These parts and those of `other`.
+    pub fn and(&self, other: &Self) -> Self {
+        Self(self.0.iter().chain(&*other.0).cloned().collect())
+    }
+
+    /// The bytes of the part `name`, aligned to [`ALIGNMENT`].
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.0.iter().find(|part| *part.name == *name).map(Part::bytes)
+    }
+
+    /// How many bytes all parts have.
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|part| part.range.len()).sum()
+    }
+
+    /// Whether nothing was prepared.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The names and hashes of the parts: equal for equal contents, in this process and in those that it sends them to.
+    pub fn hashes(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|part| (&*part.name, part.hash))
+    }
+
+    /// The parts as they are sent to other processes: a head of words (how many parts there are; of each the lengths of its name and its
+    /// bytes, and its hash), then the names, then the bytes of each part from a multiple of [`ALIGNMENT`] on.
+    pub(crate) fn encode(&self) -> Encoded<'_> {
+        let lengths = |part: &Part| [part.name.len() as u64, part.range.len() as u64, part.hash];
+        let words: Vec<u64> = [self.0.len() as u64].into_iter().chain(self.0.iter().flat_map(lengths)).collect();
+        let names = self.0.iter().flat_map(|part| part.name.bytes());
+        let mut head: Vec<u8> = bytemuck::cast_slice(&words).iter().copied().chain(names).collect();
+        head.resize(head.len().next_multiple_of(ALIGNMENT), 0);
+        Encoded { head, prepared: self }
+    }
+
+    /// The parts that [`Prepared::encode`] made into `bytes`. Where these are not aligned, they are copied.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when they are something else.
+    pub(crate) fn decode(bytes: &Arc<dyn AsRef<[u8]> + Send + Sync>, range: Range<usize>) -> Result<Self> {
+        let all = (**bytes).as_ref().get(range.clone()).unwrap_or_default();
+        let aligned = all.as_ptr().addr().is_multiple_of(ALIGNMENT);
+        let parts = || {
+            let word = |index: usize| all.get(8 * index..)?.first_chunk().map(|bytes| u64::from_ne_bytes(*bytes));
+            let count = usize::try_from(word(0)?).ok().filter(|&count| count < all.len())?;
+            let mut name_at = 8 * (1 + ENTRY * count);
+            let names = (0..count).try_fold(name_at, |at, i| at.checked_add(word(1 + ENTRY * i)? as usize))?;
+            let mut at = names.checked_next_multiple_of(ALIGNMENT)?;
+            let mut parts = Vec::new();
+            for i in 0..count {
+                let [name, len, hash] = [word(1 + ENTRY * i)?, word(2 + ENTRY * i)?, word(3 + ENTRY * i)?];
+                let name_end = name_at + name as usize;
+                let name = std::str::from_utf8(all.get(name_at..name_end)?).ok()?.into();
+                let end = at.checked_add(usize::try_from(len).ok()?)?;
+                let own = all.get(at..end)?;
+                let (bytes, range): (Arc<dyn AsRef<[u8]> + Send + Sync>, _) = match aligned {
+                    true => (bytes.clone(), range.start + at..range.start + end),
+                    false => (Arc::new(Buffer::from(own)), 0..own.len()),
+                };
+                parts.push(Part { name, hash, bytes, range });
+                (name_at, at) = (name_end, end.checked_next_multiple_of(ALIGNMENT)?);
+            }
+            Some(Self(parts.into()))
+        };
+        parts().ok_or_else(|| Error::Input("a worker got damaged bytes for what was prepared".into()))
+    }
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.0.iter().map(|part| (&part.name, part.range.len()))).finish()
+    }
+}
+
+/// Parts ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Encoded<'a> {
+    head: Vec<u8>,
+    prepared: &'a Prepared,
+}
+
+impl Encoded<'_> {
+    /// What is sent, piece after piece.
+    pub(crate) fn parts(&self) -> Vec<&[u8]> {
+        let mut parts = vec![&self.head[..]];
+        for part in &*self.prepared.0 {
+            parts.extend([
+                part.bytes(),
+                &[0; ALIGNMENT][..part.range.len().next_multiple_of(ALIGNMENT) - part.range.len()],
+            ]);
+        }
+        parts
+    }
+}
+
+/// What [`super::Work::prepare`] may use and must heed.
+pub struct Preparing<'a> {
+    stop: &'a Stop,
+    threads: usize,
+    progress: &'a (dyn Fn(f64) + Sync),
+}
+
+impl<'a> Preparing<'a> {
+    /// With so many threads; `progress` is told how much is done, from 0 to 1.
+    pub fn new(stop: &'a Stop, threads: usize, progress: &'a (dyn Fn(f64) + Sync)) -> Self {
+        Self { stop, threads, progress }
+    }
+
+    /// On this thread, with nobody to watch.
+    pub fn quietly(stop: &'a Stop) -> Self {
+        Self { stop, threads: 1, progress: &|_| () }
+    }
+
+    /// The caller's request to stop, to be noticed within 20 ms.
+    pub fn stop(&self) -> &Stop {
+        self.stop
+    }
+
+    /// How many threads may be used: as many as workers will compute the pieces, which wait meanwhile.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Tells how much is done, from 0 to 1. Whoever prepares something that takes longer than a moment calls it at the beginning with 0, then
+    /// some times a second, from any thread.
+    pub fn progress(&self, done: f64) {
+        (self.progress)(done.clamp(0.0, 1.0));
+    }
+}
+
+impl fmt::Debug for Preparing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Preparing").field("threads", &self.threads).finish_non_exhaustive()
+    }
+}
+
+/// What several runs share and the first of them prepares. Runs at the same time wait for it.
+#[derive(Debug, Default)]
+pub struct PreparedOnce {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Nothing,
+    InTheMaking,
+    Made(Prepared),
+}
+
+/// How often who waits for another run's preparing looks whether it should stop.
+const LOOK: Duration = Duration::from_millis(5);
+
+impl PreparedOnce {
+    /// What was prepared, by `make` unless an earlier call did. After an error or a panic of `make` the next one tries again.
+    ///
+    /// # Errors
+    /// Those of `make`, and [`Error::Stopped`].
+    pub fn get(
+        &self,
+        preparing: &Preparing<'_>,
+        make: impl FnOnce(&Preparing<'_>) -> Result<Prepared>,
+    ) -> Result<Prepared> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match &*state {
+                State::Made(prepared) => return Ok(prepared.clone()),
+                State::Nothing => break,
+                State::InTheMaking if preparing.stop.is_set() => return Err(Error::Stopped),
+                State::InTheMaking => {
+                    let waited = self.changed.wait_timeout(state, LOOK);
+                    state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
+            }
+        }
+        *state = State::InTheMaking;
+        drop(state);
+        let mut made = Making { once: self, state: State::Nothing };
+        let prepared = make(preparing)?;
+        made.state = State::Made(prepared.clone());
+        Ok(prepared)
+    }
+}
+
+/// Says at its end, whichever that is, what came of it.
+struct Making<'a> {
+    once: &'a PreparedOnce,
+    state: State,
+}
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        *self.once.state.lock().unwrap_or_else(PoisonError::into_inner) = std::mem::take(&mut self.state);
+        self.once.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+    fn example() -> Prepared {
+        let table: Vec<u8> = (0..200).collect();
+        Prepared::default()
+            .with("orbit", (&table[..]).into())
+            .with("masks", (&[][..]).into())
+            .with("a", (&[7][..]).into())
+    }
+
+    /// Its encoding from a place `shift` bytes behind an aligned one on.
+    fn encoded(prepared: &Prepared, shift: usize) -> (Arc<dyn AsRef<[u8]> + Send + Sync>, Range<usize>) {
+        let bytes = prepared.encode().parts().concat();
+        let mut buffer = Buffer::new(shift + bytes.len());
+        buffer.bytes()[shift..].copy_from_slice(&bytes);
+        (Arc::new(buffer), shift..shift + bytes.len())
+    }
+
+    #[test]
+    fn parts_arrive_as_they_were_sent() {
+        for shift in [0, 64, 8, 1] {
+            let (bytes, range) = encoded(&example(), shift);
+            let arrived = Prepared::decode(&bytes, range).unwrap();
+            assert_eq!(arrived.len(), 201);
+            assert!(arrived.hashes().eq(example().hashes()));
+            for name in ["orbit", "masks", "a"] {
+                let part = arrived.get(name).unwrap();
+                assert_eq!(part, example().get(name).unwrap());
+                assert!(part.as_ptr().addr().is_multiple_of(ALIGNMENT), "{name} after {shift}");
+            }
+            assert!(arrived.get("b").is_none());
+        }
+        let (bytes, range) = encoded(&Prepared::default(), 0);
+        assert!(Prepared::decode(&bytes, range).unwrap().is_empty());
+    }
+
+    #[test]
+    fn damaged_parts_are_refused() {
+        let (bytes, range) = encoded(&example(), 0);
+        let whole = (*bytes).as_ref().to_vec();
+        // The padding of the last part may be lacking, its last byte may not.
+        for end in 0..=range.end - ALIGNMENT {
+            assert!(Prepared::decode(&bytes, 0..end).is_err(), "{end}");
+        }
+        for word in 0..1 + ENTRY * 3 {
+            let mut wrong = whole.clone();
+            wrong[8 * word..][..8].fill(0xff);
+            let is_hash = word > 0 && word % ENTRY == 0;
+            assert_eq!(
+                Prepared::decode(&(Arc::new(wrong) as Arc<dyn AsRef<[u8]> + Send + Sync>), range.clone()).is_ok(),
+                is_hash,
+                "{word}"
+            );
+        }
+    }
+
+    #[test]
+    fn hashes_tell_contents_apart() {
+        let hash = |bytes: &[u8]| Prepared::default().with("x", bytes.into()).hashes().next().unwrap().1;
+        assert_eq!(hash(b"same"), hash(b"same"));
+        assert_ne!(hash(b"same"), hash(b"samE"));
+    }
+
+    #[test]
+    fn what_is_shared_is_made_once() {
+        let (once, made, stop) = (PreparedOnce::default(), AtomicUsize::new(0), Stop::new());
+        let make = |preparing: &Preparing<'_>| {
+            made.fetch_add(1, SeqCst);
+            std::thread::sleep(Duration::from_millis(20));
+            if preparing.stop().is_set() { Err(Error::Stopped) } else { Ok(example()) }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert_eq!(once.get(&Preparing::quietly(&stop), make).unwrap().len(), 201));
+            }
+        });
+        assert_eq!(made.load(SeqCst), 1);
+    }
+
+    #[test]
+    fn what_failed_is_made_by_the_next() {
+        let (once, stop) = (PreparedOnce::default(), Stop::new());
+        let preparing = Preparing::quietly(&stop);
+        assert!(once.get(&preparing, |_| Err(Error::Stopped)).is_err());
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            once.get(&preparing, |_| std::panic::resume_unwind(Box::new("silent")))
+        }));
+        assert!(panicked.is_err());
+        assert!(once.get(&preparing, |_| Ok(example())).is_ok());
+        assert!(once.get(&preparing, |_| Err(Error::Stopped)).is_ok(), "it is there");
+    }
+
+    #[test]
+    fn who_waits_can_be_stopped() {
+        let (once, stop) = (PreparedOnce::default(), Stop::new());
+        let (begun, made) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let make = |_: &Preparing<'_>| {
+                    begun.wait();
+                    made.wait();
+                    Ok(example())
+                };
+                assert!(once.get(&Preparing::quietly(&Stop::new()), make).is_ok());
+            });
+            begun.wait();
+            stop.set();
+            assert!(matches!(once.get(&Preparing::quietly(&stop), |_| Ok(example())), Err(Error::Stopped)));
+            made.wait();
+        });
+    }
+}

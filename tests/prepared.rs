@@ -1,0 +1,150 @@
+//! What a kernel prepares is made once for a render, and reaches every claim of every run.
+
+use fractal::backend::{BACKENDS, Options};
+use fractal::kernel::{Counters, Kernel, Wanted, choose};
+use fractal::parallel::{Discard, Pieces, Prepared, Preparing, Sink, Stop};
+use fractal::render::Known;
+use fractal::sample::{Channels, INTERIOR};
+use fractal::sink::Grid;
+use fractal::{Error, Render, Result, Scene};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A kernel that adds to every count what it prepared.
+#[derive(Debug)]
+struct Shifted {
+    inner: Arc<dyn Kernel>,
+    by: u8,
+    prepared: Arc<AtomicUsize>,
+}
+
+impl Kernel for Shifted {
+    fn channels(&self) -> Channels {
+        self.inner.channels()
+    }
+    fn tier(&self) -> &'static str {
+        self.inner.tier()
+    }
+    fn isa(&self) -> &'static str {
+        self.inner.isa()
+    }
+    fn prepare(&self, preparing: &Preparing<'_>) -> Result<Prepared> {
+        let times = self.prepared.fetch_add(1, SeqCst);
+        preparing.progress(0.0);
+        std::thread::sleep(Duration::from_millis(10));
+        assert!(self.by < 200, "not with {}", self.by);
+        preparing.progress(1.0);
+        // Were it made a second time, it would be another.
+        Ok(Prepared::default().with("shift", [self.by + times as u8; 3][..].into()))
+    }
+    fn compute(
+        &self,
+        prepared: &Prepared,
+        tiles: &[Wanted<'_>],
+        words: &mut [u32],
+        useful: &mut [u64],
+        stop: &Stop,
+    ) -> Result<Counters> {
+        let counters = self.inner.compute(prepared, tiles, words, useful, stop)?;
+        let mut rest = words;
+        for wanted in tiles {
+            let (tile, after) = rest.split_at_mut(wanted.tile.area() * self.channels().words());
+            let counts = tile[..wanted.tile.area()].iter_mut().filter(|count| **count != INTERIOR);
+            counts.for_each(|count| *count += u32::from(prepared.get("shift").unwrap()[2]));
+            rest = after;
+        }
+        Ok(counters)
+    }
+}
+
+fn shifted(by: u8) -> (Render, Arc<AtomicUsize>) {
+    let scene = Scene::from_toml("[image]\nsize = [60, 40]\n[iteration]\nmax = 100\n").unwrap();
+    let (options, prepared) = (fractal::render::Options { tile: 16, ..Default::default() }, Arc::default());
+    let own = |request: &choose::Request| {
+        let kernel = Shifted { inner: choose::kernel(request)?, by, prepared: Arc::clone(&prepared) };
+        Ok(Arc::new(kernel) as Arc<dyn Kernel>)
+    };
+    (Render::with_kernel(&scene, options, own).unwrap(), prepared)
+}
+
+/// The sum of all counts of a run on a backend.
+fn sum(render: &Render, backend: &str) -> Result<u64> {
+    let grid = Arc::new(Grid::new(render.tiling(), render.channels()));
+    let mut session = fractal::backend::find(backend)?.open(&Options { workers: 2, ..Options::default() })?;
+    render.run(&mut *session, grid.clone(), &Stop::new())?;
+    Ok(grid.samples().iter().filter_map(|sample| sample.count).map(u64::from).sum())
+}
+
+#[test]
+fn it_is_made_once_for_all_runs_and_reaches_every_claim() {
+    let (plain, _) = shifted(0);
+    let escaped = plain.run_here(Arc::new(Discard), &Stop::new()).unwrap().counters.escaped;
+    let (base, (render, prepared)) = (sum(&plain, "serial").unwrap(), shifted(7));
+    for entry in BACKENDS.iter().filter(|entry| !["processes", "pipes"].contains(&entry.name)) {
+        assert_eq!(sum(&render, entry.name).unwrap(), base + 7 * escaped, "{}", entry.name);
+    }
+    // No other process can make it.
+    assert!(matches!(sum(&render, "pipes"), Err(Error::Unsupported(_) | Error::Usage(_))));
+    assert_eq!(prepared.load(SeqCst), 1);
+}
+
+#[test]
+fn two_runs_at_once_share_it_and_two_renders_do_not() {
+    let (one, other) = (shifted(1), shifted(2));
+    let single = sum(&one.0, "serial").unwrap();
+    let double = sum(&other.0, "serial").unwrap();
+    assert_ne!(single, double);
+    let (one, other) = (shifted(1), shifted(2));
+    std::thread::scope(|scope| {
+        for backend in ["threads", "rayon", "deque"] {
+            for (render, expected) in [(&one.0, single), (&other.0, double)] {
+                scope.spawn(move || assert_eq!(sum(render, backend).unwrap(), expected));
+            }
+        }
+    });
+    assert_eq!((one.1.load(SeqCst), other.1.load(SeqCst)), (1, 1));
+}
+
+#[test]
+fn nothing_is_prepared_for_no_tiles() {
+    let (render, prepared) = shifted(1);
+    let nothing = Pieces::new(render.tiling().len(), None).without(|_| true);
+    let mut session = fractal::backend::find("threads").unwrap().open(&Options::default()).unwrap();
+    render.run_missing(&mut *session, Arc::new(Discard), &nothing, Known::default(), &Stop::new()).unwrap();
+    assert_eq!(prepared.load(SeqCst), 0);
+}
+
+/// What a sink is told before the first piece.
+#[derive(Default)]
+struct Told(Mutex<Vec<f64>>);
+
+impl Sink for Told {
+    fn preparing(&self, done: f64) {
+        self.0.lock().unwrap().push(done);
+    }
+    fn start(&self, _: &fractal::parallel::RunInfo) -> Result<()> {
+        self.0.lock().unwrap().push(2.0);
+        Ok(())
+    }
+}
+
+#[test]
+fn sinks_are_told_of_it_once() {
+    let (render, _) = shifted(1);
+    for expected in [vec![0.0, 1.0, 2.0], vec![2.0]] {
+        let told = Arc::new(Told::default());
+        render.run_here(told.clone(), &Stop::new()).unwrap();
+        assert_eq!(*told.0.lock().unwrap(), expected);
+    }
+}
+
+#[test]
+fn its_panic_is_one_sentence_and_the_next_run_tries_again() {
+    let (render, prepared) = shifted(200);
+    for times in 1..3 {
+        let error = sum(&render, "threads").unwrap_err().to_string();
+        assert!(error.starts_with("preparing the work panicked: not with 200 (tests/prepared.rs:"), "{error}");
+        assert_eq!(prepared.load(SeqCst), times);
+    }
+}
