@@ -1,6 +1,7 @@
 //! Where samples lie in the complex plane: the bridge between an exact view and the numbers that kernels compute with.
 
 use num_complex::Complex64;
+use std::ops::Range;
 
 /// The points of a grid of samples, as `f64`.
 ///
@@ -37,6 +38,26 @@ impl Plane {
             |numbers: &[f64]| numbers.first().into_iter().chain(numbers.last()).fold(0.0, |m: f64, n| m.max(n.abs()));
         let centre = self.rotation.map_or(0.0, |r| r.centre.re.abs().max(r.centre.im.abs()));
         axis(&self.columns).max(axis(&self.rows)) + centre
+    }
+
+    /// The points of some of its columns and rows: the same numbers to the bit.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    #[must_use]
+    pub fn part(&self, columns: Range<usize>, rows: Range<usize>) -> Self {
+        let (columns, rows) = (self.columns[columns].to_vec(), self.rows[rows].to_vec());
+        Self { columns, rows, rotation: self.rotation, spacing: self.spacing }
+    }
+
+    /// The points in the middle of squares of `grain` × `grain` samples, a coarse picture of all; at least one each way.
+    #[must_use]
+    pub fn coarse(&self, grain: usize) -> Self {
+        let every = |numbers: &[f64]| {
+            let count = (numbers.len() / grain.max(1)).max(1);
+            (0..count).map(|i| numbers[(2 * i + 1) * numbers.len() / (2 * count)]).collect()
+        };
+        Self { columns: every(&self.columns), rows: every(&self.rows), rotation: self.rotation, spacing: self.spacing }
     }
 
     /// The point of sample (x, y). Every kernel computes exactly this, with the same roundings.

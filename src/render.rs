@@ -88,7 +88,7 @@ impl Render {
     /// [`Error::Usage`] for names and numbers that are not allowed, [`Error::Unsupported`] for a view too small for the
     /// kernels that there are.
     pub fn with(scene: &Scene, options: Options) -> Result<Self> {
-        Self::plan(scene, options, false, choose::kernel)
+        Self::plan(scene, options, 1, false, choose::kernel)
     }
 
     /// Plans `scene` with a formula of your own in place of the one that it names.
@@ -96,7 +96,7 @@ impl Render {
     /// # Errors
     /// As [`Render::with`].
     pub fn with_formula<F: Formula>(scene: &Scene, options: Options, formula: F) -> Result<Self> {
-        Self::plan(scene, options, true, |request| choose::kernel_for(request, formula))
+        Self::plan(scene, options, 1, true, |request| choose::kernel_for(request, formula))
     }
 
     /// Plans `scene` with a kernel of your own. Backends whose workers are other processes cannot run it.
@@ -108,23 +108,43 @@ impl Render {
         options: Options,
         kernel: impl FnOnce(&choose::Request) -> Result<Arc<dyn Kernel>>,
     ) -> Result<Self> {
-        Self::plan(scene, options, true, kernel)
+        Self::plan(scene, options, 1, true, kernel)
+    }
+
+    /// A coarse picture of this one: the samples in the middle of squares of `grain` × `grain`, as this render computes them, in tiles of
+    /// `tile` × `tile` samples. It is for looking at its samples only; workers in other processes cannot compute it.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a render with a kernel or formula of your own.
+    pub fn coarse(&self, grain: u32, tile: u32) -> Result<Self> {
+        if self.work.own_kernel {
+            return Err(Error::Unsupported("there is no coarse picture of a render with a kernel of its own".into()));
+        }
+        let options = Options { tile, ..self.work.options };
+        let mut render = Self::plan(&self.scene, options, grain.max(1) as usize, true, choose::kernel)?;
+        if let Some(work) = Arc::get_mut(&mut render.work) {
+            work.tables = self.work.tables.clone();
+        }
+        Ok(render)
     }
 
     fn plan(
         scene: &Scene,
         options: Options,
+        grain: usize,
         own_kernel: bool,
         kernel: impl FnOnce(&choose::Request) -> Result<Arc<dyn Kernel>>,
     ) -> Result<Self> {
         scene.check()?;
         let colourer = Colourer::new(&scene.colour)?;
-        let (width, height) = scene.image.size;
-        let samples = scene.image.samples;
-        let edge = options.tile.min(width.max(height)).saturating_mul(samples);
-        let tiling = Tiling::new(width * samples, height * samples, edge, options.order)?;
         let channels = options.channels | colourer.channels();
-        let request = choose::Request::new(scene, channels, options.isa)?;
+        let mut request = choose::Request::new(scene, channels, options.isa)?;
+        if grain > 1 {
+            request.plane = Arc::new(request.plane.coarse(grain));
+        }
+        let (width, height) = (request.plane.columns.len() as u32, request.plane.rows.len() as u32);
+        let edge = options.tile.saturating_mul(if grain > 1 { 1 } else { scene.image.samples });
+        let tiling = Tiling::new(width, height, edge.min(width.max(height)), options.order)?;
         let kernel = kernel(&request)?;
         let work = RenderWork {
             scene: scene.clone(),
@@ -430,7 +450,7 @@ mod tests {
         for wrong in [
             Scene { formula: "mandelbrat".into(), ..scene() },
             Scene { power: Some(3), ..scene() },
-            Scene { image: crate::scene::Image { size: (0, 1), samples: 1 }, ..scene() },
+            Scene { image: crate::scene::Image::new((0, 1), 1), ..scene() },
         ] {
             assert!(Render::new(&wrong).is_err(), "{wrong:?}");
         }

@@ -239,6 +239,28 @@ fn pictures_are_scenes_and_give_the_same_picture_again() {
 }
 
 #[test]
+fn a_crop_has_the_pixels_of_the_whole_and_is_a_scene_too() {
+    let scratch = Scratch::new("crop");
+    done(scratch.program(words("render seahorses --size 200x120 --rotation 20 --samples 2 -o whole.ppm")));
+    done(
+        scratch.program(words("render seahorses --size 200x120 --rotation 20 --samples 2 --crop 50,30,64x36 -o a.png")),
+    );
+    done(scratch.program(words("render a.png -o crop.ppm --backend pipes")));
+    done(scratch.program(words("render a.png -o other.ppm --size 20x20 --crop 5,5,10x15")));
+    done(scratch.program(words("render a.png -o again.ppm --size 200x120 --crop none")));
+    let pixels = |name: &str, header: &str| {
+        let bytes = std::fs::read(scratch.join(name)).unwrap();
+        bytes.strip_prefix(header.as_bytes()).unwrap_or_else(|| panic!("{:?}", &bytes[..20])).to_vec()
+    };
+    let whole = pixels("whole.ppm", "P6\n200 120\n255\n");
+    let expected: Vec<u8> = (30..66).flat_map(|y| &whole[3 * (200 * y + 50)..][..3 * 64]).copied().collect();
+    assert!(pixels("crop.ppm", "P6\n64 36\n255\n") == expected);
+    assert_eq!(pixels("other.ppm", "P6\n10 15\n255\n").len(), 450);
+    assert!(pixels("again.ppm", "P6\n200 120\n255\n") == whole);
+    assert!(stdout(scratch.program(words("info a.png"))).contains("200 × 120 pixels, of which 50,30,64x36 are drawn"));
+}
+
+#[test]
 fn several_scenes_go_where_the_pattern_says() {
     let scratch = Scratch::new("several");
     std::fs::write(scratch.join("mine.toml"), "formula = \"tricorn\"").unwrap();

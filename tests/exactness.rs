@@ -43,10 +43,11 @@ fn compute(scene: &Scene, options: Options, session: &mut dyn Session) -> (Bits,
     assert_eq!(render.channels(), options.channels);
     let grid = Arc::new(Grid::new(render.tiling(), render.channels()));
     let counters = render.run(session, grid.clone(), &Stop::new()).unwrap().counters;
-    let bits = |s: fractal::sink::Sample| {
-        [s.count.unwrap_or(u32::MAX), s.fraction.to_bits(), s.distance[0].to_bits(), s.distance[1].to_bits()]
-    };
     (grid.samples().into_iter().map(bits).collect(), counters)
+}
+
+fn bits(s: fractal::sink::Sample) -> [u32; 4] {
+    [s.count.unwrap_or(u32::MAX), s.fraction.to_bits(), s.distance[0].to_bits(), s.distance[1].to_bits()]
 }
 
 fn session(backend: &str, workers: usize, schedule: &str) -> Box<dyn Session> {
@@ -217,6 +218,44 @@ const MANDELBROT: &str = "formula = \"mandelbrot\"\n[view]\nre = \"-0.6\"\nim = 
     [image]\nsize = [97, 61]\n[iteration]\nmax = 800\nescape_radius = 256.0\n";
 const SHIP: &str = "formula = \"burning_ship\"\n[view]\nre = \"-1.755\"\nim = \"-0.03\"\nwidth = \"0.09\"\n\
     [image]\nsize = [83, 59]\n[iteration]\nmax = 600\nescape_radius = 256.0\n";
+
+#[test]
+fn a_crop_is_a_part_of_the_whole() {
+    for rotation in ["0", "30"] {
+        let mut whole = Scene::from_toml(MANDELBROT).unwrap();
+        for assignment in [&format!("view.rotation={rotation}"), "image.samples=2"] {
+            whole.set(assignment).unwrap();
+        }
+        let options = Options { tile: 16, channels: CHANNELS[3], ..Options::default() };
+        let (all, _) = compute(&whole, options, &mut *session("threads", 2, "auto"));
+        let mut crop = whole.clone();
+        crop.set("image.crop=31,7,40x23").unwrap();
+        let expected: Bits = (14..14 + 46).flat_map(|y| &all[y * 194 + 62..][..80]).copied().collect();
+        for backend in ["serial", "processes", "pipes"] {
+            let (part, _) = compute(&crop, options, &mut *session(backend, 2, "auto"));
+            assert!(part == expected, "{backend}, turned by {rotation}");
+        }
+    }
+}
+
+#[test]
+fn a_coarse_picture_has_samples_of_the_whole() {
+    let scene = Scene::from_toml(SHIP).unwrap();
+    let options = Options { channels: CHANNELS[3], ..Options::default() };
+    let (all, _) = compute(&scene, options, &mut *session("threads", 2, "auto"));
+    let render = Render::with(&scene, options).unwrap();
+    for (grain, width, height) in [(1, 83, 59), (10, 8, 5), (60, 1, 1), (1000, 1, 1)] {
+        let coarse = render.coarse(grain, 16).unwrap();
+        assert_eq!(coarse.tiling().size(), (width, height));
+        let grid = Arc::new(Grid::new(coarse.tiling(), coarse.channels()));
+        coarse.run_here(grid.clone(), &Stop::new()).unwrap();
+        let middle = |i: u32, count: u32, of: u32| ((2 * i + 1) * of / (2 * count)) as usize;
+        for (i, sample) in (0..).zip(grid.samples()) {
+            let whole = all[middle(i / width, height, 59) * 83 + middle(i % width, width, 83)];
+            assert_eq!(bits(sample), whole, "sample {i} of grain {grain}");
+        }
+    }
+}
 
 #[test]
 fn every_two_choices_together_change_no_bit() {

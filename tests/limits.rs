@@ -52,12 +52,9 @@ fn processes_that_the_system_refuses_are_told() {
     } else {
         &["unshare", "--user"]
     };
-    let works = || {
-        let mut command = Command::new(around[0]);
-        command.args(&around[1..]).arg(env!("CARGO_BIN_EXE_fractal")).arg("--version");
-        command.output().is_ok_and(|output| output.status.success())
-    };
-    if !works() {
+    let mut probe = Command::new(around[0]);
+    probe.args(&around[1..]).args(["bash", "-c", concat!("'", env!("CARGO_BIN_EXE_fractal"), "' --version; exit")]);
+    if !probe.output().is_ok_and(|output| output.status.success()) {
         return left_out("a limit of processes", &format!("`{}` cannot start the program here", around.join(" ")));
     }
     for backend in BACKENDS {
@@ -74,6 +71,8 @@ fn memory_that_is_lacking_is_told() {
     let told = sentence(&scratch, limited(&scratch, &[], "ulimit -f 64", &render("processes", 2)));
     assert!(told.starts_with(&format!("{begin}have ")), "{told}");
     assert!(told.contains("MiB of shared memory for 2 workers: File too large"), "{told}");
+    let mib: u64 = told.split(' ').find_map(|word| word.parse().ok()).unwrap();
+    assert!((1..1000).contains(&mib), "{told}");
     // 64 workers share 257 MiB.
     let told = sentence(&scratch, limited(&scratch, &[], "ulimit -v 200000", &render("processes", 64)));
     let known = told.starts_with(&format!("{begin}map ")) && told.contains("workers: Cannot allocate memory");

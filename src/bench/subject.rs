@@ -103,7 +103,7 @@ impl Subject {
         match standard.kind {
             Kind::Scene(text) => {
                 let mut scene = Scene::from_toml(text)?;
-                scene.image.size = size;
+                (scene.image.size, scene.image.crop) = (size, None);
                 Self::of_scene(standard.name, standard.help, &scene, tile)
             }
             Kind::Spin { rounds, part, factor } => {
@@ -129,6 +129,7 @@ impl Subject {
         let options = Options { tile, ..Options::default() };
         let render = Render::with(scene, options)?;
         let mut small = scene.clone();
+        small.image.crop = None;
         small.image.size = (scene.image.size.0.min(64), scene.image.size.1.min(64));
         let small = Render::with(&small, Options { tile: 8, ..options })?;
         let tiling = render.tiling();

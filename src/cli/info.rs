@@ -13,6 +13,9 @@ struct Info {
     scene: String,
     formula: String,
     size: [u32; 2],
+    /// Which pixels are drawn, if not all: column, row, width and height.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crop: Option<[u32; 4]>,
     samples: u32,
     /// Distance of neighbouring samples in the plane.
     spacing: f64,
@@ -33,6 +36,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
     let scene = plan::scene(&args.source, &args.scene)?;
     let render = Render::new(&scene)?;
     let (width, height) = scene.image.size;
+    let crop = scene.image.crop;
     let view = scene.view();
     let spacing = view.spacing(width, height) / f64::from(scene.image.samples);
     let isa = render.kernel().isa();
@@ -53,6 +57,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
         scene: scene.title().to_owned(),
         formula: scene.formula.clone(),
         size: [width, height],
+        crop: crop.map(Into::into),
         samples: scene.image.samples,
         spacing,
         zoom: view.zoom(width, height),
@@ -84,7 +89,12 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
         ("formula", info.formula),
         (
             "picture",
-            format!("{width} × {height} pixels, samples per pixel {0} × {0}, tiles {1}", info.samples, info.tiles),
+            format!(
+                "{width} × {height} pixels{}, samples per pixel {1} × {1}, tiles {2}",
+                crop.map_or(String::new(), |crop| format!(", of which {crop} are drawn")),
+                info.samples,
+                info.tiles
+            ),
         ),
         ("spacing", format!("{spacing:.4e}, zoom {:.4e}", info.zoom)),
         ("iterations", format!("up to {}, escape radius {}", info.max_iterations, info.escape_radius)),

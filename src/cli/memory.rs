@@ -26,7 +26,7 @@ pub(super) fn check_order(name: &str, image: &Image, tile: u32, order: Order) ->
     }
     let across = |pixels: u32| u64::from(pixels.div_ceil(tile));
     // It is made as a list, then kept.
-    let bytes = 16 * across(image.size.0) * across(image.size.1);
+    let bytes = 16 * across(image.drawn().0) * across(image.drawn().1);
     enough(name, &[(bytes, "the order of its tiles", "take larger tiles or --order rows")])
 }
 

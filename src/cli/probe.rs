@@ -31,7 +31,7 @@ pub(crate) fn run(args: &ProbeArgs) -> Result<()> {
     let mut scene = plan::scene(&args.source, &args.scene)?;
     // A pixel is asked for, not its samples: the one in its centre speaks for it.
     scene.image.samples = 1;
-    let points = points(&args.points, scene.image.size)?;
+    let points = points(&args.points, scene.image.drawn())?;
     let channels = Channels { smooth: true, distance: true };
     let render = Render::with(&scene, Options { channels, ..Options::default() })?;
     let kernel = render.kernel();

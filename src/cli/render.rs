@@ -13,8 +13,7 @@ use super::stats::{Mark, Stats};
 use super::{tell, written};
 use fractal::backend::{self, Options, Session};
 use fractal::parallel::{Pieces, Schedule, Sink, Stop, Tee};
-use fractal::render::{self, Known, Outcome, Render};
-use fractal::scene::{Image, MaxIterations};
+use fractal::render::{Known, Outcome, Render};
 use fractal::sink::progress::{Estimate, Estimator};
 use fractal::sink::records::Records;
 use fractal::sink::{Checkpoint, ImageSink, Output, Owners, Progress, Trace};
@@ -231,12 +230,8 @@ fn estimate(render: &Render, plan: &Plan, most: u64, stop: &Stop) -> Result<(Est
     let tiling = render.tiling();
     let (width, height) = tiling.size();
     let samples = u64::from(width) * u64::from(height);
-    let scale = ((samples / RATIO).clamp(FEWEST, most) as f64 / samples as f64).sqrt().min(1.0);
-    let coarse = |size: u32| ((f64::from(size) * scale) as u32).max(1);
-    let mut scene = render.scene().clone();
-    scene.iteration.max = MaxIterations::Count(scene.max_iterations());
-    scene.image = Image { size: (coarse(width), coarse(height)), samples: 1 };
-    let preview = Render::with(&scene, render::Options { tile: 16, ..render::Options::default() })?;
+    let grain = (samples as f64 / (samples / RATIO).clamp(FEWEST, most) as f64).sqrt().max(1.0).ceil();
+    let preview = render.coarse(grain as u32, 16)?;
     let estimator = Arc::new(Estimator::new(preview.tiling(), preview.channels()));
     let options = Options { schedule: Some(Schedule::DYNAMIC), timed: false, ..plan.workers.clone() };
     let mut session = backend::find("threads")?.open(&options)?;
@@ -250,7 +245,7 @@ fn estimate(render: &Render, plan: &Plan, most: u64, stop: &Stop) -> Result<(Est
 
 /// What `-v` tells.
 fn summary(picture: &Picture, outcome: &Outcome, stats: &Stats<'_>) -> String {
-    let (width, height) = picture.render.scene().image.size;
+    let (width, height) = picture.render.scene().image.drawn();
     let report = &outcome.report;
     format!(
         "{}: {} × {} pixels in {:.2} s: {} with {} workers, {}, {} in {}; {}iterations/s, efficiency {:.2}",

@@ -115,7 +115,7 @@ impl<'a> Stats<'a> {
     ) -> Self {
         let Outcome { report, counters } = outcome;
         let kernel = picture.render.kernel();
-        let (width, height) = picture.render.scene().image.size;
+        let (width, height) = picture.render.scene().image.drawn();
         let host = host();
         let worker = |worker: &WorkerReport| Worker {
             index: worker.index,

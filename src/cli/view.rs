@@ -41,6 +41,8 @@ pub(crate) fn run(args: &ViewArgs) -> Result<()> {
         folder: args.folder.clone(),
     };
     let mut scene = scene(args, last)?;
+    // The window shows all of it, and more around.
+    scene.image.crop = None;
     if args.scene.size.is_none() {
         scene.image.size = fitting(scene.image.size);
     }
@@ -56,7 +58,7 @@ pub(super) fn watch<'a>(
     render: impl FnOnce(&(dyn Fn(&Picture) -> Result<Option<Arc<dyn Sink>>> + Sync)) -> Result<()> + Send + 'a,
 ) -> Result<()> {
     const TICK: Duration = Duration::from_millis(8);
-    let first = plan.pictures.first().map_or(LARGEST, |picture| picture.render.scene().image.size);
+    let first = plan.pictures.first().map_or(LARGEST, |picture| picture.render.scene().image.drawn());
     let size = fitting(first);
     let mut window = Minifb::open("fractal render", size)?;
     let watched = Watched::default();

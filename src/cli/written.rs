@@ -14,7 +14,7 @@ pub(super) fn report(plan: &Plan, picture: &Picture, mark: &Mark) {
     if plan.quiet || plan.stats || plan.display == Display::Json {
         return;
     }
-    let (width, height) = render.scene().image.size;
+    let (width, height) = render.scene().image.drawn();
     let what = keep.shard.map_or(String::new(), |shard| format!("shard {shard} of "));
     let (bytes, seconds) = (size(file.len()), mark.seconds());
     tell(format!("wrote `{output}`: {what}{width} × {height} pixels, {bytes}, in {seconds:.2} s"));

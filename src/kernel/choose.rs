@@ -25,6 +25,8 @@ pub struct Request {
     pub isa: Isa,
     /// The binary logarithm of the distance between samples, which may be too small for the plane's numbers.
     pub log2_spacing: f64,
+    /// The largest coordinate of the whole image, of which the plane may be a part: see [`Plane::reach`].
+    pub reach: f64,
 }
 
 impl Request {
@@ -38,13 +40,25 @@ impl Request {
         let julia = scene.julia.as_ref().map(|[re, im]| Complex64::new(re.to_f64(), im.to_f64()));
         let ((width, height), samples) = (scene.image.size, scene.image.samples);
         let view = scene.view();
+        let whole = view.plane(width, height, samples)?;
+        let reach = whole.reach();
+        let plane = match scene.image.crop {
+            None => whole,
+            Some(crop) => {
+                let range = |from: u32, length: u32| {
+                    (from as usize * samples as usize)..((from as usize + length as usize) * samples as usize)
+                };
+                whole.part(range(crop.x, crop.width), range(crop.y, crop.height))
+            }
+        };
         Ok(Self {
             spec: Spec { entry, power: scene.power.unwrap_or(entry.default_power()), julia },
-            plane: Arc::new(view.plane(width, height, samples)?),
+            plane: Arc::new(plane),
             limits: Limits { max: scene.max_iterations(), escape_radius: scene.iteration.escape_radius },
             channels,
             isa: isa.map_or_else(Isa::from_env, Ok)?,
             log2_spacing: view.log2_spacing(width, height) - f64::from(samples).log2(),
+            reach,
         })
     }
 }
@@ -78,7 +92,7 @@ pub fn kernel_for<F: Formula + 'static>(request: &Request, formula: F) -> Result
 }
 
 fn check(request: &Request) -> Result<()> {
-    let needed = F64_SPACING.log2() + request.plane.reach().max(1.0).log2();
+    let needed = F64_SPACING.log2() + request.reach.max(1.0).log2();
     if request.log2_spacing >= needed {
         return Ok(());
     }

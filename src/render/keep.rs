@@ -188,7 +188,7 @@ impl Identity {
         let iteration =
             crate::scene::Iteration { max: MaxIterations::Count(scene.max_iterations()), ..scene.iteration };
         let scene = Scene { iteration, ..scene };
-        let (width, height) = scene.image.size;
+        let (width, height) = scene.image.drawn();
         let mut facts = Vec::new();
         flatten("", &serde_json::to_value(scene).unwrap_or_default(), &mut facts);
         facts.push(("tile size".into(), tile.min(width.max(height)).to_string()));

@@ -69,6 +69,15 @@ impl Scene {
                  times `image.samples` at most {MAX_SAMPLES_ACROSS}"
             ));
         }
+        if let Some(crop) = image.crop
+            && [(crop.x, crop.width, width), (crop.y, crop.height, height)]
+                .into_iter()
+                .any(|(from, length, all)| length == 0 || from.checked_add(length).is_none_or(|end| end > all))
+        {
+            return Some(format!(
+                "`image.crop` is {crop}, but must be at least 1x1 pixels within the {width}x{height} of the image, or none"
+            ));
+        }
         if let MaxIterations::Count(count) = iteration.max
             && !(1..=MAX_ITERATIONS).contains(&count)
         {

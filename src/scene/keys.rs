@@ -1,6 +1,6 @@
 //! Setting single keys of a scene from text, as the command line does.
 
-use super::{Extent, MaxIterations, Quality, Scene};
+use super::{Crop, Extent, MaxIterations, Quality, Scene};
 use crate::number::{Decimal, shorten};
 
 /// A key of a scene that can be set from text.
@@ -66,6 +66,7 @@ pub static KEYS: &[Key] = &[
         help: "a whole number from 1 to 16",
         set: |s, v| parse(v).map(|v| s.image.samples = v),
     },
+    Key { name: "image.crop", help: "column, row and size such as 100,50,640x360, or none", set: set_crop },
     Key { name: "iteration.max", help: "a whole number from 1 to 4294966270, or auto", set: set_max },
     Key {
         name: "iteration.escape_radius",
@@ -168,6 +169,20 @@ fn set_size(scene: &mut Scene, value: &str) -> Result<(), Option<String>> {
     let list = value.strip_prefix('[').and_then(|value| value.strip_suffix(']')).unwrap_or(value);
     let (width, height) = list.split_once(['x', 'X', '×', ',']).ok_or(None)?;
     scene.image.size = (parse(width.trim())?, parse(height.trim())?);
+    Ok(())
+}
+
+fn set_crop(scene: &mut Scene, value: &str) -> Result<(), Option<String>> {
+    let list = value.strip_prefix('[').and_then(|value| value.strip_suffix(']')).unwrap_or(value);
+    let numbers: Vec<_> = list.split([',', 'x', 'X', '×']).collect();
+    scene.image.crop = match numbers[..] {
+        ["" | "none"] => None,
+        [x, y, width, height] => {
+            let [x, y, width, height] = [x, y, width, height].map(|number| parse(number.trim()));
+            Some(Crop { x: x?, y: y?, width: width?, height: height? })
+        }
+        _ => return Err(None),
+    };
     Ok(())
 }
 

@@ -42,6 +42,54 @@ pub struct Image {
     pub size: (u32, u32),
     /// Samples per pixel, each way, 1 to [`super::MAX_SAMPLES`].
     pub samples: u32,
+    /// Which of the pixels are drawn, if not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crop: Option<Crop>,
+}
+
+impl Image {
+    /// An image of this size with so many samples per pixel, each way.
+    pub fn new(size: (u32, u32), samples: u32) -> Self {
+        Self { size, samples, crop: None }
+    }
+
+    /// Width and height of what is drawn, in pixels.
+    pub fn drawn(&self) -> (u32, u32) {
+        self.crop.map_or(self.size, |crop| (crop.width, crop.height))
+    }
+}
+
+/// A rectangle of an image's pixels, written as a list `[x, y, width, height]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "[u32; 4]", into = "[u32; 4]")]
+pub struct Crop {
+    /// Columns to the left of it.
+    pub x: u32,
+    /// Rows above it.
+    pub y: u32,
+    /// Its width.
+    pub width: u32,
+    /// Its height.
+    pub height: u32,
+}
+
+impl From<[u32; 4]> for Crop {
+    fn from([x, y, width, height]: [u32; 4]) -> Self {
+        Self { x, y, width, height }
+    }
+}
+
+impl From<Crop> for [u32; 4] {
+    fn from(Crop { x, y, width, height }: Crop) -> Self {
+        [x, y, width, height]
+    }
+}
+
+impl fmt::Display for Crop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { x, y, width, height } = self;
+        write!(f, "{x},{y},{width}x{height}")
+    }
 }
 
 /// The keys of `[iteration]`.
@@ -81,7 +129,7 @@ pub enum Quality {
 
 impl Default for Image {
     fn default() -> Self {
-        Self { size: (1920, 1080), samples: 1 }
+        Self::new((1920, 1080), 1)
     }
 }
 

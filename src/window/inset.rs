@@ -61,7 +61,7 @@ impl Inset {
         let coarse = (size.0.div_ceil(GRAIN), size.1.div_ceil(GRAIN));
         let options = Options { tile: TILE, order: Order::Centre, channels, ..Options::default() };
         let step = |size, grain| {
-            let scene = Scene { image: Image { size, samples: 1 }, ..scene.clone() };
+            let scene = Scene { image: Image::new(size, 1), ..scene.clone() };
             Step { scene, options, origin: (0, 0), grain }
         };
         let steps = vec![step(coarse, GRAIN), step(size, 0)];

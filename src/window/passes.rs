@@ -60,7 +60,7 @@ impl Wanted<'_> {
         if (part, block) != (size, 1) {
             scene.view = self.place.part((area.x, area.y), part, block, size).frame(part.0);
         }
-        scene.image = Image { size: part, samples };
+        scene.image = Image::new(part, samples);
         scene.iteration.max = MaxIterations::Count(self.scene.max_iterations());
         let focus = |at: i64, start: u32, count: u32| {
             let inside = (at - i64::from(start)).max(0) / i64::from(block);

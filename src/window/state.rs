@@ -121,7 +121,7 @@ impl State {
     pub(super) fn scene(&self) -> Scene {
         let mut scene = self.scene.clone();
         scene.view = self.place.frame(self.size.0);
-        scene.image.size = self.size;
+        (scene.image.size, scene.image.crop) = (self.size, None);
         scene
     }
 
@@ -198,7 +198,7 @@ impl State {
         let mut scene = self.scene.clone();
         scene.julia = Some(self.pointed());
         scene.view = Frame::default();
-        scene.image = crate::scene::Image { size, samples: 1 };
+        scene.image = crate::scene::Image::new(size, 1);
         Some(scene)
     }
 

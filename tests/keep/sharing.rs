@@ -93,13 +93,17 @@ fn the_files_for_job_systems_work() {
         run("cmp picture.png plain.png && rm -r picture.png parts");
     };
     run("fractal render scene.toml -o plain.png");
-    let make = format!("make -f '{}' -j2 SCENE=scene.toml SHARDS=5", file("Makefile"));
-    run(&make);
-    // A part was lost and another one cut in its middle.
-    run("rm parts/2.part && head -c 100000 parts/3.part > parts/3.part.checkpoint && rm parts/3.part picture.png");
-    run(&make);
-    run("test ! -e parts/3.part.checkpoint");
-    check();
+    if std::process::Command::new("make").arg("--version").output().is_err() {
+        left_out("docs/shards/Makefile", "`make` is not installed");
+    } else {
+        let make = format!("make -f '{}' -j2 SCENE=scene.toml SHARDS=5", file("Makefile"));
+        run(&make);
+        // A part was lost and another one cut in its middle.
+        run("rm parts/2.part && head -c 100000 parts/3.part > parts/3.part.checkpoint && rm parts/3.part picture.png");
+        run(&make);
+        run("test ! -e parts/3.part.checkpoint");
+        check();
+    }
     run(&format!(
         "mkdir parts; for i in {{1..8}}; do SLURM_ARRAY_TASK_ID=$i SLURM_CPUS_PER_TASK=1 '{}'; done",
         file("slurm.sh")

@@ -63,6 +63,7 @@ fn full() -> Scene {
         [image]
         size = [20, 10]
         samples = 2
+        crop = [3, 2, 10, 8]
         [iteration]
         max = 500
         escape_radius = 128.5

@@ -34,6 +34,9 @@ prop_compose! {
             scene.set_extent(extent);
         }
         (scene.image.size, scene.image.samples) = (size, samples);
+        let (right, down) = (size.0 / 3, size.1 / 2);
+        let crop = [right, down, size.0 - right, size.1 - down];
+        scene.image.crop = (samples % 2 == 0).then(|| crop.into());
         (scene.iteration.max, scene.iteration.escape_radius) = (max, numbers.0);
         (scene.colour.density, scene.colour.offset) = (numbers.1, numbers.2);
         scene.colour.colouring = COLOURINGS[names.0].name.into();

@@ -83,6 +83,10 @@ fn what_cannot_be_set_is_told() {
         ("size=4294967296x5", "`image.size` cannot be `4294967296x5`"),
         ("size=4294967295x1", "their product at most"),
         ("samples=0", "`image.samples` is 0, but must be 1 to 16"),
+        (
+            "crop=1,2,3x-4",
+            "`image.crop` cannot be `1,2,3x-4`: column, row and size such as 100,50,640x360, or none is wanted",
+        ),
         ("re=NaN", "`view.re`: `NaN` is not a decimal number such as -0.75 or 5.1e-5"),
         ("re=inf", "`view.re`: `inf` is not a decimal number"),
         ("re=1e100", "`view.re` is out of range: its absolute value must be below 1e100"),

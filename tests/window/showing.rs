@@ -68,7 +68,7 @@ fn the_inset_shows_the_julia_set_of_the_pointers_point() {
         let mut other = Session::new(&session.explorer.scene(), (480, 270));
         other.step(&[pointer]);
         other.type_keys("J");
-        let julia = Scene { image: fractal::scene::Image { size, samples: 1 }, ..other.explorer.scene() };
+        let julia = Scene { image: fractal::scene::Image::new(size, 1), ..other.explorer.scene() };
         let mut julia = Scene { view: Default::default(), ..julia };
         julia.iteration.max = fractal::scene::MaxIterations::Count(julia.max_iterations());
         pixels(&render(&julia).unwrap())

@@ -10,7 +10,7 @@ fn a_watched_render_shows_tiles_as_they_are_claimed() {
     use fractal::parallel::RunInfo;
     use fractal::window::{Viewer, Watched};
     let mut scene = valley();
-    scene.image = fractal::scene::Image { size: (160, 128), samples: 1 };
+    scene.image = fractal::scene::Image::new((160, 128), 1);
     let mut window = Script::new(160, 128);
     let watched = Watched::default();
     let mut viewer = Viewer::new(watched.clone(), 0.0, &mut window);
@@ -48,7 +48,7 @@ fn a_watched_render_fills_the_window() {
         [("relief", (160, 100), 1, (160, 100)), ("smooth", (80, 50), 2, (80, 50)), ("bands", (501, 313), 1, (126, 79))];
     for (colouring, size, samples, shown) in cases {
         let mut scene = valley();
-        scene.image = fractal::scene::Image { size, samples };
+        scene.image = fractal::scene::Image::new(size, samples);
         scene.colour.colouring = colouring.into();
         let mut window = Script::new(160, 100);
         let watched = Watched::default();
@@ -62,7 +62,7 @@ fn a_watched_render_fills_the_window() {
         assert_eq!(viewer.step(&mut window).unwrap(), Seen::Nothing);
         assert!(viewer.message().is_none() && window.shown != dark);
         // Each shown pixel is one of the samples.
-        scene.image = fractal::scene::Image { size: (size.0 * samples, size.1 * samples), samples: 1 };
+        scene.image = fractal::scene::Image::new((size.0 * samples, size.1 * samples), 1);
         let rendered = pixels(&fractal::render(&scene).unwrap());
         let (across, stride) = (size.0 * samples, (size.0 * samples).div_ceil(shown.0));
         let corner = ((160 - shown.0) / 2, (100 - shown.1) / 2);

@@ -10,6 +10,9 @@ pub(crate) struct SceneArgs {
     /// Width and height in pixels
     #[arg(long, value_name = "WxH")]
     pub(crate) size: Option<String>,
+    /// Draw only these pixels of the picture: W x H of them from column X and row Y on, counted from the top left
+    #[arg(long, value_name = "X,Y,WxH")]
+    pub(crate) crop: Option<String>,
     /// Samples per pixel, each way
     #[arg(long, value_name = "N")]
     pub(crate) samples: Option<String>,
@@ -64,10 +67,13 @@ impl SceneArgs {
             ("view.rotation", &self.rotation),
             ("image.size", &self.size),
             ("image.samples", &self.samples),
+            ("image.crop", &self.crop),
             ("iteration.max", &self.iterations),
             ("iteration.escape_radius", &self.escape_radius),
         ];
-        given(keys).chain(self.colours.assignments()).chain(self.set.iter().cloned())
+        // What was there before need not fit into a new size.
+        let uncropped = self.crop.as_ref().map(|_| "image.crop=none".to_owned());
+        uncropped.into_iter().chain(given(keys)).chain(self.colours.assignments()).chain(self.set.iter().cloned())
     }
 }
 
