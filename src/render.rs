@@ -272,6 +272,14 @@ struct Ingredients {
     /// What was asked for; without, each process chooses its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     isa: Option<String>,
+    /// The number tier that was chosen.
+    #[serde(default = "first_tier")]
+    tier: String,
+}
+
+/// The tier of recipes that were written when there was no other.
+fn first_tier() -> String {
+    "f64".into()
 }
 
 impl Ingredients {
@@ -299,10 +307,16 @@ pub fn size_of_recipe(bytes: &[u8]) -> Result<(Image, u32, Order)> {
 /// # Errors
 /// [`Error::Input`] when the bytes are not such a recipe, and as [`Render::with`].
 pub fn from_recipe(bytes: &[u8]) -> Result<Render> {
-    let Ingredients { scene, tile, order, smooth, distance, pieces, masked, isa } = Ingredients::read(bytes)?;
+    let Ingredients { scene, tile, order, smooth, distance, pieces, masked, isa, tier } = Ingredients::read(bytes)?;
     let channels = Channels { smooth, distance };
     let isa = isa.map(|isa| isa.parse()).transpose()?;
     let mut render = Render::with(&scene, Options { tile, order: order.parse()?, isa, channels })?;
+    let chosen = render.kernel().facts().tier;
+    if chosen != tier {
+        return Err(Error::Input(format!(
+            "it was made for numbers of `{tier}`, but here `{chosen}` is chosen for its view"
+        )));
+    }
     render.work = Ingredients::work(pieces, masked, &render)?;
     Ok(render)
 }
@@ -327,6 +341,10 @@ impl Work for RenderWork {
     fn most_operations(&self) -> Option<u64> {
         let first = (self.len() > 0).then(|| self.tile(0).area() as u64);
         first.map(|samples| samples.saturating_mul(self.scene.max_iterations().into()))
+    }
+
+    fn claim_bytes(&self) -> Option<usize> {
+        self.kernel.facts().claim_bytes
     }
 
     fn prepare(&self, preparing: &Preparing<'_>) -> Result<Prepared> {
@@ -371,6 +389,7 @@ impl Work for RenderWork {
             pieces: self.pieces.clone(),
             masked: self.masked,
             isa: isa.map(|isa| isa.to_string()),
+            tier: self.kernel.facts().tier.into(),
         };
         serde_json::to_vec(&recipe).ok().map(|bytes| Recipe { kind: KIND, bytes })
     }

@@ -20,7 +20,7 @@ const PARTS: &[(&str, &str)] = &[
     ("kernel", "error number tile sample plane parallel formula scene"),
     ("render", "error tile sample parallel backend formula colour scene kernel sink"),
     ("window", "error number tile sample parallel backend formula colour scene sink render"),
-    ("bench", "error tile parallel backend scene kernel sink render"),
+    ("bench", "error tile sample plane parallel backend formula scene kernel sink render"),
 ];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {

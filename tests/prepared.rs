@@ -1,7 +1,7 @@
 //! What a kernel prepares is made once for a render, and reaches every claim of every run.
 
 use fractal::backend::{BACKENDS, Options};
-use fractal::kernel::{Counters, Kernel, Wanted, choose};
+use fractal::kernel::{Counters, Facts, Kernel, Wanted, choose};
 use fractal::parallel::{Discard, Pieces, Prepared, Preparing, Sink, Stop};
 use fractal::render::Known;
 use fractal::sample::{Channels, INTERIOR};
@@ -23,11 +23,9 @@ impl Kernel for Shifted {
     fn channels(&self) -> Channels {
         self.inner.channels()
     }
-    fn tier(&self) -> &'static str {
-        self.inner.tier()
-    }
-    fn isa(&self) -> &'static str {
-        self.inner.isa()
+    fn facts(&self) -> Facts {
+        // All tiles at once, for a change.
+        Facts { claim_bytes: Some(1 << 20), ..self.inner.facts() }
     }
     fn prepare(&self, preparing: &Preparing<'_>) -> Result<Prepared> {
         let times = self.prepared.fetch_add(1, SeqCst);

@@ -8,6 +8,7 @@ pub mod constructs;
 pub mod cores;
 pub mod fits;
 pub mod forecast;
+pub mod kernel;
 pub mod load;
 pub mod machine;
 pub mod measure;

@@ -11,9 +11,9 @@ mod text;
 
 use super::args::{BenchKernelArgs, LOOPS};
 use super::print;
+use fractal::bench::kernel::{BENCHMARKS, Benchmark, Figures, InnerLoop, multiply_add_peak};
 use fractal::formula::FORMULAS;
 use fractal::kernel::Isa;
-use fractal::kernel::measure::{BENCHMARKS, Benchmark, Figures, InnerLoop, multiply_add_peak};
 use fractal::sample::Channels;
 use fractal::{Error, Result};
 use serde::Serialize;

@@ -39,7 +39,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
     let crop = scene.image.crop;
     let view = scene.view();
     let spacing = view.spacing(width, height) / f64::from(scene.image.samples);
-    let isa = render.kernel().isa();
+    let isa = render.kernel().facts().isa;
     let asked = Isa::from_env()?;
     let isa_why = if isa != asked.name() && asked == Isa::Sse42 {
         "this formula, or this escape radius, has no code for sse4.2"
@@ -63,7 +63,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
         zoom: view.zoom(width, height),
         max_iterations: scene.max_iterations(),
         escape_radius: scene.iteration.escape_radius,
-        tier: render.kernel().tier(),
+        tier: render.kernel().facts().tier,
         tier_why: format!(
             "samples are {spacing:.2e} apart, and 64-bit numbers are right from {:.1e} on, which is {F64_SPACING:.1e} of \
              the largest coordinate (at least 1), {reach:.2}",

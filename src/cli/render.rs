@@ -256,8 +256,8 @@ fn summary(picture: &Picture, outcome: &Outcome, stats: &Stats<'_>) -> String {
         report.backend,
         report.workers.len(),
         report.schedule,
-        picture.render.kernel().tier(),
-        picture.render.kernel().isa(),
+        picture.render.kernel().facts().tier,
+        picture.render.kernel().facts().isa,
         scaled(report.executed() as f64 / report.wall.as_secs_f64().max(1e-9)),
         report.efficiency()
     )

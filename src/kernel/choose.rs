@@ -1,7 +1,7 @@
 //! The cheapest number tier that is right for a view.
 
-use super::direct::{Direct, Limits};
-use super::{Isa, Kernel};
+use super::direct::Direct;
+use super::{Isa, Kernel, Limits};
 use crate::error::{Error, Result};
 use crate::formula::{self, Formula, Spec};
 use crate::plane::Plane;

@@ -3,9 +3,10 @@
 pub mod choose;
 pub mod direct;
 mod isa;
-pub mod measure;
+mod limits;
 
 pub use isa::Isa;
+pub use limits::{Limits, Why};
 
 use crate::error::Result;
 use crate::parallel::{Prepared, Preparing, Stop};
@@ -35,16 +36,29 @@ impl Wanted<'_> {
     }
 }
 
+/// What a kernel is and what may be done with its samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The number tier: `f64`.
+    pub tier: &'static str,
+    /// The instruction set that runs: `scalar`, `sse4.2`, `avx2`, `avx512`, `neon`.
+    pub isa: &'static str,
+    /// Whether every machine, instruction set and cut into tiles gives the same bits; otherwise samples agree to within a tolerance, and
+    /// those of different machines must not be mixed in one picture.
+    pub exact: bool,
+    /// Whether a larger maximum of iterations leaves samples that have escaped as they are.
+    pub prefix_stable: bool,
+    /// How many bytes of samples one call computes best; `None` for as many as stay in a core's cache.
+    pub claim_bytes: Option<usize>,
+}
+
 /// Computes the samples of tiles. One virtual call serves a whole claim; the code inside is generic.
 pub trait Kernel: Send + Sync + std::fmt::Debug {
     /// What a sample has.
     fn channels(&self) -> Channels;
 
-    /// The number tier, for people: `f64`.
-    fn tier(&self) -> &'static str;
-
-    /// The instruction set that runs: `scalar`, `sse4.2`, `avx2`, `avx512`, `neon`.
-    fn isa(&self) -> &'static str;
+    /// What it is and what may be done with its samples.
+    fn facts(&self) -> Facts;
 
     /// What is computed once before any tile, in parts whose names begin with the tier's.
     ///

@@ -12,7 +12,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) const CLAIM_PIECES: usize = 1024;
 
 /// Results of a claim, in bytes, beyond which no further piece is added to it: about half of a core's own cache.
-pub(crate) const CLAIM_BYTES: usize = 256 << 10;
+const CLAIM_BYTES: usize = 256 << 10;
+
+/// The same for a work that may have asked for something else.
+pub(crate) fn claim_bytes(work: &dyn Work) -> usize {
+    work.claim_bytes().unwrap_or(CLAIM_BYTES)
+}
 
 /// Operations (iterations for a picture) that a claim should not exceed by far, going by those before: some 50 ms. When the program
 /// is killed, what its workers have in hand is lost; with the size alone as a limit that was seconds of dear tiles. Much shorter claims
@@ -32,7 +37,7 @@ const CHEAP: u64 = CLAIM_OPERATIONS / CLAIM_PIECES as u64;
 pub fn grain(work: &dyn Work) -> Result<usize> {
     let pieces = work.len();
     let sample = (0..8).map(|part| pieces * part / 8).filter(|&index| index < pieces);
-    Ok((CLAIM_BYTES / longest(work, sample)?.max(1)).clamp(1, CLAIM_PIECES))
+    Ok((claim_bytes(work) / longest(work, sample)?.max(1)).clamp(1, CLAIM_PIECES))
 }
 
 /// The length of the longest of some pieces, in bytes.
@@ -58,6 +63,8 @@ pub(super) struct ClaimSize {
     most: AtomicUsize,
     /// The most that it may become.
     cap: usize,
+    /// The results of a claim, in bytes, beyond which no further piece is added to it.
+    bytes: usize,
 }
 
 impl ClaimSize {
@@ -65,7 +72,7 @@ impl ClaimSize {
     /// went from cheap pieces to dear ones; all of it was lost with each kill.
     pub(super) fn of(work: &dyn Work) -> Self {
         let most = work.most_operations().map_or(CLAIM_PIECES, fit);
-        Self { most: AtomicUsize::new(most), cap: CLAIM_PIECES.min(WORST * most) }
+        Self { most: AtomicUsize::new(most), cap: CLAIM_PIECES.min(WORST * most), bytes: claim_bytes(work) }
     }
 
     /// The first claim of `range`, and how many bytes it produces: lengths are asked for once.
@@ -79,7 +86,7 @@ impl ClaimSize {
         let mut bytes = 0;
         for index in range.clone().take(most) {
             let with = bytes + work.piece_len(index);
-            if with > CLAIM_BYTES && index > start {
+            if with > self.bytes && index > start {
                 return (start..index, bytes);
             }
             bytes = with;

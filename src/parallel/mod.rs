@@ -21,7 +21,7 @@ mod work;
 
 pub use claim_size::grain;
 #[cfg(target_os = "linux")]
-pub(crate) use claim_size::{CLAIM_BYTES, CLAIM_PIECES};
+pub(crate) use claim_size::{CLAIM_PIECES, claim_bytes};
 pub(crate) use claims::part;
 pub use claims::{Claims, Loop};
 pub use environment::{Binding, MAX_WORKERS, worker_count};

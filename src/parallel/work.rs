@@ -28,6 +28,12 @@ pub trait Work: Send + Sync {
         None
     }
 
+    /// How many bytes of results one claim best has: no further piece is added beyond. Without an answer, as many as stay in a core's cache; a
+    /// device that computes many pieces at once may ask for more.
+    fn claim_bytes(&self) -> Option<usize> {
+        None
+    }
+
     /// What all pieces need and is computed once before any of them, for example a reference orbit. A run over no pieces does not ask for
     /// it. Works that share it keep a [`super::PreparedOnce`].
     ///

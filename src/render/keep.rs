@@ -6,7 +6,7 @@ use crate::backend::Session;
 use crate::error::{Error, Result};
 use crate::parallel::{Pieces, Prepared, Shard, Sink, Stop, Work};
 use crate::sample::Channels;
-use crate::scene::{MaxIterations, Scene};
+use crate::scene::{Iteration, MaxIterations, Precision, Scene};
 use crate::sink::Resumed;
 use crate::sink::records::{Description, Records, Unread, of_picture};
 use serde_json::Value;
@@ -52,7 +52,8 @@ impl Render {
     }
 
     fn identity(&self) -> Identity {
-        Identity { scene: self.work.scene.clone(), options: self.work.options }
+        let tier = self.kernel().facts().tier.into();
+        Identity { scene: self.work.scene.clone(), options: self.work.options, tier }
     }
 
     /// Checks that a file has finished tiles of this render, then reads it. Names and colours may differ, all else may not.
@@ -80,17 +81,18 @@ impl Render {
     /// [`Error::Unsupported`] where samples depend on the maximum as a whole; [`Error::Input`] when the file is of another picture or
     /// of more iterations; as [`Render::read_records`].
     pub fn escaped(&self, path: &Path, folder: &Path, wanted: &Pieces, stop: &Stop) -> Result<Escaped> {
-        if self.kernel().tier() != "f64" {
+        let facts = self.kernel().facts();
+        if !facts.prefix_stable {
             return Err(Error::Unsupported(format!(
                 "a picture in numbers of `{}` cannot go on from `{}`: there, all samples depend on the maximum of iterations",
-                self.kernel().tier(),
+                facts.tier,
                 path.display()
             )));
         }
         let is_picture = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("exr"));
         let (mut theirs, file) = if is_picture {
             // It has all data in whatever tiles one likes.
-            (Identity { scene: Scene::load(&path.to_string_lossy())?, options: self.work.options }, None)
+            (Identity { scene: Scene::load(&path.to_string_lossy())?, ..self.identity() }, None)
         } else {
             let file = Records::open(path)?;
             (Identity::of(file.description(), path)?, Some(file))
@@ -154,6 +156,7 @@ impl Render {
 struct Identity {
     scene: Scene,
     options: Options,
+    tier: String,
 }
 
 impl Identity {
@@ -165,9 +168,9 @@ impl Identity {
         let because = |error: Error| damaged(path, &error.to_string());
         let ingredients = Ingredients::read(&description.recipe()).map_err(because)?;
         description.check_program(path)?;
-        let Ingredients { scene, tile, order, smooth, distance, .. } = ingredients;
+        let Ingredients { scene, tile, order, smooth, distance, tier, .. } = ingredients;
         let order = order.parse().map_err(because)?;
-        Ok(Self { scene, options: Options { tile, order, isa: None, channels: Channels { smooth, distance } } })
+        Ok(Self { scene, options: Options { tile, order, isa: None, channels: Channels { smooth, distance } }, tier })
     }
 
     /// The first thing that is not the same in `other`: its key, and both values, theirs first.
@@ -185,14 +188,18 @@ impl Identity {
     fn facts(&self) -> Vec<(String, String)> {
         let Options { tile, order, channels: Channels { smooth, distance }, .. } = self.options;
         let scene = Scene { name: None, title: None, colour: Default::default(), ..self.scene.clone() };
-        let iteration =
-            crate::scene::Iteration { max: MaxIterations::Count(scene.max_iterations()), ..scene.iteration };
+        let iteration = Iteration {
+            max: MaxIterations::Count(scene.max_iterations()),
+            precision: Precision::Auto,
+            ..scene.iteration
+        };
         let scene = Scene { iteration, ..scene };
         let (width, height) = scene.image.drawn();
         let mut facts = Vec::new();
         flatten("", &serde_json::to_value(scene).unwrap_or_default(), &mut facts);
         facts.push(("tile size".into(), tile.min(width.max(height)).to_string()));
         facts.push(("order of tiles".into(), order.to_string()));
+        facts.push(("number tier".into(), self.tier.clone()));
         let data = ["counts", if smooth { ", fractions" } else { "" }, if distance { ", distances" } else { "" }];
         facts.push(("data".into(), data.concat()));
         facts

@@ -1,6 +1,6 @@
 //! Setting single keys of a scene from text, as the command line does.
 
-use super::{Crop, Extent, MaxIterations, Quality, Scene};
+use super::{Crop, Extent, MaxIterations, Precision, Quality, Scene};
 use crate::number::{Decimal, shorten};
 
 /// A key of a scene that can be set from text.
@@ -74,6 +74,7 @@ pub static KEYS: &[Key] = &[
         set: |s, v| parse(v).map(|v| s.iteration.escape_radius = v),
     },
     Key { name: "iteration.quality", help: "draft, normal or exact", set: set_quality },
+    Key { name: "iteration.precision", help: "auto or f64", set: set_precision },
     Key {
         name: "colour.colouring",
         help: "the name of a colouring",
@@ -196,6 +197,15 @@ fn set_quality(scene: &mut Scene, value: &str) -> Result<(), Option<String>> {
         "draft" => Quality::Draft,
         "normal" => Quality::Normal,
         "exact" => Quality::Exact,
+        _ => return Err(None),
+    };
+    Ok(())
+}
+
+fn set_precision(scene: &mut Scene, value: &str) -> Result<(), Option<String>> {
+    scene.iteration.precision = match value {
+        "auto" => Precision::Auto,
+        "f64" => Precision::F64,
         _ => return Err(None),
     };
     Ok(())

@@ -16,7 +16,7 @@ pub use keys::{KEYS, Key};
 pub use load::MAX_SCENE_BYTES;
 pub use picture::MAX_HEAD_BYTES;
 pub use places::{PLACES, Place};
-pub use tables::{Crop, Frame, Image, Iteration, MaxIterations, Quality};
+pub use tables::{Crop, Frame, Image, Iteration, MaxIterations, Precision, Quality};
 pub use view::{Extent, MAX_SAMPLES_ACROSS, View};
 
 use crate::colour::Settings;

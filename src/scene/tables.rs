@@ -102,6 +102,9 @@ pub struct Iteration {
     pub escape_radius: f64,
     /// How much error a deep view may trade for speed.
     pub quality: Quality,
+    /// Which numbers orbits are computed in.
+    #[serde(skip_serializing_if = "Precision::is_auto")]
+    pub precision: Precision,
 }
 
 /// The largest number of iterations: a number, or `auto` from the view.
@@ -127,6 +130,23 @@ pub enum Quality {
     Exact,
 }
 
+/// Which numbers orbits are computed in: the number tier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// The cheapest that are right for the view.
+    #[default]
+    Auto,
+    /// 64-bit numbers.
+    F64,
+}
+
+impl Precision {
+    fn is_auto(&self) -> bool {
+        *self == Precision::Auto
+    }
+}
+
 impl Default for Image {
     fn default() -> Self {
         Self::new((1920, 1080), 1)
@@ -135,7 +155,7 @@ impl Default for Image {
 
 impl Default for Iteration {
     fn default() -> Self {
-        Self { max: MaxIterations::Auto, escape_radius: 256.0, quality: Quality::Normal }
+        Self { max: MaxIterations::Auto, escape_radius: 256.0, quality: Quality::Normal, precision: Precision::Auto }
     }
 }
 

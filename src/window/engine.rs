@@ -245,7 +245,7 @@ fn perform(shared: &Arc<Shared>, batch: Batch, open: &mut Option<(Crew, Box<dyn 
             channels: render.channels(),
             workers: 0,
             samples: step.scene.image.samples,
-            kernel: format!("{} in {}", render.kernel().tier(), render.kernel().isa()),
+            kernel: format!("{} in {}", render.kernel().facts().tier, render.kernel().facts().isa),
         });
         let postman = Arc::new(Postman { shared: shared.clone(), generation, begun: Mutex::new(begun) });
         session.run(render.work(), postman, stop)?;

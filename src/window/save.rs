@@ -164,6 +164,7 @@ pub fn command_line(scene: &Scene) -> String {
     say("zoom", scene.view.zoom.as_ref().map(ToString::to_string));
     say("rotation", unless(&scene.view.rotation, &plain.view.rotation));
     say("size", Some(format!("{}x{}", scene.image.size.0, scene.image.size.1)));
+    say("crop", scene.image.crop.map(|crop| crop.to_string()));
     say("samples", unless(&scene.image.samples, &plain.image.samples));
     say(
         "iterations",
@@ -177,6 +178,9 @@ pub fn command_line(scene: &Scene) -> String {
     let set = |key: &str, value: Option<String>| value.map(|value| format!("{key}={value}"));
     let usual = scene.iteration.quality == plain.iteration.quality;
     say("set", set("iteration.quality", (!usual).then_some(quality)));
+    let precision = format!("{:?}", scene.iteration.precision).to_lowercase();
+    let usual = scene.iteration.precision == plain.iteration.precision;
+    say("precision", (!usual).then_some(precision));
     let (colour, usual) = (&scene.colour, &plain.colour);
     say("colour", unless(&colour.colouring, &usual.colouring));
     say("palette", unless(&colour.palette, &usual.palette));
@@ -201,13 +205,13 @@ mod tests {
         assert_eq!(command_line(&Scene::default()), "fractal render --size 1920x1080");
         let scene = Scene::from_toml(
             "formula = \"multibrot\"\npower = 4\nview = { re = \"-0.5\", im = \"1e-3\", zoom = \"3\", rotation = 15.0 }\n\
-             image = { size = [64, 48], samples = 2 }\niteration = { max = 700, escape_radius = 4.0, quality = \"exact\" }\n\
+             image = { size = [64, 48], samples = 2 }\niteration = { max = 700, escape_radius = 4.0, quality = \"exact\", precision = \"f64\" }\n\
              colour = { colouring = \"bands\", palette = \"ink\", interior = \"#0a1\", density = 2.5, offset = 0.25 }",
         );
         assert_eq!(
             command_line(&scene.unwrap()),
             "fractal render --formula multibrot --power 4 --re -0.5 --im 1e-3 --zoom 3 --rotation 15 --size 64x48 --samples 2 \
-             --iterations 700 --escape-radius 4 --set iteration.quality=exact --colour bands --palette ink \
+             --iterations 700 --escape-radius 4 --set iteration.quality=exact --precision f64 --colour bands --palette ink \
              --set 'colour.interior=#0a1' --set colour.density=2.5 --set colour.offset=0.25"
         );
     }

@@ -71,7 +71,7 @@ impl Watched {
         Ok(Arc::new(Reporter {
             watched: self.clone(),
             title: title.to_owned(),
-            kernel: format!("{} in {}", render.kernel().tier(), render.kernel().isa()),
+            kernel: format!("{} in {}", render.kernel().facts().tier, render.kernel().facts().isa),
             colourer: Mutex::new(Some(Colourer::new(&render.scene().colour)?)),
             tiling: render.tiling(),
             channels: render.channels(),

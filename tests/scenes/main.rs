@@ -68,6 +68,7 @@ fn full() -> Scene {
         max = 500
         escape_radius = 128.5
         quality = "exact"
+        precision = "f64"
         [colour]
         colouring = "bands"
         palette = "ember"

@@ -26,7 +26,7 @@ use super::{Entry, Handing, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
 use crate::parallel::{
-    CLAIM_BYTES, CLAIM_PIECES, Job, Kind, MAX_COUNTS, Prepared, Recipe, Report, Schedule, Sink, Stop, Work, Worker,
+    CLAIM_PIECES, Job, Kind, MAX_COUNTS, Prepared, Recipe, Report, Schedule, Sink, Stop, Work, Worker, claim_bytes,
 };
 use claims::{Table, Units};
 use collect::Collector;
@@ -201,7 +201,7 @@ impl Processes {
     fn compute(&mut self, job: &Job, recipe: &Recipe) -> Result<()> {
         let plan = self.plan(job);
         let largest = job.longest_piece()?;
-        let record = 8 * ring::words(CLAIM_PIECES, largest.max(CLAIM_BYTES), MAX_COUNTS);
+        let record = 8 * ring::words(CLAIM_PIECES, largest.max(claim_bytes(job.work())), MAX_COUNTS);
         self.make_room(plan.units.len(), record)?;
         self.ship(recipe, job.prepared())?;
         self.run += 1;

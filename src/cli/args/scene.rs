@@ -34,6 +34,9 @@ pub(crate) struct SceneArgs {
     /// The largest number of iterations, or `auto` from the view
     #[arg(long, value_name = "N|auto", allow_hyphen_values = true)]
     pub(crate) iterations: Option<String>,
+    /// The numbers that orbits are computed in, instead of the cheapest that are right for the view
+    #[arg(long, value_name = "auto|f64")]
+    pub(crate) precision: Option<String>,
     /// An orbit has escaped beyond this radius; 2 for plain counts
     #[arg(long, value_name = "R", allow_hyphen_values = true)]
     pub(crate) escape_radius: Option<String>,
@@ -70,6 +73,7 @@ impl SceneArgs {
             ("image.crop", &self.crop),
             ("iteration.max", &self.iterations),
             ("iteration.escape_radius", &self.escape_radius),
+            ("iteration.precision", &self.precision),
         ];
         // What was there before need not fit into a new size.
         let uncropped = self.crop.as_ref().map(|_| "image.crop=none".to_owned());

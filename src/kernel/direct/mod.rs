@@ -12,76 +12,16 @@ mod refill;
 mod smooth;
 mod unroll;
 
-use super::{Counters, Isa, Kernel, Wanted};
+use super::{Counters, Facts, Isa, Kernel, Limits, Wanted, Why};
 use crate::error::{Error, Result};
 use crate::formula::{Formula, Spec, Visitor};
 use crate::parallel::{Prepared, Stop};
 use crate::plane::Plane;
-use crate::sample::{Channels, INTERIOR, MAX_ESCAPE_RADIUS, MAX_ITERATIONS};
+use crate::sample::{Channels, INTERIOR};
 use num_complex::Complex64;
 use smooth::Fraction;
 use std::fmt;
 use std::sync::Arc;
-
-/// When an orbit ends.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Limits {
-    /// The most iterations, from 1 to [`MAX_ITERATIONS`]; a sample that has not escaped by then is interior.
-    pub max: u32,
-    /// The radius R: a sample has escaped at the first iterate with |z| > R. More than 1, at most [`MAX_ESCAPE_RADIUS`].
-    pub escape_radius: f64,
-}
-
-impl Limits {
-    fn check(self) -> Result<()> {
-        let Limits { max, escape_radius } = self;
-        if !(1..=MAX_ITERATIONS).contains(&max) {
-            return Err(Error::Usage(format!(
-                "maximum of iterations {max} is not allowed; allowed is 1 to {MAX_ITERATIONS}"
-            )));
-        }
-        if !(escape_radius > 1.0 && escape_radius <= MAX_ESCAPE_RADIUS) {
-            return Err(Error::Usage(format!(
-                "escape radius {escape_radius} is not allowed; it must be more than 1 and at most {MAX_ESCAPE_RADIUS}"
-            )));
-        }
-        Ok(())
-    }
-}
-
-/// Why an orbit ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// |z| became greater than the escape radius.
-    Escaped,
-    /// The point lies in the main cardioid.
-    Cardioid,
-    /// The point lies in the disc of period 2.
-    Bulb,
-    /// The orbit came back to exactly a number where it had been.
-    Period,
-    /// The maximum of iterations was reached.
-    Limit,
-}
-
-impl Why {
-    /// Its name: `escaped`, `cardioid`, `bulb`, `period`, `limit`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Why::Escaped => "escaped",
-            Why::Cardioid => "cardioid",
-            Why::Bulb => "bulb",
-            Why::Period => "period",
-            Why::Limit => "limit",
-        }
-    }
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
 
 /// All that is known of one sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -157,7 +97,7 @@ impl Direct {
     }
 
     /// Runs `blocks` blocks of the inner loop on points that never escape, for measuring; returns the iterations of all lanes.
-    pub(super) fn spin(&self, blocks: u64) -> u64 {
+    pub fn spin(&self, blocks: u64) -> u64 {
         self.tiles.spin(self.isa, blocks)
     }
 
@@ -178,12 +118,8 @@ impl Kernel for Direct {
         self.channels
     }
 
-    fn tier(&self) -> &'static str {
-        "f64"
-    }
-
-    fn isa(&self) -> &'static str {
-        self.isa.name()
+    fn facts(&self) -> Facts {
+        Facts { tier: "f64", isa: self.isa.name(), exact: true, prefix_stable: true, claim_bytes: None }
     }
 
     fn compute(

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::formula::{self, FORMULAS, Lanes};
+use crate::sample::MAX_ITERATIONS;
 use crate::tile::{Mask, Tile};
 
 /// A plane of `width` × `height` samples around `centre`.
@@ -403,7 +404,7 @@ fn what_is_told_is_what_runs() {
     for isa in Isa::available() {
         let told = |escape_radius| {
             let limits = Limits { max: 9, escape_radius };
-            Direct::new(&spec, plane.clone(), limits, ALL, isa).unwrap().isa()
+            Direct::new(&spec, plane.clone(), limits, ALL, isa).unwrap().facts().isa
         };
         assert_eq!(told(2.0), isa.name());
         assert_eq!(told(1.5), "scalar", "every iterate is tested by itself");

@@ -27,7 +27,7 @@ struct World {
 
 /// What decides when orbits end.
 #[derive(Clone, Debug, PartialEq)]
-struct Limits(u32, u64, crate::scene::Quality);
+struct Limits(u32, u64, crate::scene::Quality, crate::scene::Precision);
 
 /// What the frame shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +46,12 @@ impl Shown {
             place: state.place.clone(),
             size: image.size,
             world: World { formula: formula.clone(), power: *power, julia: julia.clone() },
-            limits: Limits(scene.max_iterations(), iteration.escape_radius.to_bits(), iteration.quality),
+            limits: Limits(
+                scene.max_iterations(),
+                iteration.escape_radius.to_bits(),
+                iteration.quality,
+                iteration.precision,
+            ),
             samples: image.samples,
         }
     }
