@@ -11,9 +11,9 @@ struct Primes {
     span: u64,
 }
 
-const KINDS: &[WorkKind] = &[WorkKind {
+const KINDS: &[WorkKind<'_>] = &[WorkKind {
     name: "primes",
-    make: |bytes| {
+    make: &|bytes| {
         let span = bytes.try_into().map_err(|_| Error::Input("a recipe of primes is one number".into()))?;
         Ok(Arc::new(Primes { span: u64::from_le_bytes(span) }))
     },
@@ -41,7 +41,7 @@ impl Work for Primes {
     }
 
     fn recipe(&self) -> Option<Recipe> {
-        Some(Recipe { kind: "primes", bytes: self.span.to_le_bytes().to_vec() })
+        Some(Recipe { kind: "primes".into(), bytes: self.span.to_le_bytes().to_vec() })
     }
 }
 

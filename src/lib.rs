@@ -151,8 +151,8 @@ pub use render::{Render, render};
 ///
 /// A program that uses the backends `processes` or `pipes` calls this first in its `main`: they start the program again for each of
 /// their workers. `kinds` are its own kinds of work; those of this library are known anyway.
-pub fn worker_main(kinds: &[&[backend::WorkKind]]) {
-    let own: &[&[backend::WorkKind]] = &[
+pub fn worker_main(kinds: &[&[backend::WorkKind<'_>]]) {
+    let own: &[&[backend::WorkKind<'_>]] = &[
         render::KINDS,
         #[cfg(feature = "bench")]
         bench::work::KINDS,

@@ -290,7 +290,7 @@ impl Ingredients {
 }
 
 /// The kinds of work that every worker program knows.
-pub const KINDS: &[WorkKind] = &[WorkKind { name: KIND, make: |bytes| Ok(from_recipe(bytes)?.work()) }];
+pub const KINDS: &[WorkKind<'_>] = &[WorkKind { name: KIND, make: &|bytes| Ok(from_recipe(bytes)?.work()) }];
 
 /// The image of a [`Recipe`] of kind [`KIND`], the edge of its tiles in pixels and their order: what its tables grow with, known before
 /// they are made.
@@ -391,7 +391,7 @@ impl Work for RenderWork {
             isa: isa.map(|isa| isa.to_string()),
             tier: self.kernel.facts().tier.into(),
         };
-        serde_json::to_vec(&recipe).ok().map(|bytes| Recipe { kind: KIND, bytes })
+        serde_json::to_vec(&recipe).ok().map(|bytes| Recipe { kind: KIND.into(), bytes })
     }
 
     fn describe(&self, index: usize) -> String {

@@ -19,7 +19,7 @@ mod threads;
 mod tokio;
 pub mod worker;
 
-pub use worker::{Program, WorkKind};
+pub use worker::{Make, Program, WorkKind};
 
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub const KIND: &str = "spin";
 
 /// The kinds of this module.
-pub const KINDS: &[WorkKind] = &[WorkKind { name: KIND, make: Spin::from_recipe }];
+pub const KINDS: &[WorkKind<'_>] = &[WorkKind { name: KIND, make: &Spin::from_recipe }];
 
 /// Rounds between two looks at [`Stop`], some tenths of a millisecond.
 const ROUNDS_BETWEEN_LOOKS: u64 = 100_000;
@@ -83,7 +83,7 @@ impl Work for Spin {
     }
 
     fn recipe(&self) -> Option<Recipe> {
-        serde_json::to_vec(self).ok().map(|bytes| Recipe { kind: KIND, bytes })
+        serde_json::to_vec(self).ok().map(|bytes| Recipe { kind: KIND.into(), bytes })
     }
 
     fn describe(&self, index: usize) -> String {

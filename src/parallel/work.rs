@@ -2,6 +2,7 @@
 
 use super::{Prepared, Preparing, Stop};
 use crate::error::Result;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// The most numbers that [`Claim::add_counts`] may be given.
@@ -71,7 +72,7 @@ pub trait Work: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipe {
     /// The kind of work, as registered in the worker program.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// The parameters, in the kind's own encoding.
     pub bytes: Vec<u8>,
 }

@@ -71,14 +71,14 @@ impl Description {
     /// # Errors
     /// [`Error::Unsupported`] when there is no such recipe: nobody could tell later what the pieces are of.
     pub fn new(recipe: Option<&Recipe>, pieces: usize, shard: Option<Shard>) -> Result<Self> {
-        let described = recipe.and_then(|recipe| Some((recipe.kind, serde_json::from_slice(&recipe.bytes).ok()?)));
+        let described = recipe.and_then(|recipe| Some((&recipe.kind, serde_json::from_slice(&recipe.bytes).ok()?)));
         let Some((kind, recipe)) = described else {
             return Err(Error::Unsupported(
                 "this work exists in this program only, so its finished pieces could not be known again in a file"
                     .into(),
             ));
         };
-        Ok(Self { program: program(), kind: kind.into(), recipe, pieces, shard })
+        Ok(Self { program: program(), kind: kind.to_string(), recipe, pieces, shard })
     }
 
     /// The recipe's bytes.

@@ -11,22 +11,22 @@ use hashes::Hashes;
 use std::sync::Arc;
 
 /// What workers in other processes make of a recipe. One that is not here cannot be computed there.
-const KINDS: &[WorkKind] = &[
+const KINDS: &[WorkKind<'_>] = &[
     WorkKind {
         name: "hashes",
-        make: |bytes| Ok(Arc::new(Hashes { pieces: number(bytes, 0), longest: number(bytes, 1) })),
+        make: &|bytes| Ok(Arc::new(Hashes { pieces: number(bytes, 0), longest: number(bytes, 1) })),
     },
-    WorkKind { name: "large", make: |_| Ok(Arc::new(claims::Large)) },
+    WorkKind { name: "large", make: &|_| Ok(Arc::new(claims::Large)) },
     WorkKind {
         name: "faulty",
-        make: |bytes| Ok(Arc::new(failures::Faulty { at: number(bytes, 0), fault: number(bytes, 1) })),
+        make: &|bytes| Ok(Arc::new(failures::Faulty { at: number(bytes, 0), fault: number(bytes, 1) })),
     },
-    WorkKind { name: "together", make: |_| Ok(Arc::new(failures::Together)) },
+    WorkKind { name: "together", make: &|_| Ok(Arc::new(failures::Together)) },
     #[cfg(feature = "rayon")]
-    WorkKind { name: "nested", make: |_| Ok(Arc::new(sessions::Nested)) },
-    WorkKind { name: "sleep", make: |_| Ok(Arc::new(sessions::Sleep)) },
+    WorkKind { name: "nested", make: &|_| Ok(Arc::new(sessions::Nested)) },
+    WorkKind { name: "sleep", make: &|_| Ok(Arc::new(sessions::Sleep)) },
     #[cfg(target_os = "linux")]
-    WorkKind { name: "processors", make: |_| Ok(Arc::new(sessions::Processors)) },
+    WorkKind { name: "processors", make: &|_| Ok(Arc::new(sessions::Processors)) },
 ];
 
 /// This program is also its own worker program: it is started again with the name of this test.
@@ -45,7 +45,7 @@ fn worker() {
 }
 
 fn recipe(kind: &'static str, numbers: &[usize]) -> Recipe {
-    Recipe { kind, bytes: numbers.iter().flat_map(|number| number.to_le_bytes()).collect() }
+    Recipe { kind: kind.into(), bytes: numbers.iter().flat_map(|number| number.to_le_bytes()).collect() }
 }
 
 fn number(bytes: &[u8], index: usize) -> usize {

@@ -37,7 +37,7 @@ impl Work for Bytes {
         Ok(())
     }
     fn recipe(&self) -> Option<Recipe> {
-        Some(Recipe { kind: "bytes", bytes: self.0.to_string().into_bytes() })
+        Some(Recipe { kind: "bytes".into(), bytes: self.0.to_string().into_bytes() })
     }
 }
 

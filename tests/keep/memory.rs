@@ -26,7 +26,7 @@ fn what_does_not_fit_into_memory_is_told_before() {
     let size = recipe.find("\"size\":[").unwrap() + 7;
     let end = size + recipe[size..].find(']').unwrap() + 1;
     let recipe = format!("{}[60000000,60000000]{}", &recipe[..size], &recipe[end..]).into_bytes();
-    let description = Description::new(Some(&Recipe { kind: "render", bytes: recipe }), 1 << 40, None).unwrap();
+    let description = Description::new(Some(&Recipe { kind: "render".into(), bytes: recipe }), 1 << 40, None).unwrap();
     drop(Checkpoint::create(scratch.join("huge.part"), &description).unwrap());
     let (code, text) = told(scratch.program(words("merge huge.part -o a.png")));
     assert!(code == 1 && text.contains("for the order of its tiles, but"), "{text}");
@@ -34,7 +34,8 @@ fn what_does_not_fit_into_memory_is_told_before() {
     // One that would need gigabytes for its order is known to be foreign before any of them.
     let recipe = String::from_utf8(small.work().recipe().unwrap().bytes).unwrap();
     let recipe = format!("{}[120000,120000]{}", &recipe[..size], &recipe[end..]).into_bytes();
-    let description = Description::new(Some(&Recipe { kind: "render", bytes: recipe }), 15000 * 15000, None).unwrap();
+    let description =
+        Description::new(Some(&Recipe { kind: "render".into(), bytes: recipe }), 15000 * 15000, None).unwrap();
     drop(Checkpoint::create(scratch.join("foreign"), &description).unwrap());
     for file in ["--checkpoint foreign --resume", "--continue foreign"] {
         let limited = "ulimit -v 1000000; fractal render --size 40x30 -o a.png";

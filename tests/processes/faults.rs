@@ -171,7 +171,7 @@ impl Work for Faults {
     }
 
     fn recipe(&self) -> Option<Recipe> {
-        Some(Recipe { kind: "faults", bytes: serde_json::to_vec(self).unwrap() })
+        Some(Recipe { kind: "faults".into(), bytes: serde_json::to_vec(self).unwrap() })
     }
 
     fn describe(&self, index: usize) -> String {

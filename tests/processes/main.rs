@@ -27,9 +27,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// What all workers make of a recipe.
-const KINDS: &[WorkKind] = &[WorkKind {
+const KINDS: &[WorkKind<'_>] = &[WorkKind {
     name: "faults",
-    make: |bytes| {
+    make: &|bytes| {
         Ok(Arc::new(serde_json::from_slice::<Faults>(bytes).map_err(|error| Error::Input(error.to_string()))?))
     },
 }];

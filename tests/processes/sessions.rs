@@ -90,7 +90,7 @@ fn work_that_cannot_be_made_elsewhere_is_refused() {
             Ok(())
         }
         fn recipe(&self) -> Option<Recipe> {
-            self.0.map(|kind| Recipe { kind, bytes: b"nonsense".into() })
+            self.0.map(|kind| Recipe { kind: kind.into(), bytes: b"nonsense".into() })
         }
     }
     let scratch = Scratch::new("refused");

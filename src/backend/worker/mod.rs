@@ -36,16 +36,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
 use std::time::Duration;
 
+/// What makes a work from the bytes of its recipe.
+pub type Make<'a> = dyn Fn(&[u8]) -> Result<Arc<dyn Work>> + Sync + 'a;
+
 /// A kind of work that a worker program can make from a [`Recipe`](crate::parallel::Recipe).
 #[derive(Clone, Copy)]
-pub struct WorkKind {
+pub struct WorkKind<'a> {
     /// The name that recipes give.
-    pub name: &'static str,
+    pub name: &'a str,
     /// Makes the work from the recipe's bytes.
-    pub make: fn(&[u8]) -> Result<Arc<dyn Work>>,
+    pub make: &'a Make<'a>,
 }
 
-impl fmt::Debug for WorkKind {
+impl fmt::Debug for WorkKind<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WorkKind").field("name", &self.name).finish_non_exhaustive()
     }
@@ -56,7 +59,7 @@ const PULSE: Duration = Duration::from_millis(250);
 
 /// Becomes a worker and never returns if this process was started as one; else does nothing. `kinds` are the kinds of work that
 /// it can make. Programs call [`crate::worker_main`], which adds those of this library.
-pub fn main(kinds: &[&[WorkKind]]) {
+pub fn main(kinds: &[&[WorkKind<'_>]]) {
     let Some((backend, parent)) = program::role() else { return };
     if let Err(error) = serve(&backend, parent, kinds) {
         eprintln!("fractal: {error}");
@@ -65,7 +68,7 @@ pub fn main(kinds: &[&[WorkKind]]) {
     exit(0);
 }
 
-fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind]]) -> Result<()> {
+fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind<'_>]]) -> Result<()> {
     #[cfg(target_os = "linux")]
     {
         // The session may have ended before this was asked for.
@@ -237,7 +240,7 @@ impl Run {
 
 /// What a worker works with.
 struct Desk<'a> {
-    kinds: &'a [&'a [WorkKind]],
+    kinds: &'a [&'a [WorkKind<'a>]],
     backend: &'static str,
     inbox: Receiver<Message>,
     /// A message that was looked for before its turn.

@@ -14,7 +14,7 @@ pub(crate) struct Parcel<'a> {
 impl<'a> Parcel<'a> {
     pub(crate) fn new(recipe: &'a Recipe, prepared: &'a Prepared) -> Self {
         let mut hasher = DefaultHasher::new();
-        (recipe.kind, &recipe.bytes).hash(&mut hasher);
+        (&recipe.kind, &recipe.bytes).hash(&mut hasher);
         prepared.hashes().for_each(|part| part.hash(&mut hasher));
         Self { recipe, hash: hasher.finish(), prepared: prepared.encode() }
     }
