@@ -37,8 +37,7 @@ impl Wanted<'_> {
     pub(super) fn steps(&self, frame: &Frame) -> Vec<Step> {
         let size = self.scene.image.size;
         let everything = Tile { x: 0, y: 0, width: size.0, height: size.1 };
-        // A part of a rotated picture is no scene with the same coordinates to the bit.
-        let mut areas = if self.whole || self.place.rotation != 0.0 { vec![everything] } else { frame.missing() };
+        let mut areas = if self.whole { vec![everything] } else { frame.missing() };
         areas.sort_by_key(|area| self.distance(area));
         let mut steps = Vec::new();
         for grain in GRAINS {
@@ -57,10 +56,13 @@ impl Wanted<'_> {
         let part = (area.width.div_ceil(block), area.height.div_ceil(block));
         let samples = if grain == 0 { self.scene.image.samples } else { 1 };
         let mut scene = self.scene.clone();
-        if (part, block) != (size, 1) {
+        if grain == 0 {
+            // Its samples are those of the whole, to the bit.
+            scene.image.crop = Some([area.x, area.y, area.width, area.height].into()).filter(|_| part != size);
+        } else {
             scene.view = self.place.part((area.x, area.y), part, block, size).frame(part.0);
+            scene.image = Image::new(part, samples);
         }
-        scene.image = Image::new(part, samples);
         scene.iteration.max = MaxIterations::Count(self.scene.max_iterations());
         let focus = |at: i64, start: u32, count: u32| {
             let inside = (at - i64::from(start)).max(0) / i64::from(block);
