@@ -261,6 +261,21 @@ fn a_crop_has_the_pixels_of_the_whole_and_is_a_scene_too() {
 }
 
 #[test]
+fn a_scene_is_called_what_it_is() {
+    let scratch = Scratch::new("called");
+    for (arguments, title) in [
+        ("whole", "the whole Mandelbrot set"),
+        ("whole --iterations 50 --size 40x30", "the whole Mandelbrot set"),
+        ("whole --formula celtic", "celtic"),
+        ("whole --re 0.3", "mandelbrot"),
+        ("whole --julia -0.8,0.156 --set title=rabbit", "rabbit"),
+    ] {
+        let told = stdout(scratch.program(words(&format!("info {arguments}"))));
+        assert_eq!(told.lines().next().unwrap().trim_start_matches("scene").trim(), title, "{arguments}");
+    }
+}
+
+#[test]
 fn several_scenes_go_where_the_pattern_says() {
     let scratch = Scratch::new("several");
     std::fs::write(scratch.join("mine.toml"), "formula = \"tricorn\"").unwrap();

@@ -147,9 +147,19 @@ fn part(args: &RenderArgs, name: &str, index: usize) -> Result<(String, &'static
 
 /// The scene that an argument means, with what replaces parts of it.
 pub(super) fn scene(source: &str, replaced: &SceneArgs) -> Result<Scene> {
-    let mut scene = Scene::load(source)?;
+    let loaded = Scene::load(source)?;
+    let mut scene = loaded.clone();
     for assignment in replaced.assignments() {
         scene.set(&assignment)?;
+    }
+    // What it was called it is no longer, unless that was given as well.
+    let place = |scene: &Scene| {
+        let Scene { formula, power, julia, view, .. } = scene;
+        (formula.clone(), *power, julia.clone(), view.clone())
+    };
+    if place(&scene) != place(&loaded) {
+        scene.name = scene.name.filter(|name| loaded.name.as_ref() != Some(name));
+        scene.title = scene.title.filter(|title| loaded.title.as_ref() != Some(title));
     }
     Ok(scene)
 }
