@@ -248,13 +248,14 @@ fn summary(picture: &Picture, outcome: &Outcome, stats: &Stats<'_>) -> String {
     let (width, height) = picture.render.scene().image.drawn();
     let report = &outcome.report;
     format!(
-        "{}: {} × {} pixels in {:.2} s: {} with {} workers, {}, {} in {}; {}iterations/s, efficiency {:.2}",
+        "{}: {} × {} pixels in {:.2} s: {} with {} {}, {}, {} in {}; {}iterations/s, efficiency {:.2}",
         picture.output,
         width,
         height,
         stats.total_seconds(),
         report.backend,
         report.workers.len(),
+        if report.workers.len() == 1 { "worker" } else { "workers" },
         report.schedule,
         picture.render.kernel().facts().tier,
         picture.render.kernel().facts().isa,

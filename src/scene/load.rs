@@ -1,6 +1,6 @@
 //! Where scenes come from: names, files, standard input; and what to say when they are none.
 
-use super::{PLACES, Scene, literals, picture, tables};
+use super::{PLACES, Scene, foreign, literals, picture, tables};
 use crate::error::{Error, Result};
 use crate::number::shorten;
 use std::fs::File;
@@ -68,7 +68,9 @@ pub(super) fn from_bytes(bytes: &[u8], is_json: bool) -> std::result::Result<Sce
     }
     let text = std::str::from_utf8(bytes)
         .map_err(|_| "is neither a scene (TOML or JSON in UTF-8) nor a picture that carries one (PNG or EXR)")?;
-    from_text(text, is_json).map_err(|why| format!("is not a scene: {why}"))
+    // Both formats may begin with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    from_text(text, is_json).map_err(|why| foreign::recognize(text).unwrap_or_else(|| format!("is not a scene: {why}")))
 }
 
 fn from_text(text: &str, is_json: bool) -> std::result::Result<Scene, String> {

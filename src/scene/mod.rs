@@ -3,6 +3,7 @@
 //! A [`Scene`] is what a scene file says, and nothing more: every key has a default, so that an empty file is the whole Mandelbrot set.
 
 mod check;
+mod foreign;
 mod keys;
 mod literals;
 mod load;

@@ -112,8 +112,13 @@ impl Format {
 /// gets the first one.
 ///
 /// # Errors
-/// [`Error::Usage`] for an unknown format, or an extension that no format has; it lists the known ones.
+/// [`Error::Input`] for a folder; [`Error::Usage`] for an unknown format, or an extension that no format has; it lists the known ones.
 pub fn format_for(path: impl AsRef<Path>, format: Option<&str>) -> Result<&'static Format> {
+    let is_folder = |path: &Path| path.is_dir() || path.to_string_lossy().ends_with(std::path::is_separator);
+    if is_folder(path.as_ref()) {
+        let path = path.as_ref().display();
+        return Err(Error::Input(format!("`{path}` is a folder; name a file in it, such as `a.png`")));
+    }
     if let Some(name) = format {
         return Format::named(name);
     }
