@@ -2,20 +2,22 @@
 
 mod continued;
 mod keep;
+mod recipe;
 
 pub use continued::{Escaped, Known};
+pub use recipe::{KIND, KINDS, from_recipe, size_of_recipe};
 
-use crate::backend::{self, Session, WorkKind};
+use crate::backend::{self, Session};
 use crate::colour::{Colourer, Depth};
 use crate::error::{Error, Result};
 use crate::formula::Formula;
 use crate::kernel::{Counters, Isa, Kernel, Wanted, choose};
 use crate::parallel::{Claim, Pieces, Prepared, PreparedOnce, Preparing, Recipe, Report, Sink, Stop, Work};
 use crate::sample::Channels;
-use crate::scene::{Image, Scene};
+use crate::scene::Scene;
 use crate::sink::{ImageOptions, Picture, PictureSink};
 use crate::tile::{Order, Tile, Tiling};
-use serde::{Deserialize, Serialize};
+use recipe::Ingredients;
 use std::fmt;
 use std::sync::Arc;
 
@@ -251,74 +253,6 @@ struct RenderWork {
     tables: Arc<PreparedOnce>,
     /// Whether the kernel is one that only this program can make.
     own_kernel: bool,
-}
-
-/// The kind of a scene's work, for other processes.
-pub const KIND: &str = "render";
-
-/// A [`Recipe`] of ours, as JSON.
-#[derive(Serialize, Deserialize)]
-struct Ingredients {
-    scene: Scene,
-    tile: u32,
-    order: String,
-    smooth: bool,
-    distance: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pieces: Option<Pieces>,
-    /// Whether the session prepares masks for the pieces.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    masked: bool,
-    /// What was asked for; without, each process chooses its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    isa: Option<String>,
-    /// The number tier that was chosen.
-    #[serde(default = "first_tier")]
-    tier: String,
-}
-
-/// The tier of recipes that were written when there was no other.
-fn first_tier() -> String {
-    "f64".into()
-}
-
-impl Ingredients {
-    fn read(bytes: &[u8]) -> Result<Self> {
-        serde_json::from_slice(bytes)
-            .map_err(|error| Error::Input(format!("the bytes are not the recipe of a render: {error}")))
-    }
-}
-
-/// The kinds of work that every worker program knows.
-pub const KINDS: &[WorkKind<'_>] = &[WorkKind { name: KIND, make: &|bytes| Ok(from_recipe(bytes)?.work()) }];
-
-/// The image of a [`Recipe`] of kind [`KIND`], the edge of its tiles in pixels and their order: what its tables grow with, known before
-/// they are made.
-///
-/// # Errors
-/// [`Error::Input`] when the bytes are not such a recipe.
-pub fn size_of_recipe(bytes: &[u8]) -> Result<(Image, u32, Order)> {
-    let Ingredients { scene, tile, order, .. } = Ingredients::read(bytes)?;
-    Ok((scene.image, tile, order.parse()?))
-}
-
-/// Plans the render of a [`Recipe`] of kind [`KIND`] again.
-///
-/// # Errors
-/// [`Error::Input`] when the bytes are not such a recipe, and as [`Render::with`].
-pub fn from_recipe(bytes: &[u8]) -> Result<Render> {
-    let Ingredients { scene, tile, order, smooth, distance, pieces, masked, isa, tier } = Ingredients::read(bytes)?;
-    let channels = Channels { smooth, distance };
-    let isa = isa.map(|isa| isa.parse()).transpose()?;
-    let mut render = Render::with(&scene, Options { tile, order: order.parse()?, isa, channels })?;
-    let chosen = render.kernel().facts().tier;
-    if chosen != tier {
-        return Err(Error::Input(format!(
-            "it was made for numbers of `{tier}`, but here `{chosen}` is chosen for its view"
-        )));
-    }
-    render.work = Ingredients::work(pieces, masked, &render)?;
-    Ok(render)
 }
 
 impl RenderWork {

@@ -1,7 +1,8 @@
 //! Rendering what is missing: what a file of finished tiles must say to be of this render, and the run of the rest.
 
 use super::continued::{Escaped, Filled, Known, MASKS};
-use super::{Ingredients, Options, Outcome, Render, RenderWork, from_recipe};
+use super::recipe::{Ingredients, from_recipe};
+use super::{Options, Outcome, Render, RenderWork};
 use crate::backend::Session;
 use crate::error::{Error, Result};
 use crate::parallel::{Pieces, Prepared, Shard, Sink, Stop, Work};

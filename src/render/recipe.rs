@@ -1,0 +1,78 @@
+//! The recipe of a render: how another process, or a later run, makes the same work again.
+
+use super::{Options, Render};
+use crate::backend::WorkKind;
+use crate::error::{Error, Result};
+use crate::parallel::Pieces;
+use crate::sample::Channels;
+use crate::scene::{Image, Scene};
+use crate::tile::Order;
+use serde::{Deserialize, Serialize};
+
+/// The kind of a scene's work, for other processes.
+pub const KIND: &str = "render";
+
+/// A [`Recipe`](crate::parallel::Recipe) of ours, as JSON.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Ingredients {
+    pub(super) scene: Scene,
+    pub(super) tile: u32,
+    pub(super) order: String,
+    pub(super) smooth: bool,
+    pub(super) distance: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) pieces: Option<Pieces>,
+    /// Whether the session prepares masks for the pieces.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) masked: bool,
+    /// What was asked for; without, each process chooses its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) isa: Option<String>,
+    /// The number tier that was chosen.
+    #[serde(default = "first_tier")]
+    pub(super) tier: String,
+}
+
+/// The tier of recipes that were written when there was no other.
+fn first_tier() -> String {
+    "f64".into()
+}
+
+impl Ingredients {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self> {
+        serde_json::from_slice(bytes)
+            .map_err(|error| Error::Input(format!("the bytes are not the recipe of a render: {error}")))
+    }
+}
+
+/// The kinds of work that every worker program knows.
+pub const KINDS: &[WorkKind<'_>] = &[WorkKind { name: KIND, make: &|bytes| Ok(from_recipe(bytes)?.work()) }];
+
+/// The image of a [`Recipe`](crate::parallel::Recipe) of kind [`KIND`], the edge of its tiles in pixels and their order: what its tables grow with, known before
+/// they are made.
+///
+/// # Errors
+/// [`Error::Input`] when the bytes are not such a recipe.
+pub fn size_of_recipe(bytes: &[u8]) -> Result<(Image, u32, Order)> {
+    let Ingredients { scene, tile, order, .. } = Ingredients::read(bytes)?;
+    Ok((scene.image, tile, order.parse()?))
+}
+
+/// Plans the render of a [`Recipe`](crate::parallel::Recipe) of kind [`KIND`] again.
+///
+/// # Errors
+/// [`Error::Input`] when the bytes are not such a recipe, and as [`Render::with`].
+pub fn from_recipe(bytes: &[u8]) -> Result<Render> {
+    let Ingredients { scene, tile, order, smooth, distance, pieces, masked, isa, tier } = Ingredients::read(bytes)?;
+    let channels = Channels { smooth, distance };
+    let isa = isa.map(|isa| isa.parse()).transpose()?;
+    let mut render = Render::with(&scene, Options { tile, order: order.parse()?, isa, channels })?;
+    let chosen = render.kernel().facts().tier;
+    if chosen != tier {
+        return Err(Error::Input(format!(
+            "it was made for numbers of `{tier}`, but here `{chosen}` is chosen for its view"
+        )));
+    }
+    render.work = Ingredients::work(pieces, masked, &render)?;
+    Ok(render)
+}
