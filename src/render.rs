@@ -90,7 +90,7 @@ impl Render {
     /// [`Error::Usage`] for names and numbers that are not allowed, [`Error::Unsupported`] for a view too small for the
     /// kernels that there are.
     pub fn with(scene: &Scene, options: Options) -> Result<Self> {
-        Self::plan(scene, options, 1, false, choose::kernel)
+        Self::plan(scene, options, None, false, choose::kernel)
     }
 
     /// Plans `scene` with a formula of your own in place of the one that it names.
@@ -98,7 +98,7 @@ impl Render {
     /// # Errors
     /// As [`Render::with`].
     pub fn with_formula<F: Formula>(scene: &Scene, options: Options, formula: F) -> Result<Self> {
-        Self::plan(scene, options, 1, true, |request| choose::kernel_for(request, formula))
+        Self::plan(scene, options, None, true, |request| choose::kernel_for(request, formula))
     }
 
     /// Plans `scene` with a kernel of your own. Backends whose workers are other processes cannot run it.
@@ -110,7 +110,7 @@ impl Render {
         options: Options,
         kernel: impl FnOnce(&choose::Request) -> Result<Arc<dyn Kernel>>,
     ) -> Result<Self> {
-        Self::plan(scene, options, 1, true, kernel)
+        Self::plan(scene, options, None, true, kernel)
     }
 
     /// A coarse picture of this one: the samples in the middle of squares of `grain` × `grain`, as this render computes them, in tiles of
@@ -123,17 +123,21 @@ impl Render {
             return Err(Error::Unsupported("there is no coarse picture of a render with a kernel of its own".into()));
         }
         let options = Options { tile, ..self.work.options };
-        let mut render = Self::plan(&self.scene, options, grain.max(1) as usize, true, choose::kernel)?;
-        if let Some(work) = Arc::get_mut(&mut render.work) {
-            work.tables = self.work.tables.clone();
+        Ok(Self::plan(&self.scene, options, Some(grain.max(1)), true, choose::kernel)?.sharing(self))
+    }
+
+    /// With what `other`'s kernel prepared; before anybody has its work.
+    fn sharing(mut self, other: &Self) -> Self {
+        if let Some(work) = Arc::get_mut(&mut self.work) {
+            work.tables = other.work.tables.clone();
         }
-        Ok(render)
+        self
     }
 
     fn plan(
         scene: &Scene,
         options: Options,
-        grain: usize,
+        coarse: Option<u32>,
         own_kernel: bool,
         kernel: impl FnOnce(&choose::Request) -> Result<Arc<dyn Kernel>>,
     ) -> Result<Self> {
@@ -141,11 +145,11 @@ impl Render {
         let colourer = Colourer::new(&scene.colour)?;
         let channels = options.channels | colourer.channels();
         let mut request = choose::Request::new(scene, channels, options.isa)?;
-        if grain > 1 {
-            request.plane = Arc::new(request.plane.coarse(grain));
+        if let Some(grain) = coarse {
+            request.plane = Arc::new(request.plane.coarse(grain as usize));
         }
         let (width, height) = (request.plane.columns.len() as u32, request.plane.rows.len() as u32);
-        let edge = options.tile.saturating_mul(if grain > 1 { 1 } else { scene.image.samples });
+        let edge = options.tile.saturating_mul(if coarse.is_some() { 1 } else { scene.image.samples });
         let tiling = Tiling::new(width, height, edge.min(width.max(height)), options.order)?;
         let kernel = kernel(&request)?;
         let work = RenderWork {

@@ -43,9 +43,6 @@ pub struct Facts {
     pub tier: &'static str,
     /// The instruction set that runs: `scalar`, `sse4.2`, `avx2`, `avx512`, `neon`.
     pub isa: &'static str,
-    /// Whether every machine, instruction set and cut into tiles gives the same bits; otherwise samples agree to within a tolerance, and
-    /// those of different machines must not be mixed in one picture.
-    pub exact: bool,
     /// Whether a larger maximum of iterations leaves samples that have escaped as they are.
     pub prefix_stable: bool,
     /// How many bytes of samples one call computes best; `None` for as many as stay in a core's cache.
@@ -111,9 +108,9 @@ pub struct Counters {
 
 impl Counters {
     /// The counters as numbers, to be sent.
-    pub fn to_numbers(self) -> Vec<u64> {
+    pub fn to_numbers(self) -> [u64; 7] {
         let Self { executed, escaped, cardioid, bulb, periodic, limit, refills } = self;
-        vec![executed, escaped, cardioid, bulb, periodic, limit, refills]
+        [executed, escaped, cardioid, bulb, periodic, limit, refills]
     }
 
     /// The counters of such numbers; those that are missing are 0.

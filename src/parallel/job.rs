@@ -65,17 +65,10 @@ impl Job {
         sink: Arc<dyn Sink>,
         stop: &Stop,
     ) -> Result<Self> {
-        let prepare = |work: &dyn Work, sink: &dyn Sink| {
-            if work.is_empty() {
-                return Ok(Prepared::default());
-            }
-            let progress = |done| sink.preparing(done);
-            panics::guarded(|| work.prepare(&Preparing::new(stop, workers, &progress)), "preparing the work")?
-        };
-        Self::begin_with(backend, workers, timed, work, sink, stop, prepare)
+        Self::begin_with(backend, workers, timed, work, sink, stop, None)
     }
 
-    /// The same with something that was prepared elsewhere.
+    /// The same with what was prepared elsewhere, if it was.
     pub(crate) fn begin_with(
         backend: &'static str,
         workers: usize,
@@ -83,12 +76,20 @@ impl Job {
         work: Arc<dyn Work>,
         sink: Arc<dyn Sink>,
         stop: &Stop,
-        prepare: impl FnOnce(&dyn Work, &dyn Sink) -> Result<Prepared>,
+        prepared: Option<Prepared>,
     ) -> Result<Self> {
         panics::prepare();
         let start = Instant::now();
         let grain = grain(&*work)?;
-        let (prepared, size) = (prepare(&*work, &*sink)?, ClaimSize::of(&*work));
+        let prepared = match prepared {
+            Some(prepared) => prepared,
+            None if work.is_empty() => Prepared::default(),
+            None => {
+                let progress = |done| sink.preparing(done);
+                panics::guarded(|| work.prepare(&Preparing::new(stop, workers, &progress)), "preparing the work")??
+            }
+        };
+        let size = ClaimSize::of(&*work);
         sink.start(&RunInfo { pieces: work.len(), workers, backend })?;
         Ok(Self {
             work,

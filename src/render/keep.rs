@@ -41,15 +41,10 @@ impl Render {
     /// # Errors
     /// As [`Render::with`].
     pub fn of_scene(&self, scene: &Scene) -> Result<Self> {
-        let mut render = Self::with(scene, self.work.options)?;
+        let render = Self::with(scene, self.work.options)?;
         let [ours, theirs] = [self, &render].map(|render| render.identity());
-        if !self.work.own_kernel
-            && ours.difference(&theirs).is_none()
-            && let Some(work) = Arc::get_mut(&mut render.work)
-        {
-            work.tables = self.work.tables.clone();
-        }
-        Ok(render)
+        let same = !self.work.own_kernel && ours.difference(&theirs).is_none();
+        Ok(if same { render.sharing(self) } else { render })
     }
 
     fn identity(&self) -> Identity {

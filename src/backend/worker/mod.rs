@@ -367,7 +367,7 @@ impl Desk<'_> {
             )));
         }
         let (timed, sink) = (origin > 0, Arc::new(Discard));
-        let job = Job::begin_with(self.backend, self.workers, timed, work, sink, &stop, |_, _| Ok(prepared))?;
+        let job = Job::begin_with(self.backend, self.workers, timed, work, sink, &stop, Some(prepared))?;
         let offset = Duration::from_nanos(monotonic().saturating_sub(origin.saturating_sub(1)));
         let offset = if origin > 0 { offset.saturating_sub(job.now()) } else { Duration::ZERO };
         let run = Run { number, job, seat: self.seat, workers: self.workers, over: self.over.clone(), offset };

@@ -178,10 +178,9 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                     let i = k * Self::LEN;
                     let mask = masks[k];
                     let base = Vector::<S>::load(simd, &group.base.0[i..]);
-                    let less = base - zero.select(mask, back);
                     x[k] = x[k].select(mask, Vector::load(simd, &group.x.0[i..]));
                     y[k] = y[k].select(mask, Vector::load(simd, &group.y.0[i..]));
-                    less.store(&mut group.base.0[i..]);
+                    (base - zero.select(mask, back)).store(&mut group.base.0[i..]);
                 });
                 escaped |= alive & !within;
                 alive &= within;

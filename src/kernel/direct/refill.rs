@@ -3,6 +3,7 @@
 //!
 //! None of it depends on the formula, so none of it is generic over one: each instruction set has this code once instead of once for
 //! every formula, which was a third of what kernels cost to compile. On AVX-512 calls take no longer than inlined code; on AVX2 they cost about 1 %.
+//! Single lanes are written as vectors: a loop over those that are due was 2 % slower on AVX-512.
 
 use super::area::{Area, FINISH, QUEUE};
 use super::engine::{BLOCK, PERIOD_CHECK};
