@@ -139,7 +139,8 @@ mod tests {
         let stop = Stop::new();
         stop.set();
         let (spin, mut costs) = (Spin::even(1, u64::MAX), [0]);
-        let outcome = spin.compute(&Prepared::default(), &mut Claim::new(0..1, &mut [], &mut costs), &stop);
+        let outcome =
+            spin.compute(&Prepared::default(), &mut Claim::new(0..1, &mut [], &mut costs, &mut Vec::new()), &stop);
         assert!(matches!(outcome, Err(Error::Stopped)));
     }
 }

@@ -38,12 +38,10 @@ pub struct Finished {
 }
 
 /// What computing a claim took.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Effort {
     /// What was really executed, in the work's own unit.
     pub executed: u64,
-    /// What the work counted for itself meanwhile.
-    pub counts: Vec<u64>,
     /// When it began, since the start of the run.
     pub began: Duration,
     /// When it ended. Both are zero when the run takes no times.
@@ -56,16 +54,17 @@ impl Finished {
         &bytemuck::cast_slice(&self.words)[..self.len]
     }
 
-    /// Memory for `len` bytes of results, and for the costs of so many pieces, all 0.
+    /// Memory for `len` bytes of results, for the costs of so many pieces, all 0, and for counts, of which there are none.
     #[inline(always)]
-    pub(super) fn memory(&mut self, len: usize, pieces: usize) -> (&mut [u8], &mut [u64]) {
-        let Self { words, costs, .. } = self;
+    pub(super) fn memory(&mut self, len: usize, pieces: usize) -> (&mut [u8], &mut [u64], &mut Vec<u64>) {
+        let Self { words, costs, counts, .. } = self;
         if words.len() * 8 < len {
             words.resize(len.div_ceil(8), 0);
         }
+        counts.clear();
         costs.clear();
         costs.resize(pieces, 0);
-        (&mut bytemuck::cast_slice_mut(words)[..len], costs)
+        (&mut bytemuck::cast_slice_mut(words)[..len], costs, counts)
     }
 }
 

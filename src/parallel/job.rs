@@ -144,27 +144,17 @@ impl Job {
             let both = || {
                 let (first, len) = self.size.first(&*self.work, range.clone());
                 (claim.end, stage) = (first.end, Stage::Computing);
-                let (bytes, costs) = finished.memory(len, first.len());
+                let (bytes, costs, counts) = finished.memory(len, first.len());
                 let worker = report.index;
-                let Effort { executed, counts, began, ended } = self.effort(worker, first.clone(), bytes, costs)?;
-                report.count(costs, executed, &counts, if self.timed { ended - began } else { Duration::ZERO });
+                let Effort { executed, began, ended } = self.effort(worker, first.clone(), bytes, costs, counts)?;
+                report.count(costs, executed, counts, if self.timed { ended - began } else { Duration::ZERO });
                 stage = Stage::HandingOn;
                 // Of what is at hand, not of what could be kept of it: a free piece would take a tenth longer.
                 let work = &*self.work;
                 if self.timed {
                     take_waited();
                 }
-                self.sink.done(&Done {
-                    work,
-                    range: first,
-                    bytes,
-                    costs,
-                    executed,
-                    counts: &counts,
-                    worker,
-                    began,
-                    ended,
-                })?;
+                self.sink.done(&Done { work, range: first, bytes, costs, executed, counts, worker, began, ended })?;
                 Ok(ended)
             };
             let ended = match catch(both) {
@@ -218,17 +208,17 @@ impl Job {
     pub fn compute(&self, worker: &mut Worker, claim: Range<usize>, finished: &mut Finished) -> ControlFlow<()> {
         self.guarded(worker.index(), claim.clone(), || {
             let len = claim.clone().map(|index| self.work.piece_len(index)).sum();
-            let (bytes, costs) = finished.memory(len, claim.len());
-            let Effort { executed, counts, began, ended } = self.effort(worker.index(), claim.clone(), bytes, costs)?;
-            worker.report.count(costs, executed, &counts, ended - began);
+            let (bytes, costs, counts) = finished.memory(len, claim.len());
+            let Effort { executed, began, ended } = self.effort(worker.index(), claim.clone(), bytes, costs, counts)?;
+            worker.report.count(costs, executed, counts, ended - began);
             (finished.range, finished.len, finished.worker) = (claim, len, worker.index());
-            (finished.executed, finished.counts, finished.began, finished.ended) = (executed, counts, began, ended);
+            (finished.executed, finished.began, finished.ended) = (executed, began, ended);
             Ok(())
         })
     }
 
     /// Computes `claim` as worker number `worker` into memory that the caller has: `bytes` for the results of all pieces, one
-    /// after the other, and `costs`, one a piece and all 0. `Break` means that the run is over, and what was written says nothing.
+    /// after the other, `costs`, one a piece and all 0, and `counts`, which are replaced. `Break` means that the run is over, and what was written says nothing.
     ///
     /// For a backend whose results are computed where somebody else reads them, such as shared memory.
     pub fn compute_into(
@@ -237,19 +227,28 @@ impl Job {
         claim: Range<usize>,
         bytes: &mut [u8],
         costs: &mut [u64],
+        counts: &mut Vec<u64>,
     ) -> ControlFlow<(), Effort> {
-        self.guarded(worker, claim.clone(), || self.effort(worker, claim, bytes, costs))
+        counts.clear();
+        self.guarded(worker, claim.clone(), || self.effort(worker, claim, bytes, costs, counts))
     }
 
     #[inline(always)]
-    fn effort(&self, worker: usize, claim: Range<usize>, bytes: &mut [u8], costs: &mut [u64]) -> Result<Effort> {
+    fn effort(
+        &self,
+        worker: usize,
+        claim: Range<usize>,
+        bytes: &mut [u8],
+        costs: &mut [u64],
+        counts: &mut Vec<u64>,
+    ) -> Result<Effort> {
         self.sink.claimed(worker, claim.clone());
         let began = self.now();
-        let mut claim = Claim::new(claim, bytes, costs);
+        let mut claim = Claim::new(claim, bytes, costs, counts);
         self.work.compute(&self.prepared, &mut claim, &self.stop)?;
         let (executed, ended) = (claim.executed(), self.now());
         self.size.learn(executed, claim.range().len());
-        Ok(Effort { executed, counts: claim.into_counts(), began, ended })
+        Ok(Effort { executed, began, ended })
     }
 
     /// Calls `body`, which computes `claim` as worker number `worker`, unless the run is over. `Break` when it is, also by an error or
@@ -325,7 +324,8 @@ impl Job {
         let again = |index| {
             let len = self.work.piece_len(index);
             let (mut bytes, mut costs) = (vec![0; len], [0]);
-            let mut claim = Claim::new(index..index + 1, &mut bytes, &mut costs);
+            let mut counts = Vec::new();
+            let mut claim = Claim::new(index..index + 1, &mut bytes, &mut costs, &mut counts);
             self.work.compute(&self.prepared, &mut claim, &self.asked)
         };
         let at_fault = || range.clone().find_map(|index| Some((index, catch(|| again(index).is_ok()).err()?)));

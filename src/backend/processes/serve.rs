@@ -110,7 +110,7 @@ impl Share {
         let hint = header.hint();
         let table = Table { words: self.segment.words(units), hint };
         let mut writer = Writer::new(&self.segment, run.seat);
-        let mut from = 0;
+        let (mut from, mut counts) = (0, Vec::new());
         while !run.job.is_over() {
             let claimed = if plan.own { table.claim_own(run.seat, run.workers, from) } else { table.claim(run.seat) };
             let Some((unit, state)) = claimed else { break };
@@ -132,11 +132,11 @@ impl Share {
                 let (costs, results) = writer.memory(claim.len(), bytes, MAX_COUNTS);
                 let results = &mut bytemuck::cast_slice_mut(results)[..bytes];
                 self.segment.slot(run.seat).claim(&claim);
-                let Some(effort) = run.compute(claim.clone(), results, costs) else { break };
+                let Some(effort) = run.compute(claim.clone(), results, costs, &mut counts) else { break };
                 let nanoseconds = |time: Duration| time.as_nanos() as u64;
                 let (began, ended) = (nanoseconds(effort.began), nanoseconds(effort.ended));
                 let finished = Finished { range: claim, bytes, executed: effort.executed, began, ended };
-                writer.finish(&finished, MAX_COUNTS, &effort.counts);
+                writer.finish(&finished, MAX_COUNTS, &counts);
                 self.wake_session();
             }
         }

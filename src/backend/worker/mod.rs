@@ -226,10 +226,16 @@ pub(super) struct Run {
 
 impl Run {
     /// Computes a claim; times are on the session's clock.
-    pub(super) fn compute(&self, claim: Range<usize>, bytes: &mut [u8], costs: &mut [u64]) -> Option<Effort> {
+    pub(super) fn compute(
+        &self,
+        claim: Range<usize>,
+        bytes: &mut [u8],
+        costs: &mut [u64],
+        counts: &mut Vec<u64>,
+    ) -> Option<Effort> {
         costs.fill(0);
         self.over.computing.store(true, Ordering::Relaxed);
-        let outcome = self.job.compute_into(self.seat, claim, bytes, costs);
+        let outcome = self.job.compute_into(self.seat, claim, bytes, costs, counts);
         self.over.computing.store(false, Ordering::Relaxed);
         let mut effort = outcome.continue_value()?;
         effort.began += self.offset;
@@ -311,18 +317,19 @@ impl Desk<'_> {
         let mut words = self.outbox.memory(pieces + len.div_ceil(8));
         let (costs, results) = words.split_at_mut(pieces);
         let results = &mut bytemuck::cast_slice_mut(results)[..len];
-        let Some(effort) = run.compute(range, results, costs) else {
+        let mut counts = Vec::new();
+        let Some(effort) = run.compute(range, results, costs, &mut counts) else {
             let error = run.job.take_failure().unwrap_or(Error::Stopped);
             self.outbox.send(message::FAILED, [number, 1], &message::pack(&error));
             return Ok(());
         };
         let nanoseconds = |time: Duration| time.as_nanos() as u64;
-        let sizes = (pieces as u64) << 32 | effort.counts.len() as u64;
+        let sizes = (pieces as u64) << 32 | counts.len() as u64;
         let given = [number, start, sizes, effort.executed, nanoseconds(effort.began), nanoseconds(effort.ended)];
         if !more && self.next.is_none() {
             self.next = self.inbox.try_recv().ok();
         }
-        self.outbox.result(message::DONE, given, (words, pieces, len), effort.counts, more || self.next.is_some())
+        self.outbox.result(message::DONE, given, (words, pieces, len), counts, more || self.next.is_some())
     }
 
     /// Makes the work of the following runs.
