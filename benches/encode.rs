@@ -4,7 +4,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fractal::colour::{Colourer, Depth, Scratch, Settings};
 use fractal::parallel::{Claim, Done, Prepared, Report, RunInfo, Sink, Stop, Work};
 use fractal::sample::{Channels, INTERIOR, Samples};
-use fractal::sink::{Format, ImageOptions, ImageSink, Output};
+use fractal::sink::{Format, ImageOptions, ImageSink, Output, Tiles};
 use fractal::tile::{Order, Tiling};
 use fractal::{Error, Result};
 use std::hint::black_box;
@@ -41,7 +41,7 @@ impl Picture {
             planes.into_iter().flatten().collect()
         });
         let pieces = pieces.collect();
-        Self { tiling, channels: Channels { smooth: true, distance: true }, pieces }
+        Self { tiling, channels: Channels::ALL, pieces }
     }
 
     fn samples(&self, index: usize) -> Samples<'_> {
@@ -50,8 +50,8 @@ impl Picture {
 
     fn options(&self, depth: Depth) -> ImageOptions {
         let colourer = Arc::new(Colourer::new(&Settings::default()).expect("the defaults are right"));
-        let (tiling, channels) = (self.tiling.clone(), self.channels);
-        ImageOptions { tiling, samples: 1, channels, colourer, depth, scene: String::new() }
+        let tiles = Tiles { tiling: self.tiling.clone(), channels: self.channels };
+        ImageOptions { tiles, samples: 1, colourer, depth, scene: String::new() }
     }
 
     /// The whole way from samples to a file in memory, with one worker beside the encoder's thread.

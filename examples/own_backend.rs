@@ -37,7 +37,7 @@ fn main() -> Result<()> {
     let mut scene = Scene::load("armada")?;
     scene.set("image.size=640x360")?;
     let render = Render::new(&scene)?;
-    let grid = Arc::new(Grid::new(render.tiling(), render.channels()));
+    let grid = Arc::new(Grid::new(render.tiles()));
     let outcome = render.run(&mut Cards { workers: 4 }, grid.clone(), &Stop::new())?;
     for worker in &outcome.report.workers {
         println!("worker {}: {} tiles in {:.3} s", worker.index, worker.pieces, worker.busy.as_secs_f64());

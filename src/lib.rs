@@ -28,7 +28,7 @@
 //! let scene = Scene::from_toml("image = { size = [64, 48] }\niteration = { max = 500 }")?;
 //! let render = Render::new(&scene)?;
 //! let mut session = backend::find("threads")?.open(&backend::Options { workers: 2, timed: true, ..Default::default() })?;
-//! let grid = Arc::new(Grid::new(render.tiling(), render.channels()));
+//! let grid = Arc::new(Grid::new(render.tiles()));
 //! let outcome = render.run(&mut *session, grid.clone(), &Stop::new())?;
 //! assert_eq!(outcome.report.workers.len(), 2);
 //! assert_eq!(grid.samples().len(), 64 * 48);

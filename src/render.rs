@@ -15,7 +15,7 @@ use crate::kernel::{Counters, Isa, Kernel, Wanted, choose};
 use crate::parallel::{Claim, Pieces, Prepared, PreparedOnce, Preparing, Recipe, Report, Sink, Stop, Work};
 use crate::sample::Channels;
 use crate::scene::Scene;
-use crate::sink::{ImageOptions, Picture, PictureSink};
+use crate::sink::{ImageOptions, Picture, PictureSink, Tiles};
 use crate::tile::{Order, Tile, Tiling};
 use recipe::Ingredients;
 use std::fmt;
@@ -186,12 +186,16 @@ impl Render {
         self.work.options.channels
     }
 
+    /// How sinks read the pieces of its work.
+    pub fn tiles(&self) -> Tiles {
+        Tiles { tiling: self.tiling(), channels: self.channels() }
+    }
+
     /// What a sink needs to make a picture of the samples.
     pub fn image_options(&self, depth: Depth) -> ImageOptions {
         ImageOptions {
-            tiling: self.tiling(),
+            tiles: self.tiles(),
             samples: self.scene.image.samples,
-            channels: self.channels(),
             colourer: self.colourer.clone(),
             depth,
             scene: self.scene.to_toml(),
@@ -322,8 +326,7 @@ impl Work for RenderWork {
             scene: self.scene.clone(),
             tile,
             order: order.to_string(),
-            smooth: channels.smooth,
-            distance: channels.distance,
+            channels,
             pieces: self.pieces.clone(),
             masked: self.masked,
             isa: isa.map(|isa| isa.to_string()),
@@ -364,12 +367,12 @@ mod tests {
 
     #[test]
     fn a_recipe_makes_the_same_samples() {
-        let channels = Channels { smooth: true, distance: true };
+        let channels = Channels::ALL;
         let render = Render::with(&scene(), Options { tile: 7, order: Order::Hilbert, isa: None, channels }).unwrap();
         let again = from_recipe(&render.work().recipe().unwrap().bytes).unwrap();
         assert_eq!(render.work().len(), again.work().len());
         let samples = [&render, &again].map(|render| {
-            let grid = Arc::new(Grid::new(render.tiling(), render.channels()));
+            let grid = Arc::new(Grid::new(render.tiles()));
             render.run_here(grid.clone(), &Stop::new()).unwrap();
             grid.samples()
         });

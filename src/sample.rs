@@ -1,9 +1,13 @@
 //! What a tile holds: raw data of each sample, from which colours are made without computing again.
 //!
-//! A piece's bytes are planes of 32-bit words, one word per sample, rows from the top:
-//! counts (`u32`), then fractions (`f32`) if asked for, then distances x and y (two planes of `f32`) if asked for.
+//! A piece's bytes are planes of 32-bit words, one word per sample, rows from the top: the counts, then the planes of each channel of
+//! [`CHANNELS`] that was asked for, in the order of that table. A new channel is an entry of it, and the kernel that computes it.
 
 use crate::tile::Tile;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
 
 /// The count of a sample that did not escape within the maximum.
 pub const INTERIOR: u32 = u32::MAX;
@@ -14,14 +18,97 @@ pub const MAX_ITERATIONS: u32 = u32::MAX - 1025;
 /// The largest escape radius: with it, |z|² of the first escaped iterate fits an `f32` (scaled) for powers up to 8.
 pub const MAX_ESCAPE_RADIUS: f64 = 1e5;
 
-/// Which data a sample has beside its count. Computed only when something needs them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Channels {
-    /// The fraction f in [0, 1) with smooth count ν = n + f; 0 for interior.
-    pub smooth: bool,
-    /// The exterior distance estimate in pixels as a vector: its length, in the direction in which |z| grows
-    /// (x right, y down in the image); 0 for interior.
-    pub distance: bool,
+/// What one plane of samples is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// Iteration counts (`u32`), [`INTERIOR`] for a sample that has none.
+    Counts,
+    /// Numbers without a unit (`f32`), 0 for a sample that has none.
+    Numbers,
+    /// Lengths in pixels (`f32`), 0 for a sample that has none: they change when pixels become larger or smaller.
+    Lengths,
+}
+
+impl Values {
+    /// The word of a sample of which nothing is known.
+    pub const fn missing(self) -> u32 {
+        match self {
+            Values::Counts => INTERIOR,
+            Values::Numbers | Values::Lengths => 0,
+        }
+    }
+
+    /// The word of a sample whose pixel is one of `pixels` each way from now on, or a part of one.
+    #[inline]
+    pub fn stretched(self, word: u32, pixels: f32) -> u32 {
+        match self {
+            Values::Lengths => (f32::from_bits(word) * pixels).to_bits(),
+            Values::Counts | Values::Numbers => word,
+        }
+    }
+}
+
+/// One plane of a channel.
+#[derive(Clone, Copy, Debug)]
+pub struct PlaneEntry {
+    /// The name of the plane's channel in EXR files, as Kalles Fraktaler 2+ and Fraktaler 3 use it.
+    pub exr: &'static str,
+    /// What it holds.
+    pub values: Values,
+}
+
+/// Data of a sample that belong together, as [`CHANNELS`] lists them.
+#[derive(Clone, Copy, Debug)]
+pub struct Channel {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds, in words, as a plural.
+    pub plural: &'static str,
+    /// Its planes, in the order in which they lie.
+    pub planes: &'static [PlaneEntry],
+}
+
+/// Every channel. The first one, counts, is always there.
+pub const CHANNELS: &[Channel] = &[
+    Channel { name: "count", plural: "counts", planes: &[PlaneEntry { exr: "N", values: Values::Counts }] },
+    // The fraction f in [0, 1) with smooth count ν = n + f; 0 for interior.
+    Channel { name: "smooth", plural: "fractions", planes: &[PlaneEntry { exr: "NF", values: Values::Numbers }] },
+    // The exterior distance estimate as a vector: its length, in the direction in which |z| grows (x right, y down in the image);
+    // 0 for interior.
+    Channel {
+        name: "distance",
+        plural: "distances",
+        planes: &[
+            PlaneEntry { exr: "DEX", values: Values::Lengths },
+            PlaneEntry { exr: "DEY", values: Values::Lengths },
+        ],
+    },
+];
+
+/// Names one plane of [`CHANNELS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlaneId {
+    channel: usize,
+    number: usize,
+}
+
+/// The fractions f in [0, 1) with smooth count ν = n + f.
+pub const FRACTIONS: PlaneId = PlaneId { channel: 1, number: 0 };
+
+/// The horizontal parts of distance vectors, in pixels, to the right.
+pub const DISTANCES_X: PlaneId = PlaneId { channel: 2, number: 0 };
+
+/// The vertical parts of distance vectors, in pixels, downwards.
+pub const DISTANCES_Y: PlaneId = PlaneId { channel: 2, number: 1 };
+
+/// A set of [`CHANNELS`]: which data a sample has. Computed only when something needs them; counts are always there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Channels(u32);
+
+impl Default for Channels {
+    fn default() -> Self {
+        Self::COUNTS
+    }
 }
 
 impl std::ops::BitOr for Channels {
@@ -29,19 +116,122 @@ impl std::ops::BitOr for Channels {
 
     /// What either has.
     fn bitor(self, other: Self) -> Self {
-        Self { smooth: self.smooth | other.smooth, distance: self.distance | other.distance }
+        Self(self.0 | other.0)
     }
 }
 
 impl Channels {
+    /// Counts alone.
+    pub const COUNTS: Self = Self(1);
+
+    /// Counts with their fractions.
+    pub const SMOOTH: Self = Self(1 | 1 << FRACTIONS.channel);
+
+    /// Counts and distance vectors.
+    pub const DISTANCE: Self = Self(1 | 1 << DISTANCES_X.channel);
+
+    /// Every channel.
+    pub const ALL: Self = Self((1 << CHANNELS.len()) - 1);
+
+    /// Whether these are among them.
+    pub const fn contains(self, others: Self) -> bool {
+        self.0 & others.0 == others.0
+    }
+
+    /// Whether channel number `number` of [`CHANNELS`] is among them.
+    const fn has(self, number: usize) -> bool {
+        self.0 >> number & 1 != 0
+    }
+
+    /// Their entries, in order.
+    pub fn iter(self) -> impl Iterator<Item = &'static Channel> + Clone {
+        CHANNELS.iter().enumerate().filter(move |(number, _)| self.has(*number)).map(|(_, channel)| channel)
+    }
+
+    /// The planes of a piece, in the order in which they lie.
+    pub fn planes(self) -> impl Iterator<Item = &'static PlaneEntry> + Clone {
+        self.iter().flat_map(|channel| channel.planes)
+    }
+
+    /// What `others` has and these have not, in words: the first of it.
+    pub fn lacking(self, others: Self) -> Option<&'static str> {
+        Self(others.0 & !self.0).iter().next().map(|channel| channel.plural)
+    }
+
     /// The number of 32-bit words of one sample.
-    pub fn words(self) -> usize {
-        1 + usize::from(self.smooth) + 2 * usize::from(self.distance)
+    pub const fn words(self) -> usize {
+        self.words_before(CHANNELS.len())
+    }
+
+    /// The number of 32-bit words of one sample that belong to channels before number `end`.
+    const fn words_before(self, end: usize) -> usize {
+        let (mut number, mut words) = (0, 0);
+        while number < end {
+            if self.has(number) {
+                words += CHANNELS[number].planes.len();
+            }
+            number += 1;
+        }
+        words
+    }
+
+    /// The place of a plane among a piece's planes, if it is there.
+    pub const fn place(self, plane: PlaneId) -> Option<usize> {
+        if self.has(plane.channel) { Some(self.words_before(plane.channel) + plane.number) } else { None }
+    }
+
+    /// The planes that others have as well: the place of each among these and among theirs, and what it is.
+    pub fn shared(self, others: Self) -> impl Iterator<Item = (usize, usize, &'static PlaneEntry)> {
+        let both = CHANNELS.iter().enumerate().filter(move |(number, _)| (self.0 & others.0) >> number & 1 != 0);
+        both.flat_map(move |(number, channel)| {
+            let [own, theirs] = [self, others].map(|channels| channels.words_before(number));
+            (0..).zip(channel.planes).map(move |(plane, entry)| (own + plane, theirs + plane, entry))
+        })
     }
 
     /// The number of bytes of a tile of `area` samples.
-    pub fn bytes(self, area: usize) -> usize {
+    pub const fn bytes(self, area: usize) -> usize {
         4 * area * self.words()
+    }
+}
+
+/// As a map from the name of each channel but the counts to whether it is there.
+impl Serialize for Channels {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(CHANNELS.len() - 1))?;
+        for (number, channel) in CHANNELS.iter().enumerate().skip(1) {
+            map.serialize_entry(channel.name, &self.has(number))?;
+        }
+        map.end()
+    }
+}
+
+/// A channel that the map does not name is not there; a name that no channel has is an error.
+impl<'de> Deserialize<'de> for Channels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Names;
+        impl<'de> Visitor<'de> for Names {
+            type Value = Channels;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the names of channels, each with whether it is there")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Channels, A::Error> {
+                let mut channels = Channels::COUNTS;
+                while let Some(name) = map.next_key::<String>()? {
+                    let number = CHANNELS.iter().skip(1).position(|channel| channel.name == name);
+                    let Some(number) = number else {
+                        return Err(A::Error::custom(format!("unknown field `{}`", name.escape_debug())));
+                    };
+                    if map.next_value()? {
+                        channels.0 |= 1 << (number + 1);
+                    }
+                }
+                Ok(channels)
+            }
+        }
+        deserializer.deserialize_map(Names)
     }
 }
 
@@ -52,28 +242,82 @@ pub struct Samples<'a> {
     pub tile: Tile,
     /// Iteration counts n, or [`INTERIOR`].
     pub counts: &'a [u32],
-    /// Fractions f, with smooth count ν = n + f.
-    pub fractions: &'a [f32],
-    /// Horizontal part of the distance vector, in pixels, to the right.
-    pub distance_x: &'a [f32],
-    /// Vertical part of the distance vector, in pixels, downwards.
-    pub distance_y: &'a [f32],
+    channels: Channels,
+    words: &'a [u32],
 }
 
 impl<'a> Samples<'a> {
     /// Reads the bytes of a piece. They must be aligned to 4 and of the length that `channels` gives `tile`.
     pub fn new(tile: Tile, channels: Channels, bytes: &'a [u8]) -> Self {
-        let area = tile.area();
-        assert_eq!(bytes.len(), channels.bytes(area), "length of a tile's data");
-        let (counts, rest) = bytes.split_at(4 * area);
-        let (fractions, rest) = rest.split_at(if channels.smooth { 4 * area } else { 0 });
-        let (x, y) = rest.split_at(rest.len() / 2);
-        Self {
-            tile,
-            counts: bytemuck::cast_slice(counts),
-            fractions: bytemuck::cast_slice(fractions),
-            distance_x: bytemuck::cast_slice(x),
-            distance_y: bytemuck::cast_slice(y),
+        assert_eq!(bytes.len(), channels.bytes(tile.area()), "length of a tile's data");
+        let words = bytemuck::cast_slice(bytes);
+        Self { tile, counts: &words[..tile.area()], channels, words }
+    }
+
+    /// Which data they have.
+    pub fn channels(&self) -> Channels {
+        self.channels
+    }
+
+    /// A plane of numbers, or nothing if it is not there.
+    pub fn plane(&self, plane: PlaneId) -> &'a [f32] {
+        self.channels.place(plane).map_or(&[], |place| bytemuck::cast_slice(self.words(place)))
+    }
+
+    /// The words of the plane at a place; see [`Channels::place`].
+    pub fn words(&self, place: usize) -> &'a [u32] {
+        let area = self.tile.area();
+        &self.words[place * area..(place + 1) * area]
+    }
+
+    /// All planes as words, each with what it is, in the order in which they lie.
+    pub fn planes(&self) -> impl Iterator<Item = (&'static PlaneEntry, &'a [u32])> + Clone + use<'a> {
+        self.channels.planes().zip(self.words.chunks_exact(self.tile.area()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constants_name_what_the_table_has() {
+        let names = |channels: Channels| channels.iter().map(|channel| channel.name).collect::<Vec<_>>();
+        assert_eq!(names(Channels::default()), ["count"]);
+        assert_eq!(names(Channels::SMOOTH), ["count", "smooth"]);
+        assert_eq!(names(Channels::DISTANCE), ["count", "distance"]);
+        assert_eq!(Channels::SMOOTH | Channels::DISTANCE, Channels::ALL);
+        let exr = |plane: PlaneId| CHANNELS[plane.channel].planes[plane.number].exr;
+        assert_eq!([FRACTIONS, DISTANCES_X, DISTANCES_Y].map(exr), ["NF", "DEX", "DEY"]);
+        let exr: Vec<_> = Channels::ALL.planes().map(|plane| plane.exr).collect();
+        assert!((1..exr.len()).all(|i| !exr[..i].contains(&exr[i])), "{exr:?}");
+    }
+
+    #[test]
+    fn planes_lie_where_they_are_said_to() {
+        let tile = Tile { x: 3, y: 4, width: 2, height: 1 };
+        let words = [7, INTERIOR, 0.5_f32.to_bits(), 0, 1.0_f32.to_bits(), 0, 2.0_f32.to_bits(), 0];
+        let all = Samples::new(tile, Channels::ALL, bytemuck::cast_slice(&words));
+        assert_eq!((all.counts, all.plane(FRACTIONS)), (&words[..2], &[0.5, 0.0][..]));
+        assert_eq!([DISTANCES_X, DISTANCES_Y].map(|plane| all.plane(plane)[0]), [1.0, 2.0]);
+        assert!(all.planes().map(|(_, words)| words).eq(words.chunks(2)));
+        let some = Samples::new(tile, Channels::DISTANCE, bytemuck::cast_slice(&words[..6]));
+        assert_eq!((some.plane(FRACTIONS).len(), some.plane(DISTANCES_Y)), (0, &[1.0, 0.0][..]));
+        assert_eq!(Channels::DISTANCE.lacking(Channels::ALL), Some("fractions"));
+        assert_eq!(Channels::ALL.lacking(Channels::SMOOTH), None);
+        let shared: Vec<_> = Channels::ALL.shared(Channels::DISTANCE).map(|(all, some, _)| (all, some)).collect();
+        assert_eq!(shared, [(0, 0), (2, 1), (3, 2)]);
+    }
+
+    #[test]
+    fn channels_are_written_by_name() {
+        let text = serde_json::to_string(&Channels::SMOOTH).unwrap();
+        assert_eq!(text, r#"{"smooth":true,"distance":false}"#);
+        for channels in [Channels::COUNTS, Channels::SMOOTH, Channels::DISTANCE, Channels::ALL] {
+            let text = serde_json::to_string(&channels).unwrap();
+            assert_eq!(serde_json::from_str::<Channels>(&text).unwrap(), channels);
         }
+        assert_eq!(serde_json::from_str::<Channels>("{}").unwrap(), Channels::COUNTS);
+        assert!(serde_json::from_str::<Channels>(r#"{"smoth":true}"#).unwrap_err().to_string().contains("smoth"));
     }
 }

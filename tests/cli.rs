@@ -3,7 +3,7 @@
 mod support;
 
 use fractal::render::{Options, Render};
-use fractal::sample::Channels;
+use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS};
 use fractal::sink::Grid;
 use fractal::{Scene, backend};
 use serde_json::Value;
@@ -306,9 +306,9 @@ fn probing_tells_what_rendering_computes() {
     let scratch = Scratch::new("probe");
     let mut scene = Scene::load("seahorses").unwrap();
     scene.set("size=32x18").unwrap();
-    let channels = Channels { smooth: true, distance: true };
+    let channels = Channels::ALL;
     let render = Render::with(&scene, Options { channels, ..Options::default() }).unwrap();
-    let grid = Arc::new(Grid::new(render.tiling(), render.channels()));
+    let grid = Arc::new(Grid::new(render.tiles()));
     render.run_here(grid.clone(), &fractal::parallel::Stop::new()).unwrap();
     let points: String = (0..18).flat_map(|y| (0..32).map(move |x| format!("{x},{y}\n"))).collect();
     std::fs::write(scratch.join("points"), points).unwrap();
@@ -320,9 +320,9 @@ fn probing_tells_what_rendering_computes() {
         let point: Value = serde_json::from_str(line).unwrap();
         assert_eq!((point["x"].as_u64(), point["y"].as_u64()), (Some(index as u64 % 32), Some(index as u64 / 32)));
         assert_eq!(point["n"].as_u64(), sample.count.map(u64::from), "{line}");
-        let smooth = sample.count.map(|n| f64::from(n) + f64::from(sample.fraction));
+        let smooth = sample.count.map(|n| f64::from(n) + f64::from(sample.number(FRACTIONS)));
         assert_eq!(point["smooth"].as_f64(), smooth, "{line}");
-        let [x, y] = sample.distance.map(f64::from);
+        let [x, y] = [DISTANCES_X, DISTANCES_Y].map(|plane| f64::from(sample.number(plane)));
         assert_eq!(point["de"].as_f64(), sample.count.map(|_| x.hypot(y)), "{line}");
         assert_eq!(point["why"] == "escaped", sample.count.is_some(), "{line}");
         reasons.insert(point["why"].as_str().unwrap().to_owned());

@@ -13,7 +13,7 @@ use fractal::backend::{self, Session};
 use fractal::kernel::{Counters, Isa};
 use fractal::parallel::Stop;
 use fractal::render::{Options, Render};
-use fractal::sample::Channels;
+use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS};
 use fractal::scene::Scene;
 use fractal::sink::Grid;
 use fractal::tile::{ORDERS, Order};
@@ -23,12 +23,7 @@ use support::is_long;
 
 const WORKERS: [usize; 4] = [1, 2, 3, 7];
 const TILES: [u32; 4] = [1, 16, 64, u32::MAX];
-const CHANNELS: [Channels; 4] = [
-    Channels { smooth: false, distance: false },
-    Channels { smooth: true, distance: false },
-    Channels { smooth: false, distance: true },
-    Channels { smooth: true, distance: true },
-];
+const CHANNELS: [Channels; 4] = [Channels::COUNTS, Channels::SMOOTH, Channels::DISTANCE, Channels::ALL];
 const SCHEDULES: [&str; 7] =
     ["auto", "static", "static,3", "dynamic", "dynamic,5", "guided,2", "nonmonotonic:dynamic,2"];
 
@@ -41,13 +36,16 @@ type Bits = Vec<[u32; 4]>;
 fn compute(scene: &Scene, options: Options, session: &mut dyn Session) -> (Bits, Counters) {
     let render = Render::with(scene, options).unwrap();
     assert_eq!(render.channels(), options.channels);
-    let grid = Arc::new(Grid::new(render.tiling(), render.channels()));
+    let grid = Arc::new(Grid::new(render.tiles()));
     let counters = render.run(session, grid.clone(), &Stop::new()).unwrap().counters;
     (grid.samples().into_iter().map(bits).collect(), counters)
 }
 
 fn bits(s: fractal::sink::Sample) -> [u32; 4] {
-    [s.count.unwrap_or(u32::MAX), s.fraction.to_bits(), s.distance[0].to_bits(), s.distance[1].to_bits()]
+    {
+        let [fraction, x, y] = [FRACTIONS, DISTANCES_X, DISTANCES_Y].map(|plane| s.number(plane).to_bits());
+        [s.count.unwrap_or(u32::MAX), fraction, x, y]
+    }
 }
 
 fn session(backend: &str, workers: usize, schedule: &str) -> Box<dyn Session> {
@@ -247,7 +245,7 @@ fn a_coarse_picture_has_samples_of_the_whole() {
     for (grain, width, height) in [(1, 83, 59), (10, 8, 5), (60, 1, 1), (1000, 1, 1)] {
         let coarse = render.coarse(grain, 16).unwrap();
         assert_eq!(coarse.tiling().size(), (width, height));
-        let grid = Arc::new(Grid::new(coarse.tiling(), coarse.channels()));
+        let grid = Arc::new(Grid::new(coarse.tiles()));
         coarse.run_here(grid.clone(), &Stop::new()).unwrap();
         let middle = |i: u32, count: u32, of: u32| ((2 * i + 1) * of / (2 * count)) as usize;
         for (i, sample) in (0..).zip(grid.samples()) {

@@ -5,7 +5,7 @@
 
 use fractal::parallel::Stop;
 use fractal::render::{Options, Render};
-use fractal::sample::Channels;
+use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS};
 use fractal::scene::Scene;
 use fractal::sink::{Grid, Sample};
 use serde_json::Value;
@@ -54,9 +54,9 @@ impl View {
     }
 
     fn samples(&self, escape_radius: f64, distance: bool) -> Vec<Sample> {
-        let channels = Channels { smooth: true, distance };
+        let channels = if distance { Channels::ALL } else { Channels::SMOOTH };
         let render = Render::with(&self.scene(escape_radius), Options { channels, ..Options::default() }).unwrap();
-        let grid = Arc::new(Grid::new(render.tiling(), render.channels()));
+        let grid = Arc::new(Grid::new(render.tiles()));
         render.run_here(grid.clone(), &Stop::new()).unwrap();
         grid.samples()
     }
@@ -122,14 +122,14 @@ impl Tally {
                 .hypot(im + (height as f64 / 2.0 - y as f64 - 0.5) * spacing);
             let share = sample["de_px"].as_f64().map(|de| 64.0 * f64::EPSILON / 2.0 * c / (spacing * de));
             let slack = share.unwrap_or(0.0) / f64::from(view.power()).ln();
-            let error = (f64::from(n) + f64::from(full[i].fraction) - nu).abs();
+            let error = (f64::from(n) + f64::from(full[i].number(FRACTIONS)) - nu).abs();
             self.smooth += 1;
             self.worst_smooth = self.worst_smooth.max((error - slack).max(0.0));
             if error > 1e-6 + slack {
-                fail("smooth", f64::from(n) + f64::from(full[i].fraction), nu);
+                fail("smooth", f64::from(n) + f64::from(full[i].number(FRACTIONS)), nu);
             }
             if let (Some(share), Some(de)) = (share, sample["de_px"].as_f64()) {
-                let ours = f64::from(full[i].distance[0]).hypot(f64::from(full[i].distance[1]));
+                let ours = f64::from(full[i].number(DISTANCES_X)).hypot(f64::from(full[i].number(DISTANCES_Y)));
                 let error = (ours / de - 1.0).abs();
                 self.distance += 1;
                 self.worst_distance = self.worst_distance.max((error - share).max(0.0));

@@ -68,7 +68,7 @@ fn shifted(by: u8) -> (Render, Arc<AtomicUsize>) {
 
 /// The sum of all counts of a run on a backend.
 fn sum(render: &Render, backend: &str) -> Result<u64> {
-    let grid = Arc::new(Grid::new(render.tiling(), render.channels()));
+    let grid = Arc::new(Grid::new(render.tiles()));
     let mut session = fractal::backend::find(backend)?.open(&Options { workers: 2, ..Options::default() })?;
     render.run(&mut *session, grid.clone(), &Stop::new())?;
     Ok(grid.samples().iter().filter_map(|sample| sample.count).map(u64::from).sum())

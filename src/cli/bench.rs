@@ -18,12 +18,12 @@ use fractal::sample::Channels;
 use fractal::{Error, Result};
 use serde::Serialize;
 
-/// What a whole scene is computed for: name, escape radius, and whether fractions and distances are wanted.
-const MODES: [(&str, f64, bool, bool); 4] = [
-    ("counts R=2", 2.0, false, false),
-    ("counts R=256", 256.0, false, false),
-    ("smooth R=256", 256.0, true, false),
-    ("distance R=256", 256.0, true, true),
+/// What a whole scene is computed for: name, escape radius, and the channels.
+const MODES: [(&str, f64, Channels); 4] = [
+    ("counts R=2", 2.0, Channels::COUNTS),
+    ("counts R=256", 256.0, Channels::COUNTS),
+    ("smooth R=256", 256.0, Channels::SMOOTH),
+    ("distance R=256", 256.0, Channels::ALL),
 ];
 
 /// Edge of a tile, and tiles of a claim, about as the backends take them.
@@ -144,8 +144,8 @@ fn loops(isa: Isa, args: &BenchKernelArgs, machine: &mut Machine) -> Result<()> 
 
 /// A whole image of a scene for each mode.
 fn scenes(isa: Isa, benchmark: &'static Benchmark, args: &BenchKernelArgs, machine: &mut Machine) -> Result<()> {
-    for (mode, radius, smooth, distance) in MODES {
-        let mut image = benchmark.prepare(isa, radius, Channels { smooth, distance }, TILE, CLAIM)?;
+    for (mode, radius, channels) in MODES {
+        let mut image = benchmark.prepare(isa, radius, channels, TILE, CLAIM)?;
         let mut fastest: Option<Figures> = None;
         for _ in 0..args.runs {
             let figures = image.run()?;

@@ -6,6 +6,7 @@ use fractal::Result;
 use fractal::kernel::Isa;
 use fractal::kernel::choose::F64_SPACING;
 use fractal::render::Render;
+use fractal::sample::Channels;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -27,8 +28,8 @@ struct Info {
     isa: &'static str,
     isa_why: String,
     tiles: usize,
-    smooth: bool,
-    distance: bool,
+    #[serde(flatten)]
+    channels: Channels,
 }
 
 /// `fractal info`.
@@ -52,7 +53,6 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
     };
     // What the choice of the tier looks at.
     let reach = view.plane(width, height, scene.image.samples)?.reach().max(1.0);
-    let channels = render.channels();
     let info = Info {
         scene: scene.title().to_owned(),
         formula: scene.formula.clone(),
@@ -72,18 +72,14 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
         isa,
         isa_why: isa_why.to_owned(),
         tiles: render.tiling().len(),
-        smooth: channels.smooth,
-        distance: channels.distance,
+        channels: render.channels(),
     };
     if args.json {
         return print(serde_json::to_string(&info).expect("numbers and text are always JSON") + "\n");
     }
-    let computed = match (info.smooth, info.distance) {
-        (false, false) => "counts",
-        (true, false) => "counts and fractions",
-        (false, true) => "counts and distances",
-        (true, true) => "counts, fractions and distances",
-    };
+    let mut computed: Vec<_> = info.channels.iter().map(|channel| channel.plural).collect();
+    let last = computed.pop().filter(|_| !computed.is_empty()).map(|last| format!(" and {last}"));
+    let computed = if computed.is_empty() { "counts".into() } else { computed.join(", ") + &last.unwrap_or_default() };
     let rows = [
         ("scene", info.scene),
         ("formula", info.formula),

@@ -75,9 +75,8 @@ fn recoloured(args: &MergeArgs, render: &Render, format: &Format) -> Result<Rend
     for assignment in args.colours.assignments().chain(args.set.iter().cloned()) {
         scene.set(&assignment)?;
     }
-    let (has, needs) = (render.channels(), format.channels(&Colourer::new(&scene.colour)?));
-    if has | needs != has {
-        let lacks = if needs.distance && !has.distance { "distances" } else { "fractions of counts" };
+    let needs = format.channels(&Colourer::new(&scene.colour)?);
+    if let Some(lacks) = render.channels().lacking(needs) {
         return Err(Error::Input(format!(
             "the parts have no {lacks}, which this picture needs: render them for it, with --format {} or the same --colour",
             format.name

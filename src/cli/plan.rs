@@ -114,8 +114,7 @@ fn pictures(args: &RenderArgs, tile: u32) -> Result<Vec<Picture>> {
         let drawn = |pattern| named(pattern).and_then(|path| format_for(&path, None).map(|format| (path, format)));
         let owners = args.owners.as_deref().map(drawn).transpose()?;
         memory::check_order(&name, &scene.image, tile, order)?;
-        let data = format.data == Data::Samples;
-        let channels = Channels { smooth: data, distance: data };
+        let channels = if format.data == Data::Samples { Channels::ALL } else { Channels::default() };
         let options = Options { tile, order, channels, ..Options::default() };
         let render = Render::with(&scene, options).map_err(|error| of_scene(error, source, sources.len()))?;
         let checkpoint = args.checkpoint.as_deref().map(named).transpose()?;

@@ -5,7 +5,7 @@ use super::{plan, print};
 use fractal::kernel::Counters;
 use fractal::parallel::{Preparing, Stop};
 use fractal::render::{Options, Render};
-use fractal::sample::{Channels, INTERIOR, Samples};
+use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR, Samples};
 use fractal::tile::Tile;
 use fractal::{Error, Result};
 use serde::Serialize;
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &ProbeArgs) -> Result<()> {
     // A pixel is asked for, not its samples: the one in its centre speaks for it.
     scene.image.samples = 1;
     let points = points(&args.points, scene.image.drawn())?;
-    let channels = Channels { smooth: true, distance: true };
+    let channels = Channels::ALL;
     let render = Render::with(&scene, Options { channels, ..Options::default() })?;
     let kernel = render.kernel();
     let stop = Stop::new();
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &ProbeArgs) -> Result<()> {
 
 fn point(samples: &Samples<'_>, counters: &Counters) -> Point {
     let n = Some(samples.counts[0]).filter(|&n| n != INTERIOR);
-    let (x, y) = (f64::from(samples.distance_x[0]), f64::from(samples.distance_y[0]));
+    let (x, y) = (f64::from(samples.plane(DISTANCES_X)[0]), f64::from(samples.plane(DISTANCES_Y)[0]));
     let reasons = [
         (counters.cardioid, "cardioid"),
         (counters.bulb, "bulb"),
@@ -67,7 +67,7 @@ fn point(samples: &Samples<'_>, counters: &Counters) -> Point {
         x: samples.tile.x,
         y: samples.tile.y,
         n,
-        smooth: n.map(|n| f64::from(n) + f64::from(samples.fractions[0])),
+        smooth: n.map(|n| f64::from(n) + f64::from(samples.plane(FRACTIONS)[0])),
         de: n.map(|_| x.hypot(y)),
         why: reasons.into_iter().find(|(count, _)| *count > 0).map_or("limit", |(_, why)| why),
     }

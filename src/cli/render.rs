@@ -16,7 +16,7 @@ use fractal::parallel::{Pieces, Schedule, Sink, Stop, Tee};
 use fractal::render::{Known, Outcome, Render};
 use fractal::sink::progress::{Estimate, Estimator};
 use fractal::sink::records::Records;
-use fractal::sink::{Checkpoint, ImageSink, Output, Owners, Progress, Trace};
+use fractal::sink::{Checkpoint, ImageSink, Kept, Output, Owners, Progress, Replay, Trace};
 use fractal::{Error, Result};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -174,10 +174,18 @@ impl Sinks {
         let samples = render.scene().image.samples;
         let progress = costs.map(|costs| Arc::new(Progress::new(render.tiling(), samples, costs).only(&wanted)));
         let Self { checkpoint, image, map, trace, window, later } = self;
+        let drawn = image.clone().map(|image| image as Arc<dyn Sink>).map(|image| match later {
+            Some(file) => {
+                let (render, stop) = (render.clone(), signals.stop.clone());
+                let open = move || Ok(Arc::new(render.read_records(Records::open(&file)?, &stop)?) as Arc<dyn Kept>);
+                Arc::new(Replay::new(image, picture.render.work(), open, &signals.stop))
+            }
+            None => image,
+        });
         let sinks = [
             // It comes first: what any other has seen is safe.
             checkpoint.clone().map(|checkpoint| checkpoint as Arc<dyn Sink>),
-            image.clone().filter(|_| later.is_none()).map(|image| image as Arc<dyn Sink>),
+            drawn,
             map,
             trace.map(|trace| trace as Arc<dyn Sink>),
             progress.clone().map(|progress| progress as Arc<dyn Sink>),
@@ -190,10 +198,6 @@ impl Sinks {
         let outcome = render.run_missing(session, sinks, &wanted, known, &signals.stop);
         drop(ticker);
         let outcome = outcome?;
-        if let (Some(file), Some(image)) = (later, &image) {
-            let records = render.read_records(Records::open(file)?, &signals.stop)?;
-            render.run_missing(session, image.clone(), &wanted, vec![Arc::new(records)].into(), &signals.stop)?;
-        }
         let ended = Mark::now();
         let cost = image.map(|image| image.cost()).unwrap_or_default();
         let keep = checkpoint.map(|checkpoint| checkpoint.cost()).unwrap_or_default();
@@ -232,7 +236,7 @@ fn estimate(render: &Render, plan: &Plan, most: u64, stop: &Stop) -> Result<(Est
     let samples = u64::from(width) * u64::from(height);
     let grain = (samples as f64 / (samples / RATIO).clamp(FEWEST, most) as f64).sqrt().max(1.0).ceil();
     let preview = render.coarse(grain as u32, 16)?;
-    let estimator = Arc::new(Estimator::new(preview.tiling(), preview.channels()));
+    let estimator = Arc::new(Estimator::new(preview.tiles()));
     let options = Options { schedule: Some(Schedule::DYNAMIC), timed: false, ..plan.workers.clone() };
     let mut session = backend::find("threads")?.open(&options)?;
     let report = preview.run(&mut *session, estimator.clone(), stop)?.report;

@@ -6,7 +6,7 @@ use crate::sample::Channels;
 pub(super) const ENTRY: ColouringEntry = ColouringEntry {
     name: "bands",
     help: "one flat colour for each iteration count",
-    channels: Channels { smooth: false, distance: false },
+    channels: Channels::COUNTS,
     make: |scale| Box::new(Bands(scale)),
 };
 

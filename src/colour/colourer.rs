@@ -97,9 +97,9 @@ impl Colourer {
         assert!(whole, "{tile} is cut inside of a pixel");
         let pixels = (tile.width / per_pixel) as usize;
         assert_eq!(out.len(), tile.area() / (per_pixel * per_pixel) as usize * depth.pixel_bytes(), "pixels of {tile}");
-        let needs = self.channels();
-        assert!(!needs.smooth || samples.fractions.len() == tile.area(), "{tile} has no fractions");
-        assert!(!needs.distance || samples.distance_y.len() == tile.area(), "{tile} has no distances");
+        if let Some(lacking) = samples.channels().lacking(self.channels()) {
+            panic!("{tile} has no {lacking}");
+        }
 
         let palette = self.palette();
         scratch.phases.resize(tile.width as usize, 0);

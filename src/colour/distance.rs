@@ -1,12 +1,12 @@
 //! Smooth colours darkened towards the boundary by the distance estimate, so that filaments thinner than a pixel show.
 
 use super::{Colouring, ColouringEntry, Phase, Row, Scale, smooth};
-use crate::sample::Channels;
+use crate::sample::{Channels, DISTANCES_X, DISTANCES_Y};
 
 pub(super) const ENTRY: ColouringEntry = ColouringEntry {
     name: "distance",
     help: "smooth colours, dark along the boundary by the distance estimate",
-    channels: Channels { smooth: true, distance: true },
+    channels: Channels::ALL,
     make: |scale| Box::new(Distance(scale)),
 };
 
@@ -26,7 +26,7 @@ impl Colouring for Distance {
     }
 
     fn light(&self, row: &Row<'_>, out: &mut [f32]) {
-        for ((out, &x), &y) in out.iter_mut().zip(row.distance_x).zip(row.distance_y) {
+        for ((out, &x), &y) in out.iter_mut().zip(row.plane(DISTANCES_X)).zip(row.plane(DISTANCES_Y)) {
             // Far away the length may overflow; the quotient of infinities would be no number.
             let length = (row.spacing * (x * x + y * y).sqrt()).min(f32::MAX);
             *out = length / (length + HALF);

@@ -22,7 +22,7 @@ pub use palettes::PALETTES;
 pub(crate) use oklab::distinct;
 
 use crate::error::{Error, Result};
-use crate::sample::{Channels, INTERIOR, Samples};
+use crate::sample::{Channels, INTERIOR, PlaneId, Samples};
 use palette::{CIRCLE, INSIDE, Phase};
 use serde::{Deserialize, Serialize};
 
@@ -89,13 +89,13 @@ trait Colouring: Send + Sync + std::fmt::Debug {
     }
 }
 
-/// A row of samples; planes that were not computed are empty.
+/// A row of samples.
 #[derive(Clone, Copy, Debug)]
 struct Row<'a> {
     counts: &'a [u32],
-    fractions: &'a [f32],
-    distance_x: &'a [f32],
-    distance_y: &'a [f32],
+    samples: Samples<'a>,
+    /// Which of the tile's samples they are.
+    first: usize,
     /// The distance between samples in pixels, by which the distance estimates are to be multiplied.
     spacing: f32,
 }
@@ -104,16 +104,18 @@ impl<'a> Row<'a> {
     /// Row `y` of a tile, from its top, with `per_pixel` samples per pixel each way.
     fn of(samples: &Samples<'a>, y: usize, per_pixel: u32) -> Self {
         let width = samples.tile.width as usize;
-        fn part<T>(plane: &[T], start: usize, width: usize) -> &[T] {
-            plane.get(start..start + width).unwrap_or_default()
-        }
+        let first = y * width;
         Self {
-            counts: part(samples.counts, y * width, width),
-            fractions: part(samples.fractions, y * width, width),
-            distance_x: part(samples.distance_x, y * width, width),
-            distance_y: part(samples.distance_y, y * width, width),
+            counts: &samples.counts[first..first + width],
+            samples: *samples,
+            first,
             spacing: 1.0 / per_pixel as f32,
         }
+    }
+
+    /// A plane of numbers, or nothing if it was not computed.
+    fn plane(&self, plane: PlaneId) -> &'a [f32] {
+        self.samples.plane(plane).get(self.first..self.first + self.counts.len()).unwrap_or_default()
     }
 }
 
@@ -172,8 +174,17 @@ mod tests {
     use crate::tile::Tile;
     use proptest::prelude::*;
 
-    fn row<'a>(counts: &'a [u32], fractions: &'a [f32], distance_x: &'a [f32], distance_y: &'a [f32]) -> Row<'a> {
-        Row { counts, fractions, distance_x, distance_y, spacing: 1.0 }
+    /// The words of a row: counts, fractions, then both parts of the distances; those that are too few are filled up with zeros.
+    fn words(counts: &[u32], planes: [&[f32]; 3]) -> Vec<u32> {
+        let filled = |plane: &[f32]| -> Vec<u32> {
+            (0..counts.len()).map(|i| plane.get(i).map_or(0, |number| number.to_bits())).collect()
+        };
+        [counts.to_vec()].into_iter().chain(planes.map(filled)).flatten().collect()
+    }
+
+    fn row(words: &[u32], per_pixel: u32) -> Row<'_> {
+        let tile = Tile { x: 0, y: 0, width: words.len() as u32 / 4, height: 1 };
+        Row::of(&Samples::new(tile, Channels::ALL, bytemuck::cast_slice(words)), 0, per_pixel)
     }
 
     fn phases(name: &str, scale: Scale, row: &Row<'_>) -> Vec<Phase> {
@@ -211,8 +222,8 @@ mod tests {
     #[test]
     fn the_interior_is_inside_for_every_colouring() {
         for entry in COLOURINGS {
-            let row = row(&[INTERIOR, 7], &[0.0, 0.5], &[0.0, 1.0], &[0.0, 1.0]);
-            let phases = phases(entry.name, PLAIN, &row);
+            let words = words(&[INTERIOR, 7], [&[0.0, 0.5], &[0.0, 1.0], &[0.0, 1.0]]);
+            let phases = phases(entry.name, PLAIN, &row(&words, 1));
             assert!(phases[0] == INSIDE && phases[1] < CIRCLE, "{}", entry.name);
         }
     }
@@ -220,7 +231,7 @@ mod tests {
     #[test]
     fn smooth_colours_go_around_with_the_root() {
         let counts = [4, 25, 64, 121, 196];
-        let phases = phases("smooth", PLAIN, &row(&counts, &[0.0; 5], &[], &[]));
+        let phases = phases("smooth", PLAIN, &row(&words(&counts, [&[]; 3]), 1));
         for (i, &phase) in phases.iter().enumerate() {
             assert!(apart(phase, (i as u32 % 2) * CIRCLE / 2) <= 1, "{phases:?}");
         }
@@ -228,25 +239,23 @@ mod tests {
 
     #[test]
     fn bands_are_flat_and_differ() {
-        let phases = phases("bands", Scale { density: 2.0, offset: 0.25 }, &row(&[8, 9, 40], &[], &[], &[]));
+        let phases = phases("bands", Scale { density: 2.0, offset: 0.25 }, &row(&words(&[8, 9, 40], [&[]; 3]), 1));
         assert_eq!(phases, [CIRCLE / 4 * 3, CIRCLE / 16 * 13, CIRCLE / 4 * 3]);
     }
 
     #[test]
     fn distance_darkens_the_boundary() {
-        let mut row = row(&[5; 4], &[0.0; 4], &[0.0, 0.45, -3.0, f32::MAX], &[0.0, 0.6, 4.0, f32::MAX]);
-        assert_eq!(light("distance", &row), [0.0, 0.5, 5.0 / 5.75, 1.0]);
+        let one = words(&[5; 4], [&[], &[0.0, 0.45, -3.0, f32::MAX], &[0.0, 0.6, 4.0, f32::MAX]]);
+        assert_eq!(light("distance", &row(&one, 1)), [0.0, 0.5, 5.0 / 5.75, 1.0]);
         // The same place with twice as many samples per pixel.
-        row.spacing = 0.5;
-        row.distance_x = &[0.0, 0.9, -6.0, f32::INFINITY];
-        row.distance_y = &[0.0, 1.2, 8.0, 0.0];
-        assert_eq!(light("distance", &row), [0.0, 0.5, 5.0 / 5.75, 1.0]);
+        let four = words(&[5; 4], [&[], &[0.0, 0.9, -6.0, f32::INFINITY], &[0.0, 1.2, 8.0, 0.0]]);
+        assert_eq!(light("distance", &row(&four, 2)), [0.0, 0.5, 5.0 / 5.75, 1.0]);
     }
 
     #[test]
     fn relief_is_lit_from_the_upper_left() {
-        let row = row(&[5; 4], &[0.0; 4], &[2.0, -2.0, 2.0, 0.0], &[2.0, -2.0, -2.0, 0.0]);
-        let light = light("relief", &row);
+        let words = words(&[5; 4], [&[], &[2.0, -2.0, 2.0, 0.0], &[2.0, -2.0, -2.0, 0.0]]);
+        let light = light("relief", &row(&words, 1));
         assert!(
             (light[0] - 1.0).abs() < 1e-6 && (light[1] - 0.2).abs() < 1e-6 && (light[2] - 0.6).abs() < 1e-6,
             "{light:?}"
@@ -258,7 +267,8 @@ mod tests {
     #[test]
     fn a_colour_is_that_of_the_palette() {
         let tile = Tile { x: 0, y: 0, width: 2, height: 1 };
-        let samples = Samples { tile, counts: &[4, INTERIOR], fractions: &[0.0; 2], distance_x: &[], distance_y: &[] };
+        let words = words(&[4, INTERIOR], [&[]; 3]);
+        let samples = Samples::new(tile, Channels::ALL, bytemuck::cast_slice(&words));
         for entry in PALETTES {
             let settings = Settings { palette: entry.name.into(), interior: "#0A1".into(), ..Settings::default() };
             let mut pixels = [0; 6];
@@ -282,7 +292,7 @@ mod tests {
         #[test]
         fn smooth_colours_have_no_steps(n in 1u32..crate::sample::MAX_ITERATIONS) {
             let below = 1.0 - f32::EPSILON / 2.0;
-            let phases = phases("smooth", PLAIN, &row(&[n, n + 1], &[below, 0.0], &[], &[]));
+            let phases = phases("smooth", PLAIN, &row(&words(&[n, n + 1], [&[below], &[], &[]]), 1));
             prop_assert!(apart(phases[0], phases[1]) <= 1);
         }
     }

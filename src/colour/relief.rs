@@ -2,12 +2,12 @@
 //! estimate ("normal map effect", after Jos Leys and Arnaud Chéritat).
 
 use super::{Colouring, ColouringEntry, Phase, Row, Scale, smooth};
-use crate::sample::Channels;
+use crate::sample::{Channels, DISTANCES_X, DISTANCES_Y};
 
 pub(super) const ENTRY: ColouringEntry = ColouringEntry {
     name: "relief",
     help: "smooth colours on a landscape lit from the upper left",
-    channels: Channels { smooth: true, distance: true },
+    channels: Channels::ALL,
     make: |scale| Box::new(Relief(scale)),
 };
 
@@ -28,7 +28,7 @@ impl Colouring for Relief {
 
     fn light(&self, row: &Row<'_>, out: &mut [f32]) {
         const DIAGONAL: f32 = std::f32::consts::FRAC_1_SQRT_2;
-        for ((out, &x), &y) in out.iter_mut().zip(row.distance_x).zip(row.distance_y) {
+        for ((out, &x), &y) in out.iter_mut().zip(row.plane(DISTANCES_X)).zip(row.plane(DISTANCES_Y)) {
             let length = (x * x + y * y).sqrt();
             // |z| falls away from the set, so the slope faces the light where the vector points down to the right.
             let facing = if length > 0.0 && length < f32::INFINITY { DIAGONAL * (x + y) / length } else { 0.0 };

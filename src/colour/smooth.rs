@@ -1,12 +1,12 @@
 //! The smooth count ν as colour, without visible steps.
 
 use super::{Colouring, ColouringEntry, Phase, Row, Scale};
-use crate::sample::Channels;
+use crate::sample::{Channels, FRACTIONS};
 
 pub(super) const ENTRY: ColouringEntry = ColouringEntry {
     name: "smooth",
     help: "the smooth iteration count, without steps",
-    channels: Channels { smooth: true, distance: false },
+    channels: Channels::SMOOTH,
     make: |scale| Box::new(Smooth(scale)),
 };
 
@@ -37,7 +37,7 @@ impl Colouring for Smooth {
 
 /// The phases of smooth colouring, which others build on.
 pub(super) fn phases(scale: Scale, row: &Row<'_>, out: &mut [Phase]) {
-    for ((out, &n), &f) in out.iter_mut().zip(row.counts).zip(row.fractions) {
+    for ((out, &n), &f) in out.iter_mut().zip(row.counts).zip(row.plane(FRACTIONS)) {
         *out = scale.phase_unless_inside(n, turns(n, f));
     }
 }

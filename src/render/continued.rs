@@ -7,25 +7,33 @@
 
 use crate::error::{Error, Result};
 use crate::parallel::{Done, Pieces, Prepared, Report, RunInfo, Sink, Stop};
-use crate::sample::{Channels, INTERIOR, Samples};
-use crate::sink::Resumed;
+use crate::sample::INTERIOR;
 use crate::sink::records::{Found, Records};
-use crate::tile::{Mask, Tiling};
+use crate::sink::{Kept, Resumed, Tiles};
+use crate::tile::Mask;
+use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What earlier runs left of a picture.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Known {
-    /// Files with finished tiles of it.
-    pub tiles: Vec<Arc<Records>>,
+    /// Finished tiles of it.
+    pub tiles: Vec<Arc<dyn Kept>>,
     /// What had escaped in the same picture with fewer iterations.
     pub samples: Option<Arc<Escaped>>,
 }
 
-impl From<Vec<Arc<Records>>> for Known {
-    fn from(tiles: Vec<Arc<Records>>) -> Self {
-        Self { tiles, samples: None }
+impl<K: Kept + 'static> From<Vec<Arc<K>>> for Known {
+    fn from(tiles: Vec<Arc<K>>) -> Self {
+        Self { tiles: tiles.into_iter().map(|tiles| tiles as Arc<dyn Kept>).collect(), samples: None }
+    }
+}
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let places: Vec<_> = self.tiles.iter().map(|tiles| tiles.place()).collect();
+        f.debug_struct("Known").field("tiles", &places).field("samples", &self.samples).finish()
     }
 }
 
@@ -36,8 +44,7 @@ pub struct Escaped {
     tiles: Arc<Records>,
     /// The tiles in which some had, by number.
     partial: Vec<Partial>,
-    tiling: Tiling,
-    channels: Channels,
+    layout: Tiles,
     samples: u64,
     wanted: u64,
 }
@@ -51,19 +58,13 @@ struct Partial {
 }
 
 impl Escaped {
-    pub(super) fn new(
-        mut records: Records,
-        tiling: Tiling,
-        channels: Channels,
-        wanted: &Pieces,
-        stop: &Stop,
-    ) -> Result<Self> {
+    pub(super) fn new(mut records: Records, layout: Tiles, wanted: &Pieces, stop: &Stop) -> Result<Self> {
         let (mut partial, mut samples) = (Vec::new(), 0);
         records.retain(stop, |found, bytes| {
             if !wanted.contains(found.index) {
                 return false;
             }
-            let counts = Samples::new(tiling.tile(found.index), channels, bytes).counts;
+            let counts = layout.samples(found.index, bytes).counts;
             let escaped = counts.iter().filter(|&&count| count != INTERIOR).count();
             samples += escaped as u64;
             if 0 < escaped && escaped < counts.len() {
@@ -75,8 +76,8 @@ impl Escaped {
             }
             escaped == counts.len()
         })?;
-        let wanted = wanted.iter().map(|index| tiling.tile(index).area() as u64).sum();
-        Ok(Self { tiles: Arc::new(records), partial, tiling, channels, samples, wanted })
+        let wanted = wanted.iter().map(|index| layout.tiling.tile(index).area() as u64).sum();
+        Ok(Self { tiles: Arc::new(records), partial, layout, samples, wanted })
     }
 
     /// How many samples had escaped.
@@ -160,7 +161,7 @@ impl Filled {
     /// Fills a claim, if there is anything to fill.
     fn fill(&self, done: &Done<'_>, memory: &mut Memory) -> Result<bool> {
         let Memory { words, costs, known } = memory;
-        let Escaped { tiles, tiling, channels, .. } = &*self.escaped;
+        let Escaped { tiles, layout: Tiles { tiling, channels }, .. } = &*self.escaped;
         let (mut from, mut filled) = (0, false);
         for (piece, number) in done.pieces().zip(done.range.clone()) {
             let index = self.missing.get(number);

@@ -6,10 +6,9 @@ use super::{Options, Outcome, Render, RenderWork};
 use crate::backend::Session;
 use crate::error::{Error, Result};
 use crate::parallel::{Pieces, Prepared, Shard, Sink, Stop, Work};
-use crate::sample::Channels;
 use crate::scene::{Iteration, MaxIterations, Precision, Scene};
-use crate::sink::Resumed;
 use crate::sink::records::{Description, Records, Unread, of_picture};
+use crate::sink::{Kept, Resumed};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -102,12 +101,11 @@ impl Render {
         }
         theirs.scene.iteration.max = MaxIterations::Count(new);
         self.recognize(&theirs, path)?;
-        let (tiling, channels) = (self.tiling(), self.channels());
         let records = match file {
             Some(file) => self.read_recognized(file, stop)?,
-            None => of_picture(path, self.description(None)?, &tiling, channels, folder, stop)?,
+            None => of_picture(path, self.description(None)?, &self.tiles(), folder, stop)?,
         };
-        Escaped::new(records, tiling, channels, wanted, stop)
+        Escaped::new(records, self.tiles(), wanted, stop)
     }
 
     /// Checks that something is of this render. Nothing is made of what it claims: a foreign file may claim a picture of any size.
@@ -128,12 +126,12 @@ impl Render {
         known: Known,
         stop: &Stop,
     ) -> Result<Outcome> {
-        let Known { tiles: mut records, samples } = known;
-        records.extend(samples.as_ref().map(|escaped| escaped.tiles()));
-        if records.is_empty() && wanted.is_everything() {
+        let Known { mut tiles, samples } = known;
+        tiles.extend(samples.as_ref().map(|escaped| escaped.tiles() as Arc<dyn Kept>));
+        if tiles.is_empty() && wanted.is_everything() {
             return self.run(session, sink, stop);
         }
-        let resumed = Resumed::new(sink, self.work(), wanted, records, stop)?;
+        let resumed = Resumed::new(sink, self.work(), wanted, tiles, stop)?;
         let missing = resumed.missing().clone();
         let (sink, masks): (Arc<dyn Sink>, _) = match samples {
             Some(escaped) => {
@@ -164,9 +162,9 @@ impl Identity {
         let because = |error: Error| damaged(path, &error.to_string());
         let ingredients = Ingredients::read(&description.recipe()).map_err(because)?;
         description.check_program(path)?;
-        let Ingredients { scene, tile, order, smooth, distance, tier, .. } = ingredients;
+        let Ingredients { scene, tile, order, channels, tier, .. } = ingredients;
         let order = order.parse().map_err(because)?;
-        Ok(Self { scene, options: Options { tile, order, isa: None, channels: Channels { smooth, distance } }, tier })
+        Ok(Self { scene, options: Options { tile, order, isa: None, channels }, tier })
     }
 
     /// The first thing that is not the same in `other`: its key, and both values, theirs first.
@@ -182,7 +180,7 @@ impl Identity {
 
     /// All of it, as keys and values.
     fn facts(&self) -> Vec<(String, String)> {
-        let Options { tile, order, channels: Channels { smooth, distance }, .. } = self.options;
+        let Options { tile, order, channels, .. } = self.options;
         let scene = Scene { name: None, title: None, colour: Default::default(), ..self.scene.clone() };
         let iteration = Iteration {
             max: MaxIterations::Count(scene.max_iterations()),
@@ -196,8 +194,8 @@ impl Identity {
         facts.push(("tile size".into(), tile.min(width.max(height)).to_string()));
         facts.push(("order of tiles".into(), order.to_string()));
         facts.push(("number tier".into(), self.tier.clone()));
-        let data = ["counts", if smooth { ", fractions" } else { "" }, if distance { ", distances" } else { "" }];
-        facts.push(("data".into(), data.concat()));
+        let data: Vec<_> = channels.iter().map(|channel| channel.plural).collect();
+        facts.push(("data".into(), data.join(", ")));
         facts
     }
 }

@@ -18,8 +18,9 @@ pub(super) struct Ingredients {
     pub(super) scene: Scene,
     pub(super) tile: u32,
     pub(super) order: String,
-    pub(super) smooth: bool,
-    pub(super) distance: bool,
+    /// What is computed: each channel's name, with whether it is.
+    #[serde(flatten)]
+    pub(super) channels: Channels,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) pieces: Option<Pieces>,
     /// Whether the session prepares masks for the pieces.
@@ -63,8 +64,7 @@ pub fn size_of_recipe(bytes: &[u8]) -> Result<(Image, u32, Order)> {
 /// # Errors
 /// [`Error::Input`] when the bytes are not such a recipe, and as [`Render::with`].
 pub fn from_recipe(bytes: &[u8]) -> Result<Render> {
-    let Ingredients { scene, tile, order, smooth, distance, pieces, masked, isa, tier } = Ingredients::read(bytes)?;
-    let channels = Channels { smooth, distance };
+    let Ingredients { scene, tile, order, channels, pieces, masked, isa, tier } = Ingredients::read(bytes)?;
     let isa = isa.map(|isa| isa.parse()).transpose()?;
     let mut render = Render::with(&scene, Options { tile, order: order.parse()?, isa, channels })?;
     let chosen = render.kernel().facts().tier;

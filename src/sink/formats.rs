@@ -103,7 +103,7 @@ impl Format {
     pub fn channels(&self, colourer: &Colourer) -> Channels {
         match self.data {
             Data::Colours => colourer.channels(),
-            Data::Samples => Channels { smooth: true, distance: true },
+            Data::Samples => Channels::ALL,
         }
     }
 }

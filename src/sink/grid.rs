@@ -1,16 +1,15 @@
 //! All samples of an image in memory, for those who want numbers instead of a picture.
 
+use super::Tiles;
 use crate::error::Result;
 use crate::parallel::{Done, Sink};
-use crate::sample::{Channels, INTERIOR, Samples};
-use crate::tile::Tiling;
+use crate::sample::{Channels, INTERIOR, PlaneId, Samples};
 use std::sync::OnceLock;
 
 /// Keeps every tile's samples. A run may be made into it once.
 #[derive(Debug)]
 pub struct Grid {
-    tiling: Tiling,
-    channels: Channels,
+    layout: Tiles,
     tiles: Vec<OnceLock<Box<[u32]>>>,
 }
 
@@ -19,44 +18,53 @@ pub struct Grid {
 pub struct Sample {
     /// The iteration count; `None` for interior.
     pub count: Option<u32>,
-    /// The fraction, 0 if it was not computed.
-    pub fraction: f32,
-    /// The distance vector in pixels, right and down; zero if it was not computed.
-    pub distance: [f32; 2],
+    /// All other planes.
+    numbers: [f32; NUMBERS],
+}
+
+/// The planes beside the counts, which are the first.
+const NUMBERS: usize = Channels::ALL.words() - 1;
+
+impl Sample {
+    /// The number in a plane, 0 if it was not computed.
+    pub fn number(&self, plane: PlaneId) -> f32 {
+        let place = Channels::ALL.place(plane).and_then(|place| place.checked_sub(1));
+        place.map_or(0.0, |place| self.numbers[place])
+    }
 }
 
 impl Grid {
-    /// An empty grid for the tiles of `tiling`.
-    pub fn new(tiling: Tiling, channels: Channels) -> Self {
-        let tiles = (0..tiling.len()).map(|_| OnceLock::new()).collect();
-        Self { tiling, channels, tiles }
+    /// An empty grid for these tiles.
+    pub fn new(tiles: Tiles) -> Self {
+        Self { tiles: (0..tiles.tiling.len()).map(|_| OnceLock::new()).collect(), layout: tiles }
     }
 
     /// The samples of tile `index`, or `None` while it is not finished.
     pub fn tile(&self, index: usize) -> Option<Samples<'_>> {
         let words = self.tiles.get(index)?.get()?;
-        Some(Samples::new(self.tiling.tile(index), self.channels, bytemuck::cast_slice(words)))
+        Some(self.layout.samples(index, bytemuck::cast_slice(words)))
     }
 
     /// The finished tiles, in order.
     pub fn tiles(&self) -> impl Iterator<Item = Samples<'_>> {
-        (0..self.tiling.len()).filter_map(|index| self.tile(index))
+        (0..self.layout.tiling.len()).filter_map(|index| self.tile(index))
     }
 
     /// Every sample of the image, row by row from the top left; interior where no run has finished a tile.
     pub fn samples(&self) -> Vec<Sample> {
-        let (width, height) = self.tiling.size();
-        let nothing = Sample { count: None, fraction: 0.0, distance: [0.0; 2] };
+        let (width, height) = self.layout.tiling.size();
+        let nothing = Sample { count: None, numbers: [0.0; NUMBERS] };
         let mut all = vec![nothing; width as usize * height as usize];
         for samples in self.tiles() {
             let tile = samples.tile;
+            let shared: Vec<_> = samples.channels().shared(Channels::ALL).skip(1).collect();
             for (i, &count) in samples.counts.iter().enumerate() {
                 let (x, y) = (tile.x as usize + i % tile.width as usize, tile.y as usize + i / tile.width as usize);
-                all[y * width as usize + x] = Sample {
-                    count: (count != INTERIOR).then_some(count),
-                    fraction: samples.fractions.get(i).copied().unwrap_or(0.0),
-                    distance: [samples.distance_x.get(i), samples.distance_y.get(i)].map(|d| d.copied().unwrap_or(0.0)),
-                };
+                let sample = &mut all[y * width as usize + x];
+                sample.count = (count != INTERIOR).then_some(count);
+                for &(own, place, _) in &shared {
+                    sample.numbers[place - 1] = f32::from_bits(samples.words(own)[i]);
+                }
             }
         }
         all

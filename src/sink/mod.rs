@@ -5,6 +5,7 @@ mod checkpoint;
 mod formats;
 mod grid;
 mod image;
+mod kept;
 pub mod output;
 mod owners;
 mod picture;
@@ -13,6 +14,7 @@ pub mod records;
 mod resumed;
 mod spill;
 mod staged;
+mod tiles;
 mod trace;
 
 pub use checkpoint::Checkpoint;
@@ -21,9 +23,11 @@ pub use grid::{Grid, Sample};
 #[cfg(not(feature = "exr"))]
 pub(crate) use image::exr::NO_EXR;
 pub use image::{ImageCost, ImageOptions, ImageSink};
+pub use kept::{Kept, Replay};
 pub use output::Output;
 pub use owners::Owners;
 pub use picture::{Picture, PictureSink};
 pub use progress::Progress;
 pub use resumed::Resumed;
+pub use tiles::Tiles;
 pub use trace::{Slice, Trace};

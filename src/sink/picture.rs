@@ -7,7 +7,7 @@ use super::output::Output;
 use crate::colour::{Depth, Scratch};
 use crate::error::{Error, Result};
 use crate::parallel::{Done, Sink};
-use crate::sample::{Channels, Samples};
+use crate::sample::Channels;
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -103,13 +103,12 @@ impl PictureSink {
 impl Sink for PictureSink {
     fn done(&self, done: &Done<'_>) -> Result<()> {
         let (mut pixels, mut scratch) = (Vec::new(), Scratch::default());
-        for piece in done.pieces() {
-            let tile = self.options.tiling.tile(piece.index);
-            self.options.paint(&Samples::new(tile, self.options.channels, piece.bytes), &mut pixels, &mut scratch);
+        for (_, samples) in self.options.tiles.of(done) {
+            self.options.paint(&samples, &mut pixels, &mut scratch);
             let mut picture = self.picture();
             let width = picture.width as usize;
             let layout = Layout { planes: 1, bytes: 3 };
-            layout.copy(&pixels, self.options.area(tile), width, &mut picture.pixels);
+            layout.copy(&pixels, self.options.area(samples.tile), width, &mut picture.pixels);
         }
         Ok(())
     }

@@ -9,9 +9,10 @@
 //! ten times wrong where some are settled at once and others take every iteration; times of the coarse tiles instead of iterations,
 //! which another program can spoil; and coarse tiles smaller than 16 × 16, where a single long orbit keeps many lanes idle.
 
+use super::Tiles;
 use crate::error::Result;
 use crate::parallel::{Done, Pieces, RunInfo, Sink};
-use crate::sample::{Channels, INTERIOR, Samples};
+use crate::sample::{INTERIOR, Samples};
 use crate::tile::{Tile, Tiling};
 use serde::Serialize;
 use std::sync::OnceLock;
@@ -90,25 +91,24 @@ impl Estimate {
 /// cost is.
 #[derive(Debug)]
 pub struct Estimator {
-    tiling: Tiling,
-    channels: Channels,
+    tiles: Tiles,
     /// The cost of each sample, as the bits of an `f32`, row by row.
     cells: Vec<AtomicU32>,
 }
 
 impl Estimator {
-    /// For a run over these tiles, whose samples have these channels.
-    pub fn new(tiling: Tiling, channels: Channels) -> Self {
-        let (width, height) = tiling.size();
+    /// For a run over these tiles.
+    pub fn new(tiles: Tiles) -> Self {
+        let (width, height) = tiles.tiling.size();
         let cells = (0..width as usize * height as usize).map(|_| AtomicU32::new(0)).collect();
-        Self { tiling, channels, cells }
+        Self { tiles, cells }
     }
 
     /// What the run says about an image of this size, in samples.
     pub fn estimate(&self, size: (u32, u32)) -> Estimate {
         let cells: Vec<f64> =
             self.cells.iter().map(|bits| f32::from_bits(bits.load(Ordering::Relaxed)).into()).collect();
-        let (columns, rows) = self.tiling.size();
+        let (columns, rows) = self.tiles.tiling.size();
         Estimate::from_cells(columns as usize, rows as usize, &cells, size)
     }
 }
@@ -117,12 +117,12 @@ impl Sink for Estimator {
     /// An escaped sample costs its count. How soon each interior one was settled is not known, so those of a claim share what is left
     /// of its executed iterations.
     fn done(&self, done: &Done<'_>) -> Result<()> {
-        let tiles = || done.pieces().map(|p| Samples::new(self.tiling.tile(p.index), self.channels, p.bytes));
+        let tiles = || self.tiles.of(done).map(|(_, samples)| samples);
         let counts = || tiles().flat_map(|tile| tile.counts.iter().copied());
         let escaped: u64 = counts().filter(|&n| n != INTERIOR).map(u64::from).sum();
         let interior = counts().filter(|&n| n == INTERIOR).count();
         let share = done.executed.saturating_sub(escaped) as f64 / interior.max(1) as f64;
-        let columns = self.tiling.size().0 as usize;
+        let columns = self.tiles.tiling.size().0 as usize;
         for Samples { tile, counts, .. } in tiles() {
             for (i, &n) in counts.iter().enumerate() {
                 let (x, y) = (tile.x as usize + i % tile.width as usize, tile.y as usize + i / tile.width as usize);
@@ -314,6 +314,7 @@ impl Sink for Progress {
 mod tests {
     use super::*;
     use crate::parallel::{Claim, Prepared, Stop, Work};
+    use crate::sample::Channels;
     use crate::tile::ORDERS;
 
     /// A work to make claims of, whose pieces have this many bytes.
@@ -353,10 +354,14 @@ mod tests {
         }
     }
 
+    fn estimator(tiling: Result<Tiling>) -> Estimator {
+        Estimator::new(Tiles { tiling: tiling.unwrap(), channels: Channels::COUNTS })
+    }
+
     #[test]
     fn a_cell_costs_what_its_samples_do() {
         // Two tiles of two samples in two claims: counts of 900 on the left; interior on the right, settled with 800 iterations.
-        let estimator = Estimator::new(Tiling::new(4, 1, 2, ORDERS[0].0).unwrap(), Channels::default());
+        let estimator = estimator(Tiling::new(4, 1, 2, ORDERS[0].0));
         claim(&estimator, 0..1, bytemuck::cast_slice(&[900u32, 900]), 5000);
         claim(&estimator, 1..2, bytemuck::cast_slice(&[INTERIOR, INTERIOR]), 800);
         let estimate = estimator.estimate((200, 100));
@@ -368,7 +373,7 @@ mod tests {
 
     #[test]
     fn interior_samples_share_what_the_escaped_ones_of_their_claim_leave() {
-        let estimator = Estimator::new(Tiling::new(2, 2, 1, ORDERS[0].0).unwrap(), Channels::default());
+        let estimator = estimator(Tiling::new(2, 2, 1, ORDERS[0].0));
         claim(&estimator, 0..4, bytemuck::cast_slice(&[10, INTERIOR, 30, INTERIOR]), 640);
         let estimate = estimator.estimate((2, 2));
         let cost = |x, y| estimate.cost(Tile { x, y, width: 1, height: 1 });

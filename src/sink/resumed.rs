@@ -4,7 +4,7 @@
 //! record files are put in between, in order: each is read when the pieces before it are finished, so that a picture whose rows
 //! leave in order never waits with more than what the workers have in hand, however many gaps there are.
 
-use super::records::{Found, Records};
+use super::kept::{Kept, give};
 use crate::error::{Error, Result};
 use crate::parallel::{Done, Pieces, Report, RunInfo, Sink, Stop, Work, waited};
 use std::fmt;
@@ -18,11 +18,20 @@ pub struct Resumed {
     /// The work of all pieces.
     work: Arc<dyn Work>,
     missing: Pieces,
-    records: Vec<Arc<Records>>,
-    /// What the files have, by number, and in which of them.
-    found: Vec<(Found, u32)>,
+    kept: Vec<Arc<dyn Kept>>,
+    /// What is kept, by number.
+    found: Vec<Found>,
     state: Mutex<State>,
     stop: Stop,
+}
+
+/// A piece that is kept.
+#[derive(Clone, Copy)]
+struct Found {
+    index: usize,
+    /// In which place, and its position there.
+    place: u32,
+    position: usize,
 }
 
 /// How far the sinks' pieces go without a gap.
@@ -37,78 +46,78 @@ struct State {
 }
 
 impl Resumed {
-    /// Gives `inner` all that `records` have of `work`, and what a run over the missing pieces computes. `shard` says which pieces are
+    /// Gives `inner` all that is `kept` of `work`, and what a run over the missing pieces computes. `shard` says which pieces are
     /// wanted, if not all. The run's work must be that of [`Resumed::missing`].
     ///
     /// # Errors
-    /// [`Error::Input`] when two files have different results for the same piece.
+    /// [`Error::Input`] when two places have different results for the same piece.
     pub fn new(
         inner: Arc<dyn Sink>,
         work: Arc<dyn Work>,
         wanted: &Pieces,
-        records: Vec<Arc<Records>>,
+        kept: Vec<Arc<dyn Kept>>,
         stop: &Stop,
     ) -> Result<Self> {
-        let files = records.iter().zip(0u32..);
-        let mut found: Vec<_> =
-            files.flat_map(|(records, number)| records.found().iter().map(move |&found| (found, number))).collect();
-        found.sort_by_key(|(found, _)| found.index);
-        compare(&mut found, &records, stop)?;
+        let mut found: Vec<_> = (kept.iter().zip(0u32..))
+            .flat_map(|(kept, place)| {
+                (0..kept.len()).map(move |position| Found { index: kept.index(position), place, position })
+            })
+            .collect();
+        found.sort_by_key(|found| found.index);
+        compare(&mut found, &kept, stop)?;
         let missing = missing(wanted, &found);
         let finished = vec![0; missing.len().div_ceil(64)];
         let state = Mutex::new(State { finished, next: 0, given: 0, words: Vec::new() });
-        Ok(Self { inner, work, missing, records, found, state, stop: stop.clone() })
+        Ok(Self { inner, work, missing, kept, found, state, stop: stop.clone() })
     }
 
-    /// The pieces that no file has.
+    /// The pieces that nobody has.
     pub fn missing(&self) -> &Pieces {
         &self.missing
     }
 
-    /// Gives on what the files have before the first missing piece that is not finished.
+    /// Gives on what is kept before the first missing piece that is not finished.
     fn give(&self, state: &mut State) -> Result<()> {
         while state.next < self.missing.len() && state.finished[state.next / 64] >> (state.next % 64) & 1 == 1 {
             state.next += 1;
         }
         let end = if state.next < self.missing.len() { self.missing.get(state.next) } else { self.missing.of() };
-        while let Some(&(found, file)) = self.found.get(state.given).filter(|(found, _)| found.index < end) {
+        while let Some(&found) = self.found.get(state.given).filter(|found| found.index < end) {
             if self.stop.is_set() {
                 return Err(Error::Stopped);
             }
             state.given += 1;
-            let (piece, executed) = self.records[file as usize].read(found, &mut state.words)?;
-            let costs = [piece.cost];
-            let kept = Done::new(&*self.work, found.index..found.index + 1, piece.bytes, &costs);
-            self.inner.kept(&Done { executed, ..kept })?;
+            let kept = &*self.kept[found.place as usize];
+            give(kept, found.position, &*self.work, &*self.inner, &mut state.words)?;
         }
         Ok(())
     }
 }
 
-/// Keeps one of each piece, after a check that all files have the same of it.
-fn compare(found: &mut Vec<(Found, u32)>, records: &[Arc<Records>], stop: &Stop) -> Result<()> {
+/// Keeps one of each piece, after a check that all places have the same of it.
+fn compare(found: &mut Vec<Found>, kept: &[Arc<dyn Kept>], stop: &Stop) -> Result<()> {
     let (mut first, mut second) = (Vec::new(), Vec::new());
-    for pair in found.windows(2).filter(|pair| pair[0].0.index == pair[1].0.index) {
+    for pair in found.windows(2).filter(|pair| pair[0].index == pair[1].index) {
         if stop.is_set() {
             return Err(Error::Stopped);
         }
-        let [one, two] = [pair[0].1, pair[1].1].map(|file| &records[file as usize]);
-        if one.read(pair[0].0, &mut first)?.0.bytes != two.read(pair[1].0, &mut second)?.0.bytes {
+        let [one, two] = [pair[0], pair[1]].map(|found| &kept[found.place as usize]);
+        if one.read(pair[0].position, &mut first)?.0.bytes != two.read(pair[1].position, &mut second)?.0.bytes {
             return Err(Error::Input(format!(
-                "`{}` and `{}` have different results for piece {}, so one of them is wrong; compute one of them again",
-                one.path().display(),
-                two.path().display(),
-                pair[0].0.index
+                "{} and {} have different results for piece {}, so one of them is wrong; compute one of them again",
+                one.place(),
+                two.place(),
+                pair[0].index
             )));
         }
     }
-    found.dedup_by_key(|(found, _)| found.index);
+    found.dedup_by_key(|found| found.index);
     Ok(())
 }
 
 /// The pieces of `wanted` that were not found; both are in order.
-fn missing(wanted: &Pieces, found: &[(Found, u32)]) -> Pieces {
-    let mut rest = found.iter().map(|(found, _)| found.index).peekable();
+fn missing(wanted: &Pieces, found: &[Found]) -> Pieces {
+    let mut rest = found.iter().map(|found| found.index).peekable();
     wanted.without(|index| {
         while rest.next_if(|&found| found < index).is_some() {}
         rest.peek() == Some(&index)

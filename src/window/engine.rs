@@ -8,9 +8,8 @@ use crate::backend::{self, Session};
 use crate::error::{Error, Result};
 use crate::parallel::{Done, Schedule, Sink, Stop};
 use crate::render::{Options, Render};
-use crate::sample::Channels;
 use crate::scene::Scene;
-use crate::tile::Tiling;
+use crate::sink::Tiles;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -78,8 +77,7 @@ pub(super) enum News {
 pub(super) struct Begun {
     pub(super) origin: (u32, u32),
     pub(super) grain: u32,
-    pub(super) tiling: Tiling,
-    pub(super) channels: Channels,
+    pub(super) tiles: Tiles,
     pub(super) workers: usize,
     /// Samples per pixel, each way.
     pub(super) samples: u32,
@@ -241,8 +239,7 @@ fn perform(shared: &Arc<Shared>, batch: Batch, open: &mut Option<(Crew, Box<dyn 
         let begun = Arc::new(Begun {
             origin: step.origin,
             grain: step.grain,
-            tiling: render.tiling(),
-            channels: render.channels(),
+            tiles: render.tiles(),
             workers: 0,
             samples: step.scene.image.samples,
             kernel: format!("{} in {}", render.kernel().facts().tier, render.kernel().facts().isa),
@@ -274,9 +271,9 @@ impl Postman {
 impl Sink for Postman {
     fn start(&self, run: &crate::parallel::RunInfo) -> Result<()> {
         let mut begun = self.begun();
-        let Begun { origin, grain, ref tiling, channels, samples, ref kernel, .. } = **begun;
-        let (tiling, kernel) = (tiling.clone(), kernel.clone());
-        *begun = Arc::new(Begun { origin, grain, tiling, channels, workers: run.workers, samples, kernel });
+        let Begun { origin, grain, ref tiles, samples, ref kernel, .. } = **begun;
+        let (tiles, kernel) = (tiles.clone(), kernel.clone());
+        *begun = Arc::new(Begun { origin, grain, tiles, workers: run.workers, samples, kernel });
         self.post(News::Began { step: begun.clone() });
         Ok(())
     }

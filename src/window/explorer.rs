@@ -150,7 +150,7 @@ impl Explorer {
         }
         let scene = state.scene();
         let colourer = Colourer::new(state.colour())?;
-        let channels = colourer.channels() | Channels { smooth: true, distance: false };
+        let channels = colourer.channels() | Channels::SMOOTH;
         let mut explorer = Self {
             frame: Frame::new(scene.image.size, scene.image.samples, channels),
             shown: Shown::of(&state, &scene),
@@ -274,8 +274,7 @@ impl Explorer {
         self.apply(effects, now)?;
         self.collect()?;
         self.cycle(now)?;
-        let settled = self.status == Status::Settled;
-        if let Some(told) = self.keeper.turn(&self.state, &self.frame, settled, now) {
+        if let Some(told) = self.keeper.turn(&self.state, &self.frame, now) {
             self.state.tell(told, now);
             self.urgent = true;
         }

@@ -14,7 +14,7 @@ pub(super) use gather::Way;
 use super::engine::{Begun, Finished};
 use super::place::{Map, Size};
 use crate::colour::{Colourer, Scratch};
-use crate::sample::{Channels, INTERIOR, Samples};
+use crate::sample::{Channels, Samples};
 use crate::tile::Tile;
 use gather::Gather;
 use paint::colour_of;
@@ -39,10 +39,7 @@ pub(super) struct Frame {
     size: Size,
     /// Samples per pixel, each way.
     samples: u32,
-    channels: Channels,
-    counts: Vec<u32>,
-    fractions: Vec<f32>,
-    distance: [Vec<f32>; 2],
+    planes: Planes,
     /// One a pixel.
     levels: Vec<u8>,
     picture: Vec<u32>,
@@ -52,9 +49,7 @@ pub(super) struct Frame {
 
 #[derive(Debug, Default)]
 struct Memory {
-    counts: Vec<u32>,
-    fractions: Vec<f32>,
-    distance: [Vec<f32>; 2],
+    planes: Planes,
     words: Vec<u32>,
     levels: Vec<u8>,
     picture: Vec<u32>,
@@ -68,10 +63,7 @@ impl Frame {
         let mut frame = Self {
             size,
             samples,
-            channels,
-            counts: Vec::new(),
-            fractions: Vec::new(),
-            distance: [Vec::new(), Vec::new()],
+            planes: Planes::default(),
             levels: Vec::new(),
             picture: Vec::new(),
             scratch: Box::default(),
@@ -82,14 +74,9 @@ impl Frame {
 
     /// Forgets everything.
     pub(super) fn clear(&mut self, size: Size, samples: u32, channels: Channels) {
-        (self.size, self.samples, self.channels) = (size, samples, channels);
+        (self.size, self.samples) = (size, samples);
         let pixels = size.0 as usize * size.1 as usize;
-        let count = pixels * (samples * samples) as usize;
-        refill(&mut self.counts, count, INTERIOR);
-        refill(&mut self.fractions, if channels.smooth { count } else { 0 }, 0.0);
-        for plane in &mut self.distance {
-            refill(plane, if channels.distance { count } else { 0 }, 0.0);
-        }
+        self.planes.clear(channels, pixels * (samples * samples) as usize);
         refill(&mut self.levels, pixels, NOTHING);
         refill(&mut self.picture, pixels, BLANK);
     }
@@ -105,7 +92,7 @@ impl Frame {
 
     /// What the samples have.
     pub(super) fn channels(&self) -> Channels {
-        self.channels
+        self.planes.channels
     }
 
     /// Moves everything as a new view of this size wants it: exactly by whole pixels, or approximately along a map with the size of the
@@ -114,16 +101,10 @@ impl Frame {
         let pixels = size.0 as usize * size.1 as usize;
         let (samples, count) = (self.samples, pixels * (self.samples * self.samples) as usize);
         let mut old = std::mem::take(&mut *self.scratch);
-        std::mem::swap(&mut old.counts, &mut self.counts);
-        std::mem::swap(&mut old.fractions, &mut self.fractions);
-        std::mem::swap(&mut old.distance, &mut self.distance);
+        std::mem::swap(&mut old.planes, &mut self.planes);
         std::mem::swap(&mut old.levels, &mut self.levels);
         std::mem::swap(&mut old.picture, &mut self.picture);
-        refill(&mut self.counts, count, INTERIOR);
-        refill(&mut self.fractions, if self.channels.smooth { count } else { 0 }, 0.0);
-        for plane in &mut self.distance {
-            refill(plane, if self.channels.distance { count } else { 0 }, 0.0);
-        }
+        self.planes.clear(old.planes.channels, count);
         refill(&mut self.levels, pixels, NOTHING);
         refill(&mut self.picture, pixels, BLANK);
         let (fine, old_fine) = ([size, self.size]).map(|(w, h)| (w * samples, h * samples)).into();
@@ -131,14 +112,8 @@ impl Frame {
         gather.plane(&old.levels, &mut self.levels);
         gather.plane(&old.picture, &mut self.picture);
         let gather = if samples == 1 { gather } else { Gather::new(way, fine, old_fine, samples) };
-        gather.plane(&old.counts, &mut self.counts);
-        if self.channels.smooth {
-            gather.plane(&old.fractions, &mut self.fractions);
-        }
-        if self.channels.distance {
-            for (old, new) in old.distance.iter().zip(&mut self.distance) {
-                gather.plane(old, new);
-            }
+        for (old, new) in old.planes.words.iter().zip(&mut self.planes.words) {
+            gather.plane(old, new);
         }
         if let Way::Along { scale, .. } = way {
             // What was one pixel of the old view is 1/scale pixels now.
@@ -161,22 +136,14 @@ impl Frame {
         let step = f64::from(self.samples) / f64::from(samples);
         let map = Map { origin: [0.0; 2], right: [step, 0.0], down: [0.0, step] };
         let gather = Gather::new(&Way::Along { map, scale: 1.0 }, new, old, 1);
-        let resample = |plane: &mut Vec<f32>, wanted: bool| {
-            let from = std::mem::take(plane);
-            refill(plane, if wanted { count } else { 0 }, 0.0);
-            if wanted && !from.is_empty() {
-                gather.plane(&from, plane);
-            }
-        };
-        let from = std::mem::take(&mut self.counts);
-        refill(&mut self.counts, count, INTERIOR);
-        gather.plane(&from, &mut self.counts);
-        resample(&mut self.fractions, channels.smooth);
-        self.distance.iter_mut().for_each(|plane| resample(plane, channels.distance));
-        let lacking = (channels.smooth && !self.channels.smooth) || (channels.distance && !self.channels.distance);
+        let from = std::mem::take(&mut self.planes);
+        self.planes.clear(channels, count);
+        for (new, old, _) in channels.shared(from.channels) {
+            gather.plane(&from.words[old], &mut self.planes.words[new]);
+        }
         let same = self.samples == samples;
-        (self.samples, self.channels) = (samples, channels);
-        if lacking {
+        self.samples = samples;
+        if !from.channels.contains(channels) {
             self.worthless();
         } else if !same {
             self.stale();
@@ -200,10 +167,9 @@ impl Frame {
     pub(super) fn put(&mut self, step: &Begun, claim: &Finished, colourer: &Colourer) {
         let mut words = &claim.words[..];
         for index in claim.range.clone() {
-            let tile = step.tiling.tile(index);
-            let (own, rest) = words.split_at(tile.area() * step.channels.words());
+            let (own, rest) = words.split_at(step.tiles.bytes(index) / 4);
             words = rest;
-            let samples = Samples::new(tile, step.channels, bytemuck::cast_slice(own));
+            let samples = step.tiles.samples(index, bytemuck::cast_slice(own));
             if step.grain > 0 {
                 self.put_coarse(step, &samples, colourer);
             } else if let Some(area) = self.put_final(step, &samples) {
@@ -234,18 +200,11 @@ impl Frame {
         if x + tile.width > across || y + tile.height > down {
             return None;
         }
-        let [right, below] = &mut self.distance;
-        let planes =
-            [(&mut self.fractions, samples.fractions), (right, samples.distance_x), (below, samples.distance_y)];
-        let mut planes =
-            planes.map(|(plane, samples)| (!plane.is_empty() && !samples.is_empty()).then_some((plane, samples)));
-        for row in 0..tile.height {
-            let from = (row * tile.width) as usize;
-            let to = ((y + row) as usize) * across as usize + x as usize;
-            let width = tile.width as usize;
-            self.counts[to..to + width].copy_from_slice(&samples.counts[from..from + width]);
-            for (plane, samples) in planes.iter_mut().flatten() {
-                plane[to..to + width].copy_from_slice(&samples[from..from + width]);
+        for (number, plane, _) in self.planes.channels.shared(samples.channels()) {
+            let (plane, words) = (samples.words(plane), &mut self.planes.words[number]);
+            for (row, from) in (y..).zip(plane.chunks_exact(tile.width as usize)) {
+                let to = row as usize * across as usize + x as usize;
+                words[to..to + from.len()].copy_from_slice(from);
             }
         }
         let area = Tile { x: x / per, y: y / per, width: tile.width / per, height: tile.height / per };
@@ -263,6 +222,7 @@ impl Frame {
         // Distances are in pixels of the step.
         let stretch = (grain * per) as f32;
         let tile = samples.tile;
+        let shared: Vec<_> = self.planes.channels.shared(samples.channels()).collect();
         let painted = self.paint_blocks(samples, grain, colourer);
         let (left, top) = (step.origin.0 + tile.x * grain, step.origin.1 + tile.y * grain);
         let (right, bottom) =
@@ -282,39 +242,49 @@ impl Frame {
                 for sub in 0..per {
                     let row = (y * per + sub) as usize * (self.size.0 * per) as usize + (x * per) as usize;
                     let to = row..row + per as usize;
-                    self.counts[to.clone()].fill(samples.counts[from]);
-                    if let (false, Some(&fraction)) = (self.fractions.is_empty(), samples.fractions.get(from)) {
-                        self.fractions[to.clone()].fill(fraction);
-                    }
-                    let distance = [samples.distance_x.get(from), samples.distance_y.get(from)];
-                    for (plane, distance) in self.distance.iter_mut().zip(distance) {
-                        if let (false, Some(&distance)) = (plane.is_empty(), distance) {
-                            plane[to.clone()].fill(distance * stretch);
-                        }
+                    for &(number, plane, entry) in &shared {
+                        let word = entry.values.stretched(samples.words(plane)[from], stretch);
+                        self.planes.words[number][to.clone()].fill(word);
                     }
                 }
             }
         }
     }
 
-    /// The samples of all pixels as a tile would have them: the planes that there are, for keeping.
-    pub(super) fn planes(&self) -> Planes {
-        Planes {
-            across: self.size.0 * self.samples,
-            counts: self.counts.clone(),
-            fractions: self.fractions.clone(),
-            distance: self.distance.clone(),
-        }
+    /// A copy of what there is, for keeping.
+    pub(super) fn shown(&self) -> Shown {
+        let (planes, levels) = (self.planes.clone(), self.levels.clone());
+        Shown { size: self.size, samples: self.samples, planes, levels }
     }
 }
 
-/// A copy of all samples.
+/// All samples, and which of them are final.
 #[derive(Debug)]
+pub(super) struct Shown {
+    pub(super) size: Size,
+    /// Samples per pixel, each way.
+    pub(super) samples: u32,
+    pub(super) planes: Planes,
+    /// One a pixel; 0 is final.
+    pub(super) levels: Vec<u8>,
+}
+
+/// All samples: of each plane of the channels a word a sample, rows from the top.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Planes {
-    pub(super) across: u32,
-    pub(super) counts: Vec<u32>,
-    pub(super) fractions: Vec<f32>,
-    pub(super) distance: [Vec<f32>; 2],
+    pub(super) channels: Channels,
+    pub(super) words: Vec<Vec<u32>>,
+}
+
+impl Planes {
+    /// Forgets everything.
+    fn clear(&mut self, channels: Channels, count: usize) {
+        self.channels = channels;
+        self.words.resize_with(channels.words(), Vec::new);
+        for (plane, words) in channels.planes().zip(&mut self.words) {
+            refill(words, count, plane.values.missing());
+        }
+    }
 }
 
 fn refill<T: Copy>(plane: &mut Vec<T>, len: usize, value: T) {

@@ -50,7 +50,7 @@ impl Inset {
     pub(super) fn show(&mut self, mut scene: Scene, colourer: Colourer) {
         let size = scene.image.size;
         scene.iteration.max = MaxIterations::Count(scene.max_iterations().min(MOST_ITERATIONS));
-        let channels = colourer.channels() | Channels { smooth: true, distance: false };
+        let channels = colourer.channels() | Channels::SMOOTH;
         self.colourer = colourer;
         if size != self.frame.size() || channels != self.frame.channels() {
             self.frame.clear(size, 1, channels);

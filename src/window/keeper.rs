@@ -47,12 +47,12 @@ impl Keeper {
     }
 
     /// Does what is due; what is to be told of it.
-    pub(super) fn turn(&mut self, state: &State, frame: &Frame, settled: bool, now: Duration) -> Option<String> {
+    pub(super) fn turn(&mut self, state: &State, frame: &Frame, now: Duration) -> Option<String> {
         let mut told = None;
         for scene in self.wanted.drain(..) {
-            // Samples that are all there are written as they are; others are computed, since the picture will be another by then.
-            let planes = (settled && scene == state.scene()).then(|| frame.planes());
-            match Saving::start(&self.folder, scene, planes) {
+            // What is there of the picture is not computed again.
+            let shown = (scene == state.scene()).then(|| frame.shown());
+            match Saving::start(&self.folder, scene, shown) {
                 Ok(saving) => self.saving.push(saving),
                 Err(error) => told = Some(error.to_string()),
             }

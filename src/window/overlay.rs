@@ -69,7 +69,7 @@ impl Marks {
             if steps.last().is_none_or(|last| !Arc::ptr_eq(last, step)) {
                 steps.push(step.clone());
             }
-            let Tile { x, y, width, height } = step.tiling.tile(index);
+            let Tile { x, y, width, height } = step.tiles.tiling.tile(index);
             let pixels = |samples: u32| i64::from(samples / step.samples);
             let at = (i64::from(step.origin.0) + pixels(x), i64::from(step.origin.1) + pixels(y));
             marks.push(Mark { at, size: (pixels(width), pixels(height)), worker, cost: None });
@@ -92,7 +92,7 @@ impl Marks {
     /// Somebody has finished tiles. Those of one claim share its time by their pixels.
     pub(super) fn finished(&mut self, step: &Arc<Begun>, claim: &Finished) {
         if step.grain == 0 {
-            let pixels: usize = claim.range.clone().map(|index| step.tiling.tile(index).area()).sum();
+            let pixels: usize = claim.range.clone().map(|index| step.tiles.tiling.tile(index).area()).sum();
             let cost = claim.busy.as_nanos() as f64 / pixels as f64;
             for index in claim.range.clone() {
                 self.mark(step, index, claim.worker).cost = Some(cost);

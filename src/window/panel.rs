@@ -66,7 +66,7 @@ impl Stats {
         self.began.get_or_insert_with(Instant::now);
         self.workers.iter_mut().for_each(|worker| worker.hand = None);
         self.workers.resize(step.workers.max(self.workers.len()), Worker::default());
-        self.planned += step.tiling.len() as u64;
+        self.planned += step.tiles.tiling.len() as u64;
         self.kernel.clone_from(&step.kernel);
     }
 

@@ -1,15 +1,13 @@
 //! Saving the picture with its scene, and the scene as a command line.
 
-use super::frame::Planes;
+use super::frame::{Planes, Shown};
 use crate::backend;
 use crate::colour::Depth;
 use crate::error::{Error, Result};
-use crate::parallel::{Claim, Prepared, Stop, Work};
-use crate::render::Render;
-use crate::sample::Channels;
+use crate::parallel::{Piece, Pieces, Schedule, Stop};
+use crate::render::{Known, Render};
 use crate::scene::{MaxIterations, Scene};
-use crate::sink::{ImageSink, Output, format_for};
-use crate::tile::Tiling;
+use crate::sink::{ImageSink, Kept, Output, Tiles, format_for};
 use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,11 +22,11 @@ pub(super) struct Saving {
 
 impl Saving {
     /// Saves the picture of a scene in a folder under a name that is not used yet. Samples that are there are not computed again.
-    pub(super) fn start(folder: &Path, scene: Scene, planes: Option<Planes>) -> Result<Self> {
+    pub(super) fn start(folder: &Path, scene: Scene, shown: Option<Shown>) -> Result<Self> {
         let folder = folder.to_path_buf();
         let thread = std::thread::Builder::new()
             .name("window saver".into())
-            .spawn(move || save(&folder, &scene, planes))
+            .spawn(move || save(&folder, &scene, shown))
             .map_err(|error| Error::Unsupported(format!("a thread for saving cannot be started: {error}")))?;
         Ok(Self { thread: Some(thread) })
     }
@@ -48,7 +46,7 @@ impl Saving {
     }
 }
 
-fn save(folder: &Path, scene: &Scene, planes: Option<Planes>) -> Result<PathBuf> {
+fn save(folder: &Path, scene: &Scene, shown: Option<Shown>) -> Result<PathBuf> {
     let render = Render::new(scene)?;
     let path = reserve(folder, scene)?;
     let write = || {
@@ -57,22 +55,12 @@ fn save(folder: &Path, scene: &Scene, planes: Option<Planes>) -> Result<PathBuf>
             Output::create(&path)?,
             render.image_options(Depth::Eight),
         )?);
-        match planes {
-            Some(planes) => {
-                let kept = Kept { planes, tiling: render.tiling(), channels: render.channels() };
-                let mut session = backend::find("serial")?.open(&backend::Options {
-                    schedule: Some(crate::parallel::Schedule::AUTO),
-                    ..backend::Options::default()
-                })?;
-                session.run(Arc::new(kept), sink, &Stop::new()).map(|_| ())
-            }
-            None => {
-                let workers =
-                    backend::Options { schedule: Some(crate::parallel::Schedule::AUTO), ..Default::default() };
-                let mut session = backend::find(backend::DEFAULT)?.open(&workers)?;
-                render.run(&mut *session, sink, &Stop::new()).map(|_| ())
-            }
-        }
+        let workers = backend::Options { schedule: Some(Schedule::AUTO), ..backend::Options::default() };
+        let mut session = backend::find(backend::DEFAULT)?.open(&workers)?;
+        let (everything, stop) = (Pieces::new(render.tiling().len(), None), Stop::new());
+        let known = shown.map(|shown| Arc::new(Final::new(shown, &render)));
+        let known = Known::from(Vec::from_iter(known));
+        render.run_missing(&mut *session, sink, &everything, known, &stop).map(|_| ())
     };
     match write() {
         Ok(()) => Ok(path),
@@ -99,47 +87,60 @@ fn reserve(folder: &Path, scene: &Scene) -> Result<PathBuf> {
     Err(Error::Unsupported(format!("a million pictures called {name} are there already")))
 }
 
-/// Samples that are there, as a work: computing a tile is copying it.
-struct Kept {
+/// The tiles of a window's picture of which every sample is final.
+struct Final {
     planes: Planes,
-    tiling: Tiling,
-    channels: Channels,
+    tiles: Tiles,
+    /// Samples in a row of a plane.
+    across: usize,
+    /// The tiles' numbers.
+    numbers: Vec<usize>,
 }
 
-impl Work for Kept {
+impl Final {
+    /// What there is for `render`, which has the same view. Nothing if other channels are needed.
+    fn new(shown: Shown, render: &Render) -> Self {
+        let (tiles, samples) = (render.tiles(), render.scene().image.samples);
+        let fits = shown.samples == samples && shown.planes.channels.contains(tiles.channels);
+        let fits = fits && tiles.tiling.size() == (shown.size.0 * samples, shown.size.1 * samples);
+        let is_final = |index: &usize| {
+            let tile = tiles.tiling.tile(*index);
+            let pixels = |length: u32| (length / samples) as usize;
+            let rows = shown.levels.chunks_exact(shown.size.0 as usize).skip(pixels(tile.y)).take(pixels(tile.height));
+            let columns = pixels(tile.x)..pixels(tile.x + tile.width);
+            rows.into_iter().all(|row| row[columns.clone()].iter().all(|&level| level == 0))
+        };
+        let numbers = (0..tiles.tiling.len()).filter(|_| fits).filter(is_final).collect();
+        Self { planes: shown.planes, across: (shown.size.0 * samples) as usize, numbers, tiles }
+    }
+}
+
+impl Kept for Final {
     fn len(&self) -> usize {
-        self.tiling.len()
+        self.numbers.len()
     }
 
-    fn piece_len(&self, index: usize) -> usize {
-        self.channels.bytes(self.tiling.tile(index).area())
+    fn index(&self, position: usize) -> usize {
+        self.numbers[position]
     }
 
-    fn compute(&self, _: &Prepared, claim: &mut Claim<'_>, stop: &Stop) -> Result<()> {
-        if stop.is_set() {
-            return Err(Error::Stopped);
-        }
-        let range = claim.range();
-        let mut words = bytemuck::cast_slice_mut::<u8, u32>(claim.bytes());
-        let Planes { across, counts, fractions, distance: [right, down] } = &self.planes;
-        let wanted = [
-            (true, bytemuck::cast_slice::<u32, u32>(counts)),
-            (self.channels.smooth, bytemuck::cast_slice(fractions)),
-            (self.channels.distance, bytemuck::cast_slice(right)),
-            (self.channels.distance, bytemuck::cast_slice(down)),
-        ];
-        for index in range {
-            let tile = self.tiling.tile(index);
-            for (_, plane) in wanted.iter().filter(|(wanted, _)| *wanted) {
-                for y in tile.y..tile.y + tile.height {
-                    let start = y as usize * *across as usize + tile.x as usize;
-                    let (row, rest) = words.split_at_mut(tile.width as usize);
-                    row.copy_from_slice(&plane[start..start + tile.width as usize]);
-                    words = rest;
-                }
+    fn read<'a>(&self, position: usize, words: &'a mut Vec<u64>) -> Result<(Piece<'a>, u64)> {
+        let index = self.numbers[position];
+        let (tile, len) = (self.tiles.tiling.tile(index), self.tiles.bytes(index));
+        words.resize(words.len().max(len.div_ceil(8)), 0);
+        let bytes = &mut bytemuck::cast_slice_mut(words)[..len];
+        let mut rows = bytemuck::cast_slice_mut::<u8, u32>(bytes).chunks_exact_mut(tile.width as usize);
+        for (place, ..) in self.planes.channels.shared(self.tiles.channels) {
+            for (y, row) in (tile.y..tile.y + tile.height).zip(&mut rows) {
+                let start = y as usize * self.across + tile.x as usize;
+                row.copy_from_slice(&self.planes.words[place][start..start + tile.width as usize]);
             }
         }
-        Ok(())
+        Ok((Piece { index, bytes, cost: 0 }, 0))
+    }
+
+    fn place(&self) -> String {
+        "the window".into()
     }
 }
 
@@ -198,7 +199,43 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::frame::Frame;
     use super::*;
+    use crate::colour::Colourer;
+    use crate::sample::Channels;
+    use crate::sink::Grid;
+
+    /// A frame that has some of its tiles, saved, is the picture of the whole; and what it has is taken from it.
+    #[test]
+    fn only_what_is_not_final_is_computed() {
+        let scene =
+            Scene::from_toml("[image]\nsize = [150, 130]\nsamples = 2\n[colour]\ncolouring = \"relief\"").unwrap();
+        let render = Render::new(&scene).unwrap();
+        let grid = Arc::new(Grid::new(render.tiles()));
+        render.run_here(grid.clone(), &Stop::new()).unwrap();
+        let colourer = Colourer::new(&scene.colour).unwrap();
+        let mut frame = Frame::new((150, 130), 2, Channels::ALL);
+        for index in [0, 4, 5, 7] {
+            frame.put_samples(&grid.tile(index).unwrap(), &colourer);
+        }
+        let known = Final::new(frame.shown(), &render);
+        assert_eq!(known.numbers, [0, 4, 5, 7]);
+        let mut words = Vec::new();
+        for (position, &index) in known.numbers.iter().enumerate() {
+            let (piece, _) = Kept::read(&known, position, &mut words).unwrap();
+            let ours = grid.tile(index).unwrap();
+            let theirs = render.tiles().samples(index, piece.bytes);
+            assert!(ours.planes().map(|plane| plane.1).eq(theirs.planes().map(|plane| plane.1)), "tile {index}");
+        }
+        let folder = std::env::temp_dir().join(format!("fractal-saved-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let files =
+            [Some(frame.shown()), None].map(|shown| std::fs::read(save(&folder, &scene, shown).unwrap()).unwrap());
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert!(files[0] == files[1]);
+        // Samples that lack what the colours need are of no use.
+        assert!(Final::new(Frame::new((150, 130), 2, Channels::SMOOTH).shown(), &render).is_empty());
+    }
 
     #[test]
     fn a_scene_is_a_command() {

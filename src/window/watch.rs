@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::parallel::{Done, Report, RunInfo, Sink};
 use crate::render::Render;
 use crate::sample::{Channels, Samples};
+use crate::sink::Tiles;
 use crate::tile::Tile;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -73,8 +74,7 @@ impl Watched {
             title: title.to_owned(),
             kernel: format!("{} in {}", render.kernel().facts().tier, render.kernel().facts().isa),
             colourer: Mutex::new(Some(Colourer::new(&render.scene().colour)?)),
-            tiling: render.tiling(),
-            channels: render.channels(),
+            tiles: render.tiles(),
             stride: per * reduction,
         }))
     }
@@ -87,8 +87,7 @@ struct Reporter {
     title: String,
     kernel: String,
     colourer: Mutex<Option<Colourer>>,
-    tiling: crate::tile::Tiling,
-    channels: Channels,
+    tiles: Tiles,
     /// Samples that a pixel of the window stands for, each way.
     stride: u32,
 }
@@ -103,22 +102,16 @@ impl Reporter {
         if width == 0 || height == 0 {
             return None;
         }
-        let mut words = Vec::with_capacity((width * height) as usize * self.channels.words());
+        let mut words = Vec::with_capacity((width * height) as usize * samples.channels().words());
         let places = || {
             (0..height).flat_map(move |row| {
                 let line = ((y + row) * stride - tile.y) * tile.width;
                 (0..width).map(move |column| (line + (x + column) * stride - tile.x) as usize)
             })
         };
-        words.extend(places().map(|at| samples.counts[at]));
-        if self.channels.smooth {
-            words.extend(places().map(|at| samples.fractions[at].to_bits()));
-        }
-        if self.channels.distance {
-            // They are in samples, and are to be in pixels of the window.
-            let shown = |distance: f32| (distance / stride as f32).to_bits();
-            words.extend(places().map(|at| shown(samples.distance_x[at])));
-            words.extend(places().map(|at| shown(samples.distance_y[at])));
+        for (plane, of) in samples.planes() {
+            // Lengths are in samples, and are to be in pixels of the window.
+            words.extend(places().map(|at| plane.values.stretched(of[at], (stride as f32).recip())));
         }
         Some((Tile { x, y, width, height }, words.into()))
     }
@@ -129,8 +122,7 @@ impl Sink for Reporter {
         let begun = Begun {
             origin: (0, 0),
             grain: 0,
-            tiling: self.tiling.clone(),
-            channels: self.channels,
+            tiles: self.tiles.clone(),
             workers: run.workers,
             samples: self.stride,
             kernel: self.kernel.clone(),
@@ -147,10 +139,7 @@ impl Sink for Reporter {
     }
 
     fn done(&self, done: &Done<'_>) -> Result<()> {
-        let pieces = done.pieces();
-        let tiles = pieces
-            .filter_map(|piece| self.thin(&Samples::new(self.tiling.tile(piece.index), self.channels, piece.bytes)));
-        let tiles = tiles.collect();
+        let tiles = self.tiles.of(done).filter_map(|(_, samples)| self.thin(&samples)).collect();
         let claim = Finished {
             range: done.range.clone(),
             words: Box::default(),
@@ -313,10 +302,10 @@ impl Viewer {
             self.dirty = true;
             match told {
                 Told::Picture(picture) => {
-                    let (across, down) = picture.begun.tiling.size();
+                    let (across, down) = picture.begun.tiles.tiling.size();
                     let shown = |samples: u32| samples.div_ceil(picture.begun.samples);
                     let size = (shown(across), shown(down));
-                    self.frame.clear(size, 1, picture.begun.channels);
+                    self.frame.clear(size, 1, picture.begun.tiles.channels);
                     self.marks.begin(None, size);
                     self.stats = Stats::new();
                     self.stats.begin(&picture.begun);
@@ -330,7 +319,7 @@ impl Viewer {
                 Told::Claim(claim, tiles) => {
                     let Some(Picture { begun, colourer, .. }) = &self.picture else { continue };
                     for (tile, words) in tiles {
-                        let samples = Samples::new(tile, begun.channels, bytemuck::cast_slice(&words));
+                        let samples = Samples::new(tile, begun.tiles.channels, bytemuck::cast_slice(&words));
                         self.frame.put_samples(&samples, colourer);
                     }
                     self.marks.finished(begun, &claim);

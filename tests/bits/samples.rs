@@ -7,9 +7,9 @@ use fractal::formula::FORMULAS;
 use fractal::kernel::Isa;
 use fractal::parallel::Stop;
 use fractal::render::{Options, Render};
-use fractal::sample::{Channels, INTERIOR};
+use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR};
 use fractal::scene::Scene;
-use fractal::sink::Grid;
+use fractal::sink::{Grid, Tiles};
 use std::sync::Arc;
 
 /// A scene with how it is cut and what is computed of it.
@@ -108,7 +108,8 @@ pub(super) fn scene(keys: &[&str]) -> Scene {
 pub(super) fn options(words: &str) -> Options {
     let [tile, order, channels] = words.split(' ').collect::<Vec<_>>()[..] else { panic!("`{words}`") };
     let tile = if tile == "whole" { u32::MAX } else { tile.parse().unwrap() };
-    let channels = Channels { smooth: channels.contains('f'), distance: channels.contains('d') };
+    let wanted = |letter, those| if channels.contains(letter) { those } else { Channels::COUNTS };
+    let channels = wanted('f', Channels::SMOOTH) | wanted('d', Channels::DISTANCE);
     Options { tile, order: order.parse().unwrap(), isa: None, channels }
 }
 
@@ -146,18 +147,18 @@ impl Recorded {
         let render = Render::with(&self.scene, Options { isa: Some(isa), ..self.options }).unwrap();
         let channels = render.channels();
         assert_eq!(channels, self.options.channels, "{}: nothing else is computed", self.name);
-        let grid = Arc::new(Grid::new(render.tiling(), channels));
+        let grid = Arc::new(Grid::new(Tiles { tiling: render.tiling(), channels }));
         render.run(sessions.of(backend), grid.clone(), &Stop::new()).unwrap();
         let samples = grid.samples();
         let (width, height) = render.tiling().size();
         let plane = |of: fn(&fractal::sink::Sample) -> u32| hash::of_plane(width, height, samples.iter().map(of));
         let mut hashes = vec![("counts", plane(|sample| sample.count.unwrap_or(INTERIOR)))];
-        if channels.smooth {
-            hashes.push(("fractions", plane(|sample| sample.fraction.to_bits())));
+        if channels.contains(Channels::SMOOTH) {
+            hashes.push(("fractions", plane(|sample| sample.number(FRACTIONS).to_bits())));
         }
-        if channels.distance {
-            hashes.push(("x", plane(|sample| sample.distance[0].to_bits())));
-            hashes.push(("y", plane(|sample| sample.distance[1].to_bits())));
+        if channels.contains(Channels::DISTANCE) {
+            hashes.push(("x", plane(|sample| sample.number(DISTANCES_X).to_bits())));
+            hashes.push(("y", plane(|sample| sample.number(DISTANCES_Y).to_bits())));
         }
         hashes
     }
@@ -169,7 +170,7 @@ fn the_scenes_show_something() {
     let all = all();
     let shown = |recorded: &&Recorded| {
         let render = Render::with(&recorded.scene, Options { isa: Some(Isa::best()), ..recorded.options }).unwrap();
-        let grid = Arc::new(Grid::new(render.tiling(), render.channels()));
+        let grid = Arc::new(Grid::new(render.tiles()));
         render.run_here(grid.clone(), &Stop::new()).unwrap();
         let counts: std::collections::HashSet<_> = grid.samples().iter().map(|sample| sample.count).collect();
         counts.len() > 5 && counts.contains(&None)

@@ -6,7 +6,7 @@ use fractal::backend::{self, BACKENDS};
 use fractal::formula::FORMULAS;
 use fractal::parallel::{Done, Pieces, RunInfo, Shard, Sink, Stop, Tee};
 use fractal::render::{Known, Options, Outcome, Render};
-use fractal::sample::{INTERIOR, Samples};
+use fractal::sample::{DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR, Samples};
 use fractal::scene::MaxIterations;
 use fractal::sink::records::Records;
 use fractal::sink::{Checkpoint, Grid};
@@ -42,7 +42,7 @@ impl Sink for Wrong {
 
 /// All samples of a picture, as planes.
 fn whole(render: &Render) -> Grid {
-    let grid = Arc::new(Grid::new(render.tiling(), ALL));
+    let grid = Arc::new(Grid::new(render.tiles()));
     render.run_here(grid.clone(), &Stop::new()).unwrap();
     Arc::into_inner(grid).unwrap()
 }
@@ -129,7 +129,7 @@ impl Case {
         let left: Vec<_> = wanted.iter().filter(|&index| !has(&records, index)).collect();
         let missing: usize = left.iter().map(|&index| (0..area(index)).filter(|&i| !known(index, i)).count()).sum();
 
-        let (count, grid) = (Arc::new(Count::default()), Arc::new(Grid::new(new.tiling(), ALL)));
+        let (count, grid) = (Arc::new(Count::default()), Arc::new(Grid::new(new.tiles())));
         let sink = Arc::new(Tee::new(vec![count.clone(), grid.clone()]));
         let earlier = Known { tiles: vec![Arc::new(records)], samples: Some(escaped) };
         let outcome = new.run_missing(&mut *session, sink, &wanted, earlier, &Stop::new()).unwrap();
@@ -140,7 +140,7 @@ impl Case {
                 assert_eq!(tile.counts[i], fresh.counts[i].wrapping_add(wrong), "sample {i} of tile {index}");
             }
             let rest = |samples: &Samples<'_>| {
-                let parts = [samples.fractions, samples.distance_x, samples.distance_y].concat();
+                let parts = [FRACTIONS, DISTANCES_X, DISTANCES_Y].map(|plane| samples.plane(plane)).concat();
                 parts.into_iter().map(f32::to_bits).collect::<Vec<_>>()
             };
             assert!(rest(&tile) == rest(&fresh), "tile {index}");

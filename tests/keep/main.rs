@@ -23,7 +23,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use support::Scratch;
 
-const ALL: Channels = Channels { smooth: true, distance: true };
+const ALL: Channels = Channels::ALL;
 
 fn scene() -> Scene {
     Scene::from_toml("[view]\nre = \"-0.7\"\n[image]\nsize = [203, 150]\n[iteration]\nmax = 500\n").unwrap()

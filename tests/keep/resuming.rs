@@ -1,7 +1,7 @@
 //! Going on from a checkpoint.
 
 use super::support::Scratch;
-use super::{ALL, Count, Fuse, files, render, scene, told, words};
+use super::{Count, Fuse, files, render, scene, told, words};
 use fractal::Result;
 use fractal::backend::{self, BACKENDS};
 use fractal::parallel::{Pieces, Sink, Stop, Tee, Work};
@@ -17,7 +17,7 @@ fn every_backend_goes_on_where_another_ended() {
     let scratch = Scratch::new("resume");
     let render = render(&scene());
     let all = Pieces::new(render.tiling().len(), None);
-    let whole = Arc::new(Grid::new(render.tiling(), ALL));
+    let whole = Arc::new(Grid::new(render.tiles()));
     render.run_here(whole.clone(), &Stop::new()).unwrap();
     let program = backend::Program::at(env!("CARGO_BIN_EXE_fractal"));
     let options = backend::Options { workers: 3, program, ..Default::default() };
@@ -37,7 +37,7 @@ fn every_backend_goes_on_where_another_ended() {
         assert_eq!((records.found().len(), records.damaged()), (kept, 0), "{}", entry.name);
         let next = &BACKENDS[(index + 1) % BACKENDS.len()];
         let mut session = next.open(&options).unwrap();
-        let (count, grid) = (Arc::new(Count::default()), Arc::new(Grid::new(render.tiling(), ALL)));
+        let (count, grid) = (Arc::new(Count::default()), Arc::new(Grid::new(render.tiles())));
         let checkpoint = Arc::new(Checkpoint::go_on(&records).unwrap());
         let sink = Arc::new(Tee::new(vec![checkpoint.clone(), count.clone(), grid.clone()]));
         let outcome = render.run_missing(&mut *session, sink, &all, vec![records].into(), &Stop::new()).unwrap();
@@ -49,7 +49,7 @@ fn every_backend_goes_on_where_another_ended() {
 
         let records = Arc::new(render.read_records(Records::open(&path).unwrap(), &Stop::new()).unwrap());
         assert!(records.is_complete());
-        let grid = Arc::new(Grid::new(render.tiling(), ALL));
+        let grid = Arc::new(Grid::new(render.tiles()));
         let outcome =
             render.run_missing(&mut *session, grid.clone(), &all, vec![records].into(), &Stop::new()).unwrap();
         assert!(outcome.report.executed() == 0 && grid.samples() == whole.samples());
@@ -76,12 +76,12 @@ fn another_process_makes_the_same_missing_pieces() {
         }
     }
     let all = Pieces::new(render.tiling().len(), None);
-    let grid = Arc::new(Grid::new(render.tiling(), ALL));
+    let grid = Arc::new(Grid::new(render.tiles()));
     let missing = all.len() - records.found().len();
     let outcome =
         render.run_missing(&mut Elsewhere(session), grid.clone(), &all, vec![records].into(), &Stop::new()).unwrap();
     assert_eq!(outcome.report.workers[0].pieces, missing);
-    let whole = Arc::new(Grid::new(render.tiling(), ALL));
+    let whole = Arc::new(Grid::new(render.tiles()));
     render.run_here(whole.clone(), &Stop::new()).unwrap();
     assert!(grid.samples() == whole.samples());
 }

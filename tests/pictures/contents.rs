@@ -99,7 +99,7 @@ fn an_exr_holds_the_samples_as_others_read_them() {
     use exr::prelude::{FlatSamples, read_first_flat_layer_from_file};
     let directory = Directory::new("exr");
     let mut random = Random(5);
-    let channels = [Channels::default(), Channels { smooth: true, distance: false }, ALL];
+    let channels = [Channels::default(), Channels::SMOOTH, ALL];
     for (format, channels) in ["exr", "exr-tiles"].into_iter().flat_map(|name| channels.map(|of| (format(name), of))) {
         let image = Image::new(145, 139, 16, Order::Hilbert, channels);
         let path = directory.path("samples.exr");

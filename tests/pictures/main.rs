@@ -8,8 +8,10 @@ mod random;
 
 use fractal::colour::{COLOURINGS, Colourer, Depth, PALETTES, Scratch, Settings};
 use fractal::parallel::{Claim, Done, Prepared, Report, RunInfo, Sink, Stop, Work};
-use fractal::sample::{Channels, INTERIOR, Samples};
-use fractal::sink::{Format, ImageOptions, ImageSink, OUTPUTS, Output, Picture, PictureSink, SCENE_KEY, format_for};
+use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR, Samples};
+use fractal::sink::{
+    Format, ImageOptions, ImageSink, OUTPUTS, Output, Picture, PictureSink, SCENE_KEY, Tiles, format_for,
+};
 use fractal::tile::{ORDERS, Order, Tile, Tiling};
 use fractal::{Error, Result};
 use random::Random;
@@ -34,7 +36,7 @@ struct Image {
     planes: [Vec<f32>; 3],
 }
 
-const ALL: Channels = Channels { smooth: true, distance: true };
+const ALL: Channels = Channels::ALL;
 
 impl Image {
     fn new(width: u32, height: u32, tile: u32, order: Order, channels: Channels) -> Self {
@@ -66,7 +68,7 @@ impl Image {
             .flat_map(|y| (tile.x..tile.x + tile.width).map(move |x| (y * width + x) as usize))
             .collect();
         let mut words: Vec<u32> = places.iter().map(|&i| self.counts[i]).collect();
-        let wanted = [self.channels.smooth, self.channels.distance, self.channels.distance];
+        let wanted = [FRACTIONS, DISTANCES_X, DISTANCES_Y].map(|plane| self.channels.place(plane).is_some());
         for (plane, _) in self.planes.iter().zip(wanted).filter(|(_, wanted)| *wanted) {
             words.extend(places.iter().map(|&i| plane[i].to_bits()));
         }
@@ -96,9 +98,8 @@ impl Image {
 
     fn options(&self, samples: u32, depth: Depth, settings: &Settings) -> ImageOptions {
         ImageOptions {
-            tiling: self.tiling.clone(),
+            tiles: Tiles { tiling: self.tiling.clone(), channels: self.channels },
             samples,
-            channels: self.channels,
             colourer: Arc::new(Colourer::new(settings).unwrap()),
             depth,
             scene: SCENE.into(),
@@ -160,14 +161,10 @@ fn recomputed(image: &Image, samples: u32, settings: &Settings) -> Vec<f64> {
         for (sy, sx) in (0..samples).flat_map(|sy| (0..samples).map(move |sx| (sy, sx))) {
             let i = ((y * samples + sy) * width + x * samples + sx) as usize;
             // A sample by itself is a pixel of its own, so its distances are told in pixels of that size.
-            let [dx, dy] = [1, 2].map(|plane| [image.planes[plane][i] / samples as f32]);
-            let one = Samples {
-                tile: Tile { x: 0, y: 0, width: 1, height: 1 },
-                counts: &image.counts[i..=i],
-                fractions: &image.planes[0][i..=i],
-                distance_x: &dx,
-                distance_y: &dy,
-            };
+            let [dx, dy] = [1, 2].map(|plane| (image.planes[plane][i] / samples as f32).to_bits());
+            let words = [image.counts[i], image.planes[0][i].to_bits(), dx, dy];
+            let tile = Tile { x: 0, y: 0, width: 1, height: 1 };
+            let one = Samples::new(tile, ALL, bytemuck::cast_slice(&words));
             let mut pixel = [0; 6];
             colourer.paint(&one, 1, Depth::Sixteen, &mut pixel, &mut Scratch::default());
             for (sum, value) in sum.iter_mut().zip(pixel.chunks_exact(2)) {

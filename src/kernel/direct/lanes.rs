@@ -131,7 +131,7 @@ impl<F: Formula> Scene<F> {
         let mut engine = Engine::<S, F, K, G> {
             simd,
             scene: self,
-            smooth: channels.smooth,
+            smooth: channels.contains(Channels::SMOOTH),
             area: &mut *area,
             words: &mut *words,
             fractions: samples,
@@ -152,11 +152,12 @@ impl<F: Formula> Scene<F> {
             counters.escaped += samples as u64 - interior;
             interiors += interior - skipped;
             useful[i] = sum - skipped * u64::from(max);
-            let (fractions, distances) = rest.split_at_mut(if channels.smooth { samples } else { 0 });
-            if channels.smooth {
+            let (fractions, distances) =
+                rest.split_at_mut(if channels.contains(Channels::SMOOTH) { samples } else { 0 });
+            if channels.contains(Channels::SMOOTH) {
                 self.fractions(simd, counts, fractions);
             }
-            if channels.distance {
+            if channels.contains(Channels::DISTANCE) {
                 let (x, y) = distances.split_at_mut(samples);
                 let mut counted = Counted { tile: tiles[i].tile, counts, x, y };
                 counters.executed += self.distances(simd, &mut counted, &mut area.order, stop)?;

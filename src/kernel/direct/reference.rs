@@ -100,7 +100,7 @@ impl<F: Formula> Scene<F> {
     ) -> Result<u64> {
         let area = tile.area();
         let (counts, rest) = words.split_at_mut(area);
-        let (fractions, distances) = rest.split_at_mut(if channels.smooth { area } else { 0 });
+        let (fractions, distances) = rest.split_at_mut(if channels.contains(Channels::SMOOTH) { area } else { 0 });
         let mut useful = 0;
         let mut since = 0;
         for i in 0..area {
@@ -131,10 +131,10 @@ impl<F: Formula> Scene<F> {
             *counter += 1;
             counts[i] = if orbit.why == Why::Escaped { orbit.n } else { INTERIOR };
             useful += u64::from(counts[i].min(self.limits.max));
-            if channels.smooth {
+            if channels.contains(Channels::SMOOTH) {
                 fractions[i] = if escaped(counts[i]) { self.fraction.of(orbit.z).to_bits() } else { 0 };
             }
-            if channels.distance {
+            if channels.contains(Channels::DISTANCE) {
                 let vector = if escaped(counts[i]) { self.distance(point, counts[i]) } else { [0.0; 2] };
                 distances[i] = vector[0].to_bits();
                 distances[area + i] = vector[1].to_bits();

@@ -29,7 +29,7 @@ fn render(direct: &Direct, plane: &Plane) -> (Vec<u32>, u64, Counters) {
     (words, useful[0], counters)
 }
 
-const ALL: Channels = Channels { smooth: true, distance: true };
+const ALL: Channels = Channels::ALL;
 
 #[test]
 fn known_points_end_as_they_must() {
@@ -173,12 +173,7 @@ fn difference(direct: &Direct, reference: &Direct, plane: &Plane) -> Option<Stri
 
 #[test]
 fn every_instruction_set_gives_the_reference_bits() {
-    let channels = [
-        Channels::default(),
-        Channels { smooth: true, distance: false },
-        Channels { smooth: false, distance: true },
-        ALL,
-    ];
+    let channels = [Channels::default(), Channels::SMOOTH, Channels::DISTANCE, ALL];
     for spec in specs() {
         let plane = plane(Complex64::new(-0.4, 0.01), 0.031, 97, 71);
         for limits in [Limits { max: 333, escape_radius: 2.0 }, Limits { max: 2000, escape_radius: 256.0 }] {

@@ -18,7 +18,8 @@ mod read;
 
 pub(in crate::sink) use read::Reader;
 
-use super::raw::{channels, layout};
+use super::raw::{layout, planes};
+use crate::sample::Values;
 use crate::sink::formats::{Data, Format, Header, Rows, SCENE_KEY};
 use crate::sink::output::Output;
 use exr::block::{self, UncompressedBlock, writer::ChunksWriter};
@@ -72,10 +73,9 @@ fn encode(output: &mut Output, header: &Header, rows: &mut dyn Rows, blocks: Blo
 }
 
 fn write(file: impl Write + Seek, header: &Header, rows: &mut dyn Rows, blocks: BlockDescription) -> io::Result<()> {
-    let described = channels(header.channels).map(|(name, whole)| {
-        let kind = if whole { SampleType::U32 } else { SampleType::F32 };
-        ChannelDescription::new(name, kind, false)
-    });
+    let described = planes(header.channels)
+        .into_iter()
+        .map(|plane| ChannelDescription::new(plane.exr, sample_type(plane.values), false));
     let size = Vec2(header.width as usize, header.height as usize);
     let mut meta = exr::meta::header::Header::new(Text::from("samples"), size, described.collect()).with_encoding(
         Compression::RLE,
@@ -110,6 +110,14 @@ fn write(file: impl Write + Seek, header: &Header, rows: &mut dyn Rows, blocks: 
         Ok(())
     });
     outcome.map_err(|error| io::Error::other(error.to_string()))
+}
+
+/// What the words of a plane are to the format.
+fn sample_type(values: Values) -> SampleType {
+    match values {
+        Values::Counts => SampleType::U32,
+        Values::Numbers | Values::Lengths => SampleType::F32,
+    }
 }
 
 /// Rows cut anew: the format's blocks need not be the bands.

@@ -12,11 +12,12 @@ mod raw;
 use super::bands::{Area, Bands, HELD_BYTES, Layout};
 use super::formats::{Data, Format, Header, Rows};
 use super::output::{Output, copy};
+use super::tiles::Tiles;
 use crate::colour::{Colourer, Depth, Scratch};
 use crate::error::{Error, Result};
 use crate::parallel::{Done, Report, RunInfo, Sink, waited};
-use crate::sample::{Channels, Samples};
-use crate::tile::{Tile, Tiling};
+use crate::sample::Samples;
+use crate::tile::Tile;
 use std::any::Any;
 use std::fmt;
 use std::io;
@@ -30,12 +31,10 @@ use std::time::{Duration, Instant};
 /// What a picture is made from.
 #[derive(Clone, Debug)]
 pub struct ImageOptions {
-    /// The tiles that the work's pieces are, in samples.
-    pub tiling: Tiling,
+    /// The tiles that the work's pieces are; their samples have at least what the format and the colourer need.
+    pub tiles: Tiles,
     /// Samples per pixel, each way. The edges of all tiles are multiples of it.
     pub samples: u32,
-    /// What the work's samples have; at least what the format and the colourer need.
-    pub channels: Channels,
     /// The colours.
     pub colourer: Arc<Colourer>,
     /// Bits of each colour.
@@ -50,9 +49,9 @@ impl ImageOptions {
     /// # Errors
     /// [`Error::Usage`] when pixels are cut by tiles or by the image's edge.
     pub(super) fn size(&self) -> Result<(u32, u32)> {
-        let ((width, height), samples) = (self.tiling.size(), self.samples);
+        let ((width, height), samples) = (self.tiles.tiling.size(), self.samples);
         // A tile that reaches over the image ends at the image's edge.
-        let edge = self.tiling.edge();
+        let edge = self.tiles.tiling.edge();
         let lengths = [width, height, edge.min(width), edge.min(height)];
         if samples == 0 || !lengths.iter().all(|length| length.is_multiple_of(samples)) {
             return Err(Error::Usage(format!(
@@ -66,7 +65,7 @@ impl ImageOptions {
     fn layout(&self, format: &Format) -> Layout {
         match format.data {
             Data::Colours => Layout { planes: 1, bytes: self.depth.pixel_bytes() },
-            Data::Samples => raw::layout(self.channels),
+            Data::Samples => raw::layout(self.tiles.channels),
         }
     }
 
@@ -78,8 +77,8 @@ impl ImageOptions {
 
     /// The most memory, in bytes, that an [`ImageSink`] needs beside what its workers have in hand.
     pub fn memory(&self, format: &Format) -> u64 {
-        let (width, height) = self.tiling.size();
-        let band = self.bytes(format, width, self.tiling.edge().min(height));
+        let (width, height) = self.tiles.tiling.size();
+        let band = self.bytes(format, width, self.tiles.tiling.edge().min(height));
         let encoded = self.bytes(format, width, format.rows.min(height));
         // Beside those that are held: the one that leaves next, one that became it, one with the encoder, and its own copy of it; then
         // what it encodes at once, cut from rows and cut up.
@@ -169,10 +168,15 @@ impl ImageSink {
             options.colourer.prepare();
         }
         let layout = options.layout(format);
-        let rows = (options.tiling.edge() / options.samples).max(1) as usize;
+        let rows = (options.tiles.tiling.edge() / options.samples).max(1) as usize;
         let bands = Bands::new(layout, width as usize, height as usize, rows, output.folder());
-        let header =
-            Header { width, height, depth: options.depth, channels: options.channels, scene: options.scene.clone() };
+        let header = Header {
+            width,
+            height,
+            depth: options.depth,
+            channels: options.tiles.channels,
+            scene: options.scene.clone(),
+        };
         let shared = Shared {
             bands,
             path: output.path().to_path_buf(),
@@ -207,9 +211,7 @@ impl ImageSink {
 
     fn draw(&self, done: &Done<'_>, memory: &mut Memory) -> io::Result<Duration> {
         let mut waited = Duration::ZERO;
-        for piece in done.pieces() {
-            let tile = self.options.tiling.tile(piece.index);
-            let samples = Samples::new(tile, self.options.channels, piece.bytes);
+        for (_, samples) in self.options.tiles.of(done) {
             match self.data {
                 Data::Colours => self.options.paint(&samples, &mut memory.pixels, &mut memory.scratch),
                 Data::Samples => {
@@ -217,7 +219,7 @@ impl ImageSink {
                     raw::draw(&samples, &mut memory.pixels);
                 }
             }
-            waited += self.shared.bands.put(&memory.pixels, self.options.area(tile))?;
+            waited += self.shared.bands.put(&memory.pixels, self.options.area(samples.tile))?;
         }
         Ok(waited)
     }
@@ -225,7 +227,7 @@ impl ImageSink {
 
 impl Sink for ImageSink {
     fn start(&self, run: &RunInfo) -> Result<()> {
-        assert_eq!(run.pieces, self.options.tiling.len(), "the work's pieces are the picture's tiles");
+        assert_eq!(run.pieces, self.options.tiles.tiling.len(), "the work's pieces are the picture's tiles");
         let Some((output, format, header)) = take(&self.waiting) else {
             return Err(Error::Usage(format!("the picture `{}` was given to two runs", self.shared.path.display())));
         };
@@ -356,8 +358,9 @@ mod tests {
     use super::*;
     use crate::colour::Settings;
     use crate::parallel::{Claim, Prepared, Stop, Work};
+    use crate::sample::Channels;
     use crate::sink::OUTPUTS;
-    use crate::tile::Order;
+    use crate::tile::{Order, Tiling};
 
     struct Black(Tiling);
 
@@ -378,9 +381,8 @@ mod tests {
     fn run(format: &'static Format) -> Error {
         let tiling = Tiling::new(8, 8, 8, Order::Rows).unwrap();
         let options = ImageOptions {
-            tiling: tiling.clone(),
+            tiles: Tiles { tiling: tiling.clone(), channels: Channels::SMOOTH },
             samples: 1,
-            channels: Channels { smooth: true, distance: false },
             colourer: Arc::new(Colourer::new(&Settings::default()).unwrap()),
             depth: Depth::Eight,
             scene: String::new(),

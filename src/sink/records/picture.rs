@@ -3,27 +3,27 @@
 use super::{Description, Records};
 use crate::error::{Error, Result};
 use crate::parallel::Stop;
-use crate::sample::{Channels, INTERIOR};
+use crate::sample::INTERIOR;
 use crate::sink::image::exr;
-use crate::tile::Tiling;
+use crate::sink::tiles::Tiles;
 use std::path::Path;
 
 /// The tiles of an EXR picture of ours in which any sample has escaped. They wait in a file without a name, in `folder`, so
 /// that no more of the picture is in memory than a row of tiles.
 ///
 /// # Errors
-/// [`Error::Input`] when the file is no such picture of this size, or lacks some of `channels`; as [`Records::of`].
+/// [`Error::Input`] when the file is no such picture of this size, or lacks some of their channels; as [`Records::of`].
 pub(crate) fn of_picture(
     path: &Path,
     description: Description,
-    tiling: &Tiling,
-    channels: Channels,
+    tiles: &Tiles,
     folder: &Path,
     stop: &Stop,
 ) -> Result<Records> {
     let wrong = |why: String| Error::Input(format!("`{}` {why}", path.display()));
+    let Tiles { tiling, channels } = tiles;
     let size = tiling.size();
-    let mut reader = exr::Reader::open(path, size, channels).map_err(wrong)?;
+    let mut reader = exr::Reader::open(path, size, *channels).map_err(wrong)?;
     // Tiles in the order in which the file has them, whatever their numbers are.
     let mut order: Vec<_> = (0..tiling.len()).map(|index| (tiling.tile(index).y, index)).collect();
     order.sort_unstable();

@@ -60,7 +60,7 @@ impl Shown {
 impl Explorer {
     /// Whether the colouring needs what the samples do not have.
     pub(super) fn lacks_channels(&self) -> bool {
-        self.colourer.channels().distance && !self.frame.channels().distance
+        !(self.frame.channels() | Channels::SMOOTH).contains(self.colourer.channels())
     }
 
     pub(super) fn recolour(&mut self) -> Result<()> {
@@ -74,7 +74,7 @@ impl Explorer {
         let scene = self.state.scene();
         let (old, new) = (self.shown.clone(), Shown::of(&self.state, &scene));
         let moved = new.place != old.place || new.size != old.size;
-        let channels = self.colourer.channels() | Channels { smooth: true, distance: false };
+        let channels = self.colourer.channels() | Channels::SMOOTH;
         if new.samples != old.samples || self.lacks_channels() || (moved && channels != self.frame.channels()) {
             self.frame.adapt(new.samples, channels, &self.colourer);
         }

@@ -2,7 +2,7 @@
 
 use super::{BLANK, Frame, NOTHING};
 use crate::colour::{Colourer, Depth};
-use crate::sample::{Channels, Samples};
+use crate::sample::Samples;
 use crate::tile::Tile;
 
 impl Frame {
@@ -18,7 +18,7 @@ impl Frame {
     /// Paints an area, in pixels.
     pub(super) fn paint(&mut self, area: Tile, colourer: &Colourer) {
         let needs = colourer.channels();
-        if (needs.smooth && !self.channels.smooth) || (needs.distance && !self.channels.distance) {
+        if !self.planes.channels.contains(needs) {
             return;
         }
         let (per, memory) = (self.samples, &mut *self.scratch);
@@ -28,20 +28,12 @@ impl Frame {
             let start = (fine.y + y) as usize * across + fine.x as usize;
             start..start + fine.width as usize
         };
-        let words = fine.area();
-        let channels = Channels { smooth: needs.smooth, distance: needs.distance };
         memory.words.clear();
-        (0..fine.height).for_each(|y| memory.words.extend_from_slice(&self.counts[row(y)]));
-        let planes =
-            [(needs.smooth, &self.fractions), (needs.distance, &self.distance[0]), (needs.distance, &self.distance[1])];
-        for (wanted, plane) in planes {
-            if wanted {
-                (0..fine.height).for_each(|y| memory.words.extend_from_slice(bytemuck::cast_slice(&plane[row(y)])));
-            }
+        for (place, ..) in self.planes.channels.shared(needs) {
+            (0..fine.height).for_each(|y| memory.words.extend_from_slice(&self.planes.words[place][row(y)]));
         }
-        debug_assert_eq!(memory.words.len(), words * channels.words());
         memory.pixels.resize(3 * area.area(), 0);
-        let samples = Samples::new(fine, channels, bytemuck::cast_slice(&memory.words));
+        let samples = Samples::new(fine, needs, bytemuck::cast_slice(&memory.words));
         colourer.paint(&samples, per, Depth::Eight, &mut memory.pixels, &mut memory.colour);
         let colours = memory.pixels.as_chunks::<3>().0.chunks_exact(area.width as usize);
         for (y, colours) in (area.y..).zip(colours) {
@@ -56,18 +48,13 @@ impl Frame {
     /// Leaves the colours of a coarse step's samples in the scratch memory, if the samples have what the colours need.
     pub(super) fn paint_blocks(&mut self, samples: &Samples<'_>, grain: u32, colourer: &Colourer) -> bool {
         let (needs, memory) = (colourer.channels(), &mut *self.scratch);
-        let has = |wanted: bool, plane: &[f32]| !wanted || !plane.is_empty();
-        if !has(needs.smooth, samples.fractions) || !has(needs.distance, samples.distance_x) {
+        if !samples.channels().contains(needs) {
             return false;
         }
         memory.words.clear();
-        memory.words.extend_from_slice(samples.counts);
-        if needs.smooth {
-            memory.words.extend(samples.fractions.iter().map(|fraction| fraction.to_bits()));
-        }
-        if needs.distance {
-            let pixels = |distance: &f32| (distance * grain as f32).to_bits();
-            memory.words.extend(samples.distance_x.iter().chain(samples.distance_y).map(pixels));
+        for (place, _, plane) in samples.channels().shared(needs) {
+            let pixels = |&word: &u32| plane.values.stretched(word, grain as f32);
+            memory.words.extend(samples.words(place).iter().map(pixels));
         }
         memory.pixels.resize(3 * samples.tile.area(), 0);
         let blocks = Samples::new(samples.tile, needs, bytemuck::cast_slice(&memory.words));

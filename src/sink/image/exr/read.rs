@@ -1,11 +1,12 @@
 //! Raw data read back from its top, as much at a time as is asked for.
 
 use super::super::raw::COUNT_BIAS;
-use crate::sample::{Channels, INTERIOR};
+use super::sample_type;
+use crate::sample::{Channels, INTERIOR, PlaneEntry, Values};
 use crate::sink::bands::HELD_BYTES;
 use exr::block::reader::{AllChunksReader, ChunksReader, SequentialBlockDecompressor};
 use exr::meta::BlockDescription;
-use exr::meta::attribute::{LevelMode, SampleType};
+use exr::meta::attribute::LevelMode;
 use exr::prelude::Vec2;
 use std::fmt::Display;
 use std::fs::File;
@@ -21,8 +22,8 @@ pub(in crate::sink) struct Reader {
     width: usize,
     /// Bytes of a pixel.
     bytes: usize,
-    /// Where each plane begins in a row of a block that is one pixel wide.
-    planes: Vec<usize>,
+    /// Where each plane begins in a row of a block that is one pixel wide, and what it holds.
+    planes: Vec<(usize, Values)>,
     /// Rows that have been read and not been taken: of each row one plane after the other.
     rows: Vec<u32>,
     /// How many of them are complete.
@@ -34,7 +35,7 @@ pub(in crate::sink) struct Reader {
 }
 
 impl Reader {
-    /// Opens a picture of this size, of which counts and `wanted` are read.
+    /// Opens a picture of this size, of which `wanted` is read.
     ///
     /// # Errors
     /// When it cannot be read, or is of another size, or lacks what is wanted.
@@ -63,19 +64,17 @@ impl Reader {
         if rows.min(height).saturating_mul(bytes * width) > HELD_BYTES {
             return Err("is in tiles that are too large to go on from".into());
         }
-        let (float, Channels { smooth, distance }) = (SampleType::F32, wanted);
-        let all =
-            [("N", SampleType::U32, true), ("NF", float, smooth), ("DEX", float, distance), ("DEY", float, distance)];
-        let place = |(name, kind, _): (&str, SampleType, bool)| {
-            let found = places.iter().find(|place| place.0 == name && place.1 == kind);
-            found.map(|place| place.2).ok_or_else(|| "has not all the data that this picture needs".to_owned())
+        let place = |plane: &PlaneEntry| {
+            let found = places.iter().find(|place| place.0 == plane.exr && place.1 == sample_type(plane.values));
+            let place = found.map(|place| (place.2, plane.values));
+            place.ok_or_else(|| "has not all the data that this picture needs".to_owned())
         };
-        let planes = all.into_iter().filter(|channel| channel.2).map(place).collect::<Result<_>>()?;
+        let planes = wanted.planes().map(place).collect::<Result<_>>()?;
         let blocks = reader.all_chunks(false).map_err(failed)?.sequential_decompressor(false);
         Ok(Self { blocks, width, bytes, planes, rows: Vec::new(), complete: 0, taken: 0, next: (0, 0) })
     }
 
-    /// Puts the next `height` rows into `out`: of each row the counts, then the other planes in the order of [`crate::sample`].
+    /// Puts the next `height` rows into `out`: of each row one plane after the other, in the order of [`crate::sample`].
     ///
     /// # Errors
     /// When they cannot be read, or the file ends, or its rows do not come from the top.
@@ -104,12 +103,12 @@ impl Reader {
             return Err("has not its rows in order from the top".into());
         }
         for (row, line) in block.data.chunks_exact(self.bytes * width).enumerate() {
-            for (plane, place) in self.planes.iter().enumerate() {
+            for (plane, (place, values)) in self.planes.iter().enumerate() {
                 let start = (top + row) * run + plane * self.width + left;
                 let words = line[place * width..][..4 * width].chunks_exact(4);
                 for (word, bytes) in self.rows[start..start + width].iter_mut().zip(words) {
                     let stored = u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-                    let is_count = plane == 0 && stored != INTERIOR;
+                    let is_count = *values == Values::Counts && stored != INTERIOR;
                     *word = if is_count { stored.saturating_sub(COUNT_BIAS) } else { stored };
                 }
             }

@@ -1,0 +1,116 @@
+//! Finished pieces that are kept somewhere, and the stage of a run that gives them to sinks.
+//!
+//! A file of records is one such place, the samples behind a window's picture are another. Whoever resumes, merges, colours anew or
+//! saves what it sees goes this way: [`Resumed`](super::Resumed) for a run of what is missing, [`Replay`] for a sink that is to
+//! have everything in order when the run is complete.
+
+use super::records::Records;
+use crate::error::{Error, Result};
+use crate::parallel::{Done, Piece, Report, RunInfo, Sink, Stop, Work};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Finished pieces of a work, kept by an earlier run.
+pub trait Kept: Send + Sync {
+    /// How many there are.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of the piece at a position, from 0 to [`Kept::len`]; they ascend.
+    fn index(&self, position: usize) -> usize;
+
+    /// Reads the piece at a position by way of `words`; with it what was executed for the claim that it was the first of, or 0.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn read<'a>(&self, position: usize, words: &'a mut Vec<u64>) -> Result<(Piece<'a>, u64)>;
+
+    /// Where they are kept, in words.
+    fn place(&self) -> String;
+}
+
+impl Kept for Records {
+    fn len(&self) -> usize {
+        self.found().len()
+    }
+
+    fn index(&self, position: usize) -> usize {
+        self.found()[position].index
+    }
+
+    fn read<'a>(&self, position: usize, words: &'a mut Vec<u64>) -> Result<(Piece<'a>, u64)> {
+        Records::read(self, self.found()[position], words)
+    }
+
+    fn place(&self) -> String {
+        format!("`{}`", self.path().display())
+    }
+}
+
+/// Gives the piece at a position to a sink.
+pub(super) fn give(
+    kept: &dyn Kept,
+    position: usize,
+    work: &dyn Work,
+    sink: &dyn Sink,
+    words: &mut Vec<u64>,
+) -> Result<()> {
+    let (piece, executed) = kept.read(position, words)?;
+    let costs = [piece.cost];
+    let done = Done::new(work, piece.index..piece.index + 1, piece.bytes, &costs);
+    sink.kept(&Done { executed, ..done })
+}
+
+/// Opens what is kept, when a run is complete.
+type Open = Box<dyn Fn() -> Result<Arc<dyn Kept>> + Send + Sync>;
+
+/// A sink that gives another one nothing while a run goes on, and everything that is kept, in order, when it is complete.
+pub struct Replay {
+    inner: Arc<dyn Sink>,
+    work: Arc<dyn Work>,
+    open: Open,
+    run: Mutex<Option<RunInfo>>,
+    stop: Stop,
+}
+
+impl Replay {
+    /// Gives `inner` what `open` has of `work` when the run is complete.
+    pub fn new(
+        inner: Arc<dyn Sink>,
+        work: Arc<dyn Work>,
+        open: impl Fn() -> Result<Arc<dyn Kept>> + Send + Sync + 'static,
+        stop: &Stop,
+    ) -> Self {
+        Self { inner, work, open: Box::new(open), run: Mutex::default(), stop: stop.clone() }
+    }
+}
+
+impl fmt::Debug for Replay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replay").field("run", &self.run).finish_non_exhaustive()
+    }
+}
+
+impl Sink for Replay {
+    fn start(&self, run: &RunInfo) -> Result<()> {
+        *self.run.lock().unwrap_or_else(PoisonError::into_inner) = Some(run.clone());
+        Ok(())
+    }
+
+    fn finish(&self, report: &Report) -> Result<()> {
+        let run = self.run.lock().unwrap_or_else(PoisonError::into_inner).take();
+        run.map_or(Ok(()), |run| self.inner.start(&run))?;
+        let (kept, mut words) = ((self.open)()?, Vec::new());
+        for position in 0..kept.len() {
+            if self.stop.is_set() {
+                return Err(Error::Stopped);
+            }
+            give(&*kept, position, &*self.work, &*self.inner, &mut words)?;
+        }
+        self.inner.finish(report)
+    }
+}
