@@ -54,7 +54,7 @@ impl Sink for Total {
 
 fn main() -> Result<()> {
     // Other processes would have to make the work again: the example `own_worker` shows how.
-    for backend in BACKENDS.iter().filter(|backend| !backend.processes) {
+    for backend in BACKENDS.iter().filter(|backend| !backend.in_processes()) {
         let mut session = backend.open(&Options { timed: true, ..Options::default() })?;
         let total = Arc::new(Total::default());
         let report = session.run(Arc::new(Primes), total.clone(), &Stop::new())?;

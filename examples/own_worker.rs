@@ -61,7 +61,7 @@ fn main() -> Result<()> {
     // In a process that was started as a worker, this never returns.
     fractal::worker_main(&[KINDS]);
 
-    for backend in BACKENDS.iter().filter(|backend| backend.processes) {
+    for backend in BACKENDS.iter().filter(|backend| backend.in_processes()) {
         let mut session = backend.open(&Options { timed: true, ..Options::default() })?;
         let total = Arc::new(Total::default());
         let report = session.run(Arc::new(Primes { span: 10_000 }), total.clone(), &Stop::new())?;

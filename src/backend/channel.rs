@@ -28,7 +28,7 @@ pub(super) const ENTRY: Entry = Entry {
     counterpart: "threading with queue.Queue",
     schedules: &[Schedule::DYNAMIC, Schedule::GUIDED, Schedule::AUTO],
     parallel: true,
-    processes: false,
+    transport: None,
     handing: Handing::Queue,
     probe: || Ok(()),
     open,

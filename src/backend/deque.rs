@@ -35,7 +35,7 @@ pub(super) const ENTRY: Entry = Entry {
     counterpart: "none",
     schedules: &[Schedule::STEALING, Schedule::AUTO],
     parallel: true,
-    processes: false,
+    transport: None,
     handing: Handing::OWN,
     probe: || Ok(()),
     open,

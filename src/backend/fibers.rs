@@ -30,7 +30,7 @@ pub(super) const ENTRY: Entry = Entry {
     counterpart: "gevent, greenlet, eventlet",
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
     parallel: true,
-    processes: false,
+    transport: None,
     handing: Handing::Own { shares: FIBERS },
     probe: || Ok(()),
     open,

@@ -31,7 +31,7 @@ pub(super) const ENTRY: Entry = Entry {
     counterpart: "concurrent.futures.ThreadPoolExecutor",
     schedules: &[Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
     parallel: true,
-    processes: false,
+    transport: None,
     handing: Handing::Queue,
     probe: || Ok(()),
     open,

@@ -28,7 +28,7 @@ pub(super) const ENTRY: Entry = Entry {
     counterpart: "generators, a task scheduler",
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
     parallel: false,
-    processes: false,
+    transport: None,
     handing: Handing::Own { shares: GENERATORS },
     probe: || Ok(()),
     open: |setup| Ok(Box::new(Generators { worker: RefCell::new(Worker::new(0)), setup })),

@@ -132,8 +132,8 @@ pub struct Entry {
     pub schedules: &'static [Schedule],
     /// Whether it can have more than one worker.
     pub parallel: bool,
-    /// Whether its workers are other processes, so that a work must have a [`Recipe`](crate::parallel::Recipe).
-    pub processes: bool,
+    /// How its workers talk with their session, where they are other processes.
+    transport: Option<worker::Transport>,
     /// How its workers come to their claims.
     pub handing: Handing,
     probe: fn() -> std::result::Result<(), String>,
@@ -187,6 +187,11 @@ pub fn find(name: &str) -> Result<&'static Entry> {
 }
 
 impl Entry {
+    /// Whether its workers are other processes, so that a work must have a [`Recipe`](crate::parallel::Recipe).
+    pub fn in_processes(&self) -> bool {
+        self.transport.is_some()
+    }
+
     /// Why the backend cannot run here, in a few words, if it cannot.
     ///
     /// # Errors

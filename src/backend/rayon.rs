@@ -32,7 +32,7 @@ pub(super) const ENTRY: Entry = Entry {
     counterpart: "multiprocessing.Pool.map, joblib",
     schedules: &[Schedule::DYNAMIC, Schedule::STEALING, Schedule::AUTO],
     parallel: true,
-    processes: false,
+    transport: None,
     handing: Handing::OWN,
     probe: || Ok(()),
     open,

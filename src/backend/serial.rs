@@ -15,7 +15,7 @@ pub(super) const ENTRY: Entry = Entry {
     counterpart: "a for loop",
     schedules: &[Schedule::STATIC, Schedule::AUTO],
     parallel: false,
-    processes: false,
+    transport: None,
     handing: Handing::OWN,
     probe: || Ok(()),
     open: |setup| Ok(Box::new(Serial { worker: Worker::new(0), setup })),

@@ -21,7 +21,7 @@ pub(super) const ENTRY: Entry = Entry {
     counterpart: "PyMP, threading",
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
     parallel: true,
-    processes: false,
+    transport: None,
     handing: Handing::OWN,
     probe: || Ok(()),
     open: |setup| {

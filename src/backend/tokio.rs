@@ -30,7 +30,7 @@ pub(super) const ENTRY: Entry = Entry {
     counterpart: "asyncio with run_in_executor",
     schedules: &[Schedule::DYNAMIC, Schedule::GUIDED, Schedule::AUTO],
     parallel: true,
-    processes: false,
+    transport: None,
     handing: Handing::Queue,
     probe: || Ok(()),
     open,

@@ -178,7 +178,7 @@ impl Case {
 
     /// Whether nobody but the workers has anything to do with their claims.
     fn is_plain(&self) -> bool {
-        !self.entry.processes && self.entry.handing != Handing::Queue
+        !self.entry.in_processes() && self.entry.handing != Handing::Queue
     }
 
     /// What was measured beside what is predicted. `even` is how long an even piece takes undisturbed.

@@ -360,7 +360,7 @@ mod tests {
     fn every_backend_can_be_measured() {
         let clock = super::super::clock::System;
         // This test's program does not become a worker when it is started as one; tests/bench.rs has those backends too.
-        let runs = |entry: &&Entry| entry.probe().is_ok() && !entry.processes;
+        let runs = |entry: &&Entry| entry.probe().is_ok() && !entry.in_processes();
         for entry in crate::backend::BACKENDS.iter().filter(runs) {
             let candidate = Candidate::all(entry, 2)[0];
             let cost = cost(&clock, candidate, 2, &Stop::new()).unwrap();

@@ -6,21 +6,18 @@ mod scene;
 mod values;
 
 pub(crate) use scene::{ColourArgs, SceneArgs};
-pub(super) use values::{Edge, backends, tile, workers};
+pub(super) use values::{AUTO, Edge, LOOPS, backends, parts, tile, workers};
 
 use super::bench::args::{BENCH_NOTES, BenchArgs};
-use crate::cli::wisdom::AUTO;
 use clap::builder::Styles;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use fractal::backend;
-use fractal::kernel::Isa;
 use fractal::parallel::Shard;
 use fractal::tile::Order;
 use std::path::PathBuf;
 #[cfg(feature = "window")]
 use values::scale;
-use values::{backends_or_auto, formats, orders, parts, shard, tile_or_auto};
+use values::{backends_or_auto, formats, orders, shard, tile_or_auto};
 
 /// Fractals, and every way of running one program in parallel.
 #[derive(Debug, Parser)]
@@ -262,25 +259,6 @@ pub(crate) struct ProbeArgs {
     pub(crate) json: bool,
 }
 
-/// The name of the inner loops among what can be measured.
-pub(crate) const LOOPS: &str = "loops";
-
-#[derive(Debug, Args)]
-pub(crate) struct BenchKernelArgs {
-    /// What is measured: the inner loops, or scenes [default: everything]
-    #[arg(value_name = "PART", value_parser = parts())]
-    pub(crate) parts: Vec<String>,
-    /// How often; the fastest counts
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub(crate) runs: u32,
-    /// The instruction set [default: FRACTAL_ISA, else all of this processor with fused multiply-adds]
-    #[arg(long, value_name = "NAME", value_parser = Isa::ALL.map(Isa::name))]
-    pub(crate) isa: Option<String>,
-    /// Write one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
     /// Write one JSON array
@@ -304,20 +282,6 @@ impl RenderArgs {
         #[cfg(not(feature = "window"))]
         false
     }
-}
-
-/// The name of the backend: as typed, else from the environment; `None` for the default.
-pub(crate) fn backend_name(typed: Option<&str>) -> fractal::Result<Option<String>> {
-    const VARIABLE: &str = "FRACTAL_BACKEND";
-    let Some(name) = std::env::var_os(VARIABLE).filter(|name| typed.is_none() && !name.is_empty()) else {
-        return Ok(typed.map(str::to_owned));
-    };
-    let name = name.to_string_lossy().into_owned();
-    if name != AUTO {
-        backend::find(&name)
-            .map_err(|error| fractal::Error::Usage(format!("environment variable {VARIABLE}: {error}")))?;
-    }
-    Ok(Some(name))
 }
 
 #[cfg(test)]

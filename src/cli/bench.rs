@@ -9,8 +9,9 @@ mod report;
 mod simulate;
 mod text;
 
-use super::args::{BenchKernelArgs, LOOPS};
+use super::args::LOOPS;
 use super::print;
+use args::BenchKernelArgs;
 use fractal::bench::kernel::{BENCHMARKS, Benchmark, Figures, InnerLoop, multiply_add_peak};
 use fractal::formula::FORMULAS;
 use fractal::kernel::Isa;

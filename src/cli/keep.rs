@@ -1,7 +1,7 @@
 //! Finished tiles that are kept: where, whether, what an earlier run left, and what becomes of the file in the end.
 
 use super::args::RenderArgs;
-use super::plan::{Picture, is_device};
+use super::picture::{Picture, is_device};
 use super::tell;
 use fractal::parallel::{Pieces, Shard, Stop};
 use fractal::render::Render;
@@ -45,11 +45,6 @@ enum How {
 }
 
 impl Keep {
-    /// Nothing is kept.
-    pub(super) fn never() -> Self {
-        Self { place: None, how: How::Never, resume: false, shard: None }
-    }
-
     /// `named` is the file that was given; `output` where the picture or the part goes.
     pub(super) fn new(args: &RenderArgs, named: Option<String>, output: &str) -> Result<Self> {
         let beside = (output != STDOUT && !is_device(output)).then(|| format!("{output}.checkpoint").into());

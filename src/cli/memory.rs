@@ -3,7 +3,7 @@
 //! What grows with the picture is small: rows leave as they are complete, and wait on the disk if they must. What can be too much are
 //! huge tiles, of which each worker has one in hand, tables of a number for each tile, and formats that a pipe cannot take in pieces.
 
-use super::plan::Picture;
+use super::picture::{Picture, is_device};
 use fractal::colour::Depth;
 use fractal::render::size_of_recipe;
 use fractal::scene::Image;
@@ -38,7 +38,7 @@ pub(super) fn check_recipe(description: &Description, path: &Path) -> Result<()>
 
 /// Checks that a picture with so many workers fits.
 pub(super) fn check(picture: &Picture, workers: usize, processes: bool, depth: Depth, keeps: bool) -> Result<()> {
-    let Picture { name, render, output, format, owners, keep, continued } = picture;
+    let Picture { name, render, output, format, owners, shard, continued } = picture;
     let tiling = render.tiling();
     let tile = tiling.tile(0);
     let options = render.image_options(depth);
@@ -47,7 +47,7 @@ pub(super) fn check(picture: &Picture, workers: usize, processes: bool, depth: D
     let pixels = options.bytes(format, tile.width, tile.height);
     let in_hand = workers as u64 * (claim * if keeps { 2 } else { 1 } + pixels);
     let others = if processes { workers as u64 * (PROCESS + claim) } else { 0 };
-    let image = if keep.shard.is_some() { 0 } else { options.memory(format) };
+    let image = if shard.is_some() { 0 } else { options.memory(format) };
     let tiles = tiling.len() as u64;
     let tables = tiles * (if owners.is_some() { 12 } else { 0 } + if keeps { 64 } else { 0 });
     let (width, height) = tiling.size();
@@ -70,7 +70,7 @@ pub(super) fn check(picture: &Picture, workers: usize, processes: bool, depth: D
 }
 
 fn is_file(output: &str) -> bool {
-    output != fractal::sink::output::STDOUT && !super::plan::is_device(output)
+    output != fractal::sink::output::STDOUT && !is_device(output)
 }
 
 /// Whether all parts, each with its bytes, its name and what makes it smaller, fit into what there is.

@@ -2,9 +2,9 @@
 
 use super::args::MergeArgs;
 use super::bar::Display;
-use super::keep::Keep;
 use super::memory;
-use super::plan::{Picture, Plan, name};
+use super::picture::Picture;
+use super::plan::{Plan, name};
 use super::render::Sinks;
 use super::signals::Signals;
 use super::stats::Mark;
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &MergeArgs) -> Result<()> {
     let name = name("-", render.scene());
     let output = args.output.clone();
     let costs = Estimate::uniform(render.tiling().size());
-    let picture = Picture { name, render, output, format, owners: None, keep: Keep::never(), continued: None };
+    let picture = Picture { name, render, output, format, owners: None, shard: None, continued: None };
     let plan = Plan {
         pictures: Vec::new(),
         backend: backend::find(backend::DEFAULT)?,

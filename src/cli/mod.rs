@@ -9,6 +9,7 @@ mod keep;
 pub(crate) mod lists;
 mod memory;
 pub(crate) mod merge;
+mod picture;
 mod plan;
 pub(crate) mod probe;
 pub(crate) mod render;

@@ -6,6 +6,7 @@ use super::args::{RenderArgs, SceneArgs};
 use super::bar::Display;
 use super::keep::Keep;
 use super::memory;
+use super::picture::{Picture, is_device};
 use super::wisdom::{self, Asked, Chosen};
 use fractal::colour::Depth;
 use fractal::parallel::worker_count;
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 /// What is to be done.
 pub(super) struct Plan {
-    pub(super) pictures: Vec<Picture>,
+    pub(super) pictures: Vec<(Picture, Keep)>,
     pub(super) backend: &'static backend::Entry,
     pub(super) workers: backend::Options,
     pub(super) depth: Depth,
@@ -29,19 +30,6 @@ pub(super) struct Plan {
     pub(super) display: Display,
     pub(super) quiet: bool,
     pub(super) verbose: bool,
-}
-
-/// A picture that is to be made.
-pub(super) struct Picture {
-    /// The scene's short name.
-    pub(super) name: String,
-    pub(super) render: Render,
-    pub(super) output: String,
-    pub(super) format: &'static Format,
-    pub(super) owners: Option<(String, &'static Format)>,
-    pub(super) keep: Keep,
-    /// A file with fewer iterations, of which is taken what can be.
-    pub(super) continued: Option<PathBuf>,
 }
 
 impl Plan {
@@ -56,10 +44,10 @@ impl Plan {
             program: backend::Program::default(),
         };
         let pictures = pictures(args, tile)?;
-        let mut targets: Vec<&str> = pictures.iter().map(|picture| picture.output.as_str()).collect();
-        targets.extend(pictures.iter().filter_map(|picture| Some(picture.owners.as_ref()?.0.as_str())));
+        let mut targets: Vec<&str> = pictures.iter().map(|(picture, _)| picture.output.as_str()).collect();
+        targets.extend(pictures.iter().filter_map(|(picture, _)| Some(picture.owners.as_ref()?.0.as_str())));
         targets.extend(args.trace.as_deref().and_then(Path::to_str));
-        targets.extend(pictures.iter().filter_map(|picture| picture.keep.place.as_deref()?.to_str()));
+        targets.extend(pictures.iter().filter_map(|(_, keep)| keep.place.as_deref()?.to_str()));
         let mut seen = HashSet::new();
         if let Some(twice) = targets.into_iter().find(|target| !seen.insert(*target) && !is_device(target)) {
             return Err(Error::Usage(format!(
@@ -68,8 +56,8 @@ impl Plan {
         }
         let count = if backend.parallel { worker_count(args.workers)? } else { 1 };
         let depth = if args.bits == "16" { Depth::Sixteen } else { Depth::Eight };
-        for picture in &pictures {
-            memory::check(picture, count, backend.processes, depth, picture.keep.place.is_some())?;
+        for (picture, keep) in &pictures {
+            memory::check(picture, count, backend.in_processes(), depth, keep.place.is_some())?;
         }
         Ok(Self {
             pictures,
@@ -85,12 +73,7 @@ impl Plan {
     }
 }
 
-/// Whether several outputs can go to the same place, one after the other.
-pub(super) fn is_device(target: &str) -> bool {
-    std::fs::metadata(target).is_ok_and(|found| !found.is_file() && !found.is_dir())
-}
-
-fn pictures(args: &RenderArgs, tile: u32) -> Result<Vec<Picture>> {
+fn pictures(args: &RenderArgs, tile: u32) -> Result<Vec<(Picture, Keep)>> {
     if args.scenes.iter().filter(|source| *source == "-").count() > 1 {
         return Err(Error::Usage("standard input (`-`) can be only one of the scenes".into()));
     }
@@ -120,7 +103,7 @@ fn pictures(args: &RenderArgs, tile: u32) -> Result<Vec<Picture>> {
         let checkpoint = args.checkpoint.as_deref().map(named).transpose()?;
         let keep = Keep::new(args, checkpoint, &output)?;
         let continued = args.continued.as_deref().map(named).transpose()?.map(PathBuf::from);
-        pictures.push(Picture { name, render, output, format, owners, keep, continued });
+        pictures.push((Picture { name, render, output, format, owners, shard: args.shard, continued }, keep));
     }
     Ok(pictures)
 }

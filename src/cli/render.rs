@@ -6,13 +6,14 @@
 
 use super::args::RenderArgs;
 use super::bar::{Display, Ticker, scaled};
-use super::keep::{Before, Expected, LONG};
-use super::plan::{Picture, Plan};
+use super::keep::{Before, Expected, Keep, LONG};
+use super::picture::Picture;
+use super::plan::Plan;
 use super::signals::Signals;
 use super::stats::{Mark, Stats};
 use super::{tell, written};
 use fractal::backend::{self, Options, Session};
-use fractal::parallel::{Pieces, Schedule, Sink, Stop, Tee};
+use fractal::parallel::{Schedule, Sink, Stop, Tee};
 use fractal::render::{Known, Outcome, Render};
 use fractal::sink::progress::{Estimate, Estimator};
 use fractal::sink::records::Records;
@@ -45,26 +46,28 @@ fn pictures(plan: &Plan, signals: &Signals, mut mark: Mark, watching: Watching<'
     let mut session = plan.backend.open(&plan.workers)?;
     let epoch = Instant::now();
     let mut traces = Vec::new();
-    for picture in &plan.pictures {
+    for (picture, keep) in &plan.pictures {
         let traced = trace.as_ref().map(|_| Arc::new(Trace::new(picture.render.scene().title(), epoch)));
         traces.extend(traced.clone());
-        make(plan, picture, &mut *session, traced, signals, &mark, watching)?;
+        make(plan, picture, keep, &mut *session, traced, signals, &mark, watching)?;
         mark = Mark::now();
     }
     trace.map_or(Ok(()), |output| write_trace(output, &traces))
 }
 
 /// Renders one picture, or a shard's part of one.
+#[allow(clippy::too_many_arguments)] // Each is one of a kind.
 fn make(
     plan: &Plan,
     picture: &Picture,
+    keep: &Keep,
     session: &mut dyn Session,
     trace: Option<Arc<Trace>>,
     signals: &Signals,
     mark: &Mark,
     watching: Watching<'_>,
 ) -> Result<()> {
-    let Picture { render, output, keep, .. } = picture;
+    let Picture { render, output, .. } = picture;
     let records = match keep.before(picture, plan.quiet, &signals.stop)? {
         Before::Everything => {
             if !plan.quiet {
@@ -76,7 +79,7 @@ fn make(
         Before::Nothing => Vec::new(),
     };
     let own = records.first().cloned();
-    let wanted = Pieces::new(render.tiling().len(), keep.shard);
+    let wanted = picture.wanted();
     let mut known = Known::from(records);
     if let Some(path) = &picture.continued {
         let folder = Path::new(output).parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -142,9 +145,9 @@ pub(super) struct Sinks {
 impl Sinks {
     /// Opens what is to be drawn. A shard's part is no picture.
     pub(super) fn open(plan: &Plan, picture: &Picture, signals: &Signals) -> Result<Self> {
-        let Picture { render, output, format, owners, keep, .. } = picture;
+        let Picture { render, output, format, owners, shard, .. } = picture;
         let mut sinks = Self::default();
-        if keep.shard.is_none() {
+        if shard.is_none() {
             let image = ImageSink::new(format, signals.create(output)?, render.image_options(plan.depth))?;
             sinks.image = Some(Arc::new(image));
         }
@@ -169,8 +172,8 @@ impl Sinks {
         signals: &Signals,
         mark: &Mark,
     ) -> Result<()> {
-        let Picture { name, render, keep, .. } = picture;
-        let wanted = Pieces::new(render.tiling().len(), keep.shard);
+        let Picture { name, render, .. } = picture;
+        let wanted = picture.wanted();
         let samples = render.scene().image.samples;
         let progress = costs.map(|costs| Arc::new(Progress::new(render.tiling(), samples, costs).only(&wanted)));
         let Self { checkpoint, image, map, trace, window, later } = self;

@@ -1,6 +1,6 @@
 //! What a picture cost: `--stats json`. Programs read these keys; keys may be added, none renamed.
 
-use super::plan::Picture;
+use super::picture::Picture;
 use fractal::parallel::WorkerReport;
 use fractal::render::Outcome;
 use fractal::sink::ImageCost;

@@ -1,7 +1,8 @@
 //! `view`: the interactive window; and the window of `render --view`.
 
 use super::args::{Edge, ViewArgs};
-use super::plan::{Picture, Plan};
+use super::picture::Picture;
+use super::plan::Plan;
 use super::wisdom::{self, Asked};
 use super::{plan, print, tell};
 use fractal::parallel::{MAX_WORKERS, Schedule, Sink, Stop};
@@ -58,7 +59,7 @@ pub(super) fn watch<'a>(
     render: impl FnOnce(&(dyn Fn(&Picture) -> Result<Option<Arc<dyn Sink>>> + Sync)) -> Result<()> + Send + 'a,
 ) -> Result<()> {
     const TICK: Duration = Duration::from_millis(8);
-    let first = plan.pictures.first().map_or(LARGEST, |picture| picture.render.scene().image.drawn());
+    let first = plan.pictures.first().map_or(LARGEST, |(picture, _)| picture.render.scene().image.drawn());
     let size = fitting(first);
     let mut window = Minifb::open("fractal render", size)?;
     let watched = Watched::default();

@@ -1,15 +1,12 @@
 //! `auto`: what `bench --save` found to be best on this machine, and the defaults where nothing is known.
 
-use super::args::{Edge, backend_name};
+use super::args::{AUTO, Edge};
 use super::tell;
 use fractal::backend::{self, Entry};
 use fractal::bench::wisdom::Wisdom;
 use fractal::parallel::Schedule;
 use fractal::render::DEFAULT_TILE;
 use fractal::{Error, Result};
-
-/// The name that leaves a choice to what was measured.
-pub(super) const AUTO: &str = "auto";
 
 /// What was typed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,6 +58,19 @@ pub(super) fn choose(asked: Asked<'_>, quiet: bool) -> Result<Chosen> {
         tell(format!("fractal: backend {}, schedule {schedule}, {tiles}, {why}", backend.name));
     }
     Ok(Chosen { backend, schedule, is_best_schedule: best_schedule, tile })
+}
+
+/// The name of the backend: as typed, else from the environment; `None` for the default.
+fn backend_name(typed: Option<&str>) -> Result<Option<String>> {
+    const VARIABLE: &str = "FRACTAL_BACKEND";
+    let Some(name) = std::env::var_os(VARIABLE).filter(|name| typed.is_none() && !name.is_empty()) else {
+        return Ok(typed.map(str::to_owned));
+    };
+    let name = name.to_string_lossy().into_owned();
+    if name != AUTO {
+        backend::find(&name).map_err(|error| Error::Usage(format!("environment variable {VARIABLE}: {error}")))?;
+    }
+    Ok(Some(name))
 }
 
 /// What was measured on this machine. A file that cannot be used is told of and changes nothing.

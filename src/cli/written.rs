@@ -2,20 +2,21 @@
 
 use super::bar::Display;
 use super::memory::size;
-use super::plan::{Picture, Plan};
+use super::picture::Picture;
+use super::plan::Plan;
 use super::stats::Mark;
 use super::tell;
 use std::fs;
 
 /// Tells of a picture, or a shard's part of one, that is complete. Programs that read lines of JSON, a pipe or a device get no such line.
 pub(super) fn report(plan: &Plan, picture: &Picture, mark: &Mark) {
-    let Picture { output, render, keep, .. } = picture;
+    let Picture { output, render, shard, .. } = picture;
     let Some(file) = fs::metadata(output).ok().filter(fs::Metadata::is_file) else { return };
     if plan.quiet || plan.stats || plan.display == Display::Json {
         return;
     }
     let (width, height) = render.scene().image.drawn();
-    let what = keep.shard.map_or(String::new(), |shard| format!("shard {shard} of "));
+    let what = shard.map_or(String::new(), |shard| format!("shard {shard} of "));
     let (bytes, seconds) = (size(file.len()), mark.seconds());
     tell(format!("wrote `{output}`: {what}{width} × {height} pixels, {bytes}, in {seconds:.2} s"));
 }

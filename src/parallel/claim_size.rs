@@ -2,8 +2,7 @@
 //! are dear.
 
 use super::Work;
-use super::job::name;
-use super::panics::catch;
+use super::panics::{catch, name};
 use crate::error::{Error, Result};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};

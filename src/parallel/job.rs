@@ -18,11 +18,6 @@ use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A piece in words.
-pub(super) fn name(work: &dyn Work, index: usize) -> String {
-    catch(|| work.describe(index)).unwrap_or_else(|_| format!("piece {index}"))
-}
-
 /// What a panic may come from while a claim is computed: the work at a length, the work, or the sink.
 #[derive(Clone, Copy)]
 enum Stage {
@@ -349,7 +344,7 @@ impl Job {
 
     /// A piece in words, for error messages.
     pub(crate) fn name(&self, index: usize) -> String {
-        name(&*self.work, index)
+        panics::name(&*self.work, index)
     }
 
     /// Ends the run because a worker panicked outside of any piece, which is a fault of its backend.

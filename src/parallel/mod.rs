@@ -2,6 +2,7 @@
 
 mod claim_size;
 mod claims;
+mod critical;
 mod environment;
 mod finished;
 mod gate;

@@ -4,6 +4,7 @@
 //! first catch wraps the process's hook in one that stays silent inside a catch, and leaves all others as they were. It does
 //! not when `RUST_BACKTRACE` is set: who asks for backtraces gets them.
 
+use super::Work;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook, take_hook};
@@ -43,6 +44,11 @@ pub(crate) fn catch<T>(body: impl FnOnce() -> T) -> Result<T, String> {
         let text = message(payload.as_ref());
         PLACE.take().map_or_else(|| text.to_owned(), |place| format!("{text} ({place})"))
     })
+}
+
+/// A piece in words, whatever its work does when it is asked.
+pub(super) fn name(work: &dyn Work, index: usize) -> String {
+    catch(|| work.describe(index)).unwrap_or_else(|_| format!("piece {index}"))
 }
 
 /// Calls `body`; a panic becomes an error that says what it happened in.

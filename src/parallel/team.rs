@@ -13,9 +13,9 @@
 //! for tasks, in `region/tasks.rs`.
 
 use super::claims::Loop;
+use super::critical::is_inside;
 use super::gate::{Barrier, Gate, Missing, Patience};
 use super::pin::Pinning;
-use super::region::is_inside;
 use super::schedule::Schedule;
 use crate::error::{Error, Result};
 use crossbeam_utils::CachePadded;

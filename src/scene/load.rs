@@ -1,14 +1,11 @@
 //! Where scenes come from: names, files, standard input; and what to say when they are none.
 
-use super::{PLACES, Scene, foreign, literals, picture, tables};
+use super::{MAX_SCENE_BYTES, PLACES, Scene, foreign, literals, picture, tables};
 use crate::error::{Error, Result};
 use crate::number::shorten;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-
-/// The largest size of a scene in text: enough for every number in it at its largest.
-pub const MAX_SCENE_BYTES: usize = 1 << 20;
 
 /// See [`Scene::load`].
 pub(super) fn load(argument: &str) -> Result<Scene> {

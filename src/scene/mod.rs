@@ -14,7 +14,6 @@ mod view;
 
 pub use check::{MAX_PIXELS, MAX_SAMPLES};
 pub use keys::{KEYS, Key};
-pub use load::MAX_SCENE_BYTES;
 pub use picture::MAX_HEAD_BYTES;
 pub use places::{PLACES, Place};
 pub use tables::{Crop, Frame, Image, Iteration, MaxIterations, Precision, Quality};
@@ -25,6 +24,9 @@ use crate::error::{Error, Result};
 use crate::formula;
 use crate::number::Decimal;
 use serde::{Deserialize, Serialize};
+
+/// The largest size of a scene in text: enough for every number in it at its largest.
+pub const MAX_SCENE_BYTES: usize = 1 << 20;
 
 /// Everything that decides what a picture looks like: the keys of a scene file, under the same names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

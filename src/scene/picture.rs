@@ -3,7 +3,7 @@
 //! Only the head of the file is read, and what it claims about sizes is not believed: everything works on at most
 //! [`MAX_HEAD_BYTES`] bytes in memory, and a compressed text is unpacked up to the largest size of a scene.
 
-use super::load::MAX_SCENE_BYTES;
+use super::MAX_SCENE_BYTES;
 use crate::sink::SCENE_KEY;
 #[cfg(feature = "exr")]
 use exr::meta::{MetaData, attribute::AttributeValue};

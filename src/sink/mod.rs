@@ -7,6 +7,7 @@ mod grid;
 mod image;
 mod kept;
 pub mod output;
+mod outputs;
 mod owners;
 mod picture;
 pub mod progress;
@@ -18,13 +19,14 @@ mod tiles;
 mod trace;
 
 pub use checkpoint::Checkpoint;
-pub use formats::{Data, Format, OUTPUTS, SCENE_KEY, format_for};
+pub use formats::{Data, Format, SCENE_KEY};
 pub use grid::{Grid, Sample};
 #[cfg(not(feature = "exr"))]
 pub(crate) use image::exr::NO_EXR;
 pub use image::{ImageCost, ImageOptions, ImageSink};
 pub use kept::{Kept, Replay};
 pub use output::Output;
+pub use outputs::{OUTPUTS, format_for};
 pub use owners::Owners;
 pub use picture::{Picture, PictureSink};
 pub use progress::Progress;

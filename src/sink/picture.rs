@@ -1,9 +1,10 @@
 //! Pictures in memory, for programs that use the library.
 
 use super::bands::Layout;
-use super::formats::{Data, Header, Rows, format_for};
+use super::formats::{Data, Header, Rows};
 use super::image::ImageOptions;
 use super::output::Output;
+use super::outputs::format_for;
 use crate::colour::{Depth, Scratch};
 use crate::error::{Error, Result};
 use crate::parallel::{Done, Sink};

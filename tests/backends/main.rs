@@ -54,7 +54,7 @@ fn number(bytes: &[u8], index: usize) -> usize {
 
 /// The backends whose workers see what a test changes while they run.
 fn within_this_process() -> impl Iterator<Item = &'static Entry> {
-    BACKENDS.iter().filter(|entry| !entry.processes)
+    BACKENDS.iter().filter(|entry| !entry.in_processes())
 }
 
 fn options(workers: usize, schedule: Schedule) -> Options {

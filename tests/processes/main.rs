@@ -45,7 +45,7 @@ fn is_worker() -> bool {
 }
 
 fn backends() -> impl Iterator<Item = &'static Entry> {
-    BACKENDS.iter().filter(|entry| entry.processes)
+    BACKENDS.iter().filter(|entry| entry.in_processes())
 }
 
 fn options(workers: usize, schedule: &str) -> Options {

@@ -20,7 +20,7 @@ mod member;
 mod run;
 
 use super::worker::frame::Tail;
-use super::worker::{End, Losses, Parcel, Program, monotonic};
+use super::worker::{End, Losses, Parcel, Program, Transport, monotonic};
 use super::{Entry, Handing, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
@@ -40,7 +40,7 @@ pub(super) const ENTRY: Entry = Entry {
     counterpart: "multiprocessing.Pool, subprocess",
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
     parallel: true,
-    processes: true,
+    transport: Some(Transport::PIPES),
     handing: Handing::OWN,
     probe: || Ok(()),
     open,

@@ -44,7 +44,7 @@ pub(super) const ENTRY: Entry = Entry {
     counterpart: "multiprocessing with shared_memory",
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::AUTO],
     parallel: true,
-    processes: true,
+    transport: Some(serve::TRANSPORT),
     handing: Handing::OWN,
     probe: || Ok(()),
     open,

@@ -2,8 +2,8 @@
 
 use super::claims::{Table, Units};
 use super::ring::{self, Finished, Writer};
-use super::segment::{Layout, Segment};
-use crate::backend::worker::{Inbox, Run, take_stdio};
+use super::segment::{Layout, Segment, read_only};
+use crate::backend::worker::{Inbox, Run, Share, Streams, Transport, take_stdio};
 use crate::error::{Error, Result};
 use crate::parallel::MAX_COUNTS;
 use rustix::event::eventfd;
@@ -14,14 +14,22 @@ use std::fs::File;
 use std::io::{self, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// How long a worker sleeps for room before it looks whether the run is over.
 const NAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 
+/// A socket for messages, over which memory comes.
+pub(super) const TRANSPORT: Transport = Transport {
+    open: streams,
+    share: |numbers, files| Ok(Box::new(Memory::new(numbers, files)?)),
+    map: |file| Ok(Arc::new(read_only(file)?)),
+};
+
 /// The socket to the session, which a worker has as its standard input.
-pub(crate) fn streams() -> Result<(Box<dyn Inbox>, Box<dyn Write + Send>)> {
+fn streams() -> Result<Streams> {
     let failed = |error| Error::io("take", "the socket to the session", error);
     let (input, _) = take_stdio().map_err(failed)?;
     let socket = UnixStream::from(std::os::fd::OwnedFd::from(input));
@@ -56,7 +64,7 @@ impl Inbox for Socket {
 }
 
 /// The memory that a worker shares with its session.
-pub(crate) struct Share {
+struct Memory {
     segment: Segment,
     /// Wakes the session.
     event: File,
@@ -90,8 +98,8 @@ impl Plan {
     }
 }
 
-impl Share {
-    pub(crate) fn new(numbers: &[u64; 6], files: Vec<File>) -> Result<Self> {
+impl Memory {
+    fn new(numbers: &[u64; 6], files: Vec<File>) -> Result<Self> {
         let [slots, units, ring] = [0, 1, 2].map(|index| numbers[index] as usize);
         let Ok([file, event]) = <[File; 2]>::try_from(files) else {
             return Err(Error::Input("a worker got no memory to share".into()));
@@ -99,8 +107,36 @@ impl Share {
         Ok(Self { segment: Segment::open(&file, Layout { slots, units, ring })?, event })
     }
 
-    /// Computes what is free until nothing is, or the run is over.
-    pub(crate) fn run(&mut self, run: &Run, numbers: &[u64; 6]) -> Result<()> {
+    /// Waits until a record of `words` words fits; false when the run is over before.
+    fn wait_for_room(&self, run: &Run, writer: &mut Writer<'_>, words: usize) -> bool {
+        let waiting = &self.segment.slot(run.seat).waiting;
+        while !writer.fits(words) {
+            waiting.store(1, Ordering::SeqCst);
+            // The session may be asleep since before a skip was published, and may have read all meanwhile.
+            self.wake_session();
+            if !writer.fits(words) {
+                if run.job.is_over() {
+                    return false;
+                }
+                // Woken, interrupted or tired of waiting: all the same.
+                let _ = futex::wait(waiting, futex::Flags::empty(), 1, Some(&NAP));
+            }
+            waiting.store(0, Ordering::SeqCst);
+        }
+        true
+    }
+
+    fn wake_session(&self) {
+        let asleep = &self.segment.header().asleep.0;
+        if asleep.load(Ordering::SeqCst) == 1 && asleep.swap(0, Ordering::SeqCst) == 1 {
+            // It cannot fail but for a counter that is full, and then the session is awake.
+            let _ = (&self.event).write(&1u64.to_ne_bytes());
+        }
+    }
+}
+
+impl Share for Memory {
+    fn run(&mut self, run: &Run, numbers: &[u64; 6]) -> Result<()> {
         let plan = Plan::from_numbers(numbers[1], [numbers[3], numbers[4]]);
         let (units, layout) = (plan.units.len(), self.segment.layout());
         if units > layout.units || run.seat >= layout.slots {
@@ -141,33 +177,6 @@ impl Share {
             }
         }
         run.job.take_failure().map_or(Ok(()), Err)
-    }
-
-    /// Waits until a record of `words` words fits; false when the run is over before.
-    fn wait_for_room(&self, run: &Run, writer: &mut Writer<'_>, words: usize) -> bool {
-        let waiting = &self.segment.slot(run.seat).waiting;
-        while !writer.fits(words) {
-            waiting.store(1, Ordering::SeqCst);
-            // The session may be asleep since before a skip was published, and may have read all meanwhile.
-            self.wake_session();
-            if !writer.fits(words) {
-                if run.job.is_over() {
-                    return false;
-                }
-                // Woken, interrupted or tired of waiting: all the same.
-                let _ = futex::wait(waiting, futex::Flags::empty(), 1, Some(&NAP));
-            }
-            waiting.store(0, Ordering::SeqCst);
-        }
-        true
-    }
-
-    fn wake_session(&self) {
-        let asleep = &self.segment.header().asleep.0;
-        if asleep.load(Ordering::SeqCst) == 1 && asleep.swap(0, Ordering::SeqCst) == 1 {
-            // It cannot fail but for a counter that is full, and then the session is awake.
-            let _ = (&self.event).write(&1u64.to_ne_bytes());
-        }
     }
 }
 

@@ -18,8 +18,6 @@ pub use program::Program;
 use program::ending;
 pub(crate) use program::{Process, spawn};
 
-#[cfg(target_os = "linux")]
-use super::processes::serve::Share;
 use crate::error::{Error, Result};
 use crate::parallel::pin::keep_to;
 use crate::parallel::{ALIGNMENT, Discard, Effort, Job, Prepared, Stop, Work};
@@ -79,15 +77,11 @@ fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind<'_>]]) -> Result<()> {
         }
     }
     let _ = parent;
-    let (input, output): (Box<dyn Inbox>, Box<dyn Write + Send>) = match backend {
-        #[cfg(target_os = "linux")]
-        "processes" => super::processes::serve::streams()?,
-        "pipes" => {
-            let (input, output) = take_stdio().map_err(|error| Error::io("take", "the pipes to the session", error))?;
-            (Box::new(Pipe(input)), Box::new(output))
-        }
-        _ => return Err(Error::Unsupported(format!("backend `{backend}` has no workers of this kind"))),
+    let entry = crate::backend::find(backend)?;
+    let Some(transport) = entry.transport else {
+        return Err(Error::Unsupported(format!("backend `{backend}` has no workers of this kind")));
     };
+    let (input, output) = (transport.open)()?;
     let out = Out::new(output);
     let over = Arc::new(Over::default());
     let (messages, inbox) = channel();
@@ -98,7 +92,8 @@ fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind<'_>]]) -> Result<()> {
     out.send(message::HELLO, [message::PROTOCOL], &[env!("CARGO_PKG_VERSION").as_bytes()]);
     Desk {
         kinds,
-        backend: crate::backend::find(backend)?.name,
+        backend: entry.name,
+        transport,
         inbox,
         next: None,
         outbox: Outbox::new(out),
@@ -107,11 +102,50 @@ fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind<'_>]]) -> Result<()> {
         workers: 1,
         loaded: None,
         run: None,
-        #[cfg(target_os = "linux")]
         share: None,
     }
     .serve();
     Ok(())
+}
+
+/// The messages that come to a worker, and where its own go.
+pub(super) type Streams = (Box<dyn Inbox>, Box<dyn Write + Send>);
+
+/// Bytes that a session gives its workers.
+pub(super) type Shared = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
+/// Opens memory to share, given the numbers of its message and the files that came with it.
+pub(super) type OpenShare = fn(&[u64; 6], Vec<File>) -> Result<Box<dyn Share>>;
+
+/// How the workers of a backend talk with their session, from their side.
+#[derive(Clone, Copy)]
+pub(super) struct Transport {
+    pub(super) open: fn() -> Result<Streams>,
+    /// Opens memory for claims and results.
+    pub(super) share: OpenShare,
+    /// Maps a work that came as a file.
+    pub(super) map: fn(&File) -> Result<Shared>,
+}
+
+impl Transport {
+    /// Pipes for messages, and nothing else.
+    pub(super) const PIPES: Self = Self {
+        open: || {
+            let (input, output) = take_stdio().map_err(|error| Error::io("take", "the pipes to the session", error))?;
+            Ok((Box::new(Pipe(input)), Box::new(output)))
+        },
+        share: |_, _| Err(Error::Input("a worker got memory to share over pipes".into())),
+        map: |_| Err(Error::Input("a worker got a file over pipes".into())),
+    };
+}
+
+/// Memory in which a worker takes claims and leaves results by itself.
+pub(super) trait Share {
+    /// Computes what is free until nothing is, or the run is over. `numbers` are those of the run's message.
+    ///
+    /// # Errors
+    /// When the memory is not what the message says, and what ended the run.
+    fn run(&mut self, run: &Run, numbers: &[u64; 6]) -> Result<()>;
 }
 
 /// Starts a thread of a worker.
@@ -248,6 +282,7 @@ impl Run {
 struct Desk<'a> {
     kinds: &'a [&'a [WorkKind<'a>]],
     backend: &'static str,
+    transport: Transport,
     inbox: Receiver<Message>,
     /// A message that was looked for before its turn.
     next: Option<Message>,
@@ -258,8 +293,7 @@ struct Desk<'a> {
     /// The work of the next runs, with what the session prepared for it.
     loaded: Option<Result<(Arc<dyn Work>, Prepared)>>,
     run: Option<Run>,
-    #[cfg(target_os = "linux")]
-    share: Option<Share>,
+    share: Option<Box<dyn Share>>,
 }
 
 impl Desk<'_> {
@@ -291,8 +325,7 @@ impl Desk<'_> {
                 }
             }
             message::WORK => self.loaded = Some(self.load(&head, tail, files)),
-            #[cfg(target_os = "linux")]
-            message::SEGMENT => self.share = Some(Share::new(&head.numbers, files)?),
+            message::SEGMENT => self.share = Some((self.transport.share)(&head.numbers, files)?),
             message::RUN => self.begin(&head)?,
             message::COMPUTE => {
                 let mut pairs = bytemuck::cast_slice::<_, u64>(tail.bytes()).as_chunks().0.iter();
@@ -334,10 +367,9 @@ impl Desk<'_> {
 
     /// Makes the work of the following runs.
     fn load(&self, head: &Head, tail: Tail, files: Vec<File>) -> Result<(Arc<dyn Work>, Prepared)> {
-        let shared: Arc<dyn AsRef<[u8]> + Send + Sync> = match files.into_iter().next() {
-            #[cfg(target_os = "linux")]
-            Some(file) => Arc::new(super::processes::segment::read_only(&file)?),
-            _ => Arc::new(Owned(tail)),
+        let shared = match files.into_iter().next() {
+            Some(file) => (self.transport.map)(&file)?,
+            None => Arc::new(Owned(tail)),
         };
         let bytes = (*shared).as_ref();
         let [kind, recipe, prepared] = [0, 1, 2].map(|index| head.numbers[index] as usize);
@@ -378,7 +410,6 @@ impl Desk<'_> {
         let offset = Duration::from_nanos(monotonic().saturating_sub(origin.saturating_sub(1)));
         let offset = if origin > 0 { offset.saturating_sub(job.now()) } else { Duration::ZERO };
         let run = Run { number, job, seat: self.seat, workers: self.workers, over: self.over.clone(), offset };
-        #[cfg(target_os = "linux")]
         if let Some(share) = &mut self.share {
             return share.run(&run, &head.numbers);
         }

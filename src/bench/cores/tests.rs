@@ -65,7 +65,7 @@ fn real_runs_are_kept_and_gone_on_with() {
     let standard = super::super::subject::standard("whole").unwrap();
     let subjects = [Subject::standard(standard, (96, 64), 16).unwrap()];
     // This test's program does not become a worker when it is started as one; tests/bench.rs has those backends too.
-    let entries: Vec<_> = backend::BACKENDS.iter().filter(|entry| !entry.processes).collect();
+    let entries: Vec<_> = backend::BACKENDS.iter().filter(|entry| !entry.in_processes()).collect();
     let (all, _) = combinations(&subjects, &entries, &[1, 2], &Schedules::These(vec![Schedule::AUTO]));
     let mut results = Results::default();
     let (mut calls, stop) = (0, Stop::new());

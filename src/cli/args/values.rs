@@ -1,7 +1,5 @@
 //! What arguments may be: names from the library's tables, numbers in their ranges.
 
-use super::LOOPS;
-use crate::cli::wisdom::AUTO;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use fractal::backend::BACKENDS;
 use fractal::bench::kernel::BENCHMARKS;
@@ -10,6 +8,12 @@ use fractal::formula::FORMULAS;
 use fractal::parallel::{MAX_WORKERS, Shard};
 use fractal::sink::OUTPUTS;
 use fractal::tile::ORDERS;
+
+/// The name that leaves a choice to what was measured.
+pub(in crate::cli) const AUTO: &str = "auto";
+
+/// The name of the inner loops among what can be measured.
+pub(in crate::cli) const LOOPS: &str = "loops";
 
 pub(in crate::cli) fn names(entries: impl Iterator<Item = (&'static str, &'static str)>) -> PossibleValuesParser {
     entries.map(|(name, help)| PossibleValue::new(name).help(help)).collect::<Vec<_>>().into()

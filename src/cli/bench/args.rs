@@ -1,7 +1,8 @@
 //! What is typed after `bench`.
 
-use super::super::args::{BenchKernelArgs, SceneArgs, backends, tile, workers};
+use super::super::args::{SceneArgs, backends, parts, tile, workers};
 use clap::{Args, Subcommand};
+use fractal::kernel::Isa;
 use std::path::PathBuf;
 
 pub(crate) const BENCH_NOTES: &str = "\
@@ -35,6 +36,22 @@ pub(crate) enum BenchCommand {
     Compare(BenchCompareArgs),
     /// Make one page with charts of one or more files of results
     Report(BenchReportArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchKernelArgs {
+    /// What is measured: the inner loops, or scenes [default: everything]
+    #[arg(value_name = "PART", value_parser = parts())]
+    pub(crate) parts: Vec<String>,
+    /// How often; the fastest counts
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) runs: u32,
+    /// The instruction set [default: FRACTAL_ISA, else all of this processor with fused multiply-adds]
+    #[arg(long, value_name = "NAME", value_parser = Isa::ALL.map(Isa::name))]
+    pub(crate) isa: Option<String>,
+    /// Write one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 const OVERHEAD_NOTES: &str = "\

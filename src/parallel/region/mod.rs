@@ -49,14 +49,12 @@
 //! barrier or iteration, and [`region`] returns what every member panicked with.
 
 mod constructs;
-mod critical;
 mod settings;
 mod tasks;
 
+pub use super::critical::critical;
 pub use super::team::Member;
 pub use constructs::Ordered;
-pub use critical::critical;
-pub(super) use critical::is_inside;
 pub use settings::{Settings, WaitPolicy};
 pub use tasks::Tasks;
 

@@ -42,6 +42,6 @@ pub fn critical<T>(name: &str, body: impl FnOnce() -> T) -> T {
 }
 
 /// Whether the thread is in a critical section.
-pub(in crate::parallel) fn is_inside() -> bool {
+pub(super) fn is_inside() -> bool {
     INSIDE.with_borrow(|inside| !inside.is_empty())
 }
