@@ -50,12 +50,13 @@ impl Plane {
         Self { columns, rows, rotation: self.rotation, spacing: self.spacing }
     }
 
-    /// The points in the middle of squares of `grain` × `grain` samples, a coarse picture of all; at least one each way.
+    /// The points in the middle of squares of `grain` × `grain` samples, counted from the top left: a coarse picture of all. Of
+    /// squares that are cut at the right and at the bottom it is the last point, where they have no middle.
     #[must_use]
     pub fn coarse(&self, grain: usize) -> Self {
         let every = |numbers: &[f64]| {
-            let count = (numbers.len() / grain.max(1)).max(1);
-            (0..count).map(|i| numbers[(2 * i + 1) * numbers.len() / (2 * count)]).collect()
+            let middle = |start: usize| numbers[(start + grain / 2).min(numbers.len() - 1)];
+            (0..numbers.len()).step_by(grain.max(1)).map(middle).collect()
         };
         Self { columns: every(&self.columns), rows: every(&self.rows), rotation: self.rotation, spacing: self.spacing }
     }

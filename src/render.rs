@@ -2,21 +2,24 @@
 
 mod continued;
 mod keep;
+mod part;
 mod recipe;
 
 pub use continued::{Escaped, Known};
+pub use part::Part;
 pub use recipe::{KIND, KINDS, from_recipe, size_of_recipe};
 
 use crate::backend::{self, Session};
 use crate::colour::{Colourer, Depth};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::formula::Formula;
 use crate::kernel::{Counters, Isa, Kernel, Wanted, choose};
 use crate::parallel::{Claim, Pieces, Prepared, PreparedOnce, Preparing, Recipe, Report, Sink, Stop, Work};
 use crate::sample::Channels;
-use crate::scene::Scene;
+use crate::scene::{Crop, Scene};
 use crate::sink::{ImageOptions, Picture, PictureSink, Tiles};
 use crate::tile::{Order, Tile, Tiling};
+use part::tiling;
 use recipe::Ingredients;
 use std::fmt;
 use std::sync::Arc;
@@ -90,7 +93,7 @@ impl Render {
     /// [`Error::Usage`] for names and numbers that are not allowed, [`Error::Unsupported`] for a view too small for the
     /// kernels that there are.
     pub fn with(scene: &Scene, options: Options) -> Result<Self> {
-        Self::plan(scene, options, None, false, choose::kernel)
+        Self::plan(scene, options, false, choose::kernel)
     }
 
     /// Plans `scene` with a formula of your own in place of the one that it names.
@@ -98,7 +101,7 @@ impl Render {
     /// # Errors
     /// As [`Render::with`].
     pub fn with_formula<F: Formula>(scene: &Scene, options: Options, formula: F) -> Result<Self> {
-        Self::plan(scene, options, None, true, |request| choose::kernel_for(request, formula))
+        Self::plan(scene, options, true, |request| choose::kernel_for(request, formula))
     }
 
     /// Plans `scene` with a kernel of your own. Backends whose workers are other processes cannot run it.
@@ -110,20 +113,7 @@ impl Render {
         options: Options,
         kernel: impl FnOnce(&choose::Request) -> Result<Arc<dyn Kernel>>,
     ) -> Result<Self> {
-        Self::plan(scene, options, None, true, kernel)
-    }
-
-    /// A coarse picture of this one: the samples in the middle of squares of `grain` × `grain`, as this render computes them, in tiles of
-    /// `tile` × `tile` samples. It is for looking at its samples only; workers in other processes cannot compute it.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] for a render with a kernel or formula of your own.
-    pub fn coarse(&self, grain: u32, tile: u32) -> Result<Self> {
-        if self.work.own_kernel {
-            return Err(Error::Unsupported("there is no coarse picture of a render with a kernel of its own".into()));
-        }
-        let options = Options { tile, ..self.work.options };
-        Ok(Self::plan(&self.scene, options, Some(grain.max(1)), true, choose::kernel)?.sharing(self))
+        Self::plan(scene, options, true, kernel)
     }
 
     /// With what `other`'s kernel prepared; before anybody has its work.
@@ -137,29 +127,23 @@ impl Render {
     fn plan(
         scene: &Scene,
         options: Options,
-        coarse: Option<u32>,
         own_kernel: bool,
         kernel: impl FnOnce(&choose::Request) -> Result<Arc<dyn Kernel>>,
     ) -> Result<Self> {
         scene.check()?;
         let colourer = Colourer::new(&scene.colour)?;
         let channels = options.channels | colourer.channels();
-        let mut request = choose::Request::new(scene, channels, options.isa)?;
-        if let Some(grain) = coarse {
-            request.plane = Arc::new(request.plane.coarse(grain as usize));
-        }
-        let (width, height) = (request.plane.columns.len() as u32, request.plane.rows.len() as u32);
-        let edge = options.tile.saturating_mul(if coarse.is_some() { 1 } else { scene.image.samples });
-        let tiling = Tiling::new(width, height, edge.min(width.max(height)), options.order)?;
+        let request = choose::Request::new(scene, channels, options.isa)?;
+        let ((width, height), samples) = (scene.image.drawn(), scene.image.samples);
+        let tiling = tiling((width * samples, height * samples), options.tile.saturating_mul(samples), options.order)?;
         let kernel = kernel(&request)?;
         let work = RenderWork {
             scene: scene.clone(),
             options: Options { channels, ..options },
             kernel,
             tiling,
-            pieces: None,
-            masked: false,
-            masks: None,
+            origin: (0, 0),
+            part: Part::All,
             tables: Arc::default(),
             own_kernel,
         };
@@ -246,17 +230,17 @@ impl Render {
 }
 
 /// A scene as a [`Work`]: a piece is a tile.
+#[derive(Clone)]
 struct RenderWork {
     scene: Scene,
     options: Options,
     kernel: Arc<dyn Kernel>,
+    /// The tiles of the picture, or of the part if it has tiles of its own.
     tiling: Tiling,
-    /// Which tiles are its pieces, if not all.
-    pieces: Option<Pieces>,
-    /// Whether masks are prepared, which say what samples of its pieces are computed.
-    masked: bool,
-    /// The masks, where they were made.
-    masks: Option<Prepared>,
+    /// Where these begin among the samples that the kernel computes.
+    origin: (u32, u32),
+    /// What is computed of it.
+    part: Part,
     /// What the kernel prepared, for all works of this render.
     tables: Arc<PreparedOnce>,
     /// Whether the kernel is one that only this program can make.
@@ -267,13 +251,13 @@ impl RenderWork {
     /// The tile that is piece `index`.
     #[inline]
     fn tile(&self, index: usize) -> Tile {
-        self.tiling.tile(self.pieces.as_ref().map_or(index, |pieces| pieces.get(index)))
+        self.tiling.tile(self.part.pieces().map_or(index, |pieces| pieces.get(index)))
     }
 }
 
 impl Work for RenderWork {
     fn len(&self) -> usize {
-        self.pieces.as_ref().map_or(self.tiling.len(), Pieces::len)
+        self.part.pieces().map_or(self.tiling.len(), Pieces::len)
     }
 
     fn piece_len(&self, index: usize) -> usize {
@@ -291,19 +275,21 @@ impl Work for RenderWork {
 
     fn prepare(&self, preparing: &Preparing<'_>) -> Result<Prepared> {
         let tables = self.tables.get(preparing, |preparing| self.kernel.prepare(preparing))?;
-        Ok(self.masks.as_ref().map_or_else(|| tables.clone(), |masks| tables.and(masks)))
+        Ok(self.part.masks().map_or_else(|| tables.clone(), |masks| tables.and(masks)))
     }
 
     fn prepared_len(&self) -> u64 {
-        self.kernel.prepared_len() + self.masks.as_ref().map_or(0, |masks| masks.len() as u64)
+        self.kernel.prepared_len() + self.part.masks().map_or(0, |masks| masks.len() as u64)
     }
 
     fn compute(&self, prepared: &Prepared, claim: &mut Claim<'_>, stop: &Stop) -> Result<()> {
         let range = claim.range();
         let tiles = range.clone().map(|index| {
             let tile = self.tile(index);
-            let mask = if self.masked { continued::mask(prepared, index, tile.area())? } else { None };
-            Ok(Wanted { tile, mask })
+            let masked = self.part.masks().is_some();
+            let mask = if masked { continued::mask(prepared, index, tile.area())? } else { None };
+            let (x, y) = (tile.x + self.origin.0, tile.y + self.origin.1);
+            Ok(Wanted { tile: Tile { x, y, ..tile }, mask })
         });
         let tiles: Vec<_> = tiles.collect::<Result<_>>()?;
         let mut useful = vec![0; tiles.len()];
@@ -322,13 +308,25 @@ impl Work for RenderWork {
             return None;
         }
         let Options { tile, order, channels, isa } = self.options;
+        let mut scene = self.scene.clone();
+        let coarse = match self.part {
+            Part::Area(area) => {
+                let Crop { x, y, .. } = scene.image.crop.unwrap_or(area);
+                let (x, y) = if scene.image.crop.is_some() { (x + area.x, y + area.y) } else { (x, y) };
+                scene.image.crop = Some(Crop { x, y, ..area });
+                None
+            }
+            Part::Coarse(area, grain) => Some((area, grain)),
+            Part::All | Part::Tiles(_) | Part::Samples(..) => None,
+        };
         let recipe = Ingredients {
-            scene: self.scene.clone(),
+            scene,
             tile,
             order: order.to_string(),
             channels,
-            pieces: self.pieces.clone(),
-            masked: self.masked,
+            pieces: self.part.pieces().cloned(),
+            masked: self.part.masks().is_some(),
+            coarse,
             isa: isa.map(|isa| isa.to_string()),
             tier: self.kernel.facts().tier.into(),
         };
@@ -336,7 +334,7 @@ impl Work for RenderWork {
     }
 
     fn describe(&self, index: usize) -> String {
-        let number = self.pieces.as_ref().map_or(index, |pieces| pieces.get(index));
+        let number = self.part.pieces().map_or(index, |pieces| pieces.get(index));
         format!("tile {number} ({}) of {}", self.tiling.tile(number), self.scene.title())
     }
 }
@@ -350,6 +348,7 @@ impl fmt::Debug for RenderWork {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
     use crate::sink::Grid;
 
     fn scene() -> Scene {

@@ -12,9 +12,9 @@ mod support;
 use fractal::backend::{self, Session};
 use fractal::kernel::{Counters, Isa};
 use fractal::parallel::Stop;
-use fractal::render::{Options, Render};
+use fractal::render::{Options, Part, Render};
 use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS};
-use fractal::scene::Scene;
+use fractal::scene::{Crop, Scene};
 use fractal::sink::Grid;
 use fractal::tile::{ORDERS, Order};
 use std::collections::HashSet;
@@ -232,6 +232,15 @@ fn a_crop_is_a_part_of_the_whole() {
         for backend in ["serial", "processes", "pipes"] {
             let (part, _) = compute(&crop, options, &mut *session(backend, 2, "auto"));
             assert!(part == expected, "{backend}, turned by {rotation}");
+            // A part of a render, and one of a part that is a scene.
+            for (scene, x, y) in [(&whole, 31, 7), (&crop, 0, 0)] {
+                let render = Render::with(scene, options).unwrap();
+                let area = Crop { x, y, width: 40, height: 23 };
+                let part = render.part(Part::Area(area), 8, Order::Centre).unwrap();
+                let grid = Arc::new(Grid::new(part.tiles()));
+                part.run(&mut *session(backend, 2, "auto"), grid.clone(), &Stop::new()).unwrap();
+                assert!(grid.samples().into_iter().map(bits).eq(expected.iter().copied()), "{backend}, a part");
+            }
         }
     }
 }
@@ -242,16 +251,28 @@ fn a_coarse_picture_has_samples_of_the_whole() {
     let options = Options { channels: CHANNELS[3], ..Options::default() };
     let (all, _) = compute(&scene, options, &mut *session("threads", 2, "auto"));
     let render = Render::with(&scene, options).unwrap();
-    for (grain, width, height) in [(1, 83, 59), (10, 8, 5), (60, 1, 1), (1000, 1, 1)] {
-        let coarse = render.coarse(grain, 16).unwrap();
+    let part = |x, y, width, height| Crop { x, y, width, height };
+    for (area, grain, (left, top), (width, height)) in [
+        (part(0, 0, 83, 59), 1, (0, 0), (83, 59)),
+        (part(0, 0, 83, 59), 10, (0, 0), (9, 6)),
+        (part(0, 0, 83, 59), 1000, (0, 0), (1, 1)),
+        (part(17, 20, 25, 10), 8, (2, 2), (4, 2)),
+        (part(82, 58, 1, 1), 60, (1, 0), (1, 1)),
+    ] {
+        let coarse = render.part(Part::Coarse(area, grain), 3, Order::Hilbert).unwrap();
         assert_eq!(coarse.tiling().size(), (width, height));
-        let grid = Arc::new(Grid::new(coarse.tiles()));
-        coarse.run_here(grid.clone(), &Stop::new()).unwrap();
-        let middle = |i: u32, count: u32, of: u32| ((2 * i + 1) * of / (2 * count)) as usize;
-        for (i, sample) in (0..).zip(grid.samples()) {
-            let whole = all[middle(i / width, height, 59) * 83 + middle(i % width, width, 83)];
-            assert_eq!(bits(sample), whole, "sample {i} of grain {grain}");
+        for backend in ["threads", "processes", "pipes"] {
+            let grid = Arc::new(Grid::new(coarse.tiles()));
+            coarse.run(&mut *session(backend, 2, "auto"), grid.clone(), &Stop::new()).unwrap();
+            let middle = |i: u32, of: u32| (i * grain + grain / 2).min(of - 1) as usize;
+            for (i, sample) in (0..).zip(grid.samples()) {
+                let whole = all[middle(top + i / width, 59) * 83 + middle(left + i % width, 83)];
+                assert_eq!(bits(sample), whole, "sample {i} of {area} in {grain} with {backend}");
+            }
         }
+    }
+    for wrong in [part(0, 0, 84, 1), part(83, 0, 1, 1), part(0, 0, 0, 1), part(u32::MAX, 0, 2, 1)] {
+        assert!(render.part(Part::Area(wrong), 16, Order::Rows).is_err());
     }
 }
 

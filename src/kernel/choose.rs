@@ -3,30 +3,39 @@
 use super::direct::Direct;
 use super::{Isa, Kernel, Limits};
 use crate::error::{Error, Result};
-use crate::formula::{self, Formula, Spec};
+use crate::formula::{self, Entry, Formula, Spec};
+use crate::number::Decimal;
 use crate::plane::Plane;
 use crate::sample::Channels;
-use crate::scene::Scene;
+use crate::scene::{Crop, Scene, View};
 use num_complex::Complex64;
 use std::sync::Arc;
 
-/// What a kernel is asked for.
+/// What a kernel is asked for: the exact view, of which each number tier makes the coordinates that it computes with.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The formula with its parameters.
-    pub spec: Spec,
-    /// Where the samples lie.
-    pub plane: Arc<Plane>,
+    /// The formula.
+    pub formula: &'static Entry,
+    /// Its power.
+    pub power: u32,
+    /// The exact constant of a Julia set; `None` for the plane of c.
+    pub julia: Option<[Decimal; 2]>,
+    /// What the whole picture shows.
+    pub view: View,
+    /// The size of the whole picture in pixels.
+    pub size: (u32, u32),
+    /// Samples per pixel, each way.
+    pub samples: u32,
+    /// Which pixels are drawn, if not all: tiles are counted from the top left of these.
+    pub crop: Option<Crop>,
+    /// 1 for every sample; else one of so many each way, in the middle of their square: see [`Plane::coarse`].
+    pub grain: u32,
     /// When an orbit ends.
     pub limits: Limits,
     /// What a sample has.
     pub channels: Channels,
     /// The instruction set.
     pub isa: Isa,
-    /// The binary logarithm of the distance between samples, which may be too small for the plane's numbers.
-    pub log2_spacing: f64,
-    /// The largest coordinate of the whole image, of which the plane may be a part: see [`Plane::reach`].
-    pub reach: f64,
 }
 
 impl Request {
@@ -36,30 +45,65 @@ impl Request {
     /// [`Error::Usage`] for an unknown formula or instruction set, [`Error::Input`] for a scene with values out of range.
     pub fn new(scene: &Scene, channels: Channels, isa: Option<Isa>) -> Result<Self> {
         scene.check()?;
-        let entry = formula::find(&scene.formula)?;
-        let julia = scene.julia.as_ref().map(|[re, im]| Complex64::new(re.to_f64(), im.to_f64()));
-        let ((width, height), samples) = (scene.image.size, scene.image.samples);
-        let view = scene.view();
-        let whole = view.plane(width, height, samples)?;
-        let reach = whole.reach();
-        let plane = match scene.image.crop {
+        let formula = formula::find(&scene.formula)?;
+        Ok(Self {
+            formula,
+            power: scene.power.unwrap_or(formula.default_power()),
+            julia: scene.julia.clone(),
+            view: scene.view(),
+            size: scene.image.size,
+            samples: scene.image.samples,
+            crop: scene.image.crop,
+            grain: 1,
+            limits: Limits { max: scene.max_iterations(), escape_radius: scene.iteration.escape_radius },
+            channels,
+            isa: isa.map_or_else(Isa::from_env, Ok)?,
+        })
+    }
+
+    /// The formula with its parameters in 64-bit numbers.
+    pub fn spec(&self) -> Spec {
+        let julia = self.julia.as_ref().map(|[re, im]| Complex64::new(re.to_f64(), im.to_f64()));
+        Spec { entry: self.formula, power: self.power, julia }
+    }
+
+    /// The binary logarithm of the distance between samples, which may be too small for 64-bit numbers.
+    pub fn log2_spacing(&self) -> f64 {
+        self.view.log2_spacing(self.size.0, self.size.1) - f64::from(self.samples).log2()
+    }
+
+    /// The points of the samples that are drawn, in 64-bit numbers, if these are right for the view.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] when samples are too close for them.
+    pub fn plane(&self) -> Result<Plane> {
+        let whole = self.view.plane(self.size.0, self.size.1, self.samples)?;
+        self.check(whole.reach())?;
+        let part = match self.crop {
             None => whole,
             Some(crop) => {
                 let range = |from: u32, length: u32| {
-                    (from as usize * samples as usize)..((from as usize + length as usize) * samples as usize)
+                    let samples = self.samples as usize;
+                    (from as usize * samples)..((from as usize + length as usize) * samples)
                 };
                 whole.part(range(crop.x, crop.width), range(crop.y, crop.height))
             }
         };
-        Ok(Self {
-            spec: Spec { entry, power: scene.power.unwrap_or(entry.default_power()), julia },
-            plane: Arc::new(plane),
-            limits: Limits { max: scene.max_iterations(), escape_radius: scene.iteration.escape_radius },
-            channels,
-            isa: isa.map_or_else(Isa::from_env, Ok)?,
-            log2_spacing: view.log2_spacing(width, height) - f64::from(samples).log2(),
-            reach,
-        })
+        Ok(if self.grain > 1 { part.coarse(self.grain as usize) } else { part })
+    }
+
+    /// Checks that 64-bit numbers are right for a picture whose largest coordinate is `reach`.
+    fn check(&self, reach: f64) -> Result<()> {
+        let (needed, spacing) = (F64_SPACING.log2() + reach.max(1.0).log2(), self.log2_spacing());
+        if spacing >= needed {
+            return Ok(());
+        }
+        Err(Error::Unsupported(format!(
+            "this view has samples {} apart, too close for 64-bit numbers, whose roundings would move them by more than a \
+             thousandth of that: the distance must be at least {} here, as deeper number tiers do not exist yet",
+            power_of_ten(spacing),
+            power_of_ten(needed)
+        )))
     }
 }
 
@@ -76,9 +120,9 @@ pub const F64_SPACING: f64 = 1.0 / (1u64 << 40) as f64;
 /// # Errors
 /// [`Error::Unsupported`] when the view is too small for the tiers that there are; [`Error::Usage`] for limits out of range.
 pub fn kernel(request: &Request) -> Result<Arc<dyn Kernel>> {
-    check(request)?;
-    let Request { spec, plane, limits, channels, isa, .. } = request;
-    Ok(Arc::new(Direct::new(spec, plane.clone(), *limits, *channels, *isa)?))
+    let Request { limits, channels, isa, .. } = *request;
+    let plane = Arc::new(request.plane()?);
+    Ok(Arc::new(Direct::new(&request.spec(), plane, limits, channels, isa)?))
 }
 
 /// The kernel for `request` with `formula` in place of the named one.
@@ -86,22 +130,9 @@ pub fn kernel(request: &Request) -> Result<Arc<dyn Kernel>> {
 /// # Errors
 /// As [`kernel`].
 pub fn kernel_for<F: Formula + 'static>(request: &Request, formula: F) -> Result<Arc<dyn Kernel>> {
-    check(request)?;
-    let Request { spec, plane, limits, channels, isa, .. } = request;
-    Ok(Arc::new(Direct::with(formula, spec.julia, plane.clone(), *limits, *channels, *isa)?))
-}
-
-fn check(request: &Request) -> Result<()> {
-    let needed = F64_SPACING.log2() + request.reach.max(1.0).log2();
-    if request.log2_spacing >= needed {
-        return Ok(());
-    }
-    Err(Error::Unsupported(format!(
-        "this view has samples {} apart, too close for 64-bit numbers, whose roundings would move them by more than a \
-         thousandth of that: the distance must be at least {} here, as deeper number tiers do not exist yet",
-        power_of_ten(request.log2_spacing),
-        power_of_ten(needed)
-    )))
+    let Request { limits, channels, isa, .. } = *request;
+    let plane = Arc::new(request.plane()?);
+    Ok(Arc::new(Direct::with(formula, request.spec().julia, plane, limits, channels, isa)?))
 }
 
 /// A number for people, given its binary logarithm: `9.1e-13`.

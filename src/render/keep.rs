@@ -2,7 +2,7 @@
 
 use super::continued::{Escaped, Filled, Known, MASKS};
 use super::recipe::{Ingredients, from_recipe};
-use super::{Options, Outcome, Render, RenderWork};
+use super::{Options, Outcome, Part, Render};
 use crate::backend::Session;
 use crate::error::{Error, Result};
 use crate::parallel::{Pieces, Prepared, Shard, Sink, Stop, Work};
@@ -133,16 +133,16 @@ impl Render {
         }
         let resumed = Resumed::new(sink, self.work(), wanted, tiles, stop)?;
         let missing = resumed.missing().clone();
-        let (sink, masks): (Arc<dyn Sink>, _) = match samples {
+        let (sink, part): (Arc<dyn Sink>, _) = match samples {
             Some(escaped) => {
                 let masks = Prepared::default().with(MASKS, escaped.masks(&missing)[..].into());
                 let max = self.scene.max_iterations();
-                (Arc::new(Filled::new(resumed, escaped, missing.clone(), max)), Some(masks))
+                (Arc::new(Filled::new(resumed, escaped, missing.clone(), max)), Part::Samples(missing, masks))
             }
-            None => (Arc::new(resumed), None),
+            None => (Arc::new(resumed), Part::Tiles(missing)),
         };
-        let work = Arc::new(self.work.only(missing, masks.is_some(), masks));
-        Ok(Outcome::new(session.run(work, sink, stop)?))
+        let Options { tile, order, .. } = self.work.options;
+        self.part(part, tile, order)?.run(session, sink, stop)
     }
 }
 
@@ -213,34 +213,5 @@ fn flatten(prefix: &str, value: &Value, out: &mut Vec<(String, String)>) {
             }
         }
         other => out.push((format!("`{prefix}`"), other.to_string())),
-    }
-}
-
-impl RenderWork {
-    /// The work of some of its tiles, or, if it is masked, of some of their samples.
-    pub(super) fn only(&self, pieces: Pieces, masked: bool, masks: Option<Prepared>) -> Self {
-        Self {
-            scene: self.scene.clone(),
-            options: self.options,
-            kernel: self.kernel.clone(),
-            tiling: self.tiling.clone(),
-            pieces: Some(pieces),
-            masked,
-            masks,
-            tables: self.tables.clone(),
-            own_kernel: self.own_kernel,
-        }
-    }
-}
-
-impl Ingredients {
-    /// The work that these make. Masks come with what the session prepared; a work that is run where they are not known computes all
-    /// of its pieces.
-    pub(super) fn work(pieces: Option<Pieces>, masked: bool, render: &Render) -> Result<Arc<RenderWork>> {
-        let Some(pieces) = pieces else { return Ok(render.work.clone()) };
-        if pieces.of() != render.work.tiling.len() {
-            return Err(Error::Input("the recipe of a render has pieces of another number of tiles".into()));
-        }
-        Ok(Arc::new(render.work.only(pieces, masked, None)))
     }
 }

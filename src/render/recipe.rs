@@ -1,11 +1,11 @@
 //! The recipe of a render: how another process, or a later run, makes the same work again.
 
-use super::{Options, Render};
+use super::{Options, Part, Render};
 use crate::backend::WorkKind;
 use crate::error::{Error, Result};
-use crate::parallel::Pieces;
+use crate::parallel::{Pieces, Prepared};
 use crate::sample::Channels;
-use crate::scene::{Image, Scene};
+use crate::scene::{Crop, Image, Scene};
 use crate::tile::Order;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,9 @@ pub(super) struct Ingredients {
     /// Whether the session prepares masks for the pieces.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) masked: bool,
+    /// A coarse picture of an area, and its grain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) coarse: Option<(Crop, u32)>,
     /// What was asked for; without, each process chooses its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) isa: Option<String>,
@@ -64,15 +67,21 @@ pub fn size_of_recipe(bytes: &[u8]) -> Result<(Image, u32, Order)> {
 /// # Errors
 /// [`Error::Input`] when the bytes are not such a recipe, and as [`Render::with`].
 pub fn from_recipe(bytes: &[u8]) -> Result<Render> {
-    let Ingredients { scene, tile, order, channels, pieces, masked, isa, tier } = Ingredients::read(bytes)?;
+    let Ingredients { scene, tile, order, channels, pieces, masked, coarse, isa, tier } = Ingredients::read(bytes)?;
     let isa = isa.map(|isa| isa.parse()).transpose()?;
-    let mut render = Render::with(&scene, Options { tile, order: order.parse()?, isa, channels })?;
+    let order = order.parse()?;
+    let render = Render::with(&scene, Options { tile, order, isa, channels })?;
     let chosen = render.kernel().facts().tier;
     if chosen != tier {
         return Err(Error::Input(format!(
             "it was made for numbers of `{tier}`, but here `{chosen}` is chosen for its view"
         )));
     }
-    render.work = Ingredients::work(pieces, masked, &render)?;
-    Ok(render)
+    let part = match (pieces, coarse) {
+        (Some(pieces), _) if masked => Part::Samples(pieces, Prepared::default()),
+        (Some(pieces), _) => Part::Tiles(pieces),
+        (None, Some((area, grain))) => Part::Coarse(area, grain),
+        (None, None) => Part::All,
+    };
+    render.part(part, tile, order).map_err(|error| Error::Input(format!("the recipe of a render is wrong: {error}")))
 }

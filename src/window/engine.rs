@@ -1,15 +1,17 @@
 //! Computing behind the window: one thread with a session, which does the latest batch of steps and can be stopped at any moment.
 //!
 //! The window never waits for it. Orders go in, replacing the one before; letters come out, each with the generation of its order, so
-//! that what an old view still sends is told apart and dropped. A step is a scene of its own, rendered like any other: every backend
-//! serves the window, and what it shows at last is what `render` gives.
+//! that what an old view still sends is told apart and dropped. A step is a part of one render: all of them share what its kernel
+//! prepares, every backend serves the window, and what it shows at last is what `render` gives.
 
 use crate::backend::{self, Session};
 use crate::error::{Error, Result};
 use crate::parallel::{Done, Schedule, Sink, Stop};
-use crate::render::{Options, Render};
-use crate::scene::Scene;
+use crate::render::{Options, Part, Render};
+use crate::sample::Channels;
+use crate::scene::{Crop, Scene};
 use crate::sink::Tiles;
+use crate::tile::Order;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -37,12 +39,13 @@ impl PartialEq for Crew {
 /// A part of the picture to compute.
 #[derive(Clone, Debug)]
 pub(super) struct Step {
-    pub(super) scene: Scene,
-    pub(super) options: Options,
-    /// Where it lies, in pixels of the picture.
-    pub(super) origin: (u32, u32),
-    /// How many pixels of the picture one of its pixels stands for, each way; 0 when its samples are the picture's own.
+    /// Which pixels.
+    pub(super) area: Crop,
+    /// One sample for so many pixels each way; 0 for all samples.
     pub(super) grain: u32,
+    /// The edge of its tiles, in pixels or coarse samples, and their order.
+    pub(super) tile: u32,
+    pub(super) order: Order,
 }
 
 /// What is to be computed now, in place of everything before.
@@ -50,6 +53,10 @@ pub(super) struct Step {
 pub(super) struct Batch {
     pub(super) generation: u64,
     pub(super) crew: Crew,
+    /// The scene of the whole picture.
+    pub(super) scene: Scene,
+    /// What is computed beside what the colouring needs.
+    pub(super) channels: Channels,
     pub(super) steps: Vec<Step>,
 }
 
@@ -213,10 +220,12 @@ fn serve(shared: &Arc<Shared>) {
 }
 
 fn perform(shared: &Arc<Shared>, batch: Batch, open: &mut Option<(Crew, Box<dyn Session>)>, stop: &Stop) -> Result<()> {
-    let Batch { generation, crew, mut steps } = batch;
-    // A view that cannot be computed in full is not begun with coarse pictures that can.
-    let Some(last) = steps.pop() else { return Ok(()) };
-    let last = (Render::with(&last.scene, last.options)?, last);
+    let Batch { generation, crew, scene, channels, steps } = batch;
+    if steps.is_empty() {
+        return Ok(());
+    }
+    let whole = Render::with(&scene, Options { channels, ..Options::default() })?;
+    let samples = scene.image.samples;
     if open.as_ref().is_none_or(|(opened, _)| *opened != crew) {
         *open = None;
         let options = backend::Options {
@@ -230,23 +239,25 @@ fn perform(shared: &Arc<Shared>, batch: Batch, open: &mut Option<(Crew, Box<dyn 
         *open = Some((crew, session));
     }
     let Some((_, session)) = open else { return Ok(()) };
-    let planned = steps.into_iter().map(|step| Ok((Render::with(&step.scene, step.options)?, step)));
-    for step in planned.chain(std::iter::once(Ok(last))) {
-        let (render, step) = step?;
+    for Step { area, grain, tile, order } in steps {
         if stop.is_set() {
             return Err(Error::Stopped);
         }
+        let part = if grain == 0 { Part::Area(area) } else { Part::Coarse(area, grain * samples) };
+        let render = whole.part(part, tile, order)?;
+        // Squares are counted from the top left of the picture.
+        let first = |from: u32| from / grain.max(1) * grain.max(1);
         let begun = Arc::new(Begun {
-            origin: step.origin,
-            grain: step.grain,
+            origin: (first(area.x), first(area.y)),
+            grain,
             tiles: render.tiles(),
             workers: 0,
-            samples: step.scene.image.samples,
+            samples: if grain == 0 { samples } else { 1 },
             kernel: format!("{} in {}", render.kernel().facts().tier, render.kernel().facts().isa),
         });
         let postman = Arc::new(Postman { shared: shared.clone(), generation, begun: Mutex::new(begun) });
         session.run(render.work(), postman, stop)?;
-        shared.post(generation, News::Ended { grain: step.grain });
+        shared.post(generation, News::Ended { grain });
     }
     Ok(())
 }

@@ -219,11 +219,9 @@ impl Frame {
     fn put_coarse(&mut self, step: &Begun, samples: &Samples<'_>, colourer: &Colourer) {
         let (grain, per) = (step.grain, self.samples);
         let finer = level(grain.into());
-        // Distances are in pixels of the step.
-        let stretch = (grain * per) as f32;
         let tile = samples.tile;
         let shared: Vec<_> = self.planes.channels.shared(samples.channels()).collect();
-        let painted = self.paint_blocks(samples, grain, colourer);
+        let painted = self.paint_blocks(samples, colourer);
         let (left, top) = (step.origin.0 + tile.x * grain, step.origin.1 + tile.y * grain);
         let (right, bottom) =
             ((left + tile.width * grain).min(self.size.0), (top + tile.height * grain).min(self.size.1));
@@ -242,9 +240,8 @@ impl Frame {
                 for sub in 0..per {
                     let row = (y * per + sub) as usize * (self.size.0 * per) as usize + (x * per) as usize;
                     let to = row..row + per as usize;
-                    for &(number, plane, entry) in &shared {
-                        let word = entry.values.stretched(samples.words(plane)[from], stretch);
-                        self.planes.words[number][to.clone()].fill(word);
+                    for &(number, plane, _) in &shared {
+                        self.planes.words[number][to.clone()].fill(samples.words(plane)[from]);
                     }
                 }
             }

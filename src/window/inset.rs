@@ -7,9 +7,8 @@ use crate::backend;
 use crate::colour::Colourer;
 use crate::error::Result;
 use crate::parallel::Schedule;
-use crate::render::Options;
 use crate::sample::Channels;
-use crate::scene::{Image, MaxIterations, Scene};
+use crate::scene::{Crop, Image, MaxIterations, Scene};
 use crate::tile::Order;
 use std::collections::VecDeque;
 
@@ -58,17 +57,13 @@ impl Inset {
             self.frame.repaint(&self.colourer);
             self.frame.worthless();
         }
-        let coarse = (size.0.div_ceil(GRAIN), size.1.div_ceil(GRAIN));
-        let options = Options { tile: TILE, order: Order::Centre, channels, ..Options::default() };
-        let step = |size, grain| {
-            let scene = Scene { image: Image::new(size, 1), ..scene.clone() };
-            Step { scene, options, origin: (0, 0), grain }
-        };
-        let steps = vec![step(coarse, GRAIN), step(size, 0)];
+        scene.image = Image::new(size, 1);
+        let area = Crop { x: 0, y: 0, width: size.0, height: size.1 };
+        let steps = [GRAIN, 0].map(|grain| Step { area, grain, tile: TILE, order: Order::Centre });
         self.generation += 1;
         let program = backend::Program::default();
         let crew = Crew { backend: &backend::BACKENDS[0], workers: 1, schedule: Schedule::AUTO, program };
-        self.engine.compute(Batch { generation: self.generation, crew, steps });
+        self.engine.compute(Batch { generation: self.generation, crew, scene, channels, steps: steps.into() });
     }
 
     /// Takes what was computed; whether anything was.

@@ -173,15 +173,6 @@ impl Place {
         self.shift([&way[0], &way[1]]);
     }
 
-    /// The view of a part of the picture: the rectangle at (x, y) with `part` pixels, each `grain` of the picture's pixels each way.
-    pub(super) fn part(&self, (x, y): (u32, u32), part: Size, grain: u32, size: Size) -> Self {
-        let middle = |start: u32, part: u32, size: u32| {
-            Fixed::new(2 * i64::from(start) + i64::from(part) * i64::from(grain) - i64::from(size), 0).half()
-        };
-        let [re, im] = self.at([&middle(x, part.0, size.0), &middle(y, part.1, size.1)]);
-        Self { re, im, spacing: self.spacing.times(grain.into()), rotation: self.rotation }
-    }
-
     /// By how many whole pixels right and down `self` shows what `old` shows, when the pixels that both show have the same coordinates to
     /// the bit.
     pub(super) fn exact_shift(&self, size: Size, old: &Self, old_size: Size) -> Option<(i64, i64)> {
@@ -281,28 +272,6 @@ mod tests {
             for y in 0..401i64 {
                 if let Some(there) = usize::try_from(y + dy).ok().and_then(|y| old.rows.get(y)) {
                     prop_assert_eq!(there.to_bits(), new.rows[y as usize].to_bits());
-                }
-            }
-        }
-
-        #[test]
-        fn a_part_is_the_same_samples(x in 0u32..600, y in 0u32..400, width in 1u32..40, height in 1u32..40, zoom in 0i32..60) {
-            let mut whole = place();
-            whole.zoom(zoom, (11, 397), SIZE);
-            let part = whole.part((x, y), (width, height), 1, SIZE);
-            let plane = |place: &Place, (width, height): Size| {
-                Scene { view: place.frame(width), ..Scene::default() }.view().plane(width, height, 1).unwrap()
-            };
-            let (a, b) = (plane(&whole, SIZE), plane(&part, (width, height)));
-            prop_assert_eq!(a.spacing.to_bits(), b.spacing.to_bits());
-            for (i, column) in b.columns.iter().enumerate() {
-                if let Some(there) = a.columns.get(x as usize + i) {
-                    prop_assert_eq!(there.to_bits(), column.to_bits());
-                }
-            }
-            for (i, row) in b.rows.iter().enumerate() {
-                if let Some(there) = a.rows.get(y as usize + i) {
-                    prop_assert_eq!(there.to_bits(), row.to_bits());
                 }
             }
         }

@@ -8,7 +8,7 @@
 //! samples are sorted by them and run again with their derivative, as many iterations as it takes and without a test; neighbours in
 //! that order end together.
 
-use super::Scene;
+use super::Problem;
 use super::smooth::log2;
 use super::unroll::unroll;
 use crate::error::{Error, Result};
@@ -84,7 +84,7 @@ pub(super) fn vector<F: Formula, L: Lanes>(t: Tangent<L>, frame: Frame) -> [L; 2
     [right.select(fine, zero), down.select(fine, zero)]
 }
 
-impl<F: Formula> Scene<F> {
+impl<F: Formula> Problem<F> {
     pub(super) fn frame(&self) -> Frame {
         let (cos, sin) = self.plane.rotation.map_or((1.0, 0.0), |r| (r.cos, r.sin));
         Frame { cos, sin, per_spacing: 1.0 / self.plane.spacing }
@@ -115,7 +115,7 @@ pub(super) struct Counted<'a> {
     pub(super) y: &'a mut [u32],
 }
 
-impl<F: Formula> Scene<F> {
+impl<F: Formula> Problem<F> {
     /// Computes the distance vectors of a tile; returns the iterations executed. `order` is memory to sort in.
     #[inline(never)]
     pub(super) fn distances<S: Simd>(

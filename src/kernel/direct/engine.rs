@@ -25,7 +25,7 @@
 //! In the code that runs by vectors there is no closure and no iterator adapter but the one that enters it: where the compiler leaves
 //! one as a call, it is compiled without the instruction set, and all inside becomes calls as well.
 
-use super::Scene;
+use super::Problem;
 use super::area::{Area, LANES, QUEUE};
 use super::unroll::unroll;
 use crate::error::{Error, Result};
@@ -46,7 +46,7 @@ pub(super) const STOP_CHECK: u64 = 1024;
 /// What all parts of a claim's computation use.
 pub(super) struct Engine<'a, S: Simd, F, const K: usize, const G: usize> {
     pub(super) simd: S,
-    pub(super) scene: &'a Scene<F>,
+    pub(super) problem: &'a Problem<F>,
     pub(super) smooth: bool,
     pub(super) area: &'a mut Area,
     /// The samples' words, of tiles of equal areas.
@@ -83,7 +83,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     pub(super) fn run(&mut self, tiles: &[Wanted<'_>], tile_words: usize) -> Result<()> {
         let mut first = 0;
         for &Wanted { tile, mask } in tiles {
-            let interior = self.scene.may_be_interior(tile);
+            let interior = self.problem.may_be_interior(tile);
             self.tile(Place { tile, mask, first, interior })?;
             first += tile_words;
         }
@@ -125,7 +125,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     /// Runs `pairs` times two iterations of N vectors.
     #[inline(always)]
     pub(super) fn iterate<const N: usize>(
-        scene: &Scene<F>,
+        problem: &Problem<F>,
         x: &mut [Vector<S>; N],
         y: &mut [Vector<S>; N],
         parameters: &[[Vector<S>; 3]; N],
@@ -134,7 +134,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         let mut i = 0;
         while i < pairs {
             unroll!(N, k => {
-                [x[k], y[k]] = scene.formula.step2([x[k], y[k]], parameters[k]);
+                [x[k], y[k]] = problem.formula.step2([x[k], y[k]], parameters[k]);
             });
             i += 1;
         }
@@ -148,7 +148,7 @@ pub(super) fn same<S: Simd>(simd: S, [x, y]: [Vector<S>; 2], seen: [&[f64]; 2]) 
     (x.0.simd_eq(seen[0].0) & y.0.simd_eq(seen[1].0)).to_bitmask()
 }
 
-impl<F: Formula> Scene<F> {
+impl<F: Formula> Problem<F> {
     /// R², the most that |z|² may be.
     #[inline(always)]
     pub(super) fn limit(&self) -> f64 {

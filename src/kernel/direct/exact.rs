@@ -1,6 +1,6 @@
 //! The exact counts of lanes that are known to have escaped within a block. See the engine for the whole.
 
-use super::Scene;
+use super::Problem;
 use super::area::{FINISH, LANES, List};
 use super::engine::{BLOCK, Engine};
 use super::unroll::{each, unroll};
@@ -20,20 +20,20 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     /// Finds the exact counts of a group of escaped lanes by halving, from blocks of `block` iterations. They are at a state that has
     /// not escaped, after `n` iterations; then `n` becomes the count, and with `smooth` x becomes |z|², scaled to fit an `f32`.
     #[inline(never)]
-    pub(super) fn settle(simd: S, scene: &Scene<F>, smooth: bool, batch: &mut Batch<'_>, block: u64) {
+    pub(super) fn settle(simd: S, problem: &Problem<F>, smooth: bool, batch: &mut Batch<'_>, block: u64) {
         simd.vectorize(
             #[inline(always)]
-            || Self::settle_inlined(simd, scene, smooth, batch, block),
+            || Self::settle_inlined(simd, problem, smooth, batch, block),
         );
     }
 
     #[inline(always)]
-    fn settle_inlined(simd: S, scene: &Scene<F>, smooth: bool, batch: &mut Batch<'_>, block: u64) {
+    fn settle_inlined(simd: S, problem: &Problem<F>, smooth: bool, batch: &mut Batch<'_>, block: u64) {
         let zero = Vector::<S>::splat(simd, 0.0);
         let all = G * Self::LEN;
         let (x, y, n) = (&mut batch.x[..all], &mut batch.y[..all], &mut batch.n[..all]);
         let (a, b) = (&batch.a[..all], &batch.b[..all]);
-        let parameters = each!(G, k => scene.formula.parameters([
+        let parameters = each!(G, k => problem.formula.parameters([
             Vector::load(simd, &a[k * Self::LEN..]),
             Vector::load(simd, &b[k * Self::LEN..]),
         ]), [zero; 3]);
@@ -41,11 +41,11 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         while length >= 2 {
             let mut u = each!(G, k => Vector::<S>::load(simd, &x[k * Self::LEN..]), zero);
             let mut v = each!(G, k => Vector::<S>::load(simd, &y[k * Self::LEN..]), zero);
-            Self::iterate(scene, &mut u, &mut v, &parameters, length / 2);
+            Self::iterate(problem, &mut u, &mut v, &parameters, length / 2);
             let more = Vector::<S>::splat(simd, length as f64);
             unroll!(G, k => {
                 let i = k * Self::LEN;
-                let within = scene.within(u[k], v[k]);
+                let within = problem.within(u[k], v[k]);
                 u[k].store_lanes(within, &mut x[i..]);
                 v[k].store_lanes(within, &mut y[i..]);
                 let count = Vector::<S>::load(simd, &n[i..]);
@@ -58,15 +58,15 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         while k < G {
             let i = k * Self::LEN;
             let (old_x, old_y) = (Vector::load(simd, &x[i..]), Vector::load(simd, &y[i..]));
-            let parameters = scene.formula.parameters([Vector::load(simd, &a[i..]), Vector::load(simd, &b[i..])]);
-            let [u, v] = scene.formula.step([old_x, old_y], parameters);
-            let within = scene.within(u, v);
+            let parameters = problem.formula.parameters([Vector::load(simd, &a[i..]), Vector::load(simd, &b[i..])]);
+            let [u, v] = problem.formula.step([old_x, old_y], parameters);
+            let within = problem.within(u, v);
             let count = Vector::<S>::load(simd, &n[i..]) + one;
             (count + one.select(within, zero)).store(&mut n[i..]);
             if smooth {
                 let last = [u.select(within, old_x), v.select(within, old_y)];
-                let [u, v] = scene.formula.step(last, parameters);
-                (v.mul_add(v, u * u) * Vector::<S>::splat(simd, scene.fraction.scale)).store(&mut x[i..]);
+                let [u, v] = problem.formula.step(last, parameters);
+                (v.mul_add(v, u * u) * Vector::<S>::splat(simd, problem.fraction.scale)).store(&mut x[i..]);
             }
             k += 1;
         }
@@ -76,7 +76,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     fn settle_finish(&mut self, i: usize) {
         let List { x, y, a, b, n, .. } = &mut self.area.finish;
         let mut batch = Batch { x: &mut x[i..], y: &mut y[i..], a: &a[i..], b: &b[i..], n: &mut n[i..] };
-        Self::settle(self.simd, self.scene, self.smooth, &mut batch, BLOCK);
+        Self::settle(self.simd, self.problem, self.smooth, &mut batch, BLOCK);
     }
 
     /// Finds the exact counts of full batches in the list of escaped samples, with `all` of the rest too, and writes them.
@@ -91,7 +91,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     #[inline(always)]
     fn finish_inlined(&mut self, all: bool) {
         let batch = G * Self::LEN;
-        let max = f64::from(self.scene.limits.max);
+        let max = f64::from(self.problem.limits.max);
         let mut i = 0;
         while self.area.finish.len - i >= batch || (all && i < self.area.finish.len) {
             assert!(i + batch <= FINISH + LANES);

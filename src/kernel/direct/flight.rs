@@ -56,7 +56,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
 
     #[inline(always)]
     fn fly_inlined(&mut self, land: bool) -> Result<()> {
-        let max = u64::from(self.scene.limits.max);
+        let max = u64::from(self.problem.limits.max);
         let mut next_stop = self.area.flight.blocks + STOP_CHECK;
         if self.area.flight.alive == 0 && self.area.queue.head == self.area.queue.len {
             self.area.queue.len = 0;
@@ -125,12 +125,12 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     fn blocks<const N: usize>(&mut self, patience: u32, until: u64) -> Ended {
         let simd = self.simd;
         let zero = self.splat(0.0);
-        let radius = self.splat(self.scene.limit());
+        let radius = self.splat(self.problem.limit());
         let back = self.splat(BLOCK as f64);
         let flight: &mut Flight = &mut self.area.flight;
         let mut x = each!(N, k => Vector::load(simd, &flight.x.0[k * Self::LEN..]), zero);
         let mut y = each!(N, k => Vector::load(simd, &flight.y.0[k * Self::LEN..]), zero);
-        let parameters = each!(N, k => self.scene.formula.parameters([
+        let parameters = each!(N, k => self.problem.formula.parameters([
             Vector::load(simd, &flight.a.0[k * Self::LEN..]),
             Vector::load(simd, &flight.b.0[k * Self::LEN..]),
         ]), [zero; 3]);
@@ -145,7 +145,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             let mut i = 0;
             while i < BLOCK / 2 {
                 unroll!(N, k => {
-                    [x[k], y[k]] = self.scene.formula.step2([x[k], y[k]], parameters[k]);
+                    [x[k], y[k]] = self.problem.formula.step2([x[k], y[k]], parameters[k]);
                 });
                 i += 1;
             }

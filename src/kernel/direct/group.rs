@@ -41,7 +41,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         let mut ran = Ran { n: 0, block: BLOCK, alive: self.locate(place, left, top, columns, rows), escaped: 0 };
         let mut soon = shallow;
         if ran.alive != 0 {
-            let max = u64::from(self.scene.limits.max);
+            let max = u64::from(self.problem.limits.max);
             soon = self.run_group(&mut ran, shallow, max)?;
             self.counters.executed += ran.n * (G * Self::LEN) as u64;
             // Those that have not ended go on in flight.
@@ -72,7 +72,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             let mut n = Vector::<S>::load(simd, &group.base.0[i..]) + done;
             if ran.block == BLOCK {
                 let (x, y) = (Vector::load(simd, &middle_x.0[i..]), Vector::load(simd, &middle_y.0[i..]));
-                let within = self.scene.within(x, y);
+                let within = self.problem.within(x, y);
                 x.store_lanes(within, &mut group.x.0[i..]);
                 y.store_lanes(within, &mut group.y.0[i..]);
                 n = n + more.select(within, zero);
@@ -82,7 +82,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         }
         let Flight { x, y, a, b, base, .. } = group;
         let mut batch = Batch { x: &mut x.0, y: &mut y.0, a: &a.0, b: &b.0, n: &mut base.0 };
-        Self::settle(simd, self.scene, self.smooth, &mut batch, ran.block.min(HALF));
+        Self::settle(simd, self.problem, self.smooth, &mut batch, ran.block.min(HALF));
     }
 
     /// Writes a group's start and parameters to its memory; returns the lanes that have a sample which is wanted and not known to
@@ -96,7 +96,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         while k < G {
             let i = k * Self::LEN;
             let (column, row) = (place.tile.x as usize + left, place.tile.y as usize + top + k.min(rows - 1));
-            let point = self.scene.points(self.simd, column, row, columns);
+            let point = self.problem.points(self.simd, column, row, columns);
             if k < rows {
                 let wanted = match place.mask {
                     Some(mask) => mask.window((top + k) * place.tile.width as usize + left, columns),
@@ -105,12 +105,12 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                 valid |= wanted << i;
             }
             if place.interior
-                && let Some(interior) = self.scene.formula.interior(point)
+                && let Some(interior) = self.problem.formula.interior(point)
             {
                 cardioids |= interior.cardioid.to_bitmask() << i;
                 bulbs |= interior.bulb.to_bitmask() << i;
             }
-            let (z, c) = match self.scene.julia {
+            let (z, c) = match self.problem.julia {
                 None => ([zero, zero], point),
                 Some(c) => (point, [self.splat(c.re), self.splat(c.im)]),
             };
@@ -134,7 +134,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     fn run_group(&mut self, ran: &mut Ran, shallow: bool, max: u64) -> Result<bool> {
         let simd = self.simd;
         let zero = self.splat(0.0);
-        let scene = self.scene;
+        let problem = self.problem;
         let (group, [middle_x, middle_y]) = (&mut *self.area.group, &mut *self.area.middle);
         let idle = (G * Self::LEN) as u32 / 2;
         let mut soon = shallow;
@@ -142,7 +142,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         let Ran { mut n, mut alive, mut escaped, .. } = *ran;
         let mut x = each!(G, k => Vector::load(simd, &group.x.0[k * Self::LEN..]), zero);
         let mut y = each!(G, k => Vector::load(simd, &group.y.0[k * Self::LEN..]), zero);
-        let parameters = each!(G, k => scene.formula.parameters([
+        let parameters = each!(G, k => problem.formula.parameters([
             Vector::load(simd, &group.a.0[k * Self::LEN..]),
             Vector::load(simd, &group.b.0[k * Self::LEN..]),
         ]), [zero; 3]);
@@ -156,7 +156,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             let mut rest = block;
             loop {
                 let part = rest.min(HALF);
-                Self::iterate(scene, &mut x, &mut y, &parameters, part / 2);
+                Self::iterate(problem, &mut x, &mut y, &parameters, part / 2);
                 rest -= part;
                 if rest == 0 {
                     break;
@@ -167,7 +167,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                 });
             }
             n += block;
-            let masks = each!(G, k => scene.within(x[k], y[k]), MaskOf::<S>::splat(simd, false));
+            let masks = each!(G, k => problem.within(x[k], y[k]), MaskOf::<S>::splat(simd, false));
             let mut within = 0;
             unroll!(G, k => {
                 within = within << Self::LEN | masks[G - 1 - k].to_bitmask();
@@ -240,7 +240,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     /// Writes the counts of a group; those that are not in `escaped` become interior.
     #[inline(always)]
     fn write_group(&mut self, place: Place<'_>, left: usize, top: usize, columns: usize, rows: usize, escaped: u64) {
-        let (simd, max) = (self.simd, self.splat(f64::from(self.scene.limits.max)));
+        let (simd, max) = (self.simd, self.splat(f64::from(self.problem.limits.max)));
         let interior = self.splat(f64::from(INTERIOR));
         // An integer below 2⁵² added to this lies in the low bits.
         let integer = self.splat((1_u64 << 52) as f64);

@@ -1,6 +1,6 @@
 //! From a scene and an instruction set to the vector kernel's code for both, and the passes after it.
 
-use super::Scene;
+use super::Problem;
 use super::area::Area;
 use super::distance::Counted;
 use super::engine::Engine;
@@ -30,7 +30,7 @@ enum Task<'a> {
     Spin(u64, &'a mut Area),
 }
 
-impl<F: Formula> Scene<F> {
+impl<F: Formula> Problem<F> {
     /// Computes tiles of equal areas by vectors.
     pub(super) fn together(
         &self,
@@ -88,10 +88,10 @@ impl<F: Formula> Scene<F> {
     /// The code for an instruction set for which formulas have a form of two iterations at once, if that form is best.
     fn run_best<S: Simd>(&self, simd: S, task: Task<'_>) -> Result<Counters> {
         if F::PAIRED && !self.paired {
-            let Scene { formula, julia, ref plane, limits, fraction, checked, paired } = *self;
+            let Problem { formula, julia, ref plane, limits, fraction, checked, paired } = *self;
             let formula = Stepwise(formula);
-            let scene = Scene { formula, julia, plane: plane.clone(), limits, fraction, checked, paired };
-            return scene.run::<S, 6, 8>(simd, task);
+            let problem = Problem { formula, julia, plane: plane.clone(), limits, fraction, checked, paired };
+            return problem.run::<S, 6, 8>(simd, task);
         }
         self.run::<S, 6, 8>(simd, task)
     }
@@ -112,7 +112,7 @@ impl<F: Formula> Scene<F> {
         let (mut words, stop, counters) = ([], Stop::new(), Counters::default());
         let mut engine = Engine::<S, F, K, G> {
             simd,
-            scene: self,
+            problem: self,
             smooth: false,
             area,
             words: &mut words,
@@ -130,7 +130,7 @@ impl<F: Formula> Scene<F> {
         let tile_words = samples * channels.words();
         let mut engine = Engine::<S, F, K, G> {
             simd,
-            scene: self,
+            problem: self,
             smooth: channels.contains(Channels::SMOOTH),
             area: &mut *area,
             words: &mut *words,

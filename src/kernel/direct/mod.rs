@@ -92,8 +92,8 @@ impl Direct {
         let isa = if plain { Isa::Scalar } else { isa };
         let fraction = Fraction::new(F::DEGREE, limits.escape_radius, !checked);
         let paired = !isa.has_adders() && halves_exactly(julia, &plane);
-        let scene = Scene { formula, julia, plane, limits, fraction, checked, paired };
-        Ok(Self { isa, channels, tiles: Box::new(scene) })
+        let problem = Problem { formula, julia, plane, limits, fraction, checked, paired };
+        Ok(Self { isa, channels, tiles: Box::new(problem) })
     }
 
     /// Runs `blocks` blocks of the inner loop on points that never escape, for measuring; returns the iterations of all lanes.
@@ -156,7 +156,7 @@ trait Tiles: Send + Sync {
 
 /// What is computed: everything that an instruction set's code reads.
 #[derive(Debug)]
-struct Scene<F> {
+struct Problem<F> {
     formula: F,
     /// The fixed c of a Julia set.
     julia: Option<Complex64>,
@@ -186,7 +186,7 @@ fn halves_exactly(julia: Option<Complex64>, plane: &Plane) -> bool {
     rotation && plane.rows.iter().copied().all(coarse)
 }
 
-impl<F: Formula> Tiles for Scene<F> {
+impl<F: Formula> Tiles for Problem<F> {
     fn compute(
         &self,
         isa: Isa,

@@ -1,6 +1,6 @@
 //! The scalar reference: one sample after the other, one iteration after the other. Every other way gives the same bits.
 
-use super::{Scene, Why, escaped};
+use super::{Problem, Why, escaped};
 use crate::error::{Error, Result};
 use crate::formula::Formula;
 use crate::kernel::{Counters, Wanted};
@@ -21,7 +21,7 @@ pub(super) struct Orbit {
     pub(super) z: Complex64,
 }
 
-impl<F: Formula> Scene<F> {
+impl<F: Formula> Problem<F> {
     /// The orbit of a point. `shortcuts` are the tests for interior regions and for periodicity, which change nothing but the time.
     /// `None` if `stopped` said so.
     pub(super) fn orbit(&self, point: Complex64, shortcuts: bool, stopped: &mut impl FnMut() -> bool) -> Option<Orbit> {

@@ -204,8 +204,8 @@ impl Visitor for Form {
     fn visit<F: Formula>(self, formula: F) -> Direct {
         let Form { spec, plane, limits, isa, paired } = self;
         let fraction = Fraction::new(F::DEGREE, limits.escape_radius, true);
-        let scene = Scene { formula, julia: spec.julia, plane, limits, fraction, checked: false, paired };
-        Direct { isa, channels: ALL, tiles: Box::new(scene) }
+        let problem = Problem { formula, julia: spec.julia, plane, limits, fraction, checked: false, paired };
+        Direct { isa, channels: ALL, tiles: Box::new(problem) }
     }
 }
 
@@ -350,7 +350,7 @@ fn shortcuts_lose_nothing() {
     let plane = plane(Complex64::new(-0.6, 0.013), 0.037, 61, 53);
     let limits = Limits { max: 4000, escape_radius: 2.0 };
     let fraction = Fraction::new(2, limits.escape_radius, true);
-    let scene = Scene {
+    let problem = Problem {
         formula: crate::formula::Mandelbrot,
         julia: None,
         plane: plane.clone(),
@@ -362,8 +362,8 @@ fn shortcuts_lose_nothing() {
     let mut ended = [0; 3];
     for i in 0..whole(&plane).area() {
         let point = plane.point(i % 61, i / 61);
-        let short = scene.orbit(point, true, &mut || false).unwrap();
-        let full = scene.orbit(point, false, &mut || false).unwrap();
+        let short = problem.orbit(point, true, &mut || false).unwrap();
+        let full = problem.orbit(point, false, &mut || false).unwrap();
         assert_eq!(short.why == Why::Escaped, full.why == Why::Escaped, "{point}");
         match short.why {
             Why::Escaped => assert_eq!((short.n, short.z), (full.n, full.z), "{point}"),

@@ -109,16 +109,16 @@ impl Explorer {
         self.stats = Stats::new();
         let scene = self.state.scene();
         let wanted = Wanted {
-            scene: &scene,
-            place: &self.state.place,
+            size: scene.image.size,
+            samples: scene.image.samples,
             focus: self.state.focus,
             tile: self.state.tile,
-            channels: self.frame.channels(),
             whole,
         };
         let steps = wanted.steps(&self.frame);
         self.status = if steps.is_empty() { Status::Settled } else { Status::Busy };
-        self.engine.compute(Batch { generation: self.generation, crew: self.state.crew.clone(), steps });
+        let (crew, channels) = (self.state.crew.clone(), self.frame.channels());
+        self.engine.compute(Batch { generation: self.generation, crew, scene, channels, steps });
     }
 
     /// Takes what was computed. What belongs to an old view is dropped.

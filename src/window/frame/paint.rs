@@ -46,14 +46,15 @@ impl Frame {
     }
 
     /// Leaves the colours of a coarse step's samples in the scratch memory, if the samples have what the colours need.
-    pub(super) fn paint_blocks(&mut self, samples: &Samples<'_>, grain: u32, colourer: &Colourer) -> bool {
-        let (needs, memory) = (colourer.channels(), &mut *self.scratch);
+    pub(super) fn paint_blocks(&mut self, samples: &Samples<'_>, colourer: &Colourer) -> bool {
+        let (needs, memory, per) = (colourer.channels(), &mut *self.scratch, self.samples as f32);
         if !samples.channels().contains(needs) {
             return false;
         }
         memory.words.clear();
         for (place, _, plane) in samples.channels().shared(needs) {
-            let pixels = |&word: &u32| plane.values.stretched(word, grain as f32);
+            // Lengths are in samples, of which there is one a pixel to the colourer.
+            let pixels = |&word: &u32| plane.values.stretched(word, per.recip());
             memory.words.extend(samples.words(place).iter().map(pixels));
         }
         memory.pixels.resize(3 * samples.tile.area(), 0);

@@ -1,0 +1,122 @@
+//! Parts of a render: what a work computes of a picture, if not all of it.
+
+use super::{Options, Render, RenderWork};
+use crate::error::{Error, Result};
+use crate::kernel::choose;
+use crate::parallel::{Pieces, Prepared};
+use crate::scene::Crop;
+use crate::tile::{Order, Tiling};
+use std::sync::Arc;
+
+/// What is computed of a render's picture. All parts have the picture's very samples, and share what its kernel prepares.
+#[derive(Clone, Debug, Default)]
+pub enum Part {
+    /// All of it.
+    #[default]
+    All,
+    /// Some of its tiles.
+    Tiles(Pieces),
+    /// Some samples of some of its tiles. The masks that say which are among what is prepared; none come with a recipe, since the
+    /// session sends them.
+    Samples(Pieces, Prepared),
+    /// A rectangle of its pixels, counted from the top left of what the render draws, cut into tiles of its own.
+    Area(Crop),
+    /// The samples in the middle of squares of so many samples each way, for those squares that have any of these pixels: a coarse
+    /// picture, cut into tiles of its own.
+    Coarse(Crop, u32),
+}
+
+impl Part {
+    /// The tiles that are the pieces of the work, if not all.
+    pub(super) fn pieces(&self) -> Option<&Pieces> {
+        match self {
+            Part::Tiles(pieces) | Part::Samples(pieces, _) => Some(pieces),
+            Part::All | Part::Area(_) | Part::Coarse(..) => None,
+        }
+    }
+
+    /// The masks that say which samples are computed, if not all.
+    pub(super) fn masks(&self) -> Option<&Prepared> {
+        match self {
+            Part::Samples(_, masks) => Some(masks),
+            _ => None,
+        }
+    }
+}
+
+impl Render {
+    /// A part of this render. A rectangle and a coarse picture are cut into tiles of `tile` × `tile` pixels, or squares, in this
+    /// order; the other parts keep the tiles that there are.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a rectangle that does not lie within the picture or is empty; [`Error::Unsupported`] for a coarse picture
+    /// of a render with a kernel or formula of your own, and for a part of a part that is not all of it.
+    pub fn part(&self, part: Part, tile: u32, order: Order) -> Result<Self> {
+        let work = &*self.work;
+        if !matches!(work.part, Part::All) {
+            return Err(Error::Unsupported("a part of a picture has no parts of its own".into()));
+        }
+        let mut new = RenderWork { part: part.clone(), ..work.clone() };
+        match part {
+            Part::All => return Ok(self.clone()),
+            Part::Tiles(pieces) | Part::Samples(pieces, _) => {
+                if pieces.of() != work.tiling.len() {
+                    return Err(Error::Usage(format!(
+                        "the pieces are some of {}, but the picture has {} tiles",
+                        pieces.of(),
+                        work.tiling.len()
+                    )));
+                }
+            }
+            Part::Area(area) => {
+                let samples = self.scene.image.samples;
+                self.check_area(area)?;
+                let edge = tile.saturating_mul(samples);
+                new.tiling = tiling((area.width * samples, area.height * samples), edge, order)?;
+                new.origin = (area.x * samples, area.y * samples);
+                new.options = Options { tile, order, ..work.options };
+            }
+            Part::Coarse(area, grain) => {
+                if work.own_kernel {
+                    let why = "there is no coarse picture of a render with a kernel of its own";
+                    return Err(Error::Unsupported(why.into()));
+                }
+                let (samples, grain) = (self.scene.image.samples, grain.max(1));
+                self.check_area(area)?;
+                let squares = |from: u32, length: u32| {
+                    let first = from * samples / grain;
+                    (first, ((from + length) * samples).div_ceil(grain) - first)
+                };
+                let ((x, width), (y, height)) = (squares(area.x, area.width), squares(area.y, area.height));
+                let request = choose::Request { grain, ..self.request()? };
+                new.kernel = choose::kernel(&request)?;
+                new.tiling = tiling((width, height), tile, order)?;
+                new.origin = (x, y);
+                new.options = Options { tile, order, ..work.options };
+            }
+        }
+        Ok(Self { work: Arc::new(new), ..self.clone() })
+    }
+
+    /// What the kernel of all of it was asked for.
+    fn request(&self) -> Result<choose::Request> {
+        choose::Request::new(&self.scene, self.channels(), self.work.options.isa)
+    }
+
+    fn check_area(&self, area: Crop) -> Result<()> {
+        let (width, height) = self.scene.image.drawn();
+        let within =
+            |from: u32, length: u32, all: u32| length > 0 && from.checked_add(length).is_some_and(|end| end <= all);
+        if within(area.x, area.width, width) && within(area.y, area.height, height) {
+            return Ok(());
+        }
+        Err(Error::Usage(format!(
+            "the part {area} must be at least 1x1 pixels within the {width}x{height} of the picture"
+        )))
+    }
+}
+
+/// Tiles of at most the size of the image.
+pub(super) fn tiling((width, height): (u32, u32), edge: u32, order: Order) -> Result<Tiling> {
+    Tiling::new(width, height, edge.min(width.max(height)), order)
+}
