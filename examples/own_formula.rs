@@ -3,7 +3,7 @@
 //! It is written once, over lanes: a plain number, or a vector of them. The kernel does the rest on every instruction set: lane
 //! refill, periodicity, smooth counts, distances.
 
-use fractal::formula::{Formula, Lanes};
+use fractal::formula::{Formula, Number};
 use fractal::{Render, Scene};
 
 /// (|Re z²| + i·|Im z²|) + c.
@@ -15,13 +15,13 @@ impl Formula for Buffalo {
     const CONFORMAL: bool = false;
 
     #[inline(always)]
-    fn step<L: Lanes>(self, [x, y]: [L; 2], [a, b, _]: [L; 3]) -> [L; 2] {
+    fn step<N: Number>(self, [x, y]: [N; 2], [a, b, _]: [N; 3]) -> [N; 2] {
         [x.mul_sub(x, y * y).abs() + a, ((x + x) * y).abs() + b]
     }
 
     /// That of z², where each row has the sign of what was folded.
     #[inline(always)]
-    fn jacobian<L: Lanes>(self, [x, y]: [L; 2]) -> [[L; 2]; 2] {
+    fn jacobian<N: Number>(self, [x, y]: [N; 2]) -> [[N; 2]; 2] {
         let two = x.constant(2.0);
         let (re, im) = (two.copysign(x.mul_sub(x, y * y)), two.copysign(x * y));
         [[re * x, re * y * x.constant(-1.0)], [im * y, im * x]]

@@ -40,11 +40,11 @@
 //!
 //! # A formula of your own
 //!
-//! It is written once, over [lanes](formula::Lanes): one number, or a vector of them that the processor handles at once. The same
+//! It is written once, over [numbers](formula::Number): one `f64`, or a vector of them that the processor handles at once. The same
 //! kernel then renders it with all that it has: instruction sets, lane refill, periodicity, smooth counts and distances.
 //!
 //! ```
-//! use fractal::formula::{Formula, Lanes};
+//! use fractal::formula::{Formula, Number};
 //! use fractal::{Render, Scene};
 //!
 //! /// z² + c, then conjugated: its set is the Tricorn's mirror image.
@@ -56,12 +56,12 @@
 //!     const CONFORMAL: bool = false;
 //!
 //!     #[inline(always)]
-//!     fn step<L: Lanes>(self, [x, y]: [L; 2], [a, b, _]: [L; 3]) -> [L; 2] {
+//!     fn step<N: Number>(self, [x, y]: [N; 2], [a, b, _]: [N; 3]) -> [N; 2] {
 //!         [x.mul_add(x, a - y * y), y.constant(0.0) - (x + x).mul_add(y, b)]
 //!     }
 //!
 //!     #[inline(always)]
-//!     fn jacobian<L: Lanes>(self, [x, y]: [L; 2]) -> [[L; 2]; 2] {
+//!     fn jacobian<N: Number>(self, [x, y]: [N; 2]) -> [[N; 2]; 2] {
 //!         let (two, minus_two) = (x.constant(2.0), x.constant(-2.0));
 //!         [[two * x, minus_two * y], [minus_two * y, minus_two * x]]
 //!     }

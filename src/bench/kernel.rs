@@ -3,7 +3,7 @@
 //! All times are processor time of the calling thread, so that other work on the machine disturbs little; take the minimum of several.
 
 use crate::error::Result;
-use crate::formula::{Entry, Formula, Lanes, Spec, Vector, Visitor, operations};
+use crate::formula::{Entry, Formula, Number, Spec, Vector, Visitor, operations};
 use crate::kernel::direct::Direct;
 use crate::kernel::{Counters, Isa, Kernel, Limits, Wanted};
 use crate::parallel::{Prepared, Stop};

@@ -1,6 +1,6 @@
 //! The Burning Ship: (|x| + i|y|)² + c.
 
-use super::{Entry, Formula, Home, Lanes};
+use super::{Entry, Formula, Home, Number};
 
 /// (|x| + i|y|)² + c.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,19 +20,19 @@ impl Formula for BurningShip {
     const PAIRED: bool = true;
 
     #[inline(always)]
-    fn parameters<L: Lanes>(self, [a, b]: [L; 2]) -> [L; 3] {
+    fn parameters<N: Number>(self, [a, b]: [N; 2]) -> [N; 3] {
         [a * a.constant(-1.0), b, b * b.constant(0.5)]
     }
 
     #[inline(always)]
-    fn step<L: Lanes>(self, [x, y]: [L; 2], [minus_a, b, _]: [L; 3]) -> [L; 2] {
+    fn step<N: Number>(self, [x, y]: [N; 2], [minus_a, b, _]: [N; 3]) -> [N; 2] {
         let w = y.mul_add(y, minus_a);
         [x.mul_sub(x, w), (x + x).abs().mul_add(y.abs(), b)]
     }
 
     #[inline(always)]
-    fn step2<L: Lanes>(self, z: [L; 2], parameters: [L; 3]) -> [L; 2] {
-        if !L::UNIFIED_PORTS {
+    fn step2<N: Number>(self, z: [N; 2], parameters: [N; 3]) -> [N; 2] {
+        if !N::UNIFIED_PORTS {
             return self.step(self.step(z, parameters), parameters);
         }
         // As for the Mandelbrot set; |x·y| is x times y with the sign of x, one operation where a bit-select is one.
@@ -45,7 +45,7 @@ impl Formula for BurningShip {
     }
 
     #[inline(always)]
-    fn jacobian<L: Lanes>(self, [x, y]: [L; 2]) -> [[L; 2]; 2] {
+    fn jacobian<N: Number>(self, [x, y]: [N; 2]) -> [[N; 2]; 2] {
         let two = x.constant(2.0);
         let sign = two.copysign(x * y);
         [[two * x, x.constant(-2.0) * y], [sign * y, sign * x]]

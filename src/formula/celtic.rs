@@ -1,6 +1,6 @@
 //! The Celtic fractal: |Re z²| + i·Im z² + c.
 
-use super::{Entry, Formula, Home, Lanes};
+use super::{Entry, Formula, Home, Number};
 
 /// |Re z²| + i·Im z² + c.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,18 +20,18 @@ impl Formula for Celtic {
     const PAIRED: bool = true;
 
     #[inline(always)]
-    fn parameters<L: Lanes>(self, [a, b]: [L; 2]) -> [L; 3] {
+    fn parameters<N: Number>(self, [a, b]: [N; 2]) -> [N; 3] {
         [a, b, b * b.constant(0.5)]
     }
 
     #[inline(always)]
-    fn step<L: Lanes>(self, [x, y]: [L; 2], [a, b, _]: [L; 3]) -> [L; 2] {
+    fn step<N: Number>(self, [x, y]: [N; 2], [a, b, _]: [N; 3]) -> [N; 2] {
         [x.mul_sub(x, y * y).abs() + a, (x + x).mul_add(y, b)]
     }
 
     #[inline(always)]
-    fn step2<L: Lanes>(self, z: [L; 2], parameters: [L; 3]) -> [L; 2] {
-        if !L::UNIFIED_PORTS {
+    fn step2<N: Number>(self, z: [N; 2], parameters: [N; 3]) -> [N; 2] {
+        if !N::UNIFIED_PORTS {
             return self.step(self.step(z, parameters), parameters);
         }
         // As for the Mandelbrot set: half the imaginary part between the two iterations.
@@ -43,7 +43,7 @@ impl Formula for Celtic {
     }
 
     #[inline(always)]
-    fn jacobian<L: Lanes>(self, [x, y]: [L; 2]) -> [[L; 2]; 2] {
+    fn jacobian<N: Number>(self, [x, y]: [N; 2]) -> [[N; 2]; 2] {
         let two = x.constant(2.0);
         let sign = two.copysign(x.mul_sub(x, y * y));
         [[sign * x, sign * y * x.constant(-1.0)], [two * y, two * x]]

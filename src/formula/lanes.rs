@@ -1,20 +1,18 @@
-//! Numbers that formulas are written over: one `f64`, or a vector of them that a processor handles at once.
+//! Numbers that formulas are written over: any [`Number`] for iterating, and [`Lanes`], one `f64` or a vector of them that a processor
+//! handles at once, for all that kernels do with samples beside.
 
 use fearless_simd::prelude::*;
 use std::fmt::Debug;
 use std::ops::{Add, BitAnd, BitOr, Mul, Sub};
 
-/// One or more `f64` that go through the same operations. Every operation rounds as IEEE 754 says, the same in all implementors,
-/// so a formula gives the same bits whatever it runs on.
-pub trait Lanes: Copy + Debug + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {
-    /// A truth value for each lane.
-    type Mask: Copy + BitAnd<Output = Self::Mask> + BitOr<Output = Self::Mask>;
-
+/// What an iteration needs of a number: 64-bit numbers have it as well as exact ones of a fixed size, or pairs of a value and its
+/// derivative. Those that round do so once an operation.
+pub trait Number: Copy + Debug + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {
     /// Whether an addition occupies the same execution ports as a multiplication. Where it does, formulations with fewer operations
     /// win; where additions have a port of their own, those with more additions and fewer multiplications do.
-    const UNIFIED_PORTS: bool;
+    const UNIFIED_PORTS: bool = false;
 
-    /// A constant in every lane.
+    /// A constant, which is an `f64`, as a number of the same kind.
     fn constant(self, value: f64) -> Self;
 
     /// `self · b + c`, rounded once.
@@ -28,6 +26,13 @@ pub trait Lanes: Copy + Debug + Add<Output = Self> + Sub<Output = Self> + Mul<Ou
 
     /// The absolute value of `self` with the sign of `sign`.
     fn copysign(self, sign: Self) -> Self;
+}
+
+/// One or more `f64` that go through the same operations. Every operation rounds as IEEE 754 says, the same in all implementors,
+/// so a formula gives the same bits whatever it runs on.
+pub trait Lanes: Number {
+    /// A truth value for each lane.
+    type Mask: Copy + BitAnd<Output = Self::Mask> + BitOr<Output = Self::Mask>;
 
     /// Whether `self` ≤ `other`; false for NaN.
     fn at_most(self, other: Self) -> Self::Mask;
@@ -52,10 +57,7 @@ const TWO_52: u64 = 0x4330_0000_0000_0000;
 /// Added before shifting the exponent down so that it stays positive; taken away again as a number.
 const BIAS: u64 = 1023;
 
-impl Lanes for f64 {
-    type Mask = bool;
-    const UNIFIED_PORTS: bool = false;
-
+impl Number for f64 {
     #[inline(always)]
     fn constant(self, value: f64) -> Self {
         value
@@ -76,6 +78,11 @@ impl Lanes for f64 {
     fn copysign(self, sign: Self) -> Self {
         f64::copysign(self, sign)
     }
+}
+
+impl Lanes for f64 {
+    type Mask = bool;
+
     #[inline(always)]
     fn at_most(self, other: Self) -> bool {
         self <= other
@@ -132,8 +139,7 @@ impl<S: Simd> Mul for Vector<S> {
 /// The mask of a [`Vector`].
 pub type MaskOf<S> = <<S as Simd>::f64s as SimdBase<S>>::Mask;
 
-impl<S: Simd> Lanes for Vector<S> {
-    type Mask = MaskOf<S>;
+impl<S: Simd> Number for Vector<S> {
     // The 512-bit units of Intel and the vector units of Arm take additions on the same ports; narrower ones of x86 have a port for
     // them beside the two that multiply. (AMD has one for all widths: there, kernels step formulas one by one.)
     const UNIFIED_PORTS: bool = Self::LEN > 4 || cfg!(target_arch = "aarch64");
@@ -158,6 +164,11 @@ impl<S: Simd> Lanes for Vector<S> {
     fn copysign(self, sign: Self) -> Self {
         Self(self.0.copysign(sign.0))
     }
+}
+
+impl<S: Simd> Lanes for Vector<S> {
+    type Mask = MaskOf<S>;
+
     #[inline(always)]
     fn at_most(self, other: Self) -> Self::Mask {
         self.0.simd_le(other.0)

@@ -5,7 +5,7 @@
 //! one iteration is impossible with fused multiply-adds: a step of 3 leaves the coordinates that it started from, so two of them
 //! cannot follow each other.
 
-use super::{Entry, Formula, Home, Interior, Lanes};
+use super::{Entry, Formula, Home, Interior, Lanes, Number};
 
 /// z² + c.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,20 +26,20 @@ impl Formula for Mandelbrot {
     const NARROW: bool = true;
 
     #[inline(always)]
-    fn parameters<L: Lanes>(self, [a, b]: [L; 2]) -> [L; 3] {
+    fn parameters<N: Number>(self, [a, b]: [N; 2]) -> [N; 3] {
         // −a, since a fused multiply-subtract of a would negate it each time.
         [a * a.constant(-1.0), b, b * b.constant(0.5)]
     }
 
     #[inline(always)]
-    fn step<L: Lanes>(self, [x, y]: [L; 2], [minus_a, b, _]: [L; 3]) -> [L; 2] {
+    fn step<N: Number>(self, [x, y]: [N; 2], [minus_a, b, _]: [N; 3]) -> [N; 2] {
         let w = y.mul_add(y, minus_a);
         [x.mul_sub(x, w), (x + x).mul_add(y, b)]
     }
 
     #[inline(always)]
-    fn step2<L: Lanes>(self, z: [L; 2], parameters: [L; 3]) -> [L; 2] {
-        if !L::UNIFIED_PORTS {
+    fn step2<N: Number>(self, z: [N; 2], parameters: [N; 3]) -> [N; 2] {
+        if !N::UNIFIED_PORTS {
             return self.step(self.step(z, parameters), parameters);
         }
         let ([x, y], [minus_a, b, half_b]) = (z, parameters);
@@ -51,7 +51,7 @@ impl Formula for Mandelbrot {
     }
 
     #[inline(always)]
-    fn jacobian<L: Lanes>(self, [x, y]: [L; 2]) -> [[L; 2]; 2] {
+    fn jacobian<N: Number>(self, [x, y]: [N; 2]) -> [[N; 2]; 2] {
         // Sums, where a product would take the unit that multiplies; the sign goes into a fused operation.
         let (xx, yy) = (x + x, y + y);
         [[xx, yy * y.constant(-1.0)], [yy, xx]]

@@ -1,4 +1,4 @@
-//! Formulas: what is iterated. One file each, written once over [`Lanes`], and one line in the table at the end of this file.
+//! Formulas: what is iterated. One file each, written once over [`Number`], and one line in the table at the end of this file.
 //!
 //! Every formula maps z to f(z, c). As a plane of parameters, z₀ = 0 and c is the point; as a Julia set, z₀ is the point and c fixed.
 
@@ -13,7 +13,7 @@ mod tricorn;
 
 pub use burning_ship::BurningShip;
 pub use celtic::Celtic;
-pub use lanes::{Lanes, MaskOf, Vector};
+pub use lanes::{Lanes, MaskOf, Number, Vector};
 pub use mandelbrot::Mandelbrot;
 pub use multibrot::Multibrot;
 pub use operations::operations;
@@ -37,7 +37,7 @@ pub trait Formula: Copy + Debug + Send + Sync + 'static {
     const CONFORMAL: bool;
 
     /// Whether [`Formula::step2`] has a form of its own for lanes whose additions are as dear as multiplications
-    /// ([`Lanes::UNIFIED_PORTS`]). Kernels then have code for both forms, and take what is best for the processor and the scene.
+    /// ([`Number::UNIFIED_PORTS`]). Kernels then have code for both forms, and take what is best for the processor and the scene.
     const PAIRED: bool = false;
 
     /// Whether kernels have code for vectors of 128 bits without fused multiply-adds, to compare with: it is slower than the plain loop,
@@ -46,21 +46,21 @@ pub trait Formula: Copy + Debug + Send + Sync + 'static {
 
     /// What [`Formula::step`] wants of c, made once for each point, for example c and its half. The default is c itself.
     #[inline(always)]
-    fn parameters<L: Lanes>(self, c: [L; 2]) -> [L; 3] {
+    fn parameters<N: Number>(self, c: [N; 2]) -> [N; 3] {
         [c[0], c[1], c[1]]
     }
 
     /// One iteration: f(z, c).
-    fn step<L: Lanes>(self, z: [L; 2], parameters: [L; 3]) -> [L; 2];
+    fn step<N: Number>(self, z: [N; 2], parameters: [N; 3]) -> [N; 2];
 
     /// Two iterations, for formulas that can do two with fewer operations than twice one.
     #[inline(always)]
-    fn step2<L: Lanes>(self, z: [L; 2], parameters: [L; 3]) -> [L; 2] {
+    fn step2<N: Number>(self, z: [N; 2], parameters: [N; 3]) -> [N; 2] {
         self.step(self.step(z, parameters), parameters)
     }
 
     /// The Jacobian of f by z: rows ∂Re f/∂(x, y) and ∂Im f/∂(x, y). For a conformal formula only the first column is used.
-    fn jacobian<L: Lanes>(self, z: [L; 2]) -> [[L; 2]; 2];
+    fn jacobian<N: Number>(self, z: [N; 2]) -> [[N; 2]; 2];
 
     /// The radius beyond which |z| grows with every iteration, given |c|. For smaller escape radii every single iterate is tested.
     /// The default holds wherever |f(z, c)| ≥ |z|² − |c|.
@@ -192,4 +192,90 @@ formulas! {
     burning_ship::ENTRY { 2 => BurningShip, }
     tricorn::ENTRY { 2 => Tricorn, }
     celtic::ENTRY { 2 => Celtic, }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ops::{Add, Mul, Sub};
+
+    /// 54 bits behind the point: exact sums, and products that are cut off.
+    #[derive(Clone, Copy, Debug)]
+    struct Fixed(i128);
+
+    impl Fixed {
+        const ONE: f64 = (1u64 << 54) as f64;
+    }
+
+    impl Add for Fixed {
+        type Output = Self;
+        fn add(self, other: Self) -> Self {
+            Self(self.0 + other.0)
+        }
+    }
+
+    impl Sub for Fixed {
+        type Output = Self;
+        fn sub(self, other: Self) -> Self {
+            Self(self.0 - other.0)
+        }
+    }
+
+    impl Mul for Fixed {
+        type Output = Self;
+        fn mul(self, other: Self) -> Self {
+            Self((self.0 * other.0) >> 54)
+        }
+    }
+
+    impl Number for Fixed {
+        fn constant(self, value: f64) -> Self {
+            Self((value * Self::ONE) as i128)
+        }
+        fn mul_add(self, b: Self, c: Self) -> Self {
+            self * b + c
+        }
+        fn mul_sub(self, b: Self, c: Self) -> Self {
+            self * b - c
+        }
+        fn abs(self) -> Self {
+            Self(self.0.abs())
+        }
+        fn copysign(self, sign: Self) -> Self {
+            Self(if sign.0 < 0 { -self.0.abs() } else { self.0.abs() })
+        }
+    }
+
+    /// The same text of a formula gives the same orbit in other numbers than `f64`.
+    #[test]
+    fn formulas_run_over_numbers_that_are_no_floats() {
+        struct Compare;
+        impl Visitor for Compare {
+            type Output = f64;
+            fn visit<F: Formula>(self, formula: F) -> f64 {
+                let c = [-0.2, 0.16];
+                let fixed = c.map(|x| Fixed(0).constant(x));
+                let (mut z, mut exact) = ([0.0; 2], [Fixed(0); 2]);
+                let (parameters, exact_parameters) = (formula.parameters(c), formula.parameters(fixed));
+                let mut apart: f64 = 0.0;
+                for _ in 0..40 {
+                    z = formula.step(z, parameters);
+                    exact = formula.step(exact, exact_parameters);
+                    let wide = [z[0] - exact[0].0 as f64 / Fixed::ONE, z[1] - exact[1].0 as f64 / Fixed::ONE];
+                    apart = apart.max(wide[0].abs()).max(wide[1].abs());
+                    let [jacobian, other] =
+                        [formula.jacobian(z)[0][0], formula.jacobian(exact)[0][0].0 as f64 / Fixed::ONE];
+                    apart = apart.max((jacobian - other).abs());
+                }
+                assert!(z[0].hypot(z[1]) < 1.0, "a bounded orbit");
+                apart
+            }
+        }
+        for entry in FORMULAS {
+            for power in entry.powers.clone() {
+                let apart = Spec { entry, power, julia: None }.visit(Compare).unwrap();
+                assert!(apart < 1e-12, "{} {power}: {apart}", entry.name);
+            }
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Multibrot sets: z^d + c. Powers are made of squarings and products in a fixed order.
 
-use super::{Entry, Formula, Home, Lanes};
+use super::{Entry, Formula, Home, Number};
 
 /// z^D + c for D from 3 to 8. (Power 2 is [`super::Mandelbrot`].)
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,26 +16,26 @@ pub(super) static ENTRY: Entry = Entry {
 
 /// z², 4 operations.
 #[inline(always)]
-fn square<L: Lanes>([x, y]: [L; 2]) -> [L; 2] {
+fn square<N: Number>([x, y]: [N; 2]) -> [N; 2] {
     [x.mul_sub(x, y * y), (x + x) * y]
 }
 
 /// (x² − 3y², 3x² − y²), so that z³ = (x·first, y·second).
 #[inline(always)]
-fn cube_factors<L: Lanes>([x, y]: [L; 2]) -> [L; 2] {
+fn cube_factors<N: Number>([x, y]: [N; 2]) -> [N; 2] {
     let (xx, yy) = (x * x, y * y);
     let three = x.constant(3.0);
     [yy.mul_add(x.constant(-3.0), xx), xx.mul_sub(three, yy)]
 }
 
 #[inline(always)]
-fn multiply<L: Lanes>([x, y]: [L; 2], [u, v]: [L; 2]) -> [L; 2] {
+fn multiply<N: Number>([x, y]: [N; 2], [u, v]: [N; 2]) -> [N; 2] {
     [x.mul_sub(u, y * v), x.mul_add(v, y * u)]
 }
 
 /// z^n for n from 2 to 7.
 #[inline(always)]
-fn power<L: Lanes>(z: [L; 2], n: u32) -> [L; 2] {
+fn power<N: Number>(z: [N; 2], n: u32) -> [N; 2] {
     match n {
         2 => square(z),
         3 => {
@@ -50,20 +50,20 @@ fn power<L: Lanes>(z: [L; 2], n: u32) -> [L; 2] {
 }
 
 #[inline(always)]
-fn power3<L: Lanes>(z: [L; 2]) -> [L; 2] {
+fn power3<N: Number>(z: [N; 2]) -> [N; 2] {
     let [p, q] = cube_factors(z);
     [z[0] * p, z[1] * q]
 }
 
 /// z² + c from −a and b.
 #[inline(always)]
-fn square_add<L: Lanes>([x, y]: [L; 2], [minus_a, b, _]: [L; 3]) -> [L; 2] {
+fn square_add<N: Number>([x, y]: [N; 2], [minus_a, b, _]: [N; 3]) -> [N; 2] {
     [x.mul_sub(x, y.mul_add(y, minus_a)), (x + x).mul_add(y, b)]
 }
 
 /// z·w + c from −a and b.
 #[inline(always)]
-fn multiply_add<L: Lanes>([x, y]: [L; 2], [u, v]: [L; 2], [minus_a, b, _]: [L; 3]) -> [L; 2] {
+fn multiply_add<N: Number>([x, y]: [N; 2], [u, v]: [N; 2], [minus_a, b, _]: [N; 3]) -> [N; 2] {
     [x.mul_sub(u, y.mul_add(v, minus_a)), x.mul_add(v, y.mul_add(u, b))]
 }
 
@@ -72,12 +72,12 @@ impl<const D: u32> Formula for Multibrot<D> {
     const CONFORMAL: bool = true;
 
     #[inline(always)]
-    fn parameters<L: Lanes>(self, [a, b]: [L; 2]) -> [L; 3] {
+    fn parameters<N: Number>(self, [a, b]: [N; 2]) -> [N; 3] {
         [a * a.constant(-1.0), b, b]
     }
 
     #[inline(always)]
-    fn step<L: Lanes>(self, z: [L; 2], parameters: [L; 3]) -> [L; 2] {
+    fn step<N: Number>(self, z: [N; 2], parameters: [N; 3]) -> [N; 2] {
         match D {
             3 => {
                 let [p, q] = cube_factors(z);
@@ -93,7 +93,7 @@ impl<const D: u32> Formula for Multibrot<D> {
     }
 
     #[inline(always)]
-    fn jacobian<L: Lanes>(self, z: [L; 2]) -> [[L; 2]; 2] {
+    fn jacobian<N: Number>(self, z: [N; 2]) -> [[N; 2]; 2] {
         let [u, v] = power(z, D - 1);
         let d = u.constant(f64::from(D));
         [[d * u, u.constant(-f64::from(D)) * v], [d * v, d * u]]

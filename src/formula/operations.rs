@@ -1,12 +1,12 @@
 //! Counting the operations of a formula by running it over numbers that count.
 
-use super::{Formula, Lanes};
+use super::{Formula, Number};
 use std::cell::Cell;
 use std::ops::{Add, Mul, Sub};
 
 thread_local!(static COUNT: Cell<u32> = const { Cell::new(0) });
 
-/// A number that counts what is done to it. `UNIFIED` is its [`Lanes::UNIFIED_PORTS`].
+/// A number that counts what is done to it. `UNIFIED` is its [`Number::UNIFIED_PORTS`].
 #[derive(Clone, Copy, Debug)]
 struct Counted<const UNIFIED: bool>(f64);
 
@@ -38,8 +38,7 @@ impl<const UNIFIED: bool> Mul for Counted<UNIFIED> {
     }
 }
 
-impl<const UNIFIED: bool> Lanes for Counted<UNIFIED> {
-    type Mask = bool;
+impl<const UNIFIED: bool> Number for Counted<UNIFIED> {
     const UNIFIED_PORTS: bool = UNIFIED;
 
     fn constant(self, value: f64) -> Self {
@@ -56,22 +55,6 @@ impl<const UNIFIED: bool> Lanes for Counted<UNIFIED> {
     }
     fn copysign(self, sign: Self) -> Self {
         Self::count(self.0.copysign(sign.0))
-    }
-    fn at_most(self, other: Self) -> bool {
-        self.0 <= other.0
-    }
-    fn exponent_mantissa(self) -> (Self, Self) {
-        let (exponent, mantissa) = self.0.exponent_mantissa();
-        (Self::count(exponent), Self::count(mantissa))
-    }
-    fn div(self, b: Self) -> Self {
-        Self::count(self.0 / b.0)
-    }
-    fn sqrt(self) -> Self {
-        Self::count(self.0.sqrt())
-    }
-    fn select(self, mask: bool, other: Self) -> Self {
-        if mask { self } else { other }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A formula without its form for two iterations at once.
 
-use super::{Formula, Interior, Lanes};
+use super::{Formula, Interior, Lanes, Number};
 
 /// `F` with two single steps for two iterations.
 #[derive(Clone, Copy, Debug)]
@@ -11,17 +11,17 @@ impl<F: Formula> Formula for Stepwise<F> {
     const CONFORMAL: bool = F::CONFORMAL;
 
     #[inline(always)]
-    fn parameters<L: Lanes>(self, c: [L; 2]) -> [L; 3] {
+    fn parameters<N: Number>(self, c: [N; 2]) -> [N; 3] {
         self.0.parameters(c)
     }
 
     #[inline(always)]
-    fn step<L: Lanes>(self, z: [L; 2], parameters: [L; 3]) -> [L; 2] {
+    fn step<N: Number>(self, z: [N; 2], parameters: [N; 3]) -> [N; 2] {
         self.0.step(z, parameters)
     }
 
     #[inline(always)]
-    fn jacobian<L: Lanes>(self, z: [L; 2]) -> [[L; 2]; 2] {
+    fn jacobian<N: Number>(self, z: [N; 2]) -> [[N; 2]; 2] {
         self.0.jacobian(z)
     }
 

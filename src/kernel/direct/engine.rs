@@ -29,7 +29,7 @@ use super::Problem;
 use super::area::{Area, LANES, QUEUE};
 use super::unroll::unroll;
 use crate::error::{Error, Result};
-use crate::formula::{Formula, Lanes, MaskOf, Vector};
+use crate::formula::{Formula, Lanes, MaskOf, Number, Vector};
 use crate::kernel::{Counters, Wanted};
 use crate::parallel::Stop;
 use crate::plane::Rotation;

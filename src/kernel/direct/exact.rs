@@ -4,7 +4,7 @@ use super::Problem;
 use super::area::{FINISH, LANES, List};
 use super::engine::{BLOCK, Engine};
 use super::unroll::{each, unroll};
-use crate::formula::{Formula, Lanes, Vector};
+use crate::formula::{Formula, Lanes, Number, Vector};
 use fearless_simd::prelude::*;
 
 /// A group of escaped lanes: state, parameters, iterations.

@@ -5,7 +5,7 @@ use super::engine::{BLOCK, Engine, STOP_CHECK};
 use super::refill::InFlight;
 use super::unroll::{each, unroll};
 use crate::error::{Error, Result};
-use crate::formula::{Formula, Lanes, MaskOf, Vector};
+use crate::formula::{Formula, Lanes, MaskOf, Number, Vector};
 use fearless_simd::prelude::*;
 
 /// Lanes that have ended; they idle.

@@ -1,7 +1,7 @@
 //! Tests of the kernel through its public face.
 
 use super::*;
-use crate::formula::{self, FORMULAS, Lanes};
+use crate::formula::{self, FORMULAS, Number};
 use crate::sample::MAX_ITERATIONS;
 use crate::tile::{Mask, Tile};
 
@@ -112,11 +112,11 @@ struct Own;
 impl Formula for Own {
     const DEGREE: u32 = 2;
     const CONFORMAL: bool = true;
-    fn step<L: Lanes>(self, [x, y]: [L; 2], [a, b, _]: [L; 3]) -> [L; 2] {
+    fn step<N: Number>(self, [x, y]: [N; 2], [a, b, _]: [N; 3]) -> [N; 2] {
         let half = x.constant(0.5);
         [x.mul_sub(x, y.mul_sub(y, a * half)), (x + x).mul_add(y, b * half)]
     }
-    fn jacobian<L: Lanes>(self, [x, y]: [L; 2]) -> [[L; 2]; 2] {
+    fn jacobian<N: Number>(self, [x, y]: [N; 2]) -> [[N; 2]; 2] {
         [[x + x, y.constant(-2.0) * y], [y + y, x + x]]
     }
 }
