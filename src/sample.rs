@@ -92,6 +92,9 @@ pub struct PlaneId {
     number: usize,
 }
 
+/// The iteration counts n, which are not numbers but words.
+pub const COUNTS: PlaneId = PlaneId { channel: 0, number: 0 };
+
 /// The fractions f in [0, 1) with smooth count ν = n + f.
 pub const FRACTIONS: PlaneId = PlaneId { channel: 1, number: 0 };
 
@@ -187,6 +190,15 @@ impl Channels {
             let [own, theirs] = [self, others].map(|channels| channels.words_before(number));
             (0..).zip(channel.planes).map(move |(plane, entry)| (own + plane, theirs + plane, entry))
         })
+    }
+
+    /// Some planes of a piece with `area` samples, for writing; one that is not there is empty.
+    ///
+    /// # Panics
+    /// If a plane is named twice.
+    pub fn planes_mut<const N: usize>(self, area: usize, words: &mut [u32], planes: [PlaneId; N]) -> [&mut [u32]; N] {
+        let ranges = planes.map(|plane| self.place(plane).map_or(0..0, |place| place * area..(place + 1) * area));
+        words.get_disjoint_mut(ranges).expect("planes lie beside each other")
     }
 
     /// The number of bytes of a tile of `area` samples.
@@ -300,6 +312,11 @@ mod tests {
         let all = Samples::new(tile, Channels::ALL, bytemuck::cast_slice(&words));
         assert_eq!((all.counts, all.plane(FRACTIONS)), (&words[..2], &[0.5, 0.0][..]));
         assert_eq!([DISTANCES_X, DISTANCES_Y].map(|plane| all.plane(plane)[0]), [1.0, 2.0]);
+        let mut copy = words;
+        let [x, counts] = Channels::ALL.planes_mut(2, &mut copy, [DISTANCES_X, COUNTS]);
+        assert_eq!((&x[..], &counts[..]), (&words[4..6], &words[..2]));
+        let [none, y] = Channels::DISTANCE.planes_mut(2, &mut copy[..6], [FRACTIONS, DISTANCES_Y]);
+        assert_eq!((none.len(), &y[..]), (0, &words[4..6]));
         assert!(all.planes().map(|(_, words)| words).eq(words.chunks(2)));
         let some = Samples::new(tile, Channels::DISTANCE, bytemuck::cast_slice(&words[..6]));
         assert_eq!((some.plane(FRACTIONS).len(), some.plane(DISTANCES_Y)), (0, &[1.0, 0.0][..]));

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::formula::{Formula, Stepwise, Vector};
 use crate::kernel::{Counters, Isa, Wanted};
 use crate::parallel::Stop;
-use crate::sample::{Channels, INTERIOR};
+use crate::sample::{COUNTS, Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR};
 use fearless_simd::Level;
 use fearless_simd::prelude::*;
 
@@ -145,20 +145,18 @@ impl<F: Formula> Problem<F> {
         let mut i = 0;
         while i < tiles.len() {
             let words = &mut words[i * tile_words..(i + 1) * tile_words];
-            let (counts, rest) = words.split_at_mut(samples);
+            let all = [COUNTS, FRACTIONS, DISTANCES_X, DISTANCES_Y];
+            let [counts, fractions, x, y] = channels.planes_mut(samples, words, all);
             let [interior, sum] = tally(simd, counts, max);
             // What was not wanted was written as interior.
             let skipped = tiles[i].skipped() as u64;
             counters.escaped += samples as u64 - interior;
             interiors += interior - skipped;
             useful[i] = sum - skipped * u64::from(max);
-            let (fractions, distances) =
-                rest.split_at_mut(if channels.contains(Channels::SMOOTH) { samples } else { 0 });
             if channels.contains(Channels::SMOOTH) {
                 self.fractions(simd, counts, fractions);
             }
             if channels.contains(Channels::DISTANCE) {
-                let (x, y) = distances.split_at_mut(samples);
                 let mut counted = Counted { tile: tiles[i].tile, counts, x, y };
                 counters.executed += self.distances(simd, &mut counted, &mut area.order, stop)?;
             }

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::formula::Formula;
 use crate::kernel::{Counters, Wanted};
 use crate::parallel::Stop;
-use crate::sample::{Channels, INTERIOR};
+use crate::sample::{COUNTS, Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR};
 use num_complex::Complex64;
 
 /// How many iterations pass between looks at the stop flag: far below 20 ms, emulated multiply-adds included.
@@ -99,17 +99,17 @@ impl<F: Formula> Problem<F> {
         stop: &Stop,
     ) -> Result<u64> {
         let area = tile.area();
-        let (counts, rest) = words.split_at_mut(area);
-        let (fractions, distances) = rest.split_at_mut(if channels.contains(Channels::SMOOTH) { area } else { 0 });
+        if mask.is_some() {
+            // What is not wanted.
+            for (plane, words) in channels.planes().zip(words.chunks_exact_mut(area)) {
+                words.fill(plane.values.missing());
+            }
+        }
+        let all = [COUNTS, FRACTIONS, DISTANCES_X, DISTANCES_Y];
+        let [counts, fractions, right, down] = channels.planes_mut(area, words, all);
         let mut useful = 0;
         let mut since = 0;
-        for i in 0..area {
-            if mask.is_some_and(|mask| !mask.has(i)) {
-                counts[i] = INTERIOR;
-                fractions.iter_mut().skip(i).take(1).for_each(|word| *word = 0);
-                distances.iter_mut().skip(i).step_by(area).for_each(|word| *word = 0);
-                continue;
-            }
+        for i in (0..area).filter(|&i| mask.is_none_or(|mask| mask.has(i))) {
             let (x, y) = (tile.x as usize + i % tile.width as usize, tile.y as usize + i / tile.width as usize);
             let point = self.plane.point(x, y);
             let orbit = self.orbit(point, true, &mut || stop.is_set()).ok_or(Error::Stopped)?;
@@ -136,8 +136,7 @@ impl<F: Formula> Problem<F> {
             }
             if channels.contains(Channels::DISTANCE) {
                 let vector = if escaped(counts[i]) { self.distance(point, counts[i]) } else { [0.0; 2] };
-                distances[i] = vector[0].to_bits();
-                distances[area + i] = vector[1].to_bits();
+                [right[i], down[i]] = vector.map(f32::to_bits);
             }
         }
         Ok(useful)
