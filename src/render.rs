@@ -329,6 +329,7 @@ impl Work for RenderWork {
             coarse,
             isa: isa.map(|isa| isa.to_string()),
             tier: self.kernel.facts().tier.into(),
+            exact: self.kernel.facts().exact,
         };
         serde_json::to_vec(&recipe).ok().map(|bytes| Recipe { kind: KIND.into(), bytes })
     }

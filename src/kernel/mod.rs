@@ -43,6 +43,9 @@ pub struct Facts {
     pub tier: &'static str,
     /// The instruction set that runs: `scalar`, `sse4.2`, `avx2`, `avx512`, `neon`.
     pub isa: &'static str,
+    /// Whether its samples are the same to the bit on every machine; else they are right within a tolerance, and finished tiles of
+    /// such a kernel are not mixed with others.
+    pub exact: bool,
     /// Whether a larger maximum of iterations leaves samples that have escaped as they are.
     pub prefix_stable: bool,
     /// How many bytes of samples one call computes best; `None` for as many as stay in a core's cache.

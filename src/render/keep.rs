@@ -5,6 +5,7 @@ use super::recipe::{Ingredients, from_recipe};
 use super::{Options, Outcome, Part, Render};
 use crate::backend::Session;
 use crate::error::{Error, Result};
+use crate::kernel::Facts;
 use crate::parallel::{Pieces, Prepared, Shard, Sink, Stop, Work};
 use crate::scene::{Iteration, MaxIterations, Precision, Scene};
 use crate::sink::records::{Description, Records, Unread, of_picture};
@@ -47,8 +48,8 @@ impl Render {
     }
 
     fn identity(&self) -> Identity {
-        let tier = self.kernel().facts().tier.into();
-        Identity { scene: self.work.scene.clone(), options: self.work.options, tier }
+        let Facts { tier, exact, .. } = self.kernel().facts();
+        Identity { scene: self.work.scene.clone(), options: self.work.options, tier: tier.into(), exact }
     }
 
     /// Checks that a file has finished tiles of this render, then reads it. Names and colours may differ, all else may not.
@@ -151,6 +152,7 @@ struct Identity {
     scene: Scene,
     options: Options,
     tier: String,
+    exact: bool,
 }
 
 impl Identity {
@@ -162,9 +164,9 @@ impl Identity {
         let because = |error: Error| damaged(path, &error.to_string());
         let ingredients = Ingredients::read(&description.recipe()).map_err(because)?;
         description.check_program(path)?;
-        let Ingredients { scene, tile, order, channels, tier, .. } = ingredients;
+        let Ingredients { scene, tile, order, channels, tier, exact, .. } = ingredients;
         let order = order.parse().map_err(because)?;
-        Ok(Self { scene, options: Options { tile, order, isa: None, channels }, tier })
+        Ok(Self { scene, options: Options { tile, order, isa: None, channels }, tier, exact })
     }
 
     /// The first thing that is not the same in `other`: its key, and both values, theirs first.
@@ -194,6 +196,7 @@ impl Identity {
         facts.push(("tile size".into(), tile.min(width.max(height)).to_string()));
         facts.push(("order of tiles".into(), order.to_string()));
         facts.push(("number tier".into(), self.tier.clone()));
+        facts.push(("precision".into(), if self.exact { "exact" } else { "within a tolerance" }.into()));
         let data: Vec<_> = channels.iter().map(|channel| channel.plural).collect();
         facts.push(("data".into(), data.join(", ")));
         facts
@@ -213,5 +216,23 @@ fn flatten(prefix: &str, value: &Value, out: &mut Vec<(String, String)>) {
             }
         }
         other => out.push((format!("`{prefix}`"), other.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_right_within_a_tolerance_is_of_another_picture() {
+        let render = Render::new(&Scene::default()).unwrap();
+        let (exact, other) = (render.identity(), Identity { exact: false, ..render.identity() });
+        assert!(exact.difference(&render.identity()).is_none());
+        let (key, theirs, ours) = exact.difference(&other).unwrap();
+        assert_eq!([&key, &theirs, &ours], ["precision", "within a tolerance", "exact"]);
+        let recipe = String::from_utf8(render.work().recipe().unwrap().bytes).unwrap();
+        assert!(!recipe.contains("exact\":true"), "what is usual is not said");
+        let wrong = recipe.replacen('{', "{\"exact\":false,", 1);
+        assert!(from_recipe(wrong.as_bytes()).unwrap_err().to_string().contains("tolerance"));
     }
 }

@@ -35,11 +35,24 @@ pub(super) struct Ingredients {
     /// The number tier that was chosen.
     #[serde(default = "first_tier")]
     pub(super) tier: String,
+    /// Whether its samples are the same to the bit on every machine.
+    #[serde(default = "yes", skip_serializing_if = "is_so")]
+    pub(super) exact: bool,
 }
 
 /// The tier of recipes that were written when there was no other.
 fn first_tier() -> String {
     "f64".into()
+}
+
+/// What recipes mean that say nothing of tolerances.
+fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // It is asked so.
+fn is_so(exact: &bool) -> bool {
+    *exact
 }
 
 impl Ingredients {
@@ -67,11 +80,18 @@ pub fn size_of_recipe(bytes: &[u8]) -> Result<(Image, u32, Order)> {
 /// # Errors
 /// [`Error::Input`] when the bytes are not such a recipe, and as [`Render::with`].
 pub fn from_recipe(bytes: &[u8]) -> Result<Render> {
-    let Ingredients { scene, tile, order, channels, pieces, masked, coarse, isa, tier } = Ingredients::read(bytes)?;
+    let Ingredients { scene, tile, order, channels, pieces, masked, coarse, isa, tier, exact } =
+        Ingredients::read(bytes)?;
     let isa = isa.map(|isa| isa.parse()).transpose()?;
     let order = order.parse()?;
     let render = Render::with(&scene, Options { tile, order, isa, channels })?;
-    let chosen = render.kernel().facts().tier;
+    let facts = render.kernel().facts();
+    let chosen = facts.tier;
+    if facts.exact != exact {
+        return Err(Error::Input(
+            "one of its samples and those of here is exact and the other within a tolerance".into(),
+        ));
+    }
     if chosen != tier {
         return Err(Error::Input(format!(
             "it was made for numbers of `{tier}`, but here `{chosen}` is chosen for its view"

@@ -1,7 +1,8 @@
 //! Setting single keys of a scene from text, as the command line does.
 
-use super::{Crop, Extent, MaxIterations, Precision, Quality, Scene};
+use super::{Crop, Extent, MaxIterations, Scene};
 use crate::number::{Decimal, shorten};
+use serde::de::{DeserializeOwned, IntoDeserializer};
 
 /// A key of a scene that can be set from text.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +75,7 @@ pub static KEYS: &[Key] = &[
         set: |s, v| parse(v).map(|v| s.iteration.escape_radius = v),
     },
     Key { name: "iteration.quality", help: "draft, normal or exact", set: set_quality },
-    Key { name: "iteration.precision", help: "auto or f64", set: set_precision },
+    Key { name: "iteration.precision", help: "auto, or a number tier: f64", set: set_precision },
     Key {
         name: "colour.colouring",
         help: "the name of a colouring",
@@ -193,21 +194,17 @@ fn set_max(scene: &mut Scene, value: &str) -> Result<(), Option<String>> {
 }
 
 fn set_quality(scene: &mut Scene, value: &str) -> Result<(), Option<String>> {
-    scene.iteration.quality = match value {
-        "draft" => Quality::Draft,
-        "normal" => Quality::Normal,
-        "exact" => Quality::Exact,
-        _ => return Err(None),
-    };
+    scene.iteration.quality = named(value)?;
     Ok(())
 }
 
+/// One of a few names, as a scene file has them.
+fn named<T: DeserializeOwned>(value: &str) -> Result<T, Option<String>> {
+    T::deserialize(IntoDeserializer::<serde::de::value::Error>::into_deserializer(value)).map_err(|_| None)
+}
+
 fn set_precision(scene: &mut Scene, value: &str) -> Result<(), Option<String>> {
-    scene.iteration.precision = match value {
-        "auto" => Precision::Auto,
-        "f64" => Precision::F64,
-        _ => return Err(None),
-    };
+    scene.iteration.precision = named(value)?;
     Ok(())
 }
 

@@ -119,7 +119,7 @@ impl Kernel for Direct {
     }
 
     fn facts(&self) -> Facts {
-        Facts { tier: "f64", isa: self.isa.name(), prefix_stable: true, claim_bytes: None }
+        Facts { tier: "f64", isa: self.isa.name(), exact: true, prefix_stable: true, claim_bytes: None }
     }
 
     fn compute(
