@@ -143,7 +143,7 @@ fn scene_arguments() -> Vec<Case> {
         usage("render --set colour.hue=3", &["`colour.hue`", "colour.palette"]),
         usage("render --set colour.palette=none", &["none", "ember"]),
         usage("render --set interior=reddish", &["reddish"]),
-        usage("render --precision f32", &["iteration.precision", "auto or f64"]),
+        usage("render --precision f32", &["iteration.precision", "auto, or a number tier: f64"]),
         usage("render --set quality=best", &["iteration.quality", "draft, normal or exact"]),
         failure("render --width 1e-14 -o x.png", &["apart", "64-bit"]),
         failure("info --zoom 1e300 whole", &["apart", "64-bit"]),
