@@ -5,9 +5,9 @@
 
 use super::Stop;
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
-use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,15 +21,31 @@ pub struct Prepared(Arc<[Part]>);
 #[derive(Clone)]
 struct Part {
     name: Arc<str>,
-    hash: u64,
-    bytes: Arc<dyn AsRef<[u8]> + Send + Sync>,
-    /// Which of the bytes are this part's.
-    range: Range<usize>,
+    key: Key,
+    bytes: Shared,
 }
 
-impl Part {
-    fn bytes(&self) -> &[u8] {
-        &(*self.bytes).as_ref()[self.range.clone()]
+/// Bytes that several have.
+pub(crate) type Shared = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
+/// What tells a part's contents from any other's, whatever they are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Key {
+    pub(crate) hash: u64,
+    /// How many bytes there are.
+    pub(crate) len: u64,
+}
+
+impl Key {
+    fn of(bytes: &[u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(bytes);
+        Self { hash: hasher.finish(), len: bytes.len() as u64 }
+    }
+
+    /// As the numbers of a message.
+    pub(crate) fn numbers(self) -> [u64; 2] {
+        [self.hash, self.len]
     }
 }
 
@@ -75,9 +91,6 @@ impl fmt::Debug for Buffer {
     }
 }
 
-/// Words of a part in the head of an encoding: the lengths of its name and of its bytes, and its hash.
-const ENTRY: usize = 3;
-
 impl Prepared {
     /// The same with one more part.
     ///
@@ -85,10 +98,7 @@ impl Prepared {
     /// If there is a part of this name.
     pub fn with(self, name: &str, buffer: Buffer) -> Self {
         assert!(self.get(name).is_none(), "two parts `{name}` were prepared");
-        let mut hasher = DefaultHasher::new();
-        hasher.write(buffer.as_ref());
-        let range = 0..buffer.len;
-        let part = Part { name: name.into(), hash: hasher.finish(), bytes: Arc::new(buffer), range };
+        let part = Part { name: name.into(), key: Key::of(buffer.as_ref()), bytes: Arc::new(buffer) };
         Self(self.0.iter().cloned().chain([part]).collect())
     }
 
@@ -99,12 +109,12 @@ impl Prepared {
 
     /// The bytes of the part `name`, aligned to [`ALIGNMENT`].
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.0.iter().find(|part| *part.name == *name).map(Part::bytes)
+        self.0.iter().find(|part| *part.name == *name).map(|part| (*part.bytes).as_ref())
     }
 
     /// How many bytes all parts have.
     pub fn len(&self) -> usize {
-        self.0.iter().map(|part| part.range.len()).sum()
+        self.0.iter().map(|part| part.key.len as usize).sum()
     }
 
     /// Whether nothing was prepared.
@@ -114,77 +124,23 @@ impl Prepared {
 
     /// The names and hashes of the parts: equal for equal contents, in this process and in those that it sends them to.
     pub fn hashes(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.0.iter().map(|part| (&*part.name, part.hash))
+        self.0.iter().map(|part| (&*part.name, part.key.hash))
     }
 
-    /// The parts as they are sent to other processes: a head of words (how many parts there are; of each the lengths of its name and its
-    /// bytes, and its hash), then the names, then the bytes of each part from a multiple of [`ALIGNMENT`] on.
-    pub(crate) fn encode(&self) -> Encoded<'_> {
-        let lengths = |part: &Part| [part.name.len() as u64, part.range.len() as u64, part.hash];
-        let words: Vec<u64> = [self.0.len() as u64].into_iter().chain(self.0.iter().flat_map(lengths)).collect();
-        let names = self.0.iter().flat_map(|part| part.name.bytes());
-        let mut head: Vec<u8> = bytemuck::cast_slice(&words).iter().copied().chain(names).collect();
-        head.resize(head.len().next_multiple_of(ALIGNMENT), 0);
-        Encoded { head, prepared: self }
+    /// The name, key and bytes of each part, for those who send it.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (&str, Key, &[u8])> {
+        self.0.iter().map(|part| (&*part.name, part.key, (*part.bytes).as_ref()))
     }
 
-    /// The parts that [`Prepared::encode`] made into `bytes`. Where these are not aligned, they are copied.
-    ///
-    /// # Errors
-    /// [`Error::Input`] when they are something else.
-    pub(crate) fn decode(bytes: &Arc<dyn AsRef<[u8]> + Send + Sync>, range: Range<usize>) -> Result<Self> {
-        let all = (**bytes).as_ref().get(range.clone()).unwrap_or_default();
-        let aligned = all.as_ptr().addr().is_multiple_of(ALIGNMENT);
-        let parts = || {
-            let word = |index: usize| all.get(8 * index..)?.first_chunk().map(|bytes| u64::from_ne_bytes(*bytes));
-            let count = usize::try_from(word(0)?).ok().filter(|&count| count < all.len())?;
-            let mut name_at = 8 * (1 + ENTRY * count);
-            let names = (0..count).try_fold(name_at, |at, i| at.checked_add(word(1 + ENTRY * i)? as usize))?;
-            let mut at = names.checked_next_multiple_of(ALIGNMENT)?;
-            let mut parts = Vec::new();
-            for i in 0..count {
-                let [name, len, hash] = [word(1 + ENTRY * i)?, word(2 + ENTRY * i)?, word(3 + ENTRY * i)?];
-                let name_end = name_at + name as usize;
-                let name = std::str::from_utf8(all.get(name_at..name_end)?).ok()?.into();
-                let end = at.checked_add(usize::try_from(len).ok()?)?;
-                let own = all.get(at..end)?;
-                let (bytes, range): (Arc<dyn AsRef<[u8]> + Send + Sync>, _) = match aligned {
-                    true => (bytes.clone(), range.start + at..range.start + end),
-                    false => (Arc::new(Buffer::from(own)), 0..own.len()),
-                };
-                parts.push(Part { name, hash, bytes, range });
-                (name_at, at) = (name_end, end.checked_next_multiple_of(ALIGNMENT)?);
-            }
-            Some(Self(parts.into()))
-        };
-        parts().ok_or_else(|| Error::Input("a worker got damaged bytes for what was prepared".into()))
+    /// What another process prepared, from parts that it sent; their bytes must be aligned to [`ALIGNMENT`].
+    pub(crate) fn of(parts: impl Iterator<Item = (Arc<str>, Key, Shared)>) -> Self {
+        Self(parts.map(|(name, key, bytes)| Part { name, key, bytes }).collect())
     }
 }
 
 impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.0.iter().map(|part| (&part.name, part.range.len()))).finish()
-    }
-}
-
-/// Parts ready to be sent.
-#[derive(Debug)]
-pub(crate) struct Encoded<'a> {
-    head: Vec<u8>,
-    prepared: &'a Prepared,
-}
-
-impl Encoded<'_> {
-    /// What is sent, piece after piece.
-    pub(crate) fn parts(&self) -> Vec<&[u8]> {
-        let mut parts = vec![&self.head[..]];
-        for part in &*self.prepared.0 {
-            parts.extend([
-                part.bytes(),
-                &[0; ALIGNMENT][..part.range.len().next_multiple_of(ALIGNMENT) - part.range.len()],
-            ]);
-        }
-        parts
+        f.debug_map().entries(self.0.iter().map(|part| (&part.name, part.key.len))).finish()
     }
 }
 
@@ -304,57 +260,24 @@ mod tests {
             .with("a", (&[7][..]).into())
     }
 
-    /// Its encoding from a place `shift` bytes behind an aligned one on.
-    fn encoded(prepared: &Prepared, shift: usize) -> (Arc<dyn AsRef<[u8]> + Send + Sync>, Range<usize>) {
-        let bytes = prepared.encode().parts().concat();
-        let mut buffer = Buffer::new(shift + bytes.len());
-        buffer.bytes()[shift..].copy_from_slice(&bytes);
-        (Arc::new(buffer), shift..shift + bytes.len())
-    }
-
-    #[test]
-    fn parts_arrive_as_they_were_sent() {
-        for shift in [0, 64, 8, 1] {
-            let (bytes, range) = encoded(&example(), shift);
-            let arrived = Prepared::decode(&bytes, range).unwrap();
-            assert_eq!(arrived.len(), 201);
-            assert!(arrived.hashes().eq(example().hashes()));
-            for name in ["orbit", "masks", "a"] {
-                let part = arrived.get(name).unwrap();
-                assert_eq!(part, example().get(name).unwrap());
-                assert!(part.as_ptr().addr().is_multiple_of(ALIGNMENT), "{name} after {shift}");
-            }
-            assert!(arrived.get("b").is_none());
-        }
-        let (bytes, range) = encoded(&Prepared::default(), 0);
-        assert!(Prepared::decode(&bytes, range).unwrap().is_empty());
-    }
-
-    #[test]
-    fn damaged_parts_are_refused() {
-        let (bytes, range) = encoded(&example(), 0);
-        let whole = (*bytes).as_ref().to_vec();
-        // The padding of the last part may be lacking, its last byte may not.
-        for end in 0..=range.end - ALIGNMENT {
-            assert!(Prepared::decode(&bytes, 0..end).is_err(), "{end}");
-        }
-        for word in 0..1 + ENTRY * 3 {
-            let mut wrong = whole.clone();
-            wrong[8 * word..][..8].fill(0xff);
-            let is_hash = word > 0 && word % ENTRY == 0;
-            assert_eq!(
-                Prepared::decode(&(Arc::new(wrong) as Arc<dyn AsRef<[u8]> + Send + Sync>), range.clone()).is_ok(),
-                is_hash,
-                "{word}"
-            );
-        }
-    }
-
     #[test]
     fn hashes_tell_contents_apart() {
         let hash = |bytes: &[u8]| Prepared::default().with("x", bytes.into()).hashes().next().unwrap().1;
         assert_eq!(hash(b"same"), hash(b"same"));
         assert_ne!(hash(b"same"), hash(b"samE"));
+        let both = example().and(&Prepared::default().with("b", (&[7][..]).into()));
+        let keys: Vec<_> = both.parts().map(|(_, key, _)| key).collect();
+        assert!(keys[2] == keys[3] && keys[..3].iter().all(|key| *key != keys[0] || key.len == 200));
+    }
+
+    #[test]
+    fn parts_are_found_by_name_and_aligned() {
+        assert_eq!(example().len(), 201);
+        for (name, _, bytes) in example().parts() {
+            assert_eq!(example().get(name), Some(bytes));
+            assert!(example().get(name).unwrap().as_ptr().addr().is_multiple_of(ALIGNMENT), "{name}");
+        }
+        assert!(example().get("b").is_none());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::LONGEST;
 use super::member::{Member, Seat};
 use super::run::{Given, Run};
 use crate::backend::worker::frame::{Head, Tail};
-use crate::backend::worker::message;
+use crate::backend::worker::{Held, message};
 use crate::error::Error;
 use crate::parallel::{Claims, Done, MAX_COUNTS, Worker};
 use std::collections::VecDeque;
@@ -76,6 +76,10 @@ impl Run<'_> {
                 message::FAILED => {
                     let unknown = || Error::Input(format!("worker {} failed and did not say how", worker.index()));
                     let error = message::unpack(tail.bytes()).unwrap_or_else(unknown);
+                    if head.numbers[0] == 0 {
+                        // It may not have taken what it was sent.
+                        member.held = Held::default();
+                    }
                     if head.numbers[0] == self.number || head.numbers[0] == 0 {
                         let _ = self.job.fail(error);
                     }
@@ -144,12 +148,14 @@ impl Run<'_> {
         false
     }
 
-    /// Tells a worker of the run, and of the work if it does not know it.
+    /// Tells a worker of the run, and of the work and its parts if it does not have them.
     fn begin(&self, member: &mut Member) -> io::Result<()> {
-        let live = &member.live;
-        if member.work != self.work {
-            live.send(message::WORK, self.parcel.lengths(), &self.parcel.parts())?;
-            member.work = self.work;
+        let (live, work) = (&member.live, self.parcel.contents());
+        if let Some(lacking) = member.held.lacks(work) {
+            live.send(message::WORK, self.parcel.lengths(), &self.parcel.sections())?;
+            for (index, bytes) in self.parcel.parts().enumerate().filter(|(index, _)| lacking.contains(index)) {
+                live.send(message::PART, work.parts[index].numbers(), &[bytes])?;
+            }
         }
         live.send(message::RUN, [self.number, self.job.pieces() as u64, self.origin], &[])
     }

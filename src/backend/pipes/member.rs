@@ -2,7 +2,7 @@
 
 use crate::backend::worker::frame::{self, Head, Tail};
 use crate::backend::worker::message::{self, numbers};
-use crate::backend::worker::{End, Process, Program, spawn};
+use crate::backend::worker::{End, Held, Process, Program, spawn};
 use crate::error::Result;
 use crate::parallel::Worker;
 use crate::parallel::pin::Pinning;
@@ -27,8 +27,8 @@ pub(super) struct Member {
     pub(super) live: Arc<Live>,
     output: BufReader<ChildStdout>,
     greeted: bool,
-    /// The work that it was sent.
-    pub(super) work: u64,
+    /// What it was sent.
+    pub(super) held: Held,
 }
 
 /// A worker process as several threads see it.
@@ -98,7 +98,7 @@ impl Seat {
         let _ = live.send(message::SEAT, [index as u64, workers as u64, processor], &[]);
         *lock(&self.live) = Some(live.clone());
         let output = BufReader::with_capacity(1 << 16, output);
-        self.member = Some(Member { live, output, greeted: false, work: 0 });
+        self.member = Some(Member { live, output, greeted: false, held: Held::default() });
         Ok(())
     }
 

@@ -57,8 +57,6 @@ struct Pipes {
     timed: bool,
     patience: Duration,
     run: u64,
-    /// The hash and the number of the work that was sent last.
-    work: (u64, u64),
 }
 
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
@@ -90,7 +88,7 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
         drop(ready);
         outcome
     })?;
-    Ok(Box::new(Pipes { seats, program, pinning, schedule, timed, patience, run: 0, work: (0, 0) }))
+    Ok(Box::new(Pipes { seats, program, pinning, schedule, timed, patience, run: 0 }))
 }
 
 impl Session for Pipes {
@@ -99,10 +97,6 @@ impl Session for Pipes {
         let workers = self.seats.len();
         let job = Job::begin(ENTRY.name, workers, self.timed, work, sink, stop)?;
         let parcel = Parcel::new(&recipe, job.prepared());
-        let hash = parcel.hash();
-        if self.work.0 != hash || self.work.1 == 0 {
-            self.work = (hash, self.work.1 + 1);
-        }
         self.run += 1;
         if self.timed {
             // What they used before is not this run's.
@@ -120,7 +114,6 @@ impl Session for Pipes {
             pieces: Loop::new(0..job.pieces(), schedule, workers),
             workers,
             number: self.run,
-            work: self.work.1,
             origin: if self.timed { 1 + monotonic().saturating_sub(job.now().as_nanos() as u64) } else { 0 },
             given: AtomicUsize::new(0),
             losses: Losses::new(&job, ENTRY.name, workers),

@@ -33,7 +33,6 @@ pub(super) struct Run<'a> {
     pub(super) pieces: Loop,
     pub(super) workers: usize,
     pub(super) number: u64,
-    pub(super) work: u64,
     /// The origin of its clock plus one, or 0.
     pub(super) origin: u64,
     /// Pieces that were given to workers, some perhaps twice.

@@ -7,7 +7,7 @@ use super::segment::Segment;
 use super::serve::Plan;
 use super::{Crew, Memory, Shipped};
 use crate::backend::worker::frame::Tail;
-use crate::backend::worker::{Losses, message};
+use crate::backend::worker::{Held, Losses, message};
 use crate::error::Error;
 use crate::parallel::{Done, Job, Worker};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -179,7 +179,7 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Tells a worker that does nothing of the run, and of the memory and the work if it does not know them.
+    /// Tells a worker that does nothing of the run, and of the memory, the work and its parts if it does not have them.
     fn begin(&mut self, slot: usize) {
         let own = self.plan.own && self.crew.members.iter().all(Option::is_some);
         let Some(member) = &mut self.crew.members[slot] else { return };
@@ -195,9 +195,11 @@ impl<'a> Collector<'a> {
                 member.send(message::SEGMENT, layout, &[&memory.file, &memory.event])?;
                 member.segment = memory.number;
             }
-            if member.work != work.number {
+            if let Some(lacking) = member.held.lacks(&work.contents) {
                 member.send(message::WORK, work.lengths, &[&work.file])?;
-                member.work = work.number;
+                for index in lacking {
+                    member.send(message::PART, work.contents.parts[index].numbers(), &[&work.parts[index]])?;
+                }
             }
             let ([run, pieces, origin], [kind, size]) = (self.run, Plan { own, ..self.plan }.numbers());
             member.send(message::RUN, [run, pieces, origin, kind, size], &[])
@@ -347,6 +349,10 @@ impl<'a> Collector<'a> {
             }
             (message::IDLE, Doing::Run) if current => member.doing = Doing::Nothing,
             (message::FAILED, _) if current => {
+                if head.numbers[0] == 0 {
+                    // It may not have taken what it was sent.
+                    member.held = Held::default();
+                }
                 let unknown = || Error::Input(format!("worker {slot} failed and did not say how"));
                 let _ = self.job.fail(message::unpack(self.tail.bytes()).unwrap_or_else(unknown));
             }

@@ -3,7 +3,7 @@
 use super::segment::Segment;
 use crate::backend::worker::frame::{self, Head, Tail};
 use crate::backend::worker::message::{self, numbers};
-use crate::backend::worker::{End, Process, Program, spawn};
+use crate::backend::worker::{End, Held, Process, Program, spawn};
 use crate::error::Result;
 use rustix::event::{PollFd, PollFlags};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
@@ -37,9 +37,10 @@ pub(super) struct Member {
     socket: UnixStream,
     pidfd: OwnedFd,
     pub(super) doing: Doing,
-    /// The shared memory and the work that it was told of, by their numbers.
+    /// The number of the shared memory that it was told of.
     pub(super) segment: u64,
-    pub(super) work: u64,
+    /// What else it was sent.
+    pub(super) held: Held,
     /// How long it has given no sign of getting on.
     pub(super) quiet: Duration,
     /// The position of its ring when it was last looked at.
@@ -80,7 +81,8 @@ impl Member {
         let id = Pid::from_raw(process.id() as i32).expect("a process has a number");
         let pidfd = pidfd_open(id, PidfdFlags::empty()).map_err(|errno| refused(errno.into()))?;
         let doing = Doing::Starting { run: false };
-        let mut member = Self { process, socket, pidfd, doing, segment: 0, work: 0, quiet: Duration::ZERO, seen: 0 };
+        let (held, quiet) = (Held::default(), Duration::ZERO);
+        let mut member = Self { process, socket, pidfd, doing, segment: 0, held, quiet, seen: 0 };
         let processor = seat.processor.map_or(0, |processor| processor as u64 + 1);
         // One that cannot be told has ended, which shows soon.
         let _ = member.send(message::SEAT, [seat.index as u64, seat.workers as u64, processor], &[]);

@@ -21,12 +21,12 @@ pub(super) mod segment;
 pub(super) mod serve;
 
 use super::worker::frame::Tail;
-use super::worker::{Parcel, Program, monotonic};
+use super::worker::{Contents, Parcel, Program, monotonic};
 use super::{Entry, Handing, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
 use crate::parallel::{
-    CLAIM_PIECES, Job, Kind, MAX_COUNTS, Prepared, Recipe, Report, Schedule, Sink, Stop, Work, Worker, claim_bytes,
+    CLAIM_PIECES, Job, Key, Kind, MAX_COUNTS, Prepared, Recipe, Report, Schedule, Sink, Stop, Work, Worker, claim_bytes,
 };
 use claims::{Table, Units};
 use collect::Collector;
@@ -78,12 +78,13 @@ struct Memory {
     number: u64,
 }
 
-/// A work as it is sent.
+/// A work as it is sent, in files that workers map.
 struct Shipped {
-    hash: u64,
+    contents: Contents,
     file: File,
     lengths: [u64; 3],
-    number: u64,
+    /// The parts of what was prepared.
+    parts: Vec<Arc<File>>,
 }
 
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
@@ -168,15 +169,28 @@ impl Processes {
         Ok(())
     }
 
-    /// Makes sure that the work is where workers can map it. A work that was sent last is not sent again.
+    /// Makes sure that the work is where workers can map it. Parts that the work before had are there.
     fn ship(&mut self, recipe: &Recipe, prepared: &Prepared) -> Result<()> {
         let parcel = Parcel::new(recipe, prepared);
-        let hash = parcel.hash();
-        if self.work.as_ref().is_none_or(|work| work.hash != hash) {
-            let number = self.work.take().map_or(1, |work| work.number + 1);
-            self.work =
-                Some(Shipped { hash, file: segment::constant(&parcel.parts())?, lengths: parcel.lengths(), number });
+        let contents = parcel.contents();
+        if self.work.as_ref().is_some_and(|work| work.contents == *contents) {
+            return Ok(());
         }
+        let before = self.work.take().map(|work| (work.contents.parts, work.parts)).unwrap_or_default();
+        let mut made: Vec<(Key, Arc<File>)> = before.0.into_iter().zip(before.1).collect();
+        // Memory for what is new is taken when that of what is old is free.
+        made.retain(|(key, _)| contents.parts.contains(key));
+        let mut parts = Vec::new();
+        for (key, bytes) in contents.parts.iter().zip(parcel.parts()) {
+            let file = match made.iter().find(|(made, _)| made == key) {
+                Some((_, file)) => file.clone(),
+                None => Arc::new(segment::constant(&[bytes])?),
+            };
+            made.push((*key, file.clone()));
+            parts.push(file);
+        }
+        let file = segment::constant(&parcel.sections())?;
+        self.work = Some(Shipped { contents: contents.clone(), file, lengths: parcel.lengths(), parts });
         Ok(())
     }
 

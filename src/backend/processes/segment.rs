@@ -265,7 +265,7 @@ fn sealed(
     Ok(file)
 }
 
-/// A file in memory with `parts` one after the other, each from a multiple of 8 on, that nobody can change.
+/// A file in memory with `parts` one after the other that nobody can change.
 pub(crate) fn constant(parts: &[&[u8]]) -> Result<File> {
     let len = parts.iter().map(|part| part.len()).sum::<usize>();
     let write = |mut file: &File| {

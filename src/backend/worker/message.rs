@@ -5,12 +5,12 @@ use crate::error::Error;
 use serde::{Deserialize, Serialize};
 
 /// What both ends must agree about beside the frames: raised whenever a message or the layout of shared memory changes.
-pub(crate) const PROTOCOL: u64 = 2;
+pub(crate) const PROTOCOL: u64 = 3;
 
 /// To a worker, first of all: its number, the number of workers, the processor that it keeps to plus one, or 0.
 pub(crate) const SEAT: u32 = 1;
-/// To a worker: the work of the following runs. Numbers: the lengths of its kind's name, of its recipe, of what is prepared. They
-/// follow one after the other, what is prepared from a multiple of 64 on, in the tail or in a file that comes with the frame.
+/// To a worker: the work of the following runs. Numbers: the lengths of its kind's name, of its recipe, of the list of what was prepared.
+/// They follow one after the other, in the tail or in a file that comes with the frame.
 pub(crate) const WORK: u32 = 2;
 /// To a worker: memory to share, and the event that wakes the session. Numbers: its layout.
 pub(crate) const SEGMENT: u32 = 3;
@@ -21,6 +21,9 @@ pub(crate) const RUN: u32 = 4;
 pub(crate) const COMPUTE: u32 = 5;
 /// To a worker: the run with this number is over.
 pub(crate) const STOP: u32 = 6;
+/// To a worker, after its work: a part of what was prepared for it that the worker does not have. Numbers: its hash and its length. Its
+/// bytes are the tail or a file that comes with the frame.
+pub(crate) const PART: u32 = 7;
 
 /// From a worker, first of all. Number: the protocol. Tail: its version.
 pub(crate) const HELLO: u32 = 16;

@@ -13,14 +13,15 @@ mod parcel;
 mod program;
 
 pub(crate) use losses::{End, Losses};
-pub(crate) use parcel::Parcel;
+use parcel::Stock;
+pub(crate) use parcel::{Contents, Held, Parcel};
 pub use program::Program;
 use program::ending;
 pub(crate) use program::{Process, spawn};
 
 use crate::error::{Error, Result};
 use crate::parallel::pin::keep_to;
-use crate::parallel::{ALIGNMENT, Discard, Effort, Job, Prepared, Stop, Work};
+use crate::parallel::{Discard, Effort, Job, Key, Shared, Stop, Work};
 use frame::{Head, Tail};
 use outbox::{Out, Outbox};
 use std::fmt;
@@ -101,6 +102,7 @@ fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind<'_>]]) -> Result<()> {
         seat: 0,
         workers: 1,
         loaded: None,
+        stock: Stock::default(),
         run: None,
         share: None,
     }
@@ -111,9 +113,6 @@ fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind<'_>]]) -> Result<()> {
 /// The messages that come to a worker, and where its own go.
 pub(super) type Streams = (Box<dyn Inbox>, Box<dyn Write + Send>);
 
-/// Bytes that a session gives its workers.
-pub(super) type Shared = Arc<dyn AsRef<[u8]> + Send + Sync>;
-
 /// Opens memory to share, given the numbers of its message and the files that came with it.
 pub(super) type OpenShare = fn(&[u64; 6], Vec<File>) -> Result<Box<dyn Share>>;
 
@@ -123,7 +122,7 @@ pub(super) struct Transport {
     pub(super) open: fn() -> Result<Streams>,
     /// Opens memory for claims and results.
     pub(super) share: OpenShare,
-    /// Maps a work that came as a file.
+    /// Maps a work, or a part of what was prepared for it, that came as a file.
     pub(super) map: fn(&File) -> Result<Shared>,
 }
 
@@ -290,8 +289,10 @@ struct Desk<'a> {
     over: Arc<Over>,
     seat: usize,
     workers: usize,
-    /// The work of the next runs, with what the session prepared for it.
-    loaded: Option<Result<(Arc<dyn Work>, Prepared)>>,
+    /// The work of the next runs.
+    loaded: Option<Result<Arc<dyn Work>>>,
+    /// What the session prepared for it.
+    stock: Stock,
     run: Option<Run>,
     share: Option<Box<dyn Share>>,
 }
@@ -324,7 +325,15 @@ impl Desk<'_> {
                     keep_to(processor as usize);
                 }
             }
-            message::WORK => self.loaded = Some(self.load(&head, tail, files)),
+            message::WORK => {
+                // What the run before it needed is let go before more comes.
+                self.run = None;
+                self.loaded = Some(self.load(&head, tail, files));
+            }
+            message::PART => {
+                let bytes = self.received(tail, files)?;
+                self.stock.take(Key { hash: first, len: second }, bytes)?;
+            }
             message::SEGMENT => self.share = Some((self.transport.share)(&head.numbers, files)?),
             message::RUN => self.begin(&head)?,
             message::COMPUTE => {
@@ -365,17 +374,26 @@ impl Desk<'_> {
         self.outbox.result(message::DONE, given, (words, pieces, len), counts, more || self.next.is_some())
     }
 
+    /// The bytes of a message, in its tail or in the file that came with it.
+    fn received(&self, tail: Tail, files: Vec<File>) -> Result<Shared> {
+        match files.into_iter().next() {
+            Some(file) => (self.transport.map)(&file),
+            None => Ok(Arc::new(Owned(tail))),
+        }
+    }
+
     /// Makes the work of the following runs.
-    fn load(&self, head: &Head, tail: Tail, files: Vec<File>) -> Result<(Arc<dyn Work>, Prepared)> {
-        let shared = match files.into_iter().next() {
-            Some(file) => (self.transport.map)(&file)?,
-            None => Arc::new(Owned(tail)),
+    fn load(&mut self, head: &Head, tail: Tail, files: Vec<File>) -> Result<Arc<dyn Work>> {
+        let received = self.received(tail, files)?;
+        let mut rest = (*received).as_ref();
+        let mut cut = |index: usize| {
+            let (section, after) = rest.split_at_checked(head.numbers[index] as usize)?;
+            rest = after;
+            Some(section)
         };
-        let bytes = (*shared).as_ref();
-        let [kind, recipe, prepared] = [0, 1, 2].map(|index| head.numbers[index] as usize);
-        let start = (kind + recipe).next_multiple_of(ALIGNMENT);
-        let cut = || Some((bytes.get(..kind)?, bytes.get(kind..kind + recipe)?));
-        let (kind, recipe) = cut().ok_or_else(|| Error::Input("a worker got a damaged recipe".into()))?;
+        let sections = cut(0).zip(cut(1)).zip(cut(2));
+        let ((kind, recipe), list) = sections.ok_or_else(|| Error::Input("a worker got a damaged recipe".into()))?;
+        self.stock.expect(list)?;
         let name = String::from_utf8_lossy(kind);
         let known = || self.kinds.iter().copied().flatten();
         let entry = known().find(|entry| entry.name == name).ok_or_else(|| {
@@ -385,16 +403,15 @@ impl Desk<'_> {
                 names.join(", ")
             ))
         })?;
-        let work = crate::parallel::guarded(|| (entry.make)(recipe), &format!("making the work `{name}`"))??;
-        Ok((work, Prepared::decode(&shared, start..start + prepared)?))
+        crate::parallel::guarded(|| (entry.make)(recipe), &format!("making the work `{name}`"))?
     }
 
     fn begin(&mut self, head: &Head) -> Result<()> {
         let [number, pieces, origin, ..] = head.numbers;
         self.run = None;
         let stop = self.over.begin(number);
-        let (work, prepared) = match &self.loaded {
-            Some(Ok(loaded)) => loaded.clone(),
+        let work = match &self.loaded {
+            Some(Ok(work)) => work.clone(),
             // The same work would fail again, with the same words.
             Some(Err(error)) => return Err(message::unpack(&message::pack(error)).unwrap_or(Error::Stopped)),
             None => return Err(Error::Input("a worker got a run before its work".into())),
@@ -405,8 +422,8 @@ impl Desk<'_> {
                 work.len()
             )));
         }
-        let (timed, sink) = (origin > 0, Arc::new(Discard));
-        let job = Job::begin_with(self.backend, self.workers, timed, work, sink, &stop, Some(prepared))?;
+        let (timed, sink, prepared) = (origin > 0, Arc::new(Discard), Some(self.stock.prepared()?));
+        let job = Job::begin_with(self.backend, self.workers, timed, work, sink, &stop, prepared)?;
         let offset = Duration::from_nanos(monotonic().saturating_sub(origin.saturating_sub(1)));
         let offset = if origin > 0 { offset.saturating_sub(job.now()) } else { Duration::ZERO };
         let run = Run { number, job, seat: self.seat, workers: self.workers, over: self.over.clone(), offset };

@@ -1,41 +1,136 @@
-//! A work as it is sent to workers: the name of its kind, its recipe and what was prepared, one after the other.
+//! A work on its way to workers: its recipe and the list of what was prepared go with every other work, the parts themselves only to those
+//! who lack them.
+//!
+//! Parts are known by what is in them and not by their names: those of a render stay the same when a recipe changes, as that of a resumed
+//! run does, and another render's part of the same name is another one. A worker keeps the parts that its newest work names and no others,
+//! so that it needs no more memory than this work does, and its session knows without asking what it has.
 
-use crate::parallel::{ALIGNMENT, Encoded, Prepared, Recipe};
+use crate::error::{Error, Result};
+use crate::parallel::{ALIGNMENT, Buffer, Key, Prepared, Recipe, Shared};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 /// A work to be sent.
 #[derive(Debug)]
 pub(crate) struct Parcel<'a> {
     recipe: &'a Recipe,
+    prepared: &'a Prepared,
+    /// The names and keys of its parts, as JSON.
+    list: Vec<u8>,
+    contents: Contents,
+}
+
+/// What tells a work from others, and what parts it needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Contents {
+    /// Of all that is sent but for the parts' bytes, which their keys stand for.
     hash: u64,
-    prepared: Encoded<'a>,
+    pub(crate) parts: Vec<Key>,
 }
 
 impl<'a> Parcel<'a> {
     pub(crate) fn new(recipe: &'a Recipe, prepared: &'a Prepared) -> Self {
+        let named: Vec<_> = prepared.parts().map(|(name, key, _)| (name, key)).collect();
+        let list = serde_json::to_vec(&named).expect("names and numbers are always JSON");
         let mut hasher = DefaultHasher::new();
-        (&recipe.kind, &recipe.bytes).hash(&mut hasher);
-        prepared.hashes().for_each(|part| part.hash(&mut hasher));
-        Self { recipe, hash: hasher.finish(), prepared: prepared.encode() }
+        (&recipe.kind, &recipe.bytes, &list).hash(&mut hasher);
+        let parts = named.into_iter().map(|(_, key)| key).collect();
+        Self { recipe, prepared, list, contents: Contents { hash: hasher.finish(), parts } }
     }
 
-    /// Tells it from others: a work that was sent last is not sent again.
-    pub(crate) fn hash(&self) -> u64 {
-        self.hash
+    pub(crate) fn contents(&self) -> &Contents {
+        &self.contents
     }
 
-    /// The numbers of its message: the lengths of the three.
+    /// The numbers of its message: the lengths of what [`Parcel::sections`] are.
     pub(crate) fn lengths(&self) -> [u64; 3] {
-        let prepared = self.prepared.parts().iter().map(|part| part.len()).sum();
-        [self.recipe.kind.len(), self.recipe.bytes.len(), prepared].map(|len| len as u64)
+        self.sections().map(|section| section.len() as u64)
     }
 
-    /// Its bytes. What was prepared begins at a multiple of [`ALIGNMENT`].
-    pub(crate) fn parts(&self) -> Vec<&[u8]> {
-        let (kind, recipe) = (self.recipe.kind.as_bytes(), &self.recipe.bytes);
-        let gap = (kind.len() + recipe.len()).next_multiple_of(ALIGNMENT) - kind.len() - recipe.len();
-        let mut parts = vec![kind, recipe, &[0; ALIGNMENT][..gap]];
-        parts.append(&mut self.prepared.parts());
-        parts
+    /// What is sent with every work: the name of its kind, its recipe, the list of its parts.
+    pub(crate) fn sections(&self) -> [&[u8]; 3] {
+        [self.recipe.kind.as_bytes(), &self.recipe.bytes, &self.list]
+    }
+
+    /// The bytes of its parts, in the order of [`Contents::parts`].
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        self.prepared.parts().map(|(_, _, bytes)| bytes)
     }
 }
+
+/// What a worker has, as its session knows.
+#[derive(Debug, Default)]
+pub(crate) struct Held(Option<Contents>);
+
+impl Held {
+    /// What must be sent to the worker before it computes a work: the work, and those of its parts that have these numbers. `None` if it
+    /// has everything. Whoever asks sends it, or does without this worker.
+    pub(crate) fn lacks(&mut self, work: &Contents) -> Option<Vec<usize>> {
+        if self.0.as_ref() == Some(work) {
+            return None;
+        }
+        let held = self.0.replace(work.clone()).map_or(Vec::new(), |held| held.parts);
+        let lacking = (0..work.parts.len()).filter(|&index| {
+            let key = work.parts[index];
+            !held.contains(&key) && !work.parts[..index].contains(&key)
+        });
+        let lacking: Vec<_> = lacking.collect();
+        #[cfg(test)]
+        tests::SENT.lock().unwrap().extend(lacking.iter().map(|&index| work.parts[index]));
+        Some(lacking)
+    }
+}
+
+/// The parts that a worker has: those of its newest work that have come.
+#[derive(Default)]
+pub(super) struct Stock {
+    named: Vec<(Arc<str>, Key)>,
+    kept: Vec<(Key, Shared)>,
+}
+
+impl Stock {
+    /// Takes the list of a new work's parts. Whatever it does not name is let go.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when the bytes are no list.
+    pub(super) fn expect(&mut self, list: &[u8]) -> Result<()> {
+        let named = serde_json::from_slice::<Vec<(String, Key)>>(list);
+        self.named =
+            named.as_ref().map_or(&[][..], |named| named).iter().map(|(name, key)| (name[..].into(), *key)).collect();
+        self.kept.retain(|(key, _)| self.named.iter().any(|(_, named)| named == key));
+        named.map(|_| ()).map_err(|_| Error::Input("a worker got a damaged list of what was prepared".into()))
+    }
+
+    /// Takes a part. Where its bytes are not aligned, they are copied.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when nobody asked for it, or it is something else.
+    pub(super) fn take(&mut self, key: Key, bytes: Shared) -> Result<()> {
+        let content = (*bytes).as_ref();
+        if content.len() as u64 != key.len || !self.named.iter().any(|(_, named)| *named == key) {
+            return Err(Error::Input("a worker got a part of what was prepared that its work does not name".into()));
+        }
+        let aligned = content.as_ptr().addr().is_multiple_of(ALIGNMENT);
+        let bytes = if aligned { bytes } else { Arc::new(Buffer::from(content)) };
+        self.kept.retain(|(kept, _)| *kept != key);
+        self.kept.push((key, bytes));
+        Ok(())
+    }
+
+    /// What was prepared for the newest work.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when something of it has not come.
+    pub(super) fn prepared(&self) -> Result<Prepared> {
+        let find = |(name, key): &(Arc<str>, Key)| {
+            let (_, bytes) = self.kept.iter().find(|(kept, _)| kept == key)?;
+            Some((name.clone(), *key, bytes.clone()))
+        };
+        let parts: Option<Vec<_>> = self.named.iter().map(find).collect();
+        let parts = parts.ok_or_else(|| Error::Input("a worker lacks a part of what was prepared".into()))?;
+        Ok(Prepared::of(parts.into_iter()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! What is sent to whom: parts once to each worker that lacks them, and never one for another.
+
+use super::*;
+use crate::backend::{Options, Program, Session, WorkKind, find};
+use crate::parallel::{Claim, Done, Preparing, Report, Schedule, Sink, Stop, Work};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The keys of all parts that were sent, one for each time.
+pub(super) static SENT: Mutex<Vec<Key>> = Mutex::new(Vec::new());
+
+/// A work whose every piece is made of its recipe and of all that was prepared.
+#[derive(Clone)]
+struct Mixed {
+    recipe: u8,
+    parts: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl Mixed {
+    const PIECES: usize = 64;
+    const KIND: &str = "mixed";
+    /// Pages, a length that is no multiple of anything, and nothing.
+    const LENGTHS: [usize; 3] = [3 << 16, 1001, 0];
+
+    /// With parts of contents that nobody else has who is of another number.
+    fn new(recipe: u8, numbers: [u64; 3]) -> Self {
+        let names = ["common", "own", "empty"];
+        let parts = names.into_iter().zip(numbers.into_iter().zip(Self::LENGTHS)).map(|(name, (number, len))| {
+            let byte = |at: usize| ((at as u64 ^ number << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
+            (name, (0..len).map(byte).collect())
+        });
+        Self { recipe, parts: parts.collect() }
+    }
+
+    fn prepared(&self) -> Prepared {
+        self.parts.iter().fold(Prepared::default(), |all, (name, bytes)| all.with(name, bytes[..].into()))
+    }
+
+    fn byte(&self, prepared: &Prepared, piece: usize) -> u8 {
+        let names = self.names(prepared);
+        names.iter().fold(self.recipe, |all, bytes| {
+            bytes.iter().skip(piece).step_by(97).fold(all.wrapping_mul(31), |all, byte| all.wrapping_mul(7) ^ byte)
+        })
+    }
+
+    fn names<'a>(&self, prepared: &'a Prepared) -> [&'a [u8]; 3] {
+        ["common", "own", "empty"].map(|name| prepared.get(name).expect("it was sent"))
+    }
+
+    /// How often each of its parts was sent.
+    fn sent(&self) -> Vec<usize> {
+        let sent = SENT.lock().unwrap();
+        let prepared = self.prepared();
+        prepared.parts().map(|(_, key, _)| sent.iter().filter(|sent| **sent == key).count()).collect()
+    }
+}
+
+impl Work for Mixed {
+    fn len(&self) -> usize {
+        Self::PIECES
+    }
+    fn piece_len(&self, _: usize) -> usize {
+        1
+    }
+    fn prepare(&self, _: &Preparing<'_>) -> Result<Prepared> {
+        Ok(self.prepared())
+    }
+    fn compute(&self, prepared: &Prepared, claim: &mut Claim<'_>, _: &Stop) -> Result<()> {
+        for (at, piece) in claim.range().enumerate() {
+            claim.bytes()[at] = self.byte(prepared, piece);
+        }
+        Ok(())
+    }
+    fn recipe(&self) -> Option<Recipe> {
+        Some(Recipe { kind: Self::KIND.into(), bytes: vec![self.recipe] })
+    }
+}
+
+/// This program is also its own worker program: it is started again with the name of this test.
+#[test]
+fn worker() {
+    let make = |bytes: &[u8]| Ok(Arc::new(Mixed { recipe: bytes[0], parts: Vec::new() }) as Arc<dyn Work>);
+    crate::worker_main(&[&[WorkKind { name: Mixed::KIND, make: &make }]]);
+}
+
+fn sessions() -> impl Iterator<Item = (u64, Box<dyn Session>)> {
+    let arguments = [&format!("{}::worker", module_path!().split_once("::").unwrap().1), "--exact", "--nocapture"];
+    let program = Program { path: Some(std::env::current_exe().unwrap()), arguments: arguments.map(Into::into).into() };
+    // With this schedule every worker computes in every run.
+    let options = Options { workers: 2, schedule: Some(Schedule::STATIC), program, timed: true, ..Options::default() };
+    let backends = crate::backend::BACKENDS.iter().filter(|entry| entry.in_processes());
+    backends.zip(1..).map(move |(entry, number)| (number, find(entry.name).unwrap().open(&options).unwrap()))
+}
+
+/// Counts the pieces that are what they are to be.
+struct Right(Mixed, Prepared, AtomicUsize);
+
+impl Sink for Right {
+    fn done(&self, done: &Done<'_>) -> Result<()> {
+        let right = done.pieces().filter(|piece| piece.bytes == [self.0.byte(&self.1, piece.index)]);
+        self.2.fetch_add(right.count(), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Runs a work and checks every piece.
+fn run(session: &mut dyn Session, work: &Mixed) -> Report {
+    let sink = Arc::new(Right(work.clone(), work.prepared(), AtomicUsize::new(0)));
+    let report = session.run(Arc::new(work.clone()), sink.clone(), &Stop::new()).unwrap();
+    assert_eq!(sink.2.load(Ordering::Relaxed), Mixed::PIECES, "pieces are right");
+    report
+}
+
+#[test]
+fn a_worker_is_sent_what_it_lacks() {
+    for (number, mut session) in sessions() {
+        // Contents of its own for each backend, so that what is sent can be counted.
+        let (a, b) =
+            (Mixed::new(1, [10 * number, 10 * number + 1, 0]), Mixed::new(2, [10 * number, 10 * number + 2, 0]));
+        let same_parts = Mixed { recipe: 3, ..a.clone() };
+        let sent = || [&a.sent()[..2], &b.sent()[1..2]].concat();
+        let mut check = |work: &Mixed, expected: [usize; 3]| {
+            let report = run(&mut *session, work);
+            assert_eq!(sent(), expected, "common, of a, of b; to two workers of {number}");
+            report
+        };
+        check(&a, [2, 2, 0]);
+        check(&a, [2, 2, 0]);
+        check(&same_parts, [2, 2, 0]);
+        check(&b, [2, 2, 2]);
+        // What the newest work did not name is let go.
+        check(&a, [2, 4, 2]);
+        let report = check(&same_parts, [2, 4, 2]);
+        // Another takes the place of one that was killed, and has nothing.
+        #[cfg(unix)]
+        {
+            let id = rustix::process::Pid::from_raw(report.workers[0].process as i32).unwrap();
+            rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
+            check(&same_parts, [3, 5, 2]);
+            check(&a, [3, 5, 2]);
+        }
+        let _ = report;
+    }
+}
+
+#[test]
+fn works_in_turn_with_workers_killed_between_are_never_mixed_up() {
+    for (number, mut session) in sessions() {
+        // The same names with other contents, and the same contents under other names.
+        let mut works: Vec<_> =
+            (0..4).map(|i| Mixed::new(i as u8, [1000 * number + i / 2, 1000 * number + i, 0])).collect();
+        let (common, own) = (works[0].parts[0].1.clone(), works[0].parts[1].1.clone());
+        works[3].parts[0].1 = own;
+        works[3].parts[1].1 = common.clone();
+        works[3].parts[2].1 = common;
+        for turn in 0..24 {
+            let report = run(&mut *session, &works[(turn * turn + turn / 5) % works.len()]);
+            #[cfg(unix)]
+            if turn % 3 == 1 {
+                let id = rustix::process::Pid::from_raw(report.workers[turn % 2].process as i32).unwrap();
+                rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
+            }
+            let _ = report;
+        }
+    }
+}
+
+fn shared(bytes: &[u8]) -> Shared {
+    Arc::new(bytes.to_vec())
+}
+
+#[test]
+fn a_stock_keeps_what_its_newest_work_names() {
+    let [a, b] = [Mixed::new(0, [1, 2, 0]), Mixed::new(0, [1, 3, 0])].map(|work| work.prepared());
+    let recipe = Recipe { kind: "any".into(), bytes: Vec::new() };
+    let mut stock = Stock::default();
+    assert!(stock.prepared().unwrap().is_empty(), "a work that prepared nothing needs nothing");
+    stock.expect(Parcel::new(&recipe, &a).sections()[2]).unwrap();
+    for (name, key, bytes) in a.parts() {
+        assert!(stock.prepared().unwrap_err().to_string().contains("lacks"), "{name}");
+        let longer = shared(&[bytes, &[0]].concat());
+        assert!(stock.take(key, longer).is_err(), "another length");
+        stock.take(key, shared(bytes)).unwrap();
+    }
+    let arrived = stock.prepared().unwrap();
+    assert!(arrived.hashes().eq(a.hashes()));
+    for (name, _, bytes) in a.parts() {
+        assert_eq!(arrived.get(name), Some(bytes));
+        assert!(arrived.get(name).unwrap().as_ptr().addr().is_multiple_of(ALIGNMENT), "{name}");
+    }
+    stock.expect(Parcel::new(&recipe, &b).sections()[2]).unwrap();
+    assert_eq!(stock.kept.len(), 2, "of the same name, but not the same");
+    let (_, of_a, bytes) = a.parts().nth(1).unwrap();
+    assert!(stock.take(of_a, shared(bytes)).is_err(), "nobody asked for it");
+    let (_, of_b, bytes) = b.parts().nth(1).unwrap();
+    stock.take(of_b, shared(bytes)).unwrap();
+    assert_eq!(stock.prepared().unwrap().get("own"), Some(bytes));
+    assert!(stock.expect(b"[[\"own\",7]]").is_err());
+    assert!(stock.kept.is_empty() && stock.prepared().unwrap().is_empty());
+}
+
+#[test]
+fn what_is_there_twice_is_sent_once() {
+    let prepared = Prepared::default().with("a", (&[7][..]).into()).with("b", (&[7][..]).into());
+    let recipe = Recipe { kind: "any".into(), bytes: Vec::new() };
+    let parcel = Parcel::new(&recipe, &prepared);
+    let mut held = Held::default();
+    assert_eq!(held.lacks(parcel.contents()), Some(vec![0]));
+    assert_eq!(held.lacks(parcel.contents()), None);
+    let other = Recipe { bytes: vec![1], ..recipe };
+    assert_eq!(held.lacks(Parcel::new(&other, &prepared).contents()), Some(Vec::new()));
+}
