@@ -14,6 +14,7 @@ use crate::sink::Tiles;
 use crate::tile::Order;
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -63,6 +64,8 @@ pub(super) struct Batch {
 /// What a [`Letter`] tells.
 #[derive(Debug)]
 pub(super) enum News {
+    /// What all tiles of the next step need is being prepared; so many hundredths of it are done.
+    Preparing { percent: u32 },
     /// Step number `step` begins.
     Began { step: Arc<Begun> },
     /// A worker has taken tiles.
@@ -77,6 +80,18 @@ pub(super) enum News {
     Stopped { at: Instant },
     /// The batch cannot be computed, and why.
     Failed(Error),
+}
+
+/// How much is prepared, in hundredths, each told once: whoever prepares may tell of it a million times.
+#[derive(Debug, Default)]
+pub(super) struct Percent(AtomicU32);
+
+impl Percent {
+    /// The hundredths of `done`, if nobody was told of so much yet.
+    pub(super) fn news(&self, done: f64) -> Option<u32> {
+        let percent = (100.0 * done) as u32;
+        (self.0.fetch_max(percent + 1, Ordering::Relaxed) <= percent).then_some(percent)
+    }
 }
 
 /// A step that is being computed.
@@ -225,7 +240,6 @@ fn perform(shared: &Arc<Shared>, batch: Batch, open: &mut Option<(Crew, Box<dyn 
         return Ok(());
     }
     let whole = Render::with(&scene, Options { channels, ..Options::default() })?;
-    let samples = scene.image.samples;
     if open.as_ref().is_none_or(|(opened, _)| *opened != crew) {
         *open = None;
         let options = backend::Options {
@@ -239,26 +253,40 @@ fn perform(shared: &Arc<Shared>, batch: Batch, open: &mut Option<(Crew, Box<dyn 
         *open = Some((crew, session));
     }
     let Some((_, session)) = open else { return Ok(()) };
-    for Step { area, grain, tile, order } in steps {
+    for step in steps {
         if stop.is_set() {
             return Err(Error::Stopped);
         }
-        let part = if grain == 0 { Part::Area(area) } else { Part::Coarse(area, grain * samples) };
-        let render = whole.part(part, tile, order)?;
-        // Squares are counted from the top left of the picture.
-        let first = |from: u32| from / grain.max(1) * grain.max(1);
-        let begun = Arc::new(Begun {
-            origin: (first(area.x), first(area.y)),
-            grain,
-            tiles: render.tiles(),
-            workers: 0,
-            samples: if grain == 0 { samples } else { 1 },
-            kernel: format!("{} in {}", render.kernel().facts().tier, render.kernel().facts().isa),
-        });
-        let postman = Arc::new(Postman { shared: shared.clone(), generation, begun: Mutex::new(begun) });
-        session.run(render.work(), postman, stop)?;
-        shared.post(generation, News::Ended { grain });
+        take(shared, generation, &mut **session, &whole, step, stop)?;
     }
+    Ok(())
+}
+
+/// Computes one step.
+fn take(
+    shared: &Arc<Shared>,
+    generation: u64,
+    session: &mut dyn Session,
+    whole: &Render,
+    Step { area, grain, tile, order }: Step,
+    stop: &Stop,
+) -> Result<()> {
+    let samples = whole.scene().image.samples;
+    let part = if grain == 0 { Part::Area(area) } else { Part::Coarse(area, grain * samples) };
+    let render = whole.part(part, tile, order)?;
+    // Squares are counted from the top left of the picture.
+    let first = |from: u32| from / grain.max(1) * grain.max(1);
+    let begun = Arc::new(Begun {
+        origin: (first(area.x), first(area.y)),
+        grain,
+        tiles: render.tiles(),
+        workers: 0,
+        samples: if grain == 0 { samples } else { 1 },
+        kernel: format!("{} in {}", render.kernel().facts().tier, render.kernel().facts().isa),
+    });
+    let (begun, percent) = (Mutex::new(begun), Percent::default());
+    session.run(render.work(), Arc::new(Postman { shared: shared.clone(), generation, begun, percent }), stop)?;
+    shared.post(generation, News::Ended { grain });
     Ok(())
 }
 
@@ -267,6 +295,7 @@ struct Postman {
     shared: Arc<Shared>,
     generation: u64,
     begun: Mutex<Arc<Begun>>,
+    percent: Percent,
 }
 
 impl Postman {
@@ -280,6 +309,12 @@ impl Postman {
 }
 
 impl Sink for Postman {
+    fn preparing(&self, done: f64) {
+        if let Some(percent) = self.percent.news(done) {
+            self.post(News::Preparing { percent });
+        }
+    }
+
     fn start(&self, run: &crate::parallel::RunInfo) -> Result<()> {
         let mut begun = self.begun();
         let Begun { origin, grain, ref tiles, samples, ref kernel, .. } = **begun;
@@ -306,5 +341,72 @@ impl Sink for Postman {
         let step = self.begun().clone();
         self.post(News::Finished { step, claim });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::{Counters, Facts, Kernel, Wanted, choose};
+    use crate::parallel::{Prepared, Preparing};
+    use crate::sample::Channels;
+
+    /// A kernel whose every count is what it prepared.
+    #[derive(Debug)]
+    struct Constant(Arc<dyn Kernel>, u32);
+
+    impl Kernel for Constant {
+        fn channels(&self) -> Channels {
+            self.0.channels()
+        }
+        fn facts(&self) -> Facts {
+            self.0.facts()
+        }
+        fn prepare(&self, preparing: &Preparing<'_>) -> Result<Prepared> {
+            // As often as it likes, from wherever it is.
+            [0.0, 0.001, 0.4, 0.4, 0.39, 1.0, 2.0].into_iter().for_each(|done| preparing.progress(done));
+            Ok(Prepared::default().with("constant", self.1.to_ne_bytes()[..].into()))
+        }
+        fn compute(
+            &self,
+            prepared: &Prepared,
+            _: &[Wanted<'_>],
+            words: &mut [u32],
+            _: &mut [u64],
+            _: &Stop,
+        ) -> Result<Counters> {
+            words.fill(bytemuck::pod_read_unaligned(prepared.get("constant").unwrap()));
+            Ok(Counters::default())
+        }
+    }
+
+    #[test]
+    fn the_first_step_of_a_render_tells_of_its_preparing_and_all_have_it() {
+        let mut scene = Scene::default();
+        scene.image.size = (40, 30);
+        let mut session = backend::find("threads").unwrap().open(&backend::Options::default()).unwrap();
+        for number in [7, 9, 7] {
+            let own =
+                |request: &choose::Request| Ok(Arc::new(Constant(choose::kernel(request)?, number)) as Arc<dyn Kernel>);
+            let render = Render::with_kernel(&scene, Options::default(), own).unwrap();
+            for (x, percents) in [(0, vec![0, 40, 100]), (20, vec![])] {
+                let shared = Arc::default();
+                let step = Step { area: [x, 0, 20, 30].into(), grain: 0, tile: 16, order: Order::Rows };
+                take(&shared, 1, &mut *session, &render, step, &Stop::new()).unwrap();
+                let (mut told, mut finished) = (Vec::new(), 0);
+                for letter in &*shared.letters.lock().unwrap() {
+                    match &letter.news {
+                        News::Preparing { percent } => told.push(*percent),
+                        News::Began { .. } => assert_eq!(told, percents, "before anything else"),
+                        News::Finished { claim, .. } => {
+                            assert!(claim.words.iter().all(|&word| word == number));
+                            finished += claim.range.len();
+                        }
+                        _ => {}
+                    }
+                }
+                assert_eq!((told, finished), (percents, 4));
+            }
+        }
     }
 }

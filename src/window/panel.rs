@@ -44,6 +44,8 @@ pub(super) struct Stats {
     pub(super) tiles: u64,
     planned: u64,
     kernel: String,
+    /// How much of what its next step needs is prepared, in hundredths, while that lasts.
+    preparing: Option<u32>,
 }
 
 impl Stats {
@@ -59,10 +61,27 @@ impl Stats {
             tiles: 0,
             planned: 0,
             kernel: String::new(),
+            preparing: None,
         }
     }
 
+    /// So many hundredths are prepared.
+    pub(super) fn prepare(&mut self, percent: u32) {
+        self.preparing = self.preparing.max(Some(percent));
+    }
+
+    /// Nothing is prepared any more.
+    pub(super) fn end_preparing(&mut self) {
+        self.preparing = None;
+    }
+
+    /// What is told while something is prepared.
+    pub(super) fn preparing(&self) -> Option<String> {
+        self.preparing.map(|percent| format!("preparing {percent} %"))
+    }
+
     pub(super) fn begin(&mut self, step: &Begun) {
+        self.end_preparing();
         self.began.get_or_insert_with(Instant::now);
         self.workers.iter_mut().for_each(|worker| worker.hand = None);
         self.workers.resize(step.workers.max(self.workers.len()), Worker::default());
@@ -121,7 +140,7 @@ impl Stats {
         let speed = |count: u64| scaled(count as f64 / wall);
         let time = |time: Option<Duration>| time.map_or("...".into(), |time| format!("{} ms", time.as_millis()));
         let mut lines: Vec<_> = head.iter().map(|line| (line.clone(), BRIGHT)).collect();
-        lines.push((format!("kernel {}", self.kernel), DIM));
+        lines.push(self.preparing().map_or_else(|| (format!("kernel {}", self.kernel), DIM), |told| (told, ACCENT)));
         let first_bar = lines.len() as i64;
         let shown = self.workers.len().min(MOST_LINES);
         let share = |worker: &Worker| (worker.busy().as_secs_f64() / wall).min(1.0);
@@ -195,6 +214,24 @@ mod tests {
         assert!((0.5..0.6).contains(&stats.efficiency()), "worker 0 has the next one in hand");
         stats.workers[0] = Worker::default();
         assert!((0.04..=0.06).contains(&stats.efficiency()), "{}", stats.efficiency());
+    }
+
+    #[test]
+    fn it_is_told_how_much_is_prepared_until_a_step_begins() {
+        let mut stats = Stats::new();
+        let shown = |stats: &Stats| {
+            let mut pixels = vec![0; 400 * 200];
+            stats.draw(&mut Canvas { pixels: &mut pixels, size: (400, 200) }, &[], Font::new(1.0, 200));
+            pixels
+        };
+        let before = shown(&stats);
+        for (percent, told) in [(0, 0), (40, 40), (39, 40)] {
+            stats.prepare(percent);
+            assert_eq!(stats.preparing(), Some(format!("preparing {told} %")), "several threads tell of it");
+        }
+        assert!(shown(&stats) != before);
+        stats.end_preparing();
+        assert!(stats.preparing().is_none() && shown(&stats) == before);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Watching a render that goes on anyway: its pictures fill as tiles finish. A window that is closed leaves the render alone.
 
 use super::canvas::{Canvas, Font};
-use super::engine::{Begun, Finished};
+use super::engine::{Begun, Finished, Percent};
 use super::frame::Frame;
 use super::keys::{Action, Trigger, action};
 use super::overlay::{self, Marks};
@@ -38,6 +38,8 @@ pub struct Watched(Arc<Mutex<Vec<Told>>>);
 /// What a render tells.
 #[derive(Debug)]
 enum Told {
+    /// What all tiles of the next picture need is being prepared; so many hundredths of it are done.
+    Preparing(u32),
     /// A picture begins.
     Picture(Box<Picture>),
     /// A worker has taken tiles, at this moment.
@@ -76,6 +78,7 @@ impl Watched {
             colourer: Mutex::new(Some(Colourer::new(&render.scene().colour)?)),
             tiles: render.tiles(),
             stride: per * reduction,
+            percent: Percent::default(),
         }))
     }
 }
@@ -90,6 +93,7 @@ struct Reporter {
     tiles: Tiles,
     /// Samples that a pixel of the window stands for, each way.
     stride: u32,
+    percent: Percent,
 }
 
 impl Reporter {
@@ -118,6 +122,12 @@ impl Reporter {
 }
 
 impl Sink for Reporter {
+    fn preparing(&self, done: f64) {
+        if let Some(percent) = self.percent.news(done) {
+            self.watched.tell(Told::Preparing(percent));
+        }
+    }
+
     fn start(&self, run: &RunInfo) -> Result<()> {
         let begun = Begun {
             origin: (0, 0),
@@ -225,6 +235,7 @@ impl Viewer {
     /// Tells that everything is over, and how it ended.
     pub fn end(&mut self, text: &str, window: &dyn Window) {
         self.over = true;
+        self.stats.end_preparing();
         self.tell(text, window.now());
     }
 
@@ -301,6 +312,7 @@ impl Viewer {
         for told in told {
             self.dirty = true;
             match told {
+                Told::Preparing(percent) => self.stats.prepare(percent),
                 Told::Picture(picture) => {
                     let (across, down) = picture.begun.tiles.tiling.size();
                     let shown = |samples: u32| samples.div_ceil(picture.begun.samples);
@@ -352,16 +364,21 @@ impl Viewer {
         let mut canvas = Canvas { pixels: &mut self.canvas, size: self.size };
         let margin = |outer: u32, inner: u32| (i64::from(outer) - i64::from(inner)) / 2;
         canvas.copy((margin(width, inner.0), margin(height, inner.1)), &picture, inner);
+        let preparing = self.stats.preparing();
         match &self.picture {
             Some(picture) if self.panel => self.stats.draw(&mut canvas, std::slice::from_ref(&picture.title), font),
             Some(_) => {}
             None => {
-                let told = "no tile is computed yet: the render is being prepared, and its time estimated".to_owned();
+                let waiting = || "the render is being prepared, and its time estimated".to_owned();
+                let told = format!("no tile is computed yet: {}", preparing.clone().unwrap_or_else(waiting));
                 canvas.lines((font.width(), font.width()), &[(told, overlay::DIM)], font);
             }
         }
-        if let Some((message, _)) = &self.message {
-            overlay::draw_message(&mut canvas, message, overlay::BRIGHT, font);
+        // Before the first picture, and in the panel, it has a place of its own.
+        let preparing = preparing.filter(|_| self.picture.is_some() && !self.panel);
+        let message = self.message.as_ref().map(|(message, _)| message.clone());
+        if let Some(told) = [message, preparing].into_iter().flatten().reduce(|one, other| format!("{one}; {other}")) {
+            overlay::draw_message(&mut canvas, &told, overlay::BRIGHT, font);
         }
     }
 }

@@ -1,14 +1,19 @@
 //! `render --view`: a render that is watched.
 
 use crate::session::{pixels, valley};
-use fractal::window::{Event, Key, Script};
+use crate::support::until;
+use fractal::kernel::{Counters, Facts, Kernel, Wanted, choose};
+use fractal::parallel::{Prepared, Preparing, Stop};
+use fractal::window::{Event, Key, Script, Viewer, Watched};
+use fractal::{Render, Result};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Who takes tiles, and that they are being computed, is seen before they are finished.
 #[test]
 fn a_watched_render_shows_tiles_as_they_are_claimed() {
     use fractal::parallel::RunInfo;
-    use fractal::window::{Viewer, Watched};
     let mut scene = valley();
     scene.image = fractal::scene::Image::new((160, 128), 1);
     let mut window = Script::new(160, 128);
@@ -40,8 +45,7 @@ fn a_watched_render_shows_tiles_as_they_are_claimed() {
 
 #[test]
 fn a_watched_render_fills_the_window() {
-    use fractal::parallel::Stop;
-    use fractal::window::{Seen, Viewer, Watched};
+    use fractal::window::Seen;
     let press = |c| Event::Key(Key::Char(c));
     // As large as the window, with several samples a pixel, and much larger than the window.
     let cases =
@@ -83,5 +87,78 @@ fn a_watched_render_fills_the_window() {
         viewer.end("complete", &window);
         window.events.push(press('q'));
         assert_eq!(viewer.step(&mut window).unwrap(), Seen::Closed);
+    }
+}
+
+/// A kernel that prepares for as long as it is not told to go on.
+#[derive(Debug)]
+struct Slow {
+    inner: Arc<dyn Kernel>,
+    done: Mutex<Receiver<f64>>,
+}
+
+impl Kernel for Slow {
+    fn channels(&self) -> fractal::sample::Channels {
+        self.inner.channels()
+    }
+    fn facts(&self) -> Facts {
+        self.inner.facts()
+    }
+    fn prepare(&self, preparing: &Preparing<'_>) -> Result<Prepared> {
+        self.done.lock().unwrap().iter().for_each(|done| preparing.progress(done));
+        Ok(Prepared::default())
+    }
+    fn compute(
+        &self,
+        prepared: &Prepared,
+        tiles: &[Wanted<'_>],
+        words: &mut [u32],
+        useful: &mut [u64],
+        stop: &Stop,
+    ) -> Result<Counters> {
+        self.inner.compute(prepared, tiles, words, useful, stop)
+    }
+}
+
+#[test]
+fn a_watched_render_tells_how_much_is_prepared() {
+    let mut scene = valley();
+    scene.image = fractal::scene::Image::new((400, 250), 1);
+    let rendered = pixels(&fractal::render(&scene).unwrap());
+    let mut window = Script::new(400, 250);
+    let watched = Watched::default();
+    let mut viewer = Viewer::new(watched.clone(), 0.0, &mut window);
+    // The second picture of a film is prepared while the first is shown; the third under the panel.
+    for panel in [false, false, true] {
+        if panel {
+            window.events.push(Event::Key(Key::Tab));
+        }
+        let mut look = |viewer: &mut Viewer| {
+            window.later += Duration::from_secs(60);
+            viewer.step(&mut window).unwrap();
+            window.shown.clone()
+        };
+        // Messages end, then it is drawn without them.
+        look(&mut viewer);
+        let before = look(&mut viewer);
+        let (tell, done) = channel();
+        let own = |request: &choose::Request| {
+            Ok(Arc::new(Slow { inner: choose::kernel(request)?, done: Mutex::new(done) }) as Arc<dyn Kernel>)
+        };
+        let render = Render::with_kernel(&scene, Default::default(), own).unwrap();
+        let sink = watched.picture("a picture", &render, (400, 250)).unwrap();
+        std::thread::scope(|scope| {
+            let running = scope.spawn(|| render.run_here(sink, &Stop::new()).unwrap());
+            let mut seen = before;
+            for done in [0.0, 0.4, 0.75] {
+                tell.send(done).unwrap();
+                seen = until("what is shown changes", || Some(look(&mut viewer)).filter(|shown| *shown != seen));
+                assert!(look(&mut viewer) == seen, "it is shown until there is more");
+            }
+            drop(tell);
+            running.join().unwrap();
+            let complete = look(&mut viewer);
+            assert!(complete != seen && (panel || complete == rendered));
+        });
     }
 }

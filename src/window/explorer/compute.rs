@@ -135,7 +135,14 @@ impl Explorer {
                 continue;
             }
             match news {
-                News::Began { step } => self.stats.begin(&step),
+                News::Preparing { percent } => {
+                    self.stats.prepare(percent);
+                    self.dirty = true;
+                }
+                News::Began { step } => {
+                    self.dirty |= self.stats.preparing().is_some();
+                    self.stats.begin(&step);
+                }
                 News::Claimed { step, range, worker, at } => {
                     self.stats.claimed(worker, range.start, at);
                     self.marks.claimed(&step, range, worker);
@@ -160,6 +167,7 @@ impl Explorer {
                     self.urgent = true;
                 }
                 News::Failed(error) => {
+                    self.stats.end_preparing();
                     self.status = Status::Refused(error.to_string());
                     self.urgent = true;
                 }

@@ -62,13 +62,16 @@ impl Explorer {
             Status::Refused(why) => Some(why.as_str()),
             _ => None,
         };
-        let message = self.state.message.as_ref().map(|(text, _)| text.as_str());
+        let message = self.state.message.as_ref().map(|(text, _)| text.clone());
+        // The panel has a line for it.
+        let preparing = self.stats.preparing().filter(|_| !panel);
+        let message = [message, preparing].into_iter().flatten().reduce(|one, other| format!("{one}; {other}"));
         let boxed = match hold {
             Some(Hold::Box(from)) => Some(from),
             _ => None,
         };
         let anything = outlines || costs || panel || help > 0 || boxed.is_some() || self.inset.is_some();
-        if !anything && refusal.or(message).is_none() {
+        if !anything && refusal.or(message.as_deref()).is_none() {
             return false;
         }
         self.canvas.clear();
@@ -98,12 +101,52 @@ impl Explorer {
         }
         match (refusal, message) {
             (Some(why), _) => overlay::draw_message(&mut canvas, why, overlay::ACCENT, font),
-            (None, Some(message)) => overlay::draw_message(&mut canvas, message, overlay::BRIGHT, font),
+            (None, Some(message)) => overlay::draw_message(&mut canvas, &message, overlay::BRIGHT, font),
             (None, None) => {}
         }
         if help > 0 {
             overlay::draw_help(&mut canvas, help, font);
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::engine::{Letter, News};
+    use super::super::{Explorer, Options, Status};
+    use crate::scene::Scene;
+    use crate::window::{Event, Key, Script};
+    use std::time::Duration;
+
+    #[test]
+    fn preparing_is_shown_while_it_lasts() {
+        let mut window = Script::new(320, 200);
+        let mut scene = Scene::default();
+        scene.image.size = (320, 200);
+        let mut explorer = Explorer::new(&scene, &Options::default(), &mut window).unwrap();
+        while *explorer.status() == Status::Busy {
+            explorer.step(&mut window).unwrap();
+        }
+        let mut look = |explorer: &mut Explorer, told: Option<News>, events: &[Event]| {
+            // Longer than a message is shown.
+            window.later += Duration::from_secs(60);
+            window.events.extend_from_slice(events);
+            explorer.letters.extend(told.map(|news| Letter { generation: explorer.generation, news }));
+            explorer.step(&mut window).unwrap();
+            window.shown.clone()
+        };
+        let plain = look(&mut explorer, None, &[]);
+        let some = look(&mut explorer, Some(News::Preparing { percent: 4 }), &[]);
+        let more = look(&mut explorer, Some(News::Preparing { percent: 40 }), &[]);
+        assert!(plain != some && some != more && more != plain);
+        assert!(look(&mut explorer, None, &[]) == more, "as long as it lasts");
+        explorer.stats.end_preparing();
+        let tab = [Event::Key(Key::Tab)];
+        let panel = look(&mut explorer, None, &tab);
+        let line = look(&mut explorer, Some(News::Preparing { percent: 50 }), &[]);
+        assert!(panel != line && panel[300 * 180..] == line[300 * 180..], "it is in the panel only");
+        let failed = look(&mut explorer, Some(News::Failed(crate::Error::Stopped)), &tab);
+        assert!(explorer.stats.preparing().is_none() && failed != plain);
     }
 }
