@@ -1,15 +1,25 @@
 //! What a kernel prepares is made once for a render, and reaches every claim of every run.
 
+mod altered;
+#[path = "../support/mod.rs"]
+mod support;
+
 use fractal::backend::{BACKENDS, Options};
 use fractal::kernel::{Counters, Facts, Kernel, Wanted, choose};
-use fractal::parallel::{Discard, Pieces, Prepared, Preparing, Sink, Stop};
+use fractal::parallel::{Discard, Piece, Pieces, Prepared, Preparing, Sink, Stop};
 use fractal::render::Known;
 use fractal::sample::{Channels, INTERIOR};
-use fractal::sink::Grid;
+use fractal::sink::{Grid, Kept};
 use fractal::{Error, Render, Result, Scene};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+/// This program is also its own worker program: it is started again with the name of this test.
+#[test]
+fn worker() {
+    fractal::worker_main(&[altered::KINDS]);
+}
 
 /// A kernel that adds to every count what it prepared.
 #[derive(Debug)]
@@ -79,7 +89,7 @@ fn it_is_made_once_for_all_runs_and_reaches_every_claim() {
     let (plain, _) = shifted(0);
     let escaped = plain.run_here(Arc::new(Discard), &Stop::new()).unwrap().counters.escaped;
     let (base, (render, prepared)) = (sum(&plain, "serial").unwrap(), shifted(7));
-    for entry in BACKENDS.iter().filter(|entry| !["processes", "pipes"].contains(&entry.name)) {
+    for entry in BACKENDS.iter().filter(|entry| !entry.in_processes()) {
         assert_eq!(sum(&render, entry.name).unwrap(), base + 7 * escaped, "{}", entry.name);
     }
     // No other process can make it.
@@ -102,6 +112,51 @@ fn two_runs_at_once_share_it_and_two_renders_do_not() {
         }
     });
     assert_eq!((one.1.load(SeqCst), other.1.load(SeqCst)), (1, 1));
+}
+
+/// The tiles of a grid up to one.
+struct Former(Grid, usize);
+
+impl Kept for Former {
+    fn len(&self) -> usize {
+        self.1
+    }
+    fn index(&self, position: usize) -> usize {
+        position
+    }
+    fn read<'a>(&self, position: usize, words: &'a mut Vec<u64>) -> Result<(Piece<'a>, u64)> {
+        let samples = self.0.tile(position).unwrap();
+        let all: Vec<u32> = samples.planes().flat_map(|(_, plane)| plane.to_vec()).collect();
+        words.clear();
+        words.resize(all.len().div_ceil(2), 0);
+        bytemuck::cast_slice_mut(words)[..all.len()].copy_from_slice(&all);
+        Ok((Piece { index: position, bytes: &bytemuck::cast_slice(words)[..4 * all.len()], cost: 0 }, 0))
+    }
+    fn place(&self) -> String {
+        "memory".into()
+    }
+}
+
+#[test]
+fn runs_of_what_is_missing_share_it() {
+    let (render, prepared) = shifted(3);
+    let grid = || Arc::new(Grid::new(render.tiles()));
+    let whole = grid();
+    render.run_here(whole.clone(), &Stop::new()).unwrap();
+    let samples = whole.samples();
+    let whole = Arc::into_inner(whole).unwrap();
+    let tiles = render.tiling().len();
+    let former: Arc<dyn Kept> = Arc::new(Former(whole, tiles / 2));
+    let known = || Known { tiles: vec![former.clone()], samples: None };
+    for entry in BACKENDS.iter().filter(|entry| !entry.in_processes()) {
+        let resumed = grid();
+        let mut session = entry.open(&Options { workers: 2, ..Options::default() }).unwrap();
+        let all = Pieces::new(tiles, None);
+        let outcome = render.run_missing(&mut *session, resumed.clone(), &all, known(), &Stop::new()).unwrap();
+        let computed: usize = outcome.report.workers.iter().map(|worker| worker.pieces).sum();
+        assert!(computed == tiles - tiles / 2 && resumed.samples() == samples, "{}", entry.name);
+    }
+    assert_eq!(prepared.load(SeqCst), 1);
 }
 
 #[test]
@@ -142,7 +197,7 @@ fn its_panic_is_one_sentence_and_the_next_run_tries_again() {
     let (render, prepared) = shifted(200);
     for times in 1..3 {
         let error = sum(&render, "threads").unwrap_err().to_string();
-        assert!(error.starts_with("preparing the work panicked: not with 200 (tests/prepared.rs:"), "{error}");
+        assert!(error.starts_with("preparing the work panicked: not with 200 (tests/prepared/main.rs:"), "{error}");
         assert_eq!(prepared.load(SeqCst), times);
     }
 }
