@@ -223,6 +223,7 @@ fn runs_that_were_ended_go_on_with_it_and_complete_ones_need_none() {
     for (index, entry) in BACKENDS.iter().enumerate() {
         let mut session = open(entry);
         let other = render.run(&mut *session, Arc::new(Discard), &Stop::new()).unwrap().report;
+        whole(&render, &mut *session, &Table::new(20));
         let path = scratch.join(entry.name);
         let keep = checkpoint(&render, &path, None);
         let fuse = Arc::new(Fuse(AtomicUsize::new(1 + index % 3)));

@@ -6,10 +6,10 @@ mod support;
 
 use fractal::backend::{BACKENDS, Options};
 use fractal::kernel::{Counters, Facts, Kernel, Wanted, choose};
-use fractal::parallel::{Discard, Piece, Pieces, Prepared, Preparing, Sink, Stop};
+use fractal::parallel::{Discard, Piece, Pieces, Prepared, Preparing, Sink, Stop, Tee};
 use fractal::render::Known;
 use fractal::sample::{Channels, INTERIOR};
-use fractal::sink::{Grid, Kept};
+use fractal::sink::{Checkpoint, Grid, Kept};
 use fractal::{Error, Render, Result, Scene};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -155,6 +155,35 @@ fn runs_of_what_is_missing_share_it() {
         let outcome = render.run_missing(&mut *session, resumed.clone(), &all, known(), &Stop::new()).unwrap();
         let computed: usize = outcome.report.workers.iter().map(|worker| worker.pieces).sum();
         assert!(computed == tiles - tiles / 2 && resumed.samples() == samples, "{}", entry.name);
+    }
+    assert_eq!(prepared.load(SeqCst), 1);
+}
+
+#[test]
+fn what_is_left_of_a_picture_that_goes_on_has_it() {
+    let scratch = support::Scratch::new("prepared-left");
+    let (render, prepared) = shifted(5);
+    let options = fractal::render::Options { tile: 16, ..Default::default() };
+    let plain = |max: u32| {
+        let scene = format!("[image]\nsize = [60, 40]\n[iteration]\nmax = {max}\n");
+        let render = Render::with(&Scene::from_toml(&scene).unwrap(), options).unwrap();
+        let grid = Arc::new(Grid::new(render.tiles()));
+        let keep = Checkpoint::create(scratch.join(max.to_string()), &render.description(None).unwrap()).unwrap();
+        render.run_here(Arc::new(Tee::new(vec![grid.clone(), Arc::new(keep)])), &Stop::new()).unwrap();
+        (render, grid.samples())
+    };
+    let (few, (whole, all)) = (plain(9).1, plain(100));
+    let wanted = Pieces::new(whole.tiling().len(), None);
+    let escaped = Arc::new(whole.escaped(&scratch.join("9"), &scratch, &wanted, &Stop::new()).unwrap());
+    let right: Vec<_> = few.iter().zip(&all).map(|(few, all)| few.count.or(all.count.map(|count| count + 5))).collect();
+    assert!(few.iter().zip(&right).any(|(few, right)| few.count != *right));
+    for entry in BACKENDS.iter().filter(|entry| !entry.in_processes()) {
+        let grid = Arc::new(Grid::new(render.tiles()));
+        let mut session = entry.open(&Options { workers: 2, ..Options::default() }).unwrap();
+        let known = Known { tiles: Vec::new(), samples: Some(escaped.clone()) };
+        render.run_missing(&mut *session, grid.clone(), &wanted, known, &Stop::new()).unwrap();
+        let counts: Vec<_> = grid.samples().iter().map(|sample| sample.count).collect();
+        assert!(counts == right, "{}", entry.name);
     }
     assert_eq!(prepared.load(SeqCst), 1);
 }

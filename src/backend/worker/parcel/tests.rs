@@ -19,13 +19,13 @@ struct Mixed {
 impl Mixed {
     const PIECES: usize = 64;
     const KIND: &str = "mixed";
-    /// Pages, a length that is no multiple of anything, and nothing.
-    const LENGTHS: [usize; 3] = [3 << 16, 1001, 0];
+    /// Their names and lengths: pages, one that is no multiple of anything, the same once more, and nothing.
+    const PARTS: [(&str, usize); 4] = [("common", 3 << 16), ("own", 1001), ("twin", 1001), ("empty", 0)];
 
     /// With parts of contents that nobody else has who is of another number.
-    fn new(recipe: u8, numbers: [u64; 3]) -> Self {
-        let names = ["common", "own", "empty"];
-        let parts = names.into_iter().zip(numbers.into_iter().zip(Self::LENGTHS)).map(|(name, (number, len))| {
+    fn new(recipe: u8, [common, own]: [u64; 2]) -> Self {
+        let numbers = [common, own, own + 500, 0];
+        let parts = Self::PARTS.into_iter().zip(numbers).map(|((name, len), number)| {
             let byte = |at: usize| ((at as u64 ^ number << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
             (name, (0..len).map(byte).collect())
         });
@@ -37,14 +37,10 @@ impl Mixed {
     }
 
     fn byte(&self, prepared: &Prepared, piece: usize) -> u8 {
-        let names = self.names(prepared);
-        names.iter().fold(self.recipe, |all, bytes| {
+        let contents = Self::PARTS.map(|(name, _)| prepared.get(name).expect("it was sent"));
+        contents.iter().fold(self.recipe, |all, bytes| {
             bytes.iter().skip(piece).step_by(97).fold(all.wrapping_mul(31), |all, byte| all.wrapping_mul(7) ^ byte)
         })
-    }
-
-    fn names<'a>(&self, prepared: &'a Prepared) -> [&'a [u8]; 3] {
-        ["common", "own", "empty"].map(|name| prepared.get(name).expect("it was sent"))
     }
 
     /// How often each of its parts was sent.
@@ -115,8 +111,7 @@ fn run(session: &mut dyn Session, work: &Mixed) -> Report {
 fn a_worker_is_sent_what_it_lacks() {
     for (number, mut session) in sessions() {
         // Contents of its own for each backend, so that what is sent can be counted.
-        let (a, b) =
-            (Mixed::new(1, [10 * number, 10 * number + 1, 0]), Mixed::new(2, [10 * number, 10 * number + 2, 0]));
+        let (a, b) = (Mixed::new(1, [10 * number, 10 * number + 1]), Mixed::new(2, [10 * number, 10 * number + 2]));
         let same_parts = Mixed { recipe: 3, ..a.clone() };
         let sent = || [&a.sent()[..2], &b.sent()[1..2]].concat();
         let mut check = |work: &Mixed, expected: [usize; 3]| {
@@ -146,13 +141,13 @@ fn a_worker_is_sent_what_it_lacks() {
 #[test]
 fn works_in_turn_with_workers_killed_between_are_never_mixed_up() {
     for (number, mut session) in sessions() {
-        // The same names with other contents, and the same contents under other names.
+        // The same recipes and names with other contents, and the same contents under other names.
         let mut works: Vec<_> =
-            (0..4).map(|i| Mixed::new(i as u8, [1000 * number + i / 2, 1000 * number + i, 0])).collect();
+            (0..4).map(|i| Mixed::new(i as u8 / 2, [1000 * number + i / 2, 1000 * number + i])).collect();
         let (common, own) = (works[0].parts[0].1.clone(), works[0].parts[1].1.clone());
         works[3].parts[0].1 = own;
         works[3].parts[1].1 = common.clone();
-        works[3].parts[2].1 = common;
+        works[3].parts[3].1 = common;
         for turn in 0..24 {
             let report = run(&mut *session, &works[(turn * turn + turn / 5) % works.len()]);
             #[cfg(unix)]
@@ -171,7 +166,7 @@ fn shared(bytes: &[u8]) -> Shared {
 
 #[test]
 fn a_stock_keeps_what_its_newest_work_names() {
-    let [a, b] = [Mixed::new(0, [1, 2, 0]), Mixed::new(0, [1, 3, 0])].map(|work| work.prepared());
+    let [a, b] = [Mixed::new(0, [1, 2]), Mixed::new(0, [1, 3])].map(|work| work.prepared());
     let recipe = Recipe { kind: "any".into(), bytes: Vec::new() };
     let mut stock = Stock::default();
     assert!(stock.prepared().unwrap().is_empty(), "a work that prepared nothing needs nothing");
@@ -189,12 +184,14 @@ fn a_stock_keeps_what_its_newest_work_names() {
         assert!(arrived.get(name).unwrap().as_ptr().addr().is_multiple_of(ALIGNMENT), "{name}");
     }
     stock.expect(Parcel::new(&recipe, &b).sections()[2]).unwrap();
-    assert_eq!(stock.kept.len(), 2, "of the same name, but not the same");
+    assert_eq!(stock.kept.len(), 2, "two parts have the same names, but not the same contents");
     let (_, of_a, bytes) = a.parts().nth(1).unwrap();
     assert!(stock.take(of_a, shared(bytes)).is_err(), "nobody asked for it");
-    let (_, of_b, bytes) = b.parts().nth(1).unwrap();
-    stock.take(of_b, shared(bytes)).unwrap();
-    assert_eq!(stock.prepared().unwrap().get("own"), Some(bytes));
+    for (_, key, bytes) in b.parts().skip(1).take(2) {
+        stock.take(key, shared(bytes)).unwrap();
+    }
+    let arrived = stock.prepared().unwrap();
+    assert!(b.parts().all(|(name, _, bytes)| arrived.get(name) == Some(bytes)), "each has its own");
     assert!(stock.expect(b"[[\"own\",7]]").is_err());
     assert!(stock.kept.is_empty() && stock.prepared().unwrap().is_empty());
 }
