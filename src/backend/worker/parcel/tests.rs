@@ -19,6 +19,8 @@ struct Mixed {
 impl Mixed {
     const PIECES: usize = 64;
     const KIND: &str = "mixed";
+    /// The recipe whose worker has hardly any memory beside what it has.
+    const NARROW: u8 = 255;
     /// Their names and lengths: pages, one that is no multiple of anything, the same once more, and nothing.
     const PARTS: [(&str, usize); 4] = [("common", 3 << 16), ("own", 1001), ("twin", 1001), ("empty", 0)];
 
@@ -75,8 +77,24 @@ impl Work for Mixed {
 /// This program is also its own worker program: it is started again with the name of this test.
 #[test]
 fn worker() {
-    let make = |bytes: &[u8]| Ok(Arc::new(Mixed { recipe: bytes[0], parts: Vec::new() }) as Arc<dyn Work>);
+    let make = |bytes: &[u8]| {
+        #[cfg(target_os = "linux")]
+        limit_memory(bytes[0] == Mixed::NARROW);
+        Ok(Arc::new(Mixed { recipe: bytes[0], parts: Vec::new() }) as Arc<dyn Work>)
+    };
     crate::worker_main(&[&[WorkKind { name: Mixed::KIND, make: &make }]]);
+}
+
+/// Lets this process map a few megabytes more at most, or as much as it may.
+#[cfg(target_os = "linux")]
+fn limit_memory(narrow: bool) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmSize:")?.trim().strip_suffix(" kB")).unwrap();
+    let size = kibibytes.parse::<u64>().unwrap() << 10;
+    let maximum = getrlimit(Resource::As).maximum;
+    let current = if narrow { Some(size + (8 << 20)) } else { maximum };
+    setrlimit(Resource::As, Rlimit { current, maximum }).unwrap();
 }
 
 fn sessions() -> impl Iterator<Item = (u64, Box<dyn Session>)> {
@@ -158,6 +176,18 @@ fn works_in_turn_with_workers_killed_between_are_never_mixed_up() {
             let _ = report;
         }
     }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn who_could_not_take_a_part_is_sent_it_again() {
+    // The workers of `pipes` would end, since they cannot go on without memory for a message.
+    let (_, mut session) = sessions().find(|(number, _)| *number == 1).unwrap();
+    let mut work = Mixed::new(Mixed::NARROW, [5, 6]);
+    work.parts[0].1.resize(32 << 20, 1);
+    let error = session.run(Arc::new(work.clone()), Arc::new(crate::parallel::Discard), &Stop::new()).unwrap_err();
+    assert!(error.to_string().contains("cannot map `the work of a session`"), "{error}");
+    run(&mut *session, &Mixed { recipe: 4, ..work });
 }
 
 fn shared(bytes: &[u8]) -> Shared {
