@@ -6,11 +6,12 @@ use fractal::backend::{BACKENDS, Entry, Options, Program, Session, WorkKind};
 use fractal::parallel::{
     Claim, Discard, Done, Pieces, Prepared, PreparedOnce, Preparing, Recipe, Report, Shard, Sink, Stop, Tee, Work,
 };
-use fractal::render::{Known, from_recipe};
+use fractal::render::{Known, Part, from_recipe};
 use fractal::sample::INTERIOR;
 use fractal::scene::{Crop, MaxIterations};
 use fractal::sink::records::Records;
 use fractal::sink::{Checkpoint, Grid};
+use fractal::tile::Order;
 use fractal::{Error, Render, Result, Scene};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -315,6 +316,25 @@ fn crops_and_other_tiles_have_it() {
             assert!(whole(&render, &mut *session, &table) == expected(&render, 11), "{} {crop:?}", entry.name);
         }
         assert_eq!(table.made.load(SeqCst), 1);
+    }
+}
+
+/// What the window computes: a coarse picture, then areas from where the pointer is, of one view and then of another.
+#[test]
+fn steps_of_a_window_have_that_of_their_view() {
+    for entry in BACKENDS {
+        let mut session = open(entry);
+        let tables = [14, 15].map(Table::new);
+        for (table, max) in [(&tables[0], 100), (&tables[1], 120), (&tables[0], 100)] {
+            let whole_view = render(&scene(max));
+            let area = |crop: [u32; 4]| Part::Area(crop.into());
+            for part in [Part::Coarse([0, 0, 123, 90].into(), 4), area([64, 0, 59, 90]), area([0, 0, 64, 90])] {
+                let step = whole_view.part(part.clone(), 16, Order::Around(3, 5)).unwrap();
+                let right = expected(&step, table.number);
+                assert!(whole(&step, &mut *session, table) == right, "{} {part:?}", entry.name);
+            }
+        }
+        assert_eq!(tables.map(|table| table.made.load(SeqCst)), [1, 1]);
     }
 }
 
