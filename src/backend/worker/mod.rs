@@ -13,8 +13,10 @@ mod parcel;
 mod program;
 
 pub(crate) use losses::{End, Losses};
+#[cfg(target_os = "linux")]
+pub(crate) use parcel::Contents;
 use parcel::Stock;
-pub(crate) use parcel::{Contents, Held, Parcel};
+pub(crate) use parcel::{Held, Parcel};
 pub use program::Program;
 use program::ending;
 pub(crate) use program::{Process, spawn};
