@@ -90,7 +90,7 @@ impl Render {
     /// Plans `scene`.
     ///
     /// # Errors
-    /// [`Error::Usage`] for names and numbers that are not allowed, [`Error::Unsupported`] for a view too small for the
+    /// [`crate::Error::Usage`] for names and numbers that are not allowed, [`crate::Error::Unsupported`] for a view too small for the
     /// kernels that there are.
     pub fn with(scene: &Scene, options: Options) -> Result<Self> {
         Self::plan(scene, options, false, choose::kernel)
