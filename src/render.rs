@@ -14,7 +14,7 @@ use crate::colour::{Colourer, Depth};
 use crate::error::Result;
 use crate::formula::Formula;
 use crate::kernel::{Counters, Isa, Kernel, Wanted, choose};
-use crate::parallel::{Claim, Pieces, Prepared, PreparedOnce, Preparing, Recipe, Report, Sink, Stop, Work};
+use crate::parallel::{Claim, Pieces, Position, Prepared, PreparedOnce, Preparing, Recipe, Report, Sink, Stop, Work};
 use crate::sample::Channels;
 use crate::scene::{Crop, Scene};
 use crate::sink::{ImageOptions, Picture, PictureSink, Tiles};
@@ -251,7 +251,7 @@ impl RenderWork {
     /// The tile that is piece `index`.
     #[inline]
     fn tile(&self, index: usize) -> Tile {
-        self.tiling.tile(self.part.pieces().map_or(index, |pieces| pieces.get(index)))
+        self.tiling.tile(self.part.pieces().map_or(index, |pieces| pieces.get(Position(index))))
     }
 }
 
@@ -335,7 +335,7 @@ impl Work for RenderWork {
     }
 
     fn describe(&self, index: usize) -> String {
-        let number = self.part.pieces().map_or(index, |pieces| pieces.get(index));
+        let number = self.part.pieces().map_or(index, |pieces| pieces.get(Position(index)));
         format!("tile {number} ({}) of {}", self.tiling.tile(number), self.scene.title())
     }
 }

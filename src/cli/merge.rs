@@ -11,7 +11,7 @@ use super::stats::Mark;
 use super::{tell, written};
 use fractal::backend;
 use fractal::colour::{Colourer, Depth};
-use fractal::parallel::{Pieces, Shard, worker_count};
+use fractal::parallel::{Pieces, Position, Shard, worker_count};
 use fractal::render::Render;
 use fractal::sink::progress::Estimate;
 use fractal::sink::records::Records;
@@ -107,11 +107,11 @@ fn gaps(missing: &Pieces, shards: &[Shard]) -> String {
             format!("{}{more}", told.collect::<Vec<_>>().join(", "))
         }
         None => {
-            let ranges = missing.runs(0..count).take(10).map(|range| match range.len() {
+            let ranges = missing.runs(Position::range(0..count)).take(10).map(|range| match range.len() {
                 1 => format!("{}", range.start),
                 _ => format!("{}–{}", range.start, range.end - 1),
             });
-            let more = if missing.runs(0..count).nth(10).is_some() { " and more" } else { "" };
+            let more = if missing.runs(Position::range(0..count)).nth(10).is_some() { " and more" } else { "" };
             format!("{}{more}", ranges.collect::<Vec<_>>().join(", "))
         }
     };

@@ -30,7 +30,7 @@ pub(crate) use environment::{Environment, binding_in, patience_in, process, work
 pub use finished::{Effort, Finished, Worker};
 pub use job::Job;
 pub(crate) use panics::guarded;
-pub use pieces::{MAX_SHARDS, Pieces, Shard};
+pub use pieces::{MAX_SHARDS, Pieces, Position, Shard};
 pub use prepared::{ALIGNMENT, Buffer, Prepared, PreparedOnce, Preparing};
 pub(crate) use prepared::{Key, Shared};
 pub use report::{Report, WorkerReport};

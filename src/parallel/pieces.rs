@@ -111,6 +111,17 @@ impl From<Shard> for (u32, u32) {
     }
 }
 
+/// Where a piece lies among some of a work's [`Pieces`]: the number that it has in a work of these pieces only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position(pub usize);
+
+impl Position {
+    /// The positions of these pieces of a work that has some pieces of another only.
+    pub fn range(pieces: Range<usize>) -> Range<Self> {
+        Self(pieces.start)..Self(pieces.end)
+    }
+}
+
 /// Some pieces of a work, in order. What takes memory is the gaps between them, not the pieces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Plain", into = "Plain")]
@@ -165,12 +176,12 @@ impl Pieces {
         self.len == self.of
     }
 
-    /// Number `position` of them, as it is numbered in the work.
+    /// The number in the work of the one at `position`.
     ///
     /// # Panics
     /// When there are not so many.
     #[inline]
-    pub fn get(&self, position: usize) -> usize {
+    pub fn get(&self, Position(position): Position) -> usize {
         assert!(position < self.len, "piece {position} of {}", self.len);
         let run = self.runs.partition_point(|&(before, _)| before <= position) - 1;
         let (before, start) = self.runs[run];
@@ -193,12 +204,12 @@ impl Pieces {
     }
 
     /// Those of them from `range.start` to before `range.end`, as runs of consecutive pieces of the work.
-    pub fn runs(&self, range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-        let mut position = range.start;
+    pub fn runs(&self, range: Range<Position>) -> impl Iterator<Item = Range<usize>> {
+        let (mut position, last) = (range.start.0, range.end.0);
         std::iter::from_fn(move || {
-            let start = (position < range.end).then(|| self.get(position))?;
+            let start = (position < last).then(|| self.get(Position(position)))?;
             let mut end = start;
-            while position < range.end && self.get(position) == end {
+            while position < last && self.get(Position(position)) == end {
                 (position, end) = (position + 1, end + 1);
             }
             Some(start..end)
@@ -292,9 +303,12 @@ mod tests {
             let missing = all.without(gone);
             let expected: Vec<_> = all.iter().filter(|&piece| !gone(piece)).collect();
             assert_eq!(missing.iter().collect::<Vec<_>>(), expected);
-            assert_eq!((0..missing.len()).map(|position| missing.get(position)).collect::<Vec<_>>(), expected);
+            assert_eq!(
+                (0..missing.len()).map(|position| missing.get(Position(position))).collect::<Vec<_>>(),
+                expected
+            );
             assert!((0..120).all(|piece| missing.contains(piece) == expected.contains(&piece)), "{shard:?}");
-            let runs: Vec<_> = missing.runs(3..missing.len() - 2).collect();
+            let runs: Vec<_> = missing.runs(Position::range(3..missing.len() - 2)).collect();
             assert!(runs.windows(2).all(|pair| pair[0].end < pair[1].start));
             assert_eq!(runs.into_iter().flatten().collect::<Vec<_>>(), expected[3..expected.len() - 2]);
             let again: Pieces = serde_json::from_str(&serde_json::to_string(&missing).unwrap()).unwrap();

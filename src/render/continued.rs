@@ -6,7 +6,7 @@
 //! tile gets the samples that are known, so that they see whole tiles, as they do of any other run.
 
 use crate::error::{Error, Result};
-use crate::parallel::{Done, Pieces, Prepared, Report, RunInfo, Sink, Stop};
+use crate::parallel::{Done, Pieces, Position, Prepared, Report, RunInfo, Sink, Stop};
 use crate::sample::INTERIOR;
 use crate::sink::records::{Found, Records};
 use crate::sink::{Kept, Resumed, Tiles};
@@ -164,7 +164,7 @@ impl Filled {
         let Escaped { tiles, layout: Tiles { tiling, channels }, .. } = &*self.escaped;
         let (mut from, mut filled) = (0, false);
         for (piece, number) in done.pieces().zip(done.range.clone()) {
-            let index = self.missing.get(number);
+            let index = self.missing.get(Position(number));
             let until = from + piece.bytes.len() / 4;
             if let Some(partial) = self.escaped.partial(index) {
                 if !filled {

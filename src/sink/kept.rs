@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Finished pieces of a work, kept by an earlier run.
 pub trait Kept: Send + Sync {
-    /// How many there are.
+    /// How many entries there are, one a piece.
     fn len(&self) -> usize;
 
     /// Whether there are none.
@@ -20,14 +20,14 @@ pub trait Kept: Send + Sync {
         self.len() == 0
     }
 
-    /// The number of the piece at a position, from 0 to [`Kept::len`]; they ascend.
-    fn index(&self, position: usize) -> usize;
+    /// The number of the piece that is an entry, from 0 to [`Kept::len`]; they ascend.
+    fn index(&self, entry: usize) -> usize;
 
-    /// Reads the piece at a position by way of `words`; with it what was executed for the claim that it was the first of, or 0.
+    /// Reads the piece of an entry by way of `words`; with it what was executed for the claim that it was the first of, or 0.
     ///
     /// # Errors
     /// When it cannot be read.
-    fn read<'a>(&self, position: usize, words: &'a mut Vec<u64>) -> Result<(Piece<'a>, u64)>;
+    fn read<'a>(&self, entry: usize, words: &'a mut Vec<u64>) -> Result<(Piece<'a>, u64)>;
 
     /// Where they are kept, in words.
     fn place(&self) -> String;
@@ -38,12 +38,12 @@ impl Kept for Records {
         self.found().len()
     }
 
-    fn index(&self, position: usize) -> usize {
-        self.found()[position].index
+    fn index(&self, entry: usize) -> usize {
+        self.found()[entry].index
     }
 
-    fn read<'a>(&self, position: usize, words: &'a mut Vec<u64>) -> Result<(Piece<'a>, u64)> {
-        Records::read(self, self.found()[position], words)
+    fn read<'a>(&self, entry: usize, words: &'a mut Vec<u64>) -> Result<(Piece<'a>, u64)> {
+        Records::read(self, self.found()[entry], words)
     }
 
     fn place(&self) -> String {
@@ -51,15 +51,15 @@ impl Kept for Records {
     }
 }
 
-/// Gives the piece at a position to a sink.
+/// Gives the piece of an entry to a sink.
 pub(super) fn give(
     kept: &dyn Kept,
-    position: usize,
+    entry: usize,
     work: &dyn Work,
     sink: &dyn Sink,
     words: &mut Vec<u64>,
 ) -> Result<()> {
-    let (piece, executed) = kept.read(position, words)?;
+    let (piece, executed) = kept.read(entry, words)?;
     let costs = [piece.cost];
     let done = Done::new(work, piece.index..piece.index + 1, piece.bytes, &costs);
     sink.kept(&Done { executed, ..done })
@@ -105,11 +105,11 @@ impl Sink for Replay {
         let run = self.run.lock().unwrap_or_else(PoisonError::into_inner).take();
         run.map_or(Ok(()), |run| self.inner.start(&run))?;
         let (kept, mut words) = ((self.open)()?, Vec::new());
-        for position in 0..kept.len() {
+        for entry in 0..kept.len() {
             if self.stop.is_set() {
                 return Err(Error::Stopped);
             }
-            give(&*kept, position, &*self.work, &*self.inner, &mut words)?;
+            give(&*kept, entry, &*self.work, &*self.inner, &mut words)?;
         }
         self.inner.finish(report)
     }

@@ -6,7 +6,7 @@
 
 use super::kept::{Kept, give};
 use crate::error::{Error, Result};
-use crate::parallel::{Done, Pieces, Report, RunInfo, Sink, Stop, Work, waited};
+use crate::parallel::{Done, Pieces, Position, Report, RunInfo, Sink, Stop, Work, waited};
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,9 +29,9 @@ pub struct Resumed {
 #[derive(Clone, Copy)]
 struct Found {
     index: usize,
-    /// In which place, and its position there.
+    /// In which place, and which entry there.
     place: u32,
-    position: usize,
+    entry: usize,
 }
 
 /// How far the sinks' pieces go without a gap.
@@ -60,7 +60,7 @@ impl Resumed {
     ) -> Result<Self> {
         let mut found: Vec<_> = (kept.iter().zip(0u32..))
             .flat_map(|(kept, place)| {
-                (0..kept.len()).map(move |position| Found { index: kept.index(position), place, position })
+                (0..kept.len()).map(move |entry| Found { index: kept.index(entry), place, entry })
             })
             .collect();
         found.sort_by_key(|found| found.index);
@@ -81,14 +81,15 @@ impl Resumed {
         while state.next < self.missing.len() && state.finished[state.next / 64] >> (state.next % 64) & 1 == 1 {
             state.next += 1;
         }
-        let end = if state.next < self.missing.len() { self.missing.get(state.next) } else { self.missing.of() };
+        let end =
+            if state.next < self.missing.len() { self.missing.get(Position(state.next)) } else { self.missing.of() };
         while let Some(&found) = self.found.get(state.given).filter(|found| found.index < end) {
             if self.stop.is_set() {
                 return Err(Error::Stopped);
             }
             state.given += 1;
             let kept = &*self.kept[found.place as usize];
-            give(kept, found.position, &*self.work, &*self.inner, &mut state.words)?;
+            give(kept, found.entry, &*self.work, &*self.inner, &mut state.words)?;
         }
         Ok(())
     }
@@ -102,7 +103,7 @@ fn compare(found: &mut Vec<Found>, kept: &[Arc<dyn Kept>], stop: &Stop) -> Resul
             return Err(Error::Stopped);
         }
         let [one, two] = [pair[0], pair[1]].map(|found| &kept[found.place as usize]);
-        if one.read(pair[0].position, &mut first)?.0.bytes != two.read(pair[1].position, &mut second)?.0.bytes {
+        if one.read(pair[0].entry, &mut first)?.0.bytes != two.read(pair[1].entry, &mut second)?.0.bytes {
             return Err(Error::Input(format!(
                 "{} and {} have different results for piece {}, so one of them is wrong; compute one of them again",
                 one.place(),
@@ -142,7 +143,7 @@ impl Sink for Resumed {
     }
 
     fn claimed(&self, worker: usize, range: Range<usize>) {
-        self.missing.runs(range).for_each(|range| self.inner.claimed(worker, range));
+        self.missing.runs(Position::range(range)).for_each(|range| self.inner.claimed(worker, range));
     }
 
     fn done(&self, done: &Done<'_>) -> Result<()> {
@@ -150,7 +151,7 @@ impl Sink for Resumed {
         // What the claim took as a whole is said of its first pieces.
         let (mut executed, mut counts) = (done.executed, done.counts);
         let span = (done.ended - done.began) / done.range.len().max(1) as u32;
-        for range in self.missing.runs(done.range.clone()) {
+        for range in self.missing.runs(Position::range(done.range.clone())) {
             let until = from + range.len();
             let (own, rest) = bytes.split_at(range.clone().map(|index| self.work.piece_len(index)).sum());
             let part = Done {

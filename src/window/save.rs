@@ -120,12 +120,12 @@ impl Kept for Final {
         self.numbers.len()
     }
 
-    fn index(&self, position: usize) -> usize {
-        self.numbers[position]
+    fn index(&self, entry: usize) -> usize {
+        self.numbers[entry]
     }
 
-    fn read<'a>(&self, position: usize, words: &'a mut Vec<u64>) -> Result<(Piece<'a>, u64)> {
-        let index = self.numbers[position];
+    fn read<'a>(&self, entry: usize, words: &'a mut Vec<u64>) -> Result<(Piece<'a>, u64)> {
+        let index = self.numbers[entry];
         let (tile, len) = (self.tiles.tiling.tile(index), self.tiles.bytes(index));
         words.resize(words.len().max(len.div_ceil(8)), 0);
         let bytes = &mut bytemuck::cast_slice_mut(words)[..len];
@@ -221,8 +221,8 @@ mod tests {
         let known = Final::new(frame.shown(), &render);
         assert_eq!(known.numbers, [0, 4, 5, 7]);
         let mut words = Vec::new();
-        for (position, &index) in known.numbers.iter().enumerate() {
-            let (piece, _) = Kept::read(&known, position, &mut words).unwrap();
+        for (entry, &index) in known.numbers.iter().enumerate() {
+            let (piece, _) = Kept::read(&known, entry, &mut words).unwrap();
             let ours = grid.tile(index).unwrap();
             let theirs = render.tiles().samples(index, piece.bytes);
             assert!(ours.planes().map(|plane| plane.1).eq(theirs.planes().map(|plane| plane.1)), "tile {index}");

@@ -95,6 +95,10 @@ impl State {
     }
 }
 
+/// The number of a unit: some consecutive pieces that a worker claims at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Unit(pub(crate) usize);
+
 /// The units of a run.
 #[derive(Debug)]
 pub(crate) struct Table<'a, W> {
@@ -104,35 +108,35 @@ pub(crate) struct Table<'a, W> {
 }
 
 impl<W: Cell> Table<'_, W> {
-    pub(crate) fn state(&self, unit: usize) -> State {
+    pub(crate) fn state(&self, Unit(unit): Unit) -> State {
         State::unpack(self.words[unit].load())
     }
 
     /// For a worker: claims `unit` if it is free.
     #[inline]
-    fn try_claim(&self, unit: usize, slot: usize) -> Option<State> {
-        let word = self.words[unit].load();
-        let state = State::unpack(word);
+    fn try_claim(&self, unit: Unit, slot: usize) -> Option<(Unit, State)> {
+        let word = &self.words[unit.0];
+        let old = word.load();
+        let state = State::unpack(old);
         let claimed = State { owner: Owner::Slot(slot), ..state };
-        (state.owner == Owner::Free && self.words[unit].replace(word, claimed.pack())).then_some(claimed)
+        (state.owner == Owner::Free && word.replace(old, claimed.pack())).then_some((unit, claimed))
     }
 
     /// For a worker: claims the first free unit; none when there is none.
     #[inline]
-    pub(crate) fn claim(&self, slot: usize) -> Option<(usize, State)> {
+    pub(crate) fn claim(&self, slot: usize) -> Option<(Unit, State)> {
         let hint = (self.hint.load() as usize).min(self.words.len());
         // What lies before the hint was left by the dead.
-        let found =
-            (hint..self.words.len()).chain(0..hint).find_map(|unit| Some((unit, self.try_claim(unit, slot)?)))?;
-        self.hint.raise(found.0 as u64 + 1);
+        let found = (hint..self.words.len()).chain(0..hint).find_map(|unit| self.try_claim(Unit(unit), slot))?;
+        self.hint.raise(found.0.0 as u64 + 1);
         Some(found)
     }
 
     /// For a worker: claims the first free unit among its own, which are every `slots`-th, at or after `from` if there is one.
-    pub(crate) fn claim_own(&self, slot: usize, slots: usize, from: usize) -> Option<(usize, State)> {
+    pub(crate) fn claim_own(&self, slot: usize, slots: usize, from: Unit) -> Option<(Unit, State)> {
         let own = |range: Range<usize>| range.filter(move |unit| unit % slots == slot);
-        let from = from.min(self.words.len());
-        own(from..self.words.len()).chain(own(0..from)).find_map(|unit| Some((unit, self.try_claim(unit, slot)?)))
+        let from = from.0.min(self.words.len());
+        own(from..self.words.len()).chain(own(0..from)).find_map(|unit| self.try_claim(Unit(unit), slot))
     }
 
     /// For the session: all units are free.
@@ -142,27 +146,27 @@ impl<W: Cell> Table<'_, W> {
     }
 
     /// For the session: `pieces` more pieces of a unit of `len` have been handed on. Says whether it is done.
-    pub(crate) fn advance(&self, unit: usize, pieces: u64, len: u64) -> bool {
+    pub(crate) fn advance(&self, unit: Unit, pieces: u64, len: u64) -> bool {
         let mut state = self.state(unit);
         state.progress += pieces;
         if state.progress >= len {
             state.owner = Owner::Done;
         }
-        self.words[unit].store(state.pack());
+        self.words[unit.0].store(state.pack());
         state.owner == Owner::Done
     }
 
     /// For the session, once the worker of `slot` is dead and its results were handed on: what it had claimed is free again, but for
     /// the units that the session `keeps`, which it gives.
-    pub(crate) fn hand_back(&self, slot: usize, mut keeps: impl FnMut(usize, State) -> bool) -> Vec<usize> {
+    pub(crate) fn hand_back(&self, slot: usize, mut keeps: impl FnMut(Unit, State) -> bool) -> Vec<Unit> {
         let mut kept = Vec::new();
         for (unit, word) in self.words.iter().enumerate() {
             let state = State::unpack(word.load());
             if state.owner == Owner::Slot(slot) {
-                let owner = if keeps(unit, state) { Owner::Session } else { Owner::Free };
+                let owner = if keeps(Unit(unit), state) { Owner::Session } else { Owner::Free };
                 word.store(State { owner, careful: true, ..state }.pack());
                 if owner == Owner::Session {
-                    kept.push(unit);
+                    kept.push(Unit(unit));
                 } else {
                     self.hint.store(self.hint.load().min(unit as u64));
                 }
@@ -172,11 +176,11 @@ impl<W: Cell> Table<'_, W> {
     }
 
     /// For the session: gives a unit of its own back to the workers.
-    pub(crate) fn release(&self, unit: usize) {
+    pub(crate) fn release(&self, unit: Unit) {
         let state = self.state(unit);
         if state.owner == Owner::Session {
-            self.words[unit].store(State { owner: Owner::Free, ..state }.pack());
-            self.hint.store(self.hint.load().min(unit as u64));
+            self.words[unit.0].store(State { owner: Owner::Free, ..state }.pack());
+            self.hint.store(self.hint.load().min(unit.0 as u64));
         }
     }
 }
@@ -199,7 +203,7 @@ impl Units {
     }
 
     /// The pieces of a unit.
-    pub(crate) fn range(&self, unit: usize) -> Range<usize> {
+    pub(crate) fn range(&self, Unit(unit): Unit) -> Range<usize> {
         match *self {
             Units::Chunks { pieces, chunk } => unit * chunk..pieces.min((unit * chunk).saturating_add(chunk)),
             Units::Blocks { pieces, blocks } => crate::parallel::part(pieces, unit, blocks),
@@ -207,15 +211,15 @@ impl Units {
     }
 
     /// The unit of a piece.
-    pub(crate) fn of(&self, piece: usize) -> usize {
-        match *self {
+    pub(crate) fn of(&self, piece: usize) -> Unit {
+        Unit(match *self {
             Units::Chunks { chunk, .. } => piece / chunk,
             Units::Blocks { pieces, blocks } => {
                 let (quotient, larger) = (pieces / blocks, pieces % blocks);
                 let edge = larger * (quotient + 1);
                 if piece < edge { piece / (quotient + 1) } else { larger + (piece - edge) / quotient.max(1) }
             }
-        }
+        })
     }
 }
 
@@ -228,9 +232,9 @@ mod tests {
         for pieces in [1, 2, 7, 100, 101] {
             for size in [1, 2, 3, 50, 1000] {
                 for units in [Units::Chunks { pieces, chunk: size }, Units::Blocks { pieces, blocks: size }] {
-                    let all: Vec<_> = (0..units.len()).flat_map(|unit| units.range(unit)).collect();
+                    let all: Vec<_> = (0..units.len()).flat_map(|unit| units.range(Unit(unit))).collect();
                     assert_eq!(all, (0..pieces).collect::<Vec<_>>(), "{units:?}");
-                    let own = |unit: usize| units.range(unit).all(|piece| units.of(piece) == unit);
+                    let own = |unit: usize| units.range(Unit(unit)).all(|piece| units.of(piece) == Unit(unit));
                     assert!((0..units.len()).all(own), "{units:?}");
                 }
             }

@@ -1,6 +1,6 @@
 //! A run as the session sees it: handing on what is in the rings, listening to workers, and replacing the dead.
 
-use super::claims::{Owner, State, Table};
+use super::claims::{Owner, State, Table, Unit};
 use super::member::{Broken, Doing, Member};
 use super::ring::{Reader, Record};
 use super::segment::Segment;
@@ -281,7 +281,7 @@ impl<'a> Collector<'a> {
         true
     }
 
-    fn hand_on(&mut self, slot: usize, unit: usize, len: usize, done: &Done<'_>) {
+    fn hand_on(&mut self, slot: usize, unit: Unit, len: usize, done: &Done<'_>) {
         self.workers[slot].count(done);
         let _ = self.job.hand_on(done);
         self.left -= done.range.len();
@@ -383,7 +383,7 @@ impl<'a> Collector<'a> {
         self.drain(slot);
         Reader::new(self.segment(), slot).reset();
         let (job, plan, losses) = (self.job, self.plan, self.losses.clone());
-        let next = |unit: usize, state: State| {
+        let next = |unit: Unit, state: State| {
             let whole = plan.units.range(unit);
             whole.start + state.progress as usize..whole.end
         };

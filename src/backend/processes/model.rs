@@ -3,7 +3,7 @@
 //! A worker's steps are those between which it may be killed: claiming, computing, publishing. The session waits for its end, hands on
 //! what it published, hands back what it claimed, and starts another in its place, while the second worker goes on.
 
-use super::claims::{Cell, Owner, State, Table};
+use super::claims::{Cell, Owner, State, Table, Unit};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering};
@@ -69,7 +69,7 @@ impl Shared {
 
     fn claim(&self, slot: usize, mut alive: impl FnMut() -> bool) -> Option<usize> {
         if self.protocol != Protocol::Tickets {
-            return self.table().claim(slot).map(|(unit, _)| unit);
+            return self.table().claim(slot).map(|(unit, _)| unit.0);
         }
         let unit = self.hint.fetch_add(1, Ordering::Relaxed) as usize;
         let claimed = State { owner: Owner::Slot(slot), careful: false, progress: 0 };
@@ -114,7 +114,7 @@ impl Shared {
             #[allow(unsafe_code)]
             let record = self.rings[slot].records[*read as usize].with(|record| unsafe { *record });
             handed_on[record - 1] += 1;
-            assert!(self.table().advance(record - 1, 1, 1));
+            assert!(self.table().advance(Unit(record - 1), 1, 1));
             *read += 1;
         }
     }
@@ -144,7 +144,7 @@ fn check(protocol: Protocol, death: usize) {
         other.join().unwrap();
         (0..SLOTS).for_each(|slot| shared.drain(slot, &mut read[slot], &mut handed_on));
         assert_eq!(handed_on, [1; UNITS], "every unit is handed on once");
-        assert!((0..UNITS).all(|unit| shared.table().state(unit).owner == Owner::Done));
+        assert!((0..UNITS).all(|unit| shared.table().state(Unit(unit)).owner == Owner::Done));
         if protocol == Protocol::CountedByWorkers {
             assert_eq!(shared.done.load(Ordering::Relaxed), UNITS as u64, "the session waits for ever");
         }

@@ -1,6 +1,6 @@
 //! The worker's side: its streams, the memory that it shares, and how it takes and computes pieces.
 
-use super::claims::{Table, Units};
+use super::claims::{Table, Unit, Units};
 use super::ring::{self, Finished, Writer};
 use super::segment::{Layout, Segment, read_only};
 use crate::backend::worker::{Inbox, Run, Share, Streams, Transport, take_stdio};
@@ -146,11 +146,11 @@ impl Share for Memory {
         let hint = header.hint();
         let table = Table { words: self.segment.words(units), hint };
         let mut writer = Writer::new(&self.segment, run.seat);
-        let (mut from, mut counts) = (0, Vec::new());
+        let (mut from, mut counts) = (Unit(0), Vec::new());
         while !run.job.is_over() {
             let claimed = if plan.own { table.claim_own(run.seat, run.workers, from) } else { table.claim(run.seat) };
             let Some((unit, state)) = claimed else { break };
-            from = unit + 1;
+            from = Unit(unit.0 + 1);
             let mut range = plan.units.range(unit);
             range.start = range.end.min(range.start + state.progress as usize);
             while !range.is_empty() {
