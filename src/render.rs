@@ -335,6 +335,10 @@ impl Work for RenderWork {
         serde_json::to_vec(&recipe).ok().map(|bytes| Recipe { kind: KIND.into(), bytes })
     }
 
+    fn unit(&self) -> &'static str {
+        "iterations"
+    }
+
     fn describe(&self, index: usize) -> String {
         let number = self.pieces.as_ref().map_or(index, |pieces| pieces.get(index));
         format!("tile {number} ({}) of {}", self.tiling.tile(number), self.scene.title())

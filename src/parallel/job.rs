@@ -85,7 +85,7 @@ impl Job {
             }
         };
         let size = ClaimSize::of(&*work);
-        sink.start(&RunInfo { pieces: work.len(), workers, backend })?;
+        sink.start(&RunInfo { pieces: work.len(), workers, backend, unit: work.unit() })?;
         Ok(Self {
             work,
             sink,
@@ -399,7 +399,14 @@ impl Job {
         if done != pieces {
             return Err(if self.asked.is_set() { Error::Stopped } else { self.miscounted(done, pieces) });
         }
-        let report = Report { backend: self.backend, schedule: schedule.to_owned(), setup: self.setup, wall, workers };
+        let report = Report {
+            backend: self.backend,
+            schedule: schedule.to_owned(),
+            setup: self.setup,
+            wall,
+            unit: self.work.unit(),
+            workers,
+        };
         self.sink.finish(&report)?;
         Ok(report)
     }

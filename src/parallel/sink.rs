@@ -72,6 +72,8 @@ pub struct RunInfo {
     pub workers: usize,
     /// The backend's name.
     pub backend: &'static str,
+    /// What the work counts: [`Work::unit`].
+    pub unit: &'static str,
 }
 
 /// A finished claim.

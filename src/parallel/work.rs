@@ -62,6 +62,11 @@ pub trait Work: Send + Sync {
         None
     }
 
+    /// The plural word for what costs and executed operations are counted in: iterations for a picture.
+    fn unit(&self) -> &'static str {
+        "operations"
+    }
+
     /// Piece `index` in words, for error messages.
     fn describe(&self, index: usize) -> String {
         format!("piece {index}")
