@@ -152,11 +152,13 @@ impl Sink for Resumed {
         let span = (done.ended - done.began) / done.range.len().max(1) as u32;
         for range in self.missing.runs(done.range.clone()) {
             let until = from + range.len();
-            let (own, rest) = bytes.split_at(range.clone().map(|index| self.work.piece_len(index)).sum());
+            let whole = done.lengths.whole(bytes, range.clone(), |index| self.work.piece_len(index));
+            let (own, rest) = bytes.split_at(whole.expect("a claim has the results of its pieces"));
             let part = Done {
                 work: &*self.work,
                 range,
                 bytes: own,
+                lengths: done.lengths,
                 costs: &done.costs[from..until],
                 executed: std::mem::take(&mut executed),
                 counts: std::mem::take(&mut counts),

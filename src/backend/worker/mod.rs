@@ -346,7 +346,7 @@ impl Desk<'_> {
             self.outbox.send(message::FAILED, [number, 1], &message::pack(&Error::Stopped));
             return Ok(());
         };
-        let (pieces, len) = (range.len(), range.clone().map(|index| run.job.work().piece_len(index)).sum::<usize>());
+        let (pieces, len) = (range.len(), run.job.room(range.clone()));
         let mut words = self.outbox.memory(pieces + len.div_ceil(8));
         let (costs, results) = words.split_at_mut(pieces);
         let results = &mut bytemuck::cast_slice_mut(results)[..len];
@@ -362,7 +362,7 @@ impl Desk<'_> {
         if !more && self.next.is_none() {
             self.next = self.inbox.try_recv().ok();
         }
-        self.outbox.result(message::DONE, given, (words, pieces, len), counts, more || self.next.is_some())
+        self.outbox.result(message::DONE, given, (words, pieces, effort.len), counts, more || self.next.is_some())
     }
 
     /// Makes the work of the following runs.
