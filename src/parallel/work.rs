@@ -121,6 +121,22 @@ impl<'a> Claim<'a> {
         Self { slots: Some(slots), ..Self::new(range, bytes, costs, counts) }
     }
 
+    /// Some of its pieces, `pieces` by their place in it, as a claim of `range`: their results go to `bytes` of its memory. `most` is the most of
+    /// each piece of `range` if the work varies.
+    pub(super) fn part<'b>(
+        &'b mut self,
+        range: Range<usize>,
+        pieces: Range<usize>,
+        bytes: Range<usize>,
+        most: Option<&'b dyn Fn(usize) -> usize>,
+    ) -> Claim<'b> {
+        let (bytes, costs) = (&mut self.bytes[bytes], &mut self.costs[pieces]);
+        match most {
+            Some(most) => Claim::with_slots(most, range, bytes, costs, self.counts),
+            None => Claim::new(range, bytes, costs, self.counts),
+        }
+    }
+
     /// Moves the results of a work that varies together, and returns how many bytes they take.
     ///
     /// # Panics

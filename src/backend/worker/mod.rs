@@ -20,7 +20,7 @@ pub(crate) use program::{Process, spawn};
 
 use crate::error::{Error, Result};
 use crate::parallel::pin::keep_to;
-use crate::parallel::{ALIGNMENT, Discard, Effort, Job, Prepared, Stop, Work};
+use crate::parallel::{ALIGNMENT, Discard, Effort, Job, Prepared, Selected, Stop, Work};
 use frame::{Head, Tail};
 use outbox::{Out, Outbox};
 use std::fmt;
@@ -376,7 +376,8 @@ impl Desk<'_> {
         let start = (kind + recipe).next_multiple_of(ALIGNMENT);
         let cut = || Some((bytes.get(..kind)?, bytes.get(kind..kind + recipe)?));
         let (kind, recipe) = cut().ok_or_else(|| Error::Input("a worker got a damaged recipe".into()))?;
-        let name = String::from_utf8_lossy(kind);
+        let kind = String::from_utf8_lossy(kind);
+        let (name, recipe, selected) = Selected::split(&kind, recipe)?;
         let known = || self.kinds.iter().copied().flatten();
         let entry = known().find(|entry| entry.name == name).ok_or_else(|| {
             let names: Vec<_> = known().map(|entry| entry.name).collect();
@@ -386,6 +387,10 @@ impl Desk<'_> {
             ))
         })?;
         let work = crate::parallel::guarded(|| (entry.make)(recipe), &format!("making the work `{name}`"))??;
+        let work = match selected {
+            Some(pieces) => Arc::new(Selected::of_recipe(work, pieces)?),
+            None => work,
+        };
         Ok((work, Prepared::decode(&shared, start..start + prepared)?))
     }
 
