@@ -251,3 +251,50 @@ fn write(
     let (len, crc) = (data.len() as u64, crc32fast::hash(data));
     head.copy_from_slice(&Head { index, cost, executed, len, crc, coding }.bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn described(bytes: &[u8]) -> Description {
+        Description::new(Some(&Recipe { kind: "made".into(), bytes: bytes.to_vec() }), 3, None).unwrap()
+    }
+
+    #[test]
+    fn recipes_of_any_bytes_come_back() {
+        let binary: Vec<u8> = (0..=255).collect();
+        for bytes in
+            [&b""[..], &binary, b"12", b"12 ", b" 12", b"1e5", b"null", b"\"a\"", b"[1,2]", b"{\"a\":1}", b"{", b"\xff"]
+        {
+            let description = described(bytes);
+            let text = serde_json::to_string(&description).unwrap();
+            let again: Description = serde_json::from_str(&text).unwrap();
+            assert!(again.is_sound() && again == description, "{text}");
+            assert_eq!(again.recipe(), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn recipes_in_json_are_kept_readable() {
+        let description = described(br#"{ "b": 1, "a": [2.50] }"#);
+        assert_eq!(description.recipe(), br#"{"a":[2.5],"b":1}"#);
+        let text = serde_json::to_string(&Description { program: "p".into(), ..description }).unwrap();
+        assert_eq!(text, r#"{"program":"p","kind":"made","recipe":{"a":[2.5],"b":1},"pieces":3}"#);
+        let text = serde_json::to_string(&Description { program: "p".into(), ..described(b"\0\xfe") }).unwrap();
+        assert_eq!(text, r#"{"program":"p","kind":"made","recipe_hex":"00fe","pieces":3}"#);
+    }
+
+    #[test]
+    fn a_description_without_one_recipe_is_damaged() {
+        for recipe in [
+            "",
+            r#""recipe_hex":"0","#,
+            r#""recipe_hex":"0g","#,
+            r#""recipe_hex":"00","recipe":{},"#,
+            r#""recipe_hex":"é","#,
+        ] {
+            let text = format!(r#"{{"program":"p","kind":"made",{recipe}"pieces":3}}"#);
+            assert!(!serde_json::from_str::<Description>(&text).unwrap().is_sound(), "{text}");
+        }
+    }
+}
