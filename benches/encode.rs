@@ -57,14 +57,21 @@ impl Picture {
     /// The whole way from samples to a file in memory, with one worker beside the encoder's thread.
     fn write(&self, format: &'static Format, depth: Depth) -> usize {
         let sink = ImageSink::new(format, Output::memory(), self.options(depth)).expect("a fair picture");
-        let run = RunInfo { pieces: self.len(), workers: 1, backend: "bench" };
+        let run = RunInfo { pieces: self.len(), workers: 1, backend: "bench", unit: "iterations" };
         sink.start(&run).expect("memory takes all");
         for (index, words) in self.pieces.iter().enumerate() {
             let done = Done::new(self, index..index + 1, bytemuck::cast_slice(words), &[1]);
             sink.done(&done).expect("memory takes all");
         }
         let (setup, wall) = (Duration::ZERO, Duration::ZERO);
-        let report = Report { backend: "bench", schedule: "static".into(), setup, wall, workers: Vec::new() };
+        let report = Report {
+            backend: "bench",
+            schedule: "static".into(),
+            setup,
+            wall,
+            unit: "iterations",
+            workers: Vec::new(),
+        };
         sink.finish(&report).expect("memory takes all");
         sink.into_memory().len()
     }

@@ -334,6 +334,10 @@ impl Work for RenderWork {
         serde_json::to_vec(&recipe).ok().map(|bytes| Recipe { kind: KIND.into(), bytes })
     }
 
+    fn unit(&self) -> &'static str {
+        "iterations"
+    }
+
     fn describe(&self, index: usize) -> String {
         let number = self.part.pieces().map_or(index, |pieces| pieces.get(Position(index)));
         format!("tile {number} ({}) of {}", self.tiling.tile(number), self.scene.title())

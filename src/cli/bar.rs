@@ -116,15 +116,16 @@ fn draw_on(bar: ProgressBar) -> impl FnMut(&Snapshot) + Send {
 
 /// What stands beside the bar.
 fn message(snapshot: &Snapshot) -> String {
-    let Snapshot { tiles_done, tiles, pixels_done, iterations, elapsed, left, fraction, .. } = *snapshot;
+    let Snapshot { pieces_done, pieces, pixels, executed, unit, elapsed, left, fraction, .. } = *snapshot;
     let rate = |count: u64| scaled(count as f64 / elapsed.as_secs_f64().max(1e-9));
-    format!(
-        "{:.0} %, {tiles_done}/{tiles} tiles, {}px/s, {}it/s, {} left",
-        fraction * 100.0,
-        rate(pixels_done),
-        rate(iterations),
-        left.map_or("?".into(), clock)
-    )
+    let (percent, executed, left) = (fraction * 100.0, rate(executed), left.map_or("?".into(), clock));
+    match pixels {
+        Some([done, _]) => {
+            let pixels = rate(done);
+            format!("{percent:.0} %, {pieces_done}/{pieces} tiles, {pixels}px/s, {executed}it/s, {left} left")
+        }
+        None => format!("{percent:.0} %, {pieces_done}/{pieces} pieces, {executed}{unit}/s, {left} left"),
+    }
 }
 
 /// Three digits and a prefix: `12.3 M`.
@@ -210,11 +211,11 @@ mod tests {
 
     fn snapshot() -> Snapshot {
         Snapshot {
-            tiles_done: 3,
-            tiles: 12,
-            pixels_done: 24_690_000,
-            pixels: 98_760_000,
-            iterations: 9_000_000_000,
+            pieces_done: 3,
+            pieces: 12,
+            pixels: Some([24_690_000, 98_760_000]),
+            executed: 9_000_000_000,
+            unit: "iterations",
             fraction: 0.504,
             elapsed: Duration::from_secs(2),
             left: Some(Duration::from_millis(3_599_200)),
@@ -244,6 +245,9 @@ mod tests {
         let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
         assert!(text.contains("seahorses [") && text.contains("=>"), "{text:?}");
         assert!(text.contains("] 50 %, 3/12 tiles, 12.3 Mpx/s, 4.50 Git/s, 1:00:00 left"), "{text:?}");
+        draw(&Snapshot { pixels: None, unit: "files", ..snapshot() });
+        let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("] 50 %, 3/12 pieces, 4.50 Gfiles/s, 1:00:00 left"), "{text:?}");
         draw(&Snapshot { preparing: Some(0.4), ..snapshot() });
         let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
         assert!(text.contains("] preparing, 40 %"), "{text:?}");

@@ -259,7 +259,7 @@ fn summary(picture: &Picture, outcome: &Outcome, stats: &Stats<'_>) -> String {
     let (width, height) = picture.render.scene().image.drawn();
     let report = &outcome.report;
     format!(
-        "{}: {} × {} pixels in {:.2} s: {} with {} {}, {}, {} in {}; {}iterations/s, efficiency {:.2}",
+        "{}: {} × {} pixels in {:.2} s: {} with {} {}, {}, {} in {}; {}{}/s, efficiency {:.2}",
         picture.output,
         width,
         height,
@@ -271,6 +271,7 @@ fn summary(picture: &Picture, outcome: &Outcome, stats: &Stats<'_>) -> String {
         picture.render.kernel().facts().tier,
         picture.render.kernel().facts().isa,
         scaled(report.executed() as f64 / report.wall.as_secs_f64().max(1e-9)),
+        report.unit,
         report.efficiency()
     )
 }

@@ -3,6 +3,7 @@
 
 use super::Work;
 use super::panics::{catch, name};
+use super::result::Lengths;
 use crate::error::{Error, Result};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,12 +40,12 @@ pub fn grain(work: &dyn Work) -> Result<usize> {
     Ok((claim_bytes(work) / longest(work, sample)?.max(1)).clamp(1, CLAIM_PIECES))
 }
 
-/// The length of the longest of some pieces, in bytes.
+/// How many bytes of memory the longest of some pieces takes.
 pub(super) fn longest(work: &dyn Work, pieces: impl Iterator<Item = usize>) -> Result<usize> {
     let mut at = 0;
     let len = |index| {
         at = index;
-        work.piece_len(index)
+        Lengths::of(work.varies()).room(work.piece_len(index))
     };
     let longest = catch(|| pieces.map(len).max().unwrap_or(0));
     longest.map_err(|message| Error::Panicked { piece: name(work, at), worker: 0, message })
@@ -64,6 +65,8 @@ pub(super) struct ClaimSize {
     cap: usize,
     /// The results of a claim, in bytes, beyond which no further piece is added to it.
     bytes: usize,
+    /// How the lengths of results are known; asked for once, since free pieces would pay for more.
+    pub(super) lengths: Lengths,
 }
 
 impl ClaimSize {
@@ -71,20 +74,21 @@ impl ClaimSize {
     /// went from cheap pieces to dear ones; all of it was lost with each kill.
     pub(super) fn of(work: &dyn Work) -> Self {
         let most = work.most_operations().map_or(CLAIM_PIECES, fit);
-        Self { most: AtomicUsize::new(most), cap: CLAIM_PIECES.min(WORST * most), bytes: claim_bytes(work) }
+        let (cap, lengths) = (CLAIM_PIECES.min(WORST * most), Lengths::of(work.varies()));
+        Self { most: AtomicUsize::new(most), cap, bytes: claim_bytes(work), lengths }
     }
 
-    /// The first claim of `range`, and how many bytes it produces: lengths are asked for once.
+    /// The first claim of `range`, and how many bytes of memory it takes: lengths are asked for once.
     #[inline]
     pub(super) fn first(&self, work: &dyn Work, range: Range<usize>) -> (Range<usize>, usize) {
         let start = range.start;
         if range.len() == 1 {
-            return (range, work.piece_len(start));
+            return (range, self.lengths.room(work.piece_len(start)));
         }
         let most = self.most.load(Ordering::Relaxed);
         let mut bytes = 0;
         for index in range.clone().take(most) {
-            let with = bytes + work.piece_len(index);
+            let with = bytes + self.lengths.room(work.piece_len(index));
             if with > self.bytes && index > start {
                 return (start..index, bytes);
             }

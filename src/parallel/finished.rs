@@ -19,7 +19,7 @@ pub struct Worker {
 pub struct Finished {
     /// The pieces.
     pub range: Range<usize>,
-    /// Their results one after the other, in whole words so that sinks can read them as numbers.
+    /// Their results as in [`Done::bytes`], in whole words so that sinks can read them as numbers.
     pub words: Vec<u64>,
     /// How many bytes of `words` are results.
     pub len: usize,
@@ -46,6 +46,8 @@ pub struct Effort {
     pub began: Duration,
     /// When it ended. Both are zero when the run takes no times.
     pub ended: Duration,
+    /// How many bytes the results take: fewer than there was memory for where the work varies.
+    pub len: usize,
 }
 
 impl Finished {

@@ -4,15 +4,16 @@
 //! pieces at once; they are computed in claims whose results stay in the processor's cache, so that no schedule makes a worker
 //! hold a large part of a picture, and sinks hear from it often.
 
+mod faults;
+
 use super::claim_size::{ClaimSize, grain, longest};
 use super::panics::{self, catch};
+use super::result::Lengths;
 use super::sink::take_waited;
-use super::team::Panic;
 use super::{
     Claim, Done, Effort, Finished, Prepared, Preparing, Report, RunInfo, Sink, Stop, Work, Worker, WorkerReport,
 };
 use crate::error::{Error, Result};
-use std::any::Any;
 use std::fmt;
 use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -85,7 +86,7 @@ impl Job {
             }
         };
         let size = ClaimSize::of(&*work);
-        sink.start(&RunInfo { pieces: work.len(), workers, backend })?;
+        sink.start(&RunInfo { pieces: work.len(), workers, backend, unit: work.unit() })?;
         Ok(Self {
             work,
             sink,
@@ -112,7 +113,7 @@ impl Job {
         self.grain
     }
 
-    /// The length of the longest piece, in bytes.
+    /// How many bytes of memory the longest piece takes.
     ///
     /// # Errors
     /// [`Error::Panicked`] when the work panics at the length of a piece.
@@ -141,7 +142,8 @@ impl Job {
                 (claim.end, stage) = (first.end, Stage::Computing);
                 let (bytes, costs, counts) = finished.memory(len, first.len());
                 let worker = report.index;
-                let Effort { executed, began, ended } = self.effort(worker, first.clone(), bytes, costs, counts)?;
+                let Effort { executed, began, ended, len } =
+                    self.effort(worker, first.clone(), bytes, costs, counts)?;
                 report.count(costs, executed, counts, if self.timed { ended - began } else { Duration::ZERO });
                 stage = Stage::HandingOn;
                 // Of what is at hand, not of what could be kept of it: a free piece would take a tenth longer.
@@ -149,7 +151,9 @@ impl Job {
                 if self.timed {
                     take_waited();
                 }
-                self.sink.done(&Done { work, range: first, bytes, costs, executed, counts, worker, began, ended })?;
+                let (bytes, lengths) = (&bytes[..len], self.size.lengths);
+                let (range, counts) = (first, &*counts);
+                self.sink.done(&Done { work, range, bytes, lengths, costs, executed, counts, worker, began, ended })?;
                 Ok(ended)
             };
             let ended = match catch(both) {
@@ -178,7 +182,7 @@ impl Job {
         self.first_claim_and_len(range).0
     }
 
-    /// The same with how many bytes the claim produces, so that nobody asks for lengths twice: 0 if the work panicked.
+    /// The same with how many bytes of memory the claim takes, so that nobody asks for lengths twice: 0 if the work panicked.
     #[inline]
     pub(crate) fn first_claim_and_len(&self, range: Range<usize>) -> (Range<usize>, usize) {
         catch(|| self.size.first(&*self.work, range.clone())).unwrap_or_else(|message| {
@@ -202,9 +206,9 @@ impl Job {
     /// A backend whose workers hand on their own results calls [`Job::execute`] instead.
     pub fn compute(&self, worker: &mut Worker, claim: Range<usize>, finished: &mut Finished) -> ControlFlow<()> {
         self.guarded(worker.index(), claim.clone(), || {
-            let len = claim.clone().map(|index| self.work.piece_len(index)).sum();
-            let (bytes, costs, counts) = finished.memory(len, claim.len());
-            let Effort { executed, began, ended } = self.effort(worker.index(), claim.clone(), bytes, costs, counts)?;
+            let (bytes, costs, counts) = finished.memory(self.room(claim.clone()), claim.len());
+            let Effort { executed, began, ended, len } =
+                self.effort(worker.index(), claim.clone(), bytes, costs, counts)?;
             worker.report.count(costs, executed, counts, ended - began);
             (finished.range, finished.len, finished.worker) = (claim, len, worker.index());
             (finished.executed, finished.began, finished.ended) = (executed, began, ended);
@@ -212,8 +216,9 @@ impl Job {
         })
     }
 
-    /// Computes `claim` as worker number `worker` into memory that the caller has: `bytes` for the results of all pieces, one
-    /// after the other, `costs`, one a piece and all 0, and `counts`, which are replaced. `Break` means that the run is over, and what was written says nothing.
+    /// Computes `claim` as worker number `worker` into memory that the caller has: `bytes`, as many as [`Job::room`] says, `costs`, one a
+    /// piece and all 0, and `counts`, which are replaced. What it returns says how many of the bytes are results. `Break` means that the run is
+    /// over, and what was written says nothing.
     ///
     /// For a backend whose results are computed where somebody else reads them, such as shared memory.
     pub fn compute_into(
@@ -239,11 +244,49 @@ impl Job {
     ) -> Result<Effort> {
         self.sink.claimed(worker, claim.clone());
         let began = self.now();
-        let mut claim = Claim::new(claim, bytes, costs, counts);
-        self.work.compute(&self.prepared, &mut claim, &self.stop)?;
-        let (executed, ended) = (claim.executed(), self.now());
-        self.size.learn(executed, claim.range().len());
-        Ok(Effort { executed, began, ended })
+        let pieces = claim.len();
+        let (executed, len) = if self.size.lengths == Lengths::Known {
+            let len = bytes.len();
+            let mut claim = Claim::new(claim, bytes, costs, counts);
+            self.work.compute(&self.prepared, &mut claim, &self.stop)?;
+            (claim.executed(), len)
+        } else {
+            self.varying(claim, bytes, costs, counts, &self.stop)?
+        };
+        let ended = self.now();
+        self.size.learn(executed, pieces);
+        Ok(Effort { executed, began, ended, len })
+    }
+
+    /// Computes a claim of a work that varies: what was executed, and how many bytes the results take.
+    #[inline(never)]
+    fn varying(
+        &self,
+        claim: Range<usize>,
+        bytes: &mut [u8],
+        costs: &mut [u64],
+        counts: &mut Vec<u64>,
+        stop: &Stop,
+    ) -> Result<(u64, usize)> {
+        let most = |index| self.work.piece_len(index);
+        let mut claim = Claim::with_slots(&most, claim, bytes, costs, counts);
+        self.work.compute(&self.prepared, &mut claim, stop)?;
+        Ok((claim.executed(), claim.close()))
+    }
+
+    /// How many bytes of memory the results of some pieces take at most.
+    pub fn room(&self, pieces: Range<usize>) -> usize {
+        pieces.map(|index| self.size.lengths.room(self.work.piece_len(index))).sum()
+    }
+
+    /// How many of `bytes`, which come from elsewhere, the results of some pieces take; `None` if they are no such results.
+    pub(crate) fn whole(&self, bytes: &[u8], pieces: Range<usize>) -> Option<usize> {
+        self.size.lengths.whole(bytes, pieces, |index| self.work.piece_len(index))
+    }
+
+    /// How the lengths of results are known.
+    pub(crate) fn lengths(&self) -> Lengths {
+        self.size.lengths
     }
 
     /// Calls `body`, which computes `claim` as worker number `worker`, unless the run is over. `Break` when it is, also by an error or
@@ -269,6 +312,7 @@ impl Job {
             work: &*self.work,
             range: finished.range.clone(),
             bytes: finished.bytes(),
+            lengths: self.size.lengths,
             costs: &finished.costs,
             executed: finished.executed,
             counts: &finished.counts,
@@ -311,64 +355,6 @@ impl Job {
         if self.timed { self.began.elapsed() } else { Duration::ZERO }
     }
 
-    /// Ends the run with what is known of a panic. Which piece it was is found by computing them again one by one: a piece's
-    /// result depends on its index only, and so does its panic, but for a fault of the kernel between pieces.
-    #[cold]
-    fn panicked(&self, worker: usize, range: Range<usize>, message: String) -> ControlFlow<()> {
-        self.stop.set();
-        let again = |index| {
-            let len = self.work.piece_len(index);
-            let (mut bytes, mut costs) = (vec![0; len], [0]);
-            let mut counts = Vec::new();
-            let mut claim = Claim::new(index..index + 1, &mut bytes, &mut costs, &mut counts);
-            self.work.compute(&self.prepared, &mut claim, &self.asked)
-        };
-        let at_fault = || range.clone().find_map(|index| Some((index, catch(|| again(index).is_ok()).err()?)));
-        let single = range.len() == 1;
-        let (piece, message) = if single {
-            (self.name(range.start), message)
-        } else if let Some((index, message)) = at_fault() {
-            (self.name(index), message)
-        } else {
-            (format!("{} pieces from {} on", range.len(), self.name(range.start)), message)
-        };
-        self.fail(Error::Panicked { piece, worker, message })
-    }
-
-    /// Ends the run with what is known of a panic of the sink.
-    #[cold]
-    fn sink_panicked(&self, worker: usize, piece: usize, message: &str) -> ControlFlow<()> {
-        let message = format!("{message} (in the sink, which was given its result)");
-        self.fail(Error::Panicked { piece: self.name(piece), worker, message })
-    }
-
-    /// A piece in words, for error messages.
-    pub(crate) fn name(&self, index: usize) -> String {
-        panics::name(&*self.work, index)
-    }
-
-    /// Ends the run because a worker panicked outside of any piece, which is a fault of its backend.
-    pub fn lost(&self, payload: &(dyn Any + Send)) {
-        let message = panics::message(payload);
-        let _ = self.fail(Error::Unsupported(format!("a worker of backend `{}` panicked: {message}", self.backend)));
-    }
-
-    /// [`Job::lost`] for what the members of a team panicked with.
-    pub(crate) fn check(&self, outcome: std::result::Result<(), Vec<Panic>>) {
-        for (_, payload) in outcome.err().into_iter().flatten() {
-            self.lost(payload.as_ref());
-        }
-    }
-
-    /// What is wrong with a backend whose run ended by itself and did not compute each piece once.
-    #[cold]
-    fn miscounted(&self, done: usize, pieces: usize) -> Error {
-        Error::Unsupported(format!(
-            "backend `{}` has a fault: it ended a run of {pieces} pieces with {done} of them computed",
-            self.backend
-        ))
-    }
-
     /// Ends the run with `error`, unless an earlier error did. Always `Break`.
     pub fn fail(&self, error: Error) -> ControlFlow<()> {
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
@@ -399,7 +385,14 @@ impl Job {
         if done != pieces {
             return Err(if self.asked.is_set() { Error::Stopped } else { self.miscounted(done, pieces) });
         }
-        let report = Report { backend: self.backend, schedule: schedule.to_owned(), setup: self.setup, wall, workers };
+        let report = Report {
+            backend: self.backend,
+            schedule: schedule.to_owned(),
+            setup: self.setup,
+            wall,
+            unit: self.work.unit(),
+            workers,
+        };
         self.sink.finish(&report)?;
         Ok(report)
     }

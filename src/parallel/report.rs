@@ -67,6 +67,8 @@ pub struct Report {
     pub setup: Duration,
     /// Wall-clock time from the first claim to the end of the last.
     pub wall: Duration,
+    /// What the work counts, in the plural: [`super::Work::unit`].
+    pub unit: &'static str,
     /// Each worker, by number.
     pub workers: Vec<WorkerReport>,
 }

@@ -1,6 +1,6 @@
 //! Where results go. Pictures, progress, traces and checkpoints are all sinks, so every backend serves all of them.
 
-use super::{Report, Work};
+use super::{Lengths, Report, Work};
 use crate::error::Result;
 use std::cell::Cell;
 use std::fmt;
@@ -72,6 +72,8 @@ pub struct RunInfo {
     pub workers: usize,
     /// The backend's name.
     pub backend: &'static str,
+    /// What the work counts: [`Work::unit`].
+    pub unit: &'static str,
 }
 
 /// A finished claim.
@@ -81,8 +83,10 @@ pub struct Done<'a> {
     pub work: &'a dyn Work,
     /// The pieces.
     pub range: Range<usize>,
-    /// Their results, one after the other.
+    /// Their results: one after the other if their lengths are known, else with their lengths. [`Done::pieces`] reads both.
     pub bytes: &'a [u8],
+    /// How the lengths of the results are known.
+    pub lengths: Lengths,
     /// What each piece was worth, in the work's own unit.
     pub costs: &'a [u64],
     /// What was really executed for the claim, in the same unit.
@@ -111,15 +115,25 @@ pub struct Piece<'a> {
 impl<'a> Done<'a> {
     /// Finished pieces of `work` of which nobody says what they took or who computed them.
     pub fn new(work: &'a dyn Work, range: Range<usize>, bytes: &'a [u8], costs: &'a [u64]) -> Self {
-        let zero = Duration::ZERO;
-        Self { work, range, bytes, costs, executed: 0, counts: &[], worker: 0, began: zero, ended: zero }
+        let (zero, lengths) = (Duration::ZERO, Lengths::of(work.varies()));
+        Self { work, range, bytes, lengths, costs, executed: 0, counts: &[], worker: 0, began: zero, ended: zero }
     }
 
-    /// The pieces of the claim, in order.
+    /// One such piece, whose cost is in `costs`.
+    pub fn single(work: &'a dyn Work, index: usize, bytes: &'a [u8], costs: &'a [u64; 1]) -> Self {
+        Self { lengths: Lengths::Single, ..Self::new(work, index..index + 1, bytes, costs) }
+    }
+
+    /// The pieces of the claim, in order, each with its own bytes.
+    ///
+    /// # Panics
+    /// The iterator does if the bytes are not those of the pieces.
     pub fn pieces(&self) -> impl Iterator<Item = Piece<'a>> {
-        let (work, range, costs, mut rest) = (self.work, self.range.clone(), self.costs, self.bytes);
+        let (work, lengths, range, costs, mut rest) =
+            (self.work, self.lengths, self.range.clone(), self.costs, self.bytes);
         range.zip(costs).map(move |(index, &cost)| {
-            let (bytes, after) = rest.split_at(work.piece_len(index));
+            let (bytes, after) =
+                lengths.first(rest, work.piece_len(index)).expect("a claim has the results of its pieces");
             rest = after;
             Piece { index, bytes, cost }
         })

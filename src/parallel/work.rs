@@ -1,8 +1,10 @@
-//! What every backend can run: independent pieces, each a pure function from an index to a fixed number of bytes.
+//! What every backend can run: independent pieces, each a pure function from an index to bytes.
 
+use super::result::Slots;
 use super::{Prepared, Preparing, Stop};
 use crate::error::Result;
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 
 /// The most numbers that [`Claim::add_counts`] may be given.
@@ -20,8 +22,14 @@ pub trait Work: Send + Sync {
         self.len() == 0
     }
 
-    /// How many bytes piece `index` produces; may be 0.
+    /// How many bytes piece `index` produces; may be 0. Where the work [varies](Work::varies), the most that it may produce.
     fn piece_len(&self, index: usize) -> usize;
+
+    /// Whether it shows only when a piece is computed how many bytes it produces, as with pictures that are compressed. The same for the whole
+    /// life of the work.
+    fn varies(&self) -> bool {
+        false
+    }
 
     /// The most operations (iterations for a picture) that a piece can take, where that is known: where it is much, a run begins with
     /// small claims, so that its first results are not long in coming.
@@ -51,7 +59,8 @@ pub trait Work: Send + Sync {
     }
 
     /// Computes the pieces `claim.range()` into `claim.bytes()`, which holds them one after the other. Every byte must be
-    /// written; what was there before is unspecified. The result of a piece depends on its index and `prepared` only.
+    /// written; what was there before is unspecified. A work that [varies](Work::varies) gives each result to [`Claim::put`] instead. The
+    /// result of a piece depends on its index and `prepared` only.
     ///
     /// # Errors
     /// When a piece cannot be computed, or [`crate::Error::Stopped`] when `stop` was noticed, at latest 20 ms after it was set.
@@ -60,6 +69,11 @@ pub trait Work: Send + Sync {
     /// How another process makes the same work again; `None` when it can run in this process only.
     fn recipe(&self) -> Option<Recipe> {
         None
+    }
+
+    /// The plural word for what costs and executed operations are counted in: iterations for a picture.
+    fn unit(&self) -> &'static str {
+        "operations"
     }
 
     /// Piece `index` in words, for error messages.
@@ -78,20 +92,58 @@ pub struct Recipe {
 }
 
 /// One or more consecutive pieces that a worker took at once, and where their results go.
-#[derive(Debug)]
 pub struct Claim<'a> {
     range: Range<usize>,
     bytes: &'a mut [u8],
     costs: &'a mut [u64],
     executed: u64,
     counts: &'a mut Vec<u64>,
+    /// Where results go whose lengths vary.
+    slots: Option<Slots<'a>>,
 }
 
 impl<'a> Claim<'a> {
     /// A claim of `range` whose results go to `bytes`, whose costs go to `costs`, one a piece, and whose counts are added to `counts`.
     pub fn new(range: Range<usize>, bytes: &'a mut [u8], costs: &'a mut [u64], counts: &'a mut Vec<u64>) -> Self {
         assert_eq!(range.len(), costs.len(), "one cost for each piece");
-        Self { range, bytes, costs, executed: 0, counts }
+        Self { range, bytes, costs, executed: 0, counts, slots: None }
+    }
+
+    /// The same of a work that varies, given the most of each piece.
+    pub(super) fn with_slots(
+        most: &'a dyn Fn(usize) -> usize,
+        range: Range<usize>,
+        bytes: &'a mut [u8],
+        costs: &'a mut [u64],
+        counts: &'a mut Vec<u64>,
+    ) -> Self {
+        let slots = Slots::open(most, range.clone(), bytes);
+        Self { slots: Some(slots), ..Self::new(range, bytes, costs, counts) }
+    }
+
+    /// Some of its pieces, `pieces` by their place in it, as a claim of `range`: their results go to `bytes` of its memory. `most` is the most of
+    /// each piece of `range` if the work varies.
+    pub(super) fn part<'b>(
+        &'b mut self,
+        range: Range<usize>,
+        pieces: Range<usize>,
+        bytes: Range<usize>,
+        most: Option<&'b dyn Fn(usize) -> usize>,
+    ) -> Claim<'b> {
+        let (bytes, costs) = (&mut self.bytes[bytes], &mut self.costs[pieces]);
+        match most {
+            Some(most) => Claim::with_slots(most, range, bytes, costs, self.counts),
+            None => Claim::new(range, bytes, costs, self.counts),
+        }
+    }
+
+    /// Moves the results of a work that varies together, and returns how many bytes they take.
+    ///
+    /// # Panics
+    /// If one was not given.
+    pub(super) fn close(self) -> usize {
+        let len = self.bytes.len();
+        self.slots.map_or(len, |slots| slots.close(self.bytes))
     }
 
     /// The pieces to compute.
@@ -99,9 +151,21 @@ impl<'a> Claim<'a> {
         self.range.clone()
     }
 
-    /// Where the results of all pieces go, one after the other in the order of `range`.
+    /// Where the results of all pieces go, one after the other in the order of `range`. Of no use where the work [varies](Work::varies).
     pub fn bytes(&mut self) -> &mut [u8] {
         self.bytes
+    }
+
+    /// Gives the result of piece `index`, where the work [varies](Work::varies). Pieces come in any order, each once.
+    ///
+    /// # Panics
+    /// If the work does not vary, the result is longer than [`Work::piece_len`], or the piece has one already or is not of this claim. The run
+    /// then ends with an error that names the piece, as it does when one has no result after [`Work::compute`].
+    #[track_caller]
+    pub fn put(&mut self, index: usize, result: &[u8]) {
+        let slots =
+            self.slots.as_mut().expect("`Claim::put` is for a work that `varies`; others write into `Claim::bytes`");
+        slots.put(self.bytes, index, result);
     }
 
     /// Says what piece `index` was worth, in the work's own unit (iterations for a picture), however it was computed.
@@ -127,6 +191,12 @@ impl<'a> Claim<'a> {
     pub fn add_counts(&mut self, counts: &[u64]) {
         assert!(counts.len() <= MAX_COUNTS, "{} counts; allowed are at most {MAX_COUNTS}", counts.len());
         add(self.counts, counts);
+    }
+}
+
+impl fmt::Debug for Claim<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claim").field("range", &self.range).field("executed", &self.executed).finish_non_exhaustive()
     }
 }
 

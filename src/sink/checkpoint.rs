@@ -112,9 +112,9 @@ impl Sink for Checkpoint {
         let began = Instant::now();
         let mut buffer = lock_of(&self.buffers).pop().unwrap_or_default();
         buffer.clear();
-        let mut executed = done.executed;
+        let (varies, mut executed) = (done.work.varies(), done.executed);
         for piece in done.pieces() {
-            write_piece(&piece, std::mem::take(&mut executed), &mut buffer);
+            write_piece(&piece, varies, std::mem::take(&mut executed), &mut buffer);
         }
         let outcome = self.append(&buffer);
         lock_of(&self.buffers).push(buffer);

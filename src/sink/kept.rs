@@ -61,8 +61,7 @@ pub(super) fn give(
 ) -> Result<()> {
     let (piece, executed) = kept.read(entry, words)?;
     let costs = [piece.cost];
-    let done = Done::new(work, piece.index..piece.index + 1, piece.bytes, &costs);
-    sink.kept(&Done { executed, ..done })
+    sink.kept(&Done { executed, ..Done::single(work, piece.index, piece.bytes, &costs) })
 }
 
 /// Opens what is kept, when a run is complete.

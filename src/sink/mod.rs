@@ -2,6 +2,7 @@
 
 mod bands;
 mod checkpoint;
+mod estimate;
 mod formats;
 mod grid;
 mod image;

@@ -14,7 +14,7 @@
 //! | 24..32 | what was executed for the claim that it was the first of, else 0 |
 //! | 32..40 | length of the data |
 //! | 40..44 | CRC-32 of the data |
-//! | 44..48 | how the data is kept; 0: as it is, 1: packed, where that is shorter |
+//! | 44..48 | how the data is kept; 0: as it is, 1: packed, where that is shorter and all lengths are known before |
 //!
 //! All numbers are little-endian.
 
@@ -28,8 +28,9 @@ pub(in crate::sink) use reader::lock;
 pub use reader::{Found, Records, Unread};
 
 use crate::error::{Error, Result};
-use crate::parallel::{Piece, Recipe, Shard};
+use crate::parallel::{Piece, Recipe, Shard, Work};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::path::Path;
 
 /// The ending of a file of finished pieces that a picture is made of later.
@@ -56,8 +57,12 @@ pub struct Description {
     pub program: String,
     /// The kind of the work; see [`Recipe`].
     pub kind: String,
-    /// How to make the work again.
-    pub recipe: serde_json::Value,
+    /// How to make the work again, where the recipe is JSON; else null.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub recipe: Value,
+    /// The recipe's bytes in hexadecimal digits, where it is no JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe_hex: Option<String>,
     /// How many pieces the work has.
     pub pieces: usize,
     /// Which of them are wanted, if not all.
@@ -66,24 +71,59 @@ pub struct Description {
 }
 
 impl Description {
-    /// The pieces of a work that is made by `recipe`, whose bytes must be JSON.
+    /// The pieces of a work that is made by `recipe`. Where its bytes are an object or a list in JSON they are kept as such, readable, and come
+    /// back with the keys in order and without spaces; all others come back as they are.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] when there is no such recipe: nobody could tell later what the pieces are of.
+    /// [`Error::Unsupported`] when there is no recipe: nobody could tell later what the pieces are of.
     pub fn new(recipe: Option<&Recipe>, pieces: usize, shard: Option<Shard>) -> Result<Self> {
-        let described = recipe.and_then(|recipe| Some((&recipe.kind, serde_json::from_slice(&recipe.bytes).ok()?)));
-        let Some((kind, recipe)) = described else {
+        let Some(Recipe { kind, bytes }) = recipe else {
             return Err(Error::Unsupported(
                 "this work exists in this program only, so its finished pieces could not be known again in a file"
                     .into(),
             ));
         };
-        Ok(Self { program: program(), kind: kind.to_string(), recipe, pieces, shard })
+        let json = serde_json::from_slice(bytes).ok().filter(|value: &Value| {
+            // Numbers for example: they may be written in many ways, or be any bytes that happen to look like one.
+            value.is_object() || value.is_array() || !value.is_null() && value.to_string().as_bytes() == bytes
+        });
+        let (recipe, recipe_hex) = match json {
+            Some(json) => (json, None),
+            None => (Value::Null, Some(to_hex(bytes))),
+        };
+        Ok(Self { program: program(), kind: kind.to_string(), recipe, recipe_hex, pieces, shard })
     }
 
     /// The recipe's bytes.
     pub fn recipe(&self) -> Vec<u8> {
-        self.recipe.to_string().into_bytes()
+        self.recipe_hex.as_deref().and_then(from_hex).unwrap_or_else(|| self.recipe.to_string().into_bytes())
+    }
+
+    /// Whether the recipe is there, once.
+    fn is_sound(&self) -> bool {
+        match &self.recipe_hex {
+            Some(digits) => self.recipe.is_null() && from_hex(digits).is_some(),
+            None => !self.recipe.is_null(),
+        }
+    }
+
+    /// Checks that the pieces are of `work`, and computed by this very program.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when they are not; [`Error::Unsupported`] as [`Description::new`].
+    pub fn check_work(&self, work: &dyn Work, path: &Path) -> Result<()> {
+        let ours = Self::new(work.recipe().as_ref(), work.len(), self.shard)?;
+        if (&self.kind, &self.recipe, &self.recipe_hex, self.pieces)
+            != (&ours.kind, &ours.recipe, &ours.recipe_hex, ours.pieces)
+        {
+            return Err(Error::Input(format!(
+                "`{}` has finished pieces of another work: it is of kind `{}`, not `{}`, or its recipe is another",
+                path.display(),
+                self.kind.escape_debug(),
+                ours.kind
+            )));
+        }
+        self.check_program(path)
     }
 
     /// Checks that the file at `path` is of this very program.
@@ -101,6 +141,17 @@ impl Description {
             program()
         )))
     }
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hex(digits: &str) -> Option<Vec<u8>> {
+    let digit = |&digit: &u8| char::from(digit).to_digit(16).map(|digit| digit as u8);
+    let (pairs, rest) = digits.as_bytes().as_chunks();
+    let byte = |[upper, lower]: &[u8; 2]| Some(digit(upper)? << 4 | digit(lower)?);
+    rest.is_empty().then(|| pairs.iter().map(byte).collect())?
 }
 
 /// This program.
@@ -156,10 +207,10 @@ impl Head {
     }
 }
 
-/// Appends the record of a piece to `out`.
-pub(super) fn write_piece(piece: &Piece<'_>, executed: u64, out: &mut Vec<u8>) {
+/// Appends the record of a piece to `out`. Where lengths vary nobody could say later how long a packed piece is: there it is kept as it is.
+pub(super) fn write_piece(piece: &Piece<'_>, varies: bool, executed: u64, out: &mut Vec<u8>) {
     let Piece { index, bytes, cost } = *piece;
-    write(index as u64, cost, executed, bytes, packing::pack, out);
+    write(index as u64, cost, executed, bytes, |bytes, out| !varies && packing::pack(bytes, out), out);
 }
 
 /// What a file begins with.
@@ -199,4 +250,51 @@ fn write(
     let (head, data) = out[start..].split_at_mut(HEAD);
     let (len, crc) = (data.len() as u64, crc32fast::hash(data));
     head.copy_from_slice(&Head { index, cost, executed, len, crc, coding }.bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn described(bytes: &[u8]) -> Description {
+        Description::new(Some(&Recipe { kind: "made".into(), bytes: bytes.to_vec() }), 3, None).unwrap()
+    }
+
+    #[test]
+    fn recipes_of_any_bytes_come_back() {
+        let binary: Vec<u8> = (0..=255).collect();
+        for bytes in
+            [&b""[..], &binary, b"12", b"12 ", b" 12", b"1e5", b"null", b"\"a\"", b"[1,2]", b"{\"a\":1}", b"{", b"\xff"]
+        {
+            let description = described(bytes);
+            let text = serde_json::to_string(&description).unwrap();
+            let again: Description = serde_json::from_str(&text).unwrap();
+            assert!(again.is_sound() && again == description, "{text}");
+            assert_eq!(again.recipe(), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn recipes_in_json_are_kept_readable() {
+        let description = described(br#"{ "b": 1, "a": [2.50] }"#);
+        assert_eq!(description.recipe(), br#"{"a":[2.5],"b":1}"#);
+        let text = serde_json::to_string(&Description { program: "p".into(), ..description }).unwrap();
+        assert_eq!(text, r#"{"program":"p","kind":"made","recipe":{"a":[2.5],"b":1},"pieces":3}"#);
+        let text = serde_json::to_string(&Description { program: "p".into(), ..described(b"\0\xfe") }).unwrap();
+        assert_eq!(text, r#"{"program":"p","kind":"made","recipe_hex":"00fe","pieces":3}"#);
+    }
+
+    #[test]
+    fn a_description_without_one_recipe_is_damaged() {
+        for recipe in [
+            "",
+            r#""recipe_hex":"0","#,
+            r#""recipe_hex":"0g","#,
+            r#""recipe_hex":"00","recipe":{},"#,
+            r#""recipe_hex":"é","#,
+        ] {
+            let text = format!(r#"{{"program":"p","kind":"made",{recipe}"pieces":3}}"#);
+            assert!(!serde_json::from_str::<Description>(&text).unwrap().is_sound(), "{text}");
+        }
+    }
 }

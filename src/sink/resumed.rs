@@ -6,7 +6,7 @@
 
 use super::kept::{Kept, give};
 use crate::error::{Error, Result};
-use crate::parallel::{Done, Pieces, Position, Report, RunInfo, Sink, Stop, Work, waited};
+use crate::parallel::{Done, Pieces, Position, Report, RunInfo, Selected, Sink, Stop, Work, waited};
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,7 +47,7 @@ struct State {
 
 impl Resumed {
     /// Gives `inner` all that is `kept` of `work`, and what a run over the missing pieces computes. `shard` says which pieces are
-    /// wanted, if not all. The run's work must be that of [`Resumed::missing`].
+    /// wanted, if not all. The run's work must be that of [`Resumed::missing`], which [`Resumed::rest`] is.
     ///
     /// # Errors
     /// [`Error::Input`] when two places have different results for the same piece.
@@ -74,6 +74,11 @@ impl Resumed {
     /// The pieces that nobody has.
     pub fn missing(&self) -> &Pieces {
         &self.missing
+    }
+
+    /// The work of the pieces that nobody has, for a run with this sink.
+    pub fn rest(&self) -> Arc<dyn Work> {
+        Arc::new(Selected::new(self.work.clone(), self.missing.clone()))
     }
 
     /// Gives on what is kept before the first missing piece that is not finished.
@@ -153,11 +158,13 @@ impl Sink for Resumed {
         let span = (done.ended - done.began) / done.range.len().max(1) as u32;
         for range in self.missing.runs(Position::range(done.range.clone())) {
             let until = from + range.len();
-            let (own, rest) = bytes.split_at(range.clone().map(|index| self.work.piece_len(index)).sum());
+            let whole = done.lengths.whole(bytes, range.clone(), |index| self.work.piece_len(index));
+            let (own, rest) = bytes.split_at(whole.expect("a claim has the results of its pieces"));
             let part = Done {
                 work: &*self.work,
                 range,
                 bytes: own,
+                lengths: done.lengths,
                 costs: &done.costs[from..until],
                 executed: std::mem::take(&mut executed),
                 counts: std::mem::take(&mut counts),

@@ -26,6 +26,8 @@ pub struct Trace {
 #[derive(Debug)]
 struct Run {
     backend: Cow<'static, str>,
+    /// What its operations are, in the plural.
+    unit: &'static str,
     /// When the run started, since the epoch.
     start: Duration,
     /// How long it took; none when it was not complete.
@@ -56,7 +58,8 @@ impl Trace {
     /// Of a run that was recorded elsewhere, which begins with the trace: the slices of each of its workers.
     pub fn recorded(name: impl Into<String>, backend: String, wall: Duration, workers: Vec<Vec<Slice>>) -> Self {
         let workers = workers.into_iter().map(Mutex::new).collect();
-        let run = Run { backend: backend.into(), start: Duration::ZERO, wall: wall.into(), workers };
+        let run =
+            Run { backend: backend.into(), unit: "operations", start: Duration::ZERO, wall: wall.into(), workers };
         Self { run: run.into(), ..Self::new(name, Instant::now()) }
     }
 
@@ -79,6 +82,7 @@ impl Trace {
 impl Run {
     fn write(&self, name: &str, pid: usize, comma: &mut &str, out: &mut dyn Write) -> io::Result<()> {
         let title = Value::from(format!("{name} ({})", self.backend));
+        let unit = Value::from(self.unit);
         let metadata = |what: &str| format!(r#"{{"name":"{what}","ph":"M","pid":{pid}"#);
         write!(out, r#"{comma}{},"args":{{"name":{title}}}}}"#, metadata("process_name"))?;
         *comma = ",\n";
@@ -95,7 +99,7 @@ impl Run {
                 let (begin, end) = (self.start + *began, self.start + *ended);
                 let duration = Microseconds(end.saturating_sub(begin));
                 let effort = operations.map_or_else(String::new, |[useful, executed]| {
-                    format!(r#","iterations":{useful},"executed":{executed}"#)
+                    format!(r#",{unit}:{useful},"executed":{executed}"#)
                 });
                 write!(
                     out,
@@ -177,6 +181,7 @@ impl Sink for Trace {
         let workers = (0..run.workers).map(|_| Mutex::default()).collect();
         self.run.get_or_init(|| Run {
             backend: run.backend.into(),
+            unit: run.unit,
             start: self.epoch.elapsed(),
             wall: OnceLock::new(),
             workers,
@@ -224,6 +229,9 @@ mod tests {
         }
         fn piece_len(&self, _: usize) -> usize {
             0
+        }
+        fn unit(&self) -> &'static str {
+            "numbers"
         }
         fn compute(&self, _: &Prepared, claim: &mut Claim<'_>, _: &Stop) -> Result<()> {
             for index in claim.range() {
@@ -274,7 +282,7 @@ mod tests {
                 let args = &slice["args"];
                 let number = |value: &Value| value.as_u64().unwrap();
                 let place = (number(&slice["pid"]), number(&slice["tid"]));
-                (place, slice["name"].as_str().unwrap(), number(&args["pieces"]), number(&args["iterations"]))
+                (place, slice["name"].as_str().unwrap(), number(&args["pieces"]), number(&args["numbers"]))
             })
             .collect();
         assert_eq!(

@@ -10,7 +10,14 @@ use fractal::{Error, Result};
 use std::sync::Arc;
 
 /// How panics begin that are asked for in workers; with `RUST_BACKTRACE` set the library has them printed.
-pub(super) const EXPECTED: &[&str] = &["no such number: 17", "no such length: 18", "only alone", "piece 0 has no name"];
+pub(super) const EXPECTED: &[&str] = &[
+    "no such number: 17",
+    "no such length: 18",
+    "only alone",
+    "piece 0 has no name",
+    "its result ",
+    "no result was given",
+];
 
 /// One piece fails in its own way.
 pub(super) struct Faulty {

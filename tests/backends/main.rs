@@ -3,7 +3,10 @@
 mod claims;
 mod failures;
 mod hashes;
+mod own;
 mod sessions;
+#[path = "../support/mod.rs"]
+mod support;
 
 use fractal::backend::{BACKENDS, Entry, Options, Program, Session, WorkKind};
 use fractal::parallel::{Recipe, Schedule};
@@ -16,6 +19,7 @@ const KINDS: &[WorkKind<'_>] = &[
         name: "hashes",
         make: &|bytes| Ok(Arc::new(Hashes { pieces: number(bytes, 0), longest: number(bytes, 1) })),
     },
+    WorkKind { name: "lines", make: &|bytes| Ok(Arc::new(own::Lines { first: bytes[0], wrong: bytes[1] })) },
     WorkKind { name: "large", make: &|_| Ok(Arc::new(claims::Large)) },
     WorkKind {
         name: "faulty",

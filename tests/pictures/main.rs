@@ -81,7 +81,7 @@ impl Image {
 
     /// Gives the pieces to `sink` in this order, from two threads that take turns as it happens.
     fn deliver(&self, sink: &dyn Sink, order: &[usize]) -> Result<()> {
-        sink.start(&RunInfo { pieces: self.tiling.len(), workers: 2, backend: "test" })?;
+        sink.start(&RunInfo { pieces: self.tiling.len(), workers: 2, backend: "test", unit: "iterations" })?;
         let (left, right) = order.split_at(order.len() / 2);
         let give =
             |part: &[usize]| part.iter().try_for_each(|&index| sink.done(&self.done(index, &self.piece(index), &[1])));
@@ -115,7 +115,7 @@ impl Image {
 
 fn report() -> Report {
     let (setup, wall) = (Duration::ZERO, Duration::ZERO);
-    Report { backend: "test", schedule: "static".into(), setup, wall, workers: Vec::new() }
+    Report { backend: "test", schedule: "static".into(), setup, wall, unit: "iterations", workers: Vec::new() }
 }
 
 impl Work for Image {

@@ -42,6 +42,8 @@ pub(super) enum Fault {
 pub(super) struct Faults {
     pub(super) pieces: usize,
     pub(super) bytes: usize,
+    /// Whether pieces have only some of these bytes.
+    pub(super) varies: bool,
     /// How long a piece takes.
     pub(super) microseconds: u64,
     /// The pieces that go wrong, and how often at most.
@@ -51,7 +53,13 @@ pub(super) struct Faults {
 
 impl Faults {
     pub(super) fn new(scratch: &Scratch) -> Self {
-        Self { pieces: 200, bytes: 1000, microseconds: 0, faults: Vec::new(), directory: scratch.to_path_buf() }
+        let directory = scratch.to_path_buf();
+        Self { pieces: 200, bytes: 1000, varies: false, microseconds: 0, faults: Vec::new(), directory }
+    }
+
+    /// How many bytes piece `piece` has.
+    pub(super) fn len_of(&self, piece: usize) -> usize {
+        if self.varies { piece * 37 % (self.bytes + 1) } else { self.bytes }
     }
 
     pub(super) fn with(mut self, piece: usize, fault: Fault, times: usize) -> Self {
@@ -137,6 +145,10 @@ impl Work for Faults {
         self.bytes
     }
 
+    fn varies(&self) -> bool {
+        self.varies
+    }
+
     fn compute(&self, _: &Prepared, claim: &mut Claim<'_>, stop: &Stop) -> Result<()> {
         let pid = self.directory.join(format!("worker-{}", std::process::id()));
         if is_worker() && !pid.exists() {
@@ -150,8 +162,11 @@ impl Work for Faults {
                     self.happen(fault, stop)?;
                 }
             }
-            for (at, byte) in claim.bytes()[slot * len..][..len].iter_mut().enumerate() {
-                *byte = Self::byte(piece, at);
+            let bytes = (0..self.len_of(piece)).map(|at| Self::byte(piece, at));
+            if self.varies {
+                claim.put(piece, &bytes.collect::<Vec<_>>());
+            } else {
+                claim.bytes()[slot * len..][..len].iter_mut().zip(bytes).for_each(|(out, byte)| *out = byte);
             }
             while began.elapsed() < Duration::from_micros(self.microseconds) {
                 if stop.is_set() {
@@ -181,13 +196,15 @@ impl Work for Faults {
 
 /// Checks every piece, and that each comes once; and that times are on the session's clock.
 pub(super) struct Check {
+    work: Faults,
     seen: Mutex<Vec<bool>>,
     began: Mutex<Instant>,
 }
 
 impl Check {
-    pub(super) fn new(pieces: usize) -> Arc<Self> {
-        Arc::new(Self { seen: Mutex::new(vec![false; pieces]), began: Mutex::new(Instant::now()) })
+    pub(super) fn new(work: &Faults) -> Arc<Self> {
+        let seen = Mutex::new(vec![false; work.pieces]);
+        Arc::new(Self { work: work.clone(), seen, began: Mutex::new(Instant::now()) })
     }
 
     pub(super) fn is_complete(&self) -> bool {
@@ -204,6 +221,7 @@ impl Sink for Check {
     fn done(&self, done: &Done<'_>) -> Result<()> {
         assert!(done.began <= done.ended && done.ended <= self.began.lock().unwrap().elapsed(), "{done:?}");
         for piece in done.pieces() {
+            assert_eq!(piece.bytes.len(), self.work.len_of(piece.index), "{done:?}");
             assert!(
                 piece.bytes.iter().enumerate().all(|(at, &byte)| byte == Faults::byte(piece.index, at)),
                 "{done:?}"

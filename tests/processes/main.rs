@@ -60,7 +60,7 @@ fn open(entry: &Entry, workers: usize, schedule: &str) -> Box<dyn Session> {
 }
 
 fn run(session: &mut dyn Session, work: &Faults) -> Result<()> {
-    let check = Check::new(work.pieces);
+    let check = Check::new(work);
     let report = session.run(Arc::new(work.clone()), check.clone(), &Stop::new())?;
     assert!(check.is_complete());
     assert_eq!(report.workers.iter().map(|worker| worker.pieces).sum::<usize>(), work.pieces);

@@ -6,9 +6,10 @@ use super::run::{Given, Run};
 use crate::backend::worker::frame::{Head, Tail};
 use crate::backend::worker::{Held, message};
 use crate::error::Error;
-use crate::parallel::{Claims, Done, MAX_COUNTS, Worker};
+use crate::parallel::{Claims, Done, Job, MAX_COUNTS, Worker};
 use std::collections::VecDeque;
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -55,8 +56,7 @@ impl Run<'_> {
             if claimed.replace(first.start) != Some(first.start) {
                 self.job.claimed(worker.index(), first.clone());
             }
-            let len = first.clone().map(|index| self.job.work().piece_len(index)).sum::<usize>();
-            let most = (8 * (first.len() + MAX_COUNTS) + len) as u64;
+            let most = (8 * (first.len() + MAX_COUNTS) + self.job.room(first.clone())) as u64;
             let limit = |head: &Head| if head.kind == message::DONE { most } else { LONGEST };
             let head = match member.read(tail, limit) {
                 Ok(Some(head)) => head,
@@ -89,8 +89,8 @@ impl Run<'_> {
                 }
                 message::DONE => {
                     let now = Instant::now();
-                    let done =
-                        self.result(worker, &head, tail, first, len).ok_or(Some("published what is no result"))?;
+                    let done = result(self.job, self.number, worker.index(), &head, tail.bytes(), first.clone())
+                        .ok_or(Some("published what is no result"))?;
                     if let Some(since) = since {
                         // Results come one right after the other when their way was long.
                         let time = now.duration_since(since).max(done.ended - done.began);
@@ -160,42 +160,116 @@ impl Run<'_> {
         live.send(message::RUN, [self.number, self.job.pieces() as u64, self.origin], &[])
     }
 
-    /// The result of the first claim that the worker was given, if it is that.
-    fn result<'a>(
-        &'a self,
-        worker: &Worker,
-        head: &Head,
-        tail: &'a Tail,
-        first: &Given,
-        len: usize,
-    ) -> Option<Done<'a>> {
-        let [run, start, sizes, executed, began, ended] = head.numbers;
-        let (pieces, counts) = ((sizes >> 32) as usize, sizes as u32 as usize);
-        let fits = tail.bytes().len() == 8 * (pieces + counts) + len;
-        if run != self.number || start as usize != first.start || pieces != first.len() || !fits {
-            return None;
-        }
-        let (costs, rest) = tail.bytes().split_at(8 * pieces);
-        let (counts, bytes) = rest.split_at(8 * counts);
-        Some(Done {
-            work: self.job.work(),
-            range: first.clone(),
-            bytes,
-            costs: bytemuck::cast_slice(costs),
-            executed,
-            counts: bytemuck::cast_slice(counts),
-            worker: worker.index(),
-            began: Duration::from_nanos(began),
-            ended: Duration::from_nanos(ended.max(began)),
-        })
-    }
-
     /// Hands on a result, unless the run is over.
     pub(super) fn hand_on(&self, worker: &mut Worker, done: &Done<'_>) {
         if !self.job.is_over() {
             worker.count(done);
             let _ = self.job.hand_on(done);
             self.losses.handed_on(done.range.start);
+        }
+    }
+}
+
+/// The result of run `number` that a message has of the claim `first`, if it is that.
+fn result<'a>(
+    job: &'a Job,
+    number: u64,
+    worker: usize,
+    head: &Head,
+    tail: &'a [u8],
+    first: Range<usize>,
+) -> Option<Done<'a>> {
+    let [run, start, sizes, executed, began, ended] = head.numbers;
+    let (pieces, counts) = ((sizes >> 32) as usize, sizes as u32 as usize);
+    if run != number || start as usize != first.start || pieces != first.len() || counts > MAX_COUNTS {
+        return None;
+    }
+    let (costs, rest) = tail.split_at_checked(8 * pieces)?;
+    let (counts, bytes) = rest.split_at_checked(8 * counts)?;
+    if job.whole(bytes, first.clone()) != Some(bytes.len()) {
+        return None;
+    }
+    Some(Done {
+        work: job.work(),
+        range: first,
+        bytes,
+        lengths: job.lengths(),
+        costs: bytemuck::cast_slice(costs),
+        executed,
+        counts: bytemuck::cast_slice(counts),
+        worker,
+        began: Duration::from_nanos(began),
+        ended: Duration::from_nanos(ended.max(began)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Result;
+    use crate::parallel::{Claim, Discard, Prepared, Stop, Work};
+    use std::sync::Arc;
+
+    /// Pieces of at most 9 bytes, or of exactly 8.
+    struct Made {
+        varies: bool,
+    }
+
+    impl Work for Made {
+        fn len(&self) -> usize {
+            10
+        }
+        fn piece_len(&self, _: usize) -> usize {
+            if self.varies { 9 } else { 8 }
+        }
+        fn varies(&self) -> bool {
+            self.varies
+        }
+        fn compute(&self, _: &Prepared, _: &mut Claim<'_>, _: &Stop) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What a session takes of a message about pieces 3 and 4, which must be within the message.
+    fn taken(varies: bool, numbers: [u64; 6], words: &[u64]) -> Option<Vec<Vec<u8>>> {
+        let job = Job::begin("by hand", 1, false, Arc::new(Made { varies }), Arc::new(Discard), &Stop::new()).unwrap();
+        let head = Head { kind: message::DONE, numbers };
+        let done = result(&job, 7, 0, &head, bytemuck::cast_slice(words), 3..5)?;
+        Some(done.pieces().map(|piece| piece.bytes.to_vec()).collect())
+    }
+
+    const NUMBERS: [u64; 6] = [7, 3, 2 << 32 | 1, 5, 0, 0];
+
+    #[test]
+    fn a_result_is_what_was_given() {
+        assert_eq!(taken(false, NUMBERS, &[1, 1, 99, 8, 9]).unwrap(), [8u64, 9].map(|n| n.to_ne_bytes().to_vec()));
+        // Two costs, one count, a length of 0 and one of 9.
+        let words = [1, 1, 99, 0, 9, u64::MAX, 255];
+        assert_eq!(
+            taken(true, NUMBERS, &words).unwrap(),
+            [vec![], vec![255, 255, 255, 255, 255, 255, 255, 255, u64::to_ne_bytes(255)[0]]]
+        );
+    }
+
+    #[test]
+    fn what_a_worker_gone_wild_says_is_no_result() {
+        let good = [1, 1, 99, 0, 9, u64::MAX, 255];
+        for len in 0..good.len() {
+            assert_eq!(taken(true, NUMBERS, &good[..len]), None, "cut to {len} words");
+            assert_eq!(taken(false, NUMBERS, &good[..len]).is_some(), len == 5, "cut to {len} words");
+        }
+        assert_eq!(taken(true, NUMBERS, &[&good[..], &[0]].concat()), None, "something after it");
+        for len in [10, 16, 1 << 32, u64::MAX - 7, u64::MAX] {
+            assert_eq!(taken(true, NUMBERS, &[1, 1, 99, 0, len, 1, 2]), None, "a length of {len}");
+            assert_eq!(taken(true, NUMBERS, &[1, 1, 99, len, 0, 1, 2]), None, "a length of {len}");
+        }
+        for sizes in [0, 1 << 32, 3 << 32 | 1, 2 << 32 | 2, 2 << 32 | 33, u64::MAX] {
+            assert_eq!(taken(true, [7, 3, sizes, 5, 0, 0], &good), None, "sizes {sizes:x}");
+        }
+        for (at, wrong) in [(0, 8), (1, 4), (1, u64::MAX)] {
+            let mut numbers = NUMBERS;
+            numbers[at] = wrong;
+            assert_eq!(taken(true, numbers, &good), None);
         }
     }
 }

@@ -253,7 +253,7 @@ impl<'a> Collector<'a> {
         if self.job.is_over() {
             return true;
         }
-        let Record { range, costs, words, .. } = record;
+        let Record { range, .. } = record;
         let pieces = self.job.pieces();
         if range.is_empty() || range.end > pieces {
             return false;
@@ -264,19 +264,7 @@ impl<'a> Collector<'a> {
         if state.owner != Owner::Slot(slot) || range.start != next || range.end > whole.end {
             return false;
         }
-        let len = range.clone().map(|index| self.job.work().piece_len(index)).sum();
-        let Some(bytes) = bytemuck::cast_slice(words).get(..len) else { return false };
-        let done = Done {
-            work: self.job.work(),
-            range: range.clone(),
-            bytes,
-            costs,
-            executed: record.executed,
-            counts: record.counts,
-            worker: slot,
-            began: Duration::from_nanos(record.began),
-            ended: Duration::from_nanos(record.ended.max(record.began)),
-        };
+        let Some(done) = record.result(self.job, slot) else { return false };
         self.hand_on(slot, unit, whole.len(), &done);
         true
     }

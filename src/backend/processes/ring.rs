@@ -4,8 +4,10 @@
 //! the end is skipped. A record is published by one store to the head, so a worker that is killed has published it or not.
 
 use super::segment::{Line, Segment};
+use crate::parallel::{Done, Job, MAX_COUNTS};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// Words of a record's head: pieces, first piece, counts and the words of results, executed, begin, end, the record's words.
 const HEAD: usize = 8;
@@ -25,6 +27,30 @@ pub(super) struct Record<'a> {
     pub(super) words: &'a [u64],
     /// The position after it.
     after: u64,
+}
+
+impl Record<'_> {
+    /// The result that it is, of pieces that the job has, by worker number `worker`; `None` if it is none.
+    pub(super) fn result<'b>(&'b self, job: &'b Job, worker: usize) -> Option<Done<'b>> {
+        let Self { range, executed, began, ended, costs, counts, words, .. } = self;
+        let bytes: &[u8] = bytemuck::cast_slice(words);
+        let len = job.whole(bytes, range.clone())?;
+        if len.div_ceil(8) != words.len() || counts.len() > MAX_COUNTS {
+            return None;
+        }
+        Some(Done {
+            work: job.work(),
+            range: range.clone(),
+            bytes: &bytes[..len],
+            lengths: job.lengths(),
+            costs,
+            executed: *executed,
+            counts,
+            worker,
+            began: Duration::from_nanos(*began),
+            ended: Duration::from_nanos(*ended.max(began)),
+        })
+    }
 }
 
 /// The words of a record for so much.
@@ -88,7 +114,8 @@ impl<'a> Writer<'a> {
         (costs, &mut rest[counts..])
     }
 
-    /// Publishes the record whose memory was asked for last, with room for as many counts as there are now or more.
+    /// Publishes the record whose memory was asked for last, with room for as many counts as there are now or more, and perhaps with fewer
+    /// bytes of results than there was memory for.
     pub(super) fn finish(&mut self, finished: &Finished, room: usize, counts: &[u64]) {
         let words = words(finished.range.len(), finished.bytes, room);
         let at = (self.head % self.segment.layout().ring as u64) as usize;
@@ -194,4 +221,80 @@ fn parse(words: &[u64], position: u64) -> Option<Record<'_>> {
     let (told, words) = rest.split_at_checked(room)?;
     let range = usize::try_from(first).ok()?..usize::try_from(first.checked_add(pieces)?).ok()?;
     Some(Record { range, executed, began, ended, costs, counts: told.get(..counts)?, words, after: position + 8 * len })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Result;
+    use crate::parallel::{Claim, Discard, Prepared, Stop, Work};
+    use std::sync::Arc;
+
+    /// Pieces of at most 9 bytes, or of exactly 8.
+    struct Made {
+        varies: bool,
+    }
+
+    impl Work for Made {
+        fn len(&self) -> usize {
+            10
+        }
+        fn piece_len(&self, _: usize) -> usize {
+            if self.varies { 9 } else { 8 }
+        }
+        fn varies(&self) -> bool {
+            self.varies
+        }
+        fn compute(&self, _: &Prepared, _: &mut Claim<'_>, _: &Stop) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn taken(varies: bool, words: &[u64]) -> Option<Vec<Vec<u8>>> {
+        let job = Job::begin("by hand", 1, false, Arc::new(Made { varies }), Arc::new(Discard), &Stop::new()).unwrap();
+        let record = parse(words, 64)?;
+        assert!(record.after <= 64 + 8 * words.len() as u64);
+        let done = record.result(&job, 0)?;
+        Some(done.pieces().map(|piece| piece.bytes.to_vec()).collect())
+    }
+
+    /// A record of pieces 3 and 4 with costs of 1, one count and room for two, and these results.
+    fn record(results: &[u64]) -> Vec<u64> {
+        let words = (words(2, 8 * results.len(), 2)) as u64;
+        [&[2, 3, 1 << 32 | 2, 5, 0, 0, words, 0, 1, 1, 99, 0], results].concat()
+    }
+
+    #[test]
+    fn a_record_is_what_was_published() {
+        assert_eq!(taken(false, &record(&[8, 9])).unwrap(), [8u64, 9].map(|n| n.to_ne_bytes().to_vec()));
+        let nine = [&[255; 8][..], &u64::to_ne_bytes(255)[..1]].concat();
+        assert_eq!(taken(true, &record(&[0, 9, u64::MAX, 255])).unwrap(), [vec![], nine]);
+    }
+
+    #[test]
+    fn what_a_worker_gone_wild_publishes_is_no_result() {
+        let good = record(&[0, 9, u64::MAX, 255]);
+        for len in 0..good.len() {
+            assert_eq!(taken(true, &good[..len]), None, "cut to {len} words");
+        }
+        for (at, wrongs) in [(0, [1, 3]), (2, [3 << 32 | 2, 1 << 32 | 3]), (6, [15, 17]), (12, [9, 10]), (13, [10, 8])]
+        {
+            for wrong in wrongs.into_iter().chain([u64::MAX, u64::MAX - 7, 1 << 61, 1 << 40]) {
+                let mut words = good.clone();
+                words[at] = wrong;
+                assert_eq!(taken(true, &words), None, "{wrong:x} in word {at}");
+            }
+        }
+        let mut far = good;
+        far[1] = u64::MAX;
+        assert_eq!(taken(true, &far), None);
+        // A count of pieces, or of counts, that differs by one where all else fits.
+        for results in [&[8][..], &[8, 9, 10], &[]] {
+            assert_eq!(taken(false, &record(results)), None);
+            assert_eq!(taken(true, &record(results)), None);
+        }
+        let mut many = vec![2, 3, 33 << 32 | 33, 5, 0, 0, words(2, 16, 33) as u64, 0, 1, 1];
+        many.resize(8 + 2 + 33, 0);
+        assert_eq!(taken(true, &[&many[..], &[0, 0]].concat()), None, "more counts than a claim may have");
+    }
 }

@@ -171,7 +171,7 @@ impl Share for Memory {
                 let Some(effort) = run.compute(claim.clone(), results, costs, &mut counts) else { break };
                 let nanoseconds = |time: Duration| time.as_nanos() as u64;
                 let (began, ended) = (nanoseconds(effort.began), nanoseconds(effort.ended));
-                let finished = Finished { range: claim, bytes, executed: effort.executed, began, ended };
+                let finished = Finished { range: claim, bytes: effort.len, executed: effort.executed, began, ended };
                 writer.finish(&finished, MAX_COUNTS, &counts);
                 self.wake_session();
             }

@@ -23,7 +23,7 @@ pub(crate) use program::{Process, spawn};
 
 use crate::error::{Error, Result};
 use crate::parallel::pin::keep_to;
-use crate::parallel::{Discard, Effort, Job, Key, Shared, Stop, Work};
+use crate::parallel::{Discard, Effort, Job, Key, Selected, Shared, Stop, Work};
 use frame::{Head, Tail};
 use outbox::{Out, Outbox};
 use std::fmt;
@@ -357,7 +357,7 @@ impl Desk<'_> {
             self.outbox.send(message::FAILED, [number, 1], &message::pack(&Error::Stopped));
             return Ok(());
         };
-        let (pieces, len) = (range.len(), range.clone().map(|index| run.job.work().piece_len(index)).sum::<usize>());
+        let (pieces, len) = (range.len(), run.job.room(range.clone()));
         let mut words = self.outbox.memory(pieces + len.div_ceil(8));
         let (costs, results) = words.split_at_mut(pieces);
         let results = &mut bytemuck::cast_slice_mut(results)[..len];
@@ -373,7 +373,7 @@ impl Desk<'_> {
         if !more && self.next.is_none() {
             self.next = self.inbox.try_recv().ok();
         }
-        self.outbox.result(message::DONE, given, (words, pieces, len), counts, more || self.next.is_some())
+        self.outbox.result(message::DONE, given, (words, pieces, effort.len), counts, more || self.next.is_some())
     }
 
     /// The bytes of a message, in its tail or in the file that came with it.
@@ -396,7 +396,8 @@ impl Desk<'_> {
         let sections = cut(0).zip(cut(1)).zip(cut(2));
         let ((kind, recipe), list) = sections.ok_or_else(|| Error::Input("a worker got a damaged recipe".into()))?;
         self.stock.expect(list)?;
-        let name = String::from_utf8_lossy(kind);
+        let kind = String::from_utf8_lossy(kind);
+        let (name, recipe, selected) = Selected::split(&kind, recipe)?;
         let known = || self.kinds.iter().copied().flatten();
         let entry = known().find(|entry| entry.name == name).ok_or_else(|| {
             let names: Vec<_> = known().map(|entry| entry.name).collect();
@@ -405,7 +406,11 @@ impl Desk<'_> {
                 names.join(", ")
             ))
         })?;
-        crate::parallel::guarded(|| (entry.make)(recipe), &format!("making the work `{name}`"))?
+        let work = crate::parallel::guarded(|| (entry.make)(recipe), &format!("making the work `{name}`"))??;
+        Ok(match selected {
+            Some(pieces) => Arc::new(Selected::of_recipe(work, pieces)?),
+            None => work,
+        })
     }
 
     fn begin(&mut self, head: &Head) -> Result<()> {

@@ -388,11 +388,18 @@ mod tests {
             scene: String::new(),
         };
         let sink = ImageSink::new(format, Output::memory(), options).unwrap();
-        sink.start(&RunInfo { pieces: 1, workers: 1, backend: "test" }).unwrap();
+        sink.start(&RunInfo { pieces: 1, workers: 1, backend: "test", unit: "iterations" }).unwrap();
         let (work, words, zero) = (Black(tiling), [0u32; 128], Duration::ZERO);
         let bytes = bytemuck::cast_slice(&words);
         let given = sink.done(&Done::new(&work, 0..1, bytes, &[1]));
-        let report = Report { backend: "test", schedule: String::new(), setup: zero, wall: zero, workers: Vec::new() };
+        let report = Report {
+            backend: "test",
+            schedule: String::new(),
+            setup: zero,
+            wall: zero,
+            unit: "iterations",
+            workers: Vec::new(),
+        };
         given.and_then(|()| sink.finish(&report)).unwrap_err()
     }
 

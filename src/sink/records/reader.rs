@@ -2,7 +2,7 @@
 
 use super::{Description, HEAD, Head, MAGIC, MARK, PACKED, RAW, packing, write_piece};
 use crate::error::{Error, Result};
-use crate::parallel::{Piece, Shard, Stop};
+use crate::parallel::{Piece, Shard, Stop, Work};
 use crate::sink::spill;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -101,7 +101,7 @@ impl Records {
         for piece in pieces {
             let (index, words) = piece?;
             record.clear();
-            write_piece(&Piece { index, bytes: bytemuck::cast_slice(&words), cost: 0 }, 0, &mut record);
+            write_piece(&Piece { index, bytes: bytemuck::cast_slice(&words), cost: 0 }, false, 0, &mut record);
             file.write_all(&record).map_err(failed)?;
             found.push(Found { index, offset: end, len: record.len() - HEAD, whole: 4 * words.len() });
             end += record.len() as u64;
@@ -214,8 +214,22 @@ impl Unread {
     /// # Errors
     /// [`Error::Io`] when it cannot be read, [`Error::Stopped`].
     pub fn read(self, len: impl Fn(usize) -> usize, stop: &Stop) -> Result<Records> {
+        self.read_pieces(len, false, stop)
+    }
+
+    /// Checks that the file has pieces of `work`, then reads it. Of a work that varies, a piece is whole at any length that it may have.
+    ///
+    /// # Errors
+    /// As [`Description::check_work`] and [`Unread::read`].
+    pub fn read_work(self, work: &dyn Work, stop: &Stop) -> Result<Records> {
+        self.description.check_work(work, &self.path)?;
+        self.read_pieces(|index| work.piece_len(index), work.varies(), stop)
+    }
+
+    fn read_pieces(self, len: impl Fn(usize) -> usize, varies: bool, stop: &Stop) -> Result<Records> {
         let Self { path, file, description } = self;
-        let scanned = scan(&file, &description, len, stop).map_err(|source| Error::io("read", &path, source))?;
+        let scanned =
+            scan(&file, &description, len, varies, stop).map_err(|source| Error::io("read", &path, source))?;
         let Some(Scan { mut found, damaged, end }) = scanned else { return Err(Error::Stopped) };
         // Of a piece that was written twice the later one is as good as the other.
         found.sort_by_key(|found| found.index);
@@ -250,7 +264,8 @@ fn describe(mut file: impl Read + Seek) -> io::Result<std::result::Result<Descri
         }
         let mut text = Vec::new();
         if window.check(at, &head, |part| text.extend_from_slice(part))?
-            && let Ok(description) = serde_json::from_slice(&text)
+            && let Ok(description) = serde_json::from_slice::<Description>(&text)
+            && description.is_sound()
         {
             return Ok(Ok(description));
         }
@@ -273,6 +288,7 @@ fn scan(
     mut file: impl Read + Seek,
     description: &Description,
     len: impl Fn(usize) -> usize,
+    varies: bool,
     stop: &Stop,
 ) -> io::Result<Option<Scan>> {
     let start = MAGIC.len() as u64;
@@ -288,10 +304,13 @@ fn scan(
             return Ok(None);
         }
         let index = usize::try_from(head.index).ok().filter(|&index| wanted(index));
-        let whole = index.map(&len);
+        let most = index.map(&len);
+        // Where lengths vary, the head's own is the only one.
+        let told = |most: usize| usize::try_from(head.len).ok().filter(|&len| len <= most);
+        let whole = if varies { most.and_then(told) } else { most };
         let fits = match (whole, head.coding) {
             (Some(whole), RAW) => head.len == whole as u64,
-            (Some(whole), PACKED) => head.len < whole as u64,
+            (Some(whole), PACKED) => !varies && head.len < whole as u64,
             (Some(_), _) => false,
             (None, _) => head.is_description(),
         };

@@ -1,0 +1,190 @@
+//! What the parts of a picture will cost, from a coarse picture of it.
+
+use super::Tiles;
+use crate::error::Result;
+use crate::parallel::{Done, Sink};
+use crate::sample::{INTERIOR, Samples};
+use crate::tile::Tile;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// What a sample costs beside its iterations, in iterations: starting and ending its orbit, its colour, its bytes in a file.
+const SAMPLE_COST: f64 = 100.0;
+
+/// Estimated cost of any part of an image, from a coarse picture of it.
+#[derive(Clone, Debug)]
+pub struct Estimate {
+    columns: usize,
+    rows: usize,
+    /// Size of the image, in samples.
+    width: u32,
+    height: u32,
+    /// Sums of the cells' costs above and left of each corner of a cell, row by row from the top left.
+    sums: Vec<f64>,
+}
+
+impl Estimate {
+    /// Every sample of an image of this size, in samples, costs the same.
+    pub fn uniform((width, height): (u32, u32)) -> Self {
+        Self::from_cells(1, 1, &[SAMPLE_COST], (width, height))
+    }
+
+    pub(super) fn from_cells(columns: usize, rows: usize, cells: &[f64], (width, height): (u32, u32)) -> Self {
+        // A cell stands for this many samples.
+        let area = f64::from(width) * f64::from(height) / (columns * rows) as f64;
+        let mut sums = vec![0.0; (columns + 1) * (rows + 1)];
+        for (y, row) in cells.chunks_exact(columns).enumerate() {
+            let mut left = 0.0;
+            for (x, cost) in row.iter().enumerate() {
+                left += cost * area;
+                sums[(y + 1) * (columns + 1) + x + 1] = sums[y * (columns + 1) + x + 1] + left;
+            }
+        }
+        Self { columns, rows, width, height, sums }
+    }
+
+    /// The cost of the whole image.
+    pub fn total(&self) -> u64 {
+        self.above_left(self.width, self.height)
+    }
+
+    /// The cost of a tile. The tiles of an image have exactly its total.
+    pub fn cost(&self, tile: Tile) -> u64 {
+        let (right, bottom) = (tile.x + tile.width, tile.y + tile.height);
+        let at = |x, y| self.above_left(x, y);
+        // Rounded at the corners, which neighbours share, so that nothing is lost between them.
+        at(right, bottom)
+            .wrapping_sub(at(tile.x, bottom))
+            .wrapping_sub(at(right, tile.y))
+            .wrapping_add(at(tile.x, tile.y))
+    }
+
+    /// The cost of everything above row `y` and left of column `x`: between the corners of a cell it grows with the area.
+    fn above_left(&self, x: u32, y: u32) -> u64 {
+        let split = |position: u32, size: u32, cells: usize| {
+            let place = f64::from(position) / f64::from(size) * cells as f64;
+            let cell = (place as usize).min(cells - 1);
+            (cell, place - cell as f64)
+        };
+        let (column, right) = split(x, self.width, self.columns);
+        let (row, down) = split(y, self.height, self.rows);
+        let sums = |row: usize| {
+            let start = row * (self.columns + 1) + column;
+            self.sums[start] * (1.0 - right) + self.sums[start + 1] * right
+        };
+        (sums(row) * (1.0 - down) + sums(row + 1) * down).round() as u64
+    }
+}
+
+/// A sink that makes an [`Estimate`] of the run of a coarse picture. The fewer tiles its claims have, the better it knows where the
+/// cost is.
+#[derive(Debug)]
+pub struct Estimator {
+    tiles: Tiles,
+    /// The cost of each sample, as the bits of an `f32`, row by row.
+    cells: Vec<AtomicU32>,
+}
+
+impl Estimator {
+    /// For a run over these tiles.
+    pub fn new(tiles: Tiles) -> Self {
+        let (width, height) = tiles.tiling.size();
+        let cells = (0..width as usize * height as usize).map(|_| AtomicU32::new(0)).collect();
+        Self { tiles, cells }
+    }
+
+    /// What the run says about an image of this size, in samples.
+    pub fn estimate(&self, size: (u32, u32)) -> Estimate {
+        let cells: Vec<f64> =
+            self.cells.iter().map(|bits| f32::from_bits(bits.load(Ordering::Relaxed)).into()).collect();
+        let (columns, rows) = self.tiles.tiling.size();
+        Estimate::from_cells(columns as usize, rows as usize, &cells, size)
+    }
+}
+
+impl Sink for Estimator {
+    /// An escaped sample costs its count. How soon each interior one was settled is not known, so those of a claim share what is left
+    /// of its executed iterations.
+    fn done(&self, done: &Done<'_>) -> Result<()> {
+        let tiles = || self.tiles.of(done).map(|(_, samples)| samples);
+        let counts = || tiles().flat_map(|tile| tile.counts.iter().copied());
+        let escaped: u64 = counts().filter(|&n| n != INTERIOR).map(u64::from).sum();
+        let interior = counts().filter(|&n| n == INTERIOR).count();
+        let share = done.executed.saturating_sub(escaped) as f64 / interior.max(1) as f64;
+        let columns = self.tiles.tiling.size().0 as usize;
+        for Samples { tile, counts, .. } in tiles() {
+            for (i, &n) in counts.iter().enumerate() {
+                let (x, y) = (tile.x as usize + i % tile.width as usize, tile.y as usize + i / tile.width as usize);
+                let cost = SAMPLE_COST + if n == INTERIOR { share } else { n.into() };
+                self.cells[y * columns + x].store((cost as f32).to_bits(), Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parallel::{Claim, Prepared, Stop, Work};
+    use crate::sample::Channels;
+    use crate::tile::{ORDERS, Tiling};
+
+    /// A work to make claims of, whose pieces have this many bytes.
+    struct Made(usize);
+
+    impl Work for Made {
+        fn len(&self) -> usize {
+            0
+        }
+        fn piece_len(&self, _: usize) -> usize {
+            self.0
+        }
+        fn compute(&self, _: &Prepared, _: &mut Claim<'_>, _: &Stop) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn claim(sink: &dyn Sink, range: std::ops::Range<usize>, bytes: &[u8], executed: u64) {
+        let (work, costs) = (Made(bytes.len() / range.len()), vec![0; range.len()]);
+        sink.done(&Done { executed, ..Done::new(&work, range, bytes, &costs) }).unwrap();
+    }
+
+    #[test]
+    fn costs_of_tiles_add_up_to_the_total_whatever_the_tiles() {
+        let costs: Vec<f64> = (0..12).map(|i| f64::from(i * i) + 0.3).collect();
+        for (size, edge) in [((640, 480), 64), ((641, 479), 64), ((3, 2), 1), ((1000, 1), 7), ((50, 50), 1 << 20)] {
+            let estimate = Estimate::from_cells(4, 3, &costs, size);
+            for &(order, ..) in ORDERS {
+                let tiling = Tiling::new(size.0, size.1, edge, order).unwrap();
+                let sum: u64 = (0..tiling.len()).map(|index| estimate.cost(tiling.tile(index))).sum();
+                assert_eq!(sum, estimate.total(), "{size:?} by {edge}");
+            }
+        }
+    }
+
+    fn estimator(tiling: Result<Tiling>) -> Estimator {
+        Estimator::new(Tiles { tiling: tiling.unwrap(), channels: Channels::COUNTS })
+    }
+
+    #[test]
+    fn a_cell_costs_what_its_samples_do() {
+        // Two tiles of two samples in two claims: counts of 900 on the left; interior on the right, settled with 800 iterations.
+        let estimator = estimator(Tiling::new(4, 1, 2, ORDERS[0].0));
+        claim(&estimator, 0..1, bytemuck::cast_slice(&[900u32, 900]), 5000);
+        claim(&estimator, 1..2, bytemuck::cast_slice(&[INTERIOR, INTERIOR]), 800);
+        let estimate = estimator.estimate((200, 100));
+        assert_eq!(estimate.cost(Tile { x: 0, y: 0, width: 100, height: 100 }), 100 * 100 * (900 + 100));
+        assert_eq!(estimate.cost(Tile { x: 100, y: 0, width: 100, height: 100 }), 100 * 100 * (400 + 100));
+        assert_eq!(estimate.cost(Tile { x: 90, y: 7, width: 20, height: 10 }), 10 * 10 * (1000 + 500));
+        assert_eq!(Estimate::uniform((10, 20)).cost(Tile { x: 3, y: 4, width: 2, height: 5 }), 10 * 100);
+    }
+
+    #[test]
+    fn interior_samples_share_what_the_escaped_ones_of_their_claim_leave() {
+        let estimator = estimator(Tiling::new(2, 2, 1, ORDERS[0].0));
+        claim(&estimator, 0..4, bytemuck::cast_slice(&[10, INTERIOR, 30, INTERIOR]), 640);
+        let estimate = estimator.estimate((2, 2));
+        let cost = |x, y| estimate.cost(Tile { x, y, width: 1, height: 1 });
+        assert_eq!([cost(0, 0), cost(1, 0), cost(0, 1), cost(1, 1)], [110, 400, 130, 400]);
+    }
+}
