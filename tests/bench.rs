@@ -158,6 +158,48 @@ fn what_cannot_be_measured_is_a_sentence() {
     }
 }
 
+#[test]
+fn outputs_are_open_before_anything_is_measured() {
+    let scratch = Scratch::new("bench-outputs");
+    std::fs::write(scratch.join("cache"), "no folder").unwrap();
+    // More rounds than anybody waits for, which no fault of an output may wait for either.
+    let cores = [&SMALL[..], &["--backend", "serial", "--runs", "100000"]].concat();
+    let overhead = vec!["overhead", "--runs", "10000"];
+    let simulate = vec!["simulate", "whole", "--size", "96x64", "--runs", "10000"];
+    for command in [&cores, &overhead, &simulate] {
+        for output in ["--json", "--csv", "--html", "--trace", "--save"] {
+            let path = if output == "--save" { "cache/fractal" } else { "missing/x" };
+            let more = if output == "--save" { vec![output] } else { vec!["--json", "a.json", output, path] };
+            let more = if output == "--json" { vec![output, path] } else { more };
+            if output == "--save" && command != &cores {
+                continue;
+            }
+            let arguments = [&["bench"], &command[..], &more].concat();
+            let output = scratch.program(&arguments).output().unwrap();
+            let told = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}: {told}");
+            assert!(told.contains(path) && told.lines().count() == 1, "{arguments:?}: {told}");
+            assert!(output.stdout.is_empty());
+            assert_eq!(std::fs::read_dir(&*scratch).unwrap().count(), 1, "{arguments:?} leaves something");
+        }
+    }
+}
+
+#[test]
+fn an_output_that_fails_costs_no_other() {
+    let scratch = Scratch::new("bench-full");
+    let few = [&SMALL[..], &["--backend", "serial", "--runs", "1", "--save"]].concat();
+    let more = ["--json", "/dev/full", "--csv", "a.csv", "--trace", "/dev/full", "--html", "a.html"];
+    let output = scratch.program([&["bench"], &few[..], &more].concat()).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("/dev/full") && told.lines().count() == 1, "{told}");
+    assert!(String::from_utf8(output.stdout).unwrap().contains("rounds in"));
+    for name in ["a.csv", "a.html", "cache/fractal/wisdom.json"] {
+        assert!(scratch.join(name).exists(), "{name}");
+    }
+}
+
 /// A file in hyperfine's shape, without any key of ours.
 fn hyperfine(path: impl AsRef<Path>, times: &[f64]) {
     let results = serde_json::json!({"results": [{

@@ -302,13 +302,9 @@ impl Results {
         Ok(results)
     }
 
-    /// Writes it as JSON, beside its place and then renamed, so that there is a complete file at any time.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn write(&self, path: &Path) -> Result<()> {
-        let text = serde_json::to_string(self).expect("numbers and text are always JSON");
-        write(path, &text)
+    /// It as JSON, which [`Results::read`] reads.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("numbers and text are always JSON")
     }
 
     /// Takes in what another file holds, for one report of several measurements. What both have is kept from this one.
@@ -387,8 +383,15 @@ impl Results {
 /// # Errors
 /// When it cannot be written.
 pub fn write(path: &Path, text: &str) -> Result<()> {
-    let mut output = Output::create(path)?;
-    output.write_all(text.as_bytes()).map_err(|source| Error::io("write", path, source))?;
+    write_to(Output::create(path)?, text)
+}
+
+/// Writes all of an output that is open, and completes it.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_to(mut output: Output, bytes: impl AsRef<[u8]>) -> Result<()> {
+    output.write_all(bytes.as_ref()).map_err(|source| Error::io("write", output.path(), source))?;
     output.finish()
 }
 

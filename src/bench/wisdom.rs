@@ -13,7 +13,7 @@ use crate::backend::{self, Entry};
 use crate::error::{Error, Result};
 use crate::parallel::{Schedule, Stop};
 use crate::render::DEFAULT_TILE;
-use crate::sink::output::user_folder;
+use crate::sink::output::{Output, user_folder};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as MapEntry;
@@ -101,22 +101,30 @@ impl Wisdom {
         Ok(Some(wisdom))
     }
 
-    /// Keeps it, with what is kept of other backends on the same machine.
+    /// Opens the file that it is to be kept in, and makes its folder. Best done before anything is measured.
     ///
     /// # Errors
     /// [`Error::Io`] when the file cannot be written.
-    pub fn keep(mut self, path: &Path) -> Result<()> {
-        if let Ok(Some(before)) = Self::read(path)
+    pub fn create(path: &Path) -> Result<Output> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
+        }
+        Output::create(path)
+    }
+
+    /// Keeps it in what [`Wisdom::create`] opened, with what is kept there of other backends on the same machine.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be written.
+    pub fn keep(mut self, output: Output) -> Result<()> {
+        if let Ok(Some(before)) = Self::read(output.path())
             && before.workers == self.workers
         {
             for (name, choice) in before.backends {
                 self.backends.entry(name).or_insert(choice);
             }
         }
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
-        }
-        results::write(path, &serde_json::to_string_pretty(&self).expect("numbers and text are always JSON"))
+        results::write_to(output, serde_json::to_string_pretty(&self).expect("numbers and text are always JSON"))
     }
 
     /// The fastest of the backends that can run here, and what is best with it.
@@ -256,10 +264,10 @@ mod tests {
         });
         let first = first.unwrap();
         assert!(steps > 20);
-        first.clone().keep(&path).unwrap();
+        first.clone().keep(Wisdom::create(&path).unwrap()).unwrap();
         assert_eq!(Wisdom::read(&path).unwrap(), Some(first.clone()));
         let second = learn(&System, &entries(["threads", "channel"]), 2, (64, 48), &Stop::new(), |_, _, _| {}).unwrap();
-        second.clone().keep(&path).unwrap();
+        second.clone().keep(Wisdom::create(&path).unwrap()).unwrap();
         let kept = Wisdom::read(&path).unwrap().unwrap();
         assert_eq!(kept.backends.keys().collect::<Vec<_>>(), ["channel", "serial", "threads"]);
         assert_eq!(kept.backends["serial"], first.backends["serial"]);

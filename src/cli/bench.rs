@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod compare;
 mod cores;
+mod outputs;
 mod overhead;
 mod progress;
 mod report;

@@ -6,8 +6,8 @@ use super::super::plan;
 use super::super::signals::Signals;
 use super::super::{print, tell};
 use super::args::BenchCoresArgs;
+use super::outputs::Outputs;
 use super::progress::Bar;
-use super::report::keep;
 use super::text::{bar, percent, table, time};
 use fractal::backend::{self, BACKENDS};
 use fractal::bench::clock::System;
@@ -20,6 +20,7 @@ use fractal::bench::subject::{STANDARDS, Subject, standard};
 use fractal::bench::wisdom::{self, Wisdom};
 use fractal::parallel::{Schedule, Stop, worker_count};
 use fractal::render::DEFAULT_TILE;
+use fractal::sink::Output;
 use fractal::{Error, Result, Scene};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -33,13 +34,13 @@ pub(super) fn run(args: &BenchCoresArgs) -> Result<()> {
     let plan = Plan::new(args)?;
     let mut results = plan.begin(args)?;
     let signals = Signals::receive()?;
+    let mut outputs = Outputs::open(&args.output, &signals)?;
+    let wisdom = if args.save { Some(signals.guard(Wisdom::create(&Wisdom::path()?)?)) } else { None };
     let display = Display::new(args.progress.as_deref(), false);
     let progress = Bar::new(display);
     let began = Instant::now();
     let after = |step: &Step, results: &Results| {
-        if let Some(path) = &args.output.json {
-            results.write(path)?;
-        }
+        outputs.keep(results)?;
         let what = &plan.names[step.combination];
         progress.step(step.done, step.all, step.left, what);
         Ok(())
@@ -52,17 +53,24 @@ pub(super) fn run(args: &BenchCoresArgs) -> Result<()> {
     }
     outcome?;
     cores::fit(&mut results);
-    if args.output.wants_timelines() {
-        plan.look_closer(&Bar::new(display), &mut results, &signals.stop)?;
+    let mut look = || plan.look_closer(&Bar::new(display), &mut results, &signals.stop);
+    let looked = if args.output.wants_timelines() { look() } else { Ok(()) };
+    if let Err(Error::Stopped) = looked {
+        return looked;
     }
-    keep(&args.output, &results, || results.csv())?;
-    print(report(&results, began.elapsed()))?;
-    if args.save { save(args, display, &signals.stop) } else { Ok(()) }
+    // Measuring took long, so each does what it can, whatever becomes of the others.
+    let outcomes = [
+        looked,
+        outputs.finish(&results, || results.csv()),
+        print(report(&results, began.elapsed())),
+        wisdom.map_or(Ok(()), |output| save(args, output, display, &signals.stop)),
+    ];
+    outcomes.into_iter().collect()
 }
 
 /// Finds out what is best with each backend, and keeps it.
-fn save(args: &BenchCoresArgs, display: Display, stop: &Stop) -> Result<()> {
-    let path = Wisdom::path()?;
+fn save(args: &BenchCoresArgs, output: Output, display: Display, stop: &Stop) -> Result<()> {
+    let path = output.path().to_path_buf();
     let entries: Vec<_> = entries(args)?.into_iter().filter(|entry| entry.probe().is_ok()).collect();
     let workers = args.workers.iter().copied().max().map_or_else(|| worker_count(None), Ok)?;
     let bar = Bar::new(display);
@@ -74,7 +82,7 @@ fn save(args: &BenchCoresArgs, display: Display, stop: &Stop) -> Result<()> {
     };
     let rows: Vec<_> = wisdom.backends.iter().map(row).collect();
     let best = wisdom.best().map_or(String::new(), |(entry, _)| format!("; the fastest is {}", entry.name));
-    wisdom.keep(&path)?;
+    wisdom.keep(output)?;
     let table = table(&["backend", "best schedule", "best tile", "time"], 2, &rows);
     print(format!("\nKept in `{}`{best}\n{table}", path.display()))
 }

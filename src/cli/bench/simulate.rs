@@ -6,8 +6,8 @@ use super::super::plan;
 use super::super::print;
 use super::super::signals::Signals;
 use super::args::BenchSimulateArgs;
+use super::outputs::Outputs;
 use super::progress::Bar;
-use super::report::keep;
 use super::text::{percent, table, time};
 use fractal::backend;
 use fractal::bench::clock::System;
@@ -44,6 +44,7 @@ pub(super) fn run(args: &BenchSimulateArgs) -> Result<()> {
         None => of_scene(&args.source, &args.scene, tile)?,
     };
     let signals = Signals::receive()?;
+    let outputs = Outputs::open(&args.output, &signals)?;
     let bar = Bar::new(Display::new(args.progress.as_deref(), false));
     let processors = worker_count(args.workers)?;
     let clock = System;
@@ -68,8 +69,7 @@ pub(super) fn run(args: &BenchSimulateArgs) -> Result<()> {
     warnings.iter().for_each(|line| _ = writeln!(text, "Warning: {line}"));
     let machine = Some(Machine::here());
     let results = Results { fractal: VERSION, machine, usage, warnings, scenes: vec![scene], ..Results::default() };
-    keep(&args.output, &results, || csv(&results.scenes[0]))?;
-    print(text)
+    [outputs.finish(&results, || csv(&results.scenes[0])), print(text)].into_iter().collect()
 }
 
 /// Any scene, by its file or name.
