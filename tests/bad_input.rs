@@ -78,6 +78,11 @@ fn arguments() -> Vec<Case> {
         usage("render - -", &["standard input"]),
         usage("render -o a.png --owners a.png", &["a.png", "two outputs"]),
         usage("render -o a.png --trace a.png", &["a.png", "two outputs"]),
+        usage("render -o a.png --owners ./a.png", &["two outputs", "`./a.png`, which is also `a.png`"]),
+        usage("render -o a.png --checkpoint ./a.png", &["two outputs", "`./a.png`"]),
+        usage("bench --json a.json --csv ./a.json", &["two outputs", "`./a.json`"]),
+        usage("bench overhead --html a.json --trace ./a.json", &["two outputs", "`./a.json`"]),
+        usage("bench simulate whole --html a.json --trace ./a.json", &["two outputs", "`./a.json`"]),
         usage("render -o a.png --owners a.exr", &["exr"]),
         usage("render --samples 2 -o x.exr", &["samples = 1"]),
         usage("info", &["SCENE"]),
@@ -222,6 +227,8 @@ fn write_files(directory: &Path) {
     write("points", b"1,1\n2,x\n");
     write("noise.points", &noise);
     std::fs::create_dir(directory.join("directory")).unwrap();
+    std::fs::hard_link(directory.join("good.toml"), directory.join("hard.toml")).unwrap();
+    std::os::unix::fs::symlink("later.png", directory.join("link.png")).unwrap();
 }
 
 /// A picture of another program: grey, 1 × 1.
@@ -261,6 +268,18 @@ fn files() -> Vec<Case> {
         failure("render --size 9x9 -o x.png --owners missing/x.png", &["missing/x.png"]),
         failure("render --size 9x9 -o x.png --trace missing/t.json", &["missing/t.json"]),
         usage("render --size 9x9 -o x.png --owners x", &["`x`", ".png"]),
+        usage("render good.toml --size 9x9 -o x.png --trace ./good.toml", &["`./good.toml`", "which is read"]),
+        usage("render good.toml --size 9x9 -o good.toml --format png", &["`good.toml`", "which is read"]),
+        usage(
+            "render good.toml --size 9x9 -o x.png --trace hard.toml",
+            &["`hard.toml`", "`good.toml`", "which is read"],
+        ),
+        usage("render --size 9x9 -o x.png --continue good.toml --trace good.toml", &["`good.toml`", "which is read"]),
+        usage("render --size 9x9 -o link.png --trace later.png", &["`later.png`", "`link.png`"]),
+        usage("merge good.toml picture.png -o directory/../good.toml --format png", &["good.toml`", "which is read"]),
+        usage("bench --scene good.toml --csv good.toml", &["`good.toml`", "which is read"]),
+        usage("bench simulate good.toml --csv good.toml", &["`good.toml`", "which is read"]),
+        usage("bench report points good.toml -o ./good.toml", &["`./good.toml`", "which is read"]),
     ];
     if cfg!(target_os = "linux") {
         cases.extend([

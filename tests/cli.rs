@@ -447,6 +447,39 @@ fn a_file_that_nobody_named_is_not_replaced() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("say so with `-o whole.png`"));
     assert_eq!(std::fs::read(scratch.join("whole.png")).unwrap(), b"precious");
+    // With --resume it is replaced as little, unless it is what is asked for.
+    let output = scratch.program(words("render --size 40x30 --resume")).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert_eq!(std::fs::read(scratch.join("whole.png")).unwrap(), b"precious");
     done(scratch.program(words("render --size 40x30 -o whole.png")));
     assert!(std::fs::read(scratch.join("whole.png")).unwrap().starts_with(b"\x89PNG"));
+    assert!(stderr(scratch.program(words("render --size 40x30 --resume"))).contains("complete already"));
+    // A picture that was the scene may be replaced: it carries that scene.
+    done(scratch.program(words("render whole.png --iterations 99 -o whole.png")));
+}
+
+#[test]
+fn a_link_is_followed_and_stays() {
+    let scratch = Scratch::new("links");
+    std::fs::create_dir(scratch.join("there")).unwrap();
+    for (link, target) in [
+        ("a.png", "there/a.png"),
+        ("a.part", "there/a.part"),
+        ("a.tiles", "there/a.tiles"),
+        ("whole.png", "there/b.png"),
+    ] {
+        std::os::unix::fs::symlink(target, scratch.join(link)).unwrap();
+    }
+    done(scratch.program(words("render --size 40x30 -o a.png --checkpoint a.tiles")));
+    done(scratch.program(words("render --size 40x30 -o a.part --shard 1/1")));
+    done(scratch.program(words("render --size 40x30 -o a.part --shard 1/1")));
+    for name in ["a.png", "a.part", "a.tiles"] {
+        assert!(scratch.join(name).is_symlink() && scratch.join("there").join(name).is_file(), "{name}");
+    }
+    // Nobody named this one.
+    for resume in ["", " --resume"] {
+        let output = scratch.program(words(&format!("render --size 40x30{resume}"))).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(!scratch.join("there/b.png").exists());
+    }
 }

@@ -5,9 +5,9 @@ use super::picture::{Picture, is_device};
 use super::tell;
 use fractal::parallel::{Pieces, Shard, Stop};
 use fractal::render::Render;
-use fractal::sink::Checkpoint;
-use fractal::sink::output::STDOUT;
+use fractal::sink::output::is_stdout;
 use fractal::sink::records::Records;
+use fractal::sink::{Checkpoint, destination};
 use fractal::{Error, Result, Scene};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,15 +47,21 @@ enum How {
 impl Keep {
     /// `named` is the file that was given; `output` where the picture or the part goes.
     pub(super) fn new(args: &RenderArgs, named: Option<String>, output: &str) -> Result<Self> {
-        let beside = (output != STDOUT && !is_device(output)).then(|| format!("{output}.checkpoint").into());
+        let is_file = !is_stdout(Path::new(output)) && !is_device(output);
+        let beside = |output: &Path| {
+            let mut name = output.as_os_str().to_owned();
+            name.push(".checkpoint");
+            is_file.then(|| PathBuf::from(name))
+        };
         let (place, how) = match named {
-            Some(file) if file == STDOUT || is_device(&file) => {
+            Some(file) if is_stdout(Path::new(&file)) || is_device(&file) => {
                 return Err(Error::Usage(format!("`{file}` is no regular file, so it cannot be a checkpoint")));
             }
-            Some(file) => (Some(file.into()), How::Named),
+            Some(file) => (Some(destination(Path::new(&file))), How::Named),
             None if args.no_checkpoint => (None, How::Never),
-            None if args.shard.is_some() => (beside, How::Part),
-            None => (beside, How::ByItself),
+            // Beside the file that it becomes.
+            None if args.shard.is_some() => (beside(&destination(Path::new(output))), How::Part),
+            None => (beside(Path::new(output)), How::ByItself),
         };
         if args.resume && place.is_none() {
             return Err(Error::Usage(format!(
@@ -201,7 +207,7 @@ impl Kept {
     pub(super) fn complete(self, output: &str) -> Result<()> {
         let path = self.checkpoint.path();
         let done = match self.how {
-            How::Part => fs::rename(path, output),
+            How::Part => fs::rename(path, destination(Path::new(output))),
             How::ByItself => fs::remove_file(path),
             How::Named | How::Never => Ok(()),
         };

@@ -38,7 +38,7 @@ pub(super) fn check_recipe(description: &Description, path: &Path) -> Result<()>
 
 /// Checks that a picture with so many workers fits.
 pub(super) fn check(picture: &Picture, workers: usize, processes: bool, depth: Depth, keeps: bool) -> Result<()> {
-    let Picture { name, render, output, format, owners, shard, continued } = picture;
+    let Picture { name, render, output, format, owners, shard, continued, .. } = picture;
     let tiling = render.tiling();
     let tile = tiling.tile(0);
     let options = render.image_options(depth);
@@ -70,7 +70,7 @@ pub(super) fn check(picture: &Picture, workers: usize, processes: bool, depth: D
 }
 
 fn is_file(output: &str) -> bool {
-    output != fractal::sink::output::STDOUT && !is_device(output)
+    !fractal::sink::output::is_stdout(output.as_ref()) && !is_device(output)
 }
 
 /// Whether all parts, each with its bytes, its name and what makes it smaller, fit into what there is.

@@ -2,6 +2,7 @@
 
 use super::args::MergeArgs;
 use super::bar::Display;
+use super::distinct::Files;
 use super::memory;
 use super::picture::Picture;
 use super::plan::{Plan, name};
@@ -23,6 +24,9 @@ use std::sync::Arc;
 /// `fractal merge`.
 pub(crate) fn run(args: &MergeArgs) -> Result<()> {
     let mark = Mark::first();
+    let mut files = Files::new();
+    args.parts.iter().for_each(|part| files.reads(part));
+    files.writes(&args.output)?;
     let signals = Signals::receive()?;
     let mut parts = Vec::new();
     for path in &args.parts {
@@ -48,7 +52,7 @@ pub(crate) fn run(args: &MergeArgs) -> Result<()> {
     let name = name("-", render.scene());
     let output = args.output.clone();
     let costs = Estimate::uniform(render.tiling().size());
-    let picture = Picture { name, render, output, format, owners: None, shard: None, continued: None };
+    let picture = Picture { name, render, output, is_named: true, format, owners: None, shard: None, continued: None };
     let plan = Plan {
         pictures: Vec::new(),
         backend: backend::find(backend::DEFAULT)?,

@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod bar;
 pub(crate) mod bench;
+mod distinct;
 pub(crate) mod exit;
 pub(crate) mod info;
 mod keep;

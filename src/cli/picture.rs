@@ -11,6 +11,8 @@ pub(super) struct Picture {
     pub(super) name: String,
     pub(super) render: Render,
     pub(super) output: String,
+    /// Whether somebody typed the output's name, so that it may replace a file.
+    pub(super) is_named: bool,
     pub(super) format: &'static Format,
     pub(super) owners: Option<(String, &'static Format)>,
     pub(super) shard: Option<Shard>,

@@ -4,9 +4,10 @@
 
 use super::args::{RenderArgs, SceneArgs};
 use super::bar::Display;
+use super::distinct::Files;
 use super::keep::Keep;
 use super::memory;
-use super::picture::{Picture, is_device};
+use super::picture::Picture;
 use super::wisdom::{self, Asked, Chosen};
 use fractal::colour::Depth;
 use fractal::parallel::worker_count;
@@ -16,7 +17,6 @@ use fractal::scene::PLACES;
 use fractal::sink::records::PART_EXTENSION;
 use fractal::sink::{Data, Format, OUTPUTS, format_for};
 use fractal::{Error, Result, Scene, backend};
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// What is to be done.
@@ -44,16 +44,7 @@ impl Plan {
             program: backend::Program::default(),
         };
         let pictures = pictures(args, tile)?;
-        let mut targets: Vec<&str> = pictures.iter().map(|(picture, _)| picture.output.as_str()).collect();
-        targets.extend(pictures.iter().filter_map(|(picture, _)| Some(picture.owners.as_ref()?.0.as_str())));
-        targets.extend(args.trace.as_deref().and_then(Path::to_str));
-        targets.extend(pictures.iter().filter_map(|(_, keep)| keep.place.as_deref()?.to_str()));
-        let mut seen = HashSet::new();
-        if let Some(twice) = targets.into_iter().find(|target| !seen.insert(*target) && !is_device(target)) {
-            return Err(Error::Usage(format!(
-                "two outputs would go to `{twice}`; give each its own name, for several scenes with {{name}} or {{index}}"
-            )));
-        }
+        check_files(args, &pictures)?;
         let count = if backend.parallel { worker_count(args.workers)? } else { 1 };
         let depth = if args.bits == "16" { Depth::Sixteen } else { Depth::Eight };
         for (picture, keep) in &pictures {
@@ -71,6 +62,20 @@ impl Plan {
             verbose: args.verbose,
         })
     }
+}
+
+/// Whether each output is a file of its own, which is not read either.
+fn check_files(args: &RenderArgs, pictures: &[(Picture, Keep)]) -> Result<()> {
+    let mut files = Files::new();
+    let is_place = |source: &str| PLACES.iter().any(|place| place.name == source);
+    args.scenes.iter().filter(|source| !is_place(source)).for_each(|source| files.reads(source));
+    pictures.iter().filter_map(|(picture, _)| picture.continued.as_ref()).for_each(|path| files.reads(path));
+    for (picture, keep) in pictures {
+        files.draws(&picture.output)?;
+        picture.owners.iter().try_for_each(|(path, _)| files.writes(path))?;
+        keep.place.iter().try_for_each(|path| files.writes(path))?;
+    }
+    args.trace.iter().try_for_each(|path| files.writes(path))
 }
 
 fn pictures(args: &RenderArgs, tile: u32) -> Result<Vec<(Picture, Keep)>> {
@@ -103,7 +108,8 @@ fn pictures(args: &RenderArgs, tile: u32) -> Result<Vec<(Picture, Keep)>> {
         let checkpoint = args.checkpoint.as_deref().map(named).transpose()?;
         let keep = Keep::new(args, checkpoint, &output)?;
         let continued = args.continued.as_deref().map(named).transpose()?.map(PathBuf::from);
-        pictures.push((Picture { name, render, output, format, owners, shard: args.shard, continued }, keep));
+        let is_named = args.output.is_some();
+        pictures.push((Picture { name, render, output, is_named, format, owners, shard: args.shard, continued }, keep));
     }
     Ok(pictures)
 }
@@ -121,8 +127,8 @@ fn part(args: &RenderArgs, name: &str, index: usize) -> Result<(String, &'static
             "a shard gives a part of a picture, for `fractal merge`, so `{output}` must end in .{PART_EXTENSION}"
         )));
     }
-    if args.output.is_none() && !args.resume && Path::new(&output).exists() {
-        return Err(Error::Usage(format!("`{output}` is there already; to replace it, say so with `-o {output}`")));
+    if args.output.is_none() && !args.resume {
+        refuse_existing(&output)?;
     }
     Ok((output, format))
 }
@@ -174,10 +180,19 @@ pub(super) fn name(source: &str, scene: &Scene) -> String {
 fn default_output(name: &str, format: Option<&str>, resume: bool) -> Result<(String, &'static Format)> {
     let format = format.map_or(Ok(&OUTPUTS[0]), Format::named)?;
     let output = format!("{name}.{}", format.extension);
-    if !resume && Path::new(&output).exists() {
-        return Err(Error::Usage(format!("`{output}` is there already; to replace it, say so with `-o {output}`")));
+    if !resume {
+        refuse_existing(&output)?;
     }
     Ok((output, format))
+}
+
+/// Refuses to replace what nobody named. A link is something too, even if it points nowhere.
+pub(super) fn refuse_existing(output: &str) -> Result<()> {
+    match Path::new(output).symlink_metadata() {
+        Ok(_) => Err(Error::Usage(format!("`{output}` is there already; to replace it, say so with `-o {output}`"))),
+        // What cannot be looked at cannot be written either, which is told then.
+        Err(_) => Ok(()),
+    }
 }
 
 /// Puts name and index into a pattern of an output's name.

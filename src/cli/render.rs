@@ -8,7 +8,7 @@ use super::args::RenderArgs;
 use super::bar::{Display, Ticker, scaled};
 use super::keep::{Before, Expected, Keep, LONG};
 use super::picture::Picture;
-use super::plan::Plan;
+use super::plan::{Plan, refuse_existing};
 use super::signals::Signals;
 use super::stats::{Mark, Stats};
 use super::{tell, written};
@@ -78,6 +78,10 @@ fn make(
         Before::Some(records) => vec![records],
         Before::Nothing => Vec::new(),
     };
+    // With --resume it may have been there, but then it is not what is asked for.
+    if !picture.is_named {
+        refuse_existing(output)?;
+    }
     let own = records.first().cloned();
     let wanted = picture.wanted();
     let mut known = Known::from(records);

@@ -4,6 +4,7 @@ mod bands;
 mod checkpoint;
 mod formats;
 mod grid;
+mod identity;
 mod image;
 mod kept;
 pub mod output;
@@ -21,6 +22,7 @@ mod trace;
 pub use checkpoint::Checkpoint;
 pub use formats::{Data, Format, SCENE_KEY};
 pub use grid::{Grid, Sample};
+pub use identity::{Identity, destination};
 #[cfg(not(feature = "exr"))]
 pub(crate) use image::exr::NO_EXR;
 pub use image::{ImageCost, ImageOptions, ImageSink};

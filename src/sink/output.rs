@@ -4,6 +4,7 @@
 //! run leaves what was there before (`staged.rs`). Everything that can be found out early is found out when the output is created, before
 //! hours of computing.
 
+use super::identity::destination;
 use super::staged::Staged;
 use crate::error::{Error, Result};
 use std::fs::{self, File, OpenOptions};
@@ -18,8 +19,7 @@ pub(crate) fn user_folder(variable: &str, otherwise: &str) -> Option<PathBuf> {
     whole(variable).or_else(|| whole("HOME").map(|home| home.join(otherwise)))
 }
 
-/// The name of the standard output among paths.
-pub const STDOUT: &str = "-";
+pub use super::identity::{STDOUT, is_stdout};
 
 /// A destination that is open for writing. Dropped before [`Output::finish`], a regular file leaves nothing behind.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Output {
         if path.as_os_str().is_empty() {
             return Err(Error::Usage("the name of the output is empty; give a file or `-`".into()));
         }
-        let target = if path == Path::new(STDOUT) {
+        let target = if is_stdout(path) {
             let stdout = io::stdout();
             refuse_terminal(&stdout, path)?;
             Target::Stdout(stdout)
@@ -149,21 +149,21 @@ fn refuse_terminal(file: &impl IsTerminal, path: &Path) -> Result<()> {
     if !file.is_terminal() {
         return Ok(());
     }
-    let name = if path == Path::new(STDOUT) { "the standard output".into() } else { format!("`{}`", path.display()) };
+    let name = if is_stdout(path) { "the standard output".into() } else { format!("`{}`", path.display()) };
     Err(Error::Usage(format!("{name} is a terminal, which cannot show a picture's bytes; redirect it or give a file")))
 }
 
 fn open(path: &Path) -> io::Result<Target> {
     let (place, mode) = match fs::metadata(path) {
         Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-        // A link is followed, so that what it points to is replaced and not the link. A file that may not be written is not
+        // A link is followed, so that what it points to is replaced, or created, and not the link. A file that may not be written is not
         // to be replaced either, although renaming would allow it.
         Ok(found) if found.is_file() => {
             OpenOptions::new().write(true).open(path)?;
             (fs::canonicalize(path)?, Some(found.permissions()))
         }
         Ok(_) => return OpenOptions::new().write(true).open(path).map(Target::Straight),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => (path.to_path_buf(), None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (destination(path), None),
         Err(error) => return Err(error),
     };
     let staged = Staged::create(place)?;

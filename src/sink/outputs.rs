@@ -2,7 +2,7 @@
 
 use super::formats::Format;
 use super::image::{exr, png, ppm};
-use super::output::STDOUT;
+use super::output::is_stdout;
 use crate::error::{Error, Result};
 use std::path::Path;
 
@@ -44,7 +44,7 @@ pub fn format_for(path: impl AsRef<Path>, format: Option<&str>) -> Result<&'stat
         return Format::named(name);
     }
     let path = path.as_ref();
-    if path == Path::new(STDOUT) {
+    if is_stdout(path) {
         return Ok(&OUTPUTS[0]);
     }
     let extension = path.extension().unwrap_or_default().to_ascii_lowercase();

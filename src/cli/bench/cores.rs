@@ -2,6 +2,7 @@
 
 use super::super::args::SceneArgs;
 use super::super::bar::Display;
+use super::super::distinct::Files;
 use super::super::plan;
 use super::super::signals::Signals;
 use super::super::{print, tell};
@@ -34,8 +35,12 @@ pub(super) fn run(args: &BenchCoresArgs) -> Result<()> {
     let plan = Plan::new(args)?;
     let mut results = plan.begin(args)?;
     let signals = Signals::receive()?;
-    let mut outputs = Outputs::open(&args.output, &signals)?;
-    let wisdom = if args.save { Some(signals.guard(Wisdom::create(&Wisdom::path()?)?)) } else { None };
+    let mut files = Files::new();
+    args.scene.iter().for_each(|source| files.reads(source));
+    let wisdom = if args.save { Some(Wisdom::path()?) } else { None };
+    wisdom.iter().try_for_each(|path| files.writes(path))?;
+    let mut outputs = Outputs::open(&args.output, files, &signals)?;
+    let wisdom = wisdom.map(|path| Wisdom::create(&path).map(|output| signals.guard(output))).transpose()?;
     let display = Display::new(args.progress.as_deref(), false);
     let progress = Bar::new(display);
     let began = Instant::now();

@@ -3,6 +3,7 @@
 //! All of it is opened before anything is measured: who has waited for minutes must not hear then that there is no such folder. What can
 //! fail later, such as a disk that fills up, costs only the file that it befalls.
 
+use super::super::distinct::Files;
 use super::super::signals::Signals;
 use super::args::ResultArgs;
 use fractal::Result;
@@ -21,8 +22,10 @@ pub(super) struct Outputs {
 }
 
 impl Outputs {
-    /// Opens what was asked for.
-    pub(super) fn open(args: &ResultArgs, signals: &Signals) -> Result<Self> {
+    /// Opens what was asked for; `files` has what else the command reads and writes.
+    pub(super) fn open(args: &ResultArgs, mut files: Files, signals: &Signals) -> Result<Self> {
+        let ResultArgs { json, csv, html, trace } = args;
+        [json, csv, html, trace].into_iter().flatten().try_for_each(|path| files.writes(path))?;
         let open = |path: &Option<_>| path.as_ref().map(|path| signals.create(path)).transpose();
         Ok(Self {
             json: open(&args.json)?,

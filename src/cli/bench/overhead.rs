@@ -1,6 +1,7 @@
 //! `bench overhead`: what backends cost beside their work, and the smallest pieces that they bear.
 
 use super::super::bar::Display;
+use super::super::distinct::Files;
 use super::super::print;
 use super::super::signals::Signals;
 use super::args::BenchOverheadArgs;
@@ -46,7 +47,7 @@ pub(super) fn run(args: &BenchOverheadArgs) -> Result<()> {
         return Err(Error::Usage(format!("there is nothing to measure: {}", results.left_out.join("; "))));
     }
     let signals = Signals::receive()?;
-    let mut outputs = Outputs::open(&args.output, &signals)?;
+    let mut outputs = Outputs::open(&args.output, Files::new(), &signals)?;
     let clock = System;
     let mut watch = Watch::begin(&clock);
     let runs = args.runs.map_or(if args.quick { 3 } else { 10 }, |runs| runs as usize);

@@ -2,6 +2,7 @@
 
 use super::super::args::SceneArgs;
 use super::super::bar::Display;
+use super::super::distinct::Files;
 use super::super::plan;
 use super::super::print;
 use super::super::signals::Signals;
@@ -44,7 +45,9 @@ pub(super) fn run(args: &BenchSimulateArgs) -> Result<()> {
         None => of_scene(&args.source, &args.scene, tile)?,
     };
     let signals = Signals::receive()?;
-    let outputs = Outputs::open(&args.output, &signals)?;
+    let mut files = Files::new();
+    files.reads(&args.source);
+    let outputs = Outputs::open(&args.output, files, &signals)?;
     let bar = Bar::new(Display::new(args.progress.as_deref(), false));
     let processors = worker_count(args.workers)?;
     let clock = System;
