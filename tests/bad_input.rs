@@ -355,6 +355,25 @@ fn wrong_values_for_scenes() {
     check("values", scene_arguments());
 }
 
+/// What `render` refuses, `view` refuses too: before it looks for a screen.
+#[cfg(feature = "window")]
+#[test]
+fn wrong_scenes_for_a_window() {
+    let far = "[view]\nwidth = \"1e-1000000\"\n";
+    let mut cases = vec![
+        failure("view whole --width 1e-1000000", &["apart", "64-bit"]),
+        failure("view whole --width 1e-20 --re 1e-1000000", &["apart", "64-bit"]),
+        failure("view whole --zoom 1e1000000", &["apart", "64-bit"]),
+        Case { input: far.into(), ..failure("view -", &["apart", "64-bit"]) },
+        usage("view whole --size 1000000x1000000", &["1000000x1000000", "1 to 32767"]),
+        usage("view whole --size 5x40000", &["5x40000", "1 to 32767"]),
+        failure("view whole --re 1e-1000000", &["no window can be opened here"]),
+        failure("view whole --julia 1e-1000000,0", &["no window can be opened here"]),
+    ];
+    cases.iter_mut().for_each(|case| case.environment = vec![("DISPLAY", "")]);
+    check("window", cases);
+}
+
 #[test]
 fn wrong_scenes() {
     check("scenes", scenes());

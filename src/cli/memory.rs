@@ -36,6 +36,12 @@ pub(super) fn check_recipe(description: &Description, path: &Path) -> Result<()>
     check_order(&path.display().to_string(), &image, tile.max(1), order)
 }
 
+/// Checks that a window's picture fits.
+#[cfg(feature = "window")]
+pub(super) fn check_window(name: &str, bytes: u64) -> Result<()> {
+    enough(name, &[(bytes, "the window's picture", "take a smaller window or fewer samples")])
+}
+
 /// Checks that a picture with so many workers fits.
 pub(super) fn check(picture: &Picture, workers: usize, processes: bool, depth: Depth, keeps: bool) -> Result<()> {
     let Picture { name, render, output, format, owners, shard, continued, .. } = picture;

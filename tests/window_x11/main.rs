@@ -244,7 +244,16 @@ fn a_state_that_is_no_use_is_told_and_left_aside() {
         assert!(text.lines().count() <= 1, "{text}");
     };
     let absurd = "[settings]\nbackend = \"abacus\"\nworkers = 1000000\ntile = 0\nschedule = \"never\"\n[scene]\n";
-    for (text, told) in [("settings = 3", "left aside"), ("\u{0}\u{1}", "left aside"), ("", ""), (absurd, "")] {
+    let deep = "[settings]\n[scene.view]\nwidth = \"1e-1000000\"\n";
+    let endless = "[settings]\n[scene.view]\nre = \"1e-1000000\"\n";
+    for (text, told) in [
+        ("settings = 3", "left aside"),
+        ("\u{0}\u{1}", "left aside"),
+        (deep, "the scene that was remembered is left aside: "),
+        (endless, ""),
+        ("", ""),
+        (absurd, ""),
+    ] {
         std::fs::write(&file, text).unwrap();
         session(told, "plus q");
     }
