@@ -343,9 +343,29 @@ fn what_was_measured_best_is_kept_and_used() {
     assert!(told.contains("tiles of 64, by default: `fractal bench --save` has not measured this backend"), "{told}");
     assert!(!render(&["--backend", "auto", "-q"]).contains("tiles of"));
 
-    // What cannot be used is told of, and nothing else happens.
-    std::fs::write(scratch.join("cache/fractal/wisdom.json"), "wise").unwrap();
+    // What cannot be used is told of, and nothing else happens: nobody waits for the other end of a pipe, or the end of a device.
+    let file = scratch.join("cache/fractal/wisdom.json");
+    std::fs::write(&file, "wise").unwrap();
     let told = render(&auto);
     assert!(told.contains("holds no wisdom: ") && told.contains("; it is not used"), "{told}");
     assert!(told.contains("backend threads"), "{told}");
+    let kinds: [(&dyn Fn(), &str); 4] = [
+        (&|| std::fs::write(&file, vec![b' '; 2_000_000]).unwrap(), "is too large: at most"),
+        (&|| assert!(Command::new("mkfifo").arg(&file).status().unwrap().success()), "is no regular file"),
+        (&|| std::os::unix::fs::symlink("/dev/zero", &file).unwrap(), "is no regular file"),
+        (&|| std::fs::create_dir(&file).unwrap(), "is no regular file"),
+    ];
+    for (make, says) in kinds {
+        std::fs::remove_file(&file).unwrap();
+        make();
+        let told = render(&auto);
+        assert!(told.contains(says) && told.contains("; it is not used"), "{told}");
+        let output = scratch.program(["bench"].iter().chain(&saved)).output().unwrap();
+        assert_eq!(output.status.code(), Some(i32::from(says.contains("regular"))), "{output:?}");
+        if says.contains("too large") {
+            continue;
+        }
+        assert!(String::from_utf8_lossy(&output.stderr).contains(says), "{output:?}");
+        assert!(output.stdout.is_empty(), "nothing is measured");
+    }
 }

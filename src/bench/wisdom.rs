@@ -13,7 +13,7 @@ use crate::backend::{self, Entry};
 use crate::error::{Error, Result};
 use crate::parallel::{Schedule, Stop};
 use crate::render::DEFAULT_TILE;
-use crate::sink::output::{Output, user_folder};
+use crate::sink::{Output, remembered};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as MapEntry;
@@ -21,8 +21,6 @@ use std::path::{Path, PathBuf};
 
 /// The version of the file.
 const VERSION: u32 = 1;
-/// The largest file that is read.
-const MAX_BYTES: u64 = 1 << 20;
 /// The tiles that are tried.
 const TILES: [u32; 4] = [32, DEFAULT_TILE, 128, 256];
 /// The scenes: one with a dear middle, one that is dear and even.
@@ -64,7 +62,7 @@ impl Wisdom {
     pub fn path() -> Result<PathBuf> {
         let none =
             || Error::Unsupported("there is no place to keep wisdom: neither XDG_CACHE_HOME nor HOME is set".into());
-        let cache = user_folder("XDG_CACHE_HOME", ".cache").ok_or_else(none)?;
+        let cache = remembered::user_folder("XDG_CACHE_HOME", ".cache").ok_or_else(none)?;
         Ok(cache.join("fractal").join("wisdom.json"))
     }
 
@@ -73,15 +71,8 @@ impl Wisdom {
     /// # Errors
     /// [`Error::Io`] when the file cannot be read; [`Error::Input`] when it is not what was written, or was measured on another machine.
     pub fn read(path: &Path) -> Result<Option<Self>> {
-        let failed = |source| Error::io("read", path, source);
-        match std::fs::metadata(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(error)),
-            Ok(found) if found.len() > MAX_BYTES => return Err(damaged(path, "it is too large")),
-            Ok(_) => {}
-        }
-        let text = std::fs::read(path).map_err(failed)?;
-        let wisdom: Self = serde_json::from_slice(&text).map_err(|error| damaged(path, error))?;
+        let Some(text) = remembered::read(path)? else { return Ok(None) };
+        let wisdom: Self = serde_json::from_str(&text).map_err(|error| damaged(path, error))?;
         if wisdom.fractal != VERSION {
             let version = wisdom.fractal;
             return Err(damaged(path, format!("it has version {version}, and this program knows {VERSION}")));
@@ -104,12 +95,9 @@ impl Wisdom {
     /// Opens the file that it is to be kept in, and makes its folder. Best done before anything is measured.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be written.
+    /// [`Error::Io`] when the file cannot be written, [`Error::Input`] when it is no regular file.
     pub fn create(path: &Path) -> Result<Output> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
-        }
-        Output::create(path)
+        remembered::create(path)
     }
 
     /// Keeps it in what [`Wisdom::create`] opened, with what is kept there of other backends on the same machine.

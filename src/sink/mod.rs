@@ -13,6 +13,8 @@ mod owners;
 mod picture;
 pub mod progress;
 pub mod records;
+#[cfg(any(feature = "bench", feature = "window"))]
+pub(crate) mod remembered;
 mod resumed;
 mod spill;
 mod staged;

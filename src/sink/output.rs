@@ -11,14 +11,6 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// A folder of the user's for files of programs, by the XDG base directory specification: what `variable` names if that is a whole path,
-/// else `otherwise` below the home. `None` where there is no home.
-#[cfg(any(feature = "bench", feature = "window"))]
-pub(crate) fn user_folder(variable: &str, otherwise: &str) -> Option<PathBuf> {
-    let whole = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    whole(variable).or_else(|| whole("HOME").map(|home| home.join(otherwise)))
-}
-
 pub use super::identity::{STDOUT, is_stdout};
 
 /// A destination that is open for writing. Dropped before [`Output::finish`], a regular file leaves nothing behind.
