@@ -483,3 +483,49 @@ fn a_link_is_followed_and_stays() {
         assert!(!scratch.join("there/b.png").exists());
     }
 }
+
+#[test]
+fn what_comes_from_outside_does_nothing_to_a_terminal() {
+    let scratch = Scratch::new("escapes");
+    let is_quiet = |bytes: &[u8]| {
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        assert!(!text.chars().any(|c| c != '\n' && fractal::error::is_hidden(c)), "{text:?}");
+        text
+    };
+    let foreign = "red\u{1b}[31m\u{9b}1m\u{202e}";
+    for file in ["a.json", "b.json"] {
+        let entry = serde_json::json!({"command": foreign, "times": [1.0, 2.0], "parameters": {"scene": foreign}});
+        std::fs::write(scratch.join(file), serde_json::json!({ "results": [entry] }).to_string()).unwrap();
+    }
+    let compare = |more: &[&str]| done(scratch.program(["bench", "compare", "a.json", "b.json"].iter().chain(more)));
+    assert!(is_quiet(&compare(&[]).stdout).contains("red\u{fffd}[31m\u{fffd}1m\u{fffd}"));
+    let json: Value = serde_json::from_str(&is_quiet(&compare(&["--json"]).stdout)).unwrap();
+    assert_eq!(json["differences"][0]["command"], foreign);
+    // Names of files in what is told.
+    std::fs::write(scratch.join(format!("{foreign}.toml")), "").unwrap();
+    let scene = format!("{foreign}.toml");
+    let render = |more: &[&str]| {
+        done(scratch.program(["render", &scene, "--size", "40x30", "-o", "{name}.png"].iter().chain(more)))
+    };
+    let told = is_quiet(&render(&["-v", "--checkpoint", "{name}.tiles"]).stderr);
+    assert!(told.lines().count() >= 3 && told.contains("kept in red\u{fffd}"), "{told}");
+    let json = is_quiet(&render(&["--stats", "json", "--resume", "--checkpoint", "{name}.tiles"]).stderr);
+    assert!(serde_json::from_str::<Value>(&json).unwrap()["tiles"].is_u64(), "{json}");
+    assert!(scratch.join(format!("{foreign}.png")).exists());
+}
+
+#[test]
+fn a_name_of_dots_is_no_folder() {
+    let scratch = Scratch::new("dots");
+    std::fs::create_dir_all(scratch.join("in/out/scene")).unwrap();
+    std::fs::write(scratch.join("in/...toml"), "").unwrap();
+    for source in ["...toml", "-"] {
+        let mut command = scratch.program(["render", source, "--size", "9x9", "-q", "-o", "out/{name}/a.png"]);
+        let dots = scratch.join("in/dots");
+        std::fs::write(&dots, "name = \"..\"").unwrap();
+        command.current_dir(scratch.join("in")).stdin(std::fs::File::open(&dots).unwrap());
+        done(command);
+        assert!(!scratch.join("in/a.png").exists());
+        std::fs::remove_file(scratch.join("in/out/scene/a.png")).unwrap();
+    }
+}

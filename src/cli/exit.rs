@@ -18,7 +18,7 @@ pub(crate) fn code(outcome: fractal::Result<()>) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            tell(format!("fractal: {}", one_line(&error.to_string())));
+            tell(format!("fractal: {error}"));
             ExitCode::from(error.exit_code())
         }
     }
@@ -57,11 +57,6 @@ fn sentence(text: &str) -> String {
     }
     let help = if usage == "--help" { usage.to_owned() } else { format!("{usage} --help") };
     format!("{sentence} (try `{help}`)")
-}
-
-/// Without line breaks and other control characters, which what is quoted may have.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

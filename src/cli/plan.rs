@@ -167,14 +167,19 @@ fn of_scene(error: Error, source: &str, scenes: usize) -> Error {
 /// A scene's short name, for files: the place's or the file's own, else what the scene says.
 pub(super) fn name(source: &str, scene: &Scene) -> String {
     let stem = Path::new(source).file_stem().and_then(|stem| stem.to_str());
-    match stem.filter(|_| source != "-") {
+    let name = match stem.filter(|_| source != "-") {
         Some(stem) => stem.to_owned(),
         None => {
-            let name = scene.name.as_deref().unwrap_or("scene");
+            let name = scene.name.as_deref().unwrap_or(NAMELESS);
             name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect()
         }
-    }
+    };
+    // Dots alone would be another folder, where a pattern has one for the name, and nothing at all a hidden file.
+    if name.chars().all(|c| c == '.') { NAMELESS.to_owned() } else { name }
 }
+
+/// What a scene without a name is called.
+const NAMELESS: &str = "scene";
 
 /// Where a picture goes when nothing is said. A file that nobody named is never replaced: it may be the scene itself.
 fn default_output(name: &str, format: Option<&str>, resume: bool) -> Result<(String, &'static Format)> {
@@ -236,5 +241,9 @@ mod tests {
         assert_eq!(name("seahorses", &scene), "seahorses");
         assert_eq!(name("-", &scene), "a-b-c");
         assert_eq!(name("-", &Scene::default()), "scene");
+        for dots in ["", ".", "..", "..."] {
+            assert_eq!(name("-", &Scene { name: Some(dots.into()), ..Scene::default() }), "scene", "{dots}");
+            assert_eq!(name(&format!("{dots}..toml"), &scene), "scene", "{dots}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::picture::Picture;
 use super::plan::{Plan, refuse_existing};
 use super::signals::Signals;
 use super::stats::{Mark, Stats};
-use super::{tell, written};
+use super::{tell, tell_json, written};
 use fractal::backend::{self, Options, Session};
 use fractal::parallel::{Schedule, Sink, Stop, Tee};
 use fractal::render::{Known, Outcome, Render};
@@ -213,7 +213,7 @@ impl Sinks {
             tell(summary(picture, &outcome, &stats));
         }
         if plan.stats {
-            tell(stats.json());
+            tell_json(&stats);
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ pub(crate) fn completions(shell: Shell) -> Result<()> {
     // Into memory first: clap's own writing panics when the reader goes away.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "fractal", &mut script);
-    print(script)
+    print(String::from_utf8_lossy(&script))
 }
 
 /// Writes the manual page of the program or of one command.
@@ -31,5 +31,5 @@ pub(crate) fn manual(command: Option<&str>) -> Result<()> {
     };
     let mut text = Vec::new();
     Man::new(page).render(&mut text).map_err(|source| Error::io("write", "manual page", source))?;
-    print(text)
+    print(String::from_utf8_lossy(&text))
 }

@@ -167,11 +167,6 @@ impl<'a> Stats<'a> {
         }
     }
 
-    /// One line of JSON. What is no number, such as the efficiency of nothing, is `null`.
-    pub(super) fn json(&self) -> String {
-        serde_json::to_string(self).expect("numbers and text are always JSON")
-    }
-
     /// How long everything took.
     pub(super) fn total_seconds(&self) -> f64 {
         self.seconds.total

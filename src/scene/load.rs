@@ -1,8 +1,7 @@
 //! Where scenes come from: names, files, standard input; and what to say when they are none.
 
 use super::{MAX_SCENE_BYTES, PLACES, Scene, foreign, literals, picture, tables};
-use crate::error::{Error, Result};
-use crate::number::shorten;
+use crate::error::{Error, Result, shorten};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
