@@ -443,6 +443,11 @@ fn a_standard_output_that_is_full() {
         "completions fish",
         "info whole",
         "probe whole 1,1",
+        "render --size 9x9 -o /dev/stdout",
+        "--help",
+        "--version",
+        "render --help",
+        "bench kernel --json --runs 1 A@1000",
     ] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let mut output = scratch.program(arguments.split_whitespace()).stdout(full).output().unwrap();
@@ -450,6 +455,33 @@ fn a_standard_output_that_is_full() {
         assert_eq!(fault(&failure(arguments, &["space"]), &output), None);
         assert_eq!(listing(&scratch), BTreeSet::new());
     }
+}
+
+#[test]
+fn a_standard_output_that_nobody_takes() {
+    let scratch = Scratch::new("closed");
+    let run = |redirect: &str, arguments: &str| {
+        let program = env!("CARGO_BIN_EXE_fractal");
+        let script = format!("'{program}' {arguments} {redirect}");
+        Command::new("sh").args(["-c", &script]).current_dir(&*scratch).output().unwrap()
+    };
+    // Closed, and open for reading only.
+    for (redirect, arguments, says) in [
+        (">&-", "render --size 9x9 -o -", "closed"),
+        (">&-", "render --size 9x9 -o /dev/stdout", "closed"),
+        (">&-", "render --size 9x9 -q -o a.png --trace -", "closed"),
+        ("1</dev/null", "render --size 9x9 -o -", "Bad file descriptor"),
+        ("1</dev/null", "places", "Bad file descriptor"),
+        ("1</dev/null", "--help", "Bad file descriptor"),
+    ] {
+        assert_eq!(fault(&failure(format!("{arguments} {redirect}"), &[says]), &run(redirect, arguments)), None);
+        assert_eq!(listing(&scratch), BTreeSet::new());
+    }
+    assert!(run(">/dev/null", "render --size 9x9 -o -").status.success());
+    // It is the standard output that is written, whatever it is called: what was there before stays.
+    std::fs::write(scratch.join("log"), "before").unwrap();
+    assert!(run(">>log", "render --size 9x9 -o /dev/stdout").status.success());
+    assert!(std::fs::read(scratch.join("log")).unwrap().starts_with(b"before\x89PNG"));
 }
 
 #[test]

@@ -424,9 +424,16 @@ fn a_second_interrupt_ends_even_a_run_that_cannot_stop() {
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let scratch = Scratch::new("reader");
-    for arguments in
-        ["render --size 1000x1000 --format ppm -o -", "completions bash", "man render", "places", "backends --json"]
-    {
+    for arguments in [
+        "render --size 1000x1000 --format ppm -o -",
+        "render --size 1000x1000 --format ppm -o /dev/stdout",
+        "completions bash",
+        "man render",
+        "places",
+        "backends --json",
+        "--help",
+        "--version",
+    ] {
         let mut command = scratch.program(words(arguments));
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);

@@ -23,11 +23,17 @@ use values::{backends_or_auto, formats, orders, shard, tile_or_auto};
 #[derive(Debug, Parser)]
 #[command(name = "fractal", version, propagate_version = true, styles = Styles::plain())]
 #[command(subcommand_required = true, arg_required_else_help = true, args_override_self = true)]
-#[command(after_help = "Start with `fractal places` and `fractal render seahorses`.")]
+#[command(after_help = "Start with `fractal places` and `fractal render seahorses`.", after_long_help = NOTES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+const NOTES: &str = "\
+Start with `fractal places` and `fractal render seahorses`.
+
+Exit status: 0 done, or whoever reads the standard output has seen enough and closed it (`| head`); 1 failed; 2 wrong usage; \
+130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -80,7 +86,8 @@ A render that is expected to take more than a minute keeps its finished tiles in
 if that costs it less than 2 % of its time. After Ctrl-C, a kill or a crash, the same command with --resume goes on from there. A \
 file named with --checkpoint stays: rendering from it again, in other colours perhaps, computes nothing.
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted. A file appears only when it is complete.";
+Exit status: 0 done, or whoever reads the standard output has seen enough and closed it; 1 failed, which a standard output that is full or \
+closed from the start is as well; 2 wrong usage; 130 interrupted. A file appears only when it is complete.";
 
 const MERGE_NOTES: &str = "\
 The picture is the same, byte for byte, as one that was rendered at once. Parts are what `fractal render --shard I/N` writes, and any \

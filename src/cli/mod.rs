@@ -23,7 +23,7 @@ mod wisdom;
 mod written;
 
 use fractal::error::{is_hidden, printable};
-use fractal::sink::output::STDOUT;
+use fractal::sink::output::{STDOUT, check_stdout};
 use fractal::{Error, Result};
 use serde::Serialize;
 use std::io::Write;
@@ -41,7 +41,7 @@ fn print_json(value: &impl Serialize) -> Result<()> {
 
 fn write(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
-    let outcome = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let outcome = check_stdout().and_then(|()| stdout.write_all(text.as_bytes())).and_then(|()| stdout.flush());
     outcome.map_err(|source| Error::io("write", STDOUT, source))
 }
 

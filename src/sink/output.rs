@@ -48,6 +48,8 @@ impl Output {
         let target = if is_stdout(path) {
             let stdout = io::stdout();
             refuse_terminal(&stdout, path)?;
+            check_stdout().map_err(|source| Error::io("write", path, source))?;
+            refuse_nobody(path)?;
             Target::Stdout(stdout)
         } else {
             open(path).map_err(|source| Error::io("create", path, source))?
@@ -135,6 +137,36 @@ pub(crate) fn copy(error: &io::Error) -> io::Error {
         Some(code) => io::Error::from_raw_os_error(code),
         None => io::Error::new(error.kind(), error.to_string()),
     }
+}
+
+/// Whether the standard output takes anything. One that is open for reading only does not, and the standard library would call that success.
+///
+/// # Errors
+/// The system's for a file that cannot be written.
+pub fn check_stdout() -> io::Result<()> {
+    match rustix::fs::fcntl_getfl(io::stdout()) {
+        Ok(mode) if mode & rustix::fs::OFlags::ACCMODE == rustix::fs::OFlags::RDONLY => {
+            Err(rustix::io::Errno::BADF.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a standard output that was closed (`>&-`): a picture for nobody. Before `main` the standard library puts `/dev/null` in its
+/// place, open for reading too, as a shell's `>/dev/null` is not. Who opens it like that for a program whose output is of no interest can
+/// name `/dev/null` as well.
+fn refuse_nobody(path: &Path) -> Result<()> {
+    let null = Path::new("/dev/null");
+    let mode = rustix::fs::fcntl_getfl(io::stdout()).unwrap_or(rustix::fs::OFlags::WRONLY);
+    let is_closed = mode & rustix::fs::OFlags::ACCMODE == rustix::fs::OFlags::RDWR;
+    let is_null = |found: rustix::fs::Stat| rustix::fs::stat(null).is_ok_and(|null| null.st_rdev == found.st_rdev);
+    if is_closed && rustix::fs::fstat(io::stdout()).is_ok_and(is_null) {
+        let path = path.display();
+        return Err(Error::Unsupported(format!(
+            "`{path}` is the standard output, which is closed, so that nobody would get what is written; redirect it, or give a file"
+        )));
+    }
+    Ok(())
 }
 
 fn refuse_terminal(file: &impl IsTerminal, path: &Path) -> Result<()> {

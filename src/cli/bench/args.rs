@@ -12,7 +12,8 @@ each round, after a round that is not counted. Figures are medians; every time i
 The file of --json has the shape of hyperfine's, with more keys. It is rewritten after each measurement, so that after Ctrl-C the same \
 command with --resume goes on.
 
-Exit status: 0 done, 1 failed (or slower, for `compare`), 2 wrong usage, 130 interrupted.";
+Exit status: 0 done, or whoever reads the standard output has seen enough; 1 failed (or slower, for `compare`); 2 wrong usage; \
+130 interrupted.";
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {

@@ -64,13 +64,11 @@ pub(super) fn run(args: &BenchCoresArgs) -> Result<()> {
         return looked;
     }
     // Measuring took long, so each does what it can, whatever becomes of the others.
-    let outcomes = [
-        looked,
-        outputs.finish(&results, || results.csv()),
-        print(report(&results, began.elapsed())),
-        wisdom.map_or(Ok(()), |output| save(args, output, display, &signals.stop)),
-    ];
-    outcomes.into_iter().collect()
+    let kept = outputs.finish(&results, || results.csv());
+    let printed = print(report(&results, began.elapsed()));
+    let saved = wisdom.map_or(Ok(()), |output| save(args, output, display, &signals.stop));
+    // Last what may be no failure: a reader that has seen enough.
+    [looked, kept, saved, printed].into_iter().collect()
 }
 
 /// Finds out what is best with each backend, and keeps it.
