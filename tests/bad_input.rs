@@ -97,6 +97,8 @@ fn arguments() -> Vec<Case> {
         usage("bench kernel --isa neon", &["`neon`", "not available"]),
         usage("completions tcsh", &["'tcsh'", "bash"]),
         usage("man rendr", &["`rendr`", "render"]),
+        usage("man bench compart", &["`bench compart`", "kernel, overhead"]),
+        usage("man render whole", &["`render whole`", "none here"]),
         usage("backends --json --markdown", &["--json", "--markdown"]),
         environment("FRACTAL_BACKEND", "gpu9", &["FRACTAL_BACKEND", "`gpu9`", "serial, threads"]),
         environment("FRACTAL_WORKERS", "none", &["FRACTAL_WORKERS", "`none`", "1 to 4096"]),

@@ -10,7 +10,7 @@ pub(super) use values::{AUTO, Edge, LOOPS, backends, parts, tile, workers};
 
 use super::bench::args::{BENCH_NOTES, BenchArgs};
 use clap::builder::Styles;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use fractal::parallel::Shard;
 use fractal::tile::Order;
@@ -70,8 +70,8 @@ pub(crate) enum Command {
     },
     /// Write the manual page to standard output
     Man {
-        /// The command whose page is written; without it the program's own
-        command: Option<String>,
+        /// The command whose page is written, such as `render` or `bench compare`; without it the program's own
+        command: Vec<String>,
     },
 }
 
@@ -99,7 +99,7 @@ pub(crate) struct MergeArgs {
     #[arg(value_name = "PART", required = true)]
     pub(crate) parts: Vec<PathBuf>,
     /// Where the picture goes; `-` is standard output
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: String,
     /// The picture's format, instead of the one that the file name's ending says
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
@@ -137,7 +137,7 @@ pub(crate) struct RenderArgs {
 
     /// Where the picture goes; `-` is standard output. {name} and {index} stand for the scene's name and number. Without it the
     /// picture goes to NAME.png here, unless such a file is there already
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    #[arg(short, long, value_name = "FILE", help_heading = "Output", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<String>,
     /// The picture's format, instead of the one that the file name's ending says
     #[arg(long, value_name = "FORMAT", help_heading = "Output", value_parser = formats())]
@@ -146,10 +146,10 @@ pub(crate) struct RenderArgs {
     #[arg(long, value_name = "BITS", help_heading = "Output", default_value = "8", value_parser = ["8", "16"])]
     pub(crate) bits: String,
     /// Also draw which worker computed each tile; may have {name} and {index} as well
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    #[arg(long, value_name = "FILE", help_heading = "Output", value_hint = ValueHint::FilePath)]
     pub(crate) owners: Option<String>,
     /// Also write what each worker did when, as JSON for ui.perfetto.dev
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    #[arg(long, value_name = "FILE", help_heading = "Output", value_hint = ValueHint::FilePath)]
     pub(crate) trace: Option<PathBuf>,
     /// Tell on standard error what each picture cost
     #[arg(long, value_name = "FORMAT", help_heading = "Output", value_parser = ["json"])]
@@ -169,7 +169,7 @@ pub(crate) struct RenderArgs {
     pub(crate) verbose: bool,
 
     /// Keep finished tiles in this file, and leave it when the picture is complete; may have {name} and {index} as well
-    #[arg(long, value_name = "FILE", help_heading = "Keeping", conflicts_with_all = ["no_checkpoint", "shard"])]
+    #[arg(long, value_name = "FILE", help_heading = "Keeping", conflicts_with_all = ["no_checkpoint", "shard"], value_hint = ValueHint::FilePath)]
     pub(crate) checkpoint: Option<String>,
     /// Keep nothing, however long it takes
     #[arg(long, help_heading = "Keeping", conflicts_with_all = ["resume", "shard"])]
@@ -179,7 +179,7 @@ pub(crate) struct RenderArgs {
     pub(crate) resume: bool,
     /// Take from a picture of the same with fewer iterations, an EXR file or a checkpoint that was kept, the samples that had escaped, and
     /// compute only the others; may have {name} and {index} as well
-    #[arg(long = "continue", value_name = "FILE", help_heading = "Keeping")]
+    #[arg(long = "continue", value_name = "FILE", help_heading = "Keeping", value_hint = ValueHint::FilePath)]
     pub(crate) continued: Option<String>,
     /// Compute one of several shares of the tiles, into a part for `fractal merge`: 3/10 is the third of ten
     #[arg(long, value_name = "I/N", help_heading = "Keeping", value_parser = shard, conflicts_with = "owners")]
@@ -232,7 +232,7 @@ pub(crate) struct ViewArgs {
     #[arg(long, help_heading = "Window")]
     pub(crate) fresh: bool,
     /// Where pictures are saved
-    #[arg(long, value_name = "FOLDER", help_heading = "Window", default_value = ".")]
+    #[arg(long, value_name = "FOLDER", help_heading = "Window", default_value = ".", value_hint = ValueHint::DirPath)]
     pub(crate) folder: PathBuf,
     /// Write the table of keys in Markdown instead
     #[arg(long, help_heading = "Window")]

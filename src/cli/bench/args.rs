@@ -1,7 +1,7 @@
 //! What is typed after `bench`.
 
 use super::super::args::{SceneArgs, backends, parts, tile, workers};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueHint};
 use fractal::kernel::Isa;
 use std::path::PathBuf;
 
@@ -117,16 +117,16 @@ pub(crate) struct BenchCoresArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ResultArgs {
     /// Write everything that was measured to this file, as JSON
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) json: Option<PathBuf>,
     /// Write a row for each combination to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) csv: Option<PathBuf>,
     /// Write a page with charts, timelines and everything that was measured to this file; it needs no network
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) html: Option<PathBuf>,
     /// Write who did what when, in one more run of each backend, to this file, for ui.perfetto.dev; all runs begin at 0 there
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) trace: Option<PathBuf>,
 }
 
@@ -217,6 +217,6 @@ pub(crate) struct BenchReportArgs {
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// Where the page goes; `-` is standard output
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: PathBuf,
 }
