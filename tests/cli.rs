@@ -585,3 +585,45 @@ fn a_name_of_dots_is_no_folder() {
         std::fs::remove_file(scratch.join("in/out/scene/a.png")).unwrap();
     }
 }
+
+/// On Linux names are bytes.
+#[cfg(target_os = "linux")]
+#[test]
+fn names_of_files_need_not_be_text() {
+    use std::ffi::{OsStr, OsString};
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    let scratch = Scratch::new("bytes");
+    // An `@` stands for a byte that is in no text.
+    let name = |text: &str| {
+        let bytes = text.bytes().map(|byte| if byte == b'@' { 0xff } else { byte });
+        OsString::from_vec(bytes.collect())
+    };
+    let run = |arguments: &str| done(scratch.program(arguments.split_whitespace().map(name)));
+    let is_there = |text: &str| assert!(scratch.join(name(text)).exists(), "{text}");
+    std::fs::write(scratch.join(name("s@.toml")), "image = { size = [40, 30] }").unwrap();
+    std::fs::create_dir(scratch.join(name("d@"))).unwrap();
+    std::fs::write(scratch.join(name("p@")), "1,1\n").unwrap();
+
+    let told = String::from_utf8(run("render s@.toml").stderr).unwrap();
+    assert!(told.contains("wrote `s\u{fffd}.png`"), "{told}");
+    is_there("s@.png");
+    run("render s@.toml -o d@/{name}-{index}@.png --owners o@.png --trace t@.json --checkpoint c@.tiles --stats json");
+    ["d@/s@-1@.png", "o@.png", "t@.json", "c@.tiles"].into_iter().for_each(is_there);
+    run("render s@.toml --iterations 2000 -o e@.exr -v");
+    run("render s@.toml --iterations 3000 -o f@.exr --continue e@.exr");
+    run("render s@.toml --shard 1/1");
+    is_there("s@-1-of-1.part");
+    run("merge s@-1-of-1.part -o m@.png");
+    run("info s@.png");
+    let points = [name("probe"), name("s@.toml"), [OsStr::from_bytes(b"@"), &name("p@")].into_iter().collect()];
+    assert!(stdout(scratch.program(&points)).starts_with("1,1: "));
+    run("bench --scene s@.toml --backend serial --size 40x30 --runs 1 --json b@.json --csv b@.csv --html b@.html");
+    run("bench simulate s@.toml --runs 0 --json i@.json");
+    run("bench compare b@.json b@.json");
+    run("bench report b@.json -o r@.html");
+    ["m@.png", "b@.json", "b@.csv", "b@.html", "i@.json", "r@.html"].into_iter().for_each(is_there);
+    // What is wrong with such a name is told with what of it can be shown.
+    let output = scratch.program(["info", "x@.toml"].map(name)).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("cannot read `x\u{fffd}.toml`"));
+}

@@ -14,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use fractal::parallel::Shard;
 use fractal::tile::Order;
+use std::ffi::OsString;
 use std::path::PathBuf;
 #[cfg(feature = "window")]
 use values::scale;
@@ -100,7 +101,7 @@ pub(crate) struct MergeArgs {
     pub(crate) parts: Vec<PathBuf>,
     /// Where the picture goes; `-` is standard output
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) output: String,
+    pub(crate) output: OsString,
     /// The picture's format, instead of the one that the file name's ending says
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
     pub(crate) format: Option<String>,
@@ -130,7 +131,7 @@ pub(crate) struct MergeArgs {
 pub(crate) struct RenderArgs {
     /// Scene files, pictures of ours, named places, or `-` [default: the whole Mandelbrot set]
     #[arg(value_name = "SCENE")]
-    pub(crate) scenes: Vec<String>,
+    pub(crate) scenes: Vec<OsString>,
 
     #[command(flatten)]
     pub(crate) scene: SceneArgs,
@@ -138,7 +139,7 @@ pub(crate) struct RenderArgs {
     /// Where the picture goes; `-` is standard output. {name} and {index} stand for the scene's name and number. Without it the
     /// picture goes to NAME.png here, unless such a file is there already
     #[arg(short, long, value_name = "FILE", help_heading = "Output", value_hint = ValueHint::FilePath)]
-    pub(crate) output: Option<String>,
+    pub(crate) output: Option<OsString>,
     /// The picture's format, instead of the one that the file name's ending says
     #[arg(long, value_name = "FORMAT", help_heading = "Output", value_parser = formats())]
     pub(crate) format: Option<String>,
@@ -147,7 +148,7 @@ pub(crate) struct RenderArgs {
     pub(crate) bits: String,
     /// Also draw which worker computed each tile; may have {name} and {index} as well
     #[arg(long, value_name = "FILE", help_heading = "Output", value_hint = ValueHint::FilePath)]
-    pub(crate) owners: Option<String>,
+    pub(crate) owners: Option<OsString>,
     /// Also write what each worker did when, as JSON for ui.perfetto.dev
     #[arg(long, value_name = "FILE", help_heading = "Output", value_hint = ValueHint::FilePath)]
     pub(crate) trace: Option<PathBuf>,
@@ -170,7 +171,7 @@ pub(crate) struct RenderArgs {
 
     /// Keep finished tiles in this file, and leave it when the picture is complete; may have {name} and {index} as well
     #[arg(long, value_name = "FILE", help_heading = "Keeping", conflicts_with_all = ["no_checkpoint", "shard"], value_hint = ValueHint::FilePath)]
-    pub(crate) checkpoint: Option<String>,
+    pub(crate) checkpoint: Option<OsString>,
     /// Keep nothing, however long it takes
     #[arg(long, help_heading = "Keeping", conflicts_with_all = ["resume", "shard"])]
     pub(crate) no_checkpoint: bool,
@@ -180,7 +181,7 @@ pub(crate) struct RenderArgs {
     /// Take from a picture of the same with fewer iterations, an EXR file or a checkpoint that was kept, the samples that had escaped, and
     /// compute only the others; may have {name} and {index} as well
     #[arg(long = "continue", value_name = "FILE", help_heading = "Keeping", value_hint = ValueHint::FilePath)]
-    pub(crate) continued: Option<String>,
+    pub(crate) continued: Option<OsString>,
     /// Compute one of several shares of the tiles, into a part for `fractal merge`: 3/10 is the third of ten
     #[arg(long, value_name = "I/N", help_heading = "Keeping", value_parser = shard, conflicts_with = "owners")]
     pub(crate) shard: Option<Shard>,
@@ -211,7 +212,7 @@ pub(crate) struct RenderArgs {
 pub(crate) struct ViewArgs {
     /// A scene file, a picture of ours, a named place, or `-` [default: where the window was last]
     #[arg(value_name = "SCENE")]
-    pub(crate) source: Option<String>,
+    pub(crate) source: Option<OsString>,
     #[command(flatten)]
     pub(crate) scene: SceneArgs,
 
@@ -243,7 +244,7 @@ pub(crate) struct ViewArgs {
 pub(crate) struct InfoArgs {
     /// A scene file, a picture of ours, a named place, or `-`
     #[arg(value_name = "SCENE")]
-    pub(crate) source: String,
+    pub(crate) source: OsString,
     #[command(flatten)]
     pub(crate) scene: SceneArgs,
     /// Write one JSON object
@@ -255,10 +256,10 @@ pub(crate) struct InfoArgs {
 pub(crate) struct ProbeArgs {
     /// A scene file, a picture of ours, a named place, or `-`
     #[arg(value_name = "SCENE")]
-    pub(crate) source: String,
+    pub(crate) source: OsString,
     /// Pixels as X,Y from the picture's top left, or @FILE with one a line
     #[arg(value_name = "X,Y|@FILE", required = true)]
-    pub(crate) points: Vec<String>,
+    pub(crate) points: Vec<OsString>,
     #[command(flatten)]
     pub(crate) scene: SceneArgs,
     /// Write a line of JSON for each pixel

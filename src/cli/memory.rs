@@ -75,8 +75,8 @@ pub(super) fn check(picture: &Picture, workers: usize, processes: bool, depth: D
     )
 }
 
-fn is_file(output: &str) -> bool {
-    !fractal::sink::output::is_stdout(output.as_ref()) && !is_device(output)
+fn is_file(output: &Path) -> bool {
+    !fractal::sink::output::is_stdout(output) && !is_device(output)
 }
 
 /// Whether all parts, each with its bytes, its name and what makes it smaller, fit into what there is.

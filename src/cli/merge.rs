@@ -19,6 +19,7 @@ use fractal::sink::records::Records;
 use fractal::sink::{Format, format_for};
 use fractal::{Error, Result};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// `fractal merge`.
@@ -49,8 +50,8 @@ pub(crate) fn run(args: &MergeArgs) -> Result<()> {
         return Err(Error::Input(gaps(&missing, &shards)));
     }
 
-    let name = name("-", render.scene());
-    let output = args.output.clone();
+    let name = name("-".as_ref(), render.scene()).to_string_lossy().into_owned();
+    let output = PathBuf::from(&args.output);
     let costs = Estimate::uniform(render.tiling().size());
     let picture = Picture { name, render, output, is_named: true, format, owners: None, shard: None, continued: None };
     let plan = Plan {

@@ -71,7 +71,7 @@ fn make(
     let records = match keep.before(picture, plan.quiet, &signals.stop)? {
         Before::Everything => {
             if !plan.quiet {
-                tell(format!("`{output}` is complete already"));
+                tell(format!("`{}` is complete already", output.display()));
             }
             return Ok(());
         }
@@ -86,7 +86,7 @@ fn make(
     let wanted = picture.wanted();
     let mut known = Known::from(records);
     if let Some(path) = &picture.continued {
-        let folder = Path::new(output).parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
         let escaped = render.escaped(path, folder.unwrap_or(Path::new(".")), &wanted, &signals.stop)?;
         if !plan.quiet {
             let (samples, all) = (escaped.samples(), escaped.of());
@@ -113,7 +113,7 @@ fn make(
     if plan.verbose
         && let Some(kept) = &kept
     {
-        tell(format!("{output}: finished tiles are kept in {}", kept.checkpoint.path().display()));
+        tell(format!("{}: finished tiles are kept in {}", output.display(), kept.checkpoint.path().display()));
     }
     let checkpoint = kept.as_ref().map(|kept| kept.checkpoint.clone());
     let window = watching(picture)?;
@@ -260,7 +260,7 @@ fn summary(picture: &Picture, outcome: &Outcome, stats: &Stats<'_>) -> String {
     let report = &outcome.report;
     format!(
         "{}: {} × {} pixels in {:.2} s: {} with {} {}, {}, {} in {}; {}iterations/s, efficiency {:.2}",
-        picture.output,
+        picture.output.display(),
         width,
         height,
         stats.total_seconds(),

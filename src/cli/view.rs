@@ -69,7 +69,7 @@ pub(super) fn watch<'a>(
     let mut window = Minifb::open("fractal render", size)?;
     let watched = Watched::default();
     let mut viewer = Viewer::new(watched.clone(), 0.0, &mut window);
-    let sink = |picture: &Picture| watched.picture(&picture.output, &picture.render, size).map(Some);
+    let sink = |picture: &Picture| watched.picture(&picture.output.to_string_lossy(), &picture.render, size).map(Some);
     std::thread::scope(|scope| {
         let mut thread = Some(scope.spawn(|| render(&sink)));
         let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
@@ -137,8 +137,8 @@ fn settle(args: &ViewArgs, mut settings: Settings) -> Result<Settings> {
 /// The scene: as named, else where the window was last, else the whole set; with what replaces parts of it.
 fn scene(args: &ViewArgs, last: Option<Scene>) -> Result<Scene> {
     let (source, last) = match (&args.source, last) {
-        (Some(source), _) => (source.as_str(), None),
-        (None, last) => (PLACES[0].name, last),
+        (Some(source), _) => (source.as_os_str(), None),
+        (None, last) => (PLACES[0].name.as_ref(), last),
     };
     let Some(mut scene) = last else { return plan::scene(source, &args.scene) };
     for assignment in args.scene.assignments() {

@@ -3,6 +3,7 @@
 use super::super::args::{SceneArgs, backends, parts, tile, workers};
 use clap::{Args, Subcommand, ValueHint};
 use fractal::kernel::Isa;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub(crate) const BENCH_NOTES: &str = "\
@@ -78,7 +79,7 @@ pub(crate) struct BenchCoresArgs {
     pub(crate) runs: Option<u32>,
     /// Measure this scene only: whole, valley, exterior, deep, dear-last, or any SCENE; may be repeated
     #[arg(long, value_name = "SCENE")]
-    pub(crate) scene: Vec<String>,
+    pub(crate) scene: Vec<OsString>,
     /// Measure this backend only; may be repeated
     #[arg(long, value_name = "NAME", value_parser = backends())]
     pub(crate) backend: Vec<String>,
@@ -165,7 +166,7 @@ pub(crate) struct BenchOverheadArgs {
 pub(crate) struct BenchSimulateArgs {
     /// A scene file, a picture of ours, a named place, `-`, or a scene of `fractal bench`: whole, valley, exterior, deep, dear-last
     #[arg(value_name = "SCENE")]
-    pub(crate) source: String,
+    pub(crate) source: OsString,
     #[command(flatten)]
     pub(crate) scene: SceneArgs,
     /// The edge of a tile in pixels, or `whole`

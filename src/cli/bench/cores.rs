@@ -24,7 +24,9 @@ use fractal::render::DEFAULT_TILE;
 use fractal::sink::Output;
 use fractal::{Error, Result, Scene};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The fewest and the most rounds when the time decides.
@@ -227,11 +229,11 @@ fn subjects(args: &BenchCoresArgs, left_out: &mut Vec<String>) -> Result<Vec<Sub
         }
         return Ok(subjects);
     }
-    let one = |name: &String| match standard(name).filter(|_| !std::path::Path::new(name).exists()) {
+    let one = |name: &OsString| match name.to_str().and_then(standard).filter(|_| !Path::new(name).exists()) {
         Some(standard) => Subject::standard(standard, size, tile),
         None => {
             let scene = plan::scene(name, &SceneArgs { size: Some(text.clone()), ..SceneArgs::default() })?;
-            Subject::of_scene(&plan::name(name, &scene), scene.title(), &scene, tile)
+            Subject::of_scene(&plan::name(name, &scene).to_string_lossy(), scene.title(), &scene, tile)
         }
     };
     args.scene.iter().map(one).collect()

@@ -21,7 +21,9 @@ use fractal::bench::subject::{Subject, standard};
 use fractal::parallel::worker_count;
 use fractal::render::DEFAULT_TILE;
 use fractal::{Error, Result};
+use std::ffi::OsStr;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 /// How often everything is measured when nothing is said of it.
@@ -33,7 +35,7 @@ const SMALL: f64 = 0.05;
 /// `fractal bench simulate`.
 pub(super) fn run(args: &BenchSimulateArgs) -> Result<()> {
     let tile = args.tile.unwrap_or(DEFAULT_TILE);
-    let subject = match standard(&args.source).filter(|_| !std::path::Path::new(&args.source).exists()) {
+    let subject = match args.source.to_str().and_then(standard).filter(|_| !Path::new(&args.source).exists()) {
         Some(standard) if args.scene.assignments().next().is_none() => Subject::standard(standard, (1920, 1080), tile)?,
         Some(standard) => {
             let mut scene = standard.scene().ok_or_else(|| {
@@ -76,9 +78,9 @@ pub(super) fn run(args: &BenchSimulateArgs) -> Result<()> {
 }
 
 /// Any scene, by its file or name.
-fn of_scene(source: &str, replaced: &SceneArgs, tile: u32) -> Result<Subject> {
+fn of_scene(source: &OsStr, replaced: &SceneArgs, tile: u32) -> Result<Subject> {
     let scene = plan::scene(source, replaced)?;
-    Subject::of_scene(&plan::name(source, &scene), scene.title(), &scene, tile)
+    Subject::of_scene(&plan::name(source, &scene).to_string_lossy(), scene.title(), &scene, tile)
 }
 
 fn report(scene: &Scene, args: &BenchSimulateArgs) -> String {
