@@ -54,17 +54,46 @@ impl Error {
     }
 }
 
+/// What it quotes may be anything; what is shown is one line.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::Usage(text) | Error::Input(text) | Error::Unsupported(text) => f.write_str(text),
-            Error::Io { action, path, source } => write!(f, "cannot {action} `{}`: {source}", path.display()),
+        f.write_str(&printable(&match self {
+            Error::Usage(text) | Error::Input(text) | Error::Unsupported(text) => text.into(),
+            Error::Io { action, path, source } => format!("cannot {action} `{}`: {source}", path.display()),
             Error::Panicked { piece, worker, message } => {
-                write!(f, "worker {worker} panicked while computing {piece}: {message}")
+                format!("worker {worker} panicked while computing {piece}: {message}")
             }
-            Error::Stopped => f.write_str("stopped before the work was complete"),
-        }
+            Error::Stopped => "stopped before the work was complete".into(),
+        }))
     }
+}
+
+/// Whether a character does something to a terminal, or to the text around it, instead of being seen: controls, ends of lines, and what turns
+/// the direction of writing.
+pub fn is_hidden(c: char) -> bool {
+    let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns
+}
+
+/// A text from outside as what can be shown on a terminal: one line in which every character is seen. Whatever is not our own goes through
+/// here, for in files and names of files there may be anything, and a terminal obeys.
+pub fn printable(text: &str) -> String {
+    let shown = |c| match c {
+        '\n' | '\r' | '\t' => ' ',
+        c if is_hidden(c) => '\u{fffd}',
+        c => c,
+    };
+    text.chars().map(shown).collect()
+}
+
+/// The beginning of a text, for a sentence that quotes it.
+pub(crate) fn shorten(text: &str) -> String {
+    const SHOWN: usize = 40;
+    let mut short: String = text.chars().take(SHOWN).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        short.push('…');
+    }
+    printable(&short)
 }
 
 impl std::error::Error for Error {
@@ -73,5 +102,24 @@ impl std::error::Error for Error {
             Error::Io { source, .. } => Some(source),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_quoted_cannot_act() {
+        let foreign = "a\u{1b}[2J\u{9b}1m\u{202e}b\r\nc\u{7}\u{7f}\u{2028}é∞";
+        assert_eq!(printable(foreign), "a\u{fffd}[2J\u{fffd}1m\u{fffd}b  c\u{fffd}\u{fffd}\u{fffd}é∞");
+        for error in [
+            Error::Input(foreign.into()),
+            Error::io("read", foreign, io::ErrorKind::NotFound.into()),
+            Error::Panicked { piece: foreign.into(), worker: 0, message: foreign.into() },
+        ] {
+            assert!(!error.to_string().chars().any(is_hidden), "{error}");
+        }
+        assert_eq!(shorten(&"\u{1b}".repeat(41)), "\u{fffd}".repeat(40) + "…");
     }
 }

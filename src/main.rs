@@ -30,6 +30,6 @@ fn run(command: Command) -> fractal::Result<()> {
         Command::Places(args) => lists::places(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Completions { shell } => shell::completions(shell),
-        Command::Man { command } => shell::manual(command.as_deref()),
+        Command::Man { command } => shell::manual(&command),
     }
 }

@@ -234,7 +234,7 @@ impl<'de> Deserialize<'de> for Channels {
                 while let Some(name) = map.next_key::<String>()? {
                     let number = CHANNELS.iter().skip(1).position(|channel| channel.name == name);
                     let Some(number) = number else {
-                        return Err(A::Error::custom(format!("unknown field `{}`", name.escape_debug())));
+                        return Err(A::Error::custom(format!("unknown field `{}`", crate::error::shorten(&name))));
                     };
                     if map.next_value()? {
                         channels.0 |= 1 << (number + 1);

@@ -78,6 +78,11 @@ fn arguments() -> Vec<Case> {
         usage("render - -", &["standard input"]),
         usage("render -o a.png --owners a.png", &["a.png", "two outputs"]),
         usage("render -o a.png --trace a.png", &["a.png", "two outputs"]),
+        usage("render -o a.png --owners ./a.png", &["two outputs", "`./a.png`, which is also `a.png`"]),
+        usage("render -o a.png --checkpoint ./a.png", &["two outputs", "`./a.png`"]),
+        usage("bench --json a.json --csv ./a.json", &["two outputs", "`./a.json`"]),
+        usage("bench overhead --html a.json --trace ./a.json", &["two outputs", "`./a.json`"]),
+        usage("bench simulate whole --html a.json --trace ./a.json", &["two outputs", "`./a.json`"]),
         usage("render -o a.png --owners a.exr", &["exr"]),
         usage("render --samples 2 -o x.exr", &["samples = 1"]),
         usage("info", &["SCENE"]),
@@ -92,6 +97,8 @@ fn arguments() -> Vec<Case> {
         usage("bench kernel --isa neon", &["`neon`", "not available"]),
         usage("completions tcsh", &["'tcsh'", "bash"]),
         usage("man rendr", &["`rendr`", "render"]),
+        usage("man bench compart", &["`bench compart`", "kernel, overhead"]),
+        usage("man render whole", &["`render whole`", "none here"]),
         usage("backends --json --markdown", &["--json", "--markdown"]),
         environment("FRACTAL_BACKEND", "gpu9", &["FRACTAL_BACKEND", "`gpu9`", "serial, threads"]),
         environment("FRACTAL_WORKERS", "none", &["FRACTAL_WORKERS", "`none`", "1 to 4096"]),
@@ -222,6 +229,8 @@ fn write_files(directory: &Path) {
     write("points", b"1,1\n2,x\n");
     write("noise.points", &noise);
     std::fs::create_dir(directory.join("directory")).unwrap();
+    std::fs::hard_link(directory.join("good.toml"), directory.join("hard.toml")).unwrap();
+    std::os::unix::fs::symlink("later.png", directory.join("link.png")).unwrap();
 }
 
 /// A picture of another program: grey, 1 × 1.
@@ -254,6 +263,9 @@ fn files() -> Vec<Case> {
         failure("probe whole @noise.points", &["noise.points"]),
         failure("probe whole @directory", &["directory"]),
         failure("render --size 9x9 -o missing/x.png", &["missing/x.png"]),
+        failure("info \u{1b}[31mred.toml", &["`\u{fffd}[31mred.toml`"]),
+        failure("probe whole @a\u{9b}1m", &["`a\u{fffd}1m`"]),
+        failure("bench report \u{202e}lmth.a -o x.html", &["`\u{fffd}lmth.a`"]),
         failure("render --size 9x9 -o directory", &["`directory` is a folder", "a file in it"]),
         failure("render --size 9x9 -o nowhere/ --format png", &["`nowhere/` is a folder"]),
         failure("render --size 9x9 -o good.toml/x.png", &["good.toml/x.png"]),
@@ -261,6 +273,18 @@ fn files() -> Vec<Case> {
         failure("render --size 9x9 -o x.png --owners missing/x.png", &["missing/x.png"]),
         failure("render --size 9x9 -o x.png --trace missing/t.json", &["missing/t.json"]),
         usage("render --size 9x9 -o x.png --owners x", &["`x`", ".png"]),
+        usage("render good.toml --size 9x9 -o x.png --trace ./good.toml", &["`./good.toml`", "which is read"]),
+        usage("render good.toml --size 9x9 -o good.toml --format png", &["`good.toml`", "which is read"]),
+        usage(
+            "render good.toml --size 9x9 -o x.png --trace hard.toml",
+            &["`hard.toml`", "`good.toml`", "which is read"],
+        ),
+        usage("render --size 9x9 -o x.png --continue good.toml --trace good.toml", &["`good.toml`", "which is read"]),
+        usage("render --size 9x9 -o link.png --trace later.png", &["`later.png`", "`link.png`"]),
+        usage("merge good.toml picture.png -o directory/../good.toml --format png", &["good.toml`", "which is read"]),
+        usage("bench --scene good.toml --csv good.toml", &["`good.toml`", "which is read"]),
+        usage("bench simulate good.toml --csv good.toml", &["`good.toml`", "which is read"]),
+        usage("bench report points good.toml -o ./good.toml", &["`./good.toml`", "which is read"]),
     ];
     if cfg!(target_os = "linux") {
         cases.extend([
@@ -336,6 +360,25 @@ fn wrong_values_for_scenes() {
     check("values", scene_arguments());
 }
 
+/// What `render` refuses, `view` refuses too: before it looks for a screen.
+#[cfg(feature = "window")]
+#[test]
+fn wrong_scenes_for_a_window() {
+    let far = "[view]\nwidth = \"1e-1000000\"\n";
+    let mut cases = vec![
+        failure("view whole --width 1e-1000000", &["apart", "64-bit"]),
+        failure("view whole --width 1e-20 --re 1e-1000000", &["apart", "64-bit"]),
+        failure("view whole --zoom 1e1000000", &["apart", "64-bit"]),
+        Case { input: far.into(), ..failure("view -", &["apart", "64-bit"]) },
+        usage("view whole --size 1000000x1000000", &["1000000x1000000", "1 to 32767"]),
+        usage("view whole --size 5x40000", &["5x40000", "1 to 32767"]),
+        failure("view whole --re 1e-1000000", &["no window can be opened here"]),
+        failure("view whole --julia 1e-1000000,0", &["no window can be opened here"]),
+    ];
+    cases.iter_mut().for_each(|case| case.environment = vec![("DISPLAY", "")]);
+    check("window", cases);
+}
+
 #[test]
 fn wrong_scenes() {
     check("scenes", scenes());
@@ -402,6 +445,11 @@ fn a_standard_output_that_is_full() {
         "completions fish",
         "info whole",
         "probe whole 1,1",
+        "render --size 9x9 -o /dev/stdout",
+        "--help",
+        "--version",
+        "render --help",
+        "bench kernel --json --runs 1 A@1000",
     ] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let mut output = scratch.program(arguments.split_whitespace()).stdout(full).output().unwrap();
@@ -409,6 +457,33 @@ fn a_standard_output_that_is_full() {
         assert_eq!(fault(&failure(arguments, &["space"]), &output), None);
         assert_eq!(listing(&scratch), BTreeSet::new());
     }
+}
+
+#[test]
+fn a_standard_output_that_nobody_takes() {
+    let scratch = Scratch::new("closed");
+    let run = |redirect: &str, arguments: &str| {
+        let program = env!("CARGO_BIN_EXE_fractal");
+        let script = format!("'{program}' {arguments} {redirect}");
+        Command::new("sh").args(["-c", &script]).current_dir(&*scratch).output().unwrap()
+    };
+    // Closed, and open for reading only.
+    for (redirect, arguments, says) in [
+        (">&-", "render --size 9x9 -o -", "closed"),
+        (">&-", "render --size 9x9 -o /dev/stdout", "closed"),
+        (">&-", "render --size 9x9 -q -o a.png --trace -", "closed"),
+        ("1</dev/null", "render --size 9x9 -o -", "Bad file descriptor"),
+        ("1</dev/null", "places", "Bad file descriptor"),
+        ("1</dev/null", "--help", "Bad file descriptor"),
+    ] {
+        assert_eq!(fault(&failure(format!("{arguments} {redirect}"), &[says]), &run(redirect, arguments)), None);
+        assert_eq!(listing(&scratch), BTreeSet::new());
+    }
+    assert!(run(">/dev/null", "render --size 9x9 -o -").status.success());
+    // It is the standard output that is written, whatever it is called: what was there before stays.
+    std::fs::write(scratch.join("log"), "before").unwrap();
+    assert!(run(">>log", "render --size 9x9 -o /dev/stdout").status.success());
+    assert!(std::fs::read(scratch.join("log")).unwrap().starts_with(b"before\x89PNG"));
 }
 
 #[test]

@@ -158,6 +158,48 @@ fn what_cannot_be_measured_is_a_sentence() {
     }
 }
 
+#[test]
+fn outputs_are_open_before_anything_is_measured() {
+    let scratch = Scratch::new("bench-outputs");
+    std::fs::write(scratch.join("cache"), "no folder").unwrap();
+    // More rounds than anybody waits for, which no fault of an output may wait for either.
+    let cores = [&SMALL[..], &["--backend", "serial", "--runs", "100000"]].concat();
+    let overhead = vec!["overhead", "--runs", "10000"];
+    let simulate = vec!["simulate", "whole", "--size", "96x64", "--runs", "10000"];
+    for command in [&cores, &overhead, &simulate] {
+        for output in ["--json", "--csv", "--html", "--trace", "--save"] {
+            let path = if output == "--save" { "cache/fractal" } else { "missing/x" };
+            let more = if output == "--save" { vec![output] } else { vec!["--json", "a.json", output, path] };
+            let more = if output == "--json" { vec![output, path] } else { more };
+            if output == "--save" && command != &cores {
+                continue;
+            }
+            let arguments = [&["bench"], &command[..], &more].concat();
+            let output = scratch.program(&arguments).output().unwrap();
+            let told = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}: {told}");
+            assert!(told.contains(path) && told.lines().count() == 1, "{arguments:?}: {told}");
+            assert!(output.stdout.is_empty());
+            assert_eq!(std::fs::read_dir(&*scratch).unwrap().count(), 1, "{arguments:?} leaves something");
+        }
+    }
+}
+
+#[test]
+fn an_output_that_fails_costs_no_other() {
+    let scratch = Scratch::new("bench-full");
+    let few = [&SMALL[..], &["--backend", "serial", "--runs", "1", "--save"]].concat();
+    let more = ["--json", "/dev/full", "--csv", "a.csv", "--trace", "/dev/full", "--html", "a.html"];
+    let output = scratch.program([&["bench"], &few[..], &more].concat()).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("/dev/full") && told.lines().count() == 1, "{told}");
+    assert!(String::from_utf8(output.stdout).unwrap().contains("rounds in"));
+    for name in ["a.csv", "a.html", "cache/fractal/wisdom.json"] {
+        assert!(scratch.join(name).exists(), "{name}");
+    }
+}
+
 /// A file in hyperfine's shape, without any key of ours.
 fn hyperfine(path: impl AsRef<Path>, times: &[f64]) {
     let results = serde_json::json!({"results": [{
@@ -301,9 +343,29 @@ fn what_was_measured_best_is_kept_and_used() {
     assert!(told.contains("tiles of 64, by default: `fractal bench --save` has not measured this backend"), "{told}");
     assert!(!render(&["--backend", "auto", "-q"]).contains("tiles of"));
 
-    // What cannot be used is told of, and nothing else happens.
-    std::fs::write(scratch.join("cache/fractal/wisdom.json"), "wise").unwrap();
+    // What cannot be used is told of, and nothing else happens: nobody waits for the other end of a pipe, or the end of a device.
+    let file = scratch.join("cache/fractal/wisdom.json");
+    std::fs::write(&file, "wise").unwrap();
     let told = render(&auto);
     assert!(told.contains("holds no wisdom: ") && told.contains("; it is not used"), "{told}");
     assert!(told.contains("backend threads"), "{told}");
+    let kinds: [(&dyn Fn(), &str); 4] = [
+        (&|| std::fs::write(&file, vec![b' '; 2_000_000]).unwrap(), "is too large: at most"),
+        (&|| assert!(Command::new("mkfifo").arg(&file).status().unwrap().success()), "is no regular file"),
+        (&|| std::os::unix::fs::symlink("/dev/zero", &file).unwrap(), "is no regular file"),
+        (&|| std::fs::create_dir(&file).unwrap(), "is no regular file"),
+    ];
+    for (make, says) in kinds {
+        std::fs::remove_file(&file).unwrap();
+        make();
+        let told = render(&auto);
+        assert!(told.contains(says) && told.contains("; it is not used"), "{told}");
+        let output = scratch.program(["bench"].iter().chain(&saved)).output().unwrap();
+        assert_eq!(output.status.code(), Some(i32::from(says.contains("regular"))), "{output:?}");
+        if says.contains("too large") {
+            continue;
+        }
+        assert!(String::from_utf8_lossy(&output.stderr).contains(says), "{output:?}");
+        assert!(output.stdout.is_empty(), "nothing is measured");
+    }
 }

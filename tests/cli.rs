@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Scratch, until};
+use support::{Scratch, left_out::lacks, until};
 
 /// Runs a command that must succeed.
 fn done(mut command: Command) -> Output {
@@ -62,6 +62,55 @@ fn every_command_has_help_and_a_manual_page() {
     let page = stdout(scratch.program(["man"]));
     assert!(commands.iter().all(|name| page.contains(name.as_str())), "{page}");
     assert_eq!(stdout(scratch.program(["--version"])), concat!("fractal ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+/// The pages that a page refers to, each as the words of a command.
+fn referred_to(page: &str) -> Vec<Vec<String>> {
+    let plain = page.replace("\\-", "-");
+    let names = plain.lines().filter_map(|line| line.strip_prefix("fractal-")?.split_once("(1)"));
+    names.map(|(name, _)| name.split('-').map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn every_manual_page_that_is_referred_to_exists() {
+    let scratch = Scratch::new("pages");
+    let mut open = vec![Vec::new()];
+    let mut seen = 0;
+    while let Some(words) = open.pop() {
+        let page = stdout(scratch.program(["man".to_owned()].iter().chain(&words)));
+        let title = [&["fractal".to_owned()], &words[..]].concat().join("-");
+        assert!(page.contains(&format!(".TH {title} 1")), "{page}");
+        assert!(page.contains(&format!("\\fB{}\\fR", title.replace('-', " "))), "{page}");
+        open.extend(referred_to(&page));
+        seen += 1;
+    }
+    assert!(seen > 15, "{seen}");
+}
+
+#[test]
+fn names_of_files_with_spaces_are_completed_whole() {
+    let scratch = Scratch::new("completion-spaces");
+    if Command::new("bash").arg("--version").output().is_err() {
+        return lacks("a completion in bash", "bash");
+    }
+    std::fs::write(scratch.join("script"), stdout(scratch.program(["completions", "bash"]))).unwrap();
+    std::fs::write(scratch.join("my picture.png"), "").unwrap();
+    std::fs::create_dir(scratch.join("my folder")).unwrap();
+    for option in
+        ["render -o", "render --checkpoint", "render --continue", "bench --json", "bench report -o", "merge -o"]
+    {
+        // As the shell calls it, but for `compopt`, which works only there.
+        let calls = format!(
+            "compopt() {{ :; }}; . ./script; COMP_WORDS=(fractal {option} my); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _fractal fractal my '{}'; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            option.split(' ').next_back().unwrap()
+        );
+        let mut bash = Command::new("bash");
+        bash.args(["--norc", "-c", &calls]).current_dir(&*scratch);
+        let mut found: Vec<_> = stdout(bash).lines().map(str::to_owned).collect();
+        found.sort();
+        assert_eq!(found, ["my folder", "my picture.png"], "{option}");
+    }
 }
 
 #[test]
@@ -424,9 +473,16 @@ fn a_second_interrupt_ends_even_a_run_that_cannot_stop() {
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let scratch = Scratch::new("reader");
-    for arguments in
-        ["render --size 1000x1000 --format ppm -o -", "completions bash", "man render", "places", "backends --json"]
-    {
+    for arguments in [
+        "render --size 1000x1000 --format ppm -o -",
+        "render --size 1000x1000 --format ppm -o /dev/stdout",
+        "completions bash",
+        "man render",
+        "places",
+        "backends --json",
+        "--help",
+        "--version",
+    ] {
         let mut command = scratch.program(words(arguments));
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
@@ -447,6 +503,13 @@ fn a_file_that_nobody_named_is_not_replaced() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("say so with `-o whole.png`"));
     assert_eq!(std::fs::read(scratch.join("whole.png")).unwrap(), b"precious");
+    // With --resume it is replaced as little, unless it is what is asked for.
+    let output = scratch.program(words("render --size 40x30 --resume")).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert_eq!(std::fs::read(scratch.join("whole.png")).unwrap(), b"precious");
     done(scratch.program(words("render --size 40x30 -o whole.png")));
     assert!(std::fs::read(scratch.join("whole.png")).unwrap().starts_with(b"\x89PNG"));
+    assert!(stderr(scratch.program(words("render --size 40x30 --resume"))).contains("complete already"));
+    // A picture that was the scene may be replaced: it carries that scene.
+    done(scratch.program(words("render whole.png --iterations 99 -o whole.png")));
 }

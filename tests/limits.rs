@@ -122,3 +122,12 @@ fn a_worker_process_takes_no_more_than_8_mb() {
         assert!((1..=8000).contains(&most), "{backend}: {most} KiB");
     }
 }
+
+#[cfg(feature = "window")]
+#[test]
+fn a_window_that_does_not_fit_is_told_before_it_opens() {
+    let scratch = Scratch::new("window-memory");
+    let limit = "export DISPLAY= XDG_STATE_HOME=$PWD/state; ulimit -v 4000000";
+    let told = sentence(&scratch, limited(&scratch, &[], limit, "view whole --size 30000x30000"));
+    assert!(told.contains(" of memory") && told.contains("take a smaller window"), "{told}");
+}

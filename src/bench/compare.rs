@@ -6,7 +6,7 @@
 //! its bootstrap interval.
 
 use super::results::{Entry, Results};
-use super::statistics::{Interval, bootstrap, discoveries, mann_whitney, median};
+use super::statistics::{Interval, bootstrap_medians, discoveries, mann_whitney, median};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
 
@@ -116,14 +116,15 @@ impl Comparison {
 
 fn difference(before: &Entry, after: &Entry, level: f64) -> Option<Difference> {
     let test = mann_whitney(&before.times, &after.times)?;
-    let ratio = |times: &[Vec<f64>]| over(median(&times[1]), median(&times[0]));
     let few = least_p(before.times.len(), after.times.len()) > level;
     Some(Difference {
         command: before.command.clone(),
         before: median(&before.times),
         after: median(&after.times),
         ratio: over(median(&after.times), median(&before.times)),
-        interval: bootstrap(&[&before.times, &after.times], 1.0 - level, 1, ratio),
+        interval: bootstrap_medians([&before.times, &after.times], 1.0 - level, 1, |[before, after]| {
+            over(after, before)
+        }),
         p: test.p,
         verdict: if few { Verdict::Unknown } else { Verdict::Same },
     })

@@ -9,9 +9,9 @@ use super::statistics::Summary;
 use crate::error::{Error, Result};
 use crate::sink::{Output, Slice, Trace};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -278,14 +278,16 @@ impl Results {
     /// [`Error::Io`] when it cannot be read, [`Error::Input`] when it is neither or from a later version.
     pub fn read(path: &Path) -> Result<Self> {
         let failed = |source| Error::io("read", path, source);
-        let size = std::fs::metadata(path).map_err(failed)?.len();
-        if size > MAX_BYTES {
+        // A pipe does not say how much it has.
+        let mut text = String::new();
+        let read = std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text));
+        if text.len() as u64 > MAX_BYTES {
             return Err(Error::Input(format!(
                 "`{}` is larger than {MAX_BYTES} bytes, too large for results",
                 path.display()
             )));
         }
-        let text = std::fs::read_to_string(path).map_err(failed)?;
+        read.map_err(failed)?;
         let results: Self = serde_json::from_str(&text)
             .map_err(|error| Error::Input(format!("`{}` holds no results of a benchmark: {error}", path.display())))?;
         if results.fractal > VERSION {
@@ -302,41 +304,41 @@ impl Results {
         Ok(results)
     }
 
-    /// Writes it as JSON, beside its place and then renamed, so that there is a complete file at any time.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn write(&self, path: &Path) -> Result<()> {
-        let text = serde_json::to_string(self).expect("numbers and text are always JSON");
-        write(path, &text)
+    /// It as JSON, which [`Results::read`] reads.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("numbers and text are always JSON")
     }
 
     /// Takes in what another file holds, for one report of several measurements. What both have is kept from this one.
     pub fn merge(&mut self, other: Self) {
         // A name may occur more than once in one file.
-        let known: std::collections::HashSet<_> = self.results.iter().map(Entry::key).collect();
+        let known: HashSet<_> = self.results.iter().map(Entry::key).collect();
         self.results.extend(other.results.into_iter().filter(|entry| !known.contains(&entry.key())));
-        for fit in other.fits {
-            let same = |known: &Scaling| {
-                (&known.scene, &known.backend, &known.schedule) == (&fit.scene, &fit.backend, &fit.schedule)
-            };
-            if !self.fits.iter().any(same) {
-                self.fits.push(fit);
-            }
+        let name = |fit: &Scaling| [&fit.scene, &fit.backend, &fit.schedule].map(String::clone);
+        let mut known: HashSet<_> = self.fits.iter().map(name).collect();
+        self.fits.extend(other.fits.into_iter().filter(|fit| known.insert(name(fit))));
+        let mut known = HashMap::new();
+        for (place, scene) in self.scenes.iter().enumerate() {
+            known.entry(scene.name.clone()).or_insert(place);
         }
         for scene in other.scenes {
-            match self.scenes.iter_mut().find(|known| known.name == scene.name) {
+            match known.get(&scene.name) {
                 // Two recordings of one scene may differ in their pieces, so one is taken whole: that with real runs beside.
-                Some(known) if known.checks.is_empty() && !scene.checks.is_empty() => *known = scene,
+                Some(&place) if self.scenes[place].checks.is_empty() && !scene.checks.is_empty() => {
+                    self.scenes[place] = scene;
+                }
                 Some(_) => {}
-                None => self.scenes.push(scene),
+                None => {
+                    known.insert(scene.name.clone(), self.scenes.len());
+                    self.scenes.push(scene);
+                }
             }
         }
         self.machine = self.machine.take().or(other.machine);
         self.overhead = self.overhead.take().or(other.overhead);
         for (mine, theirs) in [(&mut self.warnings, other.warnings), (&mut self.left_out, other.left_out)] {
             mine.extend(theirs);
-            let mut seen = std::collections::HashSet::new();
+            let mut seen = HashSet::new();
             mine.retain(|line| seen.insert(line.clone()));
         }
         self.settings.extend(other.settings);
@@ -387,8 +389,15 @@ impl Results {
 /// # Errors
 /// When it cannot be written.
 pub fn write(path: &Path, text: &str) -> Result<()> {
-    let mut output = Output::create(path)?;
-    output.write_all(text.as_bytes()).map_err(|source| Error::io("write", path, source))?;
+    write_to(Output::create(path)?, text)
+}
+
+/// Writes all of an output that is open, and completes it.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_to(mut output: Output, bytes: impl AsRef<[u8]>) -> Result<()> {
+    output.write_all(bytes.as_ref()).map_err(|source| Error::io("write", output.path(), source))?;
     output.finish()
 }
 

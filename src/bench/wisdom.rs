@@ -13,7 +13,7 @@ use crate::backend::{self, Entry};
 use crate::error::{Error, Result};
 use crate::parallel::{Schedule, Stop};
 use crate::render::DEFAULT_TILE;
-use crate::sink::output::user_folder;
+use crate::sink::{Output, remembered};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as MapEntry;
@@ -21,8 +21,6 @@ use std::path::{Path, PathBuf};
 
 /// The version of the file.
 const VERSION: u32 = 1;
-/// The largest file that is read.
-const MAX_BYTES: u64 = 1 << 20;
 /// The tiles that are tried.
 const TILES: [u32; 4] = [32, DEFAULT_TILE, 128, 256];
 /// The scenes: one with a dear middle, one that is dear and even.
@@ -64,7 +62,7 @@ impl Wisdom {
     pub fn path() -> Result<PathBuf> {
         let none =
             || Error::Unsupported("there is no place to keep wisdom: neither XDG_CACHE_HOME nor HOME is set".into());
-        let cache = user_folder("XDG_CACHE_HOME", ".cache").ok_or_else(none)?;
+        let cache = remembered::user_folder("XDG_CACHE_HOME", ".cache").ok_or_else(none)?;
         Ok(cache.join("fractal").join("wisdom.json"))
     }
 
@@ -73,15 +71,8 @@ impl Wisdom {
     /// # Errors
     /// [`Error::Io`] when the file cannot be read; [`Error::Input`] when it is not what was written, or was measured on another machine.
     pub fn read(path: &Path) -> Result<Option<Self>> {
-        let failed = |source| Error::io("read", path, source);
-        match std::fs::metadata(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(error)),
-            Ok(found) if found.len() > MAX_BYTES => return Err(damaged(path, "it is too large")),
-            Ok(_) => {}
-        }
-        let text = std::fs::read(path).map_err(failed)?;
-        let wisdom: Self = serde_json::from_slice(&text).map_err(|error| damaged(path, error))?;
+        let Some(text) = remembered::read(path)? else { return Ok(None) };
+        let wisdom: Self = serde_json::from_str(&text).map_err(|error| damaged(path, error))?;
         if wisdom.fractal != VERSION {
             let version = wisdom.fractal;
             return Err(damaged(path, format!("it has version {version}, and this program knows {VERSION}")));
@@ -101,22 +92,27 @@ impl Wisdom {
         Ok(Some(wisdom))
     }
 
-    /// Keeps it, with what is kept of other backends on the same machine.
+    /// Opens the file that it is to be kept in, and makes its folder. Best done before anything is measured.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be written, [`Error::Input`] when it is no regular file.
+    pub fn create(path: &Path) -> Result<Output> {
+        remembered::create(path)
+    }
+
+    /// Keeps it in what [`Wisdom::create`] opened, with what is kept there of other backends on the same machine.
     ///
     /// # Errors
     /// [`Error::Io`] when the file cannot be written.
-    pub fn keep(mut self, path: &Path) -> Result<()> {
-        if let Ok(Some(before)) = Self::read(path)
+    pub fn keep(mut self, output: Output) -> Result<()> {
+        if let Ok(Some(before)) = Self::read(output.path())
             && before.workers == self.workers
         {
             for (name, choice) in before.backends {
                 self.backends.entry(name).or_insert(choice);
             }
         }
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
-        }
-        results::write(path, &serde_json::to_string_pretty(&self).expect("numbers and text are always JSON"))
+        results::write_to(output, serde_json::to_string_pretty(&self).expect("numbers and text are always JSON"))
     }
 
     /// The fastest of the backends that can run here, and what is best with it.
@@ -256,10 +252,10 @@ mod tests {
         });
         let first = first.unwrap();
         assert!(steps > 20);
-        first.clone().keep(&path).unwrap();
+        first.clone().keep(Wisdom::create(&path).unwrap()).unwrap();
         assert_eq!(Wisdom::read(&path).unwrap(), Some(first.clone()));
         let second = learn(&System, &entries(["threads", "channel"]), 2, (64, 48), &Stop::new(), |_, _, _| {}).unwrap();
-        second.clone().keep(&path).unwrap();
+        second.clone().keep(Wisdom::create(&path).unwrap()).unwrap();
         let kept = Wisdom::read(&path).unwrap().unwrap();
         assert_eq!(kept.backends.keys().collect::<Vec<_>>(), ["channel", "serial", "threads"]);
         assert_eq!(kept.backends["serial"], first.backends["serial"]);

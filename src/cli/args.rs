@@ -10,10 +10,11 @@ pub(super) use values::{AUTO, Edge, LOOPS, backends, parts, tile, workers};
 
 use super::bench::args::{BENCH_NOTES, BenchArgs};
 use clap::builder::Styles;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use fractal::parallel::Shard;
 use fractal::tile::Order;
+use std::ffi::OsString;
 use std::path::PathBuf;
 #[cfg(feature = "window")]
 use values::scale;
@@ -23,11 +24,17 @@ use values::{backends_or_auto, formats, orders, shard, tile_or_auto};
 #[derive(Debug, Parser)]
 #[command(name = "fractal", version, propagate_version = true, styles = Styles::plain())]
 #[command(subcommand_required = true, arg_required_else_help = true, args_override_self = true)]
-#[command(after_help = "Start with `fractal places` and `fractal render seahorses`.")]
+#[command(after_help = "Start with `fractal places` and `fractal render seahorses`.", after_long_help = NOTES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+const NOTES: &str = "\
+Start with `fractal places` and `fractal render seahorses`.
+
+Exit status: 0 done, or whoever reads the standard output has seen enough and closed it (`| head`); 1 failed; 2 wrong usage; \
+130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -64,8 +71,8 @@ pub(crate) enum Command {
     },
     /// Write the manual page to standard output
     Man {
-        /// The command whose page is written; without it the program's own
-        command: Option<String>,
+        /// The command whose page is written, such as `render` or `bench compare`; without it the program's own
+        command: Vec<String>,
     },
 }
 
@@ -80,7 +87,8 @@ A render that is expected to take more than a minute keeps its finished tiles in
 if that costs it less than 2 % of its time. After Ctrl-C, a kill or a crash, the same command with --resume goes on from there. A \
 file named with --checkpoint stays: rendering from it again, in other colours perhaps, computes nothing.
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted. A file appears only when it is complete.";
+Exit status: 0 done, or whoever reads the standard output has seen enough and closed it; 1 failed, which a standard output that is full or \
+closed from the start is as well; 2 wrong usage; 130 interrupted. A file appears only when it is complete.";
 
 const MERGE_NOTES: &str = "\
 The picture is the same, byte for byte, as one that was rendered at once. Parts are what `fractal render --shard I/N` writes, and any \
@@ -92,8 +100,8 @@ pub(crate) struct MergeArgs {
     #[arg(value_name = "PART", required = true)]
     pub(crate) parts: Vec<PathBuf>,
     /// Where the picture goes; `-` is standard output
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: String,
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: OsString,
     /// The picture's format, instead of the one that the file name's ending says
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
     pub(crate) format: Option<String>,
@@ -123,15 +131,15 @@ pub(crate) struct MergeArgs {
 pub(crate) struct RenderArgs {
     /// Scene files, pictures of ours, named places, or `-` [default: the whole Mandelbrot set]
     #[arg(value_name = "SCENE")]
-    pub(crate) scenes: Vec<String>,
+    pub(crate) scenes: Vec<OsString>,
 
     #[command(flatten)]
     pub(crate) scene: SceneArgs,
 
     /// Where the picture goes; `-` is standard output. {name} and {index} stand for the scene's name and number. Without it the
     /// picture goes to NAME.png here, unless such a file is there already
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
-    pub(crate) output: Option<String>,
+    #[arg(short, long, value_name = "FILE", help_heading = "Output", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<OsString>,
     /// The picture's format, instead of the one that the file name's ending says
     #[arg(long, value_name = "FORMAT", help_heading = "Output", value_parser = formats())]
     pub(crate) format: Option<String>,
@@ -139,10 +147,10 @@ pub(crate) struct RenderArgs {
     #[arg(long, value_name = "BITS", help_heading = "Output", default_value = "8", value_parser = ["8", "16"])]
     pub(crate) bits: String,
     /// Also draw which worker computed each tile; may have {name} and {index} as well
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub(crate) owners: Option<String>,
+    #[arg(long, value_name = "FILE", help_heading = "Output", value_hint = ValueHint::FilePath)]
+    pub(crate) owners: Option<OsString>,
     /// Also write what each worker did when, as JSON for ui.perfetto.dev
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    #[arg(long, value_name = "FILE", help_heading = "Output", value_hint = ValueHint::FilePath)]
     pub(crate) trace: Option<PathBuf>,
     /// Tell on standard error what each picture cost
     #[arg(long, value_name = "FORMAT", help_heading = "Output", value_parser = ["json"])]
@@ -162,8 +170,8 @@ pub(crate) struct RenderArgs {
     pub(crate) verbose: bool,
 
     /// Keep finished tiles in this file, and leave it when the picture is complete; may have {name} and {index} as well
-    #[arg(long, value_name = "FILE", help_heading = "Keeping", conflicts_with_all = ["no_checkpoint", "shard"])]
-    pub(crate) checkpoint: Option<String>,
+    #[arg(long, value_name = "FILE", help_heading = "Keeping", conflicts_with_all = ["no_checkpoint", "shard"], value_hint = ValueHint::FilePath)]
+    pub(crate) checkpoint: Option<OsString>,
     /// Keep nothing, however long it takes
     #[arg(long, help_heading = "Keeping", conflicts_with_all = ["resume", "shard"])]
     pub(crate) no_checkpoint: bool,
@@ -172,8 +180,8 @@ pub(crate) struct RenderArgs {
     pub(crate) resume: bool,
     /// Take from a picture of the same with fewer iterations, an EXR file or a checkpoint that was kept, the samples that had escaped, and
     /// compute only the others; may have {name} and {index} as well
-    #[arg(long = "continue", value_name = "FILE", help_heading = "Keeping")]
-    pub(crate) continued: Option<String>,
+    #[arg(long = "continue", value_name = "FILE", help_heading = "Keeping", value_hint = ValueHint::FilePath)]
+    pub(crate) continued: Option<OsString>,
     /// Compute one of several shares of the tiles, into a part for `fractal merge`: 3/10 is the third of ten
     #[arg(long, value_name = "I/N", help_heading = "Keeping", value_parser = shard, conflicts_with = "owners")]
     pub(crate) shard: Option<Shard>,
@@ -204,7 +212,7 @@ pub(crate) struct RenderArgs {
 pub(crate) struct ViewArgs {
     /// A scene file, a picture of ours, a named place, or `-` [default: where the window was last]
     #[arg(value_name = "SCENE")]
-    pub(crate) source: Option<String>,
+    pub(crate) source: Option<OsString>,
     #[command(flatten)]
     pub(crate) scene: SceneArgs,
 
@@ -225,7 +233,7 @@ pub(crate) struct ViewArgs {
     #[arg(long, help_heading = "Window")]
     pub(crate) fresh: bool,
     /// Where pictures are saved
-    #[arg(long, value_name = "FOLDER", help_heading = "Window", default_value = ".")]
+    #[arg(long, value_name = "FOLDER", help_heading = "Window", default_value = ".", value_hint = ValueHint::DirPath)]
     pub(crate) folder: PathBuf,
     /// Write the table of keys in Markdown instead
     #[arg(long, help_heading = "Window")]
@@ -236,7 +244,7 @@ pub(crate) struct ViewArgs {
 pub(crate) struct InfoArgs {
     /// A scene file, a picture of ours, a named place, or `-`
     #[arg(value_name = "SCENE")]
-    pub(crate) source: String,
+    pub(crate) source: OsString,
     #[command(flatten)]
     pub(crate) scene: SceneArgs,
     /// Write one JSON object
@@ -248,10 +256,10 @@ pub(crate) struct InfoArgs {
 pub(crate) struct ProbeArgs {
     /// A scene file, a picture of ours, a named place, or `-`
     #[arg(value_name = "SCENE")]
-    pub(crate) source: String,
+    pub(crate) source: OsString,
     /// Pixels as X,Y from the picture's top left, or @FILE with one a line
     #[arg(value_name = "X,Y|@FILE", required = true)]
-    pub(crate) points: Vec<String>,
+    pub(crate) points: Vec<OsString>,
     #[command(flatten)]
     pub(crate) scene: SceneArgs,
     /// Write a line of JSON for each pixel

@@ -3,6 +3,7 @@
 //! indicatif hides a bar off a terminal by itself. Its own estimate of the time left is not used, since it knows of no costs.
 
 use super::tell;
+use fractal::error::printable;
 use fractal::sink::Progress;
 use fractal::sink::progress::Snapshot;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
@@ -91,7 +92,7 @@ const PARTS: u64 = 10_000;
 
 fn bar(name: &str, target: ProgressDrawTarget) -> ProgressBar {
     let style = ProgressStyle::with_template("{prefix} [{wide_bar}] {msg}").expect("a constant").progress_chars("=> ");
-    ProgressBar::with_draw_target(Some(PARTS), target).with_style(style).with_prefix(name.to_owned())
+    ProgressBar::with_draw_target(Some(PARTS), target).with_style(style).with_prefix(printable(name))
 }
 
 /// Draws on a bar, which goes away with the closure.

@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod compare;
 mod cores;
+mod outputs;
 mod overhead;
 mod progress;
 mod report;
@@ -10,7 +11,7 @@ mod simulate;
 mod text;
 
 use super::args::LOOPS;
-use super::print;
+use super::{print, print_json};
 use args::BenchKernelArgs;
 use fractal::bench::kernel::{BENCHMARKS, Benchmark, Figures, InnerLoop, multiply_add_peak};
 use fractal::formula::FORMULAS;
@@ -99,7 +100,7 @@ fn kernel(args: &BenchKernelArgs) -> Result<()> {
         }
     }
     if args.json {
-        print(serde_json::to_string(&machine).expect("numbers and text are always JSON") + "\n")?;
+        print_json(&machine)?;
     }
     Ok(())
 }

@@ -1,10 +1,9 @@
 //! How the program ends: an exit status, and after a failure one sentence on standard error.
 
-use super::tell;
+use super::{print, tell};
 use fractal::Error;
-use fractal::sink::output::STDOUT;
+use fractal::sink::output::is_stdout;
 use std::io;
-use std::path::Path;
 use std::process::ExitCode;
 
 /// The exit status of an outcome; an error is told.
@@ -12,13 +11,11 @@ pub(crate) fn code(outcome: fractal::Result<()>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads has seen enough, as with `| head`.
-        Err(Error::Io { path, source, .. })
-            if path == Path::new(STDOUT) && source.kind() == io::ErrorKind::BrokenPipe =>
-        {
+        Err(Error::Io { path, source, .. }) if is_stdout(&path) && source.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            tell(format!("fractal: {}", one_line(&error.to_string())));
+            tell(format!("fractal: {error}"));
             ExitCode::from(error.exit_code())
         }
     }
@@ -28,10 +25,9 @@ pub(crate) fn code(outcome: fractal::Result<()>) -> ExitCode {
 pub(crate) fn from_clap(error: &clap::Error) -> ExitCode {
     use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
     match error.kind() {
-        DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand => {
-            // A closed pipe has been answered.
-            let _ = error.print();
-        }
+        DisplayHelp | DisplayVersion => return code(print(error.to_string())),
+        // There is nobody to tell if that fails.
+        DisplayHelpOnMissingArgumentOrSubcommand => _ = error.print(),
         _ => tell(format!("fractal: {}", sentence(&error.to_string()))),
     }
     ExitCode::from(error.exit_code() as u8)
@@ -57,11 +53,6 @@ fn sentence(text: &str) -> String {
     }
     let help = if usage == "--help" { usage.to_owned() } else { format!("{usage} --help") };
     format!("{sentence} (try `{help}`)")
-}
-
-/// Without line breaks and other control characters, which what is quoted may have.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `info`: how a scene would be rendered, and why so.
 
 use super::args::InfoArgs;
-use super::{plan, print};
+use super::{plan, print, print_json};
 use fractal::Result;
 use fractal::kernel::Isa;
 use fractal::kernel::choose::F64_SPACING;
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
         channels: render.channels(),
     };
     if args.json {
-        return print(serde_json::to_string(&info).expect("numbers and text are always JSON") + "\n");
+        return print_json(&info);
     }
     let mut computed: Vec<_> = info.channels.iter().map(|channel| channel.plural).collect();
     let last = computed.pop().filter(|_| !computed.is_empty()).map(|last| format!(" and {last}"));

@@ -5,9 +5,9 @@ use super::picture::{Picture, is_device};
 use super::tell;
 use fractal::parallel::{Pieces, Shard, Stop};
 use fractal::render::Render;
-use fractal::sink::Checkpoint;
-use fractal::sink::output::STDOUT;
+use fractal::sink::output::is_stdout;
 use fractal::sink::records::Records;
+use fractal::sink::{Checkpoint, destination};
 use fractal::{Error, Result, Scene};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,24 +46,34 @@ enum How {
 
 impl Keep {
     /// `named` is the file that was given; `output` where the picture or the part goes.
-    pub(super) fn new(args: &RenderArgs, named: Option<String>, output: &str) -> Result<Self> {
-        let beside = (output != STDOUT && !is_device(output)).then(|| format!("{output}.checkpoint").into());
-        let (place, how) = match named {
-            Some(file) if file == STDOUT || is_device(&file) => {
-                return Err(Error::Usage(format!("`{file}` is no regular file, so it cannot be a checkpoint")));
-            }
-            Some(file) => (Some(file.into()), How::Named),
-            None if args.no_checkpoint => (None, How::Never),
-            None if args.shard.is_some() => (beside, How::Part),
-            None => (beside, How::ByItself),
+    pub(super) fn new(args: &RenderArgs, named: Option<PathBuf>, output: &Path) -> Result<Self> {
+        let is_file = !is_stdout(output) && !is_device(output);
+        let beside = |output: &Path| {
+            let mut name = output.as_os_str().to_owned();
+            name.push(".checkpoint");
+            is_file.then(|| PathBuf::from(name))
         };
+        let (place, how) = match named {
+            Some(file) if is_stdout(&file) || is_device(&file) => {
+                return Err(Error::Usage(format!(
+                    "`{}` is no regular file, so it cannot be a checkpoint",
+                    file.display()
+                )));
+            }
+            Some(file) => (Some(destination(&file)), How::Named),
+            None if args.no_checkpoint => (None, How::Never),
+            // Beside the file that it becomes.
+            None if args.shard.is_some() => (beside(&destination(output)), How::Part),
+            None => (beside(output), How::ByItself),
+        };
+        let shown = output.display();
         if args.resume && place.is_none() {
             return Err(Error::Usage(format!(
-                "a picture that goes to `{output}` has no checkpoint beside it; give --resume its name with --checkpoint"
+                "a picture that goes to `{shown}` has no checkpoint beside it; give --resume its name with --checkpoint"
             )));
         }
         if args.shard.is_some() && place.is_none() {
-            return Err(Error::Usage(format!("a shard's part must be a regular file, not `{output}`")));
+            return Err(Error::Usage(format!("a shard's part must be a regular file, not `{shown}`")));
         }
         Ok(Self { place, how, resume: args.resume, shard: args.shard })
     }
@@ -109,7 +119,7 @@ impl Keep {
 
     /// Whether the output is there already. A picture is known by the scene that it carries; a file appears when it is complete.
     fn is_complete(&self, picture: &Picture, stop: &Stop) -> Result<bool> {
-        let output = Path::new(&picture.output);
+        let output = &picture.output;
         if !output.is_file() {
             return Ok(false);
         }
@@ -198,10 +208,10 @@ pub(super) struct Kept {
 
 impl Kept {
     /// After a run that went well.
-    pub(super) fn complete(self, output: &str) -> Result<()> {
+    pub(super) fn complete(self, output: &Path) -> Result<()> {
         let path = self.checkpoint.path();
         let done = match self.how {
-            How::Part => fs::rename(path, output),
+            How::Part => fs::rename(path, destination(output)),
             How::ByItself => fs::remove_file(path),
             How::Named | How::Never => Ok(()),
         };

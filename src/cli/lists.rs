@@ -1,7 +1,7 @@
 //! `backends`, `formulas`, `palettes`, `colourings` and `places`: what the library's tables hold.
 
 use super::args::ListArgs;
-use super::print;
+use super::{print, print_json};
 use fractal::Result;
 use fractal::backend::{self, BACKENDS};
 use fractal::colour::{COLOURINGS, PALETTES};
@@ -15,7 +15,7 @@ type Column<T> = (&'static str, fn(&T) -> String);
 /// Writes `items` as asked: JSON with all that is known, a Markdown table of `columns`, or name and help for people.
 fn show<T: Serialize>(args: &ListArgs, items: &[T], text: fn(&T) -> [String; 2], columns: &[Column<T>]) -> Result<()> {
     if args.json {
-        print(serde_json::to_string(items).expect("lists of text are always JSON") + "\n")
+        print_json(&items)
     } else if args.markdown {
         let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
         let head = row(columns.iter().map(|(heading, _)| (*heading).to_owned()).collect());

@@ -36,9 +36,15 @@ pub(super) fn check_recipe(description: &Description, path: &Path) -> Result<()>
     check_order(&path.display().to_string(), &image, tile.max(1), order)
 }
 
+/// Checks that a window's picture fits.
+#[cfg(feature = "window")]
+pub(super) fn check_window(name: &str, bytes: u64) -> Result<()> {
+    enough(name, &[(bytes, "the window's picture", "take a smaller window or fewer samples")])
+}
+
 /// Checks that a picture with so many workers fits.
 pub(super) fn check(picture: &Picture, workers: usize, processes: bool, depth: Depth, keeps: bool) -> Result<()> {
-    let Picture { name, render, output, format, owners, shard, continued } = picture;
+    let Picture { name, render, output, format, owners, shard, continued, .. } = picture;
     let tiling = render.tiling();
     let tile = tiling.tile(0);
     let options = render.image_options(depth);
@@ -69,8 +75,8 @@ pub(super) fn check(picture: &Picture, workers: usize, processes: bool, depth: D
     )
 }
 
-fn is_file(output: &str) -> bool {
-    output != fractal::sink::output::STDOUT && !is_device(output)
+fn is_file(output: &Path) -> bool {
+    !fractal::sink::output::is_stdout(output) && !is_device(output)
 }
 
 /// Whether all parts, each with its bytes, its name and what makes it smaller, fit into what there is.

@@ -2,6 +2,7 @@
 
 use super::args::MergeArgs;
 use super::bar::Display;
+use super::distinct::Files;
 use super::memory;
 use super::picture::Picture;
 use super::plan::{Plan, name};
@@ -18,11 +19,15 @@ use fractal::sink::records::Records;
 use fractal::sink::{Format, format_for};
 use fractal::{Error, Result};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// `fractal merge`.
 pub(crate) fn run(args: &MergeArgs) -> Result<()> {
     let mark = Mark::first();
+    let mut files = Files::new();
+    args.parts.iter().for_each(|part| files.reads(part));
+    files.writes(&args.output)?;
     let signals = Signals::receive()?;
     let mut parts = Vec::new();
     for path in &args.parts {
@@ -45,10 +50,10 @@ pub(crate) fn run(args: &MergeArgs) -> Result<()> {
         return Err(Error::Input(gaps(&missing, &shards)));
     }
 
-    let name = name("-", render.scene());
-    let output = args.output.clone();
+    let name = name("-".as_ref(), render.scene()).to_string_lossy().into_owned();
+    let output = PathBuf::from(&args.output);
     let costs = Estimate::uniform(render.tiling().size());
-    let picture = Picture { name, render, output, format, owners: None, shard: None, continued: None };
+    let picture = Picture { name, render, output, is_named: true, format, owners: None, shard: None, continued: None };
     let plan = Plan {
         pictures: Vec::new(),
         backend: backend::find(backend::DEFAULT)?,

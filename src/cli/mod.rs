@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod bar;
 pub(crate) mod bench;
+mod distinct;
 pub(crate) mod exit;
 pub(crate) mod info;
 mod keep;
@@ -21,18 +22,42 @@ pub(crate) mod view;
 mod wisdom;
 mod written;
 
-use fractal::sink::output::STDOUT;
+use fractal::error::{is_hidden, printable};
+use fractal::sink::output::{STDOUT, check_stdout};
 use fractal::{Error, Result};
+use serde::Serialize;
 use std::io::Write;
 
-/// Writes to standard output.
-fn print(text: impl AsRef<[u8]>) -> Result<()> {
+/// Writes lines of text to standard output. Whatever they quote, nothing in them acts on a terminal.
+fn print(text: impl AsRef<str>) -> Result<()> {
+    let lines: Vec<_> = text.as_ref().split('\n').map(printable).collect();
+    write(&lines.join("\n"))
+}
+
+/// Writes a value to standard output, as a line of JSON.
+fn print_json(value: &impl Serialize) -> Result<()> {
+    write(&(json(value) + "\n"))
+}
+
+fn write(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
-    let outcome = stdout.write_all(text.as_ref()).and_then(|()| stdout.flush());
+    let outcome = check_stdout().and_then(|()| stdout.write_all(text.as_bytes())).and_then(|()| stdout.flush());
     outcome.map_err(|source| Error::io("write", STDOUT, source))
 }
 
 /// Writes a line to standard error. When even that fails there is nobody left to tell.
 fn tell(line: impl AsRef<str>) {
-    let _ = writeln!(std::io::stderr().lock(), "{}", line.as_ref());
+    let _ = writeln!(std::io::stderr().lock(), "{}", printable(line.as_ref()));
+}
+
+/// Writes a value to standard error, as a line of JSON.
+fn tell_json(value: &impl Serialize) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", json(value));
+}
+
+/// A value as JSON in a line: what would act on a terminal stands in texts only, and JSON has another way to write it there.
+fn json(value: &impl Serialize) -> String {
+    let text = serde_json::to_string(value).expect("numbers and text are always JSON");
+    let shown = |c| if is_hidden(c) { format!("\\u{:04x}", u32::from(c)) } else { String::from(c) };
+    if text.contains(is_hidden) { text.chars().map(shown).collect() } else { text }
 }

@@ -3,16 +3,18 @@
 use fractal::parallel::{Pieces, Shard};
 use fractal::render::Render;
 use fractal::sink::Format;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A picture that is to be made, or a shard's part of one.
 pub(super) struct Picture {
-    /// The scene's short name.
+    /// The scene's short name, as it is shown.
     pub(super) name: String,
     pub(super) render: Render,
-    pub(super) output: String,
+    pub(super) output: PathBuf,
+    /// Whether somebody typed the output's name, so that it may replace a file.
+    pub(super) is_named: bool,
     pub(super) format: &'static Format,
-    pub(super) owners: Option<(String, &'static Format)>,
+    pub(super) owners: Option<(PathBuf, &'static Format)>,
     pub(super) shard: Option<Shard>,
     /// A file with fewer iterations, of which is taken what can be.
     pub(super) continued: Option<PathBuf>,
@@ -26,6 +28,6 @@ impl Picture {
 }
 
 /// Whether several outputs can go to the same place, one after the other.
-pub(super) fn is_device(target: &str) -> bool {
+pub(super) fn is_device(target: &Path) -> bool {
     std::fs::metadata(target).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }

@@ -4,9 +4,10 @@
 
 use super::args::{RenderArgs, SceneArgs};
 use super::bar::Display;
+use super::distinct::Files;
 use super::keep::Keep;
 use super::memory;
-use super::picture::{Picture, is_device};
+use super::picture::Picture;
 use super::wisdom::{self, Asked, Chosen};
 use fractal::colour::Depth;
 use fractal::parallel::worker_count;
@@ -16,7 +17,7 @@ use fractal::scene::PLACES;
 use fractal::sink::records::PART_EXTENSION;
 use fractal::sink::{Data, Format, OUTPUTS, format_for};
 use fractal::{Error, Result, Scene, backend};
-use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// What is to be done.
@@ -44,16 +45,7 @@ impl Plan {
             program: backend::Program::default(),
         };
         let pictures = pictures(args, tile)?;
-        let mut targets: Vec<&str> = pictures.iter().map(|(picture, _)| picture.output.as_str()).collect();
-        targets.extend(pictures.iter().filter_map(|(picture, _)| Some(picture.owners.as_ref()?.0.as_str())));
-        targets.extend(args.trace.as_deref().and_then(Path::to_str));
-        targets.extend(pictures.iter().filter_map(|(_, keep)| keep.place.as_deref()?.to_str()));
-        let mut seen = HashSet::new();
-        if let Some(twice) = targets.into_iter().find(|target| !seen.insert(*target) && !is_device(target)) {
-            return Err(Error::Usage(format!(
-                "two outputs would go to `{twice}`; give each its own name, for several scenes with {{name}} or {{index}}"
-            )));
-        }
+        check_files(args, &pictures)?;
         let count = if backend.parallel { worker_count(args.workers)? } else { 1 };
         let depth = if args.bits == "16" { Depth::Sixteen } else { Depth::Eight };
         for (picture, keep) in &pictures {
@@ -73,18 +65,32 @@ impl Plan {
     }
 }
 
+/// Whether each output is a file of its own, which is not read either.
+fn check_files(args: &RenderArgs, pictures: &[(Picture, Keep)]) -> Result<()> {
+    let mut files = Files::new();
+    let is_place = |source: &OsString| PLACES.iter().any(|place| source == place.name);
+    args.scenes.iter().filter(|source| !is_place(source)).for_each(|source| files.reads(source));
+    pictures.iter().filter_map(|(picture, _)| picture.continued.as_ref()).for_each(|path| files.reads(path));
+    for (picture, keep) in pictures {
+        files.draws(&picture.output)?;
+        picture.owners.iter().try_for_each(|(path, _)| files.writes(path))?;
+        keep.place.iter().try_for_each(|path| files.writes(path))?;
+    }
+    args.trace.iter().try_for_each(|path| files.writes(path))
+}
+
 fn pictures(args: &RenderArgs, tile: u32) -> Result<Vec<(Picture, Keep)>> {
     if args.scenes.iter().filter(|source| *source == "-").count() > 1 {
         return Err(Error::Usage("standard input (`-`) can be only one of the scenes".into()));
     }
-    let default = [PLACES[0].name.to_owned()];
+    let default = [PLACES[0].name.into()];
     let sources = if args.scenes.is_empty() { &default[..] } else { &args.scenes[..] };
     let order = args.order()?;
     let mut pictures = Vec::new();
     for (index, source) in sources.iter().enumerate() {
         let scene = scene(source, &args.scene)?;
         let name = name(source, &scene);
-        let named = |pattern: &str| fill(pattern, &name, index + 1);
+        let named = |pattern: &OsStr| fill(pattern, &name, index + 1);
         let (output, format) = match &args.output {
             _ if args.shard.is_some() => part(args, &name, index + 1)?,
             Some(pattern) => {
@@ -94,41 +100,48 @@ fn pictures(args: &RenderArgs, tile: u32) -> Result<Vec<(Picture, Keep)>> {
             }
             None => default_output(&name, args.format.as_deref(), args.resume)?,
         };
-        let drawn = |pattern| named(pattern).and_then(|path| format_for(&path, None).map(|format| (path, format)));
+        let drawn =
+            |pattern: &OsStr| named(pattern).and_then(|path| format_for(&path, None).map(|format| (path, format)));
         let owners = args.owners.as_deref().map(drawn).transpose()?;
-        memory::check_order(&name, &scene.image, tile, order)?;
+        let title = name.to_string_lossy().into_owned();
+        memory::check_order(&title, &scene.image, tile, order)?;
         let channels = if format.data == Data::Samples { Channels::ALL } else { Channels::default() };
         let options = Options { tile, order, channels, ..Options::default() };
         let render = Render::with(&scene, options).map_err(|error| of_scene(error, source, sources.len()))?;
         let checkpoint = args.checkpoint.as_deref().map(named).transpose()?;
         let keep = Keep::new(args, checkpoint, &output)?;
-        let continued = args.continued.as_deref().map(named).transpose()?.map(PathBuf::from);
-        pictures.push((Picture { name, render, output, format, owners, shard: args.shard, continued }, keep));
+        let continued = args.continued.as_deref().map(named).transpose()?;
+        let is_named = args.output.is_some();
+        pictures.push((
+            Picture { name: title, render, output, is_named, format, owners, shard: args.shard, continued },
+            keep,
+        ));
     }
     Ok(pictures)
 }
 
 /// Where a shard's part goes, and what the picture will be that is made of the parts.
-fn part(args: &RenderArgs, name: &str, index: usize) -> Result<(String, &'static Format)> {
+fn part(args: &RenderArgs, name: &OsStr, index: usize) -> Result<(PathBuf, &'static Format)> {
     let format = args.format.as_deref().map_or(Ok(&OUTPUTS[0]), Format::named)?;
     let Some(shard) = args.shard else { unreachable!("asked for shards only") };
     let output = match &args.output {
         Some(pattern) => fill(pattern, name, index)?,
-        None => format!("{name}-{}-of-{}.{PART_EXTENSION}", shard.number(), shard.of()),
+        None => with(name, &format!("-{}-of-{}.{PART_EXTENSION}", shard.number(), shard.of())),
     };
-    if Path::new(&output).extension().is_none_or(|extension| extension != PART_EXTENSION) {
+    if output.extension().is_none_or(|extension| extension != PART_EXTENSION) {
+        let output = output.display();
         return Err(Error::Usage(format!(
             "a shard gives a part of a picture, for `fractal merge`, so `{output}` must end in .{PART_EXTENSION}"
         )));
     }
-    if args.output.is_none() && !args.resume && Path::new(&output).exists() {
-        return Err(Error::Usage(format!("`{output}` is there already; to replace it, say so with `-o {output}`")));
+    if args.output.is_none() && !args.resume {
+        refuse_existing(&output)?;
     }
     Ok((output, format))
 }
 
 /// The scene that an argument means, with what replaces parts of it.
-pub(super) fn scene(source: &str, replaced: &SceneArgs) -> Result<Scene> {
+pub(super) fn scene(source: &OsStr, replaced: &SceneArgs) -> Result<Scene> {
     let loaded = Scene::load(source)?;
     let mut scene = loaded.clone();
     for assignment in replaced.assignments() {
@@ -147,8 +160,8 @@ pub(super) fn scene(source: &str, replaced: &SceneArgs) -> Result<Scene> {
 }
 
 /// An error that says which of several scenes it is about.
-fn of_scene(error: Error, source: &str, scenes: usize) -> Error {
-    let named = |text: String| format!("scene `{source}`: {text}");
+fn of_scene(error: Error, source: &OsStr, scenes: usize) -> Error {
+    let named = |text: String| format!("scene `{}`: {text}", source.display());
     match error {
         _ if scenes < 2 => error,
         Error::Usage(text) => Error::Usage(named(text)),
@@ -159,46 +172,88 @@ fn of_scene(error: Error, source: &str, scenes: usize) -> Error {
 }
 
 /// A scene's short name, for files: the place's or the file's own, else what the scene says.
-pub(super) fn name(source: &str, scene: &Scene) -> String {
-    let stem = Path::new(source).file_stem().and_then(|stem| stem.to_str());
-    match stem.filter(|_| source != "-") {
+pub(super) fn name(source: &OsStr, scene: &Scene) -> OsString {
+    let stem = Path::new(source).file_stem();
+    let name = match stem.filter(|_| source != "-") {
         Some(stem) => stem.to_owned(),
         None => {
-            let name = scene.name.as_deref().unwrap_or("scene");
-            name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect()
+            let name = scene.name.as_deref().unwrap_or(NAMELESS);
+            name.chars()
+                .map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' })
+                .collect::<String>()
+                .into()
         }
-    }
+    };
+    // Dots alone would be another folder, where a pattern has one for the name, and nothing at all a hidden file.
+    if name.as_encoded_bytes().iter().all(|&byte| byte == b'.') { NAMELESS.into() } else { name }
 }
 
+/// What a scene without a name is called.
+const NAMELESS: &str = "scene";
+
 /// Where a picture goes when nothing is said. A file that nobody named is never replaced: it may be the scene itself.
-fn default_output(name: &str, format: Option<&str>, resume: bool) -> Result<(String, &'static Format)> {
+fn default_output(name: &OsStr, format: Option<&str>, resume: bool) -> Result<(PathBuf, &'static Format)> {
     let format = format.map_or(Ok(&OUTPUTS[0]), Format::named)?;
-    let output = format!("{name}.{}", format.extension);
-    if !resume && Path::new(&output).exists() {
-        return Err(Error::Usage(format!("`{output}` is there already; to replace it, say so with `-o {output}`")));
+    let output = with(name, &format!(".{}", format.extension));
+    if !resume {
+        refuse_existing(&output)?;
     }
     Ok((output, format))
 }
 
+/// Refuses to replace what nobody named. A link is something too, even if it points nowhere.
+pub(super) fn refuse_existing(output: &Path) -> Result<()> {
+    match output.symlink_metadata() {
+        Ok(_) => {
+            Err(Error::Usage(format!("`{0}` is there already; to replace it, say so with `-o {0}`", output.display())))
+        }
+        // What cannot be looked at cannot be written either, which is told then.
+        Err(_) => Ok(()),
+    }
+}
+
+/// A name with something after it.
+fn with(name: &OsStr, ending: &str) -> PathBuf {
+    [name, ending.as_ref()].into_iter().collect::<OsString>().into()
+}
+
 /// Puts name and index into a pattern of an output's name.
-fn fill(pattern: &str, name: &str, index: usize) -> Result<String> {
-    let mut text = String::new();
+fn fill(pattern: &OsStr, name: &OsStr, index: usize) -> Result<PathBuf> {
+    let mut text = OsString::new();
     let mut rest = pattern;
-    while let Some((before, after)) = rest.split_once('{') {
-        text += before;
-        let (key, after) = after.split_once('}').unwrap_or_default();
-        match key {
-            "name" => text += name,
-            "index" => text += &index.to_string(),
+    while let Some((before, after)) = split(rest, b'{') {
+        text.push(before);
+        let (key, after) = split(after, b'}').unwrap_or_default();
+        match key.to_str() {
+            Some("name") => text.push(name),
+            Some("index") => text.push(index.to_string()),
             _ => {
                 return Err(Error::Usage(format!(
-                    "after a `{{` in `{pattern}` only {{name}} and {{index}} have a meaning in an output's name"
+                    "after a `{{` in `{}` only {{name}} and {{index}} have a meaning in an output's name",
+                    pattern.display()
                 )));
             }
         }
         rest = after;
     }
-    Ok(text + rest)
+    text.push(rest);
+    Ok(text.into())
+}
+
+/// What is before and after the first of this ASCII character. Names of files need not be UTF-8.
+#[cfg(unix)]
+pub(super) fn split(text: &OsStr, at: u8) -> Option<(&OsStr, &OsStr)> {
+    use std::os::unix::ffi::OsStrExt;
+    let bytes = text.as_bytes();
+    let place = bytes.iter().position(|&byte| byte == at)?;
+    Some((OsStr::from_bytes(&bytes[..place]), OsStr::from_bytes(&bytes[place + 1..])))
+}
+
+/// Elsewhere only names that are Unicode are looked into.
+#[cfg(not(unix))]
+pub(super) fn split(text: &OsStr, at: u8) -> Option<(&OsStr, &OsStr)> {
+    let (before, after) = text.to_str()?.split_once(char::from(at))?;
+    Some((before.as_ref(), after.as_ref()))
 }
 
 #[cfg(test)]
@@ -207,19 +262,25 @@ mod tests {
 
     #[test]
     fn patterns_are_filled() {
-        assert_eq!(fill("out/{name}-{index}.png", "a", 3).unwrap(), "out/a-3.png");
-        assert_eq!(fill("plain.png", "a", 1).unwrap(), "plain.png");
+        let fill = |pattern: &str, index| fill(pattern.as_ref(), "a".as_ref(), index);
+        assert_eq!(fill("out/{name}-{index}.png", 3).unwrap(), Path::new("out/a-3.png"));
+        assert_eq!(fill("plain.png", 1).unwrap(), Path::new("plain.png"));
         for wrong in ["{size}.png", "{name", "{}"] {
-            assert!(matches!(fill(wrong, "a", 1), Err(Error::Usage(text)) if text.contains("{name} and {index}")));
+            assert!(matches!(fill(wrong, 1), Err(Error::Usage(text)) if text.contains("{name} and {index}")));
         }
     }
 
     #[test]
     fn names_come_from_where_the_scene_does() {
+        let name = |source: &str, scene: &Scene| name(source.as_ref(), scene);
         let scene = Scene { name: Some("a/b c".into()), ..Scene::default() };
         assert_eq!(name("dir/my.scene.toml", &scene), "my.scene");
         assert_eq!(name("seahorses", &scene), "seahorses");
         assert_eq!(name("-", &scene), "a-b-c");
         assert_eq!(name("-", &Scene::default()), "scene");
+        for dots in ["", ".", "..", "..."] {
+            assert_eq!(name("-", &Scene { name: Some(dots.into()), ..Scene::default() }), "scene", "{dots}");
+            assert_eq!(name(&format!("{dots}..toml"), &scene), "scene", "{dots}");
+        }
     }
 }

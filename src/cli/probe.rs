@@ -9,7 +9,9 @@ use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR, S
 use fractal::tile::Tile;
 use fractal::{Error, Result};
 use serde::Serialize;
+use std::ffi::OsString;
 use std::fmt::Write;
+use std::path::Path;
 
 /// The longest file of points, in bytes.
 const MAX_POINTS_BYTES: u64 = 64 << 20;
@@ -94,13 +96,14 @@ fn describe(point: &Point, text: &mut String) {
 }
 
 /// The pixels that the arguments name; `@FILE` has one a line.
-fn points(arguments: &[String], size: (u32, u32)) -> Result<Vec<(u32, u32)>> {
+fn points(arguments: &[OsString], size: (u32, u32)) -> Result<Vec<(u32, u32)>> {
     let mut points = Vec::new();
     for argument in arguments {
-        match argument.strip_prefix('@') {
-            None => points.push(parse(argument, size).map_err(Error::Usage)?),
-            Some(path) => {
-                let text = read(path)?;
+        match plan::split(argument, b'@').filter(|(before, _)| before.is_empty()) {
+            None => points.push(parse(&argument.to_string_lossy(), size).map_err(Error::Usage)?),
+            Some((_, path)) => {
+                let text = read(Path::new(path))?;
+                let path = path.display();
                 for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
                     let located = |why| Error::Input(format!("`{path}`, line {}: {why}", index + 1));
                     points.push(parse(line.trim(), size).map_err(located)?);
@@ -111,12 +114,13 @@ fn points(arguments: &[String], size: (u32, u32)) -> Result<Vec<(u32, u32)>> {
     Ok(points)
 }
 
-fn read(path: &str) -> Result<String> {
+fn read(path: &Path) -> Result<String> {
     use std::io::Read;
     let failed = |source| Error::io("read", path, source);
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(failed)?;
     file.take(MAX_POINTS_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let path = path.display();
     if bytes.len() as u64 > MAX_POINTS_BYTES {
         return Err(Error::Input(format!("`{path}` is too long: at most {MAX_POINTS_BYTES} bytes of points are read")));
     }

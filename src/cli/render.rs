@@ -8,10 +8,10 @@ use super::args::RenderArgs;
 use super::bar::{Display, Ticker, scaled};
 use super::keep::{Before, Expected, Keep, LONG};
 use super::picture::Picture;
-use super::plan::Plan;
+use super::plan::{Plan, refuse_existing};
 use super::signals::Signals;
 use super::stats::{Mark, Stats};
-use super::{tell, written};
+use super::{tell, tell_json, written};
 use fractal::backend::{self, Options, Session};
 use fractal::parallel::{Schedule, Sink, Stop, Tee};
 use fractal::render::{Known, Outcome, Part, Render};
@@ -73,18 +73,22 @@ fn make(
     let records = match keep.before(picture, plan.quiet, &signals.stop)? {
         Before::Everything => {
             if !plan.quiet {
-                tell(format!("`{output}` is complete already"));
+                tell(format!("`{}` is complete already", output.display()));
             }
             return Ok(());
         }
         Before::Some(records) => vec![records],
         Before::Nothing => Vec::new(),
     };
+    // With --resume it may have been there, but then it is not what is asked for.
+    if !picture.is_named {
+        refuse_existing(output)?;
+    }
     let own = records.first().cloned();
     let wanted = picture.wanted();
     let mut known = Known::from(records);
     if let Some(path) = &picture.continued {
-        let folder = Path::new(output).parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
         let escaped = render.escaped(path, folder.unwrap_or(Path::new(".")), &wanted, &signals.stop)?;
         if !plan.quiet {
             let (samples, all) = (escaped.samples(), escaped.of());
@@ -111,7 +115,7 @@ fn make(
     if plan.verbose
         && let Some(kept) = &kept
     {
-        tell(format!("{output}: finished tiles are kept in {}", kept.checkpoint.path().display()));
+        tell(format!("{}: finished tiles are kept in {}", output.display(), kept.checkpoint.path().display()));
     }
     let checkpoint = kept.as_ref().map(|kept| kept.checkpoint.clone());
     let window = watching(picture)?;
@@ -211,7 +215,7 @@ impl Sinks {
             tell(summary(picture, &outcome, &stats));
         }
         if plan.stats {
-            tell(stats.json());
+            tell_json(&stats);
         }
         Ok(())
     }
@@ -260,7 +264,7 @@ fn summary(picture: &Picture, outcome: &Outcome, stats: &Stats<'_>) -> String {
     let report = &outcome.report;
     format!(
         "{}: {} × {} pixels in {:.2} s: {} with {} {}, {}, {} in {}; {}{}/s, efficiency {:.2}",
-        picture.output,
+        picture.output.display(),
         width,
         height,
         stats.total_seconds(),

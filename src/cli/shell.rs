@@ -12,24 +12,31 @@ pub(crate) fn completions(shell: Shell) -> Result<()> {
     // Into memory first: clap's own writing panics when the reader goes away.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "fractal", &mut script);
-    print(script)
+    print(String::from_utf8_lossy(&script))
 }
 
-/// Writes the manual page of the program or of one command.
-pub(crate) fn manual(command: Option<&str>) -> Result<()> {
-    let mut program = Cli::command();
+/// Writes the manual page of the program, or of the command that these words name.
+pub(crate) fn manual(words: &[String]) -> Result<()> {
+    let mut program = without_help(Cli::command());
     program.build();
-    let page = match command {
-        None => program,
-        Some(name) => {
-            let known: Vec<_> = program.get_subcommands().map(|command| command.get_name().to_owned()).collect();
-            let found = program.find_subcommand(name).ok_or_else(|| {
-                Error::Usage(format!("there is no command `{name}`; the commands are {}", known.join(", ")))
-            })?;
-            found.clone().name(format!("fractal-{name}")).display_name(format!("fractal-{name}"))
-        }
-    };
+    let mut command = &program;
+    for word in words {
+        command = command.find_subcommand(word).ok_or_else(|| {
+            let known: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+            let all = if known.is_empty() { "there are none here".into() } else { known.join(", ") };
+            Error::Usage(format!("there is no command `{}`; the commands are {all}", words.join(" ")))
+        })?;
+    }
+    let name = ["fractal"].into_iter().chain(words.iter().map(String::as_str)).collect::<Vec<_>>().join("-");
+    let page = command.clone().name(name.clone()).display_name(name);
     let mut text = Vec::new();
     Man::new(page).render(&mut text).map_err(|source| Error::io("write", "manual page", source))?;
-    print(text)
+    print(String::from_utf8_lossy(&text))
+}
+
+/// A page would refer to those of `help`, which say what the pages say.
+fn without_help(command: clap::Command) -> clap::Command {
+    let names: Vec<_> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    let command = command.disable_help_subcommand(true);
+    names.into_iter().fold(command, |command, name| command.mut_subcommand(name, without_help))
 }

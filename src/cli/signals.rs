@@ -6,6 +6,7 @@ use fractal::sink::Output;
 use fractal::{Error, Result};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +16,7 @@ pub(super) struct Signals {
     /// Set by the first.
     pub(super) stop: Stop,
     /// Removed by the second: files that are not complete.
-    temporaries: Arc<Mutex<Vec<PathBuf>>>,
+    temporaries: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
 impl Signals {
@@ -34,10 +35,14 @@ impl Signals {
 
     /// Opens an output that leaves nothing behind, however the program ends.
     pub(super) fn create(&self, path: impl AsRef<Path>) -> Result<Output> {
-        let output = Output::create(path)?;
+        Ok(self.guard(Output::create(path)?))
+    }
+
+    /// The same output, which leaves nothing behind from now on.
+    pub(super) fn guard(&self, output: Output) -> Output {
         let temporary = output.temporary().map(Path::to_path_buf);
         self.temporaries.lock().unwrap_or_else(PoisonError::into_inner).extend(temporary);
-        Ok(output)
+        output
     }
 
     fn act(&self) {

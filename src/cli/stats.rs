@@ -6,6 +6,7 @@ use fractal::render::Outcome;
 use fractal::sink::ImageCost;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 /// A moment, in time and in processor time of the whole program.
@@ -87,7 +88,7 @@ struct Samples {
 #[derive(Serialize)]
 pub(super) struct Stats<'a> {
     scene: &'a str,
-    output: &'a str,
+    output: Cow<'a, str>,
     seconds: Seconds,
     cpu_seconds: CpuSeconds,
     iterations: Iterations,
@@ -133,7 +134,7 @@ impl<'a> Stats<'a> {
         let elsewhere: Duration = workers().map(|worker| worker.processor).sum();
         Self {
             scene: &picture.name,
-            output: &picture.output,
+            output: picture.output.to_string_lossy(),
             seconds: Seconds {
                 setup: (started.time - begin.time + report.setup).as_secs_f64(),
                 render: report.wall.as_secs_f64(),
@@ -165,11 +166,6 @@ impl<'a> Stats<'a> {
             imbalance: report.imbalance(),
             efficiency: report.efficiency(),
         }
-    }
-
-    /// One line of JSON. What is no number, such as the efficiency of nothing, is `null`.
-    pub(super) fn json(&self) -> String {
-        serde_json::to_string(self).expect("numbers and text are always JSON")
     }
 
     /// How long everything took.

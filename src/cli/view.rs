@@ -4,8 +4,9 @@ use super::args::{Edge, ViewArgs};
 use super::picture::Picture;
 use super::plan::Plan;
 use super::wisdom::{self, Asked};
-use super::{plan, print, tell};
+use super::{memory, plan, print, tell};
 use fractal::parallel::{MAX_WORKERS, Schedule, Sink, Stop};
+use fractal::render::Render;
 use fractal::scene::PLACES;
 use fractal::window::{Explorer, Memory, Minifb, Options, Seen, Settings, Viewer, Watched, Window, keys};
 use fractal::{Error, Result, Scene, backend};
@@ -41,12 +42,16 @@ pub(crate) fn run(args: &ViewArgs) -> Result<()> {
         remember: file,
         folder: args.folder.clone(),
     };
+    let last = last.filter(|last| args.source.is_none() && is_of_use(last));
     let mut scene = scene(args, last)?;
     // The window shows all of it, and more around.
     scene.image.crop = None;
     if args.scene.size.is_none() {
         scene.image.size = fitting(scene.image.size);
     }
+    Minifb::check(scene.image.size)?;
+    memory::check_window(scene.title(), Explorer::bytes(scene.image.size, scene.image.samples))?;
+    Render::new(&scene)?;
     let mut window = Minifb::open("fractal", scene.image.size)?;
     Explorer::new(&scene, &options, &mut window)?.run(&mut window, &mut |line| print(format!("{line}\n")))
 }
@@ -64,7 +69,7 @@ pub(super) fn watch<'a>(
     let mut window = Minifb::open("fractal render", size)?;
     let watched = Watched::default();
     let mut viewer = Viewer::new(watched.clone(), 0.0, &mut window);
-    let sink = |picture: &Picture| watched.picture(&picture.output, &picture.render, size).map(Some);
+    let sink = |picture: &Picture| watched.picture(&picture.output.to_string_lossy(), &picture.render, size).map(Some);
     std::thread::scope(|scope| {
         let mut thread = Some(scope.spawn(|| render(&sink)));
         let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
@@ -132,14 +137,25 @@ fn settle(args: &ViewArgs, mut settings: Settings) -> Result<Settings> {
 /// The scene: as named, else where the window was last, else the whole set; with what replaces parts of it.
 fn scene(args: &ViewArgs, last: Option<Scene>) -> Result<Scene> {
     let (source, last) = match (&args.source, last) {
-        (Some(source), _) => (source.as_str(), None),
-        (None, last) => (PLACES[0].name, last),
+        (Some(source), _) => (source.as_os_str(), None),
+        (None, last) => (PLACES[0].name.as_ref(), last),
     };
     let Some(mut scene) = last else { return plan::scene(source, &args.scene) };
     for assignment in args.scene.assignments() {
         scene.set(&assignment)?;
     }
     Ok(scene)
+}
+
+/// Whether the scene that was shown last can be shown. It may have been too deep, and no reason not to open.
+fn is_of_use(last: &Scene) -> bool {
+    let mut scene = last.clone();
+    (scene.image.size, scene.image.crop) = (fitting(scene.image.size), None);
+    let refused = Render::new(&scene).err();
+    if let Some(error) = &refused {
+        tell(format!("fractal: the scene that was remembered is left aside: {error}"));
+    }
+    refused.is_none()
 }
 
 /// A size of the same shape, if that is possible, that fits most screens.

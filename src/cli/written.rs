@@ -18,5 +18,6 @@ pub(super) fn report(plan: &Plan, picture: &Picture, mark: &Mark) {
     let (width, height) = render.scene().image.drawn();
     let what = shard.map_or(String::new(), |shard| format!("shard {shard} of "));
     let (bytes, seconds) = (size(file.len()), mark.seconds());
+    let output = output.display();
     tell(format!("wrote `{output}`: {what}{width} × {height} pixels, {bytes}, in {seconds:.2} s"));
 }

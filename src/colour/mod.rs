@@ -21,7 +21,7 @@ pub use palettes::PALETTES;
 
 pub(crate) use oklab::distinct;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shorten};
 use crate::sample::{Channels, INTERIOR, PlaneId, Samples};
 use palette::{CIRCLE, INSIDE, Phase};
 use serde::{Deserialize, Serialize};
@@ -157,15 +157,6 @@ fn find<T: 'static>(
         let known: Vec<_> = entries.iter().map(&name_of).collect();
         Error::Usage(format!("unknown {kind} `{}`; known are {}", shorten(name), known.join(", ")))
     })
-}
-
-/// Text from outside as an error message may repeat it: printable and short.
-fn shorten(text: &str) -> String {
-    let mut short: String = text.chars().take(40).flat_map(char::escape_debug).collect();
-    if text.chars().nth(40).is_some() {
-        short.push('…');
-    }
-    short
 }
 
 #[cfg(test)]

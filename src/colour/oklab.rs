@@ -1,8 +1,7 @@
 //! OKLab, a colour space in which equal steps look equally large (Björn Ottosson, 2020), and its way to linear sRGB light.
 
-use super::shorten;
 use super::transfer::{Encoder, decode, root};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shorten};
 
 /// Linear light of the sRGB primaries, each in [0, 1] for colours that a screen can show.
 pub(crate) type Linear = [f64; 3];

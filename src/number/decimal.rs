@@ -1,6 +1,7 @@
 //! Decimal numbers of any precision, kept exactly as they were typed.
 
 use super::round::Ratio;
+use crate::error::shorten;
 use dashu_int::{IBig, UBig};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
@@ -139,17 +140,6 @@ pub(crate) fn significant_digits(number: &str) -> usize {
     mantissa.bytes().filter(u8::is_ascii_digit).skip_while(|&b| b == b'0').count()
 }
 
-/// A text for a message: printable, and only its beginning when it is long.
-pub(crate) fn shorten(text: &str) -> String {
-    const SHOWN: usize = 40;
-    let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    let mut short: String = text.chars().take(SHOWN).map(printable).collect();
-    if text.chars().nth(SHOWN).is_some() {
-        short.push('…');
-    }
-    short
-}
-
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.text)
@@ -260,7 +250,7 @@ mod tests {
             assert!(message.contains(sentence), "{message}");
             assert!(message.len() < 200 && !message.contains('\n'), "{message}");
         }
-        assert_eq!(shorten("a\u{1b}[31m\nb"), "a\u{fffd}[31m\u{fffd}b");
+        assert_eq!(shorten("a\u{1b}[31m\nb"), "a\u{fffd}[31m b");
     }
 
     #[test]

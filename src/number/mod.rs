@@ -8,5 +8,5 @@ mod round;
 
 pub use angle::sin_cos_degrees;
 pub use decimal::{Decimal, MAX_DIGITS, MAX_EXPONENT, ParseDecimalError};
-pub(crate) use decimal::{MAX_PLAIN_DIGITS, shorten, significant_digits};
+pub(crate) use decimal::{MAX_PLAIN_DIGITS, significant_digits};
 pub use round::{Ratio, ldexp};

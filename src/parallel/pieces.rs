@@ -1,6 +1,6 @@
 //! Some of the pieces of a work: those that are missing, or the share of one machine among several.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shorten};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
@@ -91,7 +91,7 @@ impl FromStr for Shard {
     fn from_str(text: &str) -> Result<Self> {
         let numbers = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
         let (number, of) = numbers.ok_or_else(|| {
-            Error::Usage(format!("`{}` is no shard; it is written like 3/10, the third of ten", text.escape_debug()))
+            Error::Usage(format!("`{}` is no shard; it is written like 3/10, the third of ten", shorten(text)))
         })?;
         Self::new(number, of)
     }

@@ -88,7 +88,7 @@ impl Render {
         let is_picture = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("exr"));
         let (mut theirs, file) = if is_picture {
             // It has all data in whatever tiles one likes.
-            (Identity { scene: Scene::load(&path.to_string_lossy())?, ..self.identity() }, None)
+            (Identity { scene: Scene::load(path)?, ..self.identity() }, None)
         } else {
             let file = Records::open(path)?;
             (Identity::of(file.description(), path)?, Some(file))

@@ -1,7 +1,8 @@
 //! Setting single keys of a scene from text, as the command line does.
 
 use super::{Crop, Extent, MaxIterations, Scene};
-use crate::number::{Decimal, shorten};
+use crate::error::shorten;
+use crate::number::Decimal;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
 /// A key of a scene that can be set from text.

@@ -3,7 +3,8 @@
 //! Parsers hand plain numbers on as `f64`, and a number with more digits than that keeps may have lost some unseen. Here the numbers are
 //! looked at as they were written.
 
-use crate::number::{MAX_PLAIN_DIGITS, shorten, significant_digits};
+use crate::error::shorten;
+use crate::number::{MAX_PLAIN_DIGITS, significant_digits};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;

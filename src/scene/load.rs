@@ -1,14 +1,14 @@
 //! Where scenes come from: names, files, standard input; and what to say when they are none.
 
 use super::{MAX_SCENE_BYTES, PLACES, Scene, foreign, literals, picture, tables};
-use crate::error::{Error, Result};
-use crate::number::shorten;
+use crate::error::{Error, Result, shorten};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 /// See [`Scene::load`].
-pub(super) fn load(argument: &str) -> Result<Scene> {
+pub(super) fn load(path: &Path) -> Result<Scene> {
+    let argument = path.as_os_str();
     if argument == "-" {
         let head = read_head(io::stdin().lock()).map_err(|source| Error::io("read", "standard input", source))?;
         return from_bytes(&head, false).map_err(|why| Error::Input(format!("standard input {why}")));
@@ -16,12 +16,11 @@ pub(super) fn load(argument: &str) -> Result<Scene> {
     if let Some(place) = PLACES.iter().find(|place| place.name == argument) {
         return Ok(place.scene());
     }
-    let path = Path::new(argument);
     let head = match File::open(path) {
         Ok(file) => {
             // A directory opens like a file and fails when it is read, in words that help nobody.
             if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-                return Err(Error::Input(format!("`{}` is a directory, not a scene or a picture", shorten(argument))));
+                return Err(Error::Input(format!("`{}` is a directory, not a scene or a picture", shown(path))));
             }
             read_head(file)
         }
@@ -29,7 +28,7 @@ pub(super) fn load(argument: &str) -> Result<Scene> {
             let places: Vec<_> = PLACES.iter().map(|place| place.name).collect();
             return Err(Error::Usage(format!(
                 "there is no file and no place `{}`; the places are {}",
-                shorten(argument),
+                shown(path),
                 places.join(", ")
             )));
         }
@@ -38,6 +37,10 @@ pub(super) fn load(argument: &str) -> Result<Scene> {
     let head = head.map_err(|source| Error::io("read", path, source))?;
     let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     from_bytes(&head, is_json).map_err(|why| Error::Input(format!("`{}` {why}", path.display())))
+}
+
+fn shown(path: &Path) -> String {
+    shorten(&path.to_string_lossy())
 }
 
 /// Whether a name was hardly meant as that of a place: it has a folder or an extension.

@@ -24,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::formula;
 use crate::number::Decimal;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// The largest size of a scene in text: enough for every number in it at its largest.
 pub const MAX_SCENE_BYTES: usize = 1 << 20;
@@ -112,8 +113,8 @@ impl Scene {
     /// # Errors
     /// [`Error::Usage`] for a bare name that neither a place nor a file has, [`Error::Io`] when the file cannot be read, [`Error::Input`] when it
     /// is no scene.
-    pub fn load(argument: &str) -> Result<Self> {
-        load::load(argument)
+    pub fn load(argument: impl AsRef<Path>) -> Result<Self> {
+        load::load(argument.as_ref())
     }
 
     /// A scene from the bytes of a file as [`Scene::load`] reads it: text in TOML or JSON, or the beginning of a picture of ours.

@@ -5,6 +5,7 @@ mod checkpoint;
 mod estimate;
 mod formats;
 mod grid;
+mod identity;
 mod image;
 mod kept;
 pub mod output;
@@ -13,6 +14,8 @@ mod owners;
 mod picture;
 pub mod progress;
 pub mod records;
+#[cfg(any(feature = "bench", feature = "window"))]
+pub(crate) mod remembered;
 mod resumed;
 mod spill;
 mod staged;
@@ -22,6 +25,7 @@ mod trace;
 pub use checkpoint::Checkpoint;
 pub use formats::{Data, Format, SCENE_KEY};
 pub use grid::{Grid, Sample};
+pub use identity::{Identity, destination};
 #[cfg(not(feature = "exr"))]
 pub(crate) use image::exr::NO_EXR;
 pub use image::{ImageCost, ImageOptions, ImageSink};

@@ -4,22 +4,14 @@
 //! run leaves what was there before (`staged.rs`). Everything that can be found out early is found out when the output is created, before
 //! hours of computing.
 
+use super::identity::destination;
 use super::staged::Staged;
 use crate::error::{Error, Result};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// A folder of the user's for files of programs, by the XDG base directory specification: what `variable` names if that is a whole path,
-/// else `otherwise` below the home. `None` where there is no home.
-#[cfg(any(feature = "bench", feature = "window"))]
-pub(crate) fn user_folder(variable: &str, otherwise: &str) -> Option<PathBuf> {
-    let whole = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    whole(variable).or_else(|| whole("HOME").map(|home| home.join(otherwise)))
-}
-
-/// The name of the standard output among paths.
-pub const STDOUT: &str = "-";
+pub use super::identity::{STDOUT, is_stdout};
 
 /// A destination that is open for writing. Dropped before [`Output::finish`], a regular file leaves nothing behind.
 #[derive(Debug)]
@@ -53,9 +45,11 @@ impl Output {
         if path.as_os_str().is_empty() {
             return Err(Error::Usage("the name of the output is empty; give a file or `-`".into()));
         }
-        let target = if path == Path::new(STDOUT) {
+        let target = if is_stdout(path) {
             let stdout = io::stdout();
             refuse_terminal(&stdout, path)?;
+            check_stdout().map_err(|source| Error::io("write", path, source))?;
+            refuse_nobody(path)?;
             Target::Stdout(stdout)
         } else {
             open(path).map_err(|source| Error::io("create", path, source))?
@@ -145,25 +139,55 @@ pub(crate) fn copy(error: &io::Error) -> io::Error {
     }
 }
 
+/// Whether the standard output takes anything. One that is open for reading only does not, and the standard library would call that success.
+///
+/// # Errors
+/// The system's for a file that cannot be written.
+pub fn check_stdout() -> io::Result<()> {
+    match rustix::fs::fcntl_getfl(io::stdout()) {
+        Ok(mode) if mode & rustix::fs::OFlags::ACCMODE == rustix::fs::OFlags::RDONLY => {
+            Err(rustix::io::Errno::BADF.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a standard output that was closed (`>&-`): a picture for nobody. Before `main` the standard library puts `/dev/null` in its
+/// place, open for reading too, as a shell's `>/dev/null` is not. Who opens it like that for a program whose output is of no interest can
+/// name `/dev/null` as well.
+fn refuse_nobody(path: &Path) -> Result<()> {
+    let null = Path::new("/dev/null");
+    let mode = rustix::fs::fcntl_getfl(io::stdout()).unwrap_or(rustix::fs::OFlags::WRONLY);
+    let is_closed = mode & rustix::fs::OFlags::ACCMODE == rustix::fs::OFlags::RDWR;
+    let is_null = |found: rustix::fs::Stat| rustix::fs::stat(null).is_ok_and(|null| null.st_rdev == found.st_rdev);
+    if is_closed && rustix::fs::fstat(io::stdout()).is_ok_and(is_null) {
+        let path = path.display();
+        return Err(Error::Unsupported(format!(
+            "`{path}` is the standard output, which is closed, so that nobody would get what is written; redirect it, or give a file"
+        )));
+    }
+    Ok(())
+}
+
 fn refuse_terminal(file: &impl IsTerminal, path: &Path) -> Result<()> {
     if !file.is_terminal() {
         return Ok(());
     }
-    let name = if path == Path::new(STDOUT) { "the standard output".into() } else { format!("`{}`", path.display()) };
+    let name = if is_stdout(path) { "the standard output".into() } else { format!("`{}`", path.display()) };
     Err(Error::Usage(format!("{name} is a terminal, which cannot show a picture's bytes; redirect it or give a file")))
 }
 
 fn open(path: &Path) -> io::Result<Target> {
     let (place, mode) = match fs::metadata(path) {
         Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-        // A link is followed, so that what it points to is replaced and not the link. A file that may not be written is not
+        // A link is followed, so that what it points to is replaced, or created, and not the link. A file that may not be written is not
         // to be replaced either, although renaming would allow it.
         Ok(found) if found.is_file() => {
             OpenOptions::new().write(true).open(path)?;
             (fs::canonicalize(path)?, Some(found.permissions()))
         }
         Ok(_) => return OpenOptions::new().write(true).open(path).map(Target::Straight),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => (path.to_path_buf(), None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (destination(path), None),
         Err(error) => return Err(error),
     };
     let staged = Staged::create(place)?;

@@ -2,8 +2,8 @@
 
 use super::formats::Format;
 use super::image::{exr, png, ppm};
-use super::output::STDOUT;
-use crate::error::{Error, Result};
+use super::output::is_stdout;
+use crate::error::{Error, Result, shorten};
 use std::path::Path;
 
 /// Every format that pictures are written in.
@@ -23,7 +23,7 @@ impl Format {
     /// [`Error::Usage`] when there is none; it lists the known ones.
     pub fn named(name: &str) -> Result<&'static Self> {
         OUTPUTS.iter().find(|format| format.name == name).ok_or_else(|| {
-            let name = name.escape_debug();
+            let name = shorten(name);
             Error::Usage(format!("unknown picture format `{name}`; known are {}", list(|format| format.name.into())))
         })
     }
@@ -44,7 +44,7 @@ pub fn format_for(path: impl AsRef<Path>, format: Option<&str>) -> Result<&'stat
         return Format::named(name);
     }
     let path = path.as_ref();
-    if path == Path::new(STDOUT) {
+    if is_stdout(path) {
         return Ok(&OUTPUTS[0]);
     }
     let extension = path.extension().unwrap_or_default().to_ascii_lowercase();

@@ -27,7 +27,7 @@ pub(crate) use picture::of_picture;
 pub(in crate::sink) use reader::lock;
 pub use reader::{Found, Records, Unread};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shorten};
 use crate::parallel::{Piece, Recipe, Shard, Work};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -137,7 +137,7 @@ impl Description {
         Err(Error::Input(format!(
             "`{}` was computed by {}, whose samples may differ from those of {}; finish it with that version",
             path.display(),
-            self.program.escape_debug(),
+            shorten(&self.program),
             program()
         )))
     }

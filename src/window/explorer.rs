@@ -9,9 +9,10 @@ use super::inset::Inset;
 use super::keeper::Keeper;
 use super::overlay::{self, Marks};
 use super::panel::Stats;
+use super::place::Place;
 use super::remember::{Memory, Settings};
 use super::save::command_line;
-use super::state::{Effects, State};
+use super::state::{Effects, MOST_SAMPLES, State};
 use super::toolkit::{Event, Window};
 use crate::backend;
 use crate::colour::Colourer;
@@ -131,9 +132,10 @@ impl Explorer {
     ///
     /// # Errors
     /// [`Error::Usage`](crate::Error::Usage) for names that are not known, [`Error::Input`](crate::Error::Input) for a scene with
-    /// values out of range.
+    /// values out of range, [`Error::Unsupported`](crate::Error::Unsupported) for a view that is too deep for any window.
     pub fn new(scene: &Scene, options: &Options, window: &mut dyn Window) -> Result<Self> {
         scene.check()?;
+        Place::check(scene, window.size())?;
         let settings = &options.settings;
         let crew = Crew {
             backend: backend::find(&settings.backend)?,
@@ -182,6 +184,15 @@ impl Explorer {
         explorer.compute(false);
         explorer.update_inset()?;
         Ok(explorer)
+    }
+
+    /// The most bytes that the picture of a window takes, with `samples` samples for each pixel, each way, as far as the window has them:
+    /// what it shows, what it moves that to, and what it is drawn on.
+    pub fn bytes((width, height): (u32, u32), samples: u32) -> u64 {
+        const DRAWN: u64 = 20;
+        let samples = u64::from(samples.min(MOST_SAMPLES));
+        let pixel = 2 * Channels::ALL.bytes(1) as u64 * samples * samples + DRAWN;
+        u64::from(width) * u64::from(height) * pixel
     }
 
     /// The scene that is shown.

@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 /// The time between two polls.
 const POLL: Duration = Duration::from_millis(8);
 
+/// The most pixels of a window's side: X11 counts them in 15 bits.
+const MAX_SIDE: u32 = 32_767;
+
 /// What the wheel says for one notch.
 const NOTCH: f32 = if cfg!(windows) {
     12.0
@@ -88,11 +91,23 @@ impl InputCallback for Keys {
 }
 
 impl Minifb {
+    /// Checks that a window can have this size.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when it cannot.
+    pub fn check((width, height): (u32, u32)) -> Result<()> {
+        if [width, height].iter().all(|side| (1..=MAX_SIDE).contains(side)) {
+            return Ok(());
+        }
+        Err(Error::Usage(format!("a window of {width}x{height} pixels cannot be: each side has 1 to {MAX_SIDE}")))
+    }
+
     /// Opens a window that can be resized.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] when there is no display.
+    /// [`Error::Usage`] for a size that no window can have, [`Error::Unsupported`] when there is no display.
     pub fn open(title: &str, (width, height): (u32, u32)) -> Result<Self> {
+        Self::check((width, height))?;
         let options = WindowOptions { resize: true, scale_mode: ScaleMode::UpperLeft, ..WindowOptions::default() };
         let mut window = minifb::Window::new(title, width as usize, height as usize, options).map_err(|error| {
             let variable = std::env::var_os("DISPLAY").filter(|name| !name.is_empty());

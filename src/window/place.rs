@@ -5,6 +5,7 @@
 //! are those of the whole.
 
 use super::fixed::Fixed;
+use crate::error::{Error, Result};
 use crate::number::sin_cos_degrees;
 use crate::scene::{Frame, Scene};
 
@@ -18,6 +19,9 @@ const OPENED_DIGITS: i64 = 14;
 const EXACT_DIGITS: i64 = 24;
 /// The centre is kept to 10 to the power of minus this, in pixels.
 const CENTRE_DIGITS: i64 = 12;
+/// The same for a scene that is opened. What it says is shown to the bit, but not digits without end: 1e-1000000 is a million of them
+/// once half a pixel is added.
+const OPENED_CENTRE_DIGITS: i64 = 1000;
 /// Orders of magnitude of the distance between pixels within which the window moves.
 const ORDERS: std::ops::RangeInclusive<i64> = -3000..=20;
 
@@ -44,12 +48,27 @@ impl Place {
     pub(super) fn of(scene: &Scene, (width, height): Size) -> Self {
         let view = scene.view();
         let spacing = Fixed::from_ratio(&view.spacing_ratio(width, height), EXACT_DIGITS, OPENED_DIGITS);
+        let least = spacing.order() - OPENED_CENTRE_DIGITS;
         Self {
-            re: Fixed::from_decimal(&view.re),
-            im: Fixed::from_decimal(&view.im),
+            re: Fixed::from_decimal(&view.re).rounded(least),
+            im: Fixed::from_decimal(&view.im).rounded(least),
             spacing,
             rotation: view.rotation.rem_euclid(360.0),
         }
+    }
+
+    /// Checks that a scene's pixels are not so close that numbers of all their digits would be no work for a window.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] when they are.
+    pub(super) fn check(scene: &Scene, (width, height): Size) -> Result<()> {
+        let (order, least) = (scene.view().log2_spacing(width, height) * std::f64::consts::LOG10_2, *ORDERS.start());
+        if order >= least as f64 {
+            return Ok(());
+        }
+        Err(Error::Unsupported(format!(
+            "the view's pixels are 1e{order:.0} apart, but a window's are at least 1e{least}"
+        )))
     }
 
     /// The keys of a scene that show this in a picture `width` pixels wide.
@@ -315,6 +334,19 @@ mod tests {
         assert!((map.right[0] - (41.0 / 401.0f64)).abs() < 1e-6, "{map:?}");
         let middle = [0, 1].map(|i| (&left[i] + &right[i]).half());
         assert!(apart(&middle, &new.at([&Fixed::new(0, 0), &Fixed::new(0, 0)]), &new.spacing) < 1e-9);
+    }
+
+    #[test]
+    fn digits_without_end_are_cut_off() {
+        let scene = |text: &str| Scene::from_toml(text).unwrap();
+        let view = scene("view = { re = \"1e-1000000\", im = \"-0.1234567890123456789\", width = \"1e-9\" }");
+        let mut place = Place::of(&view, SIZE);
+        assert!(place.pan(3, 4) && place.pan(-3, -4));
+        let frame = place.frame(640);
+        assert_eq!((frame.re.unwrap().as_str(), frame.im.unwrap().as_str()), ("0", "-0.1234567890123456789"));
+        let deep = Place::check(&scene("view = { width = \"1e-1000000\" }"), SIZE).unwrap_err().to_string();
+        assert!(deep.contains("1e-1000003 apart") && deep.contains("at least 1e-3000"), "{deep}");
+        assert!(Place::check(&scene("view = { width = \"1e-2990\" }"), SIZE).is_ok());
     }
 
     #[test]

@@ -2,8 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::scene::Scene;
-use crate::sink::Output;
-use crate::sink::output::user_folder;
+use crate::sink::remembered;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -57,7 +56,7 @@ pub struct Memory {
 impl Memory {
     /// Where it is kept: `fractal/view.toml` in `XDG_STATE_HOME`, else in `~/.local/state`; `None` where there is no home.
     pub fn path() -> Option<PathBuf> {
-        user_folder("XDG_STATE_HOME", ".local/state").map(|state| state.join("fractal").join("view.toml"))
+        remembered::user_folder("XDG_STATE_HOME", ".local/state").map(|state| state.join("fractal").join("view.toml"))
     }
 
     /// What was remembered; `None` when nothing was.
@@ -65,11 +64,7 @@ impl Memory {
     /// # Errors
     /// [`Error::Io`] when the file cannot be read, [`Error::Input`] when it is not what was written.
     pub fn load(path: &Path) -> Result<Option<Self>> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io("read", path, error)),
-        };
+        let Some(text) = remembered::read(path)? else { return Ok(None) };
         let memory: Self = toml::from_str(&text).map_err(|error| {
             Error::Input(format!("`{}` is not what was written: {}", path.display(), error.message()))
         })?;
@@ -80,14 +75,11 @@ impl Memory {
     /// Remembers it.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be written.
+    /// [`Error::Io`] when the file cannot be written, [`Error::Input`] when it is no regular file.
     pub fn save(&self, path: &Path) -> Result<()> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
-        }
         let text =
             toml::to_string(self).map_err(|error| Error::Input(format!("what is remembered is no TOML: {error}")))?;
-        let mut output = Output::create(path)?;
+        let mut output = remembered::create(path)?;
         output.write_all(text.as_bytes()).map_err(|error| Error::io("write", path, error))?;
         output.finish()
     }

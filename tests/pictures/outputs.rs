@@ -138,7 +138,7 @@ fn unknown_colours_are_refused_and_known_ones_listed() {
     };
     let message = refuse(&|s| s.palette = "no\nsuch".into());
     assert!(
-        PALETTES.iter().all(|palette| message.contains(palette.name)) && message.contains("no\\nsuch"),
+        PALETTES.iter().all(|palette| message.contains(palette.name)) && message.contains("`no such`"),
         "{message}"
     );
     let message = refuse(&|s| s.colouring = "x".repeat(10_000_000));

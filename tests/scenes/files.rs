@@ -53,7 +53,7 @@ fn files_that_are_no_scenes_are_told() {
     }
     let file = folder.file("plain.toml", b"");
     assert_eq!(Scene::load(&file).unwrap(), Scene::default());
-    let beneath = Scene::load(&format!("{file}/scene.toml")).unwrap_err();
+    let beneath = Scene::load(format!("{file}/scene.toml")).unwrap_err();
     assert!(matches!(beneath, Error::Io { action: "read", .. }), "{beneath:?}");
 }
 

@@ -244,7 +244,16 @@ fn a_state_that_is_no_use_is_told_and_left_aside() {
         assert!(text.lines().count() <= 1, "{text}");
     };
     let absurd = "[settings]\nbackend = \"abacus\"\nworkers = 1000000\ntile = 0\nschedule = \"never\"\n[scene]\n";
-    for (text, told) in [("settings = 3", "left aside"), ("\u{0}\u{1}", "left aside"), ("", ""), (absurd, "")] {
+    let deep = "[settings]\n[scene.view]\nwidth = \"1e-1000000\"\n";
+    let endless = "[settings]\n[scene.view]\nre = \"1e-1000000\"\n";
+    for (text, told) in [
+        ("settings = 3", "left aside"),
+        ("\u{0}\u{1}", "left aside"),
+        (deep, "the scene that was remembered is left aside: "),
+        (endless, ""),
+        ("", ""),
+        (absurd, ""),
+    ] {
         std::fs::write(&file, text).unwrap();
         session(told, "plus q");
     }
@@ -294,6 +303,28 @@ fn without_a_display_there_is_one_sentence() {
         assert!(output.status.code() == Some(1) && told.lines().count() == 1 && !told.contains("not set"), "{told}");
     }
     assert_eq!(std::fs::read_dir(&*scratch).unwrap().count(), 0);
+}
+
+/// What is no file is not waited for.
+#[test]
+fn a_state_that_is_no_file_is_told_and_left_aside() {
+    let scratch = Scratch::new("x11-pipe");
+    let file = scratch.join("state/fractal/view.toml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let run = || {
+        let mut command = scratch.program(["view"]);
+        let output = command.env("DISPLAY", "").env("XDG_STATE_HOME", scratch.join("state")).output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let told = run();
+    assert!(
+        told.contains("left aside: `") && told.contains("is no regular file") && told.lines().count() == 2,
+        "{told}"
+    );
+    std::fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
+    assert_eq!(run(), told);
 }
 
 /// The commands of the documents that open a window, as they stand there.

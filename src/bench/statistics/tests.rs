@@ -178,3 +178,23 @@ fn a_tenth_is_below_the_lower_decile() {
     assert_eq!(decile(&[5.0, 4.0, 3.0, 2.0, 1.0]), Some(1.0));
     assert_eq!(decile(&(0..101).map(f64::from).collect::<Vec<_>>()), Some(10.0));
 }
+
+#[test]
+fn medians_are_drawn_as_whole_samples_are() {
+    let mut random = Random::new(5);
+    let mut sample = |len: usize| -> Vec<f64> { (0..len).map(|_| (random.below(50) as f64).sqrt()).collect() };
+    let ratio = |[a, b]: [f64; 2]| b / (a + 1.0);
+    let slowly =
+        |a: &[f64], b: &[f64]| bootstrap(&[a, b], 0.9, 3, |drawn| ratio([median(&drawn[0]), median(&drawn[1])]));
+    for (m, n) in [(1, 1), (2, 3), (7, 10), (100, 99), (1000, 1)] {
+        let (a, b) = (sample(m), sample(n));
+        assert_eq!(bootstrap_medians([&a, &b], 0.9, 3, ratio), slowly(&a, &b), "{m} {n}");
+    }
+    assert_eq!(bootstrap_medians([&[1.0], &[]], 0.9, 3, ratio), None);
+    let [a, b] = [3001, 4000].map(|len| (0..len).map(f64::from).collect::<Vec<_>>());
+    let (fast, slow) = (bootstrap_medians([&a, &b], 0.9, 3, ratio).unwrap(), slowly(&a, &b).unwrap());
+    assert!((fast.low - slow.low).abs() < 0.01 && (fast.high - slow.high).abs() < 0.01, "{fast:?} {slow:?}");
+    // A thousand times a million would be a matter of minutes.
+    let many: Vec<f64> = (0..1_000_000).map(f64::from).collect();
+    assert!(bootstrap_medians([&many, &many], 0.9, 3, ratio).unwrap().contains(1.0));
+}

@@ -1,8 +1,9 @@
 //! What is typed after `bench`.
 
 use super::super::args::{SceneArgs, backends, parts, tile, workers};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueHint};
 use fractal::kernel::Isa;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub(crate) const BENCH_NOTES: &str = "\
@@ -12,7 +13,8 @@ each round, after a round that is not counted. Figures are medians; every time i
 The file of --json has the shape of hyperfine's, with more keys. It is rewritten after each measurement, so that after Ctrl-C the same \
 command with --resume goes on.
 
-Exit status: 0 done, 1 failed (or slower, for `compare`), 2 wrong usage, 130 interrupted.";
+Exit status: 0 done, or whoever reads the standard output has seen enough; 1 failed (or slower, for `compare`); 2 wrong usage; \
+130 interrupted.";
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
@@ -77,7 +79,7 @@ pub(crate) struct BenchCoresArgs {
     pub(crate) runs: Option<u32>,
     /// Measure this scene only: whole, valley, exterior, deep, dear-last, or any SCENE; may be repeated
     #[arg(long, value_name = "SCENE")]
-    pub(crate) scene: Vec<String>,
+    pub(crate) scene: Vec<OsString>,
     /// Measure this backend only; may be repeated
     #[arg(long, value_name = "NAME", value_parser = backends())]
     pub(crate) backend: Vec<String>,
@@ -116,16 +118,16 @@ pub(crate) struct BenchCoresArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ResultArgs {
     /// Write everything that was measured to this file, as JSON
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) json: Option<PathBuf>,
     /// Write a row for each combination to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) csv: Option<PathBuf>,
     /// Write a page with charts, timelines and everything that was measured to this file; it needs no network
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) html: Option<PathBuf>,
     /// Write who did what when, in one more run of each backend, to this file, for ui.perfetto.dev; all runs begin at 0 there
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) trace: Option<PathBuf>,
 }
 
@@ -164,7 +166,7 @@ pub(crate) struct BenchOverheadArgs {
 pub(crate) struct BenchSimulateArgs {
     /// A scene file, a picture of ours, a named place, `-`, or a scene of `fractal bench`: whole, valley, exterior, deep, dear-last
     #[arg(value_name = "SCENE")]
-    pub(crate) source: String,
+    pub(crate) source: OsString,
     #[command(flatten)]
     pub(crate) scene: SceneArgs,
     /// The edge of a tile in pixels, or `whole`
@@ -216,6 +218,6 @@ pub(crate) struct BenchReportArgs {
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// Where the page goes; `-` is standard output
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: PathBuf,
 }

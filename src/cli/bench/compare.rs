@@ -1,6 +1,6 @@
 //! `bench compare`: which differences between two files of results are real.
 
-use super::super::print;
+use super::super::{print, print_json};
 use super::args::BenchCompareArgs;
 use super::text::{percent, table, time};
 use fractal::bench::compare::{Comparison, Difference, Verdict, compare};
@@ -20,7 +20,7 @@ pub(super) fn run(args: &BenchCompareArgs) -> Result<()> {
         )));
     }
     if args.json {
-        print(serde_json::to_string(&comparison).expect("numbers and text are always JSON") + "\n")?;
+        print_json(&comparison)?;
     } else {
         print(report(&comparison, args))?;
     }

@@ -2,12 +2,13 @@
 
 use super::super::args::SceneArgs;
 use super::super::bar::Display;
+use super::super::distinct::Files;
 use super::super::plan;
 use super::super::signals::Signals;
 use super::super::{print, tell};
 use super::args::BenchCoresArgs;
+use super::outputs::Outputs;
 use super::progress::Bar;
-use super::report::keep;
 use super::text::{bar, percent, table, time};
 use fractal::backend::{self, BACKENDS};
 use fractal::bench::clock::System;
@@ -20,9 +21,12 @@ use fractal::bench::subject::{STANDARDS, Subject, standard};
 use fractal::bench::wisdom::{self, Wisdom};
 use fractal::parallel::{Schedule, Stop, worker_count};
 use fractal::render::DEFAULT_TILE;
+use fractal::sink::Output;
 use fractal::{Error, Result, Scene};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The fewest and the most rounds when the time decides.
@@ -33,13 +37,17 @@ pub(super) fn run(args: &BenchCoresArgs) -> Result<()> {
     let plan = Plan::new(args)?;
     let mut results = plan.begin(args)?;
     let signals = Signals::receive()?;
+    let mut files = Files::new();
+    args.scene.iter().for_each(|source| files.reads(source));
+    let wisdom = if args.save { Some(Wisdom::path()?) } else { None };
+    wisdom.iter().try_for_each(|path| files.writes(path))?;
+    let mut outputs = Outputs::open(&args.output, files, &signals)?;
+    let wisdom = wisdom.map(|path| Wisdom::create(&path).map(|output| signals.guard(output))).transpose()?;
     let display = Display::new(args.progress.as_deref(), false);
     let progress = Bar::new(display);
     let began = Instant::now();
     let after = |step: &Step, results: &Results| {
-        if let Some(path) = &args.output.json {
-            results.write(path)?;
-        }
+        outputs.keep(results)?;
         let what = &plan.names[step.combination];
         progress.step(step.done, step.all, step.left, what);
         Ok(())
@@ -52,17 +60,22 @@ pub(super) fn run(args: &BenchCoresArgs) -> Result<()> {
     }
     outcome?;
     cores::fit(&mut results);
-    if args.output.wants_timelines() {
-        plan.look_closer(&Bar::new(display), &mut results, &signals.stop)?;
+    let mut look = || plan.look_closer(&Bar::new(display), &mut results, &signals.stop);
+    let looked = if args.output.wants_timelines() { look() } else { Ok(()) };
+    if let Err(Error::Stopped) = looked {
+        return looked;
     }
-    keep(&args.output, &results, || results.csv())?;
-    print(report(&results, began.elapsed()))?;
-    if args.save { save(args, display, &signals.stop) } else { Ok(()) }
+    // Measuring took long, so each does what it can, whatever becomes of the others.
+    let kept = outputs.finish(&results, || results.csv());
+    let printed = print(report(&results, began.elapsed()));
+    let saved = wisdom.map_or(Ok(()), |output| save(args, output, display, &signals.stop));
+    // Last what may be no failure: a reader that has seen enough.
+    [looked, kept, saved, printed].into_iter().collect()
 }
 
 /// Finds out what is best with each backend, and keeps it.
-fn save(args: &BenchCoresArgs, display: Display, stop: &Stop) -> Result<()> {
-    let path = Wisdom::path()?;
+fn save(args: &BenchCoresArgs, output: Output, display: Display, stop: &Stop) -> Result<()> {
+    let path = output.path().to_path_buf();
     let entries: Vec<_> = entries(args)?.into_iter().filter(|entry| entry.probe().is_ok()).collect();
     let workers = args.workers.iter().copied().max().map_or_else(|| worker_count(None), Ok)?;
     let bar = Bar::new(display);
@@ -74,7 +87,7 @@ fn save(args: &BenchCoresArgs, display: Display, stop: &Stop) -> Result<()> {
     };
     let rows: Vec<_> = wisdom.backends.iter().map(row).collect();
     let best = wisdom.best().map_or(String::new(), |(entry, _)| format!("; the fastest is {}", entry.name));
-    wisdom.keep(&path)?;
+    wisdom.keep(output)?;
     let table = table(&["backend", "best schedule", "best tile", "time"], 2, &rows);
     print(format!("\nKept in `{}`{best}\n{table}", path.display()))
 }
@@ -216,11 +229,11 @@ fn subjects(args: &BenchCoresArgs, left_out: &mut Vec<String>) -> Result<Vec<Sub
         }
         return Ok(subjects);
     }
-    let one = |name: &String| match standard(name).filter(|_| !std::path::Path::new(name).exists()) {
+    let one = |name: &OsString| match name.to_str().and_then(standard).filter(|_| !Path::new(name).exists()) {
         Some(standard) => Subject::standard(standard, size, tile),
         None => {
             let scene = plan::scene(name, &SceneArgs { size: Some(text.clone()), ..SceneArgs::default() })?;
-            Subject::of_scene(&plan::name(name, &scene), scene.title(), &scene, tile)
+            Subject::of_scene(&plan::name(name, &scene).to_string_lossy(), scene.title(), &scene, tile)
         }
     };
     args.scene.iter().map(one).collect()

@@ -1,11 +1,12 @@
 //! `bench overhead`: what backends cost beside their work, and the smallest pieces that they bear.
 
 use super::super::bar::Display;
+use super::super::distinct::Files;
 use super::super::print;
 use super::super::signals::Signals;
 use super::args::BenchOverheadArgs;
+use super::outputs::Outputs;
 use super::progress::Bar;
-use super::report::keep;
 use super::text::{table, time};
 use fractal::backend::{self, BACKENDS};
 use fractal::bench::clock::System;
@@ -46,6 +47,7 @@ pub(super) fn run(args: &BenchOverheadArgs) -> Result<()> {
         return Err(Error::Usage(format!("there is nothing to measure: {}", results.left_out.join("; "))));
     }
     let signals = Signals::receive()?;
+    let mut outputs = Outputs::open(&args.output, Files::new(), &signals)?;
     let clock = System;
     let mut watch = Watch::begin(&clock);
     let runs = args.runs.map_or(if args.quick { 3 } else { 10 }, |runs| runs as usize);
@@ -80,16 +82,16 @@ pub(super) fn run(args: &BenchOverheadArgs) -> Result<()> {
         results.usage = watch.usage(&clock);
         results.warnings = results.usage.warnings();
         results.overhead = Some(found.clone());
-        if let Some(path) = &args.output.json {
-            results.write(path)?;
-        }
+        outputs.keep(&results)?;
     }
     drop(progress);
-    if args.output.wants_timelines() {
-        results.scenes.push(timelines(&candidates, round, &signals.stop)?);
+    let mut look = || timelines(&candidates, round, &signals.stop).map(|scene| results.scenes.push(scene));
+    let looked = if args.output.wants_timelines() { look() } else { Ok(()) };
+    if let Err(Error::Stopped) = looked {
+        return looked;
     }
-    keep(&args.output, &results, || csv(&found))?;
-    print(report(&results, &found))
+    let outcomes = [looked, outputs.finish(&results, || csv(&found)), print(report(&results, &found))];
+    outcomes.into_iter().collect()
 }
 
 /// One run of each candidate on short pieces, in which what lies between them can be seen.

@@ -1,7 +1,8 @@
 //! How far a benchmark is and when it will be done: a bar, or lines of JSON.
 
 use super::super::bar::{Display, clock, forced};
-use super::super::tell;
+use super::super::tell_json;
+use fractal::error::printable;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,7 @@ impl Bar {
             bar.set_length(all as u64);
             bar.set_position(done as u64);
             let left = left.map_or("?".into(), clock);
-            bar.set_message(format!("{done}/{all}, {left} left: {what}"));
+            bar.set_message(format!("{done}/{all}, {left} left: {}", printable(what)));
         }
         if self.display == Display::Json {
             let line = serde_json::json!({
@@ -40,7 +41,7 @@ impl Bar {
                 "eta_seconds": left.map(|left| left.as_secs_f64()),
                 "what": what,
             });
-            tell(line.to_string());
+            tell_json(&line);
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use super::super::args::SceneArgs;
 use super::super::bar::Display;
+use super::super::distinct::Files;
 use super::super::plan;
 use super::super::print;
 use super::super::signals::Signals;
 use super::args::BenchSimulateArgs;
+use super::outputs::Outputs;
 use super::progress::Bar;
-use super::report::keep;
 use super::text::{percent, table, time};
 use fractal::backend;
 use fractal::bench::clock::System;
@@ -20,7 +21,9 @@ use fractal::bench::subject::{Subject, standard};
 use fractal::parallel::worker_count;
 use fractal::render::DEFAULT_TILE;
 use fractal::{Error, Result};
+use std::ffi::OsStr;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 /// How often everything is measured when nothing is said of it.
@@ -32,7 +35,7 @@ const SMALL: f64 = 0.05;
 /// `fractal bench simulate`.
 pub(super) fn run(args: &BenchSimulateArgs) -> Result<()> {
     let tile = args.tile.unwrap_or(DEFAULT_TILE);
-    let subject = match standard(&args.source).filter(|_| !std::path::Path::new(&args.source).exists()) {
+    let subject = match args.source.to_str().and_then(standard).filter(|_| !Path::new(&args.source).exists()) {
         Some(standard) if args.scene.assignments().next().is_none() => Subject::standard(standard, (1920, 1080), tile)?,
         Some(standard) => {
             let mut scene = standard.scene().ok_or_else(|| {
@@ -44,6 +47,9 @@ pub(super) fn run(args: &BenchSimulateArgs) -> Result<()> {
         None => of_scene(&args.source, &args.scene, tile)?,
     };
     let signals = Signals::receive()?;
+    let mut files = Files::new();
+    files.reads(&args.source);
+    let outputs = Outputs::open(&args.output, files, &signals)?;
     let bar = Bar::new(Display::new(args.progress.as_deref(), false));
     let processors = worker_count(args.workers)?;
     let clock = System;
@@ -68,14 +74,13 @@ pub(super) fn run(args: &BenchSimulateArgs) -> Result<()> {
     warnings.iter().for_each(|line| _ = writeln!(text, "Warning: {line}"));
     let machine = Some(Machine::here());
     let results = Results { fractal: VERSION, machine, usage, warnings, scenes: vec![scene], ..Results::default() };
-    keep(&args.output, &results, || csv(&results.scenes[0]))?;
-    print(text)
+    [outputs.finish(&results, || csv(&results.scenes[0])), print(text)].into_iter().collect()
 }
 
 /// Any scene, by its file or name.
-fn of_scene(source: &str, replaced: &SceneArgs, tile: u32) -> Result<Subject> {
+fn of_scene(source: &OsStr, replaced: &SceneArgs, tile: u32) -> Result<Subject> {
     let scene = plan::scene(source, replaced)?;
-    Subject::of_scene(&plan::name(source, &scene), scene.title(), &scene, tile)
+    Subject::of_scene(&plan::name(source, &scene).to_string_lossy(), scene.title(), &scene, tile)
 }
 
 fn report(scene: &Scene, args: &BenchSimulateArgs) -> String {

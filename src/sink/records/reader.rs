@@ -24,6 +24,9 @@ pub struct Records {
     end: u64,
 }
 
+/// How many times the length of a file may be read in vain. Pieces that are damaged are once, however many of them there are.
+const VAIN: u64 = 4;
+
 /// A whole piece in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -257,7 +260,7 @@ fn describe(mut file: impl Read + Seek) -> io::Result<std::result::Result<Descri
     if magic != MAGIC {
         return Ok(Err("is no file of finished pieces: neither a checkpoint nor a shard's part".into()));
     }
-    let mut window = Window::new(file, MAGIC.len() as u64);
+    let mut window = Window::new(file, MAGIC.len() as u64)?;
     while let Some((at, head)) = window.next_head()? {
         if !head.is_description() {
             break;
@@ -285,15 +288,14 @@ struct Scan {
 
 /// Reads everything; `None` when it was stopped.
 fn scan(
-    mut file: impl Read + Seek,
+    file: impl Read + Seek,
     description: &Description,
     len: impl Fn(usize) -> usize,
     varies: bool,
     stop: &Stop,
 ) -> io::Result<Option<Scan>> {
     let start = MAGIC.len() as u64;
-    file.seek(SeekFrom::Start(start))?;
-    let mut window = Window::new(file, start);
+    let mut window = Window::new(file, start)?;
     let (mut scan, mut packed) = (Scan { end: start, ..Scan::default() }, Vec::new());
     let wanted = |index: usize| {
         let ours = description.shard.is_none_or(|shard| Shard::owner(index, shard.of()) == shard.number());
@@ -338,12 +340,20 @@ struct Window<R> {
     used: usize,
     /// Where in the file the first byte of `buffer` that is not used stands.
     at: u64,
+    /// How often the buffer was filled.
+    fills: u64,
+    /// How long the file is.
+    end: u64,
+    /// How many bytes may still be read in vain, see [`Window::check`].
+    vain: u64,
 }
 
 impl<R: Read + Seek> Window<R> {
-    /// From where `file` is, which is at `at`.
-    fn new(file: R, at: u64) -> Self {
-        Self { file, buffer: Vec::new(), used: 0, at }
+    /// From `at` on.
+    fn new(mut file: R, at: u64) -> io::Result<Self> {
+        let end = file.seek(SeekFrom::End(0))?;
+        file.seek(SeekFrom::Start(at))?;
+        Ok(Self { file, buffer: Vec::new(), used: 0, at, fills: 0, end, vain: end.saturating_mul(VAIN) })
     }
 
     /// What is in memory of the next bytes: `len` of them or more, or all that there are until the end of the file.
@@ -352,6 +362,7 @@ impl<R: Read + Seek> Window<R> {
             // What is moved is shorter than `len`, and so next to nothing beside a window.
             self.buffer.drain(..self.used);
             self.used = 0;
+            self.fills += 1;
             let missing = WINDOW - self.buffer.len();
             self.file.by_ref().take(missing as u64).read_to_end(&mut self.buffer)?;
         }
@@ -384,8 +395,13 @@ impl<R: Read + Seek> Window<R> {
     }
 
     /// Gives the data of the head at `at`, which was read last, to `take`, and says whether it is whole. If it is not, reading
-    /// goes on after the head, for a next one may stand where the data should be.
+    /// goes on after the head, for a next one may stand where the data should be. Data that would reach beyond the end of the file is not
+    /// read; nor is any once too much was read in vain: heads within the data of others would have it read again for each of them.
     fn check(&mut self, at: u64, head: &Head, mut take: impl FnMut(&[u8])) -> io::Result<bool> {
+        if head.len > self.end.saturating_sub(self.at) || head.len > self.vain {
+            return Ok(false);
+        }
+        let (used, fills) = (self.used, self.fills);
         let (mut left, mut crc) = (head.len, crc32fast::Hasher::new());
         while left > 0 {
             let part = self.peek(1)?;
@@ -402,9 +418,17 @@ impl<R: Read + Seek> Window<R> {
         if left == 0 && crc.finalize() == head.crc {
             return Ok(true);
         }
+        self.vain = self.vain.saturating_sub(head.len);
         self.at = at + HEAD as u64;
-        self.file.seek(SeekFrom::Start(self.at))?;
-        (self.used, self.buffer) = (0, Vec::new());
+        if self.fills == fills {
+            self.used = used;
+        } else {
+            self.file.seek(SeekFrom::Start(self.at))?;
+            (self.used, self.buffer) = (0, Vec::new());
+        }
         Ok(false)
     }
 }
+
+#[cfg(test)]
+mod tests;

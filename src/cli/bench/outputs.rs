@@ -1,0 +1,69 @@
+//! Where results of `bench` go.
+//!
+//! All of it is opened before anything is measured: who has waited for minutes must not hear then that there is no such folder. What can
+//! fail later, such as a disk that fills up, costs only the file that it befalls.
+
+use super::super::distinct::Files;
+use super::super::signals::Signals;
+use super::args::ResultArgs;
+use fractal::Result;
+use fractal::bench::report::html;
+use fractal::bench::results::{Results, write_to};
+use fractal::sink::{Output, Trace};
+use std::io;
+
+/// The files that were asked for, open.
+pub(super) struct Outputs {
+    signals: Signals,
+    json: Option<Output>,
+    csv: Option<Output>,
+    trace: Option<Output>,
+    html: Option<Output>,
+}
+
+impl Outputs {
+    /// Opens what was asked for; `files` has what else the command reads and writes.
+    pub(super) fn open(args: &ResultArgs, mut files: Files, signals: &Signals) -> Result<Self> {
+        let ResultArgs { json, csv, html, trace } = args;
+        [json, csv, html, trace].into_iter().flatten().try_for_each(|path| files.writes(path))?;
+        let open = |path: &Option<_>| path.as_ref().map(|path| signals.create(path)).transpose();
+        Ok(Self {
+            json: open(&args.json)?,
+            csv: open(&args.csv)?,
+            trace: open(&args.trace)?,
+            html: open(&args.html)?,
+            signals: signals.clone(),
+        })
+    }
+
+    /// Writes what has been measured so far, as JSON, where a file can be replaced: pipes and devices get all of it once, at the end.
+    pub(super) fn keep(&mut self, results: &Results) -> Result<()> {
+        let Some(output) = self.json.take_if(|json| json.temporary().is_some()) else { return Ok(()) };
+        // What comes next is open before this is complete, so that there is always a place for it.
+        self.json = Some(self.signals.create(output.path())?);
+        write_to(output, results.to_json())
+    }
+
+    /// Writes everything. What fails keeps nothing else from being written; the first error is returned.
+    pub(super) fn finish(self, results: &Results, csv: impl FnOnce() -> String) -> Result<()> {
+        fn one<T: AsRef<[u8]>>(output: Option<Output>, bytes: impl FnOnce() -> T) -> Result<()> {
+            output.map_or(Ok(()), |output| write_to(output, bytes()))
+        }
+        let Self { json, csv: rows, trace, html: page, .. } = self;
+        let outcomes = [
+            one(json, || results.to_json()),
+            one(rows, csv),
+            one(trace, || timelines(results)),
+            one(page, || html(results)),
+        ];
+        outcomes.into_iter().collect()
+    }
+}
+
+/// One run of each backend, as a trace that Perfetto opens.
+fn timelines(results: &Results) -> Vec<u8> {
+    let lines = results.scenes.iter().flat_map(|scene| scene.timelines.iter().map(|line| line.trace(&scene.name)));
+    let mut bytes = Vec::new();
+    Trace::write(&lines.collect::<Vec<_>>(), &mut bytes as &mut dyn io::Write).expect("memory can be written");
+    bytes
+}

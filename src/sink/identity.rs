@@ -1,0 +1,117 @@
+//! Which file a name means: names may differ and mean the same one.
+
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The name of the standard output among paths.
+pub const STDOUT: &str = "-";
+
+/// Whether a name is one of the standard output. Opening it by its names in the system would replace, or begin anew, the file that it
+/// goes to, and what was appended to would be lost.
+pub fn is_stdout(path: &Path) -> bool {
+    [STDOUT, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
+}
+
+/// What tells a file from others, whatever it is called.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Identity {
+    /// A file that is there, by its device and its number on it.
+    Found(u64, u64),
+    /// A file that is not there, by its folder without links, and its name.
+    Wanted(PathBuf),
+    /// The standard output, where that is no file.
+    Stdout,
+}
+
+impl Identity {
+    /// The file that would be written under this name; `None` for devices, pipes and folders. Only files can be written over.
+    pub fn of(path: &Path) -> Option<Self> {
+        if is_stdout(path) {
+            return Some(Self::of_stream(io::stdout()).unwrap_or(Self::Stdout));
+        }
+        match fs::metadata(path) {
+            Ok(found) => Self::of_file(path, &found),
+            Err(_) => {
+                let place = destination(path);
+                let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+                // Where there is no folder, writing fails.
+                let name = place.file_name()?;
+                Some(Self::Wanted(fs::canonicalize(folder).map_or(place.clone(), |folder| folder.join(name))))
+            }
+        }
+    }
+
+    /// The file that a stream of this process comes from or goes to, if that is one.
+    #[cfg(unix)]
+    pub fn of_stream(stream: impl std::os::fd::AsFd) -> Option<Self> {
+        let file = File::from(stream.as_fd().try_clone_to_owned().ok()?);
+        Self::of_file(Path::new(""), &file.metadata().ok()?)
+    }
+
+    /// Elsewhere that is not known.
+    #[cfg(not(unix))]
+    pub fn of_stream<T>(_: T) -> Option<Self> {
+        None
+    }
+
+    #[cfg(unix)]
+    fn of_file(_: &Path, found: &Metadata) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+        found.is_file().then(|| Self::Found(found.dev(), found.ino()))
+    }
+
+    #[cfg(not(unix))]
+    fn of_file(path: &Path, found: &Metadata) -> Option<Self> {
+        let path = || fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        found.is_file().then(|| Self::Wanted(path()))
+    }
+}
+
+/// The file that a name means: links are followed, even if the last of them points to what is not there yet.
+pub fn destination(path: &Path) -> PathBuf {
+    /// As many as Linux follows.
+    const MOST: usize = 40;
+    let mut place = path.to_path_buf();
+    for _ in 0..MOST {
+        let Ok(target) = fs::read_link(&place) else { return place };
+        place = place.parent().map_or(target.clone(), |folder| folder.join(&target));
+    }
+    path.to_path_buf()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn names_of_one_file_have_one_identity() {
+        let folder = std::env::temp_dir().join(format!("fractal-identity-{}", std::process::id()));
+        fs::create_dir_all(folder.join("sub")).unwrap();
+        let at = |name: &str| folder.join(name);
+        fs::write(at("file"), "").unwrap();
+        fs::hard_link(at("file"), at("hard")).unwrap();
+        for (link, target) in [("link", "file"), ("dangling", "sub/later"), ("again", "dangling"), ("loop", "loop")] {
+            symlink(target, at(link)).unwrap();
+        }
+        symlink("sub", at("folder")).unwrap();
+        let of = |name: &str| Identity::of(&at(name));
+        for (one, other) in [
+            ("file", "hard"),
+            ("file", "link"),
+            ("file", "sub/../file"),
+            ("new", "./new"),
+            ("new", "sub/../new"),
+            ("sub/later", "dangling"),
+            ("sub/later", "again"),
+            ("sub/later", "folder/later"),
+        ] {
+            assert!(of(one).is_some() && of(one) == of(other), "{one} {other}");
+        }
+        assert_ne!(of("new"), of("sub/new"));
+        assert_eq!((of("sub"), Identity::of(Path::new("/dev/null"))), (None, None));
+        assert_eq!((destination(&at("again")), destination(&at("loop"))), (at("sub/later"), at("loop")));
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
