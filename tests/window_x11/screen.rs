@@ -194,8 +194,20 @@ impl<'a> Program<'a> {
 
     /// Has the window manager close the window, as a click on its cross does.
     pub(crate) fn close(&self) {
-        self.do_(&format!("windowactivate --sync {}", self.window));
-        self.do_("key alt+F4");
+        // A key that comes while something else has the keyboard is lost now and then; who sees that presses it again.
+        let mut pressed: Option<Instant> = None;
+        until("the window closes", || {
+            if !windows(self.screen).contains(&self.window) {
+                return Some(());
+            }
+            if pressed.is_none_or(|then| then.elapsed() > LIMIT / 10)
+                && self.screen.xdotool(&format!("windowactivate --sync {}", self.window)).is_some()
+            {
+                let _ = self.screen.xdotool("key alt+F4");
+                pressed = Some(Instant::now());
+            }
+            None
+        });
     }
 
     pub(crate) fn shot(&self) -> Shot {
