@@ -141,6 +141,7 @@ impl Render {
             scene: scene.clone(),
             options: Options { channels, ..options },
             kernel,
+            request,
             tiling,
             origin: (0, 0),
             part: Part::All,
@@ -235,6 +236,8 @@ struct RenderWork {
     scene: Scene,
     options: Options,
     kernel: Arc<dyn Kernel>,
+    /// What the kernel was asked for.
+    request: choose::Request,
     /// The tiles of the picture, or of the part if it has tiles of its own.
     tiling: Tiling,
     /// Where these begin among the samples that the kernel computes.

@@ -9,7 +9,7 @@ use crate::plane::Plane;
 use crate::sample::Channels;
 use crate::scene::{Crop, Scene, View};
 use num_complex::Complex64;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What a kernel is asked for: the exact view, of which each number tier makes the coordinates that it computes with.
 #[derive(Clone, Debug)]
@@ -36,6 +36,8 @@ pub struct Request {
     pub channels: Channels,
     /// The instruction set.
     pub isa: Isa,
+    /// The plane of all samples, made once for all grains: rounding each coordinate rightly takes its time.
+    fine: Arc<OnceLock<Arc<Plane>>>,
 }
 
 impl Request {
@@ -58,7 +60,14 @@ impl Request {
             limits: Limits { max: scene.max_iterations(), escape_radius: scene.iteration.escape_radius },
             channels,
             isa: isa.map_or_else(Isa::from_env, Ok)?,
+            fine: Arc::default(),
         })
+    }
+
+    /// The same for one of `grain` × `grain` samples.
+    #[must_use]
+    pub fn coarse(&self, grain: u32) -> Self {
+        Self { grain, ..self.clone() }
     }
 
     /// The formula with its parameters in 64-bit numbers.
@@ -76,10 +85,22 @@ impl Request {
     ///
     /// # Errors
     /// [`Error::Unsupported`] when samples are too close for them.
-    pub fn plane(&self) -> Result<Plane> {
+    pub fn plane(&self) -> Result<Arc<Plane>> {
+        let fine = match self.fine.get() {
+            Some(fine) => fine.clone(),
+            None => {
+                let drawn = Arc::new(self.drawn()?);
+                self.fine.get_or_init(|| drawn).clone()
+            }
+        };
+        Ok(if self.grain > 1 { Arc::new(fine.coarse(self.grain as usize)) } else { fine })
+    }
+
+    /// The points of all samples that are drawn.
+    fn drawn(&self) -> Result<Plane> {
         let whole = self.view.plane(self.size.0, self.size.1, self.samples)?;
         self.check(whole.reach())?;
-        let part = match self.crop {
+        Ok(match self.crop {
             None => whole,
             Some(crop) => {
                 let range = |from: u32, length: u32| {
@@ -88,8 +109,7 @@ impl Request {
                 };
                 whole.part(range(crop.x, crop.width), range(crop.y, crop.height))
             }
-        };
-        Ok(if self.grain > 1 { part.coarse(self.grain as usize) } else { part })
+        })
     }
 
     /// Checks that 64-bit numbers are right for a picture whose largest coordinate is `reach`.
@@ -121,8 +141,7 @@ pub const F64_SPACING: f64 = 1.0 / (1u64 << 40) as f64;
 /// [`Error::Unsupported`] when the view is too small for the tiers that there are; [`Error::Usage`] for limits out of range.
 pub fn kernel(request: &Request) -> Result<Arc<dyn Kernel>> {
     let Request { limits, channels, isa, .. } = *request;
-    let plane = Arc::new(request.plane()?);
-    Ok(Arc::new(Direct::new(&request.spec(), plane, limits, channels, isa)?))
+    Ok(Arc::new(Direct::new(&request.spec(), request.plane()?, limits, channels, isa)?))
 }
 
 /// The kernel for `request` with `formula` in place of the named one.
@@ -131,8 +150,7 @@ pub fn kernel(request: &Request) -> Result<Arc<dyn Kernel>> {
 /// As [`kernel`].
 pub fn kernel_for<F: Formula + 'static>(request: &Request, formula: F) -> Result<Arc<dyn Kernel>> {
     let Request { limits, channels, isa, .. } = *request;
-    let plane = Arc::new(request.plane()?);
-    Ok(Arc::new(Direct::with(formula, request.spec().julia, plane, limits, channels, isa)?))
+    Ok(Arc::new(Direct::with(formula, request.spec().julia, request.plane()?, limits, channels, isa)?))
 }
 
 /// A number for people, given its binary logarithm: `9.1e-13`.

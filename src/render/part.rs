@@ -88,19 +88,13 @@ impl Render {
                     (first, ((from + length) * samples).div_ceil(grain) - first)
                 };
                 let ((x, width), (y, height)) = (squares(area.x, area.width), squares(area.y, area.height));
-                let request = choose::Request { grain, ..self.request()? };
-                new.kernel = choose::kernel(&request)?;
+                new.kernel = choose::kernel(&work.request.coarse(grain))?;
                 new.tiling = tiling((width, height), tile, order)?;
                 new.origin = (x, y);
                 new.options = Options { tile, order, ..work.options };
             }
         }
         Ok(Self { work: Arc::new(new), ..self.clone() })
-    }
-
-    /// What the kernel of all of it was asked for.
-    fn request(&self) -> Result<choose::Request> {
-        choose::Request::new(&self.scene, self.channels(), self.work.options.isa)
     }
 
     fn check_area(&self, area: Crop) -> Result<()> {
