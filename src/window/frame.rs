@@ -220,7 +220,9 @@ impl Frame {
         let (grain, per) = (step.grain, self.samples);
         let finer = level(grain.into());
         let tile = samples.tile;
-        let shared: Vec<_> = self.planes.channels.shared(samples.channels()).collect();
+        // Looked up once: this runs for each pixel of each coarse pass.
+        let shared = self.planes.channels.shared(samples.channels());
+        let shared: Vec<_> = shared.map(|(number, plane, _)| (number, samples.words(plane))).collect();
         let painted = self.paint_blocks(samples, colourer);
         let (left, top) = (step.origin.0 + tile.x * grain, step.origin.1 + tile.y * grain);
         let (right, bottom) =
@@ -240,8 +242,8 @@ impl Frame {
                 for sub in 0..per {
                     let row = (y * per + sub) as usize * (self.size.0 * per) as usize + (x * per) as usize;
                     let to = row..row + per as usize;
-                    for &(number, plane, _) in &shared {
-                        self.planes.words[number][to.clone()].fill(samples.words(plane)[from]);
+                    for &(number, words) in &shared {
+                        self.planes.words[number][to.clone()].fill(words[from]);
                     }
                 }
             }
