@@ -42,25 +42,55 @@ fn processes_that_the_system_refuses_are_told() {
         let told = sentence(&scratch, limited(&scratch, &[], "ulimit -n 16", &render(backend, 8)));
         assert!(told.contains("of 8 cannot be started from `") && told.contains("Too many open files"), "{told}");
     }
-    // Root may start any number; another user who has no processes yet may start as many as the limit says. Other runs of this test
-    // are to be other users.
-    let user = 20_000 + std::process::id() % 40_000;
-    let (user, group) = (format!("--reuid={user}"), format!("--regid={user}"));
-    fs::set_permissions(&*scratch, fs::Permissions::from_mode(0o777)).unwrap();
-    let around: &[&str] = if getuid().is_root() && geteuid().is_root() {
-        &["setpriv", &user, &group, "--clear-groups"]
-    } else {
-        &["unshare", "--user"]
-    };
-    let mut probe = Command::new(around[0]);
-    probe.args(&around[1..]).args(["bash", "-c", concat!("'", env!("CARGO_BIN_EXE_fractal"), "' --version; exit")]);
-    if !probe.output().is_ok_and(|output| output.status.success()) {
-        return left_out("a limit of processes", &format!("`{}` cannot start the program here", around.join(" ")));
-    }
+    let Some(around) = another_user(&scratch, 0) else { return };
+    let around: Vec<_> = around.iter().map(String::as_str).collect();
     for backend in BACKENDS {
-        let told = sentence(&scratch, limited(&scratch, around, "ulimit -u 3", &render(backend, 2)));
+        let told = sentence(&scratch, limited(&scratch, &around, "ulimit -u 3", &render(backend, 2)));
         assert!(told.starts_with("fractal: worker 0 of 2 cannot be started from `"), "{told}");
         assert!(told.contains("Resource temporarily unavailable") && told.contains("ask for fewer workers"), "{told}");
+    }
+}
+
+/// What starts a program as another user, who has no processes yet and may start as many as the limit says, while root may start any
+/// number. Each test is another user, and other runs of it are others.
+fn another_user(scratch: &Scratch, test: u32) -> Option<Vec<String>> {
+    let user = 20_000 + (std::process::id() * 2 + test) % 40_000;
+    fs::set_permissions(&**scratch, fs::Permissions::from_mode(0o777)).unwrap();
+    let around = if getuid().is_root() && geteuid().is_root() {
+        vec!["setpriv".to_owned(), format!("--reuid={user}"), format!("--regid={user}"), "--clear-groups".to_owned()]
+    } else {
+        vec!["unshare".to_owned(), "--user".to_owned()]
+    };
+    let mut probe = Command::new(&around[0]);
+    probe.args(&around[1..]).args(["bash", "-c", concat!("'", env!("CARGO_BIN_EXE_fractal"), "' --version; exit")]);
+    if !probe.output().is_ok_and(|output| output.status.success()) {
+        left_out("a limit of processes", &format!("`{}` cannot start the program here", around.join(" ")));
+        return None;
+    }
+    Some(around)
+}
+
+/// However many threads and processes there may be, and so whichever of them is the first that may not.
+#[test]
+fn threads_that_the_system_refuses_are_told() {
+    let scratch = Scratch::new("threads");
+    let Some(around) = another_user(&scratch, 1) else { return };
+    let around: Vec<_> = around.iter().map(String::as_str).collect();
+    for backend in fractal::backend::BACKENDS {
+        let workers = if backend.parallel { 2 } else { 1 };
+        let mut succeeded = false;
+        // The first of them is the shell, which becomes the program.
+        for limit in 1..=12 {
+            let output = limited(&scratch, &around, &format!("ulimit -u {limit}"), &render(backend.name, workers));
+            succeeded = output.status.success();
+            if succeeded {
+                fs::remove_file(scratch.join("out.ppm")).unwrap();
+            } else {
+                let told = sentence(&scratch, output);
+                assert!(told.contains("cannot") && !told.contains("panic"), "{}, {limit}: {told}", backend.name);
+            }
+        }
+        assert!(succeeded, "{} needs more than 12 threads and processes", backend.name);
     }
 }
 

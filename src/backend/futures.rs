@@ -81,7 +81,7 @@ impl Session for Futures {
             drop(free);
             catch_unwind(AssertUnwindSafe(all))
         } else {
-            std::thread::scope(|scope| scope.spawn(all).join())
+            super::beside(all)?
         };
         if let Err(payload) = outcome {
             job.lost(payload.as_ref());

@@ -175,6 +175,20 @@ fn no_recipe(backend: &str) -> Error {
     ))
 }
 
+/// Calls `body` on a thread of its own, for an executor that refuses to run inside of another.
+///
+/// # Errors
+/// When there can be no such thread; a panic of the body is in the result.
+#[cfg(any(feature = "futures", feature = "tokio"))]
+fn beside<T: Send>(body: impl FnOnce() -> T + Send) -> Result<std::thread::Result<T>> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().spawn_scoped(scope, body).map_err(|error| {
+            Error::Unsupported(format!("a thread beside the caller's executor cannot be started: {error}"))
+        });
+        Ok(thread?.join())
+    })
+}
+
 /// The backend called `name`.
 ///
 /// # Errors

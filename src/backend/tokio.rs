@@ -78,11 +78,8 @@ impl Session for Tokio {
         let schedule = self.schedule.with_auto_limit(job.grain());
         let all = || reactor.block_on(all_claims(&job, schedule, orders, &mut reports));
         // A runtime refuses to run inside of another; who calls from within one gets a thread beside it.
-        let outcome = if Handle::try_current().is_err() {
-            catch_unwind(AssertUnwindSafe(all))
-        } else {
-            std::thread::scope(|scope| scope.spawn(all).join())
-        };
+        let outcome =
+            if Handle::try_current().is_err() { catch_unwind(AssertUnwindSafe(all)) } else { super::beside(all)? };
         if let Err(payload) = outcome {
             job.lost(payload.as_ref());
         }
