@@ -109,6 +109,35 @@ fn memory_that_is_lacking_is_told() {
     assert!(known || told.contains("of it for worker processes, but"), "{told}");
 }
 
+/// Whatever the limit is, a picture is complete or there is one sentence: nothing runs out of memory in between.
+#[test]
+fn a_limit_of_memory_is_told_before_it_is_reached() {
+    let scratch = Scratch::new("ulimits");
+    let picture = "--iterations 10 --no-checkpoint -q -o out.exr";
+    let tall = format!("render whole --size 1x300000 --workers 2 {picture}");
+    let many = |backend| format!("render whole --size 300x300 --backend {backend} --workers 40 {picture}");
+    // Less than the first is too little for the program to be loaded at all. Of the address space far more is reserved than is used.
+    let data = ("d", [20_000, 40_000, 60_000, 80_000, 90_000, 100_000, 140_000, 200_000]);
+    let space = ("v", [20_000, 60_000, 100_000, 170_000, 300_000, 700_000, 1_500_000, 4_000_000]);
+    for arguments in [tall, many("threads"), many("rayon")] {
+        for (limit, amounts) in [data, space] {
+            let (mut told, mut complete) = (0, 0);
+            for kib in amounts {
+                let output = limited(&scratch, &[], &format!("ulimit -{limit} {kib}"), &arguments);
+                if output.status.success() {
+                    complete += 1;
+                    fs::remove_file(scratch.join("out.exr")).unwrap();
+                } else {
+                    let text = sentence(&scratch, output);
+                    assert!(text.contains("memory, ") && text.contains(" are available; "), "{limit} {kib}: {text}");
+                    told += 1;
+                }
+            }
+            assert!(told > 0 && complete > 0, "{arguments}: -{limit}: {told} told, {complete} complete");
+        }
+    }
+}
+
 /// KiB that a process has for itself and its share of what it shares (PSS); 0 when it has ended.
 fn share(process: &str) -> u64 {
     let rollup = fs::read_to_string(Path::new("/proc").join(process).join("smaps_rollup")).unwrap_or_default();
