@@ -109,6 +109,39 @@ fn memory_that_is_lacking_is_told() {
     assert!(known || told.contains("of it for worker processes, but"), "{told}");
 }
 
+#[test]
+fn a_file_that_becomes_too_long_is_told() {
+    let scratch = Scratch::new("length");
+    // Each kind of file: a picture, one that is written from both ends, what is finished, what waits on the disk, a trace.
+    let whole = "render whole --size 700x700 --workers 2 --iterations 50 -q";
+    for arguments in [
+        &format!("{whole} -o out.ppm"),
+        &format!("{whole} -o out.exr"),
+        &format!("{whole} -o out.png --trace trace.json --owners owners.png --tile 8"),
+        &format!("{whole} -o /dev/null --format ppm --checkpoint out.tiles"),
+        &format!("{whole} --shard 1/1 -o out.part"),
+        "man render > out.1",
+    ] {
+        let output = limited(&scratch, &[], "ulimit -f 2", arguments);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments}: {told}");
+        assert!(told.contains("File too large") && told.lines().count() == 1, "{arguments}: {told}");
+        for entry in fs::read_dir(&*scratch).unwrap().flatten() {
+            let name = entry.file_name().into_string().unwrap();
+            assert!(!name.contains(".tmp") && !name.ends_with(".png"), "{arguments}: {name}");
+            fs::remove_file(entry.path()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn processor_time_that_is_used_up_is_told() {
+    let scratch = Scratch::new("time");
+    let costly = "render whole --size 8000x8000 --iterations 1000000 --workers 2 --no-checkpoint -q -o out.png";
+    let told = sentence(&scratch, limited(&scratch, &[], "ulimit -S -t 1", costly));
+    assert!(told.contains("the limit of processor time is reached"), "{told}");
+}
+
 /// Whatever the limit is, a picture is complete or there is one sentence: nothing runs out of memory in between.
 #[test]
 fn a_limit_of_memory_is_told_before_it_is_reached() {

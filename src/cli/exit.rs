@@ -1,5 +1,6 @@
 //! How the program ends: an exit status, and after a failure one sentence on standard error.
 
+use super::signals::explained;
 use super::{print, tell};
 use fractal::Error;
 use fractal::sink::output::is_stdout;
@@ -15,6 +16,7 @@ pub(crate) fn code(outcome: fractal::Result<()>) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
+            let error = explained(error);
             tell(format!("fractal: {error}"));
             ExitCode::from(error.exit_code())
         }
