@@ -208,3 +208,31 @@ fn plain_numbers_are_taken_where_nothing_is_lost() {
     same(&scene.view.width, "5.1e-5");
     assert_eq!(scene.julia.unwrap()[0].as_str(), "-0.8");
 }
+
+#[test]
+fn the_fault_that_comes_first_in_a_file_is_told() {
+    for (text, place, what) in [
+        ("zzz = 1\naaa = 2\n", "line 1, column 1", "`zzz`"),
+        ("aaa = 1\nzzz = 2\n", "line 1, column 1", "`aaa`"),
+        ("zzz = 1\npower = \"two\"\n", "line 1, column 1", "`zzz`"),
+        ("power = \"two\"\naaa = 1\n", "line 1, column 9", "\"two\""),
+        ("zzz = 1\n[view]\naaa = 2\n", "line 1, column 1", "`zzz`"),
+        ("[view]\nzzz = 1\naaa = 2\n", "line 2, column 1", "`zzz`"),
+        ("[view]\naaa = 2\n[foo]\nb = 1\n", "line 2, column 1", "`aaa`"),
+        ("[image]\nzzz = 1\n[colour]\naaa = 2\n", "line 2, column 1", "`zzz`"),
+        ("[view]\nre = true\n[image]\nsamples = true\n", "line 2, column 6", "true"),
+        ("[image]\nsamples = true\n[view]\nre = true\n", "line 2, column 11", "true"),
+        ("view.zzz = 1\nformula = 2\nview.aaa = 3\n", "line 1, column 6", "`zzz`"),
+        ("[zzz]\n[view]\naaa = 1\n", "line 1, column 2", "`zzz`"),
+        ("view = 1\naaa = 1\n", "line 1, column 8", "integer"),
+    ] {
+        let error = Scene::from_toml(text).unwrap_err().to_string();
+        assert!(error.contains(place) && error.contains(what), "{text:?}: {error}");
+    }
+    for (text, what) in
+        [("{\"zzz\": 1,\n\"aaa\": 2}", "`zzz`"), ("{\"view\": {\"zzz\": 1,\n\"aaa\": 2}, \"aaa\": 1}", "`zzz`")]
+    {
+        let error = Scene::from_json(text).unwrap_err().to_string();
+        assert!(error.contains("line 1, ") && error.contains(what), "{text:?}: {error}");
+    }
+}
