@@ -1,7 +1,7 @@
 //! Where scenes come from: names, files, standard input; and what to say when they are none.
 
 use super::{MAX_SCENE_BYTES, PLACES, Scene, foreign, literals, picture, tables};
-use crate::error::{Error, Result, shorten};
+use crate::error::{Error, Result, brief, shorten};
 use serde::Deserialize;
 use std::fs::File;
 use std::io::{self, Read};
@@ -136,9 +136,13 @@ fn checked(scene: Scene) -> std::result::Result<Scene, String> {
 
 /// A parser's message in one line, in words of people rather than of Rust, and without more than a glimpse of what was read.
 fn tidy(message: &str) -> String {
-    let quoted =
-        message.split('`').enumerate().map(|(i, part)| if i % 2 == 1 { shorten(part) } else { part.to_string() });
-    let mut text = quoted.collect::<Vec<_>>().join("`").replace('\n', " ");
+    let mut parts: Vec<_> = message.split('`').map(str::to_owned).collect();
+    for i in (1..parts.len()).step_by(2) {
+        // The parsers write numbers out, with hundreds of digits if need be.
+        let number = parts[i].parse().ok().filter(|_| parts[i - 1].ends_with("floating point "));
+        parts[i] = number.map_or_else(|| shorten(&parts[i]), brief);
+    }
+    let mut text = parts.join("`").replace('\n', " ");
     for (theirs, ours) in [
         ("unknown field", "unknown key"),
         ("duplicate field", "duplicate key"),

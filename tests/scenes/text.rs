@@ -236,3 +236,25 @@ fn the_fault_that_comes_first_in_a_file_is_told() {
         assert!(error.contains("line 1, ") && error.contains(what), "{text:?}: {error}");
     }
 }
+
+#[test]
+fn numbers_are_quoted_as_short_as_they_can_be_read() {
+    for text in ["1e300", "-1e300", "1e-300", "1e17", "1234567.5", "inf", "nan"] {
+        for key in
+            ["view.rotation", "iteration.escape_radius", "colour.density", "colour.offset", "iteration.max", "version"]
+        {
+            let file = format!("{key} = {text}\n");
+            // Some of them are allowed.
+            let outcomes = [Scene::from_toml(&file).err(), Scene::default().set(&format!("{key}={text}")).err()];
+            for error in outcomes.into_iter().flatten().map(|error| error.to_string()) {
+                assert!(error.len() < 200 && !error.contains("00000000"), "{file}: {error}");
+            }
+        }
+    }
+    let error = Scene::from_toml("view.rotation = 1e300").unwrap_err().to_string();
+    assert!(error.contains("`view.rotation` is 1e300, but must be"), "{error}");
+    let error = Scene::from_toml("version = 1e300").unwrap_err().to_string();
+    assert!(error.contains("floating point `1e300`, expected a whole number"), "{error}");
+    let error = Scene::from_toml("iteration.escape_radius = 1.0").unwrap_err().to_string();
+    assert!(error.contains("`iteration.escape_radius` is 1, but must be"), "{error}");
+}
