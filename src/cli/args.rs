@@ -87,8 +87,8 @@ A render that is expected to take more than a minute keeps its finished tiles in
 if that costs it less than 2 % of its time. After Ctrl-C, a kill or a crash, the same command with --resume goes on from there. A \
 file named with --checkpoint stays: rendering from it again, in other colours perhaps, computes nothing.
 
-Exit status: 0 done, or whoever reads the standard output has seen enough and closed it; 1 failed, which a standard output that is full or \
-closed from the start is as well; 2 wrong usage; 130 interrupted. A file appears only when it is complete.";
+Exit status: 0 done, or whoever reads the standard output has seen enough and closed it, and nothing else was asked for; 1 failed, which a \
+standard output that is full or closed from the start is as well; 2 wrong usage; 130 interrupted. A file appears only when it is complete.";
 
 const MERGE_NOTES: &str = "\
 The picture is the same, byte for byte, as one that was rendered at once. Parts are what `fractal render --shard I/N` writes, and any \
