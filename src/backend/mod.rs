@@ -23,8 +23,10 @@ pub use worker::{Make, Program, WorkKind};
 
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
+use crate::parallel::team::Team;
 use crate::parallel::{
-    Environment, Report, Schedule, Sink, Stop, Work, binding_in, patience_in, process, worker_count_in,
+    Environment, Job, Report, Schedule, Sink, Stop, Work, WorkerReport, binding_in, patience_in, process,
+    worker_count_in,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -140,6 +142,22 @@ pub struct Entry {
     open: fn(Setup) -> Result<Box<dyn Session>>,
 }
 
+impl Entry {
+    /// What is so of a backend unless its entry says otherwise: threads of this process that take their own claims.
+    const THREADS: Self = Self {
+        name: "",
+        help: "",
+        model: "",
+        counterpart: "",
+        schedules: &[],
+        parallel: true,
+        transport: None,
+        handing: Handing::OWN,
+        probe: || Ok(()),
+        open: |_| Err(Error::Unsupported("this backend has no way to open it".into())),
+    };
+}
+
 /// How workers come to the claims of a loop; a simulation has to know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handing {
@@ -166,6 +184,35 @@ struct Setup {
     program: Program,
     /// How long a worker process may give no sign of getting on.
     patience: Duration,
+}
+
+impl Setup {
+    /// A [`Job`] of the backend that is set up.
+    fn begin(&self, backend: &'static str, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Job> {
+        Job::begin(backend, self.workers, self.timed, work, sink, stop)
+    }
+
+    /// A team of the workers that were asked for.
+    fn team(&self) -> Result<Team> {
+        Team::new(self.workers, self.pinning.clone())
+    }
+
+    /// Ends `job` with what its workers did.
+    fn end(&self, job: &Job, workers: Vec<WorkerReport>) -> Result<Report> {
+        job.end(&self.schedule.to_string(), workers)
+    }
+
+    /// What each thread of a pool does first: binds itself to a processor for good if that was asked for. That was tried before; a
+    /// processor lost since then is no reason to end.
+    fn pin(&self) -> impl Fn(usize) + Send + Sync + Clone + use<> {
+        let pinning = self.pinning.clone();
+        move |index| std::mem::forget(pinning.as_ref().and_then(|pinning| pinning.pin(index).ok()))
+    }
+
+    /// The refusal of workers that the system does not give.
+    fn refused(&self, error: &dyn fmt::Display) -> Error {
+        Error::Unsupported(format!("{} workers cannot be started: {error}; ask for fewer", self.workers))
+    }
 }
 
 /// The refusal of a work that only this process can make.
@@ -249,7 +296,9 @@ mod tests {
     fn the_table_is_sound() {
         for entry in BACKENDS {
             assert_eq!(find(entry.name).unwrap().name, entry.name, "names are unique");
-            assert!(!entry.help.contains('\n') && !entry.help.is_empty());
+            for text in [entry.help, entry.model, entry.counterpart] {
+                assert!(!text.contains('\n') && !text.is_empty(), "{} says what it is", entry.name);
+            }
             assert!(entry.schedules.contains(&Schedule::AUTO), "{} has a schedule of its own choice", entry.name);
             assert_eq!(entry.probe(), Ok(()), "{} runs here", entry.name);
         }

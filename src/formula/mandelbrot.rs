@@ -59,8 +59,7 @@ impl Formula for Mandelbrot {
 
     #[inline(always)]
     fn interior<L: Lanes>(self, [a, b]: [L; 2]) -> Option<Interior<L::Mask>> {
-        let bb = b * b;
-        let p = a - a.constant(0.25);
+        let (bb, p) = (b * b, a - a.constant(0.25));
         let q = p.mul_add(p, bb);
         let cardioid = (q * (q + p)).at_most(bb * a.constant(0.25));
         let r = a + a.constant(1.0);

@@ -4,6 +4,7 @@
 
 mod burning_ship;
 mod celtic;
+mod complex;
 mod lanes;
 mod mandelbrot;
 mod multibrot;

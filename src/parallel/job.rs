@@ -4,6 +4,7 @@
 //! pieces at once; they are computed in claims whose results stay in the processor's cache, so that no schedule makes a worker
 //! hold a large part of a picture, and sinks hear from it often.
 
+mod dealing;
 mod faults;
 
 use super::claim_size::{ClaimSize, grain, longest};

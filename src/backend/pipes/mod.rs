@@ -21,7 +21,7 @@ mod run;
 
 use super::worker::frame::Tail;
 use super::worker::{End, Losses, Parcel, Program, Transport, monotonic};
-use super::{Entry, Handing, Session, Setup};
+use super::{Entry, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
 use crate::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, Worker};
@@ -39,11 +39,9 @@ pub(super) const ENTRY: Entry = Entry {
     model: "processes, messages",
     counterpart: "multiprocessing.Pool, subprocess",
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
-    parallel: true,
     transport: Some(Transport::PIPES),
-    handing: Handing::OWN,
-    probe: || Ok(()),
     open,
+    ..Entry::THREADS
 };
 
 /// The longest message that is no result: an error.

@@ -26,7 +26,7 @@ pub(super) mod serve;
 
 use super::worker::frame::Tail;
 use super::worker::{Contents, Parcel, Program, monotonic};
-use super::{Entry, Handing, Session, Setup};
+use super::{Entry, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
 use crate::parallel::{
@@ -47,11 +47,9 @@ pub(super) const ENTRY: Entry = Entry {
     model: "processes, shared memory",
     counterpart: "multiprocessing with shared_memory",
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::AUTO],
-    parallel: true,
     transport: Some(serve::TRANSPORT),
-    handing: Handing::OWN,
-    probe: || Ok(()),
     open,
+    ..Entry::THREADS
 };
 
 struct Processes {
@@ -200,17 +198,12 @@ impl Processes {
 
     fn plan(&self, job: &Job) -> Plan {
         let (pieces, workers) = (job.pieces(), self.workers.len());
-        let chunk = self.schedule.chunk().map_or(1, |chunk| chunk as usize);
+        let chunk = job.chunk(self.schedule, workers);
         match self.schedule.kind() {
             Kind::Static if self.schedule.chunk().is_none() => {
                 Plan { units: Units::Blocks { pieces, blocks: workers }, own: true }
             }
             Kind::Static => Plan { units: Units::Chunks { pieces, chunk }, own: true },
-            // Small enough that a costly last unit keeps no other worker waiting for long.
-            Kind::Auto => {
-                let chunk = (pieces / (256 * workers)).clamp(1, job.grain());
-                Plan { units: Units::Chunks { pieces, chunk }, own: false }
-            }
             _ => Plan { units: Units::Chunks { pieces, chunk }, own: false },
         }
     }
