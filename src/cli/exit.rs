@@ -25,7 +25,7 @@ pub(crate) fn code(outcome: fractal::Result<()>) -> ExitCode {
 pub(crate) fn from_clap(error: &clap::Error) -> ExitCode {
     use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
     match error.kind() {
-        DisplayHelp | DisplayVersion => return code(print(error.to_string())),
+        DisplayHelp | DisplayVersion => return code(print(error.to_string().trim_end().to_owned() + "\n")),
         // There is nobody to tell if that fails.
         DisplayHelpOnMissingArgumentOrSubcommand => _ = error.print(),
         _ => tell(format!("fractal: {}", sentence(&error.to_string()))),

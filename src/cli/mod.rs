@@ -5,6 +5,7 @@ mod bar;
 pub(crate) mod bench;
 mod distinct;
 pub(crate) mod exit;
+pub(crate) mod help;
 pub(crate) mod info;
 mod keep;
 pub(crate) mod lists;
