@@ -1,7 +1,7 @@
 //! Fixed workers and two channels: claims go out by one, finished claims come back by the other, and only the caller gives
 //! results to the sinks.
 //!
-//! Python's counterpart is `threading` with two `queue.Queue`s. Choose it when results must be taken by one thread, and to see
+//! The Python equivalent is `threading` with two `queue.Queue`s. Choose it when results must be taken by one thread, and to see
 //! how far plain messages go: workers and caller share no memory that both write, so that the same design carries over to
 //! processes and to machines.
 //!

@@ -1,7 +1,7 @@
 //! Work stealing by hand, on crossbeam's lock-free deques: every worker has a queue of claims of its own and takes from the
 //! others' when that is empty.
 //!
-//! Python has no counterpart; Cilk, Go's scheduler, tokio and Rayon work this way. Choose it to study stealing: everything that
+//! Python has no equivalent; Cilk, Go's scheduler, tokio and Rayon work this way. Choose it to study stealing: everything that
 //! Rayon does inside is in this file and `deque/queues.rs`, and it keeps the order of the pieces better, for which a picture that is written row by
 //! row is grateful.
 //!

@@ -1,6 +1,6 @@
 //! Fibers: many light threads with stacks of their own, which take turns on few threads of the system and switch themselves.
 //!
-//! Python's counterparts are greenlets, gevent and eventlet; Go's goroutines are the same with a scheduler that also interrupts
+//! Python equivalents are greenlets, gevent and eventlet; Go's goroutines are the same with a scheduler that also interrupts
 //! and moves them. Choose it where code that computes deep in calls must be able to pause in the middle and let something else
 //! go on: unlike an `async` function, whatever it calls can pause, and nothing has to be written differently.
 //!

@@ -1,7 +1,7 @@
 //! An executor and its futures: claims are submitted to a thread pool, each gives a future, and the caller takes futures as they are
 //! completed, in any order.
 //!
-//! Python's counterpart is `concurrent.futures`: `submit`, then `as_completed`. Choose it when tasks come one by one from
+//! The Python equivalent is `concurrent.futures`: `submit`, then `as_completed`. Choose it when tasks come one by one from
 //! elsewhere, each with a result that somebody awaits. The pool is the `futures` crate's `ThreadPool`, a future of a result its
 //! `RemoteHandle`, and `as_completed` is `FuturesUnordered`.
 //!

@@ -1,6 +1,6 @@
 //! Generators that take turns on one thread: each goes on for a claim, then gives the others their turn.
 //!
-//! Python's counterpart is a scheduler that calls `next` on generators in turn, which is how coroutines began there. Choose it to
+//! The Python equivalent is a scheduler that calls `next` on generators in turn, which is how coroutines began there. Choose it to
 //! see concurrency without parallelism: several activities are under way at once, a switch between them costs less than a call
 //! of the work, no lock is needed anywhere, and nothing gets faster.
 //!

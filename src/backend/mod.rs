@@ -128,7 +128,7 @@ pub struct Entry {
     pub help: &'static str,
     /// The model of parallelism that it shows.
     pub model: &'static str,
-    /// What it is called in Python's world.
+    /// Its Python equivalent.
     pub counterpart: &'static str,
     /// The schedules that it honours; those with a chunk are listed without.
     pub schedules: &'static [Schedule],

@@ -1,6 +1,6 @@
 //! Rayon's parallel iterator over claims, in a thread pool of its own: what most Rust programs would write.
 //!
-//! Python's counterparts are `multiprocessing.Pool.map` with a chunk size and `joblib.Parallel`. Choose it inside a program that
+//! Python equivalents are `multiprocessing.Pool.map` with a chunk size and `joblib.Parallel`. Choose it inside a program that
 //! uses Rayon already.
 //!
 //! Rayon halves a range until each job holds one claim or a few, and lets idle threads steal halves, which is OpenMP's

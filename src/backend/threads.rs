@@ -1,6 +1,6 @@
 //! A persistent team of threads that share one loop, as an OpenMP program does with `parallel for`.
 //!
-//! Python's counterpart is PyMP, or `threading` with a queue of rows, were it not for the interpreter's lock. Choose it for
+//! The Python equivalent is PyMP, or `threading` with a queue of rows, were it not for the interpreter's lock. Choose it for
 //! everything on one machine: it has all schedules, hands out pieces in order unless told otherwise, and its threads wait for the
 //! next run. The caller is one of the workers.
 //!

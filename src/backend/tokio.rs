@@ -1,6 +1,6 @@
 //! Asynchronous tasks on tokio: a task for each claim, which awaits its turn, then the answer of a thread that computes.
 //!
-//! Python's counterpart is `asyncio` with `run_in_executor`. Choose it inside a program that lives in an asynchronous runtime
+//! The Python equivalent is `asyncio` with `run_in_executor`. Choose it inside a program that lives in an asynchronous runtime
 //! because most of what it does is waiting, for the network say; computing itself gains nothing.
 //!
 //! A runtime's threads must never compute: while they do, no other task gets on, no timer fires and no connection is answered.

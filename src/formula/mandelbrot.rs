@@ -1,6 +1,6 @@
 //! The Mandelbrot set: z² + c.
 //!
-//! One iteration takes 4 operations, one of them an addition. Where an addition is as dear as a multiplication, two iterations take 7:
+//! One iteration takes 4 operations, one of them an addition. Where an addition is as costly as a multiplication, two iterations take 7:
 //! every other iterate is kept with half its imaginary part, and halving is exact, so every rounding is the same. Fewer than 3.5 for
 //! one iteration is impossible with fused multiply-adds: a step of 3 leaves the coordinates that it started from, so two of them
 //! cannot follow each other.

@@ -177,7 +177,7 @@ impl Job {
     }
 
     /// The first pieces of `range` that are well computed at once: at least one, as many as stay in a processor's cache, and fewer
-    /// where pieces were dear lately. If the work panics at its lengths, that ends the run.
+    /// where pieces were costly lately. If the work panics at its lengths, that ends the run.
     #[inline]
     pub fn first_claim(&self, range: Range<usize>) -> Range<usize> {
         self.first_claim_and_len(range).0

@@ -1,6 +1,6 @@
 //! Processes that are spoken to over their standard input and output: what works wherever a program can be started.
 //!
-//! Python's counterpart is `multiprocessing.Pool`, or `subprocess` with pipes. Choose it where memory cannot be shared; elsewhere
+//! The Python equivalent is `multiprocessing.Pool`, or `subprocess` with pipes. Choose it where memory cannot be shared; elsewhere
 //! `processes` does the same without copying results.
 //!
 //! Each worker has a thread here that takes claims for it, as threads of the backend `threads` do for themselves, sends their numbers

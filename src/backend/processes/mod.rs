@@ -1,6 +1,6 @@
 //! Processes that share memory: the same program, started again for each worker.
 //!
-//! Python's counterpart is `multiprocessing` with `shared_memory`. Choose it where a fault must not end everything: a worker that
+//! The Python equivalent is `multiprocessing` with `shared_memory`. Choose it where a fault must not end everything: a worker that
 //! crashes, is killed, hangs or runs out of memory costs the piece that it computed, which another worker computes again.
 //!
 //! Workers are this program executed anew, never a bare fork, which is sound in a program with threads only as long as the child
