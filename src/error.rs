@@ -86,6 +86,12 @@ pub fn printable(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
+/// A number as a sentence quotes it, as short as it can be read back: `256`, `0.25`, `1e300`.
+pub(crate) fn brief(number: f64) -> String {
+    let text = format!("{number:?}");
+    text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
+}
+
 /// The beginning of a text, for a sentence that quotes it.
 pub(crate) fn shorten(text: &str) -> String {
     const SHOWN: usize = 40;

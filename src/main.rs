@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     fractal::worker_main(&[]);
+    cli::signals::heed_lengths();
     match help::parse() {
         Ok(cli) => exit::code(run(cli.command)),
         Err(error) => exit::from_clap(&error),

@@ -7,6 +7,7 @@ use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS};
 use fractal::sink::Grid;
 use fractal::{Scene, backend};
 use serde_json::Value;
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
@@ -69,6 +70,26 @@ fn referred_to(page: &str) -> Vec<Vec<String>> {
     let plain = page.replace("\\-", "-");
     let names = plain.lines().filter_map(|line| line.strip_prefix("fractal-")?.split_once("(1)"));
     names.map(|(name, _)| name.split('-').map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn manual_pages_are_plain_for_groff() {
+    let scratch = Scratch::new("groff");
+    let has_groff = Command::new("groff").arg("--version").output().is_ok();
+    for name in commands(&scratch).iter().map(String::as_str).chain(["bench compare", "bench overhead"]) {
+        let words: Vec<_> = ["man"].into_iter().chain(name.split(' ')).collect();
+        let page = stdout(scratch.program(words));
+        assert!(page.is_ascii(), "{name}");
+        if has_groff {
+            fs::write(scratch.join("page"), page).unwrap();
+            let arguments = ["-ww", "-man", "-Tutf8", "page"];
+            let output = Command::new("groff").args(arguments).current_dir(&*scratch).output().unwrap();
+            assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{name}");
+        }
+    }
+    if !has_groff {
+        lacks("what is said of manual pages", "groff");
+    }
 }
 
 #[test]
@@ -512,4 +533,31 @@ fn a_file_that_nobody_named_is_not_replaced() {
     assert!(stderr(scratch.program(words("render --size 40x30 --resume"))).contains("complete already"));
     // A picture that was the scene may be replaced: it carries that scene.
     done(scratch.program(words("render whole.png --iterations 99 -o whole.png")));
+}
+
+#[test]
+fn a_reader_that_leaves_costs_no_other_output_unsaid() {
+    let scratch = Scratch::new("leaving");
+    let run = |more: &str| {
+        // Far more than a pipe holds, so that the picture cannot be written when its reader has left.
+        let mut command = scratch.program(words(&format!("render whole --size 1500x1500 -q --format ppm -o - {more}")));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut head = [0; 10];
+        child.stdout.take().unwrap().read_exact(&mut head).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        let files: Vec<_> = fs::read_dir(&*scratch).unwrap().flatten().map(|entry| entry.file_name()).collect();
+        assert!(files.iter().all(|name| name == "cache"), "{more}: {files:?}");
+        (output.status.code(), text)
+    };
+    assert_eq!(run(""), (Some(0), String::new()));
+    for (more, lost) in [
+        ("--trace trace.json", "so that `trace.json` is not written"),
+        ("--owners owners.png", "so that `owners.png` is not written"),
+        ("--stats json", "so that what --stats tells is not written"),
+        ("--trace trace.json --owners owners.png", "so that `trace.json`, `owners.png` are not written"),
+    ] {
+        let (code, text) = run(more);
+        assert!(code == Some(1) && text.contains(lost) && text.lines().count() == 1, "{more}: {code:?} {text}");
+    }
 }

@@ -42,25 +42,55 @@ fn processes_that_the_system_refuses_are_told() {
         let told = sentence(&scratch, limited(&scratch, &[], "ulimit -n 16", &render(backend, 8)));
         assert!(told.contains("of 8 cannot be started from `") && told.contains("Too many open files"), "{told}");
     }
-    // Root may start any number; another user who has no processes yet may start as many as the limit says. Other runs of this test
-    // are to be other users.
-    let user = 20_000 + std::process::id() % 40_000;
-    let (user, group) = (format!("--reuid={user}"), format!("--regid={user}"));
-    fs::set_permissions(&*scratch, fs::Permissions::from_mode(0o777)).unwrap();
-    let around: &[&str] = if getuid().is_root() && geteuid().is_root() {
-        &["setpriv", &user, &group, "--clear-groups"]
-    } else {
-        &["unshare", "--user"]
-    };
-    let mut probe = Command::new(around[0]);
-    probe.args(&around[1..]).args(["bash", "-c", concat!("'", env!("CARGO_BIN_EXE_fractal"), "' --version; exit")]);
-    if !probe.output().is_ok_and(|output| output.status.success()) {
-        return left_out("a limit of processes", &format!("`{}` cannot start the program here", around.join(" ")));
-    }
+    let Some(around) = another_user(&scratch, 0) else { return };
+    let around: Vec<_> = around.iter().map(String::as_str).collect();
     for backend in BACKENDS {
-        let told = sentence(&scratch, limited(&scratch, around, "ulimit -u 3", &render(backend, 2)));
+        let told = sentence(&scratch, limited(&scratch, &around, "ulimit -u 3", &render(backend, 2)));
         assert!(told.starts_with("fractal: worker 0 of 2 cannot be started from `"), "{told}");
         assert!(told.contains("Resource temporarily unavailable") && told.contains("ask for fewer workers"), "{told}");
+    }
+}
+
+/// What starts a program as another user, who has no processes yet and may start as many as the limit says, while root may start any
+/// number. Each test is another user, and other runs of it are others.
+fn another_user(scratch: &Scratch, test: u32) -> Option<Vec<String>> {
+    let user = 20_000 + (std::process::id() * 2 + test) % 40_000;
+    fs::set_permissions(&**scratch, fs::Permissions::from_mode(0o777)).unwrap();
+    let around = if getuid().is_root() && geteuid().is_root() {
+        vec!["setpriv".to_owned(), format!("--reuid={user}"), format!("--regid={user}"), "--clear-groups".to_owned()]
+    } else {
+        vec!["unshare".to_owned(), "--user".to_owned()]
+    };
+    let mut probe = Command::new(&around[0]);
+    probe.args(&around[1..]).args(["bash", "-c", concat!("'", env!("CARGO_BIN_EXE_fractal"), "' --version; exit")]);
+    if !probe.output().is_ok_and(|output| output.status.success()) {
+        left_out("a limit of processes", &format!("`{}` cannot start the program here", around.join(" ")));
+        return None;
+    }
+    Some(around)
+}
+
+/// However many threads and processes there may be, and so whichever of them is the first that may not.
+#[test]
+fn threads_that_the_system_refuses_are_told() {
+    let scratch = Scratch::new("threads");
+    let Some(around) = another_user(&scratch, 1) else { return };
+    let around: Vec<_> = around.iter().map(String::as_str).collect();
+    for backend in fractal::backend::BACKENDS {
+        let workers = if backend.parallel { 2 } else { 1 };
+        let mut succeeded = false;
+        // The first of them is the shell, which becomes the program.
+        for limit in 1..=12 {
+            let output = limited(&scratch, &around, &format!("ulimit -u {limit}"), &render(backend.name, workers));
+            succeeded = output.status.success();
+            if succeeded {
+                fs::remove_file(scratch.join("out.ppm")).unwrap();
+            } else {
+                let told = sentence(&scratch, output);
+                assert!(told.contains("cannot") && !told.contains("panic"), "{}, {limit}: {told}", backend.name);
+            }
+        }
+        assert!(succeeded, "{} needs more than 12 threads and processes", backend.name);
     }
 }
 
@@ -77,6 +107,68 @@ fn memory_that_is_lacking_is_told() {
     let told = sentence(&scratch, limited(&scratch, &[], "ulimit -v 200000", &render("processes", 64)));
     let known = told.starts_with(&format!("{begin}map ")) && told.contains("workers: Cannot allocate memory");
     assert!(known || told.contains("of it for worker processes, but"), "{told}");
+}
+
+#[test]
+fn a_file_that_becomes_too_long_is_told() {
+    let scratch = Scratch::new("length");
+    // Each kind of file: a picture, one that is written from both ends, what is finished, what waits on the disk, a trace.
+    let whole = "render whole --size 700x700 --workers 2 --iterations 50 -q";
+    for arguments in [
+        &format!("{whole} -o out.ppm"),
+        &format!("{whole} -o out.exr"),
+        &format!("{whole} -o out.png --trace trace.json --owners owners.png --tile 8"),
+        &format!("{whole} -o /dev/null --format ppm --checkpoint out.tiles"),
+        &format!("{whole} --shard 1/1 -o out.part"),
+        "man render > out.1",
+    ] {
+        let output = limited(&scratch, &[], "ulimit -f 2", arguments);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments}: {told}");
+        assert!(told.contains("File too large") && told.lines().count() == 1, "{arguments}: {told}");
+        for entry in fs::read_dir(&*scratch).unwrap().flatten() {
+            let name = entry.file_name().into_string().unwrap();
+            assert!(!name.contains(".tmp") && !name.ends_with(".png"), "{arguments}: {name}");
+            fs::remove_file(entry.path()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn processor_time_that_is_used_up_is_told() {
+    let scratch = Scratch::new("time");
+    let costly = "render whole --size 8000x8000 --iterations 1000000 --workers 2 --no-checkpoint -q -o out.png";
+    let told = sentence(&scratch, limited(&scratch, &[], "ulimit -S -t 1", costly));
+    assert!(told.contains("the limit of processor time is reached"), "{told}");
+}
+
+/// Whatever the limit is, a picture is complete or there is one sentence: nothing runs out of memory in between.
+#[test]
+fn a_limit_of_memory_is_told_before_it_is_reached() {
+    let scratch = Scratch::new("ulimits");
+    let picture = "--iterations 10 --no-checkpoint -q -o out.exr";
+    let tall = format!("render whole --size 1x300000 --workers 2 {picture}");
+    let many = |backend| format!("render whole --size 300x300 --backend {backend} --workers 40 {picture}");
+    // Less than the first is too little for the program to be loaded at all. Of the address space far more is reserved than is used.
+    let data = ("d", [20_000, 40_000, 60_000, 80_000, 90_000, 100_000, 140_000, 200_000]);
+    let space = ("v", [20_000, 60_000, 100_000, 170_000, 300_000, 700_000, 1_500_000, 4_000_000]);
+    for arguments in [tall, many("threads"), many("rayon")] {
+        for (limit, amounts) in [data, space] {
+            let (mut told, mut complete) = (0, 0);
+            for kib in amounts {
+                let output = limited(&scratch, &[], &format!("ulimit -{limit} {kib}"), &arguments);
+                if output.status.success() {
+                    complete += 1;
+                    fs::remove_file(scratch.join("out.exr")).unwrap();
+                } else {
+                    let text = sentence(&scratch, output);
+                    assert!(text.contains("memory, ") && text.contains(" are available; "), "{limit} {kib}: {text}");
+                    told += 1;
+                }
+            }
+            assert!(told > 0 && complete > 0, "{arguments}: -{limit}: {told} told, {complete} complete");
+        }
+    }
 }
 
 /// KiB that a process has for itself and its share of what it shares (PSS); 0 when it has ended.

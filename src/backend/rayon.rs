@@ -11,15 +11,17 @@
 //! An empty piece that is a claim of its own costs 24 ns of processor time, 29 ns in order, and a run without pieces takes 5 µs.
 //! A job for each claim, however many there are, costs 15 ns more, and `try_for_each`, which would end a stopped run without
 //! walking through what is left, another 23 ns. `par_bridge` over a shared iterator locks, and can hang when work uses Rayon.
-//! Idle threads of Rayon look for work for a while before they sleep, so hundreds of them on a few processors take seconds to
-//! begin a run; `threads`, whose threads then park at once, takes tens of milliseconds with thousands.
+//! An idle thread of Rayon looks for work at each of the others, 32 times before it sleeps, which nothing sets. So a run begins after a time
+//! that grows with the square of the threads: on two processors 0.07 s with 256, 0.85 s with 512, 5 s with 1024, minutes with 4096. More
+//! than [`most`] are refused therefore; those of `threads`, which park at once, take 0.5 s with 4096.
 
 use super::{Entry, Session, Setup};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::parallel::{Order, Report, Schedule, Sink, Stop, Work, Workers};
 use crossbeam_utils::CachePadded;
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -40,7 +42,22 @@ struct Rayon {
     setup: Setup,
 }
 
+/// How many threads are allowed: as many as begin within a second, and twice as many as can run at once, however many that are.
+fn most(processors: usize) -> usize {
+    512.max(2 * processors)
+}
+
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
+    let most = most(std::thread::available_parallelism().map_or(1, NonZero::get));
+    if setup.workers > most {
+        return Err(Error::Usage(format!(
+            "backend `{}` with {} workers is too many: each of its idle threads looks for work at all others; allowed are 1 to \
+             {most} here, and more with backend `{}`",
+            ENTRY.name,
+            setup.workers,
+            super::DEFAULT
+        )));
+    }
     let pool = ThreadPoolBuilder::new().num_threads(setup.workers).thread_name(|index| format!("fractal-{index}"));
     let pool = pool.start_handler(setup.pin()).build().map_err(|error| setup.refused(&error))?;
     Ok(Box::new(Rayon { pool, workers: Workers::new(setup.workers), setup }))
@@ -65,5 +82,24 @@ impl Session for Rayon {
         let most = (turns.len() / (4096 * setup.workers)).clamp(1, 64);
         job.guard(|| pool.install(|| turns.into_par_iter().with_max_len(most).for_each(turn)));
         setup.end(&job, workers.take_reports())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Options;
+
+    #[test]
+    fn as_many_threads_as_begin_soon_are_allowed() {
+        assert_eq!([1, 2, 256, 257, 1024].map(most), [512, 512, 512, 514, 2048]);
+        let here = most(std::thread::available_parallelism().map_or(1, NonZero::get));
+        if here < crate::parallel::MAX_WORKERS {
+            let refused = ENTRY.open(&Options { workers: here + 1, ..Options::default() }).err().unwrap();
+            assert_eq!(refused.exit_code(), 2);
+            let text = refused.to_string();
+            assert!(text.contains(&format!("allowed are 1 to {here} here")) && text.contains("`threads`"), "{text}");
+        }
+        assert!(ENTRY.open(&Options { workers: 300, ..Options::default() }).is_ok());
     }
 }

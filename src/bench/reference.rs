@@ -120,7 +120,13 @@ fn run(command: &mut Command, stop: &Stop) -> Result<String> {
     let failed = |source| Error::io("run", &program, source);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(failed)?;
     let mut pipe = child.stdout.take().expect("it was asked for");
-    let reader = std::thread::spawn(move || std::io::read_to_string(&mut pipe));
+    let read = move || std::io::read_to_string(&mut pipe);
+    let reader = std::thread::Builder::new().name("reader".into()).spawn(read).map_err(|source| {
+        // It may have ended meanwhile.
+        let _ = child.kill();
+        let _ = child.wait();
+        failed(source)
+    })?;
     loop {
         if let Some(status) = child.try_wait().map_err(failed)? {
             if !status.success() {

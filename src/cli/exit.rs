@@ -1,5 +1,6 @@
 //! How the program ends: an exit status, and after a failure one sentence on standard error.
 
+use super::signals::explained;
 use super::{print, tell};
 use fractal::Error;
 use fractal::sink::output::is_stdout;
@@ -11,14 +12,18 @@ pub(crate) fn code(outcome: fractal::Result<()>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads has seen enough, as with `| head`.
-        Err(Error::Io { path, source, .. }) if is_stdout(&path) && source.kind() == io::ErrorKind::BrokenPipe => {
-            ExitCode::SUCCESS
-        }
+        Err(error) if reader_has_left(&error) => ExitCode::SUCCESS,
         Err(error) => {
+            let error = explained(error);
             tell(format!("fractal: {error}"));
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// Whether whoever reads the standard output has closed it.
+pub(super) fn reader_has_left(error: &Error) -> bool {
+    matches!(error, Error::Io { path, source, .. } if is_stdout(path) && source.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// The exit status of what clap has to say: help and version on standard output, errors as one line on standard error.

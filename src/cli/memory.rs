@@ -10,6 +10,7 @@ use fractal::scene::Image;
 use fractal::sink::records::Description;
 use fractal::tile::Order;
 use fractal::{Error, Result};
+use rustix::process::{Resource, getrlimit};
 use std::fs;
 use std::path::Path;
 
@@ -18,6 +19,20 @@ const BASE: u64 = 24 << 20;
 
 /// A worker that is a process, with the memory that it shares with this one, as tests/limits.rs measures it.
 const PROCESS: u64 = 6 << 20;
+
+/// What a thread's stack takes of a limit, though hardly of memory: what the standard library asks for, and what goes with it.
+const STACK: u64 = (2 << 20) + (64 << 10);
+
+/// The address space that glibc reserves for what a thread allocates, and how many threads at most have one of their own for each processor.
+/// Once such reservations have taken all that a limit leaves, nobody gets any more memory.
+const HEAP: u64 = if cfg!(target_env = "gnu") { 64 << 20 } else { 0 };
+const HEAPS: u64 = 8;
+
+/// Threads beside the workers' own: of signals, of progress, of the encoder, of those who start processes.
+const THREADS: u64 = 4;
+
+/// Bytes, what they are for, and what makes them fewer.
+type Part<'a> = (u64, &'a str, &'a str);
 
 /// Checks that the table of an order of tiles fits, before it is made.
 pub(super) fn check_order(name: &str, image: &Image, tile: u32, order: Order) -> Result<()> {
@@ -52,26 +67,30 @@ pub(super) fn check(picture: &Picture, workers: usize, processes: bool, depth: D
     let claim = (render.channels().bytes(tile.area()) as u64).max(512 << 10);
     let pixels = options.bytes(format, tile.width, tile.height);
     let in_hand = workers as u64 * (claim * if keeps { 2 } else { 1 } + pixels);
+    let threads = THREADS + if processes { 0 } else { workers as u64 };
     let others = if processes { workers as u64 * (PROCESS + claim) } else { 0 };
     let image = if shard.is_some() { 0 } else { options.memory(format) };
     let tiles = tiling.len() as u64;
     let tables = tiles * (if owners.is_some() { 12 } else { 0 } + if keeps { 64 } else { 0 });
+    let rows = if shard.is_some() { 0 } else { options.tables(format) };
     let (width, height) = tiling.size();
     // A bit for each sample, and where its tile is.
     let known = if continued.is_some() { u64::from(width) * u64::from(height) / 8 + 40 * tiles } else { 0 };
-    let whole = if format.needs_seeking() && !is_file(output) { 2 * options.bytes(format, width, height) } else { 0 };
-    enough(
+    let whole = if format.needs_seeking() && !is_file(output) { 2 * options.file(format) } else { 0 };
+    enough_with(
         name,
         &[
             (in_hand, "the tiles in its workers' hands", "take smaller tiles"),
             (others, "worker processes", "ask for fewer workers or another backend"),
             (image, "rows of its tiles", "take smaller tiles"),
+            (rows, "what is known of each of its rows", "take larger tiles, fewer rows or another format"),
             (whole, "the whole file, since a pipe cannot take this format in pieces", "write it to a file"),
             (tables, "what is known of each tile", "take larger tiles"),
             (render.work().prepared_len(), "what all its tiles share", "take a scene of less depth"),
             (known, "which samples had escaped", "take a smaller picture"),
             (8 * u64::from(width) + 8 * u64::from(height), "its coordinates", "take a smaller picture"),
         ],
+        threads,
     )
 }
 
@@ -80,9 +99,26 @@ fn is_file(output: &Path) -> bool {
 }
 
 /// Whether all parts, each with its bytes, its name and what makes it smaller, fit into what there is.
-fn enough(name: &str, parts: &[(u64, &str, &str)]) -> Result<()> {
+fn enough(name: &str, parts: &[Part<'_>]) -> Result<()> {
+    fits(name, parts, available())
+}
+
+/// The same with so many threads.
+fn enough_with(name: &str, parts: &[Part<'_>], threads: u64) -> Result<()> {
+    enough(name, parts)?;
+    let processors = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
+    let stacks = threads.saturating_mul(STACK);
+    let reserved = stacks.saturating_add(HEAP * threads.min(HEAPS * processors));
+    for (bytes, available) in [(stacks, data()), (reserved, address_space())] {
+        let part = (bytes, "what its threads reserve of a limit", "ask for fewer workers");
+        fits(name, &[parts, &[part]].concat(), available)?;
+    }
+    Ok(())
+}
+
+fn fits(name: &str, parts: &[Part<'_>], available: Option<u64>) -> Result<()> {
     let needed = parts.iter().fold(BASE, |sum, part| sum.saturating_add(part.0));
-    let Some(available) = available().filter(|&available| available < needed) else { return Ok(()) };
+    let Some(available) = available.filter(|&available| available < needed) else { return Ok(()) };
     let Some((bytes, what, remedy)) = parts.iter().max_by_key(|part| part.0) else { return Ok(()) };
     Err(Error::Unsupported(format!(
         "`{name}` needs about {} of memory, {} of it for {what}, but {} are available; {remedy}",
@@ -98,7 +134,17 @@ pub(super) fn size(bytes: u64) -> String {
 
 /// Bytes that this process may still take, if the system tells: what the machine has left, and what its limits leave.
 fn available() -> Option<u64> {
-    [machine(), group(), address_space()].into_iter().flatten().min()
+    [machine(), group(), address_space(), data()].into_iter().flatten().min()
+}
+
+/// What `ulimit -v` leaves.
+fn address_space() -> Option<u64> {
+    limit(Resource::As, "VmSize:")
+}
+
+/// What `ulimit -d` leaves.
+fn data() -> Option<u64> {
+    limit(Resource::Data, "VmData:")
 }
 
 /// What Linux says is available without swapping.
@@ -125,10 +171,10 @@ fn left_in(group: &Path) -> Option<u64> {
     Some(limit.saturating_sub(used.saturating_sub(cache)))
 }
 
-/// What `ulimit -v` leaves.
-fn address_space() -> Option<u64> {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::As).current?;
-    let used = kibibytes(&fs::read_to_string("/proc/self/status").ok()?, "VmSize:")?;
+/// What a limit of this process leaves, of which it has used what is under `key`.
+fn limit(resource: Resource, key: &str) -> Option<u64> {
+    let limit = getrlimit(resource).current?;
+    let used = kibibytes(&fs::read_to_string("/proc/self/status").ok()?, key)?;
     Some(limit.saturating_sub(used))
 }
 

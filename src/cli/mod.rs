@@ -16,7 +16,7 @@ mod plan;
 pub(crate) mod probe;
 pub(crate) mod render;
 pub(crate) mod shell;
-mod signals;
+pub(crate) mod signals;
 mod stats;
 #[cfg(feature = "window")]
 pub(crate) mod view;

@@ -11,11 +11,12 @@ use super::picture::Picture;
 use super::plan::{Plan, refuse_existing};
 use super::signals::Signals;
 use super::stats::{Mark, Stats};
-use super::{tell, tell_json, written};
+use super::{exit, tell, tell_json, written};
 use fractal::backend::{self, Options, Session};
 use fractal::parallel::{Schedule, Sink, Stop, Tee};
 use fractal::render::{Known, Outcome, Part, Render};
 use fractal::scene::Crop;
+use fractal::sink::output::is_stdout;
 use fractal::sink::progress::{Estimate, Estimator};
 use fractal::sink::records::Records;
 use fractal::sink::{Checkpoint, ImageSink, Kept, Output, Owners, Progress, Replay, Trace};
@@ -48,13 +49,36 @@ fn pictures(plan: &Plan, signals: &Signals, mut mark: Mark, watching: Watching<'
     let mut session = plan.backend.open(&plan.workers)?;
     let epoch = Instant::now();
     let mut traces = Vec::new();
-    for (picture, keep) in &plan.pictures {
+    for (index, (picture, keep)) in plan.pictures.iter().enumerate() {
         let traced = trace.as_ref().map(|_| Arc::new(Trace::new(picture.render.scene().title(), epoch)));
         traces.extend(traced.clone());
-        make(plan, picture, keep, &mut *session, traced, signals, &mark, watching)?;
+        make(plan, picture, keep, &mut *session, traced, signals, &mark, watching)
+            .map_err(|error| with_what_is_lost(error, plan, index))?;
         mark = Mark::now();
     }
     trace.map_or(Ok(()), |output| write_trace(output, &traces))
+}
+
+/// The error that ended picture number `index`. That whoever reads the standard output has left is none, unless more was asked for, which
+/// then is not written either.
+fn with_what_is_lost(error: Error, plan: &Plan, index: usize) -> Error {
+    if !exit::reader_has_left(&error) {
+        return error;
+    }
+    let pictures = || plan.pictures[index..].iter().map(|(picture, _)| picture);
+    let owners = pictures().filter_map(|picture| Some(&picture.owners.as_ref()?.0));
+    let files = plan.trace.iter().chain(owners).chain(pictures().skip(1).map(|picture| &picture.output));
+    let mut lost: Vec<_> = files.filter(|path| !is_stdout(path)).map(|path| format!("`{}`", path.display())).collect();
+    if plan.stats {
+        lost.push("what --stats tells".into());
+    }
+    if lost.is_empty() {
+        return error;
+    }
+    let (all, verb) = (lost.join(", "), if lost.len() == 1 { "is" } else { "are" });
+    Error::Unsupported(format!(
+        "whoever reads the standard output has closed it before all was written, so that {all} {verb} not written: give the picture a file"
+    ))
 }
 
 /// Renders one picture, or a shard's part of one.

@@ -31,7 +31,14 @@ pub(crate) fn manual(words: &[String]) -> Result<()> {
     let page = command.clone().name(name.clone()).display_name(name);
     let mut text = Vec::new();
     Man::new(page).render(&mut text).map_err(|source| Error::io("write", "manual page", source))?;
-    print(String::from_utf8_lossy(&text))
+    print(plain(&String::from_utf8_lossy(&text)))
+}
+
+/// The same page in ASCII: each other character by its number, as groff has it. What is read without `preconv` would take its bytes for
+/// characters.
+fn plain(page: &str) -> String {
+    let write = |c: char| if c.is_ascii() { c.to_string() } else { format!("\\[u{:04X}]", u32::from(c)) };
+    page.chars().map(write).collect()
 }
 
 /// A page would refer to those of `help`, which say what the pages say.

@@ -71,7 +71,12 @@ pub(super) fn watch<'a>(
     let mut viewer = Viewer::new(watched.clone(), 0.0, &mut window);
     let sink = |picture: &Picture| watched.picture(&picture.output.to_string_lossy(), &picture.render, size).map(Some);
     std::thread::scope(|scope| {
-        let mut thread = Some(scope.spawn(|| render(&sink)));
+        let thread = std::thread::Builder::new().name("render".into()).spawn_scoped(scope, || render(&sink));
+        let mut thread = Some(thread.map_err(|error| {
+            Error::Unsupported(format!(
+                "a thread beside the window's cannot be started: {error}; render without --view"
+            ))
+        })?);
         let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
             let fault = || Error::Unsupported("the thread that renders has ended by a fault".into());
             thread.join().unwrap_or_else(|_| Err(fault()))

@@ -4,7 +4,7 @@ use super::oklab::{Linear, parse_hex};
 use super::palette::{Curve, INSIDE, Palette, Phase};
 use super::transfer::Encoder;
 use super::{COLOURINGS, Colouring, ColouringEntry, MAX_DENSITY, PALETTES, Row, Scale, Settings, find};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, brief};
 use crate::sample::{Channels, Samples};
 use std::sync::OnceLock;
 
@@ -62,6 +62,7 @@ impl Colourer {
         for (what, value) in [("density", settings.density), ("offset", settings.offset)] {
             if value.is_nan() || value.abs() > MAX_DENSITY {
                 let range = format!("from -{MAX_DENSITY} to {MAX_DENSITY}");
+                let value = brief(value);
                 return Err(Error::Usage(format!("colour {what} {value} is not a number {range}")));
             }
         }

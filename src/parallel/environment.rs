@@ -21,7 +21,8 @@ pub(crate) fn process(name: &str) -> Option<String> {
 }
 
 /// The number of workers: `explicit`, else `FRACTAL_WORKERS`, else the first of `OMP_NUM_THREADS`, else as many as the process
-/// may run on at once. From 1 to [`MAX_WORKERS`].
+/// may run on at once. From 1 to [`MAX_WORKERS`]. `OMP_THREAD_LIMIT` is the most of them, beyond which nobody may ask for any; what OpenMP's
+/// list says, or the processors, is lowered to it.
 ///
 /// # Errors
 /// [`Error::Usage`] that names the argument or the variable when its value is no such number.
@@ -30,21 +31,57 @@ pub fn worker_count(explicit: Option<usize>) -> Result<usize> {
 }
 
 pub(crate) fn worker_count_in(explicit: Option<usize>, environment: &Environment<'_>) -> Result<usize> {
-    let checked = |name: &str, text: &str| match text.trim().parse() {
-        Ok(workers @ 1..=MAX_WORKERS) => Ok(workers),
-        _ => Err(Error::Usage(format!("{name} is `{text}`; allowed is a number from 1 to {MAX_WORKERS}"))),
+    const OURS: &str = "FRACTAL_WORKERS";
+    let limit = thread_limit_in(environment)?;
+    let asked = match (explicit, environment(OURS)) {
+        (Some(workers), _) => Some(("the number of workers", workers.to_string())),
+        (None, ours) => ours.map(|text| (OURS, text)),
     };
-    if let Some(workers) = explicit {
-        return checked("the number of workers", &workers.to_string());
+    if let Some((name, text)) = asked {
+        return match text.trim().parse() {
+            Ok(workers @ 1..=MAX_WORKERS) if workers <= limit => Ok(workers),
+            Ok(1..=MAX_WORKERS) => Err(Error::Usage(format!(
+                "{name} is `{text}`; allowed is a number from 1 to {limit}, which OMP_THREAD_LIMIT says"
+            ))),
+            _ => Err(Error::Usage(format!("{name} is `{text}`; allowed is a number from 1 to {MAX_WORKERS}"))),
+        };
     }
-    if let Some(text) = environment("FRACTAL_WORKERS") {
-        return checked("FRACTAL_WORKERS", &text);
-    }
-    if let Some(text) = environment("OMP_NUM_THREADS") {
-        // OpenMP allows a list, one number for each level of nesting.
-        return checked("OMP_NUM_THREADS", text.split(',').next().unwrap_or(&text));
-    }
-    Ok(available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS))
+    let first = num_threads_in(environment)?.map(|levels| levels[0]);
+    Ok(first.unwrap_or_else(|| available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS)).min(limit))
+}
+
+/// The numbers of `OMP_NUM_THREADS`, of which OpenMP allows one for each level of nesting; never empty.
+///
+/// # Errors
+/// [`Error::Usage`] when any of them is none from 1 to [`MAX_WORKERS`], whichever are used.
+pub(crate) fn num_threads_in(environment: &Environment<'_>) -> Result<Option<Vec<usize>>> {
+    const NAME: &str = "OMP_NUM_THREADS";
+    let Some(text) = environment(NAME) else { return Ok(None) };
+    let levels: Option<Vec<_>> = text.split(',').map(|part| number(part, 1)).collect();
+    levels.map(Some).ok_or_else(|| {
+        Error::Usage(format!(
+            "{NAME} is `{text}`; allowed are numbers from 1 to {MAX_WORKERS} with commas between them, one for each level of nesting"
+        ))
+    })
+}
+
+/// `OMP_THREAD_LIMIT`, else [`MAX_WORKERS`].
+pub(crate) fn thread_limit_in(environment: &Environment<'_>) -> Result<usize> {
+    number_in("OMP_THREAD_LIMIT", 1, MAX_WORKERS, environment)
+}
+
+/// A variable that is a number from `least` to [`MAX_WORKERS`], else `default`.
+///
+/// # Errors
+/// [`Error::Usage`] when it is something else.
+pub(crate) fn number_in(name: &str, least: usize, default: usize, environment: &Environment<'_>) -> Result<usize> {
+    let Some(text) = environment(name) else { return Ok(default) };
+    number(&text, least)
+        .ok_or_else(|| Error::Usage(format!("{name} is `{text}`; allowed is a number from {least} to {MAX_WORKERS}")))
+}
+
+fn number(text: &str, least: usize) -> Option<usize> {
+    text.trim().parse().ok().filter(|number| (least..=MAX_WORKERS).contains(number))
 }
 
 /// How long a worker process may give no sign of getting on before it is replaced: `FRACTAL_PATIENCE` in seconds, else 30.
@@ -114,6 +151,34 @@ mod tests {
         assert_eq!(worker_count_in(None, &all).unwrap(), 3);
         assert_eq!(worker_count_in(None, &with(&[("OMP_NUM_THREADS", " 5 ,2")])).unwrap(), 5);
         assert!((1..=MAX_WORKERS).contains(&worker_count_in(None, &with(&[])).unwrap()));
+    }
+
+    #[test]
+    fn a_limit_of_threads_lowers_what_nobody_asked_of_this_program() {
+        let limit = ("OMP_THREAD_LIMIT", "3");
+        assert_eq!(worker_count_in(None, &with(&[limit, ("OMP_NUM_THREADS", "5,9")])).unwrap(), 3);
+        assert_eq!(worker_count_in(None, &with(&[limit, ("OMP_NUM_THREADS", "2")])).unwrap(), 2);
+        assert!(worker_count_in(None, &with(&[limit])).unwrap() <= 3);
+        assert_eq!(worker_count_in(None, &with(&[("OMP_THREAD_LIMIT", "1")])).unwrap(), 1);
+        assert_eq!(worker_count_in(Some(3), &with(&[limit])).unwrap(), 3);
+        let error = worker_count_in(Some(4), &with(&[limit])).unwrap_err().to_string();
+        assert_eq!(error, "the number of workers is `4`; allowed is a number from 1 to 3, which OMP_THREAD_LIMIT says");
+        let error = worker_count_in(None, &with(&[limit, ("FRACTAL_WORKERS", "4")])).unwrap_err().to_string();
+        assert!(error.starts_with("FRACTAL_WORKERS is `4`; allowed is a number from 1 to 3, which"), "{error}");
+        for wrong in ["0", "-1", "many", "4097", "2,2"] {
+            let error = worker_count_in(Some(1), &with(&[("OMP_THREAD_LIMIT", wrong)])).unwrap_err().to_string();
+            assert_eq!(error, format!("OMP_THREAD_LIMIT is `{wrong}`; allowed is a number from 1 to 4096"));
+        }
+    }
+
+    #[test]
+    fn the_whole_list_of_threads_is_checked() {
+        for wrong in ["2,0", "2,", ",2", "2,,2", "2,many", "2,4097", "2 2", "2;2"] {
+            let error = worker_count_in(None, &with(&[("OMP_NUM_THREADS", wrong)])).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("OMP_NUM_THREADS is `{wrong}`; allowed are numbers")), "{error}");
+            // What is overridden is not looked at.
+            assert_eq!(worker_count_in(Some(2), &with(&[("OMP_NUM_THREADS", wrong)])).unwrap(), 2);
+        }
     }
 
     #[test]

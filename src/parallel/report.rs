@@ -37,8 +37,9 @@ impl WorkerReport {
         }
         self.pieces += costs.len();
         self.claims += 1;
-        self.executed += executed;
-        self.useful += costs.iter().sum::<u64>();
+        // A worker in a process of its own may say anything: a sum that wraps harms nobody.
+        self.executed = self.executed.wrapping_add(executed);
+        self.useful = costs.iter().fold(self.useful, |sum, cost| sum.wrapping_add(*cost));
         add(&mut self.counts, counts);
     }
 
@@ -47,8 +48,8 @@ impl WorkerReport {
         self.busy += other.busy;
         self.pieces += other.pieces;
         self.claims += other.claims;
-        self.executed += other.executed;
-        self.useful += other.useful;
+        self.executed = self.executed.wrapping_add(other.executed);
+        self.useful = self.useful.wrapping_add(other.useful);
         add(&mut self.counts, &other.counts);
         self.process = self.process.max(other.process);
         self.processor += other.processor;
@@ -76,12 +77,12 @@ pub struct Report {
 impl Report {
     /// Operations really executed by all workers.
     pub fn executed(&self) -> u64 {
-        self.workers.iter().map(|w| w.executed).sum()
+        self.workers.iter().fold(0, |sum, worker| sum.wrapping_add(worker.executed))
     }
 
     /// Operations that the results are worth.
     pub fn useful(&self) -> u64 {
-        self.workers.iter().map(|w| w.useful).sum()
+        self.workers.iter().fold(0, |sum, worker| sum.wrapping_add(worker.useful))
     }
 
     /// What the work counted for itself, on all workers.
@@ -104,5 +105,31 @@ impl Report {
         let busy = || self.workers.iter().map(|w| w.busy.as_secs_f64());
         let mean = busy().sum::<f64>() / self.workers.len() as f64;
         busy().fold(0.0, f64::max) / mean - 1.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_worker_gone_wild_counts_ends_nothing() {
+        let mut report = WorkerReport::default();
+        for _ in 0..2 {
+            report.count(&[u64::MAX, 7], u64::MAX, &[u64::MAX], Duration::from_nanos(u64::MAX));
+        }
+        let mut sum = report.clone();
+        sum.add(&report);
+        assert_eq!((sum.pieces, sum.claims, sum.counts.len()), (8, 4, 1));
+        let workers = vec![report, sum];
+        let report = Report {
+            backend: "by hand",
+            schedule: String::new(),
+            setup: Duration::ZERO,
+            wall: Duration::from_secs(1),
+            unit: "iterations",
+            workers,
+        };
+        assert_eq!((report.executed(), report.useful(), report.counts().len()), (u64::MAX - 5, 36, 1));
     }
 }

@@ -210,7 +210,7 @@ pub(super) fn add(sums: &mut Vec<u64>, counts: &[u64]) {
             sums.resize(counts.len(), 0);
         }
         for (sum, count) in sums.iter_mut().zip(counts) {
-            *sum += count;
+            *sum = sum.wrapping_add(*count);
         }
     }
     if !counts.is_empty() {

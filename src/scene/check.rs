@@ -2,6 +2,7 @@
 
 use super::{MaxIterations, Scene, view::MAX_SAMPLES_ACROSS};
 use crate::colour::Colourer;
+use crate::error::brief;
 use crate::formula;
 use crate::number::Decimal;
 use crate::sample::{MAX_ESCAPE_RADIUS, MAX_ITERATIONS};
@@ -86,11 +87,11 @@ impl Scene {
         if !(iteration.escape_radius > 1.0 && iteration.escape_radius <= MAX_ESCAPE_RADIUS) {
             return Some(format!(
                 "`iteration.escape_radius` is {}, but must be more than 1 and at most {MAX_ESCAPE_RADIUS}",
-                iteration.escape_radius
+                brief(iteration.escape_radius)
             ));
         }
         if !(-1e6..=1e6).contains(&view.rotation) {
-            return Some(format!("`view.rotation` is {}, but must be -1000000 to 1000000", view.rotation));
+            return Some(format!("`view.rotation` is {}, but must be -1000000 to 1000000", brief(view.rotation)));
         }
         Colourer::new(colour).err().map(|error| error.to_string())
     }

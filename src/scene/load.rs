@@ -1,10 +1,13 @@
 //! Where scenes come from: names, files, standard input; and what to say when they are none.
 
 use super::{MAX_SCENE_BYTES, PLACES, Scene, foreign, literals, picture, tables};
-use crate::error::{Error, Result, shorten};
+use crate::error::{Error, Result, brief, shorten};
+use serde::Deserialize;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 /// See [`Scene::load`].
 pub(super) fn load(path: &Path) -> Result<Scene> {
@@ -80,6 +83,7 @@ fn from_text(text: &str, is_json: bool) -> std::result::Result<Scene, String> {
 /// See [`Scene::from_toml`].
 pub(super) fn from_toml(text: &str) -> std::result::Result<Scene, String> {
     let scene: Scene = toml::from_str(text).map_err(|error| {
+        let error = first_fault(text).unwrap_or(error);
         let place = error.span().map(|span| {
             let before = &text[..span.start.min(text.len())];
             let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -89,6 +93,28 @@ pub(super) fn from_toml(text: &str) -> std::result::Result<Scene, String> {
     })?;
     literals::check_toml(text)?;
     checked(scene)
+}
+
+/// The fault that comes first in a file that can be parsed. The library reads keys in the order of the alphabet, so that what it tells may
+/// come after others; here each key is read alone, as none needs another.
+fn first_fault(text: &str) -> Option<toml::de::Error> {
+    let root = DeTable::parse(text).ok()?;
+    let (span, mut alone) = (root.span(), Vec::new());
+    let mut single = |key, value| alone.push(DeTable::from_iter([(key, value)]));
+    for (key, value) in root.into_inner() {
+        let place = value.span();
+        match value.into_inner() {
+            DeValue::Table(inner) if !inner.is_empty() => {
+                for part in inner {
+                    single(key.clone(), Spanned::new(place.clone(), DeValue::Table(DeTable::from_iter([part]))));
+                }
+            }
+            value => single(key, Spanned::new(place, value)),
+        }
+    }
+    let read = |table| Scene::deserialize(toml::de::Deserializer::from(Spanned::new(span.clone(), table)));
+    let faults = alone.into_iter().filter_map(|table| read(table).err());
+    faults.min_by_key(|fault| fault.span().map_or(usize::MAX, |span| span.start))
 }
 
 /// See [`Scene::from_json`].
@@ -110,9 +136,13 @@ fn checked(scene: Scene) -> std::result::Result<Scene, String> {
 
 /// A parser's message in one line, in words of people rather than of Rust, and without more than a glimpse of what was read.
 fn tidy(message: &str) -> String {
-    let quoted =
-        message.split('`').enumerate().map(|(i, part)| if i % 2 == 1 { shorten(part) } else { part.to_string() });
-    let mut text = quoted.collect::<Vec<_>>().join("`").replace('\n', " ");
+    let mut parts: Vec<_> = message.split('`').map(str::to_owned).collect();
+    for i in (1..parts.len()).step_by(2) {
+        // The parsers write numbers out, with hundreds of digits if need be.
+        let number = parts[i].parse().ok().filter(|_| parts[i - 1].ends_with("floating point "));
+        parts[i] = number.map_or_else(|| shorten(&parts[i]), brief);
+    }
+    let mut text = parts.join("`").replace('\n', " ");
     for (theirs, ours) in [
         ("unknown field", "unknown key"),
         ("duplicate field", "duplicate key"),

@@ -117,6 +117,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Bands {
+    /// Bytes that are known of each band.
+    pub(crate) const KNOWN: usize = size_of::<Mutex<Filling>>();
+
     /// Bands of `rows` rows for a picture of `width` × `height` pixels. What waits on the disk is in `folder`, without a name.
     pub(crate) fn new(layout: Layout, width: usize, height: usize, rows: usize, folder: impl Into<PathBuf>) -> Self {
         let rows = rows.min(height);

@@ -32,6 +32,8 @@ pub struct Format {
     pub(super) seeks: bool,
     /// How many rows are encoded at once.
     pub(super) rows: u32,
+    /// The edges of the blocks whose places in the file are known until its end, if there are such.
+    pub(super) blocks: Option<(u32, u32)>,
     pub(super) encode: Encode,
 }
 

@@ -192,7 +192,7 @@ impl Sink for Trace {
     fn done(&self, done: &Done<'_>) -> Result<()> {
         let slice = Slice {
             range: done.range.clone(),
-            operations: Some([done.costs.iter().sum(), done.executed]),
+            operations: Some([done.costs.iter().fold(0, |sum, cost| sum.wrapping_add(*cost)), done.executed]),
             began: done.began,
             ended: done.ended,
         };

@@ -1,13 +1,17 @@
 //! A work that goes wrong as it is asked to, and the sink that checks its results.
 
 use super::is_worker;
+use super::random::Random;
 use super::support::Scratch;
 use fractal::parallel::{Claim, Done, Prepared, Recipe, RunInfo, Sink, Stop, Work};
 use fractal::{Error, Result};
+use rustix::fs::{FallocateFlags, fallocate};
 use rustix::process::{Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::Write;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -29,6 +33,12 @@ pub(super) enum Fault {
     Loop,
     /// Writes over whatever leads to the session.
     Garbage,
+    /// Writes over all memory that it shares, and goes on: zeros, ones or what comes.
+    Zeros,
+    Ones,
+    Noise,
+    /// Takes all pages out of the memory that it shares, as any process can that has its file.
+    Hole,
     /// Prints to standard output, by all ways.
     Print,
     /// Goes on until it is stopped.
@@ -80,7 +90,8 @@ impl Faults {
         fs::read_dir(&self.directory).unwrap().flatten().any(|entry| entry.file_name() == "waiting")
     }
 
-    fn happen(&self, fault: Fault, stop: &Stop) -> Result<()> {
+    /// `own` are the addresses of the results that are being computed.
+    fn happen(&self, fault: Fault, own: &Range<usize>, stop: &Stop) -> Result<()> {
         let raise = |signal| kill_process(rustix::process::getpid(), signal).unwrap();
         match fault {
             Fault::Exit => std::process::exit(0),
@@ -113,6 +124,14 @@ impl Faults {
                     }
                 }
             }
+            Fault::Zeros => scribble(own, |_| 0),
+            Fault::Ones => scribble(own, |_| u64::MAX),
+            Fault::Noise => {
+                let mut random = Random(0x9e37_79b9_7f4a_7c15);
+                // Small numbers are believed sooner.
+                scribble(own, |at| random.below(if at % 3 == 0 { u64::MAX } else { 9 }));
+            }
+            Fault::Hole => punch(),
             Fault::Print => {
                 println!("a piece prints");
                 let _ =
@@ -136,6 +155,44 @@ impl Faults {
     }
 }
 
+/// What Linux calls the memory of a session.
+const NAME: &str = "/memfd:fractal (deleted)";
+
+/// Writes over all memory that this worker shares with its session and can write, but for its `own` results, which would be wrong.
+fn scribble(own: &Range<usize>, mut word: impl FnMut(usize) -> u64) {
+    // Only a worker has such memory, not a session that computes a piece itself.
+    assert!(is_worker());
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    let memory = fs::OpenOptions::new().write(true).open("/proc/self/mem").unwrap();
+    let mut written = 0;
+    for line in maps.lines().filter(|line| line.ends_with(NAME) && line.contains(" rw-s ")) {
+        let (start, end) = line.split(' ').next().unwrap().split_once('-').unwrap();
+        let [start, end] = [start, end].map(|address| u64::from_str_radix(address, 16).unwrap());
+        let cut = [own.start as u64 & !7, (own.end as u64).next_multiple_of(8)].map(|at| at.clamp(start, end));
+        for (start, end) in [(start, cut[0]), (cut[1], end)] {
+            let words: Vec<u8> = (0..(end - start) as usize / 8).flat_map(|at| word(at).to_ne_bytes()).collect();
+            memory.write_all_at(&words, start).unwrap();
+            written += words.len();
+        }
+    }
+    assert!(written > 0, "{maps}");
+}
+
+/// Takes the pages of the session's shared memory out of it.
+fn punch() {
+    let session = rustix::process::getppid().unwrap().as_raw_nonzero();
+    let mut punched = 0;
+    for entry in fs::read_dir(format!("/proc/{session}/fd")).unwrap().flatten() {
+        if fs::read_link(entry.path()).is_ok_and(|leads| leads.to_string_lossy() == NAME) {
+            let file = fs::OpenOptions::new().write(true).open(entry.path()).unwrap();
+            let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+            fallocate(&file, flags, 0, file.metadata().unwrap().len()).unwrap();
+            punched += 1;
+        }
+    }
+    assert!(punched > 0, "the session has shared memory");
+}
+
 impl Work for Faults {
     fn len(&self) -> usize {
         self.pieces
@@ -155,11 +212,14 @@ impl Work for Faults {
             fs::write(pid, "").unwrap();
         }
         let (range, len) = (claim.range(), self.bytes);
+        // Shortly before the results lies what a worker says of them.
+        let own = (!self.varies).then(|| claim.bytes().as_ptr_range());
+        let own = own.map_or(0..0, |own| own.start.addr() - 4096..own.end.addr());
         for (slot, piece) in range.enumerate() {
             let began = Instant::now();
             for &(at, fault, times) in &self.faults {
                 if at == piece && self.is_due(piece, times) {
-                    self.happen(fault, stop)?;
+                    self.happen(fault, &own, stop)?;
                 }
             }
             let bytes = (0..self.len_of(piece)).map(|at| Self::byte(piece, at));

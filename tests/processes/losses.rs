@@ -117,6 +117,44 @@ fn garbage_and_prints_do_no_harm() {
     }
 }
 
+/// What a worker does to memory that all share costs workers and time, and no result.
+#[test]
+fn memory_that_a_worker_gone_wild_writes_over_is_not_believed() {
+    if !on_its_own("losses::memory_that_a_worker_gone_wild_writes_over_is_not_believed", ("ON_ITS_OWN", "yes")) {
+        return;
+    }
+    let entry = fractal::backend::find("processes").unwrap();
+    for schedule in ["dynamic", "dynamic,7", "static", "static,3", "auto"] {
+        let mut session = open(entry, 3, schedule);
+        for fault in [Fault::Zeros, Fault::Ones, Fault::Noise] {
+            let scratch = Scratch::new("wild");
+            // The last piece of all as well, when others have ended their search.
+            let work =
+                Faults::new(&scratch).with(5, fault, 1).with(60, fault, 1).with(61, fault, 1).with(199, fault, 1);
+            let what = format!("{schedule} {fault:?}");
+            watched(&what, LIMIT, || run(&mut *session, &work)).unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert!([5, 60, 61, 199].iter().all(|&piece| !work.is_due(piece, 1)), "it did happen");
+        }
+        run(&mut *session, &Faults::new(&Scratch::new("tamed"))).unwrap();
+    }
+}
+
+/// Who takes pages out of the memory takes results that are being computed with them; here there are none. In a process of its own, since
+/// it takes those of all sessions.
+#[test]
+fn a_hole_in_the_memory_that_all_share_ends_nothing() {
+    if !on_its_own("losses::a_hole_in_the_memory_that_all_share_ends_nothing", ("ON_ITS_OWN", "yes")) {
+        return;
+    }
+    let entry = fractal::backend::find("processes").unwrap();
+    let scratch = Scratch::new("hole");
+    let work = Faults::new(&scratch).with(5, Fault::Hole, 1).with(60, Fault::Hole, 1).with(199, Fault::Hole, 1);
+    let mut session = open(entry, 1, "dynamic");
+    watched("a run with holes", LIMIT, || run(&mut *session, &work)).unwrap();
+    assert!([5, 60, 199].iter().all(|&piece| !work.is_due(piece, 1)), "it did happen");
+    run(&mut *session, &Faults::new(&scratch)).unwrap();
+}
+
 /// The session's own program is started with other patience than the other tests', which even a worker that is kept from running by others
 /// does not exhaust. All cases wait for it at the same time.
 #[test]

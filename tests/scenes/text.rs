@@ -208,3 +208,53 @@ fn plain_numbers_are_taken_where_nothing_is_lost() {
     same(&scene.view.width, "5.1e-5");
     assert_eq!(scene.julia.unwrap()[0].as_str(), "-0.8");
 }
+
+#[test]
+fn the_fault_that_comes_first_in_a_file_is_told() {
+    for (text, place, what) in [
+        ("zzz = 1\naaa = 2\n", "line 1, column 1", "`zzz`"),
+        ("aaa = 1\nzzz = 2\n", "line 1, column 1", "`aaa`"),
+        ("zzz = 1\npower = \"two\"\n", "line 1, column 1", "`zzz`"),
+        ("power = \"two\"\naaa = 1\n", "line 1, column 9", "\"two\""),
+        ("zzz = 1\n[view]\naaa = 2\n", "line 1, column 1", "`zzz`"),
+        ("[view]\nzzz = 1\naaa = 2\n", "line 2, column 1", "`zzz`"),
+        ("[view]\naaa = 2\n[foo]\nb = 1\n", "line 2, column 1", "`aaa`"),
+        ("[image]\nzzz = 1\n[colour]\naaa = 2\n", "line 2, column 1", "`zzz`"),
+        ("[view]\nre = true\n[image]\nsamples = true\n", "line 2, column 6", "true"),
+        ("[image]\nsamples = true\n[view]\nre = true\n", "line 2, column 11", "true"),
+        ("view.zzz = 1\nformula = 2\nview.aaa = 3\n", "line 1, column 6", "`zzz`"),
+        ("[zzz]\n[view]\naaa = 1\n", "line 1, column 2", "`zzz`"),
+        ("view = 1\naaa = 1\n", "line 1, column 8", "integer"),
+    ] {
+        let error = Scene::from_toml(text).unwrap_err().to_string();
+        assert!(error.contains(place) && error.contains(what), "{text:?}: {error}");
+    }
+    for (text, what) in
+        [("{\"zzz\": 1,\n\"aaa\": 2}", "`zzz`"), ("{\"view\": {\"zzz\": 1,\n\"aaa\": 2}, \"aaa\": 1}", "`zzz`")]
+    {
+        let error = Scene::from_json(text).unwrap_err().to_string();
+        assert!(error.contains("line 1, ") && error.contains(what), "{text:?}: {error}");
+    }
+}
+
+#[test]
+fn numbers_are_quoted_as_short_as_they_can_be_read() {
+    for text in ["1e300", "-1e300", "1e-300", "1e17", "1234567.5", "inf", "nan"] {
+        for key in
+            ["view.rotation", "iteration.escape_radius", "colour.density", "colour.offset", "iteration.max", "version"]
+        {
+            let file = format!("{key} = {text}\n");
+            // Some of them are allowed.
+            let outcomes = [Scene::from_toml(&file).err(), Scene::default().set(&format!("{key}={text}")).err()];
+            for error in outcomes.into_iter().flatten().map(|error| error.to_string()) {
+                assert!(error.len() < 200 && !error.contains("00000000"), "{file}: {error}");
+            }
+        }
+    }
+    let error = Scene::from_toml("view.rotation = 1e300").unwrap_err().to_string();
+    assert!(error.contains("`view.rotation` is 1e300, but must be"), "{error}");
+    let error = Scene::from_toml("version = 1e300").unwrap_err().to_string();
+    assert!(error.contains("floating point `1e300`, expected a whole number"), "{error}");
+    let error = Scene::from_toml("iteration.escape_radius = 1.0").unwrap_err().to_string();
+    assert!(error.contains("`iteration.escape_radius` is 1, but must be"), "{error}");
+}

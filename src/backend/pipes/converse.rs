@@ -58,6 +58,7 @@ impl Run<'_> {
             }
             let most = (8 * (first.len() + MAX_COUNTS) + self.job.room(first.clone())) as u64;
             let limit = |head: &Head| if head.kind == message::DONE { most } else { LONGEST };
+            let starts = !member.greeted;
             let head = match member.read(tail, limit) {
                 Ok(Some(head)) => head,
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
@@ -72,6 +73,7 @@ impl Run<'_> {
                         return Err(None);
                     }
                 }
+                message::FAILED if starts => return Err(Some("could not begin")),
                 message::BEAT | message::IDLE => {}
                 message::FAILED => {
                     let unknown = || Error::Input(format!("worker {} failed and did not say how", worker.index()));

@@ -26,7 +26,8 @@ pub(super) struct Seat {
 pub(super) struct Member {
     pub(super) live: Arc<Live>,
     output: BufReader<ChildStdout>,
-    greeted: bool,
+    /// Whether it has said anything.
+    pub(super) greeted: bool,
     /// What it was sent.
     pub(super) held: Held,
 }

@@ -27,10 +27,12 @@ use crate::parallel::pin::Pinning;
 use crate::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, Worker};
 use member::{Seat, lock};
 use run::{Pool, Run};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread::Builder;
 use std::time::Duration;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -68,11 +70,12 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
     let lives: Vec<_> = seats.iter().flat_map(|seat| seat.member.as_ref().map(|member| member.live.clone())).collect();
     std::thread::scope(|scope| {
         let (ready, waited) = channel::<()>();
-        scope.spawn(move || {
+        let watch = move || {
             if waited.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
                 lives.iter().for_each(|live| live.give_up());
             }
-        });
+        };
+        Builder::new().name("fractal-patience".into()).spawn_scoped(scope, watch).map_err(no_thread)?;
         let mut tail = Tail::default();
         let outcome = seats.iter_mut().flat_map(|seat| &mut seat.member).try_for_each(|member| {
             match member.read(&mut tail, |_| LONGEST) {
@@ -87,6 +90,15 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
         outcome
     })?;
     Ok(Box::new(Pipes { seats, program, pinning, schedule, timed, patience, run: 0 }))
+}
+
+/// The refusal of the system to start a thread that looks after workers.
+#[allow(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
+fn no_thread(error: io::Error) -> Error {
+    Error::Unsupported(format!(
+        "backend `{}` cannot start a thread for its workers: {error}; ask for fewer workers or another backend",
+        ENTRY.name
+    ))
 }
 
 impl Session for Pipes {
@@ -133,8 +145,8 @@ impl Session for Pipes {
                         running.fetch_sub(1, Ordering::Release);
                         monitor.unpark();
                     };
-                    if let Err(error) = std::thread::Builder::new().name(name).spawn_scoped(scope, body) {
-                        let _ = job.fail(Error::io("start", "a thread for a worker", error));
+                    if let Err(error) = Builder::new().name(name).spawn_scoped(scope, body) {
+                        let _ = job.fail(no_thread(error));
                         running.fetch_sub(1, Ordering::Release);
                         lock(&run.pool).active -= 1;
                     }

@@ -10,6 +10,9 @@
 //! would take its unit with it; so the counter here is a hint where to look first. If workers marked units done and counted them,
 //! one killed in between would leave the session waiting for a count that never comes; so the session counts what it has handed on.
 //! The model beside this file tries all interleavings of all deaths, and finds the two faults when they are planted.
+//!
+//! A worker gone wild may write any word. So the session counts for itself what it has handed on, and writes it into the words for the
+//! workers to read; and when nobody computes and something is missing, it writes the words anew.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -145,11 +148,10 @@ impl<W: Cell> Table<'_, W> {
         self.hint.store(0);
     }
 
-    /// For the session: `pieces` more pieces of a unit of `len` have been handed on. Says whether it is done.
-    pub(crate) fn advance(&self, unit: Unit, pieces: u64, len: u64) -> bool {
-        let mut state = self.state(unit);
-        state.progress += pieces;
-        if state.progress >= len {
+    /// For the session: `progress` pieces of a unit of `len` have been handed on by now. Says whether it is done.
+    pub(crate) fn advance(&self, unit: Unit, progress: u64, len: u64) -> bool {
+        let mut state = State { progress, ..self.state(unit) };
+        if progress >= len {
             state.owner = Owner::Done;
         }
         self.words[unit.0].store(state.pack());
@@ -157,22 +159,45 @@ impl<W: Cell> Table<'_, W> {
     }
 
     /// For the session, once the worker of `slot` is dead and its results were handed on: what it had claimed is free again, but for
-    /// the units that the session `keeps`, which it gives.
-    pub(crate) fn hand_back(&self, slot: usize, mut keeps: impl FnMut(Unit, State) -> bool) -> Vec<Unit> {
+    /// the units that the session `keeps`, which it gives. `progress` says how much of a unit has been handed on, and whether it is done.
+    pub(crate) fn hand_back(
+        &self,
+        slot: usize,
+        progress: impl Fn(Unit) -> (u64, bool),
+        mut keeps: impl FnMut(Unit, State) -> bool,
+    ) -> Vec<Unit> {
+        let claimed = || {
+            let states = self.words.iter().enumerate().map(|(unit, word)| (Unit(unit), State::unpack(word.load())));
+            states.filter(|(_, state)| state.owner == Owner::Slot(slot))
+        };
+        // A worker has one at a time. Where the table says otherwise, somebody has written over it, and it says nothing of any.
+        let believed = claimed().filter(|&(unit, _)| !progress(unit).1).count() == 1;
         let mut kept = Vec::new();
-        for (unit, word) in self.words.iter().enumerate() {
-            let state = State::unpack(word.load());
-            if state.owner == Owner::Slot(slot) {
-                let owner = if keeps(Unit(unit), state) { Owner::Session } else { Owner::Free };
-                word.store(State { owner, careful: true, ..state }.pack());
-                if owner == Owner::Session {
-                    kept.push(Unit(unit));
-                } else {
-                    self.hint.store(self.hint.load().min(unit as u64));
-                }
+        for (unit, state) in claimed() {
+            let (progress, done) = progress(unit);
+            let mut state = State { progress, ..state };
+            if done {
+                state.owner = Owner::Done;
+            } else if believed && keeps(unit, state) {
+                state = State { owner: Owner::Session, careful: true, ..state };
+                kept.push(unit);
+            } else {
+                state = State { owner: Owner::Free, careful: true, ..state };
+                self.hint.store(self.hint.load().min(unit.0 as u64));
             }
+            self.words[unit.0].store(state.pack());
         }
         kept
+    }
+
+    /// For the session, when nobody computes: everything is free of which `progress` does not say that it is done.
+    pub(crate) fn restore(&self, progress: impl Fn(Unit) -> (u64, bool)) {
+        for (unit, word) in self.words.iter().enumerate() {
+            let (progress, done) = progress(Unit(unit));
+            let owner = if done { Owner::Done } else { Owner::Free };
+            word.store(State { owner, careful: !done, progress }.pack());
+        }
+        self.hint.store(0);
     }
 
     /// For the session: gives a unit of its own back to the workers.

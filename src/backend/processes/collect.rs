@@ -1,6 +1,6 @@
 //! A run as the session sees it: handing on what is in the rings, listening to workers, and replacing the dead.
 
-use super::claims::{Owner, State, Table, Unit};
+use super::claims::{Owner, Table, Unit};
 use super::member::{Broken, Doing, Member};
 use super::ring::{Reader, Record};
 use super::segment::Segment;
@@ -14,6 +14,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::thread::futex;
 use rustix::time::Timespec;
 use std::io::Read;
+use std::mem;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -40,6 +41,9 @@ pub(super) struct Collector<'a> {
     plan: Plan,
     /// Its number, its pieces, the origin of its clock.
     run: [u64; 3],
+    readers: &'a mut [Reader],
+    /// How many pieces of each unit were handed on. Workers can write what the table says of it.
+    handed_on: Vec<usize>,
     /// Pieces whose results were not yet handed on.
     left: usize,
     losses: Rc<Losses<'a>>,
@@ -58,10 +62,13 @@ impl<'a> Collector<'a> {
         crew: &'a mut Crew,
         workers: &'a mut [Worker],
         memory: &'a Memory,
+        readers: &'a mut [Reader],
         work: &'a Shipped,
-        table: Table<'a, super::claims::Word>,
         plan: Plan,
     ) -> Self {
+        let units = plan.units.len();
+        let table = Table { words: memory.segment.words(units), hint: memory.segment.header().hint() };
+        table.reset();
         let (left, seen) = (job.pieces(), vec![0..0; crew.members.len()]);
         let losses = Rc::new(Losses::new(job, super::ENTRY.name, crew.members.len()));
         Self {
@@ -73,6 +80,8 @@ impl<'a> Collector<'a> {
             table,
             plan,
             run: [0; 3],
+            readers,
+            handed_on: vec![0; units],
             left,
             losses,
             refusal: None,
@@ -94,7 +103,7 @@ impl<'a> Collector<'a> {
     pub(super) fn collect(&mut self, run: [u64; 3]) {
         self.run = run;
         for slot in self.slots() {
-            Reader::new(self.segment(), slot).clear();
+            self.readers[slot].clear(self.segment());
             self.segment().slot(slot).rest();
             // One that has ended since the last run has cost nothing.
             if self.crew.members[slot].as_mut().is_none_or(Member::has_ended) {
@@ -139,15 +148,14 @@ impl<'a> Collector<'a> {
         if claim.is_empty() || claim == self.seen[slot] || claim.end > self.job.pieces() {
             return;
         }
-        if Reader::new(self.segment(), slot).has_more() {
+        if self.readers[slot].has_more(self.segment()) {
             // What it finished before is told first.
             return;
         }
         let unit = self.plan.units.of(claim.start);
-        let state = self.table.state(unit);
         // It may have been handed on since.
-        let open = self.plan.units.range(unit).start + state.progress as usize <= claim.start;
-        if open && state.owner == Owner::Slot(slot) {
+        let open = self.left_of(unit).start <= claim.start;
+        if open && self.table.state(unit).owner == Owner::Slot(slot) {
             self.job.claimed(slot, claim.clone());
         }
         self.seen[slot] = claim;
@@ -158,8 +166,20 @@ impl<'a> Collector<'a> {
         self.crew.members.iter().flatten().any(runs)
     }
 
-    /// Lets everybody look for free units again.
+    /// The pieces of a unit that were not handed on.
+    fn left_of(&self, unit: Unit) -> Range<usize> {
+        let whole = self.plan.units.range(unit);
+        whole.start + self.handed_on[unit.0]..whole.end
+    }
+
+    /// How much of a unit was handed on, and whether that is all.
+    fn progress(&self, unit: Unit) -> (u64, bool) {
+        (self.handed_on[unit.0] as u64, self.left_of(unit).is_empty())
+    }
+
+    /// Lets everybody look for free units again, in a table that says so.
     fn again(&mut self) {
+        self.table.restore(|unit| self.progress(unit));
         self.losses.count(0, "found nothing to do");
         if self.crew.members.iter().all(Option::is_none) {
             let error = self.refusal.take().unwrap_or_else(|| Error::Unsupported("no worker is left".into()));
@@ -214,29 +234,25 @@ impl<'a> Collector<'a> {
 
     /// Hands on what a worker has published, and says how many results these were.
     fn drain(&mut self, slot: usize) -> usize {
-        let reader = Reader::new(self.segment(), slot);
+        let mut reader = mem::take(&mut self.readers[slot]);
         let mut moved = 0;
-        loop {
-            match reader.next() {
-                Ok(None) => break,
-                Ok(Some(record)) if self.take(slot, &record) => {
-                    moved += 1;
-                    reader.done(record);
-                }
-                _ => {
-                    // It may have been killed by nobody; what it publishes is no result, and nothing after it can be believed.
-                    reader.clear();
-                    if self.crew.members[slot].is_some() {
-                        self.lost(slot, Some("published what is no result"));
-                    }
-                    break;
-                }
+        let outcome = loop {
+            match reader.next(self.segment()) {
+                Ok(None) => break Ok(()),
+                Ok(Some(record)) if self.take(slot, &record) => moved += 1,
+                Ok(Some(_)) => break Err(reader.distrust()),
+                Err(broken) => break Err(broken),
             }
             // It may be waiting for room already.
             self.wake(slot);
-        }
+        };
+        self.readers[slot] = reader;
         if moved > 0 {
             self.wake(slot);
+        }
+        if outcome.is_err() && self.crew.members[slot].is_some() {
+            // What it publishes is no result, and nothing after it can be believed.
+            self.lost(slot, Some("published what is no result"));
         }
         moved
     }
@@ -259,22 +275,22 @@ impl<'a> Collector<'a> {
             return false;
         }
         let unit = self.plan.units.of(range.start);
-        let (whole, state) = (self.plan.units.range(unit), self.table.state(unit));
-        let next = whole.start + state.progress as usize;
-        if state.owner != Owner::Slot(slot) || range.start != next || range.end > whole.end {
+        let left = self.left_of(unit);
+        if self.table.state(unit).owner != Owner::Slot(slot) || range.start != left.start || range.end > left.end {
             return false;
         }
         let Some(done) = record.result(self.job, slot) else { return false };
-        self.hand_on(slot, unit, whole.len(), &done);
+        self.hand_on(slot, unit, &done);
         true
     }
 
-    fn hand_on(&mut self, slot: usize, unit: Unit, len: usize, done: &Done<'_>) {
+    fn hand_on(&mut self, slot: usize, unit: Unit, done: &Done<'_>) {
         self.workers[slot].count(done);
         let _ = self.job.hand_on(done);
         self.left -= done.range.len();
         self.losses.handed_on(done.range.start);
-        self.table.advance(unit, done.range.len() as u64, len as u64);
+        self.handed_on[unit.0] += done.range.len();
+        self.table.advance(unit, self.handed_on[unit.0] as u64, self.plan.units.range(unit).len() as u64);
     }
 
     /// Sleeps until something happens, and listens to what workers say.
@@ -283,7 +299,7 @@ impl<'a> Collector<'a> {
         let mut time = if moved { self.nap } else { LOOK };
         if !moved && rested {
             asleep.store(1, Ordering::SeqCst);
-            if self.slots().any(|slot| Reader::new(self.segment(), slot).has_more()) {
+            if self.readers.iter().any(|reader| reader.has_more(self.segment())) {
                 time = Duration::ZERO;
             }
         } else if !moved {
@@ -325,7 +341,7 @@ impl<'a> Collector<'a> {
         let head = match member.receive(&mut self.tail) {
             Ok(Some(head)) => head,
             Ok(None) => return self.lost(slot, None),
-            Err(Broken) => return self.lost(slot, Some("said what is no message")),
+            Err(Broken) => return self.raves(slot),
         };
         let current = head.numbers[0] == self.run[0] || head.numbers[0] == 0;
         match (head.kind, member.doing) {
@@ -334,6 +350,10 @@ impl<'a> Collector<'a> {
                 if let Err(error) = self.crew.program.welcome(head, &self.tail) {
                     let _ = self.job.fail(error);
                 }
+            }
+            (message::FAILED, Doing::Starting { .. }) => {
+                let why = message::unpack(self.tail.bytes()).map(|error| error.to_string());
+                self.lost(slot, Some(&why.unwrap_or_else(|| "could not begin".into())));
             }
             (message::IDLE, Doing::Run) if current => member.doing = Doing::Nothing,
             (message::FAILED, _) if current => {
@@ -345,8 +365,15 @@ impl<'a> Collector<'a> {
                 let _ = self.job.fail(message::unpack(self.tail.bytes()).unwrap_or_else(unknown));
             }
             (message::BEAT | message::IDLE | message::FAILED, _) => {}
-            _ => self.lost(slot, Some("said what is no message")),
+            _ => self.raves(slot),
         }
+    }
+
+    /// A worker says what is no message: what it publishes from now on is not believed either.
+    fn raves(&mut self, slot: usize) {
+        self.drain(slot);
+        self.readers[slot].distrust();
+        self.lost(slot, Some("said what is no message"));
     }
 
     /// Replaces workers that have given no sign of life for too long.
@@ -369,21 +396,19 @@ impl<'a> Collector<'a> {
         let end = member.end(why);
         drop(member);
         self.drain(slot);
-        Reader::new(self.segment(), slot).reset();
-        let (job, plan, losses) = (self.job, self.plan, self.losses.clone());
-        let next = |unit: Unit, state: State| {
-            let whole = plan.units.range(unit);
-            whole.start + state.progress as usize..whole.end
-        };
-        let kept = self.table.hand_back(slot, |unit, state| {
-            let next = next(unit, state);
-            let alone = state.careful || job.first_claim(next.clone()).len() == 1;
-            alone && losses.at_fault(next.start, &end)
-        });
+        let (job, losses) = (self.job, self.losses.clone());
+        let kept = self.table.hand_back(
+            slot,
+            |unit| self.progress(unit),
+            |unit, state| {
+                let next = self.left_of(unit);
+                let alone = state.careful || job.first_claim(next.clone()).len() == 1;
+                alone && losses.at_fault(next.start, &end)
+            },
+        );
         for unit in kept {
-            let (piece, len) = (next(unit, self.table.state(unit)).start, plan.units.range(unit).len());
-            losses.rescue(slot, piece, &end, |done| {
-                self.hand_on(slot, unit, len, done);
+            losses.rescue(slot, self.left_of(unit).start, &end, |done| {
+                self.hand_on(slot, unit, done);
                 self.table.release(unit);
             });
         }
@@ -397,7 +422,9 @@ impl<'a> Collector<'a> {
         }
     }
 
+    /// Starts a worker in the place of one that is dead, or never was.
     fn restart(&mut self, slot: usize) {
+        self.readers[slot].reset(self.segment());
         if let Err(error) = self.crew.restart(slot) {
             self.refusal = Some(error);
         }

@@ -55,8 +55,8 @@ pub(super) struct Seat {
     pub(super) processor: Option<usize>,
 }
 
-/// A worker can no longer be spoken to, or speaks nonsense.
-#[derive(Debug)]
+/// A worker can no longer be spoken to, or says or publishes nonsense.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Broken;
 
 fn receive(mut socket: &UnixStream, tail: &mut Tail) -> std::result::Result<Option<Head>, Broken> {

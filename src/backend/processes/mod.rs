@@ -4,7 +4,7 @@
 //! crashes, is killed, hangs or runs out of memory costs the piece that it computed, which another worker computes again.
 //!
 //! Workers are this program executed anew, never a bare fork, which is sound in a program with threads only as long as the child
-//! touches nothing. They take pieces from a table in shared memory ([`claims`]) and compute results where the session reads them
+//! touches nothing. They take pieces from a table in shared memory ([`claims`]) and compute results where the session finds them
 //! ([`ring`]); messages over a socket say only which work and which run it is. The session hands on what it finds in the rings, from
 //! the thread that called it, and sleeps while there is nothing.
 //!
@@ -32,9 +32,10 @@ use crate::parallel::pin::Pinning;
 use crate::parallel::{
     CLAIM_PIECES, Job, Key, Kind, MAX_COUNTS, Prepared, Recipe, Report, Schedule, Sink, Stop, Work, Worker, claim_bytes,
 };
-use claims::{Table, Units};
+use claims::Units;
 use collect::Collector;
 use member::{Doing, Member, Seat};
+use ring::Reader;
 use segment::{Layout, Segment};
 use serve::Plan;
 use std::fs::File;
@@ -58,6 +59,8 @@ struct Processes {
     schedule: Schedule,
     timed: bool,
     memory: Option<Memory>,
+    /// What is read from it, for each worker.
+    readers: Vec<Reader>,
     /// How often memory was made.
     segments: u64,
     work: Option<Shipped>,
@@ -99,8 +102,9 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
     // While they start, the memory that nearly every run needs is made, since taking its pages lasts for milliseconds.
     let memory = Memory::new(Layout::new(workers, UNITS, 0), 1)?;
     crew.wait_until_ready()?;
-    let workers = (0..workers).map(Worker::new).collect();
-    Ok(Box::new(Processes { crew, workers, schedule, timed, memory: Some(memory), segments: 1, work: None, run: 0 }))
+    let (workers, readers) = ((0..workers).map(Worker::new).collect(), (0..workers).map(Reader::new).collect());
+    let (memory, segments) = (Some(memory), 1);
+    Ok(Box::new(Processes { crew, workers, schedule, timed, memory, readers, segments, work: None, run: 0 }))
 }
 
 /// Units that there is memory for from the beginning.
@@ -168,6 +172,7 @@ impl Processes {
         // Workers let go of the old one when they are told of the new one.
         self.memory = None;
         self.memory = Some(Memory::new(layout, self.segments)?);
+        self.readers = (0..layout.slots).map(Reader::new).collect();
         Ok(())
     }
 
@@ -217,10 +222,9 @@ impl Processes {
         self.ship(recipe, job.prepared())?;
         self.run += 1;
         let (Some(memory), Some(work)) = (&self.memory, &self.work) else { unreachable!("both were just made") };
-        let table = Table { words: memory.segment.words(plan.units.len()), hint: memory.segment.header().hint() };
-        table.reset();
         let origin = if self.timed { 1 + monotonic().saturating_sub(job.now().as_nanos() as u64) } else { 0 };
-        let mut collector = Collector::new(job, &mut self.crew, &mut self.workers, memory, work, table, plan);
+        let mut collector =
+            Collector::new(job, &mut self.crew, &mut self.workers, memory, &mut self.readers, work, plan);
         collector.collect([self.run, job.pieces() as u64, origin]);
         Ok(())
     }

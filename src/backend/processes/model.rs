@@ -138,7 +138,7 @@ fn check(protocol: Protocol, death: usize) {
         mortal.join().unwrap();
         shared.drain(0, &mut read[0], &mut handed_on);
         shared.drain(1, &mut read[1], &mut handed_on);
-        assert!(shared.table().hand_back(0, |_, _| false).is_empty());
+        assert!(shared.table().hand_back(0, |_| (0, false), |_, _| false).is_empty());
         let heir = start(0, usize::MAX);
         heir.join().unwrap();
         other.join().unwrap();

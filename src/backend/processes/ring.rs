@@ -1,9 +1,13 @@
-//! Finished claims on their way from one worker to the session: a ring of records in shared memory, which the session reads in place.
+//! Finished claims on their way from one worker to the session: a ring of records in shared memory.
 //!
 //! Positions only grow; a record lies at its position modulo the ring's length, and always in one piece: what does not fit before
 //! the end is skipped. A record is published by one store to the head, so a worker that is killed has published it or not.
+//!
+//! The session copies a record before it looks at it, since a worker gone wild may write over what it has published. For the same reason
+//! each end keeps its own position for itself, and only tells it to the other.
 
-use super::segment::{Line, Segment};
+use super::member::Broken;
+use super::segment::{Desk, Segment, Slot};
 use crate::parallel::{Done, Job, MAX_COUNTS};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -12,10 +16,13 @@ use std::time::Duration;
 /// Words of a record's head: pieces, first piece, counts and the words of results, executed, begin, end, the record's words.
 const HEAD: usize = 8;
 
+/// Where the last of these is.
+const LEN: usize = 6;
+
 /// In place of the number of pieces: the rest of the ring is skipped.
 const SKIP: u64 = u64::MAX;
 
-/// A finished claim, read in place.
+/// A finished claim.
 #[derive(Debug)]
 pub(super) struct Record<'a> {
     pub(super) range: Range<usize>,
@@ -25,14 +32,12 @@ pub(super) struct Record<'a> {
     pub(super) costs: &'a [u64],
     pub(super) counts: &'a [u64],
     pub(super) words: &'a [u64],
-    /// The position after it.
-    after: u64,
 }
 
 impl Record<'_> {
     /// The result that it is, of pieces that the job has, by worker number `worker`; `None` if it is none.
     pub(super) fn result<'b>(&'b self, job: &'b Job, worker: usize) -> Option<Done<'b>> {
-        let Self { range, executed, began, ended, costs, counts, words, .. } = self;
+        let Self { range, executed, began, ended, costs, counts, words } = self;
         let bytes: &[u8] = bytemuck::cast_slice(words);
         let len = job.whole(bytes, range.clone())?;
         if len.div_ceil(8) != words.len() || counts.len() > MAX_COUNTS {
@@ -68,163 +73,206 @@ pub(super) struct Finished {
 }
 
 /// The worker's end of its ring.
-pub(super) struct Writer<'a> {
-    segment: &'a Segment,
-    slot: usize,
+#[derive(Debug)]
+pub(super) struct Writer {
+    desk: Desk,
+    /// Bytes of the ring.
+    ring: u64,
     head: u64,
 }
 
-impl<'a> Writer<'a> {
-    pub(super) fn new(segment: &'a Segment, slot: usize) -> Self {
-        Self { segment, slot, head: segment.slot(slot).head.0.load(Ordering::Relaxed) }
+impl Writer {
+    /// That of a ring in which nothing was published.
+    pub(super) fn new(desk: Desk, ring: usize) -> Self {
+        Self { desk, ring: ring as u64, head: 0 }
+    }
+
+    pub(super) fn slot(&self) -> &Slot {
+        self.desk.slot()
     }
 
     fn room(&self) -> u64 {
-        let read = self.segment.slot(self.slot).tail.0.load(Ordering::SeqCst);
-        self.segment.layout().ring as u64 - (self.head - read)
+        let read = self.slot().tail.0.load(Ordering::SeqCst);
+        self.head.checked_sub(read).and_then(|unread| self.ring.checked_sub(unread)).unwrap_or(0)
+    }
+
+    /// The number of the first word at the head.
+    fn at(&self) -> usize {
+        (self.head % self.ring / 8) as usize
     }
 
     /// Whether there is room for a record of `words` words in one piece. Publishes a skip where that is needed.
     pub(super) fn fits(&mut self, words: usize) -> bool {
-        let ring = self.segment.layout().ring as u64;
-        let (need, at) = (8 * words as u64, self.head % ring);
-        if at + need > ring {
-            if self.room() < ring - at {
+        let (need, left) = (8 * words as u64, self.ring - self.head % self.ring);
+        if need > left {
+            if self.room() < left {
                 return false;
             }
-            // SAFETY: the session has given back all up to the ring's end, as was just checked, and nothing of it is published.
-            #[allow(unsafe_code)]
-            let skipped = unsafe { self.segment.write(self.slot, at as usize..at as usize + 8) };
-            skipped[0] = SKIP;
-            self.publish(ring - at);
+            let at = self.at();
+            self.desk.part(at..at + 1)[0] = SKIP;
+            self.publish(left);
         }
         self.room() >= need
     }
 
-    /// The memory of the next record's costs and results, which must fit.
-    pub(super) fn memory(&mut self, pieces: usize, bytes: usize, counts: usize) -> (&'a mut [u64], &'a mut [u64]) {
-        let words = words(pieces, bytes, counts);
-        assert!(self.fits(words), "the caller has waited for it");
-        let at = (self.head % self.segment.layout().ring as u64) as usize;
-        // SAFETY: the session has given it back, and nothing of it is published before `finish`, after which the caller has let
-        // go of it: `finish` takes `&mut self` for the next record only, and the worker computes one claim after the other.
-        #[allow(unsafe_code)]
-        let record = unsafe { self.segment.write(self.slot, at..at + 8 * words) };
-        let (costs, rest) = record[HEAD..].split_at_mut(pieces);
-        (costs, &mut rest[counts..])
-    }
-
-    /// Publishes the record whose memory was asked for last, with room for as many counts as there are now or more, and perhaps with fewer
-    /// bytes of results than there was memory for.
-    pub(super) fn finish(&mut self, finished: &Finished, room: usize, counts: &[u64]) {
-        let words = words(finished.range.len(), finished.bytes, room);
-        let at = (self.head % self.segment.layout().ring as u64) as usize;
-        let Finished { range, executed, began, ended, .. } = finished;
-        // SAFETY: it is not published yet, and the references that `memory` gave are not used any more.
-        #[allow(unsafe_code)]
-        let record = unsafe { self.segment.write(self.slot, at..at + 8 * (HEAD + range.len() + room)) };
-        let sizes = (counts.len() as u64) << 32 | room as u64;
-        let head = [range.len() as u64, range.start as u64, sizes, *executed, *began, *ended, words as u64, 0];
-        record[..HEAD].copy_from_slice(&head);
-        record[HEAD + range.len()..][..counts.len()].copy_from_slice(counts);
-        self.publish(8 * words as u64);
+    /// The next record, of so many pieces, with memory for `bytes` bytes of results and `counts` counts. It must fit.
+    pub(super) fn draft(&mut self, pieces: usize, bytes: usize, counts: usize) -> Draft<'_> {
+        assert!(self.fits(words(pieces, bytes, counts)), "the caller has waited for it");
+        Draft { writer: self, pieces, bytes, counts }
     }
 
     fn publish(&mut self, bytes: u64) {
         self.head += bytes;
         // Sequentially consistent with the session's going to sleep: one of the two sees the other.
-        self.segment.slot(self.slot).head.0.store(self.head, Ordering::SeqCst);
+        self.slot().head.0.store(self.head, Ordering::SeqCst);
+    }
+}
+
+/// A record that is not published yet.
+#[derive(Debug)]
+pub(super) struct Draft<'a> {
+    writer: &'a mut Writer,
+    pieces: usize,
+    bytes: usize,
+    counts: usize,
+}
+
+impl Draft<'_> {
+    fn record(&mut self) -> &mut [u64] {
+        let (at, words) = (self.writer.at(), words(self.pieces, self.bytes, self.counts));
+        self.writer.desk.part(at..at + words)
+    }
+
+    /// The memory of its costs and results.
+    pub(super) fn memory(&mut self) -> (&mut [u64], &mut [u8]) {
+        let (pieces, bytes, counts) = (self.pieces, self.bytes, self.counts);
+        let (costs, rest) = self.record()[HEAD..].split_at_mut(pieces);
+        (costs, &mut bytemuck::cast_slice_mut(&mut rest[counts..])[..bytes])
+    }
+
+    /// Publishes it, with as many counts as it has room for or fewer, and perhaps with fewer bytes of results.
+    pub(super) fn publish(mut self, finished: &Finished, counts: &[u64]) {
+        let Finished { range, executed, began, ended, .. } = finished;
+        assert!(range.len() == self.pieces && finished.bytes <= self.bytes && counts.len() <= self.counts);
+        let words = words(self.pieces, finished.bytes, self.counts);
+        let sizes = (counts.len() as u64) << 32 | self.counts as u64;
+        let record = self.record();
+        let head = [range.len() as u64, range.start as u64, sizes, *executed, *began, *ended, words as u64, 0];
+        record[..HEAD].copy_from_slice(&head);
+        record[HEAD + range.len()..][..counts.len()].copy_from_slice(counts);
+        self.writer.publish(8 * words as u64);
     }
 }
 
 /// The session's end of a ring.
-pub(super) struct Reader<'a> {
-    segment: &'a Segment,
+#[derive(Debug, Default)]
+pub(super) struct Reader {
     slot: usize,
+    tail: u64,
+    /// Nothing that the worker has published since it published what is no record can be believed, nor anything that it still will.
+    broken: bool,
+    /// A record, copied.
+    words: Vec<u64>,
 }
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(segment: &'a Segment, slot: usize) -> Self {
-        Self { segment, slot }
+impl Reader {
+    /// That of a ring in which nothing was published.
+    pub(super) fn new(slot: usize) -> Self {
+        Self { slot, ..Self::default() }
     }
 
-    fn lines(&self) -> (&Line, &Line) {
-        let slot = self.segment.slot(self.slot);
-        (&slot.head, &slot.tail)
+    fn head(&self, segment: &Segment) -> u64 {
+        segment.slot(self.slot).head.0.load(Ordering::SeqCst)
     }
 
     /// Whether something is published that was not read.
-    pub(super) fn has_more(&self) -> bool {
-        let (head, tail) = self.lines();
-        head.0.load(Ordering::SeqCst) != tail.0.load(Ordering::Relaxed)
+    pub(super) fn has_more(&self, segment: &Segment) -> bool {
+        !self.broken && self.head(segment) != self.tail
     }
 
-    /// The next record; none when there is none yet.
+    /// How many bytes are published and were not read; `None` if the head is where it cannot be.
+    fn published(&self, segment: &Segment) -> Option<u64> {
+        let bytes = self.head(segment).checked_sub(self.tail)?;
+        (bytes <= segment.layout().ring as u64 && bytes.is_multiple_of(8)).then_some(bytes)
+    }
+
+    /// The next record, a copy of it, whose memory the worker may use again; none when there is none yet.
     ///
     /// # Errors
-    /// When what was published is no record: the worker is broken.
-    pub(super) fn next(&self) -> Result<Option<Record<'a>>, ()> {
-        let ring = self.segment.layout().ring as u64;
-        loop {
-            let (head, tail) = self.lines();
-            let (head, tail) = (head.0.load(Ordering::SeqCst), tail.0.load(Ordering::Relaxed));
-            if head == tail {
-                return Ok(None);
-            }
-            let at = tail % ring;
-            let published =
-                head.checked_sub(tail).filter(|&bytes| bytes <= ring && bytes.is_multiple_of(8)).ok_or(())?;
-            let most = (published.min(ring - at) / 8) as usize;
-            // SAFETY: it is published, and the worker writes there again only after `give_back`.
-            #[allow(unsafe_code)]
-            let record = unsafe { self.segment.read(self.slot, at as usize..at as usize + 8 * most) };
-            if record[0] == SKIP {
-                self.give_back(tail + ring - at);
+    /// When what was published is no record: the worker is broken. From then on there is none.
+    pub(super) fn next(&mut self, segment: &Segment) -> Result<Option<Record<'_>>, Broken> {
+        let (ring, shared) = (segment.layout().ring as u64, segment.ring(self.slot));
+        while self.has_more(segment) {
+            let Some(published) = self.published(segment).filter(|&bytes| bytes > 0) else {
+                return Err(self.distrust());
+            };
+            let left = ring - self.tail % ring;
+            let most = (published.min(left) / 8) as usize;
+            let shared = &shared[(self.tail % ring / 8) as usize..][..most];
+            if shared[0].load(Ordering::Relaxed) == SKIP {
+                self.give_back(segment, left);
                 continue;
             }
-            return parse(record, tail).map(Some).ok_or(());
+            // How long it says to be; what it says of its parts is read from the copy.
+            let len = shared.get(LEN).map_or(0, |len| len.load(Ordering::Relaxed));
+            let Some(shared) = usize::try_from(len).ok().and_then(|len| shared.get(..len)) else {
+                return Err(self.distrust());
+            };
+            self.words.clear();
+            self.words.extend(shared.iter().map(|word| word.load(Ordering::Relaxed)));
+            self.give_back(segment, 8 * len);
+            if parse(&self.words).is_none() {
+                return Err(self.distrust());
+            }
+            return Ok(parse(&self.words));
         }
+        Ok(None)
     }
 
-    /// Lets the worker use the memory again up to `position`.
-    fn give_back(&self, position: u64) {
-        self.lines().1.0.store(position, Ordering::SeqCst);
+    /// Believes nothing more that this worker publishes.
+    pub(super) fn distrust(&mut self) -> Broken {
+        self.broken = true;
+        Broken
     }
 
-    /// Lets the worker use the memory of `record` again.
-    #[allow(clippy::needless_pass_by_value, reason = "nobody may read it any more")]
-    pub(super) fn done(&self, record: Record<'a>) {
-        self.give_back(record.after);
+    /// Lets the worker use so many bytes again.
+    fn give_back(&mut self, segment: &Segment, bytes: u64) {
+        self.tail += bytes;
+        segment.slot(self.slot).tail.0.store(self.tail, Ordering::SeqCst);
     }
 
     /// Forgets everything that was published.
-    pub(super) fn clear(&self) {
-        self.give_back(self.lines().0.0.load(Ordering::SeqCst));
+    pub(super) fn clear(&mut self, segment: &Segment) {
+        if let Some(published) = self.published(segment) {
+            self.give_back(segment, published);
+        }
     }
 
     /// Makes the ring of a dead worker ready for another.
-    pub(super) fn reset(&self) {
-        let (head, tail) = self.lines();
-        head.0.store(0, Ordering::SeqCst);
-        tail.0.store(0, Ordering::SeqCst);
-        self.segment.slot(self.slot).waiting.store(0, Ordering::SeqCst);
-        self.segment.slot(self.slot).rest();
+    pub(super) fn reset(&mut self, segment: &Segment) {
+        let slot = segment.slot(self.slot);
+        (self.tail, self.broken) = (0, false);
+        slot.head.0.store(0, Ordering::SeqCst);
+        slot.tail.0.store(0, Ordering::SeqCst);
+        slot.waiting.store(0, Ordering::SeqCst);
+        slot.rest();
     }
 }
 
-/// A record that begins `words`, if it does.
-fn parse(words: &[u64], position: u64) -> Option<Record<'_>> {
+/// The record that `words` are, if they are one.
+fn parse(words: &[u64]) -> Option<Record<'_>> {
     let &[pieces, first, sizes, executed, began, ended, len, _] = words.get(..HEAD)?.as_array()?;
     let (counts, room) = ((sizes >> 32) as usize, sizes as u32 as usize);
     let body = words.get(HEAD..usize::try_from(len).ok()?)?;
     let (costs, rest) = body.split_at_checked(usize::try_from(pieces).ok()?)?;
     let (told, words) = rest.split_at_checked(room)?;
     let range = usize::try_from(first).ok()?..usize::try_from(first.checked_add(pieces)?).ok()?;
-    Some(Record { range, executed, began, ended, costs, counts: told.get(..counts)?, words, after: position + 8 * len })
+    Some(Record { range, executed, began, ended, costs, counts: told.get(..counts)?, words })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::segment::Layout;
     use super::*;
     use crate::error::Result;
     use crate::parallel::{Claim, Discard, Prepared, Stop, Work};
@@ -250,10 +298,96 @@ mod tests {
         }
     }
 
+    /// A segment with one slot, as its session and its worker have it.
+    fn memory(record: usize) -> (Segment, Reader, Writer) {
+        let layout = Layout::new(1, 1, record);
+        let (segment, file) = Segment::create(layout).unwrap();
+        // SAFETY: nobody else has this file.
+        #[allow(unsafe_code)]
+        let desk = unsafe { Desk::open(&file, layout, 0) }.unwrap();
+        (segment, Reader::new(0), Writer::new(desk, layout.ring))
+    }
+
+    /// Publishes a record of one piece with these results.
+    fn publish(writer: &mut Writer, first: usize, results: &[u8]) {
+        let mut draft = writer.draft(1, results.len(), 2);
+        draft.memory().0[0] = 1;
+        draft.memory().1.copy_from_slice(results);
+        let (bytes, executed) = (results.len(), first as u64);
+        draft.publish(&Finished { range: first..first + 1, bytes, executed, began: 0, ended: 0 }, &[99]);
+    }
+
+    #[test]
+    fn records_of_all_lengths_pass_many_times_round_the_ring() {
+        let (segment, mut reader, mut writer) = memory(0);
+        let ring = segment.layout().ring;
+        for first in 0..40 {
+            let results = vec![first as u8; (first * 99_991) % (ring / 2)];
+            assert!(writer.fits(words(1, results.len(), 2)));
+            publish(&mut writer, first, &results);
+            assert!(reader.has_more(&segment));
+            let record = reader.next(&segment).unwrap().unwrap();
+            assert_eq!((record.range, record.executed), (first..first + 1, first as u64));
+            assert_eq!((record.costs, record.counts), (&[1][..], &[99][..]));
+            assert_eq!(bytemuck::cast_slice::<_, u8>(record.words)[..results.len()], results);
+            assert!(reader.next(&segment).unwrap().is_none() && !reader.has_more(&segment));
+        }
+    }
+
+    #[test]
+    fn a_record_stays_what_it_was_when_it_was_read() {
+        let (segment, mut reader, mut writer) = memory(0);
+        publish(&mut writer, 3, &[7; 64]);
+        let record = reader.next(&segment).unwrap().unwrap();
+        segment.ring(0).iter().for_each(|word| word.store(u64::MAX, Ordering::Relaxed));
+        assert_eq!((record.words, record.costs), (&[0x0707_0707_0707_0707; 8][..], &[1][..]));
+    }
+
+    #[test]
+    fn nothing_is_believed_after_what_is_no_record() {
+        let (segment, mut reader, mut writer) = memory(0);
+        publish(&mut writer, 3, &[7; 64]);
+        segment.ring(0)[LEN].store(5, Ordering::Relaxed);
+        publish(&mut writer, 4, &[7; 64]);
+        assert_eq!(reader.next(&segment).err(), Some(Broken));
+        publish(&mut writer, 5, &[7; 64]);
+        assert!(reader.next(&segment).unwrap().is_none() && !reader.has_more(&segment));
+        reader.clear(&segment);
+        assert!(reader.next(&segment).unwrap().is_none());
+        // Another worker takes its place.
+        reader.reset(&segment);
+        writer.head = 0;
+        publish(&mut writer, 6, &[7; 64]);
+        assert_eq!(reader.next(&segment).unwrap().unwrap().range, 6..7);
+    }
+
+    #[test]
+    fn positions_that_cannot_be_are_found_and_those_of_others_are_not_read() {
+        for wild in [1, 4, 8, 12, 64, 4 << 20, (4 << 20) + 8, 1 << 63, u64::MAX - 7, u64::MAX] {
+            for clears in [false, true] {
+                let (segment, mut reader, mut writer) = memory(0);
+                let slot = segment.slot(0);
+                publish(&mut writer, 3, &[7; 64]);
+                assert!(reader.next(&segment).unwrap().is_some());
+                // What the session tells is not what it goes by.
+                publish(&mut writer, 4, &[7; 64]);
+                slot.tail.0.store(wild, Ordering::SeqCst);
+                assert_eq!(reader.next(&segment).unwrap().unwrap().range, 4..5);
+                slot.head.0.store(wild, Ordering::SeqCst);
+                if clears {
+                    reader.clear(&segment);
+                }
+                assert!(reader.next(&segment).map_or(true, |record| record.is_none()), "a head of {wild}");
+                // A worker finds no room where its session cannot have read.
+                slot.tail.0.store(wild, Ordering::SeqCst);
+                assert!(wild <= writer.head || !writer.fits(1), "a tail of {wild}");
+            }
+        }
+    }
+
     fn taken(varies: bool, words: &[u64]) -> Option<Vec<Vec<u8>>> {
         let job = Job::begin("by hand", 1, false, Arc::new(Made { varies }), Arc::new(Discard), &Stop::new()).unwrap();
-        let record = parse(words, 64)?;
-        assert!(record.after <= 64 + 8 * words.len() as u64);
+        let record = parse(words)?;
         let done = record.result(&job, 0)?;
         Some(done.pieces().map(|piece| piece.bytes.to_vec()).collect())
     }

@@ -2,10 +2,13 @@
 //!
 //! A `memfd` has no name, so that nothing is left over in /dev/shm whoever is killed when. Its pages are taken when it is made:
 //! memory that is lacking is an error then, and no signal later.
+//!
+//! The session sees all of it, and sees it as atomic numbers only: a worker may write there whenever it likes, also when it should
+//! not. A worker maps what is everybody's and a [`Desk`] of its own, so that one gone wild cannot reach the results of another.
 
 use super::claims::Word;
 use crate::error::{Error, Result};
-use memmap2::{Mmap, MmapRaw};
+use memmap2::{Mmap, MmapOptions, MmapRaw};
 use rustix::fs::{
     FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate, memfd_create,
 };
@@ -17,15 +20,12 @@ use std::ops::Range;
 use std::slice;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-/// "frac", "proc" and the version of the layout.
-const MARK: u64 = u64::from_be_bytes(*b"fracpr\0\x02");
-
 const PAGE: usize = 4096;
 
 /// The least memory for the results of a slot.
 const RING: usize = 4 << 20;
 
-/// What both sides compute all offsets from.
+/// What both sides compute all offsets from. It comes by message, and nothing of it lies in the memory, which a worker gone wild may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) slots: usize,
@@ -37,8 +37,6 @@ pub(crate) struct Layout {
 /// What all sides write now and then. Each member has a cache line of its own.
 #[repr(C, align(128))]
 pub(crate) struct Header {
-    mark: AtomicU64,
-    layout: [AtomicU64; 3],
     hint: Aligned<Word>,
     /// 1 while the session wants to be woken by results.
     pub(crate) asleep: Line,
@@ -106,20 +104,29 @@ impl Layout {
         self.slots == other.slots && self.units >= other.units && self.ring >= other.ring
     }
 
-    fn slots_at(&self) -> usize {
-        size_of::<Header>().next_multiple_of(PAGE)
+    /// Where the units' words begin.
+    const WORDS_AT: usize = size_of::<Header>().next_multiple_of(PAGE);
+
+    /// Where a desk's ring begins, after its slot.
+    const RING_AT: usize = size_of::<Slot>().next_multiple_of(PAGE);
+
+    /// Bytes of what is everybody's, in whole pages.
+    fn common(&self) -> Option<usize> {
+        self.units.checked_mul(8)?.checked_add(Self::WORDS_AT)?.checked_next_multiple_of(PAGE)
     }
 
-    fn words_at(&self) -> usize {
-        (self.slots_at() + self.slots * size_of::<Slot>()).next_multiple_of(PAGE)
+    /// Bytes of one desk, in whole pages.
+    fn desk(&self) -> Option<usize> {
+        self.ring.checked_add(Self::RING_AT)?.checked_next_multiple_of(PAGE)
     }
 
-    fn rings_at(&self) -> Option<usize> {
-        self.units.checked_mul(8)?.checked_add(self.words_at())?.checked_next_multiple_of(PAGE)
+    /// Where the desk of a slot begins.
+    fn desk_at(&self, slot: usize) -> Option<usize> {
+        self.desk()?.checked_mul(slot)?.checked_add(self.common()?)
     }
 
     fn len(&self) -> Option<usize> {
-        self.ring.checked_mul(self.slots)?.checked_add(self.rings_at()?).filter(|&len| len < isize::MAX as usize)
+        self.desk_at(self.slots).filter(|&len| len < isize::MAX as usize)
     }
 
     /// Why there is no such memory.
@@ -138,7 +145,7 @@ impl Layout {
     }
 }
 
-/// Shared memory as one process sees it.
+/// Shared memory as one process sees it: all of it, or, in a worker, what is everybody's.
 #[derive(Debug)]
 pub(crate) struct Segment {
     map: MmapRaw,
@@ -151,98 +158,124 @@ impl Segment {
         let len = layout.len().ok_or_else(|| layout.lacking("have", Errno::NOMEM))?;
         let file = sealed(c"fractal", len, |file| fallocate(file, FallocateFlags::empty(), 0, len as u64), false)
             .map_err(|errno| layout.lacking("have", errno))?;
-        let map = MmapRaw::map_raw(&file)
-            .map_err(|error| layout.lacking("map", Errno::from_io_error(&error).unwrap_or(Errno::NOMEM)))?;
-        let segment = Self { map, layout };
-        segment.header().mark.store(MARK, Ordering::Relaxed);
-        for (cell, number) in segment.header().layout.iter().zip(layout.numbers()) {
-            cell.store(number, Ordering::Relaxed);
-        }
-        Ok((segment, file))
+        Ok((Self { map: map(&file, layout, 0..len)?, layout }, file))
     }
 
-    /// Maps one that another process made; its layout must be `layout`.
+    /// Maps what is everybody's of one that another process made; its layout must be `layout`.
     pub(crate) fn open(file: &File, layout: Layout) -> Result<Self> {
         let other = |what: &str| Error::Input(format!("a worker got shared memory {what}: it is another version"));
         let found = fstat(file).map_err(|_| other("that is no file"))?.st_size;
-        if layout.len().is_none_or(|len| len as u64 != found as u64) {
+        let Some(common) = layout.common().filter(|_| layout.len().is_some_and(|len| len as u64 == found as u64))
+        else {
             return Err(other("of another length"));
-        }
-        let map = MmapRaw::map_raw(file)
-            .map_err(|error| layout.lacking("map", Errno::from_io_error(&error).unwrap_or(Errno::NOMEM)))?;
-        let segment = Self { map, layout };
-        let header = segment.header();
-        let numbers = header.layout.iter().map(|cell| cell.load(Ordering::Relaxed));
-        if header.mark.load(Ordering::Relaxed) != MARK || !numbers.eq(layout.numbers()) {
-            return Err(other("with another layout"));
-        }
-        Ok(segment)
+        };
+        Ok(Self { map: map(file, layout, 0..common)?, layout })
     }
 
     pub(crate) fn layout(&self) -> Layout {
         self.layout
     }
 
-    /// The address of `count` items of `T` at `offset`, which must lie in the mapping.
-    fn at<T>(&self, offset: usize, count: usize) -> *mut T {
-        assert!(offset.is_multiple_of(align_of::<T>()), "an item is aligned");
-        assert!(count * size_of::<T>() <= self.map.len() && offset <= self.map.len() - count * size_of::<T>());
-        self.map.as_mut_ptr().wrapping_add(offset).cast()
+    /// `count` items of `T` at `offset`, which must lie in the mapping.
+    fn shared<T: Shared>(&self, offset: usize, count: usize) -> &[T] {
+        let at = address(&self.map, offset, count);
+        // SAFETY: in bounds and aligned, as `address` checks; the mapping lives as long as `self`. It holds atomics only, for which every
+        // pattern of bits is valid and which other processes may change at any time.
+        #[allow(unsafe_code)]
+        unsafe {
+            slice::from_raw_parts(at, count)
+        }
     }
 
     pub(crate) fn header(&self) -> &Header {
-        // SAFETY: in bounds and aligned, as `at` checks; the mapping is page-aligned and lives as long as `self`. It holds atomics
-        // only, for which every pattern of bits is valid and which other processes may change at any time.
-        #[allow(unsafe_code)]
-        unsafe {
-            &*self.at::<Header>(0, 1)
-        }
-    }
-
-    pub(crate) fn slot(&self, index: usize) -> &Slot {
-        assert!(index < self.layout.slots);
-        // SAFETY: as for the header.
-        #[allow(unsafe_code)]
-        unsafe {
-            &*self.at::<Slot>(self.layout.slots_at() + index * size_of::<Slot>(), 1)
-        }
+        &self.shared(0, 1)[0]
     }
 
     /// The words of the first `units` units.
     pub(crate) fn words(&self, units: usize) -> &[Word] {
         assert!(units <= self.layout.units);
-        // SAFETY: as for the header; a word is one atomic.
+        self.shared(Layout::WORDS_AT, units)
+    }
+
+    fn desk_at(&self, slot: usize) -> usize {
+        assert!(slot < self.layout.slots);
+        self.layout.desk_at(slot).expect("it was made")
+    }
+
+    /// For the session: one worker's part of the traffic.
+    pub(crate) fn slot(&self, slot: usize) -> &Slot {
+        &self.shared(self.desk_at(slot), 1)[0]
+    }
+
+    /// For the session: the ring of a worker, which may write there at any time.
+    pub(crate) fn ring(&self, slot: usize) -> &[AtomicU64] {
+        self.shared(self.desk_at(slot) + Layout::RING_AT, self.layout.ring / 8)
+    }
+}
+
+/// Types of which only atomic numbers consist.
+trait Shared {}
+impl Shared for Header {}
+impl Shared for Slot {}
+impl Shared for Word {}
+impl Shared for AtomicU64 {}
+
+/// Maps part of the memory.
+fn map(file: &File, layout: Layout, part: Range<usize>) -> Result<MmapRaw> {
+    let mapped = MmapOptions::new().offset(part.start as u64).len(part.len()).map_raw(file);
+    mapped.map_err(|error| layout.lacking("map", Errno::from_io_error(&error).unwrap_or(Errno::NOMEM)))
+}
+
+/// The address of `count` items of `T` at `offset`, which must lie in the mapping.
+fn address<T>(map: &MmapRaw, offset: usize, count: usize) -> *mut T {
+    // A mapping begins with a page.
+    assert!(offset.is_multiple_of(align_of::<T>()) && align_of::<T>() <= PAGE, "an item is aligned");
+    let len = count.checked_mul(size_of::<T>()).expect("items fit into memory");
+    assert!(len <= map.len() && offset <= map.len() - len, "items lie in the mapping");
+    map.as_mut_ptr().wrapping_add(offset).cast()
+}
+
+/// What is a worker's own: its slot, and the ring that it writes its results to.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    map: MmapRaw,
+    words: usize,
+}
+
+impl Desk {
+    /// Maps that of a slot.
+    ///
+    /// # Safety
+    /// Nobody else writes to the ring of this slot, and nobody but the session reads it, as long as the desk lives: it is this process's
+    /// only one of the slot, and the slot belongs to no other living process.
+    #[allow(unsafe_code)]
+    pub(crate) unsafe fn open(file: &File, layout: Layout, slot: usize) -> Result<Self> {
+        let parts = layout.desk_at(slot).zip(layout.desk()).filter(|_| slot < layout.slots && layout.len().is_some());
+        let (start, len) =
+            parts.ok_or_else(|| Error::Input("a worker got shared memory without a place in it".into()))?;
+        Ok(Self { map: map(file, layout, start..start + len)?, words: layout.ring / 8 })
+    }
+
+    /// What others see of its worker.
+    pub(crate) fn slot(&self) -> &Slot {
+        // SAFETY: in bounds and aligned, as `address` checks; the mapping lives as long as `self`. A slot holds atomics only, for which
+        // every pattern of bits is valid and which other processes may change at any time.
         #[allow(unsafe_code)]
         unsafe {
-            slice::from_raw_parts(self.at::<Word>(self.layout.words_at(), units), units)
+            &*address::<Slot>(&self.map, 0, 1)
         }
     }
 
-    fn ring<T>(&self, slot: usize, range: &Range<usize>) -> *mut T {
-        assert!(slot < self.layout.slots && range.end <= self.layout.ring, "a record lies in its ring");
-        let start = self.layout.rings_at().expect("it was made") + slot * self.layout.ring;
-        self.at(start + range.start, range.len() / size_of::<T>())
-    }
-
-    /// Part of a slot's ring, to read.
-    ///
-    /// # Safety
-    /// Nobody writes to it while the reference lives: the worker has published it and the session has not given it back.
-    #[allow(unsafe_code)]
-    pub(crate) unsafe fn read(&self, slot: usize, range: Range<usize>) -> &[u64] {
-        // SAFETY: in bounds and aligned, as `at` checks; bytes are valid numbers; nobody writes, as the caller promises.
-        unsafe { slice::from_raw_parts(self.ring(slot, &range), range.len() / 8) }
-    }
-
-    /// Part of a slot's ring, to write.
-    ///
-    /// # Safety
-    /// Nobody else reads or writes it while the reference lives: it lies in what the session has given back to the worker, and the
-    /// worker, of which there is one for a slot, has not published it.
-    #[allow(unsafe_code, clippy::mut_from_ref)]
-    pub(crate) unsafe fn write(&self, slot: usize, range: Range<usize>) -> &mut [u64] {
-        // SAFETY: as for `read`, and nobody else has it, as the caller promises.
-        unsafe { slice::from_raw_parts_mut(self.ring(slot, &range), range.len() / 8) }
+    /// Some words of the ring, which must not be published: the session may read them from the moment on when they are.
+    pub(crate) fn part(&mut self, range: Range<usize>) -> &mut [u64] {
+        assert!(range.end <= self.words, "a record lies in its ring");
+        let at = address(&self.map, Layout::RING_AT + 8 * range.start, range.len());
+        // SAFETY: in bounds and aligned, as `address` checks, and apart from the slot; the mapping lives as long as `self`, of which this
+        // borrows all. `open` was promised that nobody else writes here, and that the session alone reads, which looks at published words.
+        #[allow(unsafe_code)]
+        unsafe {
+            slice::from_raw_parts_mut(at, range.len())
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::claims::{Table, Unit, Units};
 use super::ring::{self, Finished, Writer};
-use super::segment::{Layout, Segment, read_only};
+use super::segment::{Desk, Layout, Segment, read_only};
 use crate::backend::worker::{Inbox, Run, Share, Streams, Transport, take_stdio};
 use crate::error::{Error, Result};
 use crate::parallel::MAX_COUNTS;
@@ -24,7 +24,7 @@ const NAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 /// A socket for messages, over which memory comes.
 pub(super) const TRANSPORT: Transport = Transport {
     open: streams,
-    share: |numbers, files| Ok(Box::new(Memory::new(numbers, files)?)),
+    share: |seat, numbers, files| Ok(Box::new(Memory::new(seat, numbers, files)?)),
     map: |file| Ok(Arc::new(read_only(file)?)),
 };
 
@@ -66,6 +66,8 @@ impl Inbox for Socket {
 /// The memory that a worker shares with its session.
 struct Memory {
     segment: Segment,
+    seat: usize,
+    writer: Writer,
     /// Wakes the session.
     event: File,
 }
@@ -99,29 +101,34 @@ impl Plan {
 }
 
 impl Memory {
-    fn new(numbers: &[u64; 6], files: Vec<File>) -> Result<Self> {
+    fn new(seat: usize, numbers: &[u64; 6], files: Vec<File>) -> Result<Self> {
         let [slots, units, ring] = [0, 1, 2].map(|index| numbers[index] as usize);
         let Ok([file, event]) = <[File; 2]>::try_from(files) else {
             return Err(Error::Input("a worker got no memory to share".into()));
         };
-        Ok(Self { segment: Segment::open(&file, Layout { slots, units, ring })?, event })
+        let layout = Layout { slots, units, ring };
+        let segment = Segment::open(&file, layout)?;
+        // SAFETY: a session has one living worker in a seat, waits for its end before it starts another, and tells each of a memory once;
+        // this function is called for nothing else.
+        #[allow(unsafe_code)]
+        let desk = unsafe { Desk::open(&file, layout, seat) }?;
+        Ok(Self { segment, seat, writer: Writer::new(desk, ring), event })
     }
 
     /// Waits until a record of `words` words fits; false when the run is over before.
-    fn wait_for_room(&self, run: &Run, writer: &mut Writer<'_>, words: usize) -> bool {
-        let waiting = &self.segment.slot(run.seat).waiting;
-        while !writer.fits(words) {
-            waiting.store(1, Ordering::SeqCst);
+    fn wait_for_room(&mut self, run: &Run, words: usize) -> bool {
+        while !self.writer.fits(words) {
+            self.writer.slot().waiting.store(1, Ordering::SeqCst);
             // The session may be asleep since before a skip was published, and may have read all meanwhile.
             self.wake_session();
-            if !writer.fits(words) {
+            if !self.writer.fits(words) {
                 if run.job.is_over() {
                     return false;
                 }
                 // Woken, interrupted or tired of waiting: all the same.
-                let _ = futex::wait(waiting, futex::Flags::empty(), 1, Some(&NAP));
+                let _ = futex::wait(&self.writer.slot().waiting, futex::Flags::empty(), 1, Some(&NAP));
             }
-            waiting.store(0, Ordering::SeqCst);
+            self.writer.slot().waiting.store(0, Ordering::SeqCst);
         }
         true
     }
@@ -139,15 +146,12 @@ impl Share for Memory {
     fn run(&mut self, run: &Run, numbers: &[u64; 6]) -> Result<()> {
         let plan = Plan::from_numbers(numbers[1], [numbers[3], numbers[4]]);
         let (units, layout) = (plan.units.len(), self.segment.layout());
-        if units > layout.units || run.seat >= layout.slots {
+        if units > layout.units || run.seat != self.seat {
             return Err(Error::Input("a worker got too little shared memory".into()));
         }
-        let header = self.segment.header();
-        let hint = header.hint();
-        let table = Table { words: self.segment.words(units), hint };
-        let mut writer = Writer::new(&self.segment, run.seat);
         let (mut from, mut counts) = (Unit(0), Vec::new());
         while !run.job.is_over() {
+            let table = Table { words: self.segment.words(units), hint: self.segment.header().hint() };
             let claimed = if plan.own { table.claim_own(run.seat, run.workers, from) } else { table.claim(run.seat) };
             let Some((unit, state)) = claimed else { break };
             from = Unit(unit.0 + 1);
@@ -162,17 +166,17 @@ impl Share for Memory {
                 if 8 * words > layout.ring {
                     return Err(Error::Input("a worker got too little shared memory for a piece".into()));
                 }
-                if !self.wait_for_room(run, &mut writer, words) {
+                if !self.wait_for_room(run, words) {
                     break;
                 }
-                let (costs, results) = writer.memory(claim.len(), bytes, MAX_COUNTS);
-                let results = &mut bytemuck::cast_slice_mut(results)[..bytes];
-                self.segment.slot(run.seat).claim(&claim);
+                self.writer.slot().claim(&claim);
+                let mut draft = self.writer.draft(claim.len(), bytes, MAX_COUNTS);
+                let (costs, results) = draft.memory();
                 let Some(effort) = run.compute(claim.clone(), results, costs, &mut counts) else { break };
                 let nanoseconds = |time: Duration| time.as_nanos() as u64;
                 let (began, ended) = (nanoseconds(effort.began), nanoseconds(effort.ended));
                 let finished = Finished { range: claim, bytes: effort.len, executed: effort.executed, began, ended };
-                writer.finish(&finished, MAX_COUNTS, &counts);
+                draft.publish(&finished, &counts);
                 self.wake_session();
             }
         }

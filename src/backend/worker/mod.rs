@@ -89,9 +89,14 @@ fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind<'_>]]) -> Result<()> {
     let over = Arc::new(Over::default());
     let (messages, inbox) = channel();
     let (reader, pulse) = (over.clone(), over.clone());
-    start("reader", Box::new(move || read(input, &messages, &reader)))?;
     let beats = out.clone();
-    start("pulse", Box::new(move || tell_pulse(&pulse, &beats)))?;
+    let started = start("reader", Box::new(move || read(input, &messages, &reader)))
+        .and_then(|_| start("pulse", Box::new(move || tell_pulse(&pulse, &beats))));
+    if let Err(error) = started {
+        // The session tells it.
+        out.send(message::FAILED, [0], &[&message::pack(&error)]);
+        return Ok(());
+    }
     out.send(message::HELLO, [message::PROTOCOL], &[env!("CARGO_PKG_VERSION").as_bytes()]);
     Desk {
         kinds,
@@ -115,8 +120,8 @@ fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind<'_>]]) -> Result<()> {
 /// The messages that come to a worker, and where its own go.
 pub(super) type Streams = (Box<dyn Inbox>, Box<dyn Write + Send>);
 
-/// Opens memory to share, given the numbers of its message and the files that came with it.
-pub(super) type OpenShare = fn(&[u64; 6], Vec<File>) -> Result<Box<dyn Share>>;
+/// Opens memory to share, given the worker's number, the numbers of the message and the files that came with it.
+pub(super) type OpenShare = fn(usize, &[u64; 6], Vec<File>) -> Result<Box<dyn Share>>;
 
 /// How the workers of a backend talk with their session, from their side.
 #[derive(Clone, Copy)]
@@ -135,7 +140,7 @@ impl Transport {
             let (input, output) = take_stdio().map_err(|error| Error::io("take", "the pipes to the session", error))?;
             Ok((Box::new(Pipe(input)), Box::new(output)))
         },
-        share: |_, _| Err(Error::Input("a worker got memory to share over pipes".into())),
+        share: |_, _, _| Err(Error::Input("a worker got memory to share over pipes".into())),
         map: |_| Err(Error::Input("a worker got a file over pipes".into())),
     };
 }
@@ -152,10 +157,9 @@ pub(super) trait Share {
 /// Starts a thread of a worker.
 fn start(name: &str, body: Box<dyn FnOnce() + Send>) -> Result<Thread> {
     let builder = std::thread::Builder::new().name(name.to_owned()).stack_size(256 << 10);
-    builder
-        .spawn(body)
-        .map(|handle| handle.thread().clone())
-        .map_err(|error| Error::io("start", "a thread of a worker", error))
+    builder.spawn(body).map(|handle| handle.thread().clone()).map_err(|error| {
+        Error::Unsupported(format!("a worker cannot start a thread: {error}; ask for fewer workers or another backend"))
+    })
 }
 
 /// Where a worker's messages come from. Files may come with them.
@@ -336,7 +340,11 @@ impl Desk<'_> {
                 let bytes = self.received(tail, files)?;
                 self.stock.take(Key { hash: first, len: second }, bytes)?;
             }
-            message::SEGMENT => self.share = Some((self.transport.share)(&head.numbers, files)?),
+            message::SEGMENT => {
+                // The memory before it is let go first.
+                self.share = None;
+                self.share = Some((self.transport.share)(self.seat, &head.numbers, files)?);
+            }
             message::RUN => self.begin(&head)?,
             message::COMPUTE => {
                 let mut pairs = bytemuck::cast_slice::<_, u64>(tail.bytes()).as_chunks().0.iter();

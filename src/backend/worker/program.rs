@@ -72,6 +72,11 @@ impl Program {
 
     /// Checks the first message of a worker.
     pub(crate) fn welcome(&self, head: Head, tail: &Tail) -> Result<()> {
+        if head.kind == message::FAILED
+            && let Some(error) = message::unpack(tail.bytes())
+        {
+            return Err(error);
+        }
         if head.kind != message::HELLO {
             return Err(self.no_worker("said something else"));
         }

@@ -77,7 +77,7 @@ pub(super) fn run(args: &BenchCoresArgs) -> Result<()> {
 fn save(args: &BenchCoresArgs, output: Output, display: Display, stop: &Stop) -> Result<()> {
     let path = output.path().to_path_buf();
     let entries: Vec<_> = entries(args)?.into_iter().filter(|entry| entry.probe().is_ok()).collect();
-    let workers = args.workers.iter().copied().max().map_or_else(|| worker_count(None), Ok)?;
+    let workers = worker_count(args.workers.iter().copied().max())?;
     let bar = Bar::new(display);
     let after = |what: &str, done: usize, all: usize| bar.step(done, all, None, &format!("the best for {what}"));
     let wisdom = wisdom::learn(&System, &entries, workers, size(args).1?, stop, after)?;

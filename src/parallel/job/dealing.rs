@@ -1,9 +1,11 @@
 //! How many pieces backends deal out at once, and who watches over a backend's own code.
 
 use super::Job;
+use crate::error::Error;
 use crate::parallel::{Kind, Loop, Schedule};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::{Builder, ScopedJoinHandle};
 
 /// The most claims that are under way for each worker.
 const UNDER_WAY: usize = 64;
@@ -51,7 +53,14 @@ impl Job {
         if !apart {
             return self.guard(body);
         }
-        let outcome = std::thread::scope(|scope| scope.spawn(body).join());
-        outcome.map_err(|payload| self.lost(payload.as_ref())).ok()
+        let outcome = std::thread::scope(|scope| Builder::new().spawn_scoped(scope, body).map(ScopedJoinHandle::join));
+        match outcome {
+            Ok(outcome) => outcome.map_err(|payload| self.lost(payload.as_ref())).ok(),
+            Err(error) => {
+                let what = format!("a thread beside the caller's executor cannot be started: {error}");
+                let _ = self.fail(Error::Unsupported(what));
+                None
+            }
+        }
     }
 }

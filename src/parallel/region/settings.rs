@@ -1,6 +1,7 @@
 //! What the environment says about regions, in OpenMP's variables.
 
 use crate::error::{Error, Result};
+use crate::parallel::environment::{num_threads_in, number_in, thread_limit_in};
 use crate::parallel::{Binding, Environment, MAX_WORKERS, Schedule, binding_in, process, worker_count_in};
 use std::sync::OnceLock;
 
@@ -49,21 +50,18 @@ impl Settings {
     }
 
     pub(crate) fn from_environment(environment: &Environment<'_>) -> Result<Self> {
-        // Our own variable and the first number are every run's, and checked there.
         let mut workers = vec![worker_count_in(None, environment)?];
         if environment("FRACTAL_WORKERS").is_none()
-            && let Some(text) = environment("OMP_NUM_THREADS")
+            && let Some(levels) = num_threads_in(environment)?
         {
-            workers = text.split(',').map(|part| number("OMP_NUM_THREADS", &text, part, 1)).collect::<Result<_>>()?;
+            workers = levels;
         }
-        let one =
-            |name, least, default| environment(name).map_or(Ok(default), |text| number(name, &text, &text, least));
         // A list asks for nesting; so does gcc's library read it.
         let levels = if workers.len() > 1 { MAX_WORKERS } else { 1 };
         Ok(Self {
             schedule: Schedule::from_environment(environment)?.0,
-            thread_limit: one("OMP_THREAD_LIMIT", 1, MAX_WORKERS)?,
-            max_active_levels: one("OMP_MAX_ACTIVE_LEVELS", 0, levels)?,
+            thread_limit: thread_limit_in(environment)?,
+            max_active_levels: number_in("OMP_MAX_ACTIVE_LEVELS", 0, levels, environment)?,
             binding: binding_in(false, environment)?,
             waiting: match environment("OMP_WAIT_POLICY") {
                 None => None,
@@ -107,13 +105,6 @@ impl Settings {
             schedule.to_string().to_uppercase(),
         )
     }
-}
-
-fn number(name: &str, whole: &str, part: &str, least: usize) -> Result<usize> {
-    part.trim().parse().ok().filter(|number| (least..=MAX_WORKERS).contains(number)).ok_or_else(|| {
-        let kind = if name == "OMP_NUM_THREADS" { "numbers, with commas between them," } else { "a number" };
-        Error::Usage(format!("{name} is `{whole}`; allowed is {kind} from {least} to {MAX_WORKERS}"))
-    })
 }
 
 fn shown(environment: &Environment<'_>) -> Result<bool> {

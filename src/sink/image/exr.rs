@@ -22,7 +22,7 @@ use super::raw::{layout, planes};
 use crate::sample::Values;
 use crate::sink::formats::{Data, Format, Header, Rows, SCENE_KEY};
 use crate::sink::output::Output;
-use exr::block::{self, UncompressedBlock, writer::ChunksWriter};
+use exr::block::{self, BlockIndex, UncompressedBlock, writer::ChunksWriter};
 use exr::math::RoundingMode;
 use exr::meta::BlockDescription;
 use exr::meta::attribute::{
@@ -43,6 +43,7 @@ pub(in crate::sink) const FORMAT: Format = Format {
     data: Data::Samples,
     seeks: true,
     rows: 1,
+    blocks: Some((u32::MAX, 1)),
     encode: |output, header, rows| encode(output, header, rows, BlockDescription::ScanLines),
 };
 
@@ -54,6 +55,7 @@ pub(in crate::sink) const TILED: Format = Format {
     data: Data::Samples,
     seeks: true,
     rows: EDGE as u32,
+    blocks: Some((EDGE as u32, EDGE as u32)),
     encode: |output, header, rows| {
         let (level_mode, rounding_mode) = (LevelMode::Singular, RoundingMode::Down);
         let tiles = TileDescription { tile_size: Vec2(EDGE, EDGE), level_mode, rounding_mode };
@@ -92,7 +94,7 @@ fn write(file: impl Write + Seek, header: &Header, rows: &mut dyn Rows, blocks: 
     let mut band = Vec::new();
     let outcome = block::write(file, [meta].into_iter().collect(), true, |meta, chunks| {
         let mut compressor = chunks.sequential_blocks_compressor(&meta);
-        for (index, place) in block::enumerate_ordered_header_block_indices(&meta.headers) {
+        for (index, place) in places(size, blocks).enumerate() {
             // Blocks come from the top, those of a row of tiles from the left.
             if place.pixel_position.x() == 0 {
                 band = source.take(layout.size(size.width()) * place.pixel_size.height())?;
@@ -110,6 +112,23 @@ fn write(file: impl Write + Seek, header: &Header, rows: &mut dyn Rows, blocks: 
         Ok(())
     });
     outcome.map_err(|error| io::Error::other(error.to_string()))
+}
+
+/// The places of all blocks, from the top and from the left. The library's own list of them takes 48 bytes for each, and has as many
+/// blocks as the picture has rows.
+fn places(size: Vec2<usize>, blocks: BlockDescription) -> impl Iterator<Item = BlockIndex> {
+    let Vec2(width, height) = match blocks {
+        BlockDescription::ScanLines => Vec2(size.width(), 1),
+        BlockDescription::Tiles(tiles) => tiles.tile_size,
+    };
+    let row = move |y| {
+        let place = move |x| {
+            let pixel_size = Vec2(width.min(size.width() - x), height.min(size.height() - y));
+            BlockIndex { layer: 0, level: Vec2(0, 0), pixel_position: Vec2(x, y), pixel_size }
+        };
+        (0..size.width()).step_by(width).map(place)
+    };
+    (0..size.height()).step_by(height).flat_map(row)
 }
 
 /// What the words of a plane are to the format.
@@ -137,5 +156,28 @@ impl Refilled<'_> {
         }
         self.used += len;
         Ok(self.bytes[self.used - len..self.used].to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_lie_where_the_library_has_them() {
+        let tiles = |edge| {
+            let (level_mode, rounding_mode) = (LevelMode::Singular, RoundingMode::Down);
+            BlockDescription::Tiles(TileDescription { tile_size: Vec2(edge, edge), level_mode, rounding_mode })
+        };
+        for (width, height) in [(1, 1), (1, 300), (300, 1), (64, 128), (65, 127), (200, 70)] {
+            for blocks in [BlockDescription::ScanLines, tiles(64), tiles(7)] {
+                let channel = ChannelDescription::new("N", SampleType::U32, false);
+                let header = exr::meta::header::Header::new(Text::from("a"), Vec2(width, height), vec![channel].into());
+                let header = header.with_encoding(Compression::RLE, blocks, LineOrder::Increasing);
+                let theirs: Vec<_> = block::enumerate_ordered_header_block_indices(&[header]).collect();
+                let ours: Vec<_> = places(Vec2(width, height), blocks).enumerate().collect();
+                assert_eq!(ours, theirs, "{width} × {height}, {blocks:?}");
+            }
+        }
     }
 }

@@ -28,6 +28,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+/// Bytes of a block's place in a file.
+const PLACE: u64 = 8;
+
 /// What a picture is made from.
 #[derive(Clone, Debug)]
 pub struct ImageOptions {
@@ -83,6 +86,27 @@ impl ImageOptions {
         // Beside those that are held: the one that leaves next, one that became it, one with the encoder, and its own copy of it; then
         // what it encodes at once, cut from rows and cut up.
         self.bytes(format, width, height).min(HELD_BYTES as u64) + 4 * band + 2 * encoded
+    }
+
+    /// Beside that, bytes of tables in memory: of the rows of tiles, and of the blocks in the file.
+    pub fn tables(&self, format: &Format) -> u64 {
+        let bands = u64::from(self.tiles.tiling.size().1.div_ceil(self.tiles.tiling.edge()));
+        bands * Bands::KNOWN as u64 + PLACE * self.blocks(format)
+    }
+
+    /// About how many bytes a file in this format has at most.
+    pub fn file(&self, format: &Format) -> u64 {
+        let (width, height) = self.tiles.tiling.size();
+        // Beside its pixels a block has its place, its coordinates and its length.
+        self.bytes(format, width, height) + 4 * PLACE * self.blocks(format)
+    }
+
+    /// How many blocks there are in the file whose places are known until its end.
+    fn blocks(&self, format: &Format) -> u64 {
+        let Some((across, down)) = format.blocks else { return 0 };
+        let (width, height) = self.tiles.tiling.size();
+        let count = |length: u32, edge: u32| u64::from(length.div_ceil(self.samples).div_ceil(edge));
+        count(width, across) * count(height, down)
     }
 
     /// Where a tile lies, in pixels.

@@ -18,6 +18,7 @@ pub(in crate::sink) const FORMAT: Format = Format {
     data: Data::Colours,
     seeks: false,
     rows: 1,
+    blocks: None,
     encode,
 };
 

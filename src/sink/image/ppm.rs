@@ -11,6 +11,7 @@ pub(in crate::sink) const FORMAT: Format = Format {
     data: Data::Colours,
     seeks: false,
     rows: 1,
+    blocks: None,
     encode,
 };
 
