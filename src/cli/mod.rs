@@ -8,6 +8,7 @@ pub(crate) mod exit;
 pub(crate) mod info;
 mod keep;
 pub(crate) mod lists;
+mod losses;
 mod memory;
 pub(crate) mod merge;
 mod picture;

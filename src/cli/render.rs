@@ -7,6 +7,7 @@
 use super::args::RenderArgs;
 use super::bar::{Display, Ticker, scaled};
 use super::keep::{Before, Expected, Keep, LONG};
+use super::losses::Losses;
 use super::picture::Picture;
 use super::plan::{Plan, refuse_existing};
 use super::signals::Signals;
@@ -45,7 +46,7 @@ type Watching<'a> = &'a (dyn Fn(&Picture) -> Result<Option<Arc<dyn Sink>>> + Syn
 /// Renders all pictures.
 fn pictures(plan: &Plan, signals: &Signals, mut mark: Mark, watching: Watching<'_>) -> Result<()> {
     let trace = plan.trace.as_ref().map(|path| signals.create(path)).transpose()?;
-    let mut session = plan.backend.open(&plan.workers)?;
+    let mut session = plan.backend.open(&Options { stop: signals.stop.clone(), ..plan.workers.clone() })?;
     let epoch = Instant::now();
     let mut traces = Vec::new();
     for (picture, keep) in &plan.pictures {
@@ -191,6 +192,7 @@ impl Sinks {
             }
             None => image,
         });
+        let losses = Arc::new(Losses::default());
         let sinks = [
             // It comes first: what any other has seen is safe.
             checkpoint.clone().map(|checkpoint| checkpoint as Arc<dyn Sink>),
@@ -198,6 +200,7 @@ impl Sinks {
             map,
             trace.map(|trace| trace as Arc<dyn Sink>),
             progress.clone().map(|progress| progress as Arc<dyn Sink>),
+            plan.verbose.then(|| losses.clone() as Arc<dyn Sink>),
             window,
         ];
         let sinks = Arc::new(Tee::new(sinks.into_iter().flatten().collect()));
@@ -206,6 +209,7 @@ impl Sinks {
         let started = Mark::now();
         let outcome = render.run_missing(session, sinks, &wanted, known, &signals.stop);
         drop(ticker);
+        losses.tell(&picture.output.display().to_string());
         let outcome = outcome?;
         let ended = Mark::now();
         let cost = image.map(|image| image.cost()).unwrap_or_default();

@@ -20,18 +20,19 @@ mod member;
 mod run;
 
 use super::worker::frame::Tail;
-use super::worker::{End, Losses, Parcel, Program, Transport, monotonic};
+use super::worker::{Arrivals, Early, Losses, Parcel, Program, Transport, message, monotonic, tell};
 use super::{Entry, Handing, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
 use crate::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, Worker};
-use member::{Seat, lock};
-use run::{Pool, Run};
+use member::{Live, Seat, lock};
+use run::{LOOK, Pool, Run};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::thread::{Builder, park_timeout};
+use std::time::{Duration, Instant};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "pipes",
@@ -57,38 +58,85 @@ struct Pipes {
     timed: bool,
     patience: Duration,
     run: u64,
+    /// The workers that were lost before the next run, and how.
+    lost: Vec<(usize, String)>,
 }
 
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
-    let Setup { workers, schedule, pinning, timed, program, patience } = setup;
-    let mut seats = Vec::new();
-    for index in 0..workers {
-        let mut seat = Seat { worker: Worker::new(index), member: None, live: Arc::default() };
-        seat.start(&program, pinning.as_ref(), workers)?;
-        seats.push(seat);
+    let Setup { workers, schedule, pinning, timed, program, patience, stop } = setup;
+    let mut seats: Vec<_> =
+        (0..workers).map(|index| Seat { worker: Worker::new(index), member: None, live: Arc::default() }).collect();
+    seats.iter_mut().try_for_each(|seat| seat.start(&program, pinning.as_ref(), workers))?;
+    let mut arrivals = Arrivals::new(&program, ENTRY.name, workers);
+    loop {
+        let lost = first_messages(&mut seats, &program, patience, &stop, &mut arrivals)?;
+        if lost.is_empty() {
+            break;
+        }
+        let again: Vec<_> = lost.iter().map(|(index, _)| *index).collect();
+        arrivals.lost(lost)?;
+        again.into_iter().try_for_each(|index| seats[index].start(&program, pinning.as_ref(), workers))?;
     }
-    let lives: Vec<_> = seats.iter().flat_map(|seat| seat.member.as_ref().map(|member| member.live.clone())).collect();
+    let lost = arrivals.into_lost();
+    Ok(Box::new(Pipes { seats, program, pinning, schedule, timed, patience, run: 0, lost }))
+}
+
+/// Hears the first messages of workers that have not said anything yet; those from which none came, and why.
+fn first_messages(
+    seats: &mut [Seat],
+    program: &Program,
+    patience: Duration,
+    stop: &Stop,
+    arrivals: &mut Arrivals<'_>,
+) -> Result<Vec<(usize, Early)>> {
+    let new = |seat: &&mut Seat| seat.member.as_ref().is_some_and(|member| !member.greeted);
+    let lives: Vec<Arc<Live>> = seats.iter().flat_map(|seat| &seat.member).map(|member| member.live.clone()).collect();
+    let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let (ready, waited) = channel::<()>();
-        scope.spawn(move || {
-            if waited.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
-                lives.iter().for_each(|live| live.give_up());
-            }
-        });
-        let mut tail = Tail::default();
-        let outcome = seats.iter_mut().flat_map(|seat| &mut seat.member).try_for_each(|member| {
-            match member.read(&mut tail, |_| LONGEST) {
-                Ok(Some(head)) => program.welcome(head, &tail),
-                _ if member.live.hung.load(Ordering::Relaxed) => {
-                    Err(program.no_worker(&format!("said nothing for {patience:?}")))
+        // Who reads from a pipe waits, and is woken by the end of who writes to it.
+        let watch = || {
+            let began = Instant::now();
+            while !done.load(Ordering::Acquire) {
+                park_timeout(LOOK);
+                let silent = began.elapsed() > patience;
+                for live in lives.iter().filter(|live| live.signs.load(Ordering::Relaxed) == 0) {
+                    if stop.is_set() {
+                        live.give_up("had said nothing when the run was stopped".to_owned());
+                    } else if silent {
+                        live.give_up(format!("said nothing for {patience:?}"));
+                    }
                 }
-                _ => Err(program.no_worker(&End::of(&mut lock(&member.live.process), None).text)),
             }
+        };
+        let watch = Builder::new().name("fractal-watch".into()).spawn_scoped(scope, watch);
+        let watch = watch.map_err(|error| Error::io("start", "a thread for workers", error))?;
+        let (mut tail, mut lost) = (Tail::default(), Vec::new());
+        let outcome = seats.iter_mut().filter(new).try_for_each(|seat| {
+            let index = seat.worker.index();
+            let Some(member) = &mut seat.member else { return Ok(()) };
+            match member.read(&mut tail, |_| LONGEST) {
+                Ok(Some(head)) if head.kind == message::HELLO => {
+                    member.live.sign();
+                    arrivals.answered();
+                    return program.welcome(head, &tail);
+                }
+                Ok(None) | Err(_) if stop.is_set() => return Err(Error::Stopped),
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    lost.push((index, Early::Wrong(error.to_string())));
+                }
+                Ok(Some(_)) => lost.push((index, Early::Wrong("said something else".to_owned()))),
+                Ok(None) | Err(_) => {
+                    let why = member.live.given_up.get().cloned();
+                    let ended = || Early::Ended(seat.end(None));
+                    lost.push((index, why.map_or_else(ended, Early::Wrong)));
+                }
+            }
+            Ok(())
         });
-        drop(ready);
-        outcome
-    })?;
-    Ok(Box::new(Pipes { seats, program, pinning, schedule, timed, patience, run: 0 }))
+        done.store(true, Ordering::Release);
+        watch.thread().unpark();
+        outcome.map(|()| lost)
+    })
 }
 
 impl Session for Pipes {
@@ -120,6 +168,7 @@ impl Session for Pipes {
             pool: Mutex::new(Pool { active: workers, ..Pool::default() }),
             changed: Condvar::new(),
         };
+        tell(&mut self.lost, &run.losses);
         if job.pieces() > 0 && !job.is_over() {
             let lives: Vec<_> = self.seats.iter().map(|seat| seat.live.clone()).collect();
             let running = AtomicUsize::new(workers);
@@ -135,7 +184,7 @@ impl Session for Pipes {
                         running.fetch_sub(1, Ordering::Release);
                         monitor.unpark();
                     };
-                    if let Err(error) = std::thread::Builder::new().name(name).spawn_scoped(scope, body) {
+                    if let Err(error) = Builder::new().name(name).spawn_scoped(scope, body) {
                         let _ = job.fail(Error::io("start", "a thread for a worker", error));
                         running.fetch_sub(1, Ordering::Release);
                         lock(&run.pool).active -= 1;

@@ -6,8 +6,8 @@ use super::ring::{Reader, Record};
 use super::segment::Segment;
 use super::serve::Plan;
 use super::{Crew, Memory, Shipped};
-use crate::backend::worker::frame::Tail;
-use crate::backend::worker::{Held, Losses, message};
+use crate::backend::worker::frame::{Head, Tail};
+use crate::backend::worker::{GRACE, Held, Losses, message, tell};
 use crate::error::Error;
 use crate::parallel::{Done, Job, Worker};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How long the session sleeps at most before it looks whether it was asked to stop.
-const LOOK: Duration = Duration::from_millis(5);
+pub(super) const LOOK: Duration = Duration::from_millis(5);
 
 /// How long it naps after it has handed something on, without asking to be woken: about until every worker has another result. So
 /// results come in batches, and cost their workers no call of the system and no change of the processor's task.
@@ -82,6 +82,11 @@ impl<'a> Collector<'a> {
         }
     }
 
+    /// Tells of workers that were lost before the run.
+    pub(super) fn tell_lost(&self, lost: &mut Vec<(usize, String)>) {
+        tell(lost, &self.losses);
+    }
+
     fn segment(&self) -> &'a Segment {
         &self.memory.segment
     }
@@ -98,6 +103,9 @@ impl<'a> Collector<'a> {
             self.segment().slot(slot).rest();
             // One that has ended since the last run has cost nothing.
             if self.crew.members[slot].as_mut().is_none_or(Member::has_ended) {
+                if let Some(member) = &mut self.crew.members[slot] {
+                    self.losses.tell(slot, &member.end(None).text);
+                }
                 self.restart(slot);
             }
         }
@@ -105,6 +113,7 @@ impl<'a> Collector<'a> {
         let mut told = false;
         let mut since = Instant::now();
         let mut rested = true;
+        let mut over = Duration::ZERO;
         while self.left > 0 && !self.job.is_over() || self.anybody_runs() {
             if self.job.is_over() && !told {
                 told = true;
@@ -121,6 +130,10 @@ impl<'a> Collector<'a> {
                 self.nap = ((3 * self.nap + each) / 4).clamp(*NAP.start(), *NAP.end());
             }
             self.look_after(time);
+            over += if told { time } else { Duration::ZERO };
+            if over > GRACE {
+                self.slots().for_each(|slot| self.give_up(slot));
+            }
             if self.left > 0 && !self.job.is_over() && !self.anybody_runs() {
                 // All have ended their search, and something is still free, or was claimed by one that could not say so.
                 for slot in self.slots() {
@@ -154,8 +167,14 @@ impl<'a> Collector<'a> {
     }
 
     fn anybody_runs(&self) -> bool {
-        let runs = |member: &Member| matches!(member.doing, Doing::Run | Doing::Starting { run: true });
-        self.crew.members.iter().flatten().any(runs)
+        self.crew.members.iter().flatten().any(Member::runs)
+    }
+
+    /// Ends a worker that goes on though the run is over. The next run has another.
+    fn give_up(&mut self, slot: usize) {
+        if self.crew.members[slot].as_ref().is_some_and(Member::runs) {
+            self.lost(slot, Some("did not stop"));
+        }
     }
 
     /// Lets everybody look for free units again.
@@ -319,18 +338,29 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Hears a message of a worker.
+    /// Hears messages of a worker.
     fn listen(&mut self, slot: usize) {
         let Some(member) = &mut self.crew.members[slot] else { return };
-        let head = match member.receive(&mut self.tail) {
-            Ok(Some(head)) => head,
-            Ok(None) => return self.lost(slot, None),
-            Err(Broken) => return self.lost(slot, Some("said what is no message")),
-        };
+        let (id, ended) = (member.id(), member.hear());
+        // Another may take its place meanwhile.
+        while let Some(member) = self.crew.members[slot].as_mut().filter(|member| member.id() == id) {
+            match member.next(&mut self.tail) {
+                Ok(Some(head)) => self.heed(slot, head),
+                Ok(None) if ended => return self.lost(slot, None),
+                Ok(None) => return,
+                Err(Broken) => return self.lost(slot, Some("said what is no message")),
+            }
+        }
+    }
+
+    /// Does what a message of a worker says.
+    fn heed(&mut self, slot: usize, head: Head) {
+        let Some(member) = &mut self.crew.members[slot] else { return };
         let current = head.numbers[0] == self.run[0] || head.numbers[0] == 0;
         match (head.kind, member.doing) {
             (message::HELLO, Doing::Starting { run }) => {
                 member.doing = if run { Doing::Run } else { Doing::Nothing };
+                member.quiet = Duration::ZERO;
                 if let Err(error) = self.crew.program.welcome(head, &self.tail) {
                     let _ = self.job.fail(error);
                 }
@@ -344,7 +374,8 @@ impl<'a> Collector<'a> {
                 let unknown = || Error::Input(format!("worker {slot} failed and did not say how"));
                 let _ = self.job.fail(message::unpack(self.tail.bytes()).unwrap_or_else(unknown));
             }
-            (message::BEAT | message::IDLE | message::FAILED, _) => {}
+            (message::BEAT, _) => member.beats(head.numbers[0]),
+            (message::IDLE | message::FAILED, _) => {}
             _ => self.lost(slot, Some("said what is no message")),
         }
     }
@@ -368,6 +399,7 @@ impl<'a> Collector<'a> {
         let ran = member.doing != Doing::Nothing;
         let end = member.end(why);
         drop(member);
+        self.losses.tell(slot, &end.text);
         self.drain(slot);
         Reader::new(self.segment(), slot).reset();
         let (job, plan, losses) = (self.job, self.plan, self.losses.clone());

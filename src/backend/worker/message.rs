@@ -5,7 +5,7 @@ use crate::error::Error;
 use serde::{Deserialize, Serialize};
 
 /// What both ends must agree about beside the frames: raised whenever a message or the layout of shared memory changes.
-pub(crate) const PROTOCOL: u64 = 3;
+pub(crate) const PROTOCOL: u64 = 4;
 
 /// To a worker, first of all: its number, the number of workers, the processor that it keeps to plus one, or 0.
 pub(crate) const SEAT: u32 = 1;
@@ -31,7 +31,7 @@ pub(crate) const HELLO: u32 = 16;
 pub(crate) const IDLE: u32 = 17;
 /// From a worker: the run with this number failed; then 1 when that answers a claim. Tail: the error.
 pub(crate) const FAILED: u32 = 18;
-/// From a worker: it gets on, though there is no result yet.
+/// From a worker: it gets on, though there is no result yet. Number: how far it is, in any unit; the same as before counts as silence.
 pub(crate) const BEAT: u32 = 19;
 
 /// From a worker: a finished claim. Numbers: the run, its first piece, its pieces and counts as halves, executed operations, begin

@@ -5,6 +5,7 @@
 //! session that a long piece gets on, as long as the piece looks at its [`Stop`]: a worker that was suspended and one that is
 //! caught in a loop fall silent alike, and are replaced.
 
+mod arrivals;
 pub mod frame;
 mod losses;
 pub(crate) mod message;
@@ -12,6 +13,7 @@ mod outbox;
 mod parcel;
 mod program;
 
+pub(crate) use arrivals::{Arrivals, Early, tell};
 pub(crate) use losses::{End, Losses};
 #[cfg(target_os = "linux")]
 pub(crate) use parcel::Contents;
@@ -57,6 +59,13 @@ impl fmt::Debug for WorkKind<'_> {
 
 /// How often a worker says that it gets on.
 const PULSE: Duration = Duration::from_millis(250);
+
+/// How often it does so at most while it makes ready for pieces, where nothing shows whether it gets on: for five minutes. Making a work
+/// from its recipe takes a moment, and checking what was prepared for it a second for some gigabytes.
+const READYING: u64 = 1200;
+
+/// How long workers may go on when a run is over before they are ended: a hundred times what a piece may take to notice.
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 /// Becomes a worker and never returns if this process was started as one; else does nothing. `kinds` are the kinds of work that
 /// it can make. Programs call [`crate::worker_main`], which adds those of this library.
@@ -196,15 +205,19 @@ fn read(mut input: Box<dyn Inbox>, messages: &Sender<Message>, over: &Over) {
     }
 }
 
-/// Says from time to time that the worker gets on.
+/// Says from time to time how far the worker is, if it has got on since.
 fn tell_pulse(over: &Over, out: &Out) {
-    let mut seen = 0;
+    let (mut seen, mut readying, mut progress) = (0, 0, 0);
     loop {
         std::thread::sleep(PULSE);
         let checks = over.checks.load(Ordering::Relaxed);
-        let alive = checks != std::mem::replace(&mut seen, checks) || !over.computing.load(Ordering::Relaxed);
-        if alive && over.busy.load(Ordering::Relaxed) {
-            out.send(message::BEAT, [0], &[]);
+        let checked = checks != std::mem::replace(&mut seen, checks);
+        let busy = over.busy.load(Ordering::Relaxed);
+        readying = if checked || !busy { 0 } else { readying + 1 };
+        let ready = over.computing.load(Ordering::Relaxed);
+        if busy && (checked || !ready && readying <= READYING) {
+            progress += 1;
+            out.send(message::BEAT, [progress], &[]);
         }
     }
 }
