@@ -2,6 +2,7 @@
 
 mod continuing;
 mod damage;
+mod interrupted;
 mod killing;
 mod leftovers;
 mod memory;

@@ -64,8 +64,8 @@ const PULSE: Duration = Duration::from_millis(250);
 /// from its recipe takes a moment, and checking what was prepared for it a second for some gigabytes.
 const READYING: u64 = 1200;
 
-/// How long workers may go on when a run is over before they are ended: a hundred times what a piece may take to notice.
-pub(crate) const GRACE: Duration = Duration::from_secs(2);
+/// How long workers may go on when a run is over before they are ended: fifty times what a piece may take to notice.
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
 /// Becomes a worker and never returns if this process was started as one; else does nothing. `kinds` are the kinds of work that
 /// it can make. Programs call [`crate::worker_main`], which adds those of this library.

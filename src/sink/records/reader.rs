@@ -48,13 +48,14 @@ impl Records {
     /// description is damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<Unread> {
         let path = path.as_ref();
-        let file = File::open(path).map_err(|source| Error::io("read", path, source))?;
-        if file.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        // Before it is opened: a pipe would wait for who writes to it.
+        if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
             return Err(Error::Input(format!(
                 "`{}` is no regular file, so it holds no finished pieces",
                 path.display()
             )));
         }
+        let file = File::open(path).map_err(|source| Error::io("read", path, source))?;
         let read = describe(&file);
         let description = read.map_err(|source| Error::io("read", path, source))?;
         let description = description.map_err(|why| Error::Input(format!("`{}` {why}", path.display())))?;
