@@ -18,12 +18,11 @@ use fractal::parallel::{Schedule, Sink, Stop, Tee};
 use fractal::render::{Known, Outcome, Part, Render};
 use fractal::scene::Crop;
 use fractal::sink::progress::{Estimate, Estimator};
-use fractal::sink::records::Records;
 use fractal::sink::{Checkpoint, ImageSink, Kept, Output, Owners, Progress, Replay, Trace};
 use fractal::tile::Order;
 use fractal::{Error, Result};
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -112,7 +111,7 @@ fn make(
     } else {
         (None, None)
     };
-    let kept = keep.open(render, own.as_ref(), expected)?;
+    let kept = keep.open(render, own.as_ref(), expected, plan.quiet)?;
     if plan.verbose
         && let Some(kept) = &kept
     {
@@ -120,7 +119,7 @@ fn make(
     }
     let checkpoint = kept.as_ref().map(|kept| kept.checkpoint.clone());
     let window = watching(picture)?;
-    let later = kept.as_ref().filter(|_| goes_on && !is_complete).map(|kept| kept.checkpoint.path().to_path_buf());
+    let later = kept.as_ref().filter(|_| goes_on && !is_complete).map(|kept| kept.checkpoint.clone());
     let sinks = Sinks { checkpoint, trace, window, later, ..sinks };
     match sinks.run(plan, picture, session, known, estimate.filter(|_| shown), signals, mark) {
         Ok(()) => {
@@ -146,7 +145,7 @@ pub(super) struct Sinks {
     trace: Option<Arc<Trace>>,
     window: Option<Arc<dyn Sink>>,
     /// The checkpoint of which the picture is made when all tiles are in it; without, it is made as they come.
-    later: Option<PathBuf>,
+    later: Option<Arc<Checkpoint>>,
 }
 
 impl Sinks {
@@ -187,7 +186,7 @@ impl Sinks {
         let drawn = image.clone().map(|image| image as Arc<dyn Sink>).map(|image| match later {
             Some(file) => {
                 let (render, stop) = (render.clone(), signals.stop.clone());
-                let open = move || Ok(Arc::new(render.read_records(Records::open(&file)?, &stop)?) as Arc<dyn Kept>);
+                let open = move || Ok(Arc::new(render.read_records(file.records()?, &stop)?) as Arc<dyn Kept>);
                 Arc::new(Replay::new(image, picture.render.work(), open, &signals.stop))
             }
             None => image,

@@ -6,11 +6,11 @@
 
 use fractal::parallel::Stop;
 use fractal::sink::Output;
+use fractal::sink::output::Leftover;
 use fractal::{Error, Result};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator;
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(super) struct Signals {
     /// Set by the first.
     pub(super) stop: Stop,
     /// Removed by the second: files that are not complete.
-    temporaries: Arc<Mutex<BTreeSet<PathBuf>>>,
+    temporaries: Arc<Mutex<Vec<Leftover>>>,
     /// How many outputs are being opened.
     opening: Arc<AtomicUsize>,
 }
@@ -56,8 +56,9 @@ impl Signals {
 
     /// The same output, which leaves nothing behind from now on.
     pub(super) fn guard(&self, output: Output) -> Output {
-        let temporary = output.temporary().map(Path::to_path_buf);
-        self.temporaries.lock().unwrap_or_else(PoisonError::into_inner).extend(temporary);
+        let mut temporaries = self.temporaries.lock().unwrap_or_else(PoisonError::into_inner);
+        temporaries.retain(Leftover::is_open);
+        temporaries.extend(output.leftover());
         output
     }
 
@@ -83,10 +84,7 @@ impl Signals {
 
     /// Ends the program at once.
     fn end(&self) {
-        for path in self.temporaries.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            // Most were completed long ago, and so are not there any more.
-            let _ = std::fs::remove_file(path);
-        }
+        self.temporaries.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(Leftover::remove);
         std::process::exit(Error::Stopped.exit_code().into());
     }
 }

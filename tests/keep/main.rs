@@ -2,6 +2,7 @@
 
 mod continuing;
 mod damage;
+mod identity;
 mod interrupted;
 mod killing;
 mod leftovers;
