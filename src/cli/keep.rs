@@ -100,8 +100,10 @@ impl Keep {
             let records = match records {
                 // Nobody said that it should be of this picture, nor that it may be removed.
                 Err(Error::Input(text)) if !self.resume => {
-                    let rest =
-                        "remove it, or keep tiles elsewhere with --checkpoint or not at all with --no-checkpoint";
+                    let rest = match self.how {
+                        How::Part => "remove it, or give the part another name",
+                        _ => "remove it, or keep tiles elsewhere with --checkpoint or not at all with --no-checkpoint",
+                    };
                     return Err(Error::Usage(format!("{text}; {rest}")));
                 }
                 records => records?,

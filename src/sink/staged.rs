@@ -6,9 +6,10 @@
 //! knows no locks, everything stays. Only where it takes locks but keeps them to each machine (`local_lock` of NFS, `localflock` of
 //! Lustre) could one machine remove what another is writing, if both write the same output at the same time.
 //!
-//! Its name ends with a checksum of the rest, since other programs number what they leave too. Only who holds a file's lock may remove it. A new file is there for a moment before its writer has locked it, so it may be taken for
-//! one that was left: the writer looks, once it has the lock, whether the name is still that of its file, and else begins again.
-//! Without that, 187 of 4000 outputs that four threads created at once were lost. Looking through a folder of 100,000 files takes 33 ms.
+//! Its name ends with a checksum of the rest, since other programs number what they leave too. Only who holds a file's lock may remove
+//! it. A new file is there for a moment before its writer has locked it, so it may be taken for one that was left: the writer looks, once
+//! it has the lock, whether the name is still that of its file, and else begins again. Without that, 187 of 4000 outputs that four threads
+//! created at once were lost. Looking through a folder of 100,000 files takes 33 ms.
 
 use super::identity::{self, is_at};
 use std::ffi::{OsStr, OsString};

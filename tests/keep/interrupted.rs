@@ -31,10 +31,13 @@ fn fifo(scratch: &Scratch, name: &str) {
 fn the_first_interrupt_ends_a_wait_for_a_reader() {
     let scratch = Scratch::new("reader");
     fifo(&scratch, "pipe.png");
+    fifo(&scratch, "pipe.exr");
     for arguments in [
         "render whole --size 64x48 -o pipe.png",
         "render whole --size 64x48 -o a.png --trace pipe.png",
         "render whole --size 64x48 -o a.png --owners pipe.png",
+        // Here it is a writer.
+        "render whole --size 64x48 -o a.png --continue pipe.exr",
         "bench --scene whole --size 64x48 --runs 1 --json pipe.png",
     ] {
         let child = scratch.program(words(arguments)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

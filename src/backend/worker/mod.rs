@@ -1,9 +1,9 @@
 //! The other end of the process backends: what a program does when it was started as a worker.
 //!
-//! A worker has three threads, and a fourth when it sends large results through a pipe. One reads messages, so that a request to stop, and the end of the session's process, are noticed while
-//! a piece is computed. One computes: the program's first thread, or whichever called [`crate::worker_main`]. The third tells the
-//! session that a long piece gets on, as long as the piece looks at its [`Stop`]: a worker that was suspended and one that is
-//! caught in a loop fall silent alike, and are replaced.
+//! A worker has three threads, and a fourth when it sends large results through a pipe. One reads messages, so that a request to stop, and
+//! the end of the session's process, are noticed while a piece is computed. One computes: the program's first thread, or whichever called
+//! [`crate::worker_main`]. The third tells the session that a long piece gets on, as long as the piece looks at its
+//! [`Stop`](crate::parallel::Stop): a worker that was suspended and one that is caught in a loop fall silent alike, and are replaced.
 
 mod arrivals;
 pub mod frame;
@@ -12,6 +12,7 @@ pub(crate) mod message;
 mod outbox;
 mod parcel;
 mod program;
+mod pulse;
 
 pub(crate) use arrivals::{Arrivals, Early, tell};
 pub(crate) use losses::{End, Losses};
@@ -25,17 +26,18 @@ pub(crate) use program::{Process, spawn};
 
 use crate::error::{Error, Result};
 use crate::parallel::pin::keep_to;
-use crate::parallel::{Discard, Effort, Job, Key, Selected, Shared, Stop, Work};
+use crate::parallel::{Discard, Effort, Job, Key, Selected, Shared, Work};
 use frame::{Head, Tail};
 use outbox::{Out, Outbox};
+use pulse::{Over, tell_pulse};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::process::exit;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
 use std::time::Duration;
 
@@ -56,13 +58,6 @@ impl fmt::Debug for WorkKind<'_> {
         f.debug_struct("WorkKind").field("name", &self.name).finish_non_exhaustive()
     }
 }
-
-/// How often a worker says that it gets on.
-const PULSE: Duration = Duration::from_millis(250);
-
-/// How often it does so at most while it makes ready for pieces, where nothing shows whether it gets on: for five minutes. Making a work
-/// from its recipe takes a moment, and checking what was prepared for it a second for some gigabytes.
-const READYING: u64 = 1200;
 
 /// How long workers may go on when a run is over before they are ended: fifty times what a piece may take to notice.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
@@ -201,62 +196,6 @@ fn read(mut input: Box<dyn Inbox>, messages: &Sender<Message>, over: &Over) {
             over.stop(head.numbers[0]);
         } else if messages.send(Message { head, tail, files: input.files() }).is_err() {
             return;
-        }
-    }
-}
-
-/// Says from time to time how far the worker is, if it has got on since.
-fn tell_pulse(over: &Over, out: &Out) {
-    let (mut seen, mut readying, mut progress) = (0, 0, 0);
-    loop {
-        std::thread::sleep(PULSE);
-        let checks = over.checks.load(Ordering::Relaxed);
-        let checked = checks != std::mem::replace(&mut seen, checks);
-        let busy = over.busy.load(Ordering::Relaxed);
-        readying = if checked || !busy { 0 } else { readying + 1 };
-        let ready = over.computing.load(Ordering::Relaxed);
-        if busy && (checked || !ready && readying <= READYING) {
-            progress += 1;
-            out.send(message::BEAT, [progress], &[]);
-        }
-    }
-}
-
-/// Which run the worker computes for, and whether it still should.
-#[derive(Default)]
-pub(super) struct Over {
-    current: Mutex<Current>,
-    /// How often pieces have looked at their `Stop`.
-    checks: Arc<AtomicU64>,
-    /// Whether a message is being dealt with.
-    busy: AtomicBool,
-    /// Whether a piece is being computed.
-    pub(super) computing: AtomicBool,
-}
-
-#[derive(Default)]
-struct Current {
-    run: u64,
-    stop: Stop,
-    /// All runs up to this one are over.
-    over: u64,
-}
-
-impl Over {
-    fn begin(&self, run: u64) -> Stop {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        (current.run, current.stop) = (run, Stop::counted(self.checks.clone()));
-        if current.over >= run {
-            current.stop.set();
-        }
-        current.stop.clone()
-    }
-
-    fn stop(&self, run: u64) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        current.over = current.over.max(run);
-        if current.run <= run {
-            current.stop.set();
         }
     }
 }
