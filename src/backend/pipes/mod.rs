@@ -20,7 +20,7 @@ mod member;
 mod run;
 
 use super::worker::frame::Tail;
-use super::worker::{Arrivals, Early, Losses, Parcel, Program, Transport, message, monotonic, tell};
+use super::worker::{Arrivals, Early, Losses, Parcel, Program, Transport, message, origin, tell};
 use super::{Entry, Handing, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
@@ -162,7 +162,7 @@ impl Session for Pipes {
             pieces: Loop::new(0..job.pieces(), schedule, workers),
             workers,
             number: self.run,
-            origin: if self.timed { 1 + monotonic().saturating_sub(job.now().as_nanos() as u64) } else { 0 },
+            origin: if self.timed { origin(&job) } else { 0 },
             given: AtomicUsize::new(0),
             losses: Losses::new(&job, ENTRY.name, workers),
             pool: Mutex::new(Pool { active: workers, ..Pool::default() }),

@@ -26,7 +26,7 @@ pub(super) mod serve;
 
 use super::worker::frame::Tail;
 use super::worker::message;
-use super::worker::{Arrivals, Contents, Early, Parcel, Program, monotonic};
+use super::worker::{Arrivals, Contents, Early, Parcel, Program, origin};
 use super::{Entry, Handing, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
@@ -253,7 +253,7 @@ impl Processes {
         let (Some(memory), Some(work)) = (&self.memory, &self.work) else { unreachable!("both were just made") };
         let table = Table { words: memory.segment.words(plan.units.len()), hint: memory.segment.header().hint() };
         table.reset();
-        let origin = if self.timed { 1 + monotonic().saturating_sub(job.now().as_nanos() as u64) } else { 0 };
+        let origin = if self.timed { origin(job) } else { 0 };
         let mut collector = Collector::new(job, &mut self.crew, &mut self.workers, memory, work, table, plan);
         collector.tell_lost(&mut self.lost);
         collector.collect([self.run, job.pieces() as u64, origin]);

@@ -403,8 +403,15 @@ impl AsRef<[u8]> for Owned {
     }
 }
 
+/// The origin of a run's clock, as its workers are told it: plus one, since 0 says that no times are taken.
+pub(crate) fn origin(job: &Job) -> u64 {
+    // In this order: where the processor is taken away in between, times are told as too early, never as yet to come.
+    let now = job.now();
+    1 + monotonic().saturating_sub(now.as_nanos() as u64)
+}
+
 /// Nanoseconds on a clock that all processes of a machine share.
-pub(crate) fn monotonic() -> u64 {
+fn monotonic() -> u64 {
     #[cfg(unix)]
     {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
