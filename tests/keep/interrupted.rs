@@ -4,6 +4,7 @@ use super::support::{Scratch, until};
 use super::{files, words};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
+use std::io::Write;
 use std::process::{Child, Command, Stdio};
 
 /// Waits until the program receives signals.
@@ -77,4 +78,19 @@ fn a_pipe_is_no_file_of_finished_tiles() {
         let status = until(arguments, || child.try_wait().unwrap());
         assert_eq!(status.code(), Some(1), "{arguments}");
     }
+}
+
+#[test]
+fn the_first_interrupt_ends_a_wait_for_room_in_the_standard_error() {
+    let scratch = Scratch::new("errors");
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    // As much as a pipe holds.
+    writer.write_all(&[b'x'; 1 << 16]).unwrap();
+    let arguments = "render whole --size 4000x4000 --iterations 2000000 --progress json -o a.png";
+    let child = scratch.program(words(arguments)).stdout(Stdio::null()).stderr(writer).spawn().unwrap();
+    receives(&child);
+    until("its temporary file", || (!files(&scratch).is_empty()).then_some(()));
+    interrupt(child, arguments);
+    assert!(!files(&scratch).iter().any(|name| name.contains(".tmp-")), "{:?}", files(&scratch));
+    drop(reader);
 }
