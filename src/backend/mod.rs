@@ -117,6 +117,8 @@ pub struct Options {
     /// What is started as a worker, where workers are processes: by default this program, which must call
     /// [`crate::worker_main`] first.
     pub program: Program,
+    /// Ends the wait for workers that are being started, where these are processes. Runs have their own.
+    pub stop: Stop,
 }
 
 /// A backend as it is listed.
@@ -184,6 +186,7 @@ struct Setup {
     program: Program,
     /// How long a worker process may give no sign of getting on.
     patience: Duration,
+    stop: Stop,
 }
 
 impl Setup {
@@ -251,7 +254,7 @@ impl Entry {
     ///
     /// # Errors
     /// [`Error::Usage`] when an option or a variable is not allowed, or the backend does not honour the schedule;
-    /// [`Error::Unsupported`] when the backend, so many workers, or pinning cannot be had here.
+    /// [`Error::Unsupported`] when the backend, so many workers, or pinning cannot be had here; [`Error::Stopped`].
     pub fn open(&self, options: &Options) -> Result<Box<dyn Session>> {
         let setup = self.set_up(options, &process)?;
         (self.open)(setup)
@@ -278,7 +281,8 @@ impl Entry {
         self.probe().map_err(|why| Error::Unsupported(format!("backend `{}` cannot run here: {why}", self.name)))?;
         let pinning = binding.map(|binding| Pinning::new(binding, workers)).transpose()?;
         let patience = patience_in(environment)?;
-        Ok(Setup { workers, schedule, pinning, timed: options.timed, program: options.program.clone(), patience })
+        let (program, stop) = (options.program.clone(), options.stop.clone());
+        Ok(Setup { workers, schedule, pinning, timed: options.timed, program, patience, stop })
     }
 }
 

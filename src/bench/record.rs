@@ -48,7 +48,7 @@ pub fn timeline(
     workers: usize,
     stop: &Stop,
 ) -> Result<Timeline> {
-    let mut session = entry.open(&options(workers, schedule))?;
+    let mut session = entry.open(&Options { stop: stop.clone(), ..options(workers, schedule) })?;
     session.run(subject.small.clone(), Arc::new(Discard), stop)?;
     let recorder = Arc::new(Recorder::default());
     let report = session.run(subject.work.clone(), recorder.clone(), stop)?;

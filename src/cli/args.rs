@@ -82,8 +82,8 @@ Environment: FRACTAL_BACKEND, FRACTAL_WORKERS (then OMP_NUM_THREADS), FRACTAL_SC
 OMP_THREAD_LIMIT, and FRACTAL_ISA (scalar, sse4.2, avx2, avx512, neon) to force an instruction set. An empty variable counts as unset.
 
 A render that is expected to take more than a minute keeps its finished tiles in OUTPUT.checkpoint until the picture is complete, \
-if that costs it less than 2 % of its time. After Ctrl-C, a kill or a crash, the same command with --resume goes on from there. A \
-file named with --checkpoint stays: rendering from it again, in other colours perhaps, computes nothing.
+if that costs it less than 2 % of its time. After Ctrl-C, a kill or a crash, the same command goes on from there, with --resume or without. \
+A file named with --checkpoint stays: rendering from it again, in other colours perhaps, computes nothing.
 
 Exit status: 0 done, or whoever reads the standard output has seen enough and closed it, and nothing else was asked for; 1 failed, which a \
 standard output that is full or closed from the start is as well; 2 wrong usage; 130 interrupted. A file appears only when it is complete.";

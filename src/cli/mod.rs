@@ -9,6 +9,7 @@ pub(crate) mod help;
 pub(crate) mod info;
 mod keep;
 pub(crate) mod lists;
+mod losses;
 mod memory;
 pub(crate) mod merge;
 mod picture;

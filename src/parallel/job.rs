@@ -330,6 +330,13 @@ impl Job {
         }
     }
 
+    /// Tells the sink that worker number `worker`, in a process of its own, was lost, and how.
+    pub(crate) fn worker_lost(&self, worker: usize, how: &str) {
+        if let Err(message) = catch(|| self.sink.lost(worker, how)) {
+            let _ = self.sink_panicked(worker, 0, &message);
+        }
+    }
+
     /// Gives the sink a finished claim that another worker or process has computed. `Break` means that the run is over.
     pub fn hand_on(&self, done: &Done<'_>) -> ControlFlow<()> {
         self.size.learn(done.executed, done.range.len());
