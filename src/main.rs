@@ -2,15 +2,14 @@
 
 mod cli;
 
-use clap::Parser;
-use cli::args::{Cli, Command};
-use cli::{bench, exit, info, lists, merge, probe, render, shell};
+use cli::args::Command;
+use cli::{bench, exit, help, info, lists, merge, probe, render, shell};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     fractal::worker_main(&[]);
     cli::signals::heed_lengths();
-    match Cli::try_parse() {
+    match help::parse() {
         Ok(cli) => exit::code(run(cli.command)),
         Err(error) => exit::from_clap(&error),
     }

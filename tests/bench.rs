@@ -24,10 +24,10 @@ const SMALL: [&str; 8] = ["--size", "96x64", "--tile", "16", "--workers", "1,2",
 #[test]
 fn the_cores_are_measured_and_all_is_kept() {
     let scratch = Scratch::new("bench-cores");
-    let more = ["--scene", "dear-last", "--runs", "3", "--per-core", "--json", "a.json", "--csv", "a.csv"];
+    let more = ["--scene", "costly-tail", "--runs", "3", "--per-core", "--json", "a.json", "--csv", "a.csv"];
     let output = bench(&scratch, &[&SMALL[..], &more].concat());
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("whole: the whole Mandelbrot set") && text.contains("dear-last: no picture"), "{text}");
+    assert!(text.contains("whole: the whole Mandelbrot set") && text.contains("costly-tail: no picture"), "{text}");
     assert!(text.contains("speed-up") && text.contains('█') && text.contains("3 rounds"), "{text}");
 
     let results = json(scratch.join("a.json"));
@@ -309,7 +309,7 @@ fn a_scene_is_simulated() {
         let claims = timeline["claims"].as_array().unwrap();
         assert_eq!(claims.iter().map(|claim| claim[2].as_u64().unwrap()).sum::<u64>(), 60, "every piece once");
     }
-    let output = scratch.program(["bench", "simulate", "dear-last", "--size", "9x9"]).output().unwrap();
+    let output = scratch.program(["bench", "simulate", "costly-tail", "--size", "9x9"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
 }
 

@@ -71,7 +71,7 @@ fn a_browser_draws_the_whole_page() {
     };
     let small = ["--size", "192x128", "--tile", "16", "--workers", "1,2"];
     let cores =
-        ["bench", "--scene", "whole", "--scene", "dear-last", "--runs", "3", "--json", "c.json", "--html", "c.html"];
+        ["bench", "--scene", "whole", "--scene", "costly-tail", "--runs", "3", "--json", "c.json", "--html", "c.html"];
     run(&[&cores[..], &small[..]].concat());
     run(&["bench", "overhead", "--quick", "--runs", "1", "--backend", "threads", "--workers", "2", "--json", "o.json"]);
     run(&["bench", "report", "c.json", "o.json", "-o", "page.html"]);

@@ -43,8 +43,8 @@ fn words(text: &str) -> Vec<&str> {
 /// The commands that the program's help lists.
 fn commands(scratch: &Scratch) -> Vec<String> {
     let help = stdout(scratch.program(["--help"]));
-    let listed = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    listed.lines().map(|line| words(line)[0].to_owned()).filter(|name| name != "help").collect()
+    let listed = help.split("\nOptions:\n").next().unwrap().lines().filter(|line| line.starts_with("  "));
+    listed.map(|line| words(line)[0].to_owned()).filter(|name| name != "help").collect()
 }
 
 #[test]

@@ -10,6 +10,7 @@
 mod support;
 
 use fractal::backend::{self, Session};
+use fractal::formula::{FORMULAS, Home};
 use fractal::kernel::{Counters, Isa};
 use fractal::parallel::Stop;
 use fractal::render::{Options, Part, Render};
@@ -300,19 +301,21 @@ fn every_formula_has_the_same_bits_from_every_kernel() {
         )
     };
     let small = "[image]\nsize = [61, 43]";
-    let mut scenes = vec![
-        view("tricorn", "", "-0.2", "0", "3.6", small),
-        view("celtic", "", "-0.6", "0.3", "2.4", small),
-        view("mandelbrot", "julia = [\"-0.8\", \"0.156\"]", "0", "0", "3", small),
-        view("mandelbrot", "julia = [\"-2.2\", \"0.1\"]", "0", "0", "4", small),
-        view("burning_ship", "julia = [\"-1.5\", \"-0.2\"]", "0", "0", "3", small),
-        view("celtic", "julia = [\"-1\", \"0.1\"]", "0", "0", "3", small),
-        view("tricorn", "julia = [\"-0.4\", \"0.1\"]", "0", "0", "3", small),
-    ];
-    for power in 3..=8 {
-        scenes.push(view("multibrot", &format!("power = {power}"), "0.1", "0.2", "2.5", small));
+    // All that there are, and a Julia set of each.
+    let mut scenes = Vec::new();
+    for entry in FORMULAS {
+        for power in entry.powers.clone() {
+            let power =
+                if entry.powers.start() < entry.powers.end() { format!("power = {power}") } else { String::new() };
+            let Home { re, im, .. } = entry.home;
+            scenes.push(view(entry.name, &power, re, im, "2.6", small));
+            scenes.push(view(entry.name, &format!("{power}\njulia = [\"-0.4\", \"0.3\"]"), "0.1", "0", "2.8", small));
+        }
     }
-    scenes.push(view("multibrot", "power = 3\njulia = [\"0.4\", \"0.2\"]", "0", "0", "2.5", small));
+    // Julia sets where few, or no, samples stay inside.
+    scenes.push(view("mandelbrot", "julia = [\"-2.2\", \"0.1\"]", "0", "0", "4", small));
+    scenes.push(view("burning_ship", "julia = [\"-1.5\", \"-0.2\"]", "0", "0", "3", small));
+    scenes.push(view("celtic", "julia = [\"-1\", \"0.1\"]", "0", "0", "3", small));
     // Rotated, subsampled, a small escape radius, and a whole number of lanes.
     scenes.push(view("mandelbrot", "", "-0.7", "0.1", "2", "rotation = 33.3\n[image]\nsize = [64, 32]"));
     scenes.push(view("mandelbrot", "", "-0.7", "0.1", "2", "[image]\nsize = [31, 22]\nsamples = 2"));

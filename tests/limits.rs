@@ -80,7 +80,7 @@ fn threads_that_the_system_refuses_are_told() {
         let workers = if backend.parallel { 2 } else { 1 };
         let mut succeeded = false;
         // The first of them is the shell, which becomes the program.
-        for limit in 1..=12 {
+        for limit in 1..=16 {
             let output = limited(&scratch, &around, &format!("ulimit -u {limit}"), &render(backend.name, workers));
             succeeded = output.status.success();
             if succeeded {
@@ -90,7 +90,7 @@ fn threads_that_the_system_refuses_are_told() {
                 assert!(told.contains("cannot") && !told.contains("panic"), "{}, {limit}: {told}", backend.name);
             }
         }
-        assert!(succeeded, "{} needs more than 12 threads and processes", backend.name);
+        assert!(succeeded, "{} needs more than 16 threads and processes", backend.name);
     }
 }
 

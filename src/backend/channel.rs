@@ -1,7 +1,7 @@
 //! Fixed workers and two channels: claims go out by one, finished claims come back by the other, and only the caller gives
 //! results to the sinks.
 //!
-//! Python's counterpart is `threading` with two `queue.Queue`s. Choose it when results must be taken by one thread, and to see
+//! The Python equivalent is `threading` with two `queue.Queue`s. Choose it when results must be taken by one thread, and to see
 //! how far plain messages go: workers and caller share no memory that both write, so that the same design carries over to
 //! processes and to machines.
 //!
@@ -15,10 +15,9 @@
 use super::crew::Crew;
 use super::{Entry, Handing, Session, Setup};
 use crate::error::Result;
-use crate::parallel::{Finished, Job, Loop, Report, Schedule, Sink, Stop, Work, WorkerReport};
+use crate::parallel::{Finished, Job, Report, Schedule, Sink, Stop, Work};
 use crossbeam_channel::{Receiver, bounded};
 use std::ops::{ControlFlow, Range};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -27,15 +26,10 @@ pub(super) const ENTRY: Entry = Entry {
     model: "threads, message passing",
     counterpart: "threading with queue.Queue",
     schedules: &[Schedule::DYNAMIC, Schedule::GUIDED, Schedule::AUTO],
-    parallel: true,
-    transport: None,
     handing: Handing::Queue,
-    probe: || Ok(()),
     open,
+    ..Entry::THREADS
 };
-
-/// The most claims that are under way for each worker.
-const UNDER_WAY: usize = 64;
 
 /// A claim to compute, with memory for the result.
 struct Order {
@@ -48,71 +42,51 @@ struct Order {
 struct Reply {
     memory: Finished,
     outcome: ControlFlow<()>,
-    report: WorkerReport,
 }
 
 struct Channel {
     crew: Crew<Order>,
     replies: Receiver<Reply>,
-    schedule: Schedule,
-    timed: bool,
+    setup: Setup,
 }
 
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
-    let Setup { workers, schedule, pinning, timed, .. } = setup;
-    let (outbox, replies) = bounded(workers * UNDER_WAY);
-    let crew = Crew::start(workers, pinning.as_ref(), bounded(workers * UNDER_WAY), move |worker, order| {
-        let Order { job, claim, mut memory } = order;
+    let room = Job::most_under_way(setup.workers);
+    let (outbox, replies) = bounded(room);
+    let crew = Crew::start(&setup, bounded(room), move |worker, Order { job, claim, mut memory }| {
         let outcome = job.compute(worker, claim, &mut memory);
         // When the last reply is there, nobody but the caller holds the job.
         drop(job);
         // The caller takes all replies before it lets go of the other end.
-        let _ = outbox.send(Reply { memory, outcome, report: worker.take_report() });
+        let _ = outbox.send(Reply { memory, outcome });
     })?;
-    Ok(Box::new(Channel { crew, replies, schedule, timed }))
+    Ok(Box::new(Channel { crew, replies, setup }))
 }
 
 impl Session for Channel {
     fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
-        let workers = self.crew.len();
-        let job = Arc::new(Job::begin(ENTRY.name, workers, self.timed, work, sink, stop)?);
-        let shared = Loop::new(0..job.pieces(), self.schedule.with_auto_limit(job.grain()), workers);
-        let mut claims = shared.claims(0).flat_map(|range| job.claims(range));
-        let mut reports: Vec<_> = (0..workers).map(|index| WorkerReport { index, ..WorkerReport::default() }).collect();
-        let mut under_way = 0;
-        let mut all = || {
-            let mut order = |memory| {
-                let claim = if job.is_over() { None } else { claims.next() };
-                claim.map(|claim| self.send(Order { job: job.clone(), claim, memory })).is_some()
-            };
-            for _ in 0..workers * job.grain().clamp(2, UNDER_WAY) {
-                under_way += usize::from(order(Finished::default()));
-            }
+        let Self { crew, replies, setup } = self;
+        let job = Arc::new(setup.begin(ENTRY.name, work, sink, stop)?);
+        let shared = job.share(setup.schedule, setup.workers);
+        let (mut claims, mut under_way) = (job.dealt(&shared), 0);
+        let receive = || replies.recv().expect("the workers live as long as the session");
+        let all = || {
+            let mut order =
+                |memory| claims.next().map(|claim| crew.order(Order { job: job.clone(), claim, memory })).is_some();
+            under_way = (0..job.under_way(setup.workers)).take_while(|_| order(Finished::default())).count();
             while under_way > 0 {
-                let Reply { memory, outcome, report } = self.receive();
+                let Reply { memory, outcome } = receive();
                 under_way -= 1;
-                reports[report.index].add(&report);
                 if outcome.is_continue() {
                     let _ = job.hand_on(&job.done(&memory));
                 }
                 under_way += usize::from(order(memory));
             }
         };
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(&mut all)) {
-            job.lost(payload.as_ref());
+        if job.guard(all).is_none() {
             // Nothing of this run may be left for the next one.
-            (0..under_way).for_each(|_| drop(self.receive()));
+            (0..under_way).for_each(|_| drop(receive()));
         }
-        job.end(&self.schedule.to_string(), reports)
-    }
-}
-
-impl Channel {
-    fn send(&self, order: Order) {
-        self.crew.orders().send(order).expect("the workers live as long as the session");
-    }
-
-    fn receive(&self) -> Reply {
-        self.replies.recv().expect("the workers live as long as the session")
+        setup.end(&job, crew.take_reports())
     }
 }

@@ -1,9 +1,10 @@
 //! Fixed threads that take orders by a channel until it is closed: what `channel` and `tokio` share.
 
-use crate::error::{Error, Result};
-use crate::parallel::Worker;
-use crate::parallel::pin::Pinning;
+use super::Setup;
+use crate::error::Result;
+use crate::parallel::{Worker, WorkerReport, Workers};
 use crossbeam_channel::{Receiver, Sender};
+use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 /// The threads and the way to them. Dropping it waits for the orders under way.
@@ -11,46 +12,47 @@ pub(super) struct Crew<O> {
     /// None while it is dropped.
     orders: Option<Sender<O>>,
     threads: Vec<JoinHandle<()>>,
+    /// Each thread locks its own for an order.
+    workers: Arc<Workers>,
 }
 
 impl<O: Send + 'static> Crew<O> {
-    /// Starts `workers` threads that call `serve` with each order that `channel` brings.
+    /// Starts threads that call `serve` with each order that the channel brings.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] when a thread cannot be started; those that were end.
+    /// [`crate::Error::Unsupported`] when a thread cannot be started; those that were end.
     pub(super) fn start(
-        workers: usize,
-        pinning: Option<&Pinning>,
+        setup: &Setup,
         (orders, inbox): (Sender<O>, Receiver<O>),
         serve: impl Fn(&mut Worker, O) + Clone + Send + 'static,
     ) -> Result<Self> {
-        let mut crew = Self { orders: Some(orders), threads: Vec::new() };
-        for index in 0..workers {
-            let (inbox, pinning, serve) = (inbox.clone(), pinning.cloned(), serve.clone());
+        let workers = Arc::new(Workers::new(setup.workers));
+        let mut crew = Self { orders: Some(orders), threads: Vec::new(), workers };
+        for index in 0..setup.workers {
+            let (inbox, pin, serve, workers) = (inbox.clone(), setup.pin(), serve.clone(), crew.workers.clone());
             let body = move || {
-                // Pinning was tried when it was made; a processor lost since then is no reason to end.
-                let _pinned = pinning.and_then(|pinning| pinning.pin(index).ok());
-                let mut worker = Worker::new(index);
-                inbox.iter().for_each(|order| serve(&mut worker, order));
+                pin(index);
+                inbox.iter().for_each(|order| serve(&mut workers.lock(index), order));
             };
-            let thread = Builder::new().name(format!("fractal-{index}")).spawn(body).map_err(|error| {
-                Error::Unsupported(format!(
-                    "worker {index} of {workers} cannot be started: {error}; ask for fewer workers"
-                ))
-            });
-            crew.threads.push(thread?);
+            let thread = Builder::new().name(format!("fractal-{index}")).spawn(body);
+            crew.threads.push(thread.map_err(|error| setup.refused(&error))?);
         }
         Ok(crew)
     }
 
-    /// The number of threads.
-    pub(super) fn len(&self) -> usize {
-        self.threads.len()
+    /// Sends an order.
+    pub(super) fn order(&self, order: O) {
+        self.orders().send(order).expect("the workers live as long as the session");
     }
 
-    /// The way to them.
-    pub(super) fn orders(&self) -> &Sender<O> {
-        self.orders.as_ref().expect("it is there until the crew is dropped")
+    /// The way to the threads.
+    pub(super) fn orders(&self) -> Sender<O> {
+        self.orders.clone().expect("it is there until the crew is dropped")
+    }
+
+    /// What each worker has done since the last call, once all orders are answered.
+    pub(super) fn take_reports(&self) -> Vec<WorkerReport> {
+        self.workers.take_reports()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Work stealing by hand, on crossbeam's lock-free deques: every worker has a queue of claims of its own and takes from the
 //! others' when that is empty.
 //!
-//! Python has no counterpart; Cilk, Go's scheduler, tokio and Rayon work this way. Choose it to study stealing: everything that
+//! Python has no equivalent; Cilk, Go's scheduler, tokio and Rayon work this way. Choose it to study stealing: everything that
 //! Rayon does inside is in this file and `deque/queues.rs`, and it keeps the order of the pieces better, for which a picture that is written row by
 //! row is grateful.
 //!
@@ -12,14 +12,13 @@
 //!
 //! An empty piece that is a claim of its own costs 15 to 19 ns of wall time with two workers.
 
-use super::{Entry, Handing, Session, Setup};
+use super::{Entry, Session, Setup};
 use crate::error::Result;
 use crate::parallel::team::Team;
-use crate::parallel::{Job, Kind, Report, Schedule, Sink, Stop, Work, Worker};
+use crate::parallel::{Report, Schedule, Sink, Stop, Work, Workers};
 use crossbeam::Queue;
-use crossbeam_utils::CachePadded;
 use queues::Stealers;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 mod queues;
 
@@ -34,76 +33,35 @@ pub(super) const ENTRY: Entry = Entry {
     model: "threads, work stealing by hand",
     counterpart: "none",
     schedules: &[Schedule::STEALING, Schedule::AUTO],
-    parallel: true,
-    transport: None,
-    handing: Handing::OWN,
-    probe: || Ok(()),
-    open,
+    open: |setup| Ok(Box::new(Deque { team: setup.team()?, workers: Workers::new(setup.workers), setup })),
+    ..Entry::THREADS
 };
 
 struct Deque {
     team: Team,
-    shared: Shared,
-    schedule: Schedule,
-    timed: bool,
-}
-
-struct Shared {
-    seats: Box<[CachePadded<Mutex<Seat>>]>,
-    stealers: Stealers,
-}
-
-/// What a worker owns; it holds the lock for a whole run.
-struct Seat {
-    worker: Worker,
-    /// The first piece of each claim.
-    queue: Queue<usize>,
-}
-
-fn open(setup: Setup) -> Result<Box<dyn Session>> {
-    let Setup { workers, schedule, pinning, timed, .. } = setup;
-    let seats = (0..workers).map(|index| Seat { worker: Worker::new(index), queue: Queue::new_fifo() });
-    let (stealers, seats) =
-        seats.map(|seat| (seat.queue.stealer(), CachePadded::new(Mutex::new(seat)))).unzip::<_, _, Vec<_>, Vec<_>>();
-    let shared = Shared { seats: seats.into(), stealers: Stealers(stealers.into()) };
-    Ok(Box::new(Deque { team: Team::new(workers, pinning)?, shared, schedule, timed }))
+    workers: Workers,
+    setup: Setup,
 }
 
 impl Session for Deque {
     fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
-        let workers = self.team.len();
-        let job = Job::begin(ENTRY.name, workers, self.timed, work, sink, stop)?;
-        let pieces = job.pieces();
-        let chunk = match self.schedule.kind() {
-            // Few enough pieces that a costly last claim keeps no other worker waiting for long.
-            Kind::Auto => (pieces / (256 * workers)).clamp(1, job.grain()),
-            _ => self.schedule.chunk().map_or(1, |chunk| chunk as usize),
-        };
-        for index in 0..workers {
-            let Seat { queue, .. } = &*self.shared.seat(index);
-            // A run that failed or was stopped left claims behind.
-            while queue.pop().is_some() {}
-            (index * chunk..pieces).step_by(workers * chunk).for_each(|start| queue.push(start));
-        }
-        let shared = &self.shared;
-        let outcome = self.team.run(&|member| {
-            let Seat { worker, queue } = &mut *shared.seat(member.index());
-            while let Some(start) = shared.stealers.next(queue, member.index()) {
-                if job.execute(worker, start..pieces.min(start + chunk)).is_break() {
-                    break;
-                }
-            }
+        let Self { team, workers, setup } = self;
+        let job = setup.begin(ENTRY.name, work, sink, stop)?;
+        let (pieces, chunk) = (job.pieces(), job.chunk(setup.schedule, setup.workers));
+        // A claim is queued as its first piece.
+        let queues: Vec<_> = (0..setup.workers).map(|_| Queue::new_fifo()).collect();
+        (0..pieces).step_by(chunk).zip(queues.iter().cycle()).for_each(|(start, queue)| queue.push(start));
+        let stealers = Stealers(queues.iter().map(Queue::stealer).collect());
+        // Each worker locks its own for the whole run.
+        let queues: Vec<_> = queues.into_iter().map(Mutex::new).collect();
+        let outcome = team.run(&|member| {
+            let mut worker = workers.lock(member.index());
+            let queue = queues[member.index()].lock().unwrap_or_else(PoisonError::into_inner);
+            while let Some(start) = stealers.next(&queue, member.index())
+                && job.execute(&mut worker, start..pieces.min(start + chunk)).is_continue()
+            {}
         });
         job.check(outcome);
-        job.end(
-            &self.schedule.to_string(),
-            (0..workers).map(|index| self.shared.seat(index).worker.take_report()).collect(),
-        )
-    }
-}
-
-impl Shared {
-    fn seat(&self, index: usize) -> MutexGuard<'_, Seat> {
-        self.seats[index].lock().unwrap_or_else(PoisonError::into_inner)
+        setup.end(&job, workers.take_reports())
     }
 }

@@ -1,6 +1,6 @@
 //! Fibers: many light threads with stacks of their own, which take turns on few threads of the system and switch themselves.
 //!
-//! Python's counterparts are greenlets, gevent and eventlet; Go's goroutines are the same with a scheduler that also interrupts
+//! Python equivalents are greenlets, gevent and eventlet; Go's goroutines are the same with a scheduler that also interrupts
 //! and moves them. Choose it where code that computes deep in calls must be able to pause in the middle and let something else
 //! go on: unlike an `async` function, whatever it calls can pause, and nothing has to be written differently.
 //!
@@ -14,14 +14,14 @@
 //! and random numbers do.
 
 use super::{Entry, Handing, Session, Setup};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::parallel::team::Team;
-use crate::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, Worker, WorkerReport};
+use crate::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, Workers};
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult};
-use crossbeam_utils::CachePadded;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "fibers",
@@ -29,11 +29,9 @@ pub(super) const ENTRY: Entry = Entry {
     model: "stackful coroutines, M:N",
     counterpart: "gevent, greenlet, eventlet",
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
-    parallel: true,
-    transport: None,
     handing: Handing::Own { shares: FIBERS },
-    probe: || Ok(()),
     open,
+    ..Entry::THREADS
 };
 
 /// How many fibers a thread has.
@@ -44,89 +42,56 @@ const STACK_BYTES: usize = 2 << 20;
 
 struct Fibers {
     team: Team,
-    /// Each thread locks its own for a whole run.
-    seats: Box<[CachePadded<Mutex<Vec<Resting>>>]>,
-    schedule: Schedule,
-    timed: bool,
-}
-
-/// A fiber between runs.
-struct Resting {
-    stack: DefaultStack,
-    worker: Worker,
+    /// Those of each thread's fibers, between runs; it locks its own for a whole run.
+    stacks: Box<[Mutex<Vec<DefaultStack>>]>,
+    workers: Arc<Workers>,
+    setup: Setup,
 }
 
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
-    let Setup { workers, schedule, pinning, timed, .. } = setup;
-    let resting = |worker| {
-        let stack = DefaultStack::new(STACK_BYTES).map_err(|error| {
-            Error::Unsupported(format!(
-                "the stacks of {FIBERS} fibers for each of {workers} workers cannot be had: {error}; ask for fewer workers"
-            ))
-        })?;
-        Ok(Resting { stack, worker: Worker::new(worker) })
-    };
-    let seat = |index| Ok(CachePadded::new(Mutex::new((0..FIBERS).map(|_| resting(index)).collect::<Result<_>>()?)));
-    let seats = (0..workers).map(seat).collect::<Result<_>>()?;
-    Ok(Box::new(Fibers { team: Team::new(workers, pinning)?, seats, schedule, timed }))
+    let stacks = |_| (0..FIBERS).map(|_| DefaultStack::new(STACK_BYTES)).collect::<io::Result<_>>().map(Mutex::new);
+    let stacks = (0..setup.workers).map(stacks).collect::<io::Result<_>>().map_err(|error| setup.refused(&error))?;
+    let (team, workers) = (setup.team()?, Arc::new(Workers::new(setup.workers)));
+    Ok(Box::new(Fibers { team, stacks, workers, setup }))
 }
 
 impl Session for Fibers {
     fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
-        let workers = self.team.len();
-        let job = Arc::new(Job::begin(ENTRY.name, workers, self.timed, work, sink, stop)?);
-        let schedule = self.schedule.with_auto_limit(job.grain());
-        let shared = Arc::new(Loop::new(0..job.pieces(), schedule, workers * FIBERS));
-        let seats = &self.seats;
-        let outcome = self.team.run(&|member| {
-            let mut seat = lock(&seats[member.index()]);
-            let first = member.index() * FIBERS;
-            let fibers = seat.drain(..).zip(first..).map(|(resting, number)| begin(resting, number, &job, &shared));
-            let rested = take_turns(fibers.collect());
-            *seat = rested;
+        let Self { team, stacks, workers, setup } = self;
+        let job = Arc::new(setup.begin(ENTRY.name, work, sink, stop)?);
+        let shared = Arc::new(job.share(setup.schedule, setup.workers * FIBERS));
+        let outcome = team.run(&|member| {
+            let thread = member.index();
+            let mut stacks = stacks[thread].lock().unwrap_or_else(PoisonError::into_inner);
+            let begin = |(stack, share)| begin(stack, share, workers, &job, &shared);
+            *stacks = take_turns(stacks.drain(..).zip(thread * FIBERS..).map(begin).collect());
         });
         job.check(outcome);
-        job.end(
-            &self.schedule.to_string(),
-            self.seats.iter().enumerate().map(|(index, seat)| report(index, seat)).collect(),
-        )
+        setup.end(&job, workers.take_reports())
     }
 }
 
-type Fiber = Coroutine<(), (), Worker>;
+type Fiber = Coroutine<(), (), ()>;
 
-/// A fiber that computes the claims of `number` in the loop when it is resumed.
-fn begin(resting: Resting, number: usize, job: &Arc<Job>, shared: &Arc<Loop>) -> Fiber {
-    let (job, shared, mut worker) = (job.clone(), shared.clone(), resting.worker);
-    Coroutine::with_stack(resting.stack, move |yielder, ()| {
-        for claim in shared.claims(number) {
-            if job.execute(&mut worker, claim).is_break() {
-                break;
-            }
+/// A fiber that computes the claims of `share` in the loop when it is resumed.
+fn begin(stack: DefaultStack, share: usize, workers: &Arc<Workers>, job: &Arc<Job>, shared: &Arc<Loop>) -> Fiber {
+    let (job, shared, workers) = (job.clone(), shared.clone(), workers.clone());
+    Coroutine::with_stack(stack, move |yielder, ()| {
+        let mut claims = shared.claims(share);
+        while claims.next().is_some_and(|claim| workers.execute(share / FIBERS, &job, claim).is_continue()) {
             yielder.suspend(());
         }
-        worker
     })
 }
 
 /// The hub of a thread: resumes its fibers one after the other until all have ended.
-fn take_turns(mut fibers: VecDeque<Fiber>) -> Vec<Resting> {
+fn take_turns(mut fibers: VecDeque<Fiber>) -> Vec<DefaultStack> {
     let mut rested = Vec::with_capacity(fibers.len());
     while let Some(mut fiber) = fibers.pop_front() {
         match fiber.resume(()) {
             CoroutineResult::Yield(()) => fibers.push_back(fiber),
-            CoroutineResult::Return(worker) => rested.push(Resting { stack: fiber.into_stack(), worker }),
+            CoroutineResult::Return(()) => rested.push(fiber.into_stack()),
         }
     }
     rested
-}
-
-fn report(index: usize, seat: &Mutex<Vec<Resting>>) -> WorkerReport {
-    let mut report = WorkerReport { index, ..WorkerReport::default() };
-    lock(seat).iter_mut().for_each(|fiber| report.add(&fiber.worker.take_report()));
-    report
-}
-
-fn lock(seat: &Mutex<Vec<Resting>>) -> MutexGuard<'_, Vec<Resting>> {
-    seat.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,6 @@
 //! Generators that take turns on one thread: each goes on for a claim, then gives the others their turn.
 //!
-//! Python's counterpart is a scheduler that calls `next` on generators in turn, which is how coroutines began there. Choose it to
+//! The Python equivalent is a scheduler that calls `next` on generators in turn, which is how coroutines began there. Choose it to
 //! see concurrency without parallelism: several activities are under way at once, a switch between them costs less than a call
 //! of the work, no lock is needed anywhere, and nothing gets faster.
 //!
@@ -14,7 +14,7 @@
 
 use super::{Entry, Handing, Session, Setup};
 use crate::error::Result;
-use crate::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, Worker};
+use crate::parallel::{Report, Schedule, Sink, Stop, Work, Worker};
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -28,10 +28,9 @@ pub(super) const ENTRY: Entry = Entry {
     counterpart: "generators, a task scheduler",
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
     parallel: false,
-    transport: None,
     handing: Handing::Own { shares: GENERATORS },
-    probe: || Ok(()),
     open: |setup| Ok(Box::new(Generators { worker: RefCell::new(Worker::new(0)), setup })),
+    ..Entry::THREADS
 };
 
 /// How many there are; enough to see them take turns.
@@ -45,10 +44,9 @@ struct Generators {
 
 impl Session for Generators {
     fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
-        let Setup { schedule, timed, ref pinning, .. } = self.setup;
-        let job = Job::begin(ENTRY.name, 1, timed, work, sink, stop)?;
-        let _pinned = pinning.as_ref().map(|pinning| pinning.pin(0)).transpose()?;
-        let shared = Loop::new(0..job.pieces(), schedule.with_auto_limit(job.grain()), GENERATORS);
+        let job = self.setup.begin(ENTRY.name, work, sink, stop)?;
+        let _pinned = self.setup.pinning.as_ref().map(|pinning| pinning.pin(0)).transpose()?;
+        let shared = job.share(self.setup.schedule, GENERATORS);
         let (job_ref, shared, worker) = (&job, &shared, &self.worker);
         let generator = |index| async move {
             for claim in shared.claims(index) {
@@ -59,7 +57,7 @@ impl Session for Generators {
             }
         };
         take_turns((0..GENERATORS).map(generator));
-        job.end(&schedule.to_string(), vec![self.worker.get_mut().take_report()])
+        self.setup.end(&job, vec![self.worker.get_mut().take_report()])
     }
 }
 

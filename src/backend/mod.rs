@@ -23,8 +23,10 @@ pub use worker::{Make, Program, WorkKind};
 
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
+use crate::parallel::team::Team;
 use crate::parallel::{
-    Environment, Report, Schedule, Sink, Stop, Work, binding_in, patience_in, process, worker_count_in,
+    Environment, Job, Report, Schedule, Sink, Stop, Work, WorkerReport, binding_in, patience_in, process,
+    worker_count_in,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -115,6 +117,8 @@ pub struct Options {
     /// What is started as a worker, where workers are processes: by default this program, which must call
     /// [`crate::worker_main`] first.
     pub program: Program,
+    /// Ends the wait for workers that are being started, where these are processes. Runs have their own.
+    pub stop: Stop,
 }
 
 /// A backend as it is listed.
@@ -126,7 +130,7 @@ pub struct Entry {
     pub help: &'static str,
     /// The model of parallelism that it shows.
     pub model: &'static str,
-    /// What it is called in Python's world.
+    /// Its Python equivalent.
     pub counterpart: &'static str,
     /// The schedules that it honours; those with a chunk are listed without.
     pub schedules: &'static [Schedule],
@@ -138,6 +142,22 @@ pub struct Entry {
     pub handing: Handing,
     probe: fn() -> std::result::Result<(), String>,
     open: fn(Setup) -> Result<Box<dyn Session>>,
+}
+
+impl Entry {
+    /// What is so of a backend unless its entry says otherwise: threads of this process that take their own claims.
+    const THREADS: Self = Self {
+        name: "",
+        help: "",
+        model: "",
+        counterpart: "",
+        schedules: &[],
+        parallel: true,
+        transport: None,
+        handing: Handing::OWN,
+        probe: || Ok(()),
+        open: |_| Err(Error::Unsupported("this backend has no way to open it".into())),
+    };
 }
 
 /// How workers come to the claims of a loop; a simulation has to know it.
@@ -166,6 +186,36 @@ struct Setup {
     program: Program,
     /// How long a worker process may give no sign of getting on.
     patience: Duration,
+    stop: Stop,
+}
+
+impl Setup {
+    /// A [`Job`] of the backend that is set up.
+    fn begin(&self, backend: &'static str, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Job> {
+        Job::begin(backend, self.workers, self.timed, work, sink, stop)
+    }
+
+    /// A team of the workers that were asked for.
+    fn team(&self) -> Result<Team> {
+        Team::new(self.workers, self.pinning.clone())
+    }
+
+    /// Ends `job` with what its workers did.
+    fn end(&self, job: &Job, workers: Vec<WorkerReport>) -> Result<Report> {
+        job.end(&self.schedule.to_string(), workers)
+    }
+
+    /// What each thread of a pool does first: binds itself to a processor for good if that was asked for. That was tried before; a
+    /// processor lost since then is no reason to end.
+    fn pin(&self) -> impl Fn(usize) + Send + Sync + Clone + use<> {
+        let pinning = self.pinning.clone();
+        move |index| std::mem::forget(pinning.as_ref().and_then(|pinning| pinning.pin(index).ok()))
+    }
+
+    /// The refusal of workers that the system does not give.
+    fn refused(&self, error: &dyn fmt::Display) -> Error {
+        Error::Unsupported(format!("{} workers cannot be started: {error}; ask for fewer", self.workers))
+    }
 }
 
 /// The refusal of a work that only this process can make.
@@ -173,20 +223,6 @@ fn no_recipe(backend: &str) -> Error {
     Error::Unsupported(format!(
         "backend `{backend}` computes in other processes, and this work cannot be made there, since it has no recipe; use `{DEFAULT}`"
     ))
-}
-
-/// Calls `body` on a thread of its own, for an executor that refuses to run inside of another.
-///
-/// # Errors
-/// When there can be no such thread; a panic of the body is in the result.
-#[cfg(any(feature = "futures", feature = "tokio"))]
-fn beside<T: Send>(body: impl FnOnce() -> T + Send) -> Result<std::thread::Result<T>> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().spawn_scoped(scope, body).map_err(|error| {
-            Error::Unsupported(format!("a thread beside the caller's executor cannot be started: {error}"))
-        });
-        Ok(thread?.join())
-    })
 }
 
 /// The backend called `name`.
@@ -218,7 +254,7 @@ impl Entry {
     ///
     /// # Errors
     /// [`Error::Usage`] when an option or a variable is not allowed, or the backend does not honour the schedule;
-    /// [`Error::Unsupported`] when the backend, so many workers, or pinning cannot be had here.
+    /// [`Error::Unsupported`] when the backend, so many workers, or pinning cannot be had here; [`Error::Stopped`].
     pub fn open(&self, options: &Options) -> Result<Box<dyn Session>> {
         let setup = self.set_up(options, &process)?;
         (self.open)(setup)
@@ -245,7 +281,8 @@ impl Entry {
         self.probe().map_err(|why| Error::Unsupported(format!("backend `{}` cannot run here: {why}", self.name)))?;
         let pinning = binding.map(|binding| Pinning::new(binding, workers)).transpose()?;
         let patience = patience_in(environment)?;
-        Ok(Setup { workers, schedule, pinning, timed: options.timed, program: options.program.clone(), patience })
+        let (program, stop) = (options.program.clone(), options.stop.clone());
+        Ok(Setup { workers, schedule, pinning, timed: options.timed, program, patience, stop })
     }
 }
 
@@ -263,7 +300,9 @@ mod tests {
     fn the_table_is_sound() {
         for entry in BACKENDS {
             assert_eq!(find(entry.name).unwrap().name, entry.name, "names are unique");
-            assert!(!entry.help.contains('\n') && !entry.help.is_empty());
+            for text in [entry.help, entry.model, entry.counterpart] {
+                assert!(!text.contains('\n') && !text.is_empty(), "{} says what it is", entry.name);
+            }
             assert!(entry.schedules.contains(&Schedule::AUTO), "{} has a schedule of its own choice", entry.name);
             assert_eq!(entry.probe(), Ok(()), "{} runs here", entry.name);
         }

@@ -1,11 +1,11 @@
 //! One worker, the calling thread, piece after piece: the reference that every other backend must equal.
 //!
-//! Python's counterpart is a `for` loop. Choose it to debug, to profile a kernel, or as the base of a speed-up.
+//! The Python equivalent is a `for` loop. Choose it to debug, to profile a kernel, or as the base of a speed-up.
 //! An empty piece that is a claim of its own costs 16 ns, most of it in calls of the work and the sink through their tables.
 
-use super::{Entry, Handing, Session, Setup};
+use super::{Entry, Session, Setup};
 use crate::error::Result;
-use crate::parallel::{Job, Report, Schedule, Sink, Stop, Work, Worker};
+use crate::parallel::{Report, Schedule, Sink, Stop, Work, Worker};
 use std::sync::Arc;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -15,10 +15,8 @@ pub(super) const ENTRY: Entry = Entry {
     counterpart: "a for loop",
     schedules: &[Schedule::STATIC, Schedule::AUTO],
     parallel: false,
-    transport: None,
-    handing: Handing::OWN,
-    probe: || Ok(()),
     open: |setup| Ok(Box::new(Serial { worker: Worker::new(0), setup })),
+    ..Entry::THREADS
 };
 
 struct Serial {
@@ -28,18 +26,18 @@ struct Serial {
 
 impl Session for Serial {
     fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
-        let Setup { schedule, timed, ref pinning, .. } = self.setup;
-        let job = Job::begin(ENTRY.name, 1, timed, work, sink, stop)?;
-        let _pinned = pinning.as_ref().map(|pinning| pinning.pin(0)).transpose()?;
-        let chunk = schedule.chunk().map_or(job.pieces(), |chunk| chunk as usize);
+        let Self { worker, setup } = self;
+        let job = setup.begin(ENTRY.name, work, sink, stop)?;
+        let _pinned = setup.pinning.as_ref().map(|pinning| pinning.pin(0)).transpose()?;
+        let chunk = setup.schedule.chunk().map_or(job.pieces(), |chunk| chunk as usize);
         let mut rest = 0..job.pieces();
         while !rest.is_empty() {
             let claim = rest.start..rest.end.min(rest.start.saturating_add(chunk));
             rest.start = claim.end;
-            if job.execute(&mut self.worker, claim).is_break() {
+            if job.execute(worker, claim).is_break() {
                 break;
             }
         }
-        job.end(&schedule.to_string(), vec![self.worker.take_report()])
+        setup.end(&job, vec![worker.take_report()])
     }
 }

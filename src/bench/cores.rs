@@ -124,7 +124,8 @@ pub(super) fn run(
     stop: &Stop,
 ) -> Result<Sample> {
     let Combination { entry, schedule, workers, .. } = *combination;
-    let options = Options { workers, schedule: Some(schedule), pin, timed: true, ..Options::default() };
+    let (schedule, stop_open) = (Some(schedule), stop.clone());
+    let options = Options { workers, schedule, pin, timed: true, stop: stop_open, ..Options::default() };
     let mut session = entry.open(&options)?;
     session.run(subject.small.clone(), Arc::new(Discard), stop)?;
     let before = Counters::read();

@@ -23,7 +23,7 @@ pub enum Rounds {
 }
 
 /// Whether runs whose least times count have been made often enough: at least 5 times, then until a second is over or there are 50. On a
-/// busy machine only one of many short runs is undisturbed; long ones are too dear for more.
+/// busy machine only one of many short runs is undisturbed; long ones are too costly for more.
 pub fn enough(done: usize, spent: Duration) -> bool {
     done >= 50 || done >= 5 && spent >= Duration::from_secs(1)
 }

@@ -171,7 +171,7 @@ fn measure_cost(clock: &dyn Clock, candidate: Candidate, runs: usize, timed: boo
     let nothing = empty(0);
     let sink = Arc::new(Discard);
     let open_one = || {
-        let mut session = entry.open(&candidate.options(timed))?;
+        let mut session = entry.open(&Options { stop: stop.clone(), ..candidate.options(timed) })?;
         session.run(nothing.clone(), sink.clone(), stop)?;
         Ok(session)
     };
@@ -275,7 +275,7 @@ pub fn grain(
     time: Duration,
     stop: &Stop,
 ) -> Result<Grain> {
-    let mut session = candidate.entry.open(&candidate.options(false))?;
+    let mut session = candidate.entry.open(&Options { stop: stop.clone(), ..candidate.options(false) })?;
     let pieces = pieces(length, candidate.workers, time);
     let rounds = ((length / round).round() as u64).max(1);
     let sink = Arc::new(Discard);

@@ -48,7 +48,7 @@ pub fn timeline(
     workers: usize,
     stop: &Stop,
 ) -> Result<Timeline> {
-    let mut session = entry.open(&options(workers, schedule))?;
+    let mut session = entry.open(&Options { stop: stop.clone(), ..options(workers, schedule) })?;
     session.run(subject.small.clone(), Arc::new(Discard), stop)?;
     let recorder = Arc::new(Recorder::default());
     let report = session.run(subject.work.clone(), recorder.clone(), stop)?;
@@ -226,7 +226,8 @@ mod tests {
 
     #[test]
     fn the_sum_of_costs_is_that_of_a_run() {
-        let subject = Subject::standard(super::super::subject::standard("dear-last").unwrap(), (100, 100), 10).unwrap();
+        let subject =
+            Subject::standard(super::super::subject::standard("costly-tail").unwrap(), (100, 100), 10).unwrap();
         let mut costs = Costs::new(&subject, &Stop::new()).unwrap();
         (0..3).for_each(|_| costs.round(&subject, &Stop::new()).unwrap());
         let recording = costs.recording();

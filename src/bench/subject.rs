@@ -32,12 +32,12 @@ enum Kind {
 pub const STANDARDS: &[Standard] = &[
     Standard {
         name: "whole",
-        help: "the whole Mandelbrot set: a dear middle, cheap edges",
+        help: "the whole Mandelbrot set: a costly middle, cheap edges",
         kind: Kind::Scene("[view]\nre = \"-0.5\"\nwidth = \"3.0\"\n[iteration]\nmax = 2000"),
     },
     Standard {
         name: "valley",
-        help: "deep in the valley of the seahorses: dear and even",
+        help: "deep in the valley of the seahorses: costly and even",
         kind: Kind::Scene(
             "[view]\nre = \"-0.743643887037151\"\nim = \"0.131825904205330\"\nwidth = \"5.1e-5\"\n[iteration]\nmax = 5000",
         ),
@@ -58,7 +58,7 @@ pub const STANDARDS: &[Standard] = &[
         ),
     },
     Standard {
-        name: "dear-last",
+        name: "costly-tail",
         help: "no picture: the last hundredth of the pieces costs half of all",
         kind: Kind::Spin { rounds: 20_000, part: 100, factor: 100 },
     },
@@ -109,7 +109,7 @@ impl Subject {
             Kind::Spin { rounds, part, factor } => {
                 // As many pieces as a picture would have of this size.
                 let pieces = (size.0.div_ceil(tile.max(1)) as usize * size.1.div_ceil(tile.max(1)) as usize).max(part);
-                let work = Spin { pieces, rounds, dear_from: pieces - pieces / part, factor, bytes: 0 };
+                let work = Spin { pieces, rounds, costly_from: pieces - pieces / part, factor, bytes: 0 };
                 Ok(Self {
                     name: standard.name.to_owned(),
                     help: standard.help.to_owned(),

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 const VERSION: u32 = 1;
 /// The tiles that are tried.
 const TILES: [u32; 4] = [32, DEFAULT_TILE, 128, 256];
-/// The scenes: one with a dear middle, one that is dear and even.
+/// The scenes: one with a costly middle, one that is costly and even.
 const SCENES: [&str; 2] = ["whole", "valley"];
 /// How often each combination is measured.
 const ROUNDS: usize = 3;

@@ -26,7 +26,7 @@ pub struct Spin {
     /// Rounds of each.
     pub rounds: u64,
     /// From this piece on …
-    pub dear_from: usize,
+    pub costly_from: usize,
     /// … each has so many times as many rounds.
     pub factor: u64,
     /// The length of each piece's result.
@@ -36,12 +36,12 @@ pub struct Spin {
 impl Spin {
     /// Pieces that are all alike.
     pub fn even(pieces: usize, rounds: u64) -> Self {
-        Self { pieces, rounds, dear_from: pieces, factor: 1, bytes: 0 }
+        Self { pieces, rounds, costly_from: pieces, factor: 1, bytes: 0 }
     }
 
     /// Rounds of a piece.
     pub fn rounds_of(&self, index: usize) -> u64 {
-        if index < self.dear_from { self.rounds } else { self.rounds.saturating_mul(self.factor) }
+        if index < self.costly_from { self.rounds } else { self.rounds.saturating_mul(self.factor) }
     }
 
     /// Makes the work of a [`Recipe`] of kind [`KIND`] again.
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn pieces_cost_what_they_are_told() {
-        let spin = Spin { pieces: 5, rounds: 250_000, dear_from: 4, factor: 3, bytes: 16 };
+        let spin = Spin { pieces: 5, rounds: 250_000, costly_from: 4, factor: 3, bytes: 16 };
         let recipe = spin.recipe().unwrap();
         assert_eq!(recipe.kind, KIND);
         let again = Spin::from_recipe(&recipe.bytes).unwrap();

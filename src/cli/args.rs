@@ -24,15 +24,13 @@ use values::{backends_or_auto, formats, orders, shard, tile_or_auto};
 #[derive(Debug, Parser)]
 #[command(name = "fractal", version, propagate_version = true, styles = Styles::plain())]
 #[command(subcommand_required = true, arg_required_else_help = true, args_override_self = true)]
-#[command(after_help = "Start with `fractal places` and `fractal render seahorses`.", after_long_help = NOTES)]
+#[command(after_long_help = NOTES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
 const NOTES: &str = "\
-Start with `fractal places` and `fractal render seahorses`.
-
 Exit status: 0 done, or whoever reads the standard output has seen enough and closed it (`| head`); 1 failed; 2 wrong usage; \
 130 interrupted.";
 
@@ -41,17 +39,17 @@ pub(crate) enum Command {
     /// Render scenes to pictures
     #[command(after_long_help = RENDER_NOTES)]
     Render(Box<RenderArgs>),
-    /// Make a picture of the parts that shards computed
+    /// Merge the parts that shards computed into a picture
     #[command(after_long_help = MERGE_NOTES)]
     Merge(MergeArgs),
     /// Explore in a window
     #[cfg(feature = "window")]
     View(Box<ViewArgs>),
-    /// Tell how a scene would be rendered, and why so
+    /// Show how a scene would be rendered, and why
     Info(InfoArgs),
-    /// Tell the numbers of single pixels, and why an orbit ended
+    /// Show what is known of single pixels, and why their orbits ended
     Probe(ProbeArgs),
-    /// List the backends: who can compute the tiles
+    /// List the backends: ways to compute tiles in parallel
     Backends(ListArgs),
     /// List the formulas
     Formulas(ListArgs),
@@ -61,15 +59,15 @@ pub(crate) enum Command {
     Colourings(ListArgs),
     /// List the named places
     Places(ListArgs),
-    /// Measure how fast this machine is: its cores, or what a subcommand says
+    /// Measure this machine: cores, kernels, backends and their overhead; compare and report
     #[command(args_conflicts_with_subcommands = true, after_long_help = BENCH_NOTES)]
     Bench(Box<BenchArgs>),
-    /// Write a completion script for a shell to standard output
+    /// Write a shell completion script to standard output
     Completions {
         /// The shell
         shell: Shell,
     },
-    /// Write the manual page to standard output
+    /// Write a manual page to standard output
     Man {
         /// The command whose page is written, such as `render` or `bench compare`; without it the program's own
         command: Vec<String>,
@@ -84,8 +82,8 @@ Environment: FRACTAL_BACKEND, FRACTAL_WORKERS (then OMP_NUM_THREADS), FRACTAL_SC
 OMP_THREAD_LIMIT, and FRACTAL_ISA (scalar, sse4.2, avx2, avx512, neon) to force an instruction set. An empty variable counts as unset.
 
 A render that is expected to take more than a minute keeps its finished tiles in OUTPUT.checkpoint until the picture is complete, \
-if that costs it less than 2 % of its time. After Ctrl-C, a kill or a crash, the same command with --resume goes on from there. A \
-file named with --checkpoint stays: rendering from it again, in other colours perhaps, computes nothing.
+if that costs it less than 2 % of its time. After Ctrl-C, a kill or a crash, the same command goes on from there, with --resume or without. \
+A file named with --checkpoint stays: rendering from it again, in other colours perhaps, computes nothing.
 
 Exit status: 0 done, or whoever reads the standard output has seen enough and closed it, and nothing else was asked for; 1 failed, which a \
 standard output that is full or closed from the start is as well; 2 wrong usage; 130 interrupted. A file appears only when it is complete.";

@@ -30,7 +30,7 @@ pub(super) fn reader_has_left(error: &Error) -> bool {
 pub(crate) fn from_clap(error: &clap::Error) -> ExitCode {
     use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
     match error.kind() {
-        DisplayHelp | DisplayVersion => return code(print(error.to_string())),
+        DisplayHelp | DisplayVersion => return code(print(error.to_string().trim_end().to_owned() + "\n")),
         // There is nobody to tell if that fails.
         DisplayHelpOnMissingArgumentOrSubcommand => _ = error.print(),
         _ => tell(format!("fractal: {}", sentence(&error.to_string()))),

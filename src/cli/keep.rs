@@ -6,7 +6,7 @@ use super::tell;
 use fractal::parallel::{Pieces, Shard, Stop};
 use fractal::render::Render;
 use fractal::sink::output::is_stdout;
-use fractal::sink::records::Records;
+use fractal::sink::records::{Records, check_unused};
 use fractal::sink::{Checkpoint, destination};
 use fractal::{Error, Result, Scene};
 use std::fs;
@@ -88,21 +88,35 @@ impl Keep {
         let Some(place) = &self.place else { return Ok(Before::Nothing) };
         // A run that was killed right after it created the file left nothing in it.
         let there = fs::metadata(place).is_ok_and(|found| !found.is_file() || found.len() > 0);
-        if there && !self.resume {
+        if there && !self.resume && self.how == How::Named {
+            check_unused(place)?;
             return Err(Error::Usage(format!(
                 "`{}` keeps what an earlier run has finished: go on from it with --resume, or remove it",
                 place.display()
             )));
         }
         if there {
-            let file = Records::open(place)?;
-            file.lock()?;
-            if file.description().shard != self.shard {
-                return Err(other_shard(place, file.description().shard));
-            }
-            let records = picture.render.read_records(file, stop)?;
+            let records = self.recognized(place, picture, stop);
+            let records = match records {
+                // Nobody said that it should be of this picture, nor that it may be removed.
+                Err(Error::Input(text)) if !self.resume => {
+                    let rest = match self.how {
+                        How::Part => "remove it, or give the part another name",
+                        _ => "remove it, or keep tiles elsewhere with --checkpoint or not at all with --no-checkpoint",
+                    };
+                    return Err(Error::Usage(format!("{text}; {rest}")));
+                }
+                records => records?,
+            };
             if records.damaged() > 0 && !quiet {
                 tell(format!("`{}` is damaged; what is lost of it is computed again", place.display()));
+            }
+            if !self.resume && !quiet {
+                let (found, all) = (records.found().len(), picture.wanted().len());
+                tell(format!(
+                    "`{}` has {found} of {all} tiles of this very picture, so it goes on from there",
+                    place.display()
+                ));
             }
             return Ok(Before::Some(Arc::new(records)));
         }
@@ -115,6 +129,15 @@ impl Keep {
             }
         }
         Ok(Before::Nothing)
+    }
+
+    /// What is in the file, which nobody else can go on from any more, if it is of this picture.
+    fn recognized(&self, place: &Path, picture: &Picture, stop: &Stop) -> Result<Records> {
+        let file = Records::open_to_go_on(place)?;
+        if file.description().shard != self.shard {
+            return Err(other_shard(place, file.description().shard));
+        }
+        picture.render.read_records(file, stop)
     }
 
     /// Whether the output is there already. A picture is known by the scene that it carries; a file appears when it is complete.
@@ -136,25 +159,24 @@ impl Keep {
         render: &Render,
         before: Option<&Arc<Records>>,
         expected: Option<Expected>,
+        quiet: bool,
     ) -> Result<Option<Kept>> {
         let Some(place) = &self.place else { return Ok(None) };
-        if !self.resume && self.how == How::ByItself && !expected.is_some_and(|expected| expected.pays(render, place)) {
+        let pays = || expected.is_some_and(|expected| expected.pays(render, place));
+        if before.is_none() && !self.resume && self.how == How::ByItself && !pays() {
             return Ok(None);
         }
         let checkpoint = match before {
             Some(records) => Checkpoint::go_on(records)?,
-            None => {
-                // It is empty, or this fails.
-                if fs::metadata(place).is_ok_and(|found| found.is_file() && found.len() == 0) {
-                    let _ = fs::remove_file(place);
-                }
-                match Checkpoint::create(place, &render.description(self.shard)?) {
-                    // Nobody asked for it.
-                    Err(_) if self.how == How::ByItself => return Ok(None),
-                    created => created?,
-                }
-            }
+            None => match Checkpoint::create(place, &render.description(self.shard)?) {
+                // Nobody asked for it.
+                Err(_) if self.how == How::ByItself => return Ok(None),
+                created => created?,
+            },
         };
+        if let Some(error) = checkpoint.unlocked().filter(|_| !quiet) {
+            tell(format!("`{}` cannot be locked ({error}), so no other run can go on from it", place.display()));
+        }
         // A run that goes on draws its picture of the file, so it needs it.
         let forgiving = self.how == How::ByItself && before.is_none();
         let checkpoint = if forgiving { checkpoint.forgiving() } else { checkpoint };
@@ -209,13 +231,11 @@ pub(super) struct Kept {
 impl Kept {
     /// After a run that went well.
     pub(super) fn complete(self, output: &Path) -> Result<()> {
-        let path = self.checkpoint.path();
-        let done = match self.how {
-            How::Part => fs::rename(path, destination(output)),
-            How::ByItself => fs::remove_file(path),
+        match self.how {
+            How::Part => self.checkpoint.publish(&destination(output)),
+            How::ByItself => self.checkpoint.remove(),
             How::Named | How::Never => Ok(()),
-        };
-        done.map_err(|source| Error::io("complete", path, source))
+        }
     }
 
     /// After a run that was stopped or failed: a file that has something is told of, another one goes.
@@ -223,8 +243,11 @@ impl Kept {
         let (path, pieces) = (self.checkpoint.path(), self.checkpoint.pieces());
         if pieces == 0 {
             // What would be left says nothing.
-            let _ = fs::remove_file(path);
-        } else if !quiet {
+            let _ = self.checkpoint.remove();
+        } else if quiet {
+        } else if !self.checkpoint.is_in_place() {
+            tell(format!("`{}` was removed or replaced by somebody, so nothing is kept", path.display()));
+        } else {
             let all = self.wanted;
             tell(format!("`{}` keeps {pieces} of {all} tiles; the same command with --resume goes on", path.display()));
         }

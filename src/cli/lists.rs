@@ -71,7 +71,7 @@ pub(crate) fn backends(args: &ListArgs) -> Result<()> {
         ("Backend", |b| format!("`{}`", b.name)),
         ("What it does", |b| b.help.to_owned()),
         ("Model", |b| b.model.to_owned()),
-        ("In Python's world", |b| b.counterpart.to_owned()),
+        ("Python equivalent", |b| b.counterpart.to_owned()),
         ("Schedules", |b| b.schedules.iter().map(|s| format!("`{s}`")).collect::<Vec<_>>().join(", ")),
     ];
     show(args, &BACKENDS.iter().map(describe).collect::<Vec<_>>(), text, columns)

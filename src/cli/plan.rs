@@ -42,7 +42,7 @@ impl Plan {
             schedule: Some(schedule),
             pin: args.pin,
             timed: args.trace.is_some() || args.stats.is_some() || args.verbose || args.is_watched(),
-            program: backend::Program::default(),
+            ..backend::Options::default()
         };
         let pictures = pictures(args, tile)?;
         check_files(args, &pictures)?;

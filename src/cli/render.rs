@@ -7,6 +7,7 @@
 use super::args::RenderArgs;
 use super::bar::{Display, Ticker, scaled};
 use super::keep::{Before, Expected, Keep, LONG};
+use super::losses::Losses;
 use super::picture::Picture;
 use super::plan::{Plan, refuse_existing};
 use super::signals::Signals;
@@ -18,12 +19,11 @@ use fractal::render::{Known, Outcome, Part, Render};
 use fractal::scene::Crop;
 use fractal::sink::output::is_stdout;
 use fractal::sink::progress::{Estimate, Estimator};
-use fractal::sink::records::Records;
 use fractal::sink::{Checkpoint, ImageSink, Kept, Output, Owners, Progress, Replay, Trace};
 use fractal::tile::Order;
 use fractal::{Error, Result};
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -46,7 +46,7 @@ type Watching<'a> = &'a (dyn Fn(&Picture) -> Result<Option<Arc<dyn Sink>>> + Syn
 /// Renders all pictures.
 fn pictures(plan: &Plan, signals: &Signals, mut mark: Mark, watching: Watching<'_>) -> Result<()> {
     let trace = plan.trace.as_ref().map(|path| signals.create(path)).transpose()?;
-    let mut session = plan.backend.open(&plan.workers)?;
+    let mut session = plan.backend.open(&Options { stop: signals.stop.clone(), ..plan.workers.clone() })?;
     let epoch = Instant::now();
     let mut traces = Vec::new();
     for (index, (picture, keep)) in plan.pictures.iter().enumerate() {
@@ -135,7 +135,7 @@ fn make(
     } else {
         (None, None)
     };
-    let kept = keep.open(render, own.as_ref(), expected)?;
+    let kept = keep.open(render, own.as_ref(), expected, plan.quiet)?;
     if plan.verbose
         && let Some(kept) = &kept
     {
@@ -143,7 +143,7 @@ fn make(
     }
     let checkpoint = kept.as_ref().map(|kept| kept.checkpoint.clone());
     let window = watching(picture)?;
-    let later = kept.as_ref().filter(|_| goes_on && !is_complete).map(|kept| kept.checkpoint.path().to_path_buf());
+    let later = kept.as_ref().filter(|_| goes_on && !is_complete).map(|kept| kept.checkpoint.clone());
     let sinks = Sinks { checkpoint, trace, window, later, ..sinks };
     match sinks.run(plan, picture, session, known, estimate.filter(|_| shown), signals, mark) {
         Ok(()) => {
@@ -169,7 +169,7 @@ pub(super) struct Sinks {
     trace: Option<Arc<Trace>>,
     window: Option<Arc<dyn Sink>>,
     /// The checkpoint of which the picture is made when all tiles are in it; without, it is made as they come.
-    later: Option<PathBuf>,
+    later: Option<Arc<Checkpoint>>,
 }
 
 impl Sinks {
@@ -210,11 +210,12 @@ impl Sinks {
         let drawn = image.clone().map(|image| image as Arc<dyn Sink>).map(|image| match later {
             Some(file) => {
                 let (render, stop) = (render.clone(), signals.stop.clone());
-                let open = move || Ok(Arc::new(render.read_records(Records::open(&file)?, &stop)?) as Arc<dyn Kept>);
+                let open = move || Ok(Arc::new(render.read_records(file.records()?, &stop)?) as Arc<dyn Kept>);
                 Arc::new(Replay::new(image, picture.render.work(), open, &signals.stop))
             }
             None => image,
         });
+        let losses = Arc::new(Losses::default());
         let sinks = [
             // It comes first: what any other has seen is safe.
             checkpoint.clone().map(|checkpoint| checkpoint as Arc<dyn Sink>),
@@ -222,6 +223,7 @@ impl Sinks {
             map,
             trace.map(|trace| trace as Arc<dyn Sink>),
             progress.clone().map(|progress| progress as Arc<dyn Sink>),
+            plan.verbose.then(|| losses.clone() as Arc<dyn Sink>),
             window,
         ];
         let sinks = Arc::new(Tee::new(sinks.into_iter().flatten().collect()));
@@ -230,6 +232,7 @@ impl Sinks {
         let started = Mark::now();
         let outcome = render.run_missing(session, sinks, &wanted, known, &signals.stop);
         drop(ticker);
+        losses.tell(&picture.output.display().to_string());
         let outcome = outcome?;
         let ended = Mark::now();
         let cost = image.map(|image| image.cost()).unwrap_or_default();

@@ -1,19 +1,29 @@
 //! Ctrl-C and its like: the first asks the run to stop, the second ends the program at once. What whoever started the program has it
 //! ignore, as `nohup` does, stays ignored.
 //!
+//! Who waits for others cannot look whether it is to stop: for somebody to read from a pipe, for a disk that does not answer. So the first
+//! ends the program as the second does when it has not ended by itself in time.
+//!
 //! Two signals tell of limits that are reached, and would end the program without a word. That of processor time (`ulimit -t`) asks the
 //! run to stop as well, however often it comes: what is not over when the hard limit comes is killed. That of the length of files
 //! (`ulimit -f`) is left to whoever writes, whose error says it.
 
 use fractal::parallel::Stop;
 use fractal::sink::Output;
+use fractal::sink::output::Leftover;
 use fractal::{Error, Result};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXCPU, SIGXFSZ};
 use signal_hook::iterator;
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long a program that was asked to stop may take to end. Workers in other processes have a third of it.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// How long it may take to open an output: a pipe that nobody reads from is waited for, and nothing else takes long.
+const OPENING: Duration = Duration::from_millis(200);
 
 /// Whether the limit of processor time was reached.
 static OUT_OF_TIME: AtomicBool = AtomicBool::new(false);
@@ -24,7 +34,9 @@ pub(super) struct Signals {
     /// Set by the first.
     pub(super) stop: Stop,
     /// Removed by the second: files that are not complete.
-    temporaries: Arc<Mutex<BTreeSet<PathBuf>>>,
+    temporaries: Arc<Mutex<Vec<Leftover>>>,
+    /// How many outputs are being opened.
+    opening: Arc<AtomicUsize>,
 }
 
 impl Signals {
@@ -43,13 +55,17 @@ impl Signals {
 
     /// Opens an output that leaves nothing behind, however the program ends.
     pub(super) fn create(&self, path: impl AsRef<Path>) -> Result<Output> {
-        Ok(self.guard(Output::create(path)?))
+        self.opening.fetch_add(1, Ordering::Relaxed);
+        let output = Output::create(path).map(|output| self.guard(output));
+        self.opening.fetch_sub(1, Ordering::Relaxed);
+        output
     }
 
     /// The same output, which leaves nothing behind from now on.
     pub(super) fn guard(&self, output: Output) -> Output {
-        let temporary = output.temporary().map(Path::to_path_buf);
-        self.temporaries.lock().unwrap_or_else(PoisonError::into_inner).extend(temporary);
+        let mut temporaries = self.temporaries.lock().unwrap_or_else(PoisonError::into_inner);
+        temporaries.retain(Leftover::is_open);
+        temporaries.extend(output.leftover());
         output
     }
 
@@ -60,12 +76,27 @@ impl Signals {
             return self.stop.set();
         }
         if !self.stop.is_set() {
-            return self.stop.set();
+            self.stop.set();
+            let signals = self.clone();
+            // Without the thread the second is needed where the first would have done.
+            let _ = std::thread::Builder::new().name("stopping".into()).spawn(move || signals.end_in_time());
+            return;
         }
-        for path in self.temporaries.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            // Most were completed long ago, and so are not there any more.
-            let _ = std::fs::remove_file(path);
+        self.end();
+    }
+
+    /// Ends the program if it does not do so by itself in time.
+    fn end_in_time(&self) {
+        std::thread::sleep(OPENING);
+        if self.opening.load(Ordering::Relaxed) == 0 {
+            std::thread::sleep(GRACE - OPENING);
         }
+        self.end();
+    }
+
+    /// Ends the program at once.
+    fn end(&self) {
+        self.temporaries.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(Leftover::remove);
         std::process::exit(Error::Stopped.exit_code().into());
     }
 }

@@ -1,6 +1,6 @@
 //! The Mandelbrot set: z² + c.
 //!
-//! One iteration takes 4 operations, one of them an addition. Where an addition is as dear as a multiplication, two iterations take 7:
+//! One iteration takes 4 operations, one of them an addition. Where an addition is as costly as a multiplication, two iterations take 7:
 //! every other iterate is kept with half its imaginary part, and halving is exact, so every rounding is the same. Fewer than 3.5 for
 //! one iteration is impossible with fused multiply-adds: a step of 3 leaves the coordinates that it started from, so two of them
 //! cannot follow each other.
@@ -59,8 +59,7 @@ impl Formula for Mandelbrot {
 
     #[inline(always)]
     fn interior<L: Lanes>(self, [a, b]: [L; 2]) -> Option<Interior<L::Mask>> {
-        let bb = b * b;
-        let p = a - a.constant(0.25);
+        let (bb, p) = (b * b, a - a.constant(0.25));
         let q = p.mul_add(p, bb);
         let cardioid = (q * (q + p)).at_most(bb * a.constant(0.25));
         let r = a + a.constant(1.0);

@@ -4,6 +4,7 @@
 
 mod burning_ship;
 mod celtic;
+mod complex;
 mod lanes;
 mod mandelbrot;
 mod multibrot;
@@ -36,7 +37,7 @@ pub trait Formula: Copy + Debug + Send + Sync + 'static {
     /// Whether f is holomorphic in z, so that its Jacobian is the matrix of a complex number.
     const CONFORMAL: bool;
 
-    /// Whether [`Formula::step2`] has a form of its own for lanes whose additions are as dear as multiplications
+    /// Whether [`Formula::step2`] has a form of its own for lanes whose additions are as costly as multiplications
     /// ([`Number::UNIFIED_PORTS`]). Kernels then have code for both forms, and take what is best for the processor and the scene.
     const PAIRED: bool = false;
 

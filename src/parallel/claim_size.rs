@@ -1,5 +1,5 @@
 //! How many pieces are computed at once, whatever a schedule hands out: as many as stay in a processor's cache, and fewer where pieces
-//! are dear.
+//! are costly.
 
 use super::Work;
 use super::panics::{catch, name};
@@ -20,11 +20,11 @@ pub(crate) fn claim_bytes(work: &dyn Work) -> usize {
 }
 
 /// Operations (iterations for a picture) that a claim should not exceed by far, going by those before: some 50 ms. When the program
-/// is killed, what its workers have in hand is lost; with the size alone as a limit that was seconds of dear tiles. Much shorter claims
+/// is killed, what its workers have in hand is lost; with the size alone as a limit that was seconds of costly tiles. Much shorter claims
 /// would cost time: at the end of each, vectors wait for their longest orbit.
 const CLAIM_OPERATIONS: u64 = 1 << 28;
 
-/// How many times as many operations a claim may take at worst, if all of its pieces are as dear as they can be.
+/// How many times as many operations a claim may take at worst, if all of its pieces are as costly as they can be.
 const WORST: usize = 4;
 
 /// Pieces that take no more operations than this are never too many for a claim.
@@ -70,8 +70,8 @@ pub(super) struct ClaimSize {
 }
 
 impl ClaimSize {
-    /// Of work that nothing is known of but what it says itself. The first claims of a dear picture once took seconds, as did those that
-    /// went from cheap pieces to dear ones; all of it was lost with each kill.
+    /// Of work that nothing is known of but what it says itself. The first claims of a costly picture once took seconds, as did those that
+    /// went from cheap pieces to costly ones; all of it was lost with each kill.
     pub(super) fn of(work: &dyn Work) -> Self {
         let most = work.most_operations().map_or(CLAIM_PIECES, fit);
         let (cap, lengths) = (CLAIM_PIECES.min(WORST * most), Lengths::of(work.varies()));
@@ -103,7 +103,7 @@ impl ClaimSize {
         range.start..range.end.min(range.start.saturating_add(CLAIM_PIECES))
     }
 
-    /// Remembers what `pieces` pieces took. All workers learn together: a dear claim counts for the next one at once, cheap ones let
+    /// Remembers what `pieces` pieces took. All workers learn together: a costly claim counts for the next one at once, cheap ones let
     /// claims become twice as large each.
     #[inline]
     pub(super) fn learn(&self, operations: u64, pieces: usize) {
@@ -146,8 +146,8 @@ mod tests {
     }
 
     #[test]
-    fn claims_fit_a_cache_and_shrink_where_pieces_are_dear() {
-        // It may be dear: from single pieces on as long as they are cheap.
+    fn claims_fit_a_cache_and_shrink_where_pieces_are_costly() {
+        // It may be costly: from single pieces on as long as they are cheap.
         let size = ClaimSize::of(&Long(Some(CLAIM_OPERATIONS)));
         for expected in [1, 2, 4, 4, 4] {
             assert_eq!(size.first(&Long(None), 5..900).0.len(), expected);

@@ -4,6 +4,7 @@
 //! pieces at once; they are computed in claims whose results stay in the processor's cache, so that no schedule makes a worker
 //! hold a large part of a picture, and sinks hear from it often.
 
+mod dealing;
 mod faults;
 
 use super::claim_size::{ClaimSize, grain, longest};
@@ -176,7 +177,7 @@ impl Job {
     }
 
     /// The first pieces of `range` that are well computed at once: at least one, as many as stay in a processor's cache, and fewer
-    /// where pieces were dear lately. If the work panics at its lengths, that ends the run.
+    /// where pieces were costly lately. If the work panics at its lengths, that ends the run.
     #[inline]
     pub fn first_claim(&self, range: Range<usize>) -> Range<usize> {
         self.first_claim_and_len(range).0
@@ -326,6 +327,13 @@ impl Job {
     pub fn claimed(&self, worker: usize, claim: Range<usize>) {
         if let Err(message) = catch(|| self.sink.claimed(worker, claim.clone())) {
             let _ = self.panicked(worker, claim, message);
+        }
+    }
+
+    /// Tells the sink that worker number `worker`, in a process of its own, was lost, and how.
+    pub(crate) fn worker_lost(&self, worker: usize, how: &str) {
+        if let Err(message) = catch(|| self.sink.lost(worker, how)) {
+            let _ = self.sink_panicked(worker, 0, &message);
         }
     }
 

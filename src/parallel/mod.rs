@@ -21,6 +21,7 @@ mod stop;
 mod sync;
 pub(crate) mod team;
 mod work;
+mod workers;
 
 pub use claim_size::grain;
 #[cfg(target_os = "linux")]
@@ -42,3 +43,4 @@ pub use selected::Selected;
 pub use sink::{Discard, Done, Piece, RunInfo, Sink, Tee, waited};
 pub use stop::Stop;
 pub use work::{Claim, MAX_COUNTS, Recipe, Work};
+pub(crate) use workers::Workers;

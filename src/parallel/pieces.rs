@@ -11,7 +11,7 @@ pub const MAX_SHARDS: u32 = 1 << 20;
 
 /// One of several shares of a work, numbered from 1: `3/10` is the third of ten.
 ///
-/// Of every `of` consecutive pieces each share has one, at a place that looks random, so that shares are equally dear: costs change
+/// Of every `of` consecutive pieces each share has one, at a place that looks random, so that shares are equally costly: costs change
 /// slowly from piece to piece, and no stride can fall in step with the rows of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "(u32, u32)", into = "(u32, u32)")]

@@ -34,6 +34,12 @@ pub trait Sink: Send + Sync {
         let _ = (worker, range);
     }
 
+    /// Called when worker number `worker`, in a process of its own, was lost: `how` says what happened to it, such as "was killed by
+    /// signal 9". Another takes its place if one can be started. What was lost before a run is told when it begins. For those who watch.
+    fn lost(&self, worker: usize, how: &str) {
+        let _ = (worker, how);
+    }
+
     /// Called once for each finished claim, in any order, by the worker that computed it. Where it waits instead of works, for an encoder
     /// perhaps, it says so with [`waited`].
     ///
@@ -186,6 +192,10 @@ impl Sink for Tee {
 
     fn claimed(&self, worker: usize, range: Range<usize>) {
         self.0.iter().for_each(|sink| sink.claimed(worker, range.clone()));
+    }
+
+    fn lost(&self, worker: usize, how: &str) {
+        self.0.iter().for_each(|sink| sink.lost(worker, how));
     }
 
     fn done(&self, done: &Done<'_>) -> Result<()> {

@@ -202,6 +202,10 @@ impl Sink for Filled {
         self.inner.claimed(worker, range);
     }
 
+    fn lost(&self, worker: usize, how: &str) {
+        self.inner.lost(worker, how);
+    }
+
     fn done(&self, done: &Done<'_>) -> Result<()> {
         let memories = || self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let mut memory = memories().pop().unwrap_or_default();

@@ -4,13 +4,15 @@
 //! claims that its workers had in hand. Nothing waits for the disk: when the whole machine goes down, the last seconds may be lost,
 //! and the checksums tell which. A buffer that is written once a second would save a call of 10 µs a claim, and lose that second.
 
-use super::records::{self, Description, Records, lock, write_piece};
+use super::identity::{self, is_at};
+use super::output::Output;
+use super::records::{self, Description, Records, Unread, lock, write_piece};
 use crate::error::{Error, Result};
 use crate::parallel::{Done, Sink};
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,8 +20,12 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Checkpoint {
     path: PathBuf,
-    /// `None` after a failure: what comes after a gap would be of use, but a disk that is full stays so.
-    file: Mutex<Option<File>>,
+    /// It is told by what it is and not by its name, which may be another's by the end of the run.
+    file: Mutex<File>,
+    /// After a failure nothing is written: what comes after a gap would be of use, but a disk that is full stays so.
+    failed: AtomicBool,
+    /// Why it is not locked, if it is not.
+    unlocked: Option<io::Error>,
     pieces: AtomicUsize,
     /// The pieces that were in the file from the start, by number.
     own: Vec<usize>,
@@ -30,21 +36,42 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Begins a new file, which must not be there yet.
+    /// Begins a new file, which must not be there yet, or be empty, as a run leaves it that was killed at once. Nobody else can write
+    /// it meanwhile.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be created, [`Error::Unsupported`] as [`Description::new`].
+    /// [`Error::Io`] when it cannot be created; [`Error::Unsupported`] when another process is writing it, or could be, and as
+    /// [`Description::new`].
     pub fn create(path: impl AsRef<Path>, description: &Description) -> Result<Self> {
         let path = path.as_ref();
         let beginning = records::beginning(description)?;
-        let created = File::options().read(true).write(true).create_new(true).open(path);
-        let mut file = created.map_err(|source| Error::io("create", path, source))?;
-        lock(&file, path)?;
+        let failed = |source| Error::io("create", path, source);
+        let mut options = File::options();
+        options.read(true).write(true);
+        let (mut file, is_new) = match options.create_new(true).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_file() => {
+                (options.create_new(false).open(path).map_err(failed)?, false)
+            }
+            opened => (opened.map_err(failed)?, true),
+        };
+        let unlocked = lock(&file, path)?;
+        if let Some(error) = unlocked.as_ref().filter(|_| !is_new) {
+            return Err(Error::Unsupported(format!(
+                "`{}` is there already and cannot be locked ({error}), so another process may be writing it unseen; remove it, or \
+                 name a file on a file system that has locks",
+                path.display()
+            )));
+        }
+        // Who had it until it was locked has written to it, or it has gone with what it was for.
+        let is_empty = file.metadata().is_ok_and(|found| found.len() == 0);
+        if !is_empty || !is_at(&file, path) {
+            return Err(failed(io::ErrorKind::AlreadyExists.into()));
+        }
         if let Err(source) = file.write_all(&beginning) {
-            let _ = fs::remove_file(path);
+            let _ = identity::remove(&file, path);
             return Err(Error::io("write", path, source));
         }
-        Ok(Self::over(path.to_path_buf(), file, Vec::new()))
+        Ok(Self { unlocked, ..Self::over(path.to_path_buf(), file, Vec::new()) })
     }
 
     /// Goes on with a file, after the last of its whole pieces.
@@ -60,7 +87,9 @@ impl Checkpoint {
     fn over(path: PathBuf, file: File, own: Vec<usize>) -> Self {
         Self {
             path,
-            file: Mutex::new(Some(file)),
+            file: Mutex::new(file),
+            failed: AtomicBool::new(false),
+            unlocked: None,
             pieces: AtomicUsize::new(own.len()),
             own,
             buffers: Mutex::default(),
@@ -91,16 +120,63 @@ impl Checkpoint {
 
     /// Whether a forgiving one could not go on.
     pub fn has_failed(&self) -> bool {
-        lock_of(&self.file).is_none()
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Why the file is not locked, so that other processes could write it as well: where the file system takes no locks.
+    pub fn unlocked(&self) -> Option<&io::Error> {
+        self.unlocked.as_ref()
+    }
+
+    /// Whether the file still has its name: nobody has removed or replaced it.
+    pub fn is_in_place(&self) -> bool {
+        is_at(&lock_of(&self.file), &self.path)
+    }
+
+    /// What is in the file, whatever has its name meanwhile.
+    ///
+    /// # Errors
+    /// As [`Records::open`].
+    pub fn records(&self) -> Result<Unread> {
+        let file = lock_of(&self.file).try_clone();
+        Unread::of(file.map_err(|source| Error::io("read", &self.path, source))?, &self.path, false)
+    }
+
+    /// Gives the file another name, in the place of what has that, when everything is in it. Where somebody has removed or replaced it, what
+    /// this run has written is copied.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be renamed or copied.
+    pub fn publish(&self, to: &Path) -> Result<()> {
+        let mut file = lock_of(&self.file);
+        let failed = |source| Error::io("complete", &self.path, source);
+        if identity::rename(&file, &self.path, to).map_err(failed)? {
+            return Ok(());
+        }
+        let mut output = Output::create(to)?;
+        file.rewind()
+            .and_then(|()| io::copy(&mut *file, &mut output))
+            .map_err(|source| Error::io("write", to, source))?;
+        output.finish()
+    }
+
+    /// Removes the file; what has its name meanwhile stays.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be removed.
+    pub fn remove(&self) -> Result<()> {
+        identity::remove(&lock_of(&self.file), &self.path).map_err(|source| Error::io("remove", &self.path, source))
     }
 
     fn append(&self, bytes: &[u8]) -> Result<()> {
-        let mut guard = lock_of(&self.file);
-        let Some(file) = guard.as_mut() else { return Ok(()) };
+        let mut file = lock_of(&self.file);
+        if self.has_failed() {
+            return Ok(());
+        }
         match file.write_all(bytes) {
             Ok(()) => Ok(()),
             Err(source) => {
-                *guard = None;
+                self.failed.store(true, Ordering::Relaxed);
                 if self.forgiving { Ok(()) } else { Err(Error::io("write", &self.path, source)) }
             }
         }

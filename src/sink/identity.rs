@@ -1,4 +1,4 @@
-//! Which file a name means: names may differ and mean the same one.
+//! Which file a name means: names may differ and mean the same one, and a name may mean another file by now than it did.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -80,6 +80,44 @@ pub fn destination(path: &Path) -> PathBuf {
     path.to_path_buf()
 }
 
+/// Whether the name is that of this open file, and not of another that has its place meanwhile.
+#[cfg(unix)]
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let (Ok(own), Ok(found)) = (file.metadata(), fs::symlink_metadata(path)) else { return false };
+    (own.dev(), own.ino()) == (found.dev(), found.ino())
+}
+
+/// Elsewhere the name of an open file stays its own.
+#[cfg(not(unix))]
+pub(crate) fn is_at(_: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+/// Whether both are open on the same file.
+#[cfg(unix)]
+pub(crate) fn are_same(one: &File, other: &File) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let (Ok(one), Ok(other)) = (one.metadata(), other.metadata()) else { return false };
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Elsewhere an open file stays where it is.
+#[cfg(not(unix))]
+pub(crate) fn are_same(_: &File, _: &File) -> bool {
+    true
+}
+
+/// Removes the file if the name is still its own; else that is not there to be removed.
+pub(crate) fn remove(file: &File, path: &Path) -> io::Result<()> {
+    if is_at(file, path) { fs::remove_file(path) } else { Ok(()) }
+}
+
+/// Gives the file another name; false when the name that it had is not its own any more.
+pub(crate) fn rename(file: &File, from: &Path, to: &Path) -> io::Result<bool> {
+    if is_at(file, from) { fs::rename(from, to).map(|()| true) } else { Ok(false) }
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
@@ -112,6 +150,26 @@ mod tests {
         assert_ne!(of("new"), of("sub/new"));
         assert_eq!((of("sub"), Identity::of(Path::new("/dev/null"))), (None, None));
         assert_eq!((destination(&at("again")), destination(&at("loop"))), (at("sub/later"), at("loop")));
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_name_that_is_another_files_by_now_is_left_alone() {
+        let folder = std::env::temp_dir().join(format!("fractal-replaced-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let at = |name: &str| folder.join(name);
+        let own = File::create(at("own")).unwrap();
+        assert!(is_at(&own, &at("own")) && !is_at(&own, &at("other")));
+        symlink("own", at("link")).unwrap();
+        assert!(!is_at(&own, &at("link")), "a link is another file");
+        assert!(rename(&own, &at("own"), &at("moved")).unwrap());
+        fs::write(at("own"), "foreign").unwrap();
+        assert!(!rename(&own, &at("own"), &at("moved")).unwrap());
+        remove(&own, &at("own")).unwrap();
+        assert_eq!(fs::read(at("own")).unwrap(), b"foreign");
+        remove(&own, &at("moved")).unwrap();
+        assert!(!at("moved").exists());
+        remove(&own, &at("moved")).unwrap();
         fs::remove_dir_all(&folder).unwrap();
     }
 }

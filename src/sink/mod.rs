@@ -5,7 +5,7 @@ mod checkpoint;
 mod estimate;
 mod formats;
 mod grid;
-mod identity;
+pub(crate) mod identity;
 mod image;
 mod kept;
 pub mod output;

@@ -5,6 +5,7 @@
 //! hours of computing.
 
 use super::identity::destination;
+pub use super::staged::Leftover;
 use super::staged::Staged;
 use crate::error::{Error, Result};
 use std::fs::{self, File, OpenOptions};
@@ -101,6 +102,14 @@ impl Output {
     pub fn temporary(&self) -> Option<&Path> {
         match &self.target {
             Target::Staged(staged) => Some(staged.temporary()),
+            _ => None,
+        }
+    }
+
+    /// What to remove if the process ends before the output is complete, without dropping it; `None` where nothing is left.
+    pub fn leftover(&self) -> Option<Leftover> {
+        match &self.target {
+            Target::Staged(staged) => Some(staged.leftover()),
             _ => None,
         }
     }

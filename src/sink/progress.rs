@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn the_time_left_is_weighted_by_cost() {
-        // Of four tiles the last is as dear as nine others together.
+        // Of four tiles the last is as costly as nine others together.
         let tiling = Tiling::new(40, 10, 10, ORDERS[0].0).unwrap();
         let progress = Progress::new(tiling, 1, Estimate::from_cells(4, 1, &[5.0, 5.0, 5.0, 45.0], (40, 10)));
         let before = progress.snapshot_after(Duration::from_secs(1));

@@ -19,12 +19,14 @@
 //! All numbers are little-endian.
 
 mod bits;
+mod locking;
 mod packing;
 mod picture;
 mod reader;
 
+pub use locking::check_unused;
+pub(in crate::sink) use locking::lock;
 pub(crate) use picture::of_picture;
-pub(in crate::sink) use reader::lock;
 pub use reader::{Found, Records, Unread};
 
 use crate::error::{Error, Result, shorten};

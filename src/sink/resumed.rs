@@ -151,6 +151,10 @@ impl Sink for Resumed {
         self.missing.runs(Position::range(range)).for_each(|range| self.inner.claimed(worker, range));
     }
 
+    fn lost(&self, worker: usize, how: &str) {
+        self.inner.lost(worker, how);
+    }
+
     fn done(&self, done: &Done<'_>) -> Result<()> {
         let (mut from, mut bytes) = (0, done.bytes);
         // What the claim took as a whole is said of its first pieces.

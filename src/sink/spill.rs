@@ -1,6 +1,6 @@
 //! Bytes that wait on the disk because memory is bounded.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -49,7 +49,7 @@ pub(crate) fn create(folder: &Path) -> io::Result<File> {
         match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
             // Where an open file cannot lose its name, it stays behind: a nuisance, but no failure.
             Ok(file) => {
-                let _ = fs::remove_file(&path);
+                let _ = super::identity::remove(&file, &path);
                 return Ok(file);
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 1000 => attempt += 1,

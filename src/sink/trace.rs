@@ -1,6 +1,6 @@
 //! Who computed what and when, in the trace format of Chrome, which ui.perfetto.dev opens: a process for each run, a row for each
-//! worker and one for the run as a whole, a slice for each claim, and two counters: pieces that wait for a worker, and workers without a
-//! claim, which makes gaps visible that are too short to be seen.
+//! worker and one for the run as a whole, a slice for each claim, a mark for each worker that was lost, and two counters: pieces that wait
+//! for a worker, and workers without a claim, which makes gaps visible that are too short to be seen.
 //!
 //! The format is "Trace Event Format" in its JSON object form; times are microseconds. It is written by hand since it is a handful
 //! of lines, and a million claims are written as fast as they are formatted. Workers in other processes tell the times of their claims
@@ -34,6 +34,8 @@ struct Run {
     wall: OnceLock<Duration>,
     /// The claims of each worker.
     workers: Vec<Mutex<Vec<Slice>>>,
+    /// Workers that were lost: which, when since the epoch, and how.
+    lost: Mutex<Vec<(usize, Duration, String)>>,
 }
 
 /// A claim that a worker has computed.
@@ -58,8 +60,8 @@ impl Trace {
     /// Of a run that was recorded elsewhere, which begins with the trace: the slices of each of its workers.
     pub fn recorded(name: impl Into<String>, backend: String, wall: Duration, workers: Vec<Vec<Slice>>) -> Self {
         let workers = workers.into_iter().map(Mutex::new).collect();
-        let run =
-            Run { backend: backend.into(), unit: "operations", start: Duration::ZERO, wall: wall.into(), workers };
+        let (start, lost) = (Duration::ZERO, Mutex::default());
+        let run = Run { backend: backend.into(), unit: "operations", start, wall: wall.into(), workers, lost };
         Self { run: run.into(), ..Self::new(name, Instant::now()) }
     }
 
@@ -109,6 +111,13 @@ impl Run {
                 )?;
                 changes.extend([(begin, 1, range.len()), (end, -1, 0)]);
             }
+        }
+        for (tid, when, how) in self.lost.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let (ts, how) = (Microseconds(*when), Value::from(how.as_str()));
+            write!(
+                out,
+                r#"{comma}{{"name":"worker lost","cat":"loss","ph":"i","s":"t","pid":{pid},"tid":{tid},"ts":{ts},"args":{{"how":{how}}}}}"#
+            )?;
         }
         changes.sort_unstable();
         let last = changes.last().map_or(self.start, |(time, ..)| *time);
@@ -185,8 +194,16 @@ impl Sink for Trace {
             start: self.epoch.elapsed(),
             wall: OnceLock::new(),
             workers,
+            lost: Mutex::default(),
         });
         Ok(())
+    }
+
+    fn lost(&self, worker: usize, how: &str) {
+        if let Some(run) = self.run.get() {
+            let loss = (worker, self.epoch.elapsed(), how.to_owned());
+            run.lost.lock().unwrap_or_else(PoisonError::into_inner).push(loss);
+        }
     }
 
     fn done(&self, done: &Done<'_>) -> Result<()> {

@@ -247,6 +247,7 @@ fn perform(shared: &Arc<Shared>, batch: Batch, open: &mut Option<(Crew, Box<dyn 
             schedule: Some(crew.schedule),
             program: crew.program.clone(),
             timed: true,
+            stop: stop.clone(),
             ..backend::Options::default()
         };
         let session = crew.backend.open(&options)?;

@@ -5,6 +5,7 @@
 //! where coordinates are the same to the bit, levels stay, elsewhere they say how coarse the enlarged picture is, and coarse passes draw
 //! only where they are finer.
 
+mod coarse;
 mod gather;
 mod missing;
 mod paint;
@@ -17,7 +18,6 @@ use crate::colour::{Colourer, Scratch};
 use crate::sample::{Channels, Samples};
 use crate::tile::Tile;
 use gather::Gather;
-use paint::colour_of;
 
 /// The level of a pixel of which nothing is known.
 pub(super) const NOTHING: u8 = u8::MAX;
@@ -213,41 +213,6 @@ impl Frame {
             self.levels[start..start + area.width as usize].fill(0);
         }
         Some(area)
-    }
-
-    /// Draws blocks where what is shown is coarser. They are painted once each, which is many times faster than painting their pixels.
-    fn put_coarse(&mut self, step: &Begun, samples: &Samples<'_>, colourer: &Colourer) {
-        let (grain, per) = (step.grain, self.samples);
-        let finer = level(grain.into());
-        let tile = samples.tile;
-        // Looked up once: this runs for each pixel of each coarse pass.
-        let shared = self.planes.channels.shared(samples.channels());
-        let shared: Vec<_> = shared.map(|(number, plane, _)| (number, samples.words(plane))).collect();
-        let painted = self.paint_blocks(samples, colourer);
-        let (left, top) = (step.origin.0 + tile.x * grain, step.origin.1 + tile.y * grain);
-        let (right, bottom) =
-            ((left + tile.width * grain).min(self.size.0), (top + tile.height * grain).min(self.size.1));
-        for y in top..bottom {
-            let source = ((y - top) / grain * tile.width) as usize;
-            for x in left..right {
-                let at = y as usize * self.size.0 as usize + x as usize;
-                if self.levels[at] <= finer {
-                    continue;
-                }
-                self.levels[at] = finer;
-                let from = source + ((x - left) / grain) as usize;
-                if painted {
-                    self.picture[at] = colour_of(self.scratch.pixels.as_chunks().0[from]);
-                }
-                for sub in 0..per {
-                    let row = (y * per + sub) as usize * (self.size.0 * per) as usize + (x * per) as usize;
-                    let to = row..row + per as usize;
-                    for &(number, words) in &shared {
-                        self.planes.words[number][to.clone()].fill(words[from]);
-                    }
-                }
-            }
-        }
     }
 
     /// A copy of what there is, for keeping.

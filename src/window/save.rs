@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use crate::parallel::{Piece, Pieces, Schedule, Stop};
 use crate::render::{Known, Render};
 use crate::scene::{MaxIterations, Scene};
-use crate::sink::{ImageSink, Kept, Output, Tiles, format_for};
-use std::fs::OpenOptions;
+use crate::sink::{ImageSink, Kept, Output, Tiles, format_for, identity};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,7 +48,7 @@ impl Saving {
 
 fn save(folder: &Path, scene: &Scene, shown: Option<Shown>) -> Result<PathBuf> {
     let render = Render::new(scene)?;
-    let path = reserve(folder, scene)?;
+    let (path, reserved) = reserve(folder, scene)?;
     let write = || {
         let sink = Arc::new(ImageSink::new(
             format_for(&path, None)?,
@@ -65,21 +65,21 @@ fn save(folder: &Path, scene: &Scene, shown: Option<Shown>) -> Result<PathBuf> {
     match write() {
         Ok(()) => Ok(path),
         Err(error) => {
-            // Nothing but the empty file that kept the name.
-            let _ = std::fs::remove_file(&path);
+            // Nothing but the empty file that kept the name, if it still has it.
+            let _ = identity::remove(&reserved, &path);
             Err(error)
         }
     }
 }
 
 /// Creates an empty file under the first name of NAME-1.png, NAME-2.png … that is free, so that nobody else takes it.
-fn reserve(folder: &Path, scene: &Scene) -> Result<PathBuf> {
+fn reserve(folder: &Path, scene: &Scene) -> Result<(PathBuf, File)> {
     let name = scene.name.as_deref().unwrap_or(&scene.formula);
     let name: String = name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
     for number in 1..=1_000_000 {
         let path = folder.join(format!("{name}-{number}.png"));
         match OpenOptions::new().write(true).create_new(true).open(&path) {
-            Ok(_) => return Ok(path),
+            Ok(file) => return Ok((path, file)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(Error::io("create", path, error)),
         }

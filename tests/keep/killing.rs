@@ -66,6 +66,10 @@ fn kills_at_any_moment_lose_no_finished_tile() {
     for signal in [Signal::KILL, Signal::INT, Signal::TERM] {
         let scratch = Scratch::new("kills");
         assert_eq!(told(scratch.program(words(&format!("{LONG_ENOUGH} -o plain.png")))).0, 0);
+        // Within the first milliseconds, where files are created, and later.
+        strike(&scratch, LONG_ENOUGH, signal, 8, 5);
+        fs::remove_file(scratch.join("a.png")).unwrap();
+        fs::remove_file(scratch.join("a.tiles")).unwrap();
         strike(&scratch, LONG_ENOUGH, signal, 6, 120);
         let read = |name: &str| fs::read(scratch.join(name)).unwrap();
         assert!(read("a.png") == read("plain.png"));

@@ -18,7 +18,7 @@ fn begin(scratch: &Scratch, output: &str) -> (Child, String) {
     let mut command =
         scratch.program(words(&format!("{LONG} --backend processes --workers 2 --progress json -o {output}")));
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let temporary = format!(".{output}.tmp-{}", child.id());
+    let temporary = temporary(output, &child.id().to_string());
     // Progress is told when the output is there, and locked.
     let mut told = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
@@ -26,6 +26,11 @@ fn begin(scratch: &Scratch, output: &str) -> (Child, String) {
     assert!(scratch.join(&temporary).exists(), "{line}");
     child.stderr = Some(told.into_inner());
     (child, temporary)
+}
+
+/// The name that an output has until it is complete: it ends with a checksum, so that those of other programs are not taken for it.
+fn temporary(output: &str, number: &str) -> String {
+    format!(".{output}.tmp-{number}-{:08x}", crc32fast::hash(format!("fractal{output}{number}").as_bytes()))
 }
 
 fn kill(mut child: Child) {
@@ -45,17 +50,21 @@ fn what_a_killed_render_leaves_goes_with_the_next_of_its_output() {
     kill(killed);
     kill(other);
     // Another machine's, and what only looks alike.
-    let alike = [".a.ppm.tmp-", ".a.ppm.tmp-7x", ".a.ppm.tmp-7.tmp-8", ".aa.ppm.tmp-7", "a.ppm.tmp-7"];
-    [".a.ppm.tmp-4294967301"].iter().chain(&alike).for_each(|name| fs::write(scratch.join(name), "x").unwrap());
-    fs::create_dir(scratch.join(".a.ppm.tmp-5")).unwrap();
-    let mut stay: Vec<_> = alike.into_iter().chain([".a.ppm.tmp-5", &kept]).collect();
+    let (folder, pipe, link) = (temporary("a.ppm", "5"), temporary("a.ppm", "6"), temporary("a.ppm", "7"));
+    let others = temporary("aa.ppm", "7");
+    let foreign = [".a.ppm.tmp-", ".a.ppm.tmp-7", ".a.ppm.tmp-20240101", ".a.ppm.tmp-7-00000000", "a.ppm.tmp-7"];
+    let alike: Vec<_> = foreign.into_iter().chain([&*others]).collect();
+    let machine = temporary("a.ppm", "4294967301");
+    alike.iter().chain([&&*machine]).for_each(|name| fs::write(scratch.join(name), "x").unwrap());
+    fs::create_dir(scratch.join(&folder)).unwrap();
+    let mut stay: Vec<_> = alike.into_iter().chain([&*folder, &kept]).collect();
     #[cfg(unix)]
     {
         // Nobody reads from the pipe, so whoever opened it would wait forever; what links point to is not of this program.
-        let fifo = std::process::Command::new("mkfifo").arg(scratch.join(".a.ppm.tmp-6")).status().unwrap();
+        let fifo = std::process::Command::new("mkfifo").arg(scratch.join(&pipe)).status().unwrap();
         assert!(fifo.success());
-        std::os::unix::fs::symlink("a.ppm.tmp-7", scratch.join(".a.ppm.tmp-7")).unwrap();
-        stay.extend([".a.ppm.tmp-6", ".a.ppm.tmp-7"]);
+        std::os::unix::fs::symlink("a.ppm.tmp-7", scratch.join(&link)).unwrap();
+        stay.extend([&*pipe, &*link]);
     }
     assert!(files(&scratch).contains(&left));
     stay.sort_unstable();

@@ -2,6 +2,8 @@
 
 mod continuing;
 mod damage;
+mod identity;
+mod interrupted;
 mod killing;
 mod leftovers;
 mod memory;

@@ -4,11 +4,14 @@ use super::faults::{Fault, Faults};
 use super::random::Random;
 use super::support::{Scratch, is_long};
 use super::{LIMIT, backends, on_its_own, open, options, run, signal, watched, workers_in};
-use fractal::backend::Entry;
+use fractal::backend::{Entry, Options};
+use fractal::parallel::{Sink, Stop};
 use rustix::process::Signal;
 use std::collections::HashSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 #[test]
@@ -51,6 +54,74 @@ fn random_kills_cost_nothing_but_time() {
             assert!(seen.len() > 3 + target / 2, "{} {schedule}: {} workers", entry.name, seen.len());
             println!("{} {schedule}: {} kills in {runs} runs, {} workers", entry.name, kills.into_inner(), seen.len());
         }
+    }
+}
+
+/// A worker program that does something else first, the given number of times: a shell script that then becomes the real one.
+fn script(scratch: &Scratch, first: &str, times: usize) -> Options {
+    let path = scratch.join("worker.sh");
+    // A folder can be made once.
+    let once = "for n in $(seq $TIMES); do mkdir \"$0.$n\" 2>/dev/null && { FIRST; }; done";
+    let once = once.replace("$TIMES", &times.to_string()).replace("FIRST", first);
+    let own = std::env::current_exe().unwrap();
+    fs::write(&path, format!("#!/bin/sh\n{once}\nexec '{}' \"$@\"\n", own.display())).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut options = options(2, "dynamic");
+    options.program.path = Some(path);
+    options
+}
+
+#[derive(Default)]
+struct Told(Mutex<Vec<(usize, String)>>);
+
+impl Sink for Told {
+    fn lost(&self, worker: usize, how: &str) {
+        self.0.lock().unwrap().push((worker, how.to_owned()));
+    }
+}
+
+#[test]
+fn a_worker_that_is_lost_before_its_first_message_is_replaced() {
+    for entry in backends() {
+        for (first, times, how) in [
+            ("kill -KILL $$", 1, "was killed by signal 9"),
+            ("kill -KILL $$", 7, "was killed by signal 9"),
+            ("kill -TERM $$", 2, "was killed by signal 15"),
+            // The other one has answered, so it can be no fault of the program.
+            ("sleep 0.2; exit 0", 1, "ended with status 0"),
+            ("head -c 100000 /dev/zero >&0 2>/dev/null; exit 0", 1, ""),
+            ("head -c 100000 /dev/zero; exit 0", 1, ""),
+        ] {
+            let scratch = Scratch::new(&format!("early-{}", entry.name));
+            let mut session =
+                watched("opening", LIMIT, || entry.open(&script(&scratch, first, times))).expect(entry.name);
+            let work = Faults::new(&scratch);
+            watched("a run", LIMIT, || run(&mut *session, &work)).unwrap();
+            drop(session);
+
+            let mut session = watched("opening", LIMIT, || {
+                for n in 1..=times {
+                    fs::remove_dir(scratch.join(format!("worker.sh.{n}"))).unwrap();
+                }
+                entry.open(&script(&scratch, first, times))
+            })
+            .unwrap();
+            let told = Arc::new(Told::default());
+            session.run(Arc::new(Faults::new(&scratch)), told.clone(), &Stop::new()).unwrap();
+            let told = told.0.lock().unwrap();
+            assert_eq!(told.len(), times, "{} {first}: {told:?}", entry.name);
+            assert!(
+                told.iter().all(|(worker, text)| *worker < 2 && text.contains(how)),
+                "{} {first}: {told:?}",
+                entry.name
+            );
+        }
+        // One that is always killed ends the session, and is not told that it is none.
+        let scratch = Scratch::new(&format!("never-{}", entry.name));
+        let error = watched("opening", LIMIT, || entry.open(&script(&scratch, "kill -KILL $$", 100)).err().unwrap());
+        let text = error.to_string();
+        assert!(text.contains("were lost before they were ready; the last one, worker "), "{text}");
+        assert!(text.ends_with("was killed by signal 9") && !text.contains("main"), "{text}");
     }
 }
 

@@ -8,6 +8,7 @@
 mod faults;
 mod losses;
 mod pictures;
+mod pretending;
 #[path = "../support/random.rs"]
 mod random;
 mod sessions;
@@ -27,12 +28,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// What all workers make of a recipe.
-const KINDS: &[WorkKind<'_>] = &[WorkKind {
-    name: "faults",
-    make: &|bytes| {
-        Ok(Arc::new(serde_json::from_slice::<Faults>(bytes).map_err(|error| Error::Input(error.to_string()))?))
+const KINDS: &[WorkKind<'_>] = &[
+    WorkKind {
+        name: "faults",
+        make: &|bytes| {
+            Ok(Arc::new(serde_json::from_slice::<Faults>(bytes).map_err(|error| Error::Input(error.to_string()))?))
+        },
     },
-}];
+    WorkKind { name: "endless", make: &pretending::Endless::make },
+];
 
 /// This program is also its own worker program: it is started again with the name of this test.
 #[test]

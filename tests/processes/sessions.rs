@@ -101,7 +101,8 @@ fn work_that_cannot_be_made_elsewhere_is_refused() {
         assert!(told(None).contains("since it has no recipe; use `threads`"), "{}", told(None));
         let text = told(Some("primes"));
         assert!(
-            text.contains("knows no work of kind `primes`, only faults, render") && text.contains("worker_main"),
+            text.contains("knows no work of kind `primes`, only faults, endless, render")
+                && text.contains("worker_main"),
             "{text}"
         );
         assert!(told(Some("faults")).contains("expected"), "{}", told(Some("faults")));

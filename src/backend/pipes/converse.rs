@@ -58,7 +58,7 @@ impl Run<'_> {
             }
             let most = (8 * (first.len() + MAX_COUNTS) + self.job.room(first.clone())) as u64;
             let limit = |head: &Head| if head.kind == message::DONE { most } else { LONGEST };
-            let starts = !member.greeted;
+            let is_first = !member.greeted;
             let head = match member.read(tail, limit) {
                 Ok(Some(head)) => head,
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
@@ -67,14 +67,17 @@ impl Run<'_> {
                 Ok(None) | Err(_) => return Err(None),
             };
             match head.kind {
-                message::HELLO => {
+                message::HELLO if is_first => {
+                    member.live.sign();
                     if let Err(error) = self.program.welcome(head, tail) {
                         let _ = self.job.fail(error);
                         return Err(None);
                     }
                 }
-                message::FAILED if starts => return Err(Some("could not begin")),
-                message::BEAT | message::IDLE => {}
+                message::FAILED if is_first => return Err(Some("could not begin")),
+                _ if is_first => return Err(Some("said what is no message")),
+                message::BEAT => member.beats(head.numbers[0]),
+                message::IDLE => {}
                 message::FAILED => {
                     let unknown = || Error::Input(format!("worker {} failed and did not say how", worker.index()));
                     let error = message::unpack(tail.bytes()).unwrap_or_else(unknown);
@@ -86,6 +89,7 @@ impl Run<'_> {
                         let _ = self.job.fail(error);
                     }
                     if head.numbers[1] == 1 {
+                        member.live.sign();
                         list.given.pop_front();
                     }
                 }
@@ -100,10 +104,14 @@ impl Run<'_> {
                         list.depth = self.depth(pace, first.len(), began.elapsed());
                     }
                     since = Some(now);
+                    member.live.sign();
                     list.given.pop_front();
                     // The worker has something to do while its result is handed on.
                     told = self.fill(member, &mut list);
+                    // As long as that lasts, nobody hears what the worker says.
+                    member.live.busy.store(false, Ordering::Relaxed);
                     self.hand_on(worker, &done);
+                    member.live.busy.store(true, Ordering::Relaxed);
                 }
                 _ => return Err(Some("said what is no message")),
             }

@@ -9,7 +9,7 @@ use crate::parallel::pin::Pinning;
 use std::io::{self, BufReader};
 use std::process::{ChildStdin, ChildStdout, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// How many bytes of results a pipe holds: what Linux gives everyone.
 #[cfg(target_os = "linux")]
@@ -30,18 +30,20 @@ pub(super) struct Member {
     pub(super) greeted: bool,
     /// What it was sent.
     pub(super) held: Held,
+    /// How far it last said that it was.
+    progress: u64,
 }
 
 /// A worker process as several threads see it.
 pub(super) struct Live {
     pub(super) input: Mutex<ChildStdin>,
     pub(super) process: Mutex<Process>,
-    /// Counts its messages.
+    /// Counts the messages that say that it gets on.
     pub(super) signs: AtomicU64,
     /// Whether something is expected of it.
     pub(super) busy: AtomicBool,
-    /// Whether it was killed because it gave no sign of life.
-    pub(super) hung: AtomicBool,
+    /// Why it was killed, if it was: it gave no sign of life, for example.
+    pub(super) given_up: OnceLock<String>,
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -49,10 +51,15 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Live {
-    /// Kills the process because it gives no sign of life.
-    pub(super) fn give_up(&self) {
-        self.hung.store(true, Ordering::Relaxed);
+    /// Kills the process, and says why.
+    pub(super) fn give_up(&self, why: String) {
+        let _ = self.given_up.set(why);
         lock(&self.process).end();
+    }
+
+    /// The worker has said that it gets on.
+    pub(super) fn sign(&self) {
+        self.signs.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn send<const N: usize>(&self, kind: u32, given: [u64; N], tail: &[&[u8]]) -> io::Result<()> {
@@ -61,6 +68,13 @@ impl Live {
 }
 
 impl Member {
+    /// It says how far it is. That it lives is not enough.
+    pub(super) fn beats(&mut self, progress: u64) {
+        if std::mem::replace(&mut self.progress, progress) != progress {
+            self.live.sign();
+        }
+    }
+
     pub(super) fn read(&mut self, tail: &mut Tail, limit: impl FnOnce(&Head) -> u64) -> io::Result<Option<Head>> {
         let head = if self.greeted {
             frame::read(&mut self.output, tail, limit)
@@ -68,7 +82,6 @@ impl Member {
             frame::read_first(&mut self.output, tail, limit)
         }?;
         self.greeted = true;
-        self.live.signs.fetch_add(1, Ordering::Relaxed);
         Ok(head)
     }
 }
@@ -92,14 +105,14 @@ impl Seat {
             process: Mutex::new(Process::new(child)),
             signs: AtomicU64::new(0),
             busy: AtomicBool::new(false),
-            hung: AtomicBool::new(false),
+            given_up: OnceLock::new(),
         });
         let processor = pinning.map_or(0, |pinning| pinning.processor(index) as u64 + 1);
         // One that cannot be told has ended, which shows soon.
         let _ = live.send(message::SEAT, [index as u64, workers as u64, processor], &[]);
         *lock(&self.live) = Some(live.clone());
         let output = BufReader::with_capacity(1 << 16, output);
-        self.member = Some(Member { live, output, greeted: false, held: Held::default() });
+        self.member = Some(Member { live, output, greeted: false, held: Held::default(), progress: 0 });
         Ok(())
     }
 
@@ -107,7 +120,7 @@ impl Seat {
     pub(super) fn end(&mut self, why: Option<&str>) -> End {
         let Some(member) = self.member.take() else { return End::before_it_began() };
         *lock(&self.live) = None;
-        let hung = member.live.hung.load(Ordering::Relaxed).then_some("gave no sign of life");
-        End::of(&mut lock(&member.live.process), hung.or(why))
+        let given_up = member.live.given_up.get().map(String::as_str);
+        End::of(&mut lock(&member.live.process), given_up.or(why))
     }
 }

@@ -1,6 +1,6 @@
 //! Processes that are spoken to over their standard input and output: what works wherever a program can be started.
 //!
-//! Python's counterpart is `multiprocessing.Pool`, or `subprocess` with pipes. Choose it where memory cannot be shared; elsewhere
+//! The Python equivalent is `multiprocessing.Pool`, or `subprocess` with pipes. Choose it where memory cannot be shared; elsewhere
 //! `processes` does the same without copying results.
 //!
 //! Each worker has a thread here that takes claims for it, as threads of the backend `threads` do for themselves, sends their numbers
@@ -20,20 +20,19 @@ mod member;
 mod run;
 
 use super::worker::frame::Tail;
-use super::worker::{End, Losses, Parcel, Program, Transport, monotonic};
-use super::{Entry, Handing, Session, Setup};
+use super::worker::{Arrivals, Early, Losses, Parcel, Program, Transport, message, origin, tell};
+use super::{Entry, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
 use crate::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, Worker};
-use member::{Seat, lock};
-use run::{Pool, Run};
+use member::{Live, Seat, lock};
+use run::{LOOK, Pool, Run};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread::Builder;
-use std::time::Duration;
+use std::thread::{Builder, park_timeout};
+use std::time::{Duration, Instant};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "pipes",
@@ -41,11 +40,9 @@ pub(super) const ENTRY: Entry = Entry {
     model: "processes, messages",
     counterpart: "multiprocessing.Pool, subprocess",
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
-    parallel: true,
     transport: Some(Transport::PIPES),
-    handing: Handing::OWN,
-    probe: || Ok(()),
     open,
+    ..Entry::THREADS
 };
 
 /// The longest message that is no result: an error.
@@ -59,39 +56,85 @@ struct Pipes {
     timed: bool,
     patience: Duration,
     run: u64,
+    /// The workers that were lost before the next run, and how.
+    lost: Vec<(usize, String)>,
 }
 
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
-    let Setup { workers, schedule, pinning, timed, program, patience } = setup;
-    let mut seats = Vec::new();
-    for index in 0..workers {
-        let mut seat = Seat { worker: Worker::new(index), member: None, live: Arc::default() };
-        seat.start(&program, pinning.as_ref(), workers)?;
-        seats.push(seat);
+    let Setup { workers, schedule, pinning, timed, program, patience, stop } = setup;
+    let mut seats: Vec<_> =
+        (0..workers).map(|index| Seat { worker: Worker::new(index), member: None, live: Arc::default() }).collect();
+    seats.iter_mut().try_for_each(|seat| seat.start(&program, pinning.as_ref(), workers))?;
+    let mut arrivals = Arrivals::new(&program, ENTRY.name, workers);
+    loop {
+        let lost = first_messages(&mut seats, &program, patience, &stop, &mut arrivals)?;
+        if lost.is_empty() {
+            break;
+        }
+        let again: Vec<_> = lost.iter().map(|(index, _)| *index).collect();
+        arrivals.lost(lost)?;
+        again.into_iter().try_for_each(|index| seats[index].start(&program, pinning.as_ref(), workers))?;
     }
-    let lives: Vec<_> = seats.iter().flat_map(|seat| seat.member.as_ref().map(|member| member.live.clone())).collect();
+    let lost = arrivals.into_lost();
+    Ok(Box::new(Pipes { seats, program, pinning, schedule, timed, patience, run: 0, lost }))
+}
+
+/// Hears the first messages of workers that have not said anything yet; those from which none came, and why.
+fn first_messages(
+    seats: &mut [Seat],
+    program: &Program,
+    patience: Duration,
+    stop: &Stop,
+    arrivals: &mut Arrivals<'_>,
+) -> Result<Vec<(usize, Early)>> {
+    let new = |seat: &&mut Seat| seat.member.as_ref().is_some_and(|member| !member.greeted);
+    let lives: Vec<Arc<Live>> = seats.iter().flat_map(|seat| &seat.member).map(|member| member.live.clone()).collect();
+    let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let (ready, waited) = channel::<()>();
-        let watch = move || {
-            if waited.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
-                lives.iter().for_each(|live| live.give_up());
+        // Who reads from a pipe waits, and is woken by the end of who writes to it.
+        let watch = || {
+            let began = Instant::now();
+            while !done.load(Ordering::Acquire) {
+                park_timeout(LOOK);
+                let silent = began.elapsed() > patience;
+                for live in lives.iter().filter(|live| live.signs.load(Ordering::Relaxed) == 0) {
+                    if stop.is_set() {
+                        live.give_up("had said nothing when the run was stopped".to_owned());
+                    } else if silent {
+                        live.give_up(format!("said nothing for {patience:?}"));
+                    }
+                }
             }
         };
-        Builder::new().name("fractal-patience".into()).spawn_scoped(scope, watch).map_err(no_thread)?;
-        let mut tail = Tail::default();
-        let outcome = seats.iter_mut().flat_map(|seat| &mut seat.member).try_for_each(|member| {
+        let watch = Builder::new().name("fractal-watch".into()).spawn_scoped(scope, watch);
+        let watch = watch.map_err(no_thread)?;
+        let (mut tail, mut lost) = (Tail::default(), Vec::new());
+        let outcome = seats.iter_mut().filter(new).try_for_each(|seat| {
+            let index = seat.worker.index();
+            let Some(member) = &mut seat.member else { return Ok(()) };
             match member.read(&mut tail, |_| LONGEST) {
-                Ok(Some(head)) => program.welcome(head, &tail),
-                _ if member.live.hung.load(Ordering::Relaxed) => {
-                    Err(program.no_worker(&format!("said nothing for {patience:?}")))
+                Ok(Some(head)) if matches!(head.kind, message::HELLO | message::FAILED) => {
+                    member.live.sign();
+                    arrivals.answered();
+                    return program.welcome(head, &tail);
                 }
-                _ => Err(program.no_worker(&End::of(&mut lock(&member.live.process), None).text)),
+                Ok(None) | Err(_) if stop.is_set() => return Err(Error::Stopped),
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    lost.push((index, Early::Wrong(error.to_string())));
+                }
+                Ok(Some(_)) => lost.push((index, Early::Wrong("said something else".to_owned()))),
+                Ok(None) | Err(_) => {
+                    let why = member.live.given_up.get().cloned();
+                    let ended = || Early::Ended(seat.end(None));
+                    lost.push((index, why.map_or_else(ended, Early::Wrong)));
+                }
             }
+            Ok(())
         });
-        drop(ready);
-        outcome
-    })?;
-    Ok(Box::new(Pipes { seats, program, pinning, schedule, timed, patience, run: 0 }))
+        done.store(true, Ordering::Release);
+        watch.thread().unpark();
+        outcome.map(|()| lost)
+    })
 }
 
 /// The refusal of the system to start a thread that looks after workers.
@@ -126,12 +169,13 @@ impl Session for Pipes {
             pieces: Loop::new(0..job.pieces(), schedule, workers),
             workers,
             number: self.run,
-            origin: if self.timed { 1 + monotonic().saturating_sub(job.now().as_nanos() as u64) } else { 0 },
+            origin: if self.timed { origin(&job) } else { 0 },
             given: AtomicUsize::new(0),
             losses: Losses::new(&job, ENTRY.name, workers),
             pool: Mutex::new(Pool { active: workers, ..Pool::default() }),
             changed: Condvar::new(),
         };
+        tell(&mut self.lost, &run.losses);
         if job.pieces() > 0 && !job.is_over() {
             let lives: Vec<_> = self.seats.iter().map(|seat| seat.live.clone()).collect();
             let running = AtomicUsize::new(workers);

@@ -4,7 +4,7 @@
 use super::member::{Live, Seat, lock};
 use crate::backend::worker::frame::{self, Tail};
 use crate::backend::worker::message::{self, numbers};
-use crate::backend::worker::{Losses, Parcel, Program};
+use crate::backend::worker::{GRACE, Losses, Parcel, Program};
 use crate::error::Error;
 use crate::parallel::pin::Pinning;
 use crate::parallel::{Claims, Job, Kind, Loop, Schedule};
@@ -15,7 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often it is looked whether the run is over and whether workers get on.
-const LOOK: Duration = Duration::from_millis(5);
+pub(super) const LOOK: Duration = Duration::from_millis(5);
 
 /// The most time that counts as a worker's silence between two looks: if the session itself was suspended, its workers are not at fault.
 const BLINK: Duration = Duration::from_millis(100);
@@ -63,13 +63,14 @@ impl Run<'_> {
     ) {
         let mut quiet = vec![(0, Duration::ZERO); lives.len()];
         let mut told = vec![false; lives.len()];
-        let mut since = Instant::now();
+        let (mut since, mut over) = (Instant::now(), Duration::ZERO);
         while running.load(Ordering::Acquire) > 0 {
             std::thread::park_timeout(LOOK);
             let time = since.elapsed().min(BLINK);
             since = Instant::now();
             if self.job.is_over() {
                 self.changed.notify_all();
+                over += time;
             }
             for ((live, (seen, quiet)), told) in lives.iter().zip(&mut quiet).zip(&mut told) {
                 let Some(live) = lock(live).clone() else { continue };
@@ -86,7 +87,10 @@ impl Run<'_> {
                 *quiet = if silent { *quiet + time } else { Duration::ZERO };
                 if *quiet > patience {
                     *quiet = Duration::ZERO;
-                    live.give_up();
+                    live.give_up(format!("gave no sign of life for {patience:?}"));
+                } else if over > GRACE && live.busy.load(Ordering::Relaxed) {
+                    // The next run has another in its place.
+                    live.give_up("did not stop".to_owned());
                 }
             }
         }
@@ -171,8 +175,11 @@ impl Run<'_> {
         todo: &mut VecDeque<Given>,
         given: &mut VecDeque<Given>,
     ) -> bool {
-        let index = seat.worker.index();
+        let (index, was_there) = (seat.worker.index(), seat.member.is_some());
         let end = seat.end(why);
+        if was_there {
+            self.losses.tell(index, &end.text);
+        }
         if self.job.is_over() {
             given.clear();
             return false;

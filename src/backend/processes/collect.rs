@@ -1,13 +1,15 @@
 //! A run as the session sees it: handing on what is in the rings, listening to workers, and replacing the dead.
 
+mod lost;
+
 use super::claims::{Owner, Table, Unit};
 use super::member::{Broken, Doing, Member};
 use super::ring::{Reader, Record};
 use super::segment::Segment;
 use super::serve::Plan;
 use super::{Crew, Memory, Shipped};
-use crate::backend::worker::frame::Tail;
-use crate::backend::worker::{Held, Losses, message};
+use crate::backend::worker::frame::{Head, Tail};
+use crate::backend::worker::{GRACE, Held, Losses, message, tell};
 use crate::error::Error;
 use crate::parallel::{Done, Job, Worker};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -21,7 +23,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How long the session sleeps at most before it looks whether it was asked to stop.
-const LOOK: Duration = Duration::from_millis(5);
+pub(super) const LOOK: Duration = Duration::from_millis(5);
 
 /// How long it naps after it has handed something on, without asking to be woken: about until every worker has another result. So
 /// results come in batches, and cost their workers no call of the system and no change of the processor's task.
@@ -91,6 +93,11 @@ impl<'a> Collector<'a> {
         }
     }
 
+    /// Tells of workers that were lost before the run.
+    pub(super) fn tell_lost(&self, lost: &mut Vec<(usize, String)>) {
+        tell(lost, &self.losses);
+    }
+
     fn segment(&self) -> &'a Segment {
         &self.memory.segment
     }
@@ -107,6 +114,9 @@ impl<'a> Collector<'a> {
             self.segment().slot(slot).rest();
             // One that has ended since the last run has cost nothing.
             if self.crew.members[slot].as_mut().is_none_or(Member::has_ended) {
+                if let Some(member) = &mut self.crew.members[slot] {
+                    self.losses.tell(slot, &member.end(None).text);
+                }
                 self.restart(slot);
             }
         }
@@ -114,6 +124,7 @@ impl<'a> Collector<'a> {
         let mut told = false;
         let mut since = Instant::now();
         let mut rested = true;
+        let mut over = Duration::ZERO;
         while self.left > 0 && !self.job.is_over() || self.anybody_runs() {
             if self.job.is_over() && !told {
                 told = true;
@@ -130,6 +141,10 @@ impl<'a> Collector<'a> {
                 self.nap = ((3 * self.nap + each) / 4).clamp(*NAP.start(), *NAP.end());
             }
             self.look_after(time);
+            over += if told { time } else { Duration::ZERO };
+            if over > GRACE {
+                self.slots().for_each(|slot| self.give_up(slot));
+            }
             if self.left > 0 && !self.job.is_over() && !self.anybody_runs() {
                 // All have ended their search, and something is still free, or was claimed by one that could not say so.
                 for slot in self.slots() {
@@ -162,8 +177,7 @@ impl<'a> Collector<'a> {
     }
 
     fn anybody_runs(&self) -> bool {
-        let runs = |member: &Member| matches!(member.doing, Doing::Run | Doing::Starting { run: true });
-        self.crew.members.iter().flatten().any(runs)
+        self.crew.members.iter().flatten().any(Member::runs)
     }
 
     /// The pieces of a unit that were not handed on.
@@ -335,18 +349,29 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Hears a message of a worker.
+    /// Hears messages of a worker.
     fn listen(&mut self, slot: usize) {
         let Some(member) = &mut self.crew.members[slot] else { return };
-        let head = match member.receive(&mut self.tail) {
-            Ok(Some(head)) => head,
-            Ok(None) => return self.lost(slot, None),
-            Err(Broken) => return self.raves(slot),
-        };
+        let (id, ended) = (member.id(), member.hear());
+        // Another may take its place meanwhile.
+        while let Some(member) = self.crew.members[slot].as_mut().filter(|member| member.id() == id) {
+            match member.next(&mut self.tail) {
+                Ok(Some(head)) => self.heed(slot, head),
+                Ok(None) if ended => return self.lost(slot, None),
+                Ok(None) => return,
+                Err(Broken) => return self.raves(slot),
+            }
+        }
+    }
+
+    /// Does what a message of a worker says.
+    fn heed(&mut self, slot: usize, head: Head) {
+        let Some(member) = &mut self.crew.members[slot] else { return };
         let current = head.numbers[0] == self.run[0] || head.numbers[0] == 0;
         match (head.kind, member.doing) {
             (message::HELLO, Doing::Starting { run }) => {
                 member.doing = if run { Doing::Run } else { Doing::Nothing };
+                member.quiet = Duration::ZERO;
                 if let Err(error) = self.crew.program.welcome(head, &self.tail) {
                     let _ = self.job.fail(error);
                 }
@@ -364,69 +389,9 @@ impl<'a> Collector<'a> {
                 let unknown = || Error::Input(format!("worker {slot} failed and did not say how"));
                 let _ = self.job.fail(message::unpack(self.tail.bytes()).unwrap_or_else(unknown));
             }
-            (message::BEAT | message::IDLE | message::FAILED, _) => {}
+            (message::BEAT, _) => member.beats(head.numbers[0]),
+            (message::IDLE | message::FAILED, _) => {}
             _ => self.raves(slot),
-        }
-    }
-
-    /// A worker says what is no message: what it publishes from now on is not believed either.
-    fn raves(&mut self, slot: usize) {
-        self.drain(slot);
-        self.readers[slot].distrust();
-        self.lost(slot, Some("said what is no message"));
-    }
-
-    /// Replaces workers that have given no sign of life for too long.
-    fn look_after(&mut self, time: Duration) {
-        for slot in self.slots() {
-            let (segment, patience) = (self.segment(), self.crew.patience);
-            if let Some(member) = &mut self.crew.members[slot] {
-                member.count_quiet(time, segment, slot);
-                if member.quiet > patience {
-                    self.lost(slot, Some(&format!("gave no sign of life for {patience:?}")));
-                }
-            }
-        }
-    }
-
-    /// A worker has ended, or is to: what it had claimed goes back once it is dead, and another takes its place.
-    fn lost(&mut self, slot: usize, why: Option<&str>) {
-        let Some(mut member) = self.crew.members[slot].take() else { return };
-        let ran = member.doing != Doing::Nothing;
-        let end = member.end(why);
-        drop(member);
-        self.drain(slot);
-        let (job, losses) = (self.job, self.losses.clone());
-        let kept = self.table.hand_back(
-            slot,
-            |unit| self.progress(unit),
-            |unit, state| {
-                let next = self.left_of(unit);
-                let alone = state.careful || job.first_claim(next.clone()).len() == 1;
-                alone && losses.at_fault(next.start, &end)
-            },
-        );
-        for unit in kept {
-            losses.rescue(slot, self.left_of(unit).start, &end, |done| {
-                self.hand_on(slot, unit, done);
-                self.table.release(unit);
-            });
-        }
-        if ran {
-            self.losses.count(slot, &end.text);
-        }
-        if !self.job.is_over() {
-            self.restart(slot);
-            // Others may have ended their search before this was free again.
-            self.slots().for_each(|slot| self.begin(slot));
-        }
-    }
-
-    /// Starts a worker in the place of one that is dead, or never was.
-    fn restart(&mut self, slot: usize) {
-        self.readers[slot].reset(self.segment());
-        if let Err(error) = self.crew.restart(slot) {
-            self.refusal = Some(error);
         }
     }
 }

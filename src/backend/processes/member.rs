@@ -6,7 +6,8 @@ use crate::backend::worker::message::{self, numbers};
 use crate::backend::worker::{End, Held, Process, Program, spawn};
 use crate::error::Result;
 use rustix::event::{PollFd, PollFlags};
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice};
@@ -41,10 +42,13 @@ pub(super) struct Member {
     pub(super) segment: u64,
     /// What else it was sent.
     pub(super) held: Held,
+    heard: Heard,
     /// How long it has given no sign of getting on.
     pub(super) quiet: Duration,
     /// The position of its ring when it was last looked at.
     seen: u64,
+    /// How far it last said that it was.
+    progress: u64,
 }
 
 /// What every worker of a session is told first.
@@ -59,11 +63,38 @@ pub(super) struct Seat {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Broken;
 
-fn receive(mut socket: &UnixStream, tail: &mut Tail) -> std::result::Result<Option<Head>, Broken> {
-    match frame::read(&mut socket, tail, |_| LONGEST) {
-        Err(error) if error.kind() == ErrorKind::InvalidData => Err(Broken),
-        // A worker that ends with messages unread, or within its own, resets or cuts the stream.
-        outcome => Ok(outcome.unwrap_or(None)),
+/// What a worker has said and nobody has heeded yet. Nobody waits for the rest of a message: a worker that is suspended within one, or
+/// sends it byte by byte, must not stop its session.
+#[derive(Debug, Default)]
+struct Heard(Vec<u8>);
+
+impl Heard {
+    /// Takes what has arrived, once; true when nothing comes any more.
+    fn hear(&mut self, socket: &UnixStream) -> bool {
+        let mut bytes = [0; 1 << 12];
+        match rustix::net::recv(socket, &mut bytes, RecvFlags::DONTWAIT) {
+            Ok((_, 0)) => true,
+            Ok((_, count)) => {
+                self.0.extend_from_slice(&bytes[..count]);
+                false
+            }
+            // A worker that ends with messages unread resets the stream.
+            Err(errno) => ![Errno::AGAIN, Errno::INTR].contains(&errno),
+        }
+    }
+
+    /// The next message, if it has arrived as a whole.
+    fn next(&mut self, tail: &mut Tail) -> std::result::Result<Option<Head>, Broken> {
+        let mut rest = &self.0[..];
+        match frame::read(&mut rest, tail, |_| LONGEST) {
+            Ok(head) => {
+                let read = self.0.len() - rest.len();
+                self.0.drain(..read);
+                Ok(head)
+            }
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
+            Err(_) => Err(Broken),
+        }
     }
 }
 
@@ -73,16 +104,15 @@ impl Member {
         let mut command = program.command(super::ENTRY.name)?;
         let refused = |error: io::Error| program.cannot_start(seat.index, seat.workers, &error);
         let (socket, theirs) = UnixStream::pair().map_err(refused)?;
-        // A worker that does not answer must not stop its session; that it gets on is looked after elsewhere.
-        let patience = Some(Duration::from_secs(5));
-        socket.set_read_timeout(patience).and_then(|()| socket.set_write_timeout(patience)).map_err(refused)?;
+        // A worker that does not listen must not stop its session; that it gets on is looked after elsewhere.
+        socket.set_write_timeout(Some(Duration::from_secs(1))).map_err(refused)?;
         command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null());
         let process = Process::new(spawn(command).map_err(refused)?);
         let id = Pid::from_raw(process.id() as i32).expect("a process has a number");
         let pidfd = pidfd_open(id, PidfdFlags::empty()).map_err(|errno| refused(errno.into()))?;
         let doing = Doing::Starting { run: false };
-        let (held, quiet) = (Held::default(), Duration::ZERO);
-        let mut member = Self { process, socket, pidfd, doing, segment: 0, held, quiet, seen: 0 };
+        let (held, heard, quiet) = (Held::default(), Heard::default(), Duration::ZERO);
+        let mut member = Self { process, socket, pidfd, doing, segment: 0, held, heard, quiet, seen: 0, progress: 0 };
         let processor = seat.processor.map_or(0, |processor| processor as u64 + 1);
         // One that cannot be told has ended, which shows soon.
         let _ = member.send(message::SEAT, [seat.index as u64, seat.workers as u64, processor], &[]);
@@ -109,10 +139,26 @@ impl Member {
         if sent == Ok(bytes.len()) { Ok(()) } else { Err(Broken) }
     }
 
-    /// The next message; none when the worker has ended.
-    pub(super) fn receive(&mut self, tail: &mut Tail) -> std::result::Result<Option<Head>, Broken> {
-        self.quiet = Duration::ZERO;
-        receive(&self.socket, tail)
+    /// Takes what the worker has said; true when it says nothing any more.
+    pub(super) fn hear(&mut self) -> bool {
+        self.heard.hear(&self.socket)
+    }
+
+    /// The next of its messages that have arrived.
+    pub(super) fn next(&mut self, tail: &mut Tail) -> std::result::Result<Option<Head>, Broken> {
+        self.heard.next(tail)
+    }
+
+    /// Whether it has not said anything yet.
+    pub(super) fn is_starting(&self) -> bool {
+        matches!(self.doing, Doing::Starting { .. })
+    }
+
+    /// It says how far it is. That it lives is not enough.
+    pub(super) fn beats(&mut self, progress: u64) {
+        if std::mem::replace(&mut self.progress, progress) != progress {
+            self.quiet = Duration::ZERO;
+        }
     }
 
     /// What to poll: a message, and the end of the process.
@@ -130,6 +176,11 @@ impl Member {
     /// Kills the worker if it still runs, waits for its end, and says how it ended; `why` if the session does not bear it any more.
     pub(super) fn end(&mut self, why: Option<&str>) -> End {
         End::of(&mut self.process, why)
+    }
+
+    /// Whether it takes part in a run.
+    pub(super) fn runs(&self) -> bool {
+        matches!(self.doing, Doing::Run | Doing::Starting { run: true })
     }
 
     /// Whether the process has ended.
@@ -167,7 +218,9 @@ mod tests {
             }
             theirs.write_all(said).unwrap();
             drop(theirs);
-            receive(&ours, &mut Tail::default())
+            let mut heard = Heard::default();
+            while !heard.hear(&ours) {}
+            heard.next(&mut Tail::default())
         };
         let mut beat = Vec::new();
         frame::write(&mut beat, message::BEAT, &numbers([0]), &[]).unwrap();
@@ -176,5 +229,26 @@ mod tests {
         assert!(matches!(hear(&[], false), Ok(None)));
         assert!(matches!(hear(&[], true), Ok(None)), "it was reset");
         assert!(matches!(hear(&[7; 72], false), Err(Broken)));
+    }
+
+    #[test]
+    fn nobody_waits_for_the_rest_of_a_message() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let (mut heard, mut tail) = (Heard::default(), Tail::default());
+        let mut said = Vec::new();
+        frame::write(&mut said, message::FAILED, &numbers([7]), &[b"why"]).unwrap();
+        frame::write(&mut said, message::IDLE, &numbers([7]), &[]).unwrap();
+        assert!(!heard.hear(&ours), "there is nothing, but something may come");
+        for byte in &said[..said.len() - 1] {
+            theirs.write_all(&[*byte]).unwrap();
+            assert!(!heard.hear(&ours));
+        }
+        assert!(matches!(heard.next(&mut tail), Ok(Some(Head { kind: message::FAILED, .. }))));
+        assert_eq!(tail.bytes(), b"why");
+        assert!(matches!(heard.next(&mut tail), Ok(None)));
+        theirs.write_all(&said[said.len() - 1..]).unwrap();
+        heard.hear(&ours);
+        assert!(matches!(heard.next(&mut tail), Ok(Some(Head { kind: message::IDLE, .. }))));
+        assert!(matches!(heard.next(&mut tail), Ok(None)));
     }
 }

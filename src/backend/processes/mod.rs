@@ -1,6 +1,6 @@
 //! Processes that share memory: the same program, started again for each worker.
 //!
-//! Python's counterpart is `multiprocessing` with `shared_memory`. Choose it where a fault must not end everything: a worker that
+//! The Python equivalent is `multiprocessing` with `shared_memory`. Choose it where a fault must not end everything: a worker that
 //! crashes, is killed, hangs or runs out of memory costs the piece that it computed, which another worker computes again.
 //!
 //! Workers are this program executed anew, never a bare fork, which is sound in a program with threads only as long as the child
@@ -25,17 +25,19 @@ pub(super) mod segment;
 pub(super) mod serve;
 
 use super::worker::frame::Tail;
-use super::worker::{Contents, Parcel, Program, monotonic};
-use super::{Entry, Handing, Session, Setup};
+use super::worker::message;
+use super::worker::{Arrivals, Contents, Early, Parcel, Program, origin};
+use super::{Entry, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
 use crate::parallel::{
     CLAIM_PIECES, Job, Key, Kind, MAX_COUNTS, Prepared, Recipe, Report, Schedule, Sink, Stop, Work, Worker, claim_bytes,
 };
 use claims::Units;
-use collect::Collector;
+use collect::{Collector, LOOK};
 use member::{Doing, Member, Seat};
 use ring::Reader;
+use rustix::time::Timespec;
 use segment::{Layout, Segment};
 use serve::Plan;
 use std::fs::File;
@@ -48,11 +50,9 @@ pub(super) const ENTRY: Entry = Entry {
     model: "processes, shared memory",
     counterpart: "multiprocessing with shared_memory",
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::AUTO],
-    parallel: true,
     transport: Some(serve::TRANSPORT),
-    handing: Handing::OWN,
-    probe: || Ok(()),
     open,
+    ..Entry::THREADS
 };
 
 struct Processes {
@@ -67,6 +67,8 @@ struct Processes {
     segments: u64,
     work: Option<Shipped>,
     run: u64,
+    /// The workers that were lost before the next run, and how.
+    lost: Vec<(usize, String)>,
 }
 
 /// The processes, by their number as workers; none where one could not be started again.
@@ -95,7 +97,7 @@ struct Shipped {
 }
 
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
-    let Setup { workers, schedule, pinning, timed, program, patience } = setup;
+    let Setup { workers, schedule, pinning, timed, program, patience, stop } = setup;
     let mut crew = Crew { members: Vec::new(), program, pinning, patience };
     for index in 0..workers {
         let member = Member::start(&crew.program, crew.seat(index, workers))?;
@@ -103,10 +105,10 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
     }
     // While they start, the memory that nearly every run needs is made, since taking its pages lasts for milliseconds.
     let memory = Memory::new(Layout::new(workers, UNITS, 0), 1)?;
-    crew.wait_until_ready()?;
+    let lost = crew.wait_until_ready(&stop)?;
     let (workers, readers) = ((0..workers).map(Worker::new).collect(), (0..workers).map(Reader::new).collect());
     let (memory, segments) = (Some(memory), 1);
-    Ok(Box::new(Processes { crew, workers, schedule, timed, memory, readers, segments, work: None, run: 0 }))
+    Ok(Box::new(Processes { crew, workers, schedule, timed, memory, readers, segments, work: None, run: 0, lost }))
 }
 
 /// Units that there is memory for from the beginning.
@@ -132,35 +134,58 @@ impl Crew {
         Ok(())
     }
 
-    /// Waits until every worker has said that it is one.
-    fn wait_until_ready(&mut self) -> Result<()> {
-        let deadline = Instant::now() + self.patience;
-        let mut tail = Tail::default();
-        for member in self.members.iter_mut().flatten() {
-            while member.doing == (Doing::Starting { run: false }) {
-                let [message, ended] = member.poll();
-                let mut waited = [message, ended];
-                let left = deadline.saturating_duration_since(Instant::now());
-                let time =
-                    rustix::time::Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
-                // Interrupted by a signal is as well as woken early.
-                let _ = rustix::event::poll(&mut waited, Some(&time));
-                let [message, ended] = waited.map(|fd| !fd.revents().is_empty());
-                if message {
-                    let Ok(Some(head)) = member.receive(&mut tail) else {
-                        return Err(self.program.no_worker(&member.end(None).text));
-                    };
-                    self.program.welcome(head, &tail)?;
-                    member.doing = Doing::Nothing;
-                } else if ended {
-                    return Err(self.program.no_worker(&member.end(None).text));
-                } else if left.is_zero() {
-                    return Err(self.program.no_worker(&format!("said nothing for {:?}", self.patience)));
+    /// Waits until every worker has said that it is one; the workers that were lost meanwhile, and how.
+    fn wait_until_ready(&mut self, stop: &Stop) -> Result<Vec<(usize, String)>> {
+        let (program, patience) = (self.program.clone(), self.patience);
+        let mut arrivals = Arrivals::new(&program, ENTRY.name, self.members.len());
+        loop {
+            let (deadline, mut lost) = (Instant::now() + patience, Vec::new());
+            for (index, member) in self.members.iter_mut().enumerate() {
+                let Some(member) = member.as_mut().filter(|member| member.is_starting()) else { continue };
+                match first_message(member, &program, deadline, stop)? {
+                    None => arrivals.answered(),
+                    Some(Early::Wrong(text)) if text.is_empty() => {
+                        lost.push((index, Early::Wrong(format!("said nothing for {patience:?}"))));
+                    }
+                    Some(early) => lost.push((index, early)),
                 }
             }
+            if lost.is_empty() {
+                return Ok(arrivals.into_lost());
+            }
+            let again: Vec<_> = lost.iter().map(|(index, _)| *index).collect();
+            arrivals.lost(lost)?;
+            again.into_iter().try_for_each(|index| self.restart(index))?;
         }
-        Ok(())
     }
+}
+
+/// Waits for the first message of a worker; why there is none, if there is none, in no words where it said nothing.
+fn first_message(member: &mut Member, program: &Program, deadline: Instant, stop: &Stop) -> Result<Option<Early>> {
+    let mut tail = Tail::default();
+    while member.is_starting() {
+        if stop.is_set() {
+            return Err(Error::Stopped);
+        }
+        let mut waited = member.poll();
+        let left = deadline.saturating_duration_since(Instant::now());
+        let time = Timespec { tv_sec: 0, tv_nsec: left.min(LOOK).as_nanos() as i64 };
+        // Interrupted by a signal is as well as woken early.
+        let _ = rustix::event::poll(&mut waited, Some(&time));
+        let [said, ended] = waited.map(|fd| !fd.revents().is_empty());
+        let is_over = said && member.hear();
+        match member.next(&mut tail) {
+            Ok(Some(head)) if matches!(head.kind, message::HELLO | message::FAILED) => {
+                program.welcome(head, &tail)?;
+                member.doing = Doing::Nothing;
+            }
+            Ok(None) if is_over || ended => return Ok(Some(Early::Ended(member.end(None)))),
+            Ok(None) if left.is_zero() => return Ok(Some(Early::Wrong(String::new()))),
+            Ok(None) => {}
+            _ => return Ok(Some(Early::Wrong("said something else".to_owned()))),
+        }
+    }
+    Ok(None)
 }
 
 impl Processes {
@@ -205,17 +230,12 @@ impl Processes {
 
     fn plan(&self, job: &Job) -> Plan {
         let (pieces, workers) = (job.pieces(), self.workers.len());
-        let chunk = self.schedule.chunk().map_or(1, |chunk| chunk as usize);
+        let chunk = job.chunk(self.schedule, workers);
         match self.schedule.kind() {
             Kind::Static if self.schedule.chunk().is_none() => {
                 Plan { units: Units::Blocks { pieces, blocks: workers }, own: true }
             }
             Kind::Static => Plan { units: Units::Chunks { pieces, chunk }, own: true },
-            // Small enough that a costly last unit keeps no other worker waiting for long.
-            Kind::Auto => {
-                let chunk = (pieces / (256 * workers)).clamp(1, job.grain());
-                Plan { units: Units::Chunks { pieces, chunk }, own: false }
-            }
             _ => Plan { units: Units::Chunks { pieces, chunk }, own: false },
         }
     }
@@ -229,9 +249,10 @@ impl Processes {
         self.ship(recipe, job.prepared())?;
         self.run += 1;
         let (Some(memory), Some(work)) = (&self.memory, &self.work) else { unreachable!("both were just made") };
-        let origin = if self.timed { 1 + monotonic().saturating_sub(job.now().as_nanos() as u64) } else { 0 };
+        let origin = if self.timed { origin(job) } else { 0 };
         let mut collector =
             Collector::new(job, &mut self.crew, &mut self.workers, memory, &mut self.readers, work, plan);
+        collector.tell_lost(&mut self.lost);
         collector.collect([self.run, job.pieces() as u64, origin]);
         Ok(())
     }

@@ -18,8 +18,15 @@ const MOST: u8 = 3;
 pub(crate) struct End {
     /// In words.
     pub(crate) text: String,
+    /// Whether a signal ended it, from outside or by its own fault.
+    pub(crate) by_signal: bool,
     /// Whether somebody killed it: the user, or the system for want of memory.
     killed: bool,
+}
+
+/// How many workers may end one after the other without a result in between.
+pub(super) fn most(workers: usize) -> usize {
+    10 + 3 * workers
 }
 
 impl End {
@@ -27,27 +34,33 @@ impl End {
     pub(crate) fn of(process: &mut Process, why: Option<&str>) -> Self {
         if let Some(why) = why {
             process.end();
-            return Self { text: why.to_owned(), killed: false };
+            return Self { text: why.to_owned(), by_signal: false, killed: false };
         }
         // Its streams may have ended before it has: how it ends is not to be mistaken for how it is ended here.
         let status = process.ended_soon().or_else(|| process.end());
-        Self { text: ending(status), killed: was_killed(status) }
+        let signal = signal(status);
+        Self { text: ending(status), by_signal: signal.is_some(), killed: signal == Some(9) }
     }
 
     /// That of a worker which never was.
     pub(crate) fn before_it_began() -> Self {
-        Self { text: "could not be started".to_owned(), killed: true }
+        Self { text: "could not be started".to_owned(), by_signal: false, killed: true }
+    }
+
+    #[cfg(test)]
+    pub(super) fn told(text: &str, by_signal: bool) -> Self {
+        Self { text: text.to_owned(), by_signal, killed: by_signal }
     }
 }
 
 #[cfg(unix)]
-fn was_killed(status: Option<ExitStatus>) -> bool {
-    status.and_then(|status| std::os::unix::process::ExitStatusExt::signal(&status)) == Some(9)
+fn signal(status: Option<ExitStatus>) -> Option<i32> {
+    status.and_then(|status| std::os::unix::process::ExitStatusExt::signal(&status))
 }
 
 #[cfg(not(unix))]
-fn was_killed(_: Option<ExitStatus>) -> bool {
-    false
+fn signal(_: Option<ExitStatus>) -> Option<i32> {
+    None
 }
 
 /// What a piece has cost.
@@ -101,6 +114,11 @@ impl<'a> Losses<'a> {
         }
     }
 
+    /// Tells the run's sink that a worker was lost.
+    pub(crate) fn tell(&self, worker: usize, how: &str) {
+        self.job.worker_lost(worker, how);
+    }
+
     /// A worker has ended, or has done nothing though there was something to do. Workers that do so one after the other end the run.
     pub(crate) fn count(&self, worker: usize, how: &str) {
         let losses = {
@@ -109,7 +127,7 @@ impl<'a> Losses<'a> {
             state.in_a_row += 1;
             state.in_a_row
         };
-        if losses > 10 + 3 * self.workers && !self.job.is_over() {
+        if losses > most(self.workers) && !self.job.is_over() {
             let _ = self.job.fail(Error::Unsupported(format!(
                 "workers of backend `{}` ended {losses} times without a result in between; the last one, worker {worker}, {how}",
                 self.backend

@@ -32,7 +32,7 @@ pub(crate) const IDLE: u32 = 17;
 /// From a worker: the run with this number failed; then 1 when that answers a claim. In place of its first message: it cannot begin. Tail:
 /// the error.
 pub(crate) const FAILED: u32 = 18;
-/// From a worker: it gets on, though there is no result yet.
+/// From a worker: it gets on, though there is no result yet. Number: how far it is, in any unit; the same as before counts as silence.
 pub(crate) const BEAT: u32 = 19;
 
 /// From a worker: a finished claim. Numbers: the run, its first piece, its pieces and counts as halves, executed operations, begin

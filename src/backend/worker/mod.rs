@@ -1,17 +1,20 @@
 //! The other end of the process backends: what a program does when it was started as a worker.
 //!
-//! A worker has three threads, and a fourth when it sends large results through a pipe. One reads messages, so that a request to stop, and the end of the session's process, are noticed while
-//! a piece is computed. One computes: the program's first thread, or whichever called [`crate::worker_main`]. The third tells the
-//! session that a long piece gets on, as long as the piece looks at its [`Stop`]: a worker that was suspended and one that is
-//! caught in a loop fall silent alike, and are replaced.
+//! A worker has three threads, and a fourth when it sends large results through a pipe. One reads messages, so that a request to stop, and
+//! the end of the session's process, are noticed while a piece is computed. One computes: the program's first thread, or whichever called
+//! [`crate::worker_main`]. The third tells the session that a long piece gets on, as long as the piece looks at its
+//! [`Stop`](crate::parallel::Stop): a worker that was suspended and one that is caught in a loop fall silent alike, and are replaced.
 
+mod arrivals;
 pub mod frame;
 mod losses;
 pub(crate) mod message;
 mod outbox;
 mod parcel;
 mod program;
+mod pulse;
 
+pub(crate) use arrivals::{Arrivals, Early, tell};
 pub(crate) use losses::{End, Losses};
 #[cfg(target_os = "linux")]
 pub(crate) use parcel::Contents;
@@ -23,17 +26,18 @@ pub(crate) use program::{Process, spawn};
 
 use crate::error::{Error, Result};
 use crate::parallel::pin::keep_to;
-use crate::parallel::{Discard, Effort, Job, Key, Selected, Shared, Stop, Work};
+use crate::parallel::{Discard, Effort, Job, Key, Selected, Shared, Work};
 use frame::{Head, Tail};
 use outbox::{Out, Outbox};
+use pulse::{Over, tell_pulse};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::process::exit;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
 use std::time::Duration;
 
@@ -55,8 +59,8 @@ impl fmt::Debug for WorkKind<'_> {
     }
 }
 
-/// How often a worker says that it gets on.
-const PULSE: Duration = Duration::from_millis(250);
+/// How long workers may go on when a run is over before they are ended: fifty times what a piece may take to notice.
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
 /// Becomes a worker and never returns if this process was started as one; else does nothing. `kinds` are the kinds of work that
 /// it can make. Programs call [`crate::worker_main`], which adds those of this library.
@@ -196,58 +200,6 @@ fn read(mut input: Box<dyn Inbox>, messages: &Sender<Message>, over: &Over) {
             over.stop(head.numbers[0]);
         } else if messages.send(Message { head, tail, files: input.files() }).is_err() {
             return;
-        }
-    }
-}
-
-/// Says from time to time that the worker gets on.
-fn tell_pulse(over: &Over, out: &Out) {
-    let mut seen = 0;
-    loop {
-        std::thread::sleep(PULSE);
-        let checks = over.checks.load(Ordering::Relaxed);
-        let alive = checks != std::mem::replace(&mut seen, checks) || !over.computing.load(Ordering::Relaxed);
-        if alive && over.busy.load(Ordering::Relaxed) {
-            out.send(message::BEAT, [0], &[]);
-        }
-    }
-}
-
-/// Which run the worker computes for, and whether it still should.
-#[derive(Default)]
-pub(super) struct Over {
-    current: Mutex<Current>,
-    /// How often pieces have looked at their `Stop`.
-    checks: Arc<AtomicU64>,
-    /// Whether a message is being dealt with.
-    busy: AtomicBool,
-    /// Whether a piece is being computed.
-    pub(super) computing: AtomicBool,
-}
-
-#[derive(Default)]
-struct Current {
-    run: u64,
-    stop: Stop,
-    /// All runs up to this one are over.
-    over: u64,
-}
-
-impl Over {
-    fn begin(&self, run: u64) -> Stop {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        (current.run, current.stop) = (run, Stop::counted(self.checks.clone()));
-        if current.over >= run {
-            current.stop.set();
-        }
-        current.stop.clone()
-    }
-
-    fn stop(&self, run: u64) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        current.over = current.over.max(run);
-        if current.run <= run {
-            current.stop.set();
         }
     }
 }
@@ -459,8 +411,15 @@ impl AsRef<[u8]> for Owned {
     }
 }
 
+/// The origin of a run's clock, as its workers are told it: plus one, since 0 says that no times are taken.
+pub(crate) fn origin(job: &Job) -> u64 {
+    // In this order: where the processor is taken away in between, times are told as too early, never as yet to come.
+    let now = job.now();
+    1 + monotonic().saturating_sub(now.as_nanos() as u64)
+}
+
 /// Nanoseconds on a clock that all processes of a machine share.
-pub(crate) fn monotonic() -> u64 {
+fn monotonic() -> u64 {
     #[cfg(unix)]
     {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);

@@ -47,7 +47,7 @@ fn figures_follow_from_times() {
 
 #[test]
 fn every_backend_is_combined_with_every_number_of_workers_once() {
-    let standard = super::super::subject::standard("dear-last").unwrap();
+    let standard = super::super::subject::standard("costly-tail").unwrap();
     let subjects = [Subject::standard(standard, (64, 64), 64).unwrap()];
     let entries = ["serial", "threads"].map(|name| backend::find(name).unwrap());
     let (all, left_out) = combinations(&subjects, &entries, &[1, 2, 3], &Schedules::These(vec![Schedule::AUTO]));

@@ -23,7 +23,7 @@ function gantt(timeline, costs) {
   const row = timeline.workers > 24 ? 14 : 26, top = 4, foot = 26, left = 76;
   const wall = timeline.wall * 1e6;
   let from = 0, to = wall;
-  const dearest = Math.max(...timeline.claims.map(c => (c[4] - c[3]) / c[2]), 1e-9);
+  const costliest = Math.max(...timeline.claims.map(c => (c[4] - c[3]) / c[2]), 1e-9);
   const x = (at, width) => left + (at - from) / (to - from) * (width - left - 8);
   const view = canvas(top + timeline.workers * row + foot, (context, width, height) => {
     context.font = "12px system-ui, sans-serif";
@@ -38,7 +38,7 @@ function gantt(timeline, costs) {
       if (ended < from || began > to) continue;
       const a = Math.max(left, x(began, width)), b = Math.min(width - 8, x(ended, width));
       context.fillStyle = colour(worker);
-      context.globalAlpha = 0.35 + 0.65 * Math.sqrt((ended - began) / count / dearest);
+      context.globalAlpha = 0.35 + 0.65 * Math.sqrt((ended - began) / count / costliest);
       context.fillRect(a, top + worker * row + 2, Math.max(0.6, b - a - (b - a > 4 ? 1 : 0)), row - 4);
     }
     context.globalAlpha = 1;

@@ -12,7 +12,7 @@ fn makespan(costs: &[f64], schedule: &str, workers: usize) -> f64 {
 #[test]
 fn hand_computed_runs_are_met() {
     let front = [3.0, 1.0, 1.0, 1.0];
-    // Worker 0 has the dear piece, worker 1 the rest.
+    // Worker 0 has the costly piece, worker 1 the rest.
     assert_eq!(makespan(&front, "dynamic", 2), 3.0);
     // Blocks 3 + 1 and 1 + 1; in turns 3 + 1 and 1 + 1 too.
     assert_eq!(makespan(&front, "static", 2), 4.0);
@@ -20,7 +20,7 @@ fn hand_computed_runs_are_met() {
     assert_eq!(makespan(&front, "dynamic,2", 2), 4.0);
     // Stealing: worker 1 has done 2..4 at 2 and takes piece 1 from worker 0, which still computes piece 0.
     assert_eq!(makespan(&front, "nonmonotonic:dynamic", 2), 3.0);
-    // The dear piece comes last and alone: 1 1 1 | 1 1 1, then 6.
+    // The costly piece comes last and alone: 1 1 1 | 1 1 1, then 6.
     let back = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 6.0];
     assert_eq!(makespan(&back, "dynamic", 2), 9.0);
     assert_eq!(recording(&back).bound(2, &[]), 6.0);
@@ -90,7 +90,7 @@ fn claims_are_handed_out_as_backends_do() {
         let pieces = Recording { grain: 2, ..recording(costs) };
         pieces.replay_handed(schedule.parse().unwrap(), workers, &[], handing)
     };
-    // Who takes blocks for itself keeps the dear one to the end; in a queue the other goes on with parts of it.
+    // Who takes blocks for itself keeps the costly one to the end; in a queue the other goes on with parts of it.
     let costs = [1.0, 1.0, 1.0, 1.0, 3.0, 3.0, 3.0, 3.0];
     assert_eq!(run(&costs, "static", 2, Handing::OWN).makespan, 12.0);
     let queue = run(&costs, "guided,4", 2, Handing::Queue);
@@ -131,8 +131,8 @@ fn thousands_of_workers_and_no_pieces_are_no_trouble() {
 #[test]
 fn another_order_is_another_run() {
     let pieces = recording(&[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 6.0]);
-    let dear_first = pieces.reordered(&[6, 0, 1, 2, 3, 4, 5]);
-    assert_eq!(dear_first.replay(Schedule::DYNAMIC, 2, &[]).makespan, 6.0);
+    let costly_first = pieces.reordered(&[6, 0, 1, 2, 3, 4, 5]);
+    assert_eq!(costly_first.replay(Schedule::DYNAMIC, 2, &[]).makespan, 6.0);
 }
 
 proptest! {

@@ -77,7 +77,7 @@ pub(crate) struct BenchCoresArgs {
     /// How many rounds there are, however long they take
     #[arg(long, value_name = "N", conflicts_with = "seconds", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) runs: Option<u32>,
-    /// Measure this scene only: whole, valley, exterior, deep, dear-last, or any SCENE; may be repeated
+    /// Measure this scene only: whole, valley, exterior, deep, costly-tail, or any SCENE; may be repeated
     #[arg(long, value_name = "SCENE")]
     pub(crate) scene: Vec<OsString>,
     /// Measure this backend only; may be repeated
@@ -164,7 +164,7 @@ pub(crate) struct BenchOverheadArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchSimulateArgs {
-    /// A scene file, a picture of ours, a named place, `-`, or a scene of `fractal bench`: whole, valley, exterior, deep, dear-last
+    /// A scene file, a picture of ours, a named place, `-`, or a scene of `fractal bench`: whole, valley, exterior, deep, costly-tail
     #[arg(value_name = "SCENE")]
     pub(crate) source: OsString,
     #[command(flatten)]

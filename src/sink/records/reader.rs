@@ -3,6 +3,8 @@
 use super::{Description, HEAD, Head, MAGIC, MARK, PACKED, RAW, packing, write_piece};
 use crate::error::{Error, Result};
 use crate::parallel::{Piece, Shard, Stop, Work};
+use crate::sink::identity::{are_same, is_at};
+use crate::sink::records::locking::lock;
 use crate::sink::spill;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -22,6 +24,8 @@ pub struct Records {
     found: Vec<Found>,
     damaged: u64,
     end: u64,
+    /// Whether it was opened to go on with it.
+    writable: bool,
 }
 
 /// How many times the length of a file may be read in vain. Pieces that are damaged are once, however many of them there are.
@@ -48,17 +52,44 @@ impl Records {
     /// description is damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<Unread> {
         let path = path.as_ref();
-        let file = File::open(path).map_err(|source| Error::io("read", path, source))?;
-        if file.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        // Before it is opened: a pipe would wait for who writes to it.
+        if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
             return Err(Error::Input(format!(
                 "`{}` is no regular file, so it holds no finished pieces",
                 path.display()
             )));
         }
-        let read = describe(&file);
-        let description = read.map_err(|source| Error::io("read", path, source))?;
-        let description = description.map_err(|why| Error::Input(format!("`{}` {why}", path.display())))?;
-        Ok(Unread { path: path.to_path_buf(), file, description })
+        let file = File::open(path).map_err(|source| Error::io("read", path, source))?;
+        Unread::of(file, path, false)
+    }
+
+    /// Opens a file to go on with it: as [`Records::open`], and nobody else can do so until this and what is made of it are dropped.
+    ///
+    /// # Errors
+    /// As [`Records::open`]; [`Error::Unsupported`] when another process has the file, or when none could know that this one has it, since
+    /// the file system takes no locks.
+    pub fn open_to_go_on(path: impl AsRef<Path>) -> Result<Unread> {
+        let path = path.as_ref();
+        // What it is, and whether it is one at all, is said first.
+        let unread = Self::open(path)?;
+        let file = File::options().read(true).write(true).open(path);
+        let file = file.map_err(|source| Error::io("write", path, source))?;
+        if let Some(error) = lock(&file, path)? {
+            return Err(Error::Unsupported(format!(
+                "`{}` cannot be locked ({error}), so another process may be writing it unseen; \
+                 go on from a copy on a file system that has locks, or remove it",
+                path.display()
+            )));
+        }
+        // It may have been replaced, or completed by who had it before, until it was locked.
+        if !is_at(&file, path) && !path.is_symlink() {
+            return Err(Error::Unsupported(format!(
+                "`{}` was removed or replaced just now; try again",
+                path.display()
+            )));
+        }
+        drop(unread);
+        Unread::of(file, path, true)
     }
 
     /// The path as it was given.
@@ -110,7 +141,8 @@ impl Records {
             end += record.len() as u64;
         }
         found.sort_by_key(|found: &Found| found.index);
-        Ok(Self { path: path.to_path_buf(), file: Mutex::new(file), description, found, damaged: 0, end })
+        let (path, file) = (path.to_path_buf(), Mutex::new(file));
+        Ok(Self { path, file, description, found, damaged: 0, end, writable: false })
     }
 
     /// Forgets the pieces that `keep` is false of, given their bytes; they can still be read.
@@ -162,7 +194,17 @@ impl Records {
 
     /// The file once more, to be written on after the last of its whole records.
     pub(in crate::sink) fn writable(&self) -> io::Result<File> {
-        let mut file = File::options().read(true).write(true).open(&self.path)?;
+        let own = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        // The very same file, with its lock. What is read of it meanwhile is read without moving in it, where that can be had.
+        let mut file = if self.writable && cfg!(unix) {
+            own.try_clone()?
+        } else {
+            let file = File::options().read(true).write(true).open(&self.path)?;
+            if !are_same(&own, &file) {
+                return Err(io::Error::other("it was replaced since it was read"));
+            }
+            file
+        };
         file.set_len(self.end)?;
         file.seek(SeekFrom::End(0))?;
         Ok(file)
@@ -191,9 +233,18 @@ pub struct Unread {
     path: PathBuf,
     file: File,
     description: Description,
+    writable: bool,
 }
 
 impl Unread {
+    /// An open file, called `path`, whose description is read.
+    pub(in crate::sink) fn of(file: File, path: &Path, writable: bool) -> Result<Self> {
+        let read = describe(&file);
+        let description = read.map_err(|source| Error::io("read", path, source))?;
+        let description = description.map_err(|why| Error::Input(format!("`{}` {why}", path.display())))?;
+        Ok(Self { path: path.to_path_buf(), file, description, writable })
+    }
+
     /// What the file says of its pieces.
     pub fn description(&self) -> &Description {
         &self.description
@@ -202,14 +253,6 @@ impl Unread {
     /// The path as it was given.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Keeps other processes from using the file as long as it is open.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] when another process has it.
-    pub fn lock(&self) -> Result<()> {
-        lock(&self.file, &self.path)
     }
 
     /// Reads the file through and checks each piece. `len` says how long a piece is.
@@ -230,25 +273,14 @@ impl Unread {
     }
 
     fn read_pieces(self, len: impl Fn(usize) -> usize, varies: bool, stop: &Stop) -> Result<Records> {
-        let Self { path, file, description } = self;
+        let Self { path, file, description, writable } = self;
         let scanned =
             scan(&file, &description, len, varies, stop).map_err(|source| Error::io("read", &path, source))?;
         let Some(Scan { mut found, damaged, end }) = scanned else { return Err(Error::Stopped) };
         // Of a piece that was written twice the later one is as good as the other.
         found.sort_by_key(|found| found.index);
         found.dedup_by_key(|found| found.index);
-        Ok(Records { path, file: Mutex::new(file), description, found, damaged, end })
-    }
-}
-
-/// Keeps other processes from writing into the file as long as it is open.
-pub(in crate::sink) fn lock(file: &File, path: &Path) -> Result<()> {
-    match file.try_lock() {
-        Err(std::fs::TryLockError::WouldBlock) => {
-            Err(Error::Unsupported(format!("`{}` is being written by another process", path.display())))
-        }
-        // Not all file systems know locks; what they protect from is a mistake.
-        Ok(()) | Err(std::fs::TryLockError::Error(_)) => Ok(()),
+        Ok(Records { path, file: Mutex::new(file), description, found, damaged, end, writable })
     }
 }
 

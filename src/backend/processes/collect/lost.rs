@@ -1,0 +1,76 @@
+//! Workers that are lost, or have to be.
+
+use super::Collector;
+use crate::backend::processes::member::{Doing, Member};
+use std::time::Duration;
+
+impl Collector<'_> {
+    /// Ends a worker that goes on though the run is over. The next run has another.
+    pub(super) fn give_up(&mut self, slot: usize) {
+        if self.crew.members[slot].as_ref().is_some_and(Member::runs) {
+            self.lost(slot, Some("did not stop"));
+        }
+    }
+
+    /// A worker says what is no message: what it publishes from now on is not believed either.
+    pub(super) fn raves(&mut self, slot: usize) {
+        self.drain(slot);
+        self.readers[slot].distrust();
+        self.lost(slot, Some("said what is no message"));
+    }
+
+    /// Replaces workers that have given no sign of life for too long.
+    pub(super) fn look_after(&mut self, time: Duration) {
+        for slot in self.slots() {
+            let (segment, patience) = (self.segment(), self.crew.patience);
+            if let Some(member) = &mut self.crew.members[slot] {
+                member.count_quiet(time, segment, slot);
+                if member.quiet > patience {
+                    self.lost(slot, Some(&format!("gave no sign of life for {patience:?}")));
+                }
+            }
+        }
+    }
+
+    /// A worker has ended, or is to: what it had claimed goes back once it is dead, and another takes its place.
+    pub(super) fn lost(&mut self, slot: usize, why: Option<&str>) {
+        let Some(mut member) = self.crew.members[slot].take() else { return };
+        let ran = member.doing != Doing::Nothing;
+        let end = member.end(why);
+        drop(member);
+        self.losses.tell(slot, &end.text);
+        self.drain(slot);
+        let (job, losses) = (self.job, self.losses.clone());
+        let kept = self.table.hand_back(
+            slot,
+            |unit| self.progress(unit),
+            |unit, state| {
+                let next = self.left_of(unit);
+                let alone = state.careful || job.first_claim(next.clone()).len() == 1;
+                alone && losses.at_fault(next.start, &end)
+            },
+        );
+        for unit in kept {
+            losses.rescue(slot, self.left_of(unit).start, &end, |done| {
+                self.hand_on(slot, unit, done);
+                self.table.release(unit);
+            });
+        }
+        if ran {
+            self.losses.count(slot, &end.text);
+        }
+        if !self.job.is_over() {
+            self.restart(slot);
+            // Others may have ended their search before this was free again.
+            self.slots().for_each(|slot| self.begin(slot));
+        }
+    }
+
+    /// Starts a worker in the place of one that is dead, or never was.
+    pub(super) fn restart(&mut self, slot: usize) {
+        self.readers[slot].reset(self.segment());
+        if let Err(error) = self.crew.restart(slot) {
+            self.refusal = Some(error);
+        }
+    }
+}

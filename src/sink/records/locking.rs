@@ -1,0 +1,85 @@
+//! Who writes a file of finished pieces: only one process at a time.
+
+use crate::error::{Error, Result};
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::Path;
+
+/// Keeps other processes from writing into the file as long as it is open. Gives back why it cannot be locked, where the file system
+/// takes no locks; then nobody knows that it is being written.
+pub(in crate::sink) fn lock(file: &File, path: &Path) -> Result<Option<io::Error>> {
+    match file.try_lock() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => {
+            let who = writer(file).map_or("another process".into(), |process| format!("process {process}"));
+            Err(Error::Unsupported(format!("`{}` is being written by {who}", path.display())))
+        }
+        Err(TryLockError::Error(error)) => Ok(Some(error)),
+    }
+}
+
+/// Checks that no other process is writing the file at `path`.
+///
+/// # Errors
+/// [`Error::Unsupported`] when one is.
+pub fn check_unused(path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    // A pipe would wait for its other end, and what cannot be opened cannot be used either, which is told then.
+    let file = Some(path).filter(|path| path.is_file()).and_then(|path| File::open(path).ok());
+    file.map_or(Ok(()), |file| lock(&file, path).map(|_| ()))
+}
+
+/// The process that has locked a file, if the system tells.
+#[cfg(target_os = "linux")]
+fn writer(file: &File) -> Option<u32> {
+    let found = rustix::fs::fstat(file).ok()?;
+    let device = (rustix::fs::major(found.st_dev), rustix::fs::minor(found.st_dev));
+    holder(&std::fs::read_to_string("/proc/locks").ok()?, device, found.st_ino)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn writer(_: &File) -> Option<u32> {
+    None
+}
+
+/// The process that `/proc/locks` names for a file. On some file systems it tells another device than the file does; then the number of the
+/// file alone has to do, if it is there once. Processes that cannot be seen from here have no number.
+#[cfg(any(target_os = "linux", test))]
+fn holder(locks: &str, device: (u32, u32), inode: u64) -> Option<u32> {
+    let fits = |line: &str| {
+        let [_, "FLOCK", _, _, process, place, ..] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+            return None;
+        };
+        let mut parts = place.split(':');
+        let mut number = || u32::from_str_radix(parts.next()?, 16).ok();
+        let found = (number()?, number()?);
+        (parts.next()? == inode.to_string())
+            .then(|| (found == device, process.parse().ok().filter(|&process| process > 0)))
+    };
+    let found: Vec<_> = locks.lines().filter_map(fits).collect();
+    match found[..] {
+        [(_, process)] => process,
+        _ => found.iter().find(|(same, _)| *same)?.1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_of_a_lock_is_read() {
+        let locks = "1: FLOCK  ADVISORY  WRITE 10359 fe:00:7077894 0 EOF\n2: POSIX  ADVISORY  WRITE 7 fe:00:5 0 EOF\n\
+                     3: FLOCK  ADVISORY  WRITE 12 00:2a:5 0 EOF\n4: FLOCK  ADVISORY  WRITE 13 fe:00:5 0 EOF\n\
+                     4: -> FLOCK  ADVISORY  WRITE 14 fe:00:7077894 0 EOF\n5: FLOCK ADVISORY WRITE 0 fe:00:8 0 EOF\nnonsense\n";
+        assert_eq!(holder(locks, (0xfe, 0), 7_077_894), Some(10359));
+        assert_eq!(holder(locks, (0x2a, 0), 7_077_894), Some(10359), "the file system tells another device");
+        assert_eq!(holder(locks, (0xfe, 0), 5), Some(13));
+        assert_eq!(holder(locks, (0, 0x2a), 5), Some(12));
+        assert_eq!(holder(locks, (1, 1), 5), None, "which of the two is not known");
+        assert_eq!(
+            (holder(locks, (0xfe, 0), 8), holder(locks, (0xfe, 0), 9), holder("", (0, 0), 0)),
+            (None, None, None)
+        );
+    }
+}
