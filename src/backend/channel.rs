@@ -1,16 +1,16 @@
-//! Fixed workers and two channels: claims go out by one, finished claims come back by the other, and only the caller gives
+//! Fixed workers and two channels: claims go out on one, finished claims come back on the other, and only the caller delivers
 //! results to the sinks.
 //!
-//! The Python equivalent is `threading` with two `queue.Queue`s. Choose it when results must be taken by one thread, and to see
-//! how far plain messages go: workers and caller share no memory that both write, so that the same design carries over to
-//! processes and to machines.
+//! The Python equivalent is `threading` with two `queue.Queue`s. Choose it when one thread must receive all results, and to see how
+//! far plain messages go: workers and caller share no memory that both write, so the same design carries over to processes and to
+//! machines.
 //!
-//! A finished claim travels with its memory, which goes back to a worker with the next claim. So there is a fixed number of
-//! claims under way, both channels have room for all of them, and sending never waits: when sinks are slow, the memory stays
-//! with the caller and the workers wait for it. Each worker can have a large claim at hand and another waiting, or up to 64
-//! small ones, because a thread that sleeps is woken at the price of a hundred messages.
+//! A finished claim travels with its memory, which goes back to a worker with the next claim. So a fixed number of claims is in
+//! flight, both channels have room for all of them, and sending never blocks: when sinks are slow, the memory stays with the caller
+//! and the workers wait for it. Each worker can have one large claim at hand and another waiting, or up to 64 small ones, because
+//! waking a sleeping thread costs as much as a hundred messages.
 //!
-//! An empty piece that is a claim of its own costs 0.21 µs of wall time with two workers and the caller as third thread.
+//! A claim of one empty piece costs 0.21 µs of wall time with two workers and the caller as third thread.
 
 use super::crew::Crew;
 use super::{Entry, Handing, Session, Setup};
@@ -55,9 +55,9 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
     let (outbox, replies) = bounded(room);
     let crew = Crew::start(&setup, bounded(room), move |worker, Order { job, claim, mut memory }| {
         let outcome = job.compute(worker, claim, &mut memory);
-        // When the last reply is there, nobody but the caller holds the job.
+        // When the last reply has arrived, only the caller holds the job.
         drop(job);
-        // The caller takes all replies before it lets go of the other end.
+        // The caller receives all replies before it drops the other end.
         let _ = outbox.send(Reply { memory, outcome });
     })?;
     Ok(Box::new(Channel { crew, replies, setup }))
@@ -84,7 +84,7 @@ impl Session for Channel {
             }
         };
         if job.guard(all).is_none() {
-            // Nothing of this run may be left for the next one.
+            // No reply of this run may be left for the next one.
             (0..under_way).for_each(|_| drop(receive()));
         }
         setup.end(&job, crew.take_reports())

@@ -1,4 +1,4 @@
-//! Fixed threads that take orders by a channel until it is closed: what `channel` and `tokio` share.
+//! Fixed threads that take orders from a channel until it is closed: shared by `channel` and `tokio`.
 
 use super::Setup;
 use crate::error::Result;
@@ -7,20 +7,20 @@ use crossbeam_channel::{Receiver, Sender};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
-/// The threads and the way to them. Dropping it waits for the orders under way.
+/// The threads and the channel to them. Dropping it waits for the orders in flight.
 pub(super) struct Crew<O> {
-    /// None while it is dropped.
+    /// `None` only during the drop.
     orders: Option<Sender<O>>,
     threads: Vec<JoinHandle<()>>,
-    /// Each thread locks its own for an order.
+    /// Each thread locks its own for each order.
     workers: Arc<Workers>,
 }
 
 impl<O: Send + 'static> Crew<O> {
-    /// Starts threads that call `serve` with each order that the channel brings.
+    /// Starts threads that call `serve` with each order from the channel.
     ///
     /// # Errors
-    /// [`crate::Error::Unsupported`] when a thread cannot be started; those that were end.
+    /// [`crate::Error::Unsupported`] when a thread cannot be started; those already started end.
     pub(super) fn start(
         setup: &Setup,
         (orders, inbox): (Sender<O>, Receiver<O>),
@@ -45,12 +45,12 @@ impl<O: Send + 'static> Crew<O> {
         self.orders().send(order).expect("the workers live as long as the session");
     }
 
-    /// The way to the threads.
+    /// The channel to the threads.
     pub(super) fn orders(&self) -> Sender<O> {
         self.orders.clone().expect("it is there until the crew is dropped")
     }
 
-    /// What each worker has done since the last call, once all orders are answered.
+    /// What each worker has done since the last call; call it once all orders are answered.
     pub(super) fn take_reports(&self) -> Vec<WorkerReport> {
         self.workers.take_reports()
     }
@@ -60,7 +60,7 @@ impl<O> Drop for Crew<O> {
     fn drop(&mut self) {
         self.orders = None;
         for thread in self.threads.drain(..) {
-            // A worker's panic was told when it happened.
+            // A worker's panic was reported when it happened.
             let _ = thread.join();
         }
     }

@@ -1,16 +1,16 @@
-//! Work stealing by hand, on crossbeam's lock-free deques: every worker has a queue of claims of its own and takes from the
-//! others' when that is empty.
+//! Work stealing by hand, on crossbeam's lock-free deques: every worker has its own queue of claims and steals from the others'
+//! when it is empty.
 //!
 //! Python has no equivalent; Cilk, Go's scheduler, tokio and Rayon work this way. Choose it to study stealing: everything that
-//! Rayon does inside is in this file and `deque/queues.rs`, and it keeps the order of the pieces better, for which a picture that is written row by
-//! row is grateful.
+//! Rayon does inside is in this file and `deque/queues.rs`, and it keeps the order of the pieces better, which helps a picture that
+//! is written row by row.
 //!
-//! Claims are dealt out in turn before the workers begin, and owners and thieves both take a queue's oldest claim. So results
-//! come nearly from first to last, and a late worker's claims do not stay behind. No claim is ever added during a run: a queue that was seen
-//! empty stays empty, so a worker that has found all of them empty is done, without counters of who still works. Stealing one
-//! claim at a time keeps it so; a thief that takes half of a queue hides claims from the others for a moment.
+//! Claims are dealt out round-robin before the workers begin, and owners and thieves both take a queue's oldest claim. So results
+//! come nearly in order, and a late worker's claims do not lag behind. No claim is added during a run: a queue seen empty stays
+//! empty, so a worker that has found all of them empty is done, with no count of active workers. That is why thieves steal one
+//! claim at a time: one that took half of a queue would hide claims from the others for a moment.
 //!
-//! An empty piece that is a claim of its own costs 15 to 19 ns of wall time with two workers.
+//! A claim of one empty piece costs 15 to 19 ns of wall time with two workers.
 
 use super::{Entry, Session, Setup};
 use crate::error::Result;
@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 mod queues;
 
-/// What the protocol's model in `tests/models.rs` puts a checker's queues in the place of.
+/// What the protocol's model in `tests/models.rs` replaces with loom's queues.
 mod crossbeam {
     pub(super) use crossbeam_deque::{Steal, Stealer, Worker as Queue};
 }

@@ -1,17 +1,17 @@
-//! Fibers: many light threads with stacks of their own, which take turns on few threads of the system and switch themselves.
+//! Fibers: many lightweight threads with stacks of their own, which share a few system threads and switch between themselves.
 //!
-//! Python equivalents are greenlets, gevent and eventlet; Go's goroutines are the same with a scheduler that also interrupts
-//! and moves them. Choose it where code that computes deep in calls must be able to pause in the middle and let something else
-//! go on: unlike an `async` function, whatever it calls can pause, and nothing has to be written differently.
+//! Python equivalents are greenlets, gevent and eventlet; Go's goroutines are the same with a scheduler that also preempts and
+//! moves them. Choose it where code deep in nested calls must be able to pause and let other work continue: unlike an `async`
+//! function, anything it calls can pause, and nothing has to be written differently.
 //!
-//! Each thread has a hub that resumes its fibers in turn; a fiber computes a claim and switches back. Fibers stay on their
-//! thread, as greenlets do: they balance the load by taking claims from a loop that all share, and what a fiber has on its stack
-//! need not be fit to be moved to another thread. The fibers are the workers of the schedule, so that under `static` each has its
-//! own part. Stacks, 2 MiB of address space each, of which only what is touched takes memory, live as long as the session.
+//! Each thread has a hub that resumes its fibers in turn; a fiber computes a claim and switches back. Fibers stay on their thread,
+//! as greenlets do: they balance the load by taking claims from a shared loop, so values on a fiber's stack need not be `Send`. The
+//! fibers are the workers of the schedule: under `static` each has its own share. Stacks live as long as the session; each takes
+//! 2 MiB of address space, but only touched pages take memory.
 //!
-//! A switch costs 2 ns. An empty piece that is a claim of its own costs 28 ns of wall time with two workers, and a run without
-//! pieces 5 µs. `may` brings a scheduler that moves fibers, but it is unsafe to use thread-local values in them, and Rust's output
-//! and random numbers do.
+//! A switch costs 2 ns. A claim of one empty piece costs 28 ns of wall time with two workers, and a run without pieces 5 µs. `may`
+//! has a scheduler that moves fibers, but thread-local values are unsafe to use with it, and Rust's output and random numbers use
+//! them.
 
 use super::{Entry, Handing, Session, Setup};
 use crate::error::Result;
@@ -37,12 +37,12 @@ pub(super) const ENTRY: Entry = Entry {
 /// How many fibers a thread has.
 const FIBERS: usize = 4;
 
-/// As much as a thread of Rust's gets, so that whatever runs on a thread runs on a fiber.
+/// Rust's default for a thread, so that whatever runs on a thread runs on a fiber.
 const STACK_BYTES: usize = 2 << 20;
 
 struct Fibers {
     team: Team,
-    /// Those of each thread's fibers, between runs; it locks its own for a whole run.
+    /// The stacks of each thread's fibers, between runs; a thread locks its own for a whole run.
     stacks: Box<[Mutex<Vec<DefaultStack>>]>,
     workers: Arc<Workers>,
     setup: Setup,
@@ -73,7 +73,7 @@ impl Session for Fibers {
 
 type Fiber = Coroutine<(), (), ()>;
 
-/// A fiber that computes the claims of `share` in the loop when it is resumed.
+/// A fiber that computes a claim of `share` each time it is resumed.
 fn begin(stack: DefaultStack, share: usize, workers: &Arc<Workers>, job: &Arc<Job>, shared: &Arc<Loop>) -> Fiber {
     let (job, shared, workers) = (job.clone(), shared.clone(), workers.clone());
     Coroutine::with_stack(stack, move |yielder, ()| {
@@ -84,7 +84,7 @@ fn begin(stack: DefaultStack, share: usize, workers: &Arc<Workers>, job: &Arc<Jo
     })
 }
 
-/// The hub of a thread: resumes its fibers one after the other until all have ended.
+/// A thread's hub: resumes its fibers in turn until all have ended.
 fn take_turns(mut fibers: VecDeque<Fiber>) -> Vec<DefaultStack> {
     let mut rested = Vec::with_capacity(fibers.len());
     while let Some(mut fiber) = fibers.pop_front() {

@@ -1,17 +1,17 @@
-//! An executor and its futures: claims are submitted to a thread pool, each gives a future, and the caller takes futures as they are
-//! completed, in any order.
+//! An executor and its futures: claims are submitted to a thread pool, each yields a future, and the caller takes futures as they
+//! complete, in any order.
 //!
-//! The Python equivalent is `concurrent.futures`: `submit`, then `as_completed`. Choose it when tasks come one by one from
+//! The Python equivalent is `concurrent.futures`: `submit`, then `as_completed`. Choose it when tasks arrive one by one from
 //! elsewhere, each with a result that somebody awaits. The pool is the `futures` crate's `ThreadPool`, a future of a result its
 //! `RemoteHandle`, and `as_completed` is `FuturesUnordered`.
 //!
 //! Submitting everything at once, as one does in Python, would queue a task for each piece of a poster. So a bounded number of
-//! futures is pending, and one more is submitted for each that is completed: a large claim at hand for each worker and others
-//! waiting, or up to 64 small ones. A task gives its result to the sinks itself. When the caller did that with each completed future,
-//! it took the processor from a worker between two claims: 5 % of two workers' time went into waiting for the next task.
+//! futures is pending, and one more is submitted for each that completes: one large claim at hand for each worker and another
+//! waiting, or up to 64 small ones. A task delivers its result to the sinks itself. When the caller did so for each completed
+//! future, it took the processor from a worker between two claims: 5 % of two workers' time went into waiting for the next task.
 //!
-//! An empty piece that is a claim of its own costs 0.43 µs of wall time with two workers: a future, its task and its reply are an
-//! allocation each, and the pool's queue is behind a lock. `channel` does the same work without futures in half of that.
+//! A claim of one empty piece costs 0.43 µs of wall time with two workers: a future, its task and its reply are one allocation
+//! each, and the pool's queue is behind a lock. `channel` does the same work without futures in half of that.
 
 use super::{Entry, Handing, Session, Setup};
 use crate::error::Result;
@@ -60,7 +60,7 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
 impl Session for Futures {
     fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
         let job = Arc::new(self.setup.begin(ENTRY.name, work, sink, stop)?);
-        // What `enter` gives is let go of before another executor runs.
+        // The guard from `enter` is dropped before another executor runs.
         let inside_another = enter().is_err();
         job.guard_apart(inside_another, || block_on(self.all(&job)));
         self.setup.end(&job, self.workers.take_reports())
@@ -85,6 +85,6 @@ impl Futures {
 
 /// A task of the pool.
 async fn compute(job: Arc<Job>, workers: Arc<Workers>, claim: Range<usize>) {
-    // The caller sees for itself when the run is over.
+    // The caller notices the end of the run itself.
     let _ = workers.execute(INDEX.get(), &job, claim);
 }

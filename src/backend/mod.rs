@@ -32,7 +32,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Every backend, from the simplest on. Help, lists, completions and error messages are made from this.
+/// Every backend, beginning with the simplest. Help, lists, completions and error messages follow from this table.
 pub const BACKENDS: &[Entry] = &[
     serial::ENTRY,
     threads::ENTRY,
@@ -52,7 +52,7 @@ pub const BACKENDS: &[Entry] = &[
     generators::ENTRY,
 ];
 
-/// The name of the backend that is used when none is asked for.
+/// The name of the default backend.
 pub const DEFAULT: &str = threads::ENTRY.name;
 
 /// Workers that live across runs.
@@ -94,58 +94,58 @@ pub const DEFAULT: &str = threads::ENTRY.name;
 /// # Ok::<(), fractal::Error>(())
 /// ```
 pub trait Session: Send {
-    /// Runs `work` to the end, giving every finished piece to `sink`. The session can be used again afterwards, also after
-    /// an error or a stop.
+    /// Runs `work` to the end, delivering every finished piece to `sink`. The session can be used again afterwards, even after an
+    /// error or a stop.
     ///
     /// # Errors
     /// The first error of the work or the sink, [`crate::Error::Panicked`], or [`crate::Error::Stopped`].
     fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report>;
 }
 
-/// How a session is opened. The default leaves everything to the environment and takes no times.
+/// How a session is opened. The default leaves everything to the environment and measures no times.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The number of workers, up to [`crate::parallel::MAX_WORKERS`]; 0 for what
-    /// [`worker_count`](crate::parallel::worker_count) says. A backend that is not parallel has one in any case.
+    /// The number of workers, up to [`crate::parallel::MAX_WORKERS`]; 0 for the number that
+    /// [`worker_count`](crate::parallel::worker_count) gives. A backend that is not parallel always has one.
     pub workers: usize,
-    /// Who takes which pieces; `None` for what [`Schedule::runtime`] says.
+    /// Who takes which pieces; `None` for the schedule that [`Schedule::runtime`] gives.
     pub schedule: Option<Schedule>,
-    /// Whether each worker keeps to one processor; `OMP_PROC_BIND` can ask for it as well.
+    /// Whether each worker is pinned to one processor; `OMP_PROC_BIND` can ask for it as well.
     pub pin: bool,
-    /// Whether times are taken for each claim, for sinks and reports that tell them.
+    /// Whether each claim is timed, for sinks and reports that show times.
     pub timed: bool,
-    /// What is started as a worker, where workers are processes: by default this program, which must call
+    /// The program that is started as a worker, where workers are processes: by default this program, which must call
     /// [`crate::worker_main`] first.
     pub program: Program,
-    /// Ends the wait for workers that are being started, where these are processes. Runs have their own.
+    /// Stops waiting for workers to start, where these are processes. Each run has a `Stop` of its own.
     pub stop: Stop,
 }
 
-/// A backend as it is listed.
+/// A backend's entry in the table.
 #[derive(Clone)]
 pub struct Entry {
-    /// What it is called on the command line.
+    /// Its name on the command line.
     pub name: &'static str,
     /// What it does, in one line.
     pub help: &'static str,
-    /// The model of parallelism that it shows.
+    /// The model of parallelism that it demonstrates.
     pub model: &'static str,
     /// Its Python equivalent.
     pub counterpart: &'static str,
-    /// The schedules that it honours; those with a chunk are listed without.
+    /// The schedules that it honours; those with a chunk are listed without one.
     pub schedules: &'static [Schedule],
     /// Whether it can have more than one worker.
     pub parallel: bool,
-    /// How its workers talk with their session, where they are other processes.
+    /// How its workers and their session communicate, where they are other processes.
     transport: Option<worker::Transport>,
-    /// How its workers come to their claims.
+    /// How its workers get their claims.
     pub handing: Handing,
     probe: fn() -> std::result::Result<(), String>,
     open: fn(Setup) -> Result<Box<dyn Session>>,
 }
 
 impl Entry {
-    /// What is so of a backend unless its entry says otherwise: threads of this process that take their own claims.
+    /// The defaults of an entry: threads of this process that take their own claims.
     const THREADS: Self = Self {
         name: "",
         help: "",
@@ -160,15 +160,15 @@ impl Entry {
     };
 }
 
-/// How workers come to the claims of a loop; a simulation has to know it.
+/// How workers get the claims of a loop; the simulation depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handing {
-    /// Each takes its own, for so many shares in turn, each of which is a worker to the schedule.
+    /// Each worker takes its own, for several shares in turn, each of which is a worker to the schedule.
     Own {
         /// How many shares a worker has.
         shares: usize,
     },
-    /// One thread takes all of them and puts what is computed at once into a queue, from which free workers take the next.
+    /// One thread takes all of them and queues those to be in flight; free workers take the next from the queue.
     Queue,
 }
 
@@ -177,58 +177,58 @@ impl Handing {
     pub const OWN: Self = Self::Own { shares: 1 };
 }
 
-/// What an entry's `open` is given: the options with everything decided and checked.
+/// The argument of an entry's `open`: the options with everything decided and checked.
 struct Setup {
     workers: usize,
     schedule: Schedule,
     pinning: Option<Pinning>,
     timed: bool,
     program: Program,
-    /// How long a worker process may give no sign of getting on.
+    /// How long a worker process may show no progress.
     patience: Duration,
     stop: Stop,
 }
 
 impl Setup {
-    /// A [`Job`] of the backend that is set up.
+    /// Begins a [`Job`] of this backend.
     fn begin(&self, backend: &'static str, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Job> {
         Job::begin(backend, self.workers, self.timed, work, sink, stop)
     }
 
-    /// A team of the workers that were asked for.
+    /// A team of the requested number of workers.
     fn team(&self) -> Result<Team> {
         Team::new(self.workers, self.pinning.clone())
     }
 
-    /// Ends `job` with what its workers did.
+    /// Ends `job` with the reports of its workers.
     fn end(&self, job: &Job, workers: Vec<WorkerReport>) -> Result<Report> {
         job.end(&self.schedule.to_string(), workers)
     }
 
-    /// What each thread of a pool does first: binds itself to a processor for good if that was asked for. That was tried before; a
-    /// processor lost since then is no reason to end.
+    /// What each thread of a pool does first: pins itself to a processor if that was requested. Pinning was checked before; losing
+    /// the processor since then is no reason to end.
     fn pin(&self) -> impl Fn(usize) + Send + Sync + Clone + use<> {
         let pinning = self.pinning.clone();
         move |index| std::mem::forget(pinning.as_ref().and_then(|pinning| pinning.pin(index).ok()))
     }
 
-    /// The refusal of workers that the system does not give.
+    /// The error when the system refuses to start workers.
     fn refused(&self, error: &dyn fmt::Display) -> Error {
         Error::Unsupported(format!("{} workers cannot be started: {error}; ask for fewer", self.workers))
     }
 }
 
-/// The refusal of a work that only this process can make.
+/// The error for a work that has no recipe.
 fn no_recipe(backend: &str) -> Error {
     Error::Unsupported(format!(
-        "backend `{backend}` computes in other processes, and this work cannot be made there, since it has no recipe; use `{DEFAULT}`"
+        "backend `{backend}` computes in other processes and cannot make this work there, since it has no recipe; use `{DEFAULT}`"
     ))
 }
 
 /// The backend called `name`.
 ///
 /// # Errors
-/// [`Error::Usage`] that lists those there are.
+/// [`Error::Usage`] that lists the known backends.
 pub fn find(name: &str) -> Result<&'static Entry> {
     BACKENDS.iter().find(|entry| entry.name == name).ok_or_else(|| {
         let known: Vec<_> = BACKENDS.iter().map(|entry| entry.name).collect();
@@ -237,7 +237,7 @@ pub fn find(name: &str) -> Result<&'static Entry> {
 }
 
 impl Entry {
-    /// Whether its workers are other processes, so that a work must have a [`Recipe`](crate::parallel::Recipe).
+    /// Whether its workers are other processes, which requires a work to have a [`Recipe`](crate::parallel::Recipe).
     pub fn in_processes(&self) -> bool {
         self.transport.is_some()
     }
@@ -254,7 +254,7 @@ impl Entry {
     ///
     /// # Errors
     /// [`Error::Usage`] when an option or a variable is not allowed, or the backend does not honour the schedule;
-    /// [`Error::Unsupported`] when the backend, so many workers, or pinning cannot be had here; [`Error::Stopped`].
+    /// [`Error::Unsupported`] when the backend, so many workers, or pinning is not available here; [`Error::Stopped`].
     pub fn open(&self, options: &Options) -> Result<Box<dyn Session>> {
         let setup = self.set_up(options, &process)?;
         (self.open)(setup)

@@ -4,16 +4,16 @@
 //! uses Rayon already.
 //!
 //! Rayon halves a range until each job holds one claim or a few, and lets idle threads steal halves, which is OpenMP's
-//! `nonmonotonic:dynamic`. That leaves no order from first to last, so a picture would be complete everywhere at once or
-//! nowhere. For the other schedules a job is therefore only the turn to take the next claim: Rayon balances the turns, a counter
-//! gives the order.
+//! `nonmonotonic:dynamic`. That keeps no order, so a picture would be complete everywhere at once or nowhere. For the other
+//! schedules a job is therefore only a turn to take the next claim: Rayon balances the turns, a counter keeps the order.
 //!
-//! An empty piece that is a claim of its own costs 24 ns of processor time, 29 ns in order, and a run without pieces takes 5 µs.
-//! A job for each claim, however many there are, costs 15 ns more, and `try_for_each`, which would end a stopped run without
-//! walking through what is left, another 23 ns. `par_bridge` over a shared iterator locks, and can hang when work uses Rayon.
-//! An idle thread of Rayon looks for work at each of the others, 32 times before it sleeps, which nothing sets. So a run begins after a time
-//! that grows with the square of the threads: on two processors 0.07 s with 256, 0.85 s with 512, 5 s with 1024, minutes with 4096. More
-//! than [`most`] are refused therefore; those of `threads`, which park at once, take 0.5 s with 4096.
+//! A claim of one empty piece costs 24 ns of processor time, 29 ns in order, and a run without pieces takes 5 µs. One job per
+//! claim, however many there are, costs 15 ns more, and `try_for_each`, which would end a stopped run without walking through the
+//! rest, another 23 ns. `par_bridge` over a shared iterator locks, and can hang when the work uses Rayon.
+//!
+//! An idle Rayon thread looks for work at every other thread, 32 times before it sleeps, which cannot be configured. So the start
+//! of a run takes time that grows with the square of the threads: on two processors 0.07 s with 256, 0.85 s with 512, 5 s with
+//! 1024, minutes with 4096. Hence the limit of [`most`]; the threads of `threads`, which park at once, take 0.5 s with 4096.
 
 use super::{Entry, Session, Setup};
 use crate::error::{Error, Result};
@@ -42,7 +42,7 @@ struct Rayon {
     setup: Setup,
 }
 
-/// How many threads are allowed: as many as begin within a second, and twice as many as can run at once, however many that are.
+/// How many threads are allowed: as many as start within a second, or twice as many as can run at once if that is more.
 fn most(processors: usize) -> usize {
     512.max(2 * processors)
 }
@@ -51,7 +51,7 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
     let most = most(std::thread::available_parallelism().map_or(1, NonZero::get));
     if setup.workers > most {
         return Err(Error::Usage(format!(
-            "backend `{}` with {} workers is too many: each of its idle threads looks for work at all others; allowed are 1 to \
+            "backend `{}` cannot have {} workers, since each idle thread looks for work at all others; allowed are 1 to \
              {most} here, and more with backend `{}`",
             ENTRY.name,
             setup.workers,
@@ -74,11 +74,11 @@ impl Session for Rayon {
             let claim = if in_order { next.fetch_add(1, Ordering::Relaxed) } else { turn };
             let start = claim * chunk;
             let index = rayon::current_thread_index().expect("turns are taken in the pool");
-            // When the run is over, the turns that are left compute nothing.
+            // When the run is over, the remaining turns compute nothing.
             let _ = workers.execute(index, &job, start..pieces.min(start + chunk));
         };
         let turns = 0..pieces.div_ceil(chunk);
-        // A job has several turns when there are so many that one job is a small part of the whole in any case.
+        // A job has several turns when there are so many that one job is a small part of the whole anyway.
         let most = (turns.len() / (4096 * setup.workers)).clamp(1, 64);
         job.guard(|| pool.install(|| turns.into_par_iter().with_max_len(most).for_each(turn)));
         setup.end(&job, workers.take_reports())

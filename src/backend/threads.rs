@@ -1,12 +1,12 @@
 //! A persistent team of threads that share one loop, as an OpenMP program does with `parallel for`.
 //!
 //! The Python equivalent is PyMP, or `threading` with a queue of rows, were it not for the interpreter's lock. Choose it for
-//! everything on one machine: it has all schedules, hands out pieces in order unless told otherwise, and its threads wait for the
-//! next run. The caller is one of the workers.
+//! everything on one machine: it has all schedules, hands out pieces in order by default, and its threads wait for the next run.
+//! The caller is one of the workers.
 //!
-//! An empty piece that is a claim of its own costs 10 ns of wall time with two workers under `static,1`, 11 ns when stealing and
-//! 17 ns under `dynamic`, whose counter both write; under `auto` it costs 1 ns. A run without pieces takes 2 µs. Workers whose
-//! states shared a cache line cost half as much again.
+//! A claim of one empty piece costs 10 ns of wall time with two workers under `static,1`, 11 ns when stealing and 17 ns under
+//! `dynamic`, whose counter both write; under `auto` it costs 1 ns. A run without pieces takes 2 µs. When workers' states shared a
+//! cache line, it cost half as much again.
 
 use super::{Entry, Session, Setup};
 use crate::error::Result;

@@ -1,15 +1,15 @@
-//! Asynchronous tasks on tokio: a task for each claim, which awaits its turn, then the answer of a thread that computes.
+//! Asynchronous tasks on tokio: one task for each claim awaits its turn, then the answer of a computing thread.
 //!
 //! The Python equivalent is `asyncio` with `run_in_executor`. Choose it inside a program that lives in an asynchronous runtime
-//! because most of what it does is waiting, for the network say; computing itself gains nothing.
+//! because it mostly waits, for the network say; computing itself gains nothing.
 //!
-//! A runtime's threads must never compute: while they do, no other task gets on, no timer fires and no connection is answered.
-//! So the reactor, which is the caller, only orders and awaits; threads of a pool compute, give the results to the sinks, which
-//! may wait for an encoder, and answer each task by a `oneshot` channel. A semaphore bounds the tasks under way: two large
-//! claims for each worker, or up to 64 small ones.
+//! A runtime's threads must never compute: while they do, no other task makes progress, no timer fires and no connection is
+//! answered. So the reactor, which is the caller, only orders and awaits; the threads of a pool compute, deliver the results to the
+//! sinks, which may wait for an encoder, and answer each task through a `oneshot` channel. A semaphore bounds the tasks in flight:
+//! two large claims for each worker, or up to 64 small ones.
 //!
-//! An empty piece that is a claim of its own costs 0.6 µs of wall time with two workers. `spawn_blocking` instead of the pool costs
-//! 4 µs, starts threads as it sees fit, up to 512, and tells no task on which one it runs.
+//! A claim of one empty piece costs 0.6 µs of wall time with two workers. `spawn_blocking` instead of the pool costs 4 µs, starts
+//! up to 512 threads as it sees fit, and does not say on which of them a task runs.
 
 use super::crew::Crew;
 use super::{Entry, Handing, Session, Setup};
@@ -33,7 +33,7 @@ pub(super) const ENTRY: Entry = Entry {
     ..Entry::THREADS
 };
 
-/// A claim to compute, and where to say that it is done.
+/// A claim to compute, and the channel for the answer.
 struct Order {
     job: Arc<Job>,
     claim: Range<usize>,
@@ -47,11 +47,11 @@ struct Tokio {
 
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
     let crew = Crew::start(&setup, unbounded(), |worker, Order { job, claim, answer }| {
-        // The tasks see for themselves when the run is over.
+        // The tasks notice the end of the run themselves.
         let _ = job.execute(worker, claim);
-        // When the last answer is there, nobody but the caller holds the job.
+        // When the last answer has arrived, only the caller holds the job.
         drop(job);
-        // Nobody listens after a failure of the reactor's.
+        // Nobody listens once the reactor has failed.
         let _ = answer.send(());
     })?;
     Ok(Box::new(Tokio { crew, setup }))
@@ -69,7 +69,7 @@ impl Session for Tokio {
 }
 
 impl Tokio {
-    /// A task for each claim, as many at once as the semaphore allows.
+    /// One task for each claim, as many at once as the semaphore allows.
     async fn all_claims(&self, job: &Arc<Job>) {
         let shared = job.share(self.setup.schedule, self.setup.workers);
         let room = Arc::new(Semaphore::new(job.under_way(self.setup.workers)));
