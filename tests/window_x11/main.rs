@@ -3,18 +3,17 @@
 //! Where these programs are missing the tests say so and are left out; with `CI` set that is a failure. On Debian:
 //! `apt-get install --no-install-recommends xvfb xdotool openbox imagemagick`.
 
+mod losing;
 mod screen;
+mod screens;
 #[path = "../support/mod.rs"]
 mod support;
 
-use screen::{Program, Screen, Shot};
+use screen::{HARDER, Program, Screen, Shot};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use support::{Scratch, until};
-
-/// How many times more work there is with each try, where something must be seen before its end.
-const HARDER: [u32; 7] = [1, 2, 4, 8, 16, 32, 64];
 
 #[test]
 fn the_window_explores() {

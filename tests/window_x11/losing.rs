@@ -1,0 +1,181 @@
+//! Windows that are lost, and programs that are asked to end while they have one.
+
+use crate::screen::{self, HARDER, Program, Screen, program, send};
+use crate::support::{Scratch, until};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::File;
+use std::path::Path;
+
+/// How a window is lost.
+const LOSSES: [(&str, fn(&mut Loss<'_>)); 4] = [
+    ("the server ends", |loss| {
+        // The test ends it once for all its programs.
+        send(&loss.screen.server, Signal::KILL);
+    }),
+    ("the user kills the client", |loss| loss.xdotool("windowkill")),
+    ("another client destroys the window", |loss| loss.xdotool("windowclose")),
+    ("the process that has it is killed", |loss| kill_process(loss.window_process(), Signal::KILL).unwrap()),
+];
+
+struct Loss<'a> {
+    screen: &'a Screen,
+    process: u32,
+    window: &'a str,
+}
+
+impl Loss<'_> {
+    fn xdotool(&self, what: &str) {
+        assert!(self.screen.xdotool(&format!("{what} {}", self.window)).is_some(), "{what}");
+    }
+
+    /// The only process that the program has started.
+    fn window_process(&self) -> Pid {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.process)).unwrap();
+        let children =
+            threads.filter_map(|thread| std::fs::read_to_string(thread.unwrap().path().join("children")).ok());
+        let children: Vec<i32> = children
+            .flat_map(|line| line.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>())
+            .collect();
+        assert_eq!(children.len(), 1, "{children:?}");
+        Pid::from_raw(children[0]).unwrap()
+    }
+}
+
+fn lose(how: fn(&mut Loss<'_>), program: &Program<'_>) {
+    how(&mut Loss { screen: program.screen, process: program.process.0.id(), window: &program.window });
+}
+
+/// Starts a program whose standard error goes to a file, `told`.
+fn open<'a>(screen: &'a Screen, scratch: &'a Scratch, arguments: &[&str]) -> Program<'a> {
+    let mut command = program(screen, scratch, arguments);
+    command.stderr(File::create(scratch.join("told")).unwrap());
+    Program::start(screen, scratch, command)
+}
+
+fn told(scratch: &Scratch) -> String {
+    std::fs::read_to_string(scratch.join("told")).unwrap()
+}
+
+/// What a window remembers when it ends.
+fn remembered(scratch: &Scratch) -> String {
+    std::fs::read_to_string(scratch.join("state/fractal/view.toml")).unwrap_or_default()
+}
+
+#[test]
+fn a_render_outlives_its_window() {
+    for (name, how) in LOSSES {
+        let Some(screen) = Screen::start() else { return };
+        let scratch = Scratch::new("x11-outlive");
+        let lost = HARDER.into_iter().any(|harder| {
+            let _ = std::fs::remove_file(scratch.join("a.ppm"));
+            let iterations = (3_000_000 * harder).to_string();
+            let scene = ["render", "seahorses", "--size", "640x400", "--iterations", &iterations, "-q", "-o"];
+            let mut program = open(&screen, &scratch, &[&scene[..], &["a.ppm", "--view"]].concat());
+            let early = !scratch.join("a.ppm").exists();
+            lose(how, &program);
+            assert_eq!(program.exit_code(), Some(0), "{name}: {}", told(&scratch));
+            let picture = std::fs::read(scratch.join("a.ppm")).unwrap();
+            let output = scratch.program([&scene[..], &["b.ppm"]].concat()).output().unwrap();
+            assert!(output.status.success() && std::fs::read(scratch.join("b.ppm")).unwrap() == picture, "{name}");
+            let told = told(&scratch);
+            let expected =
+                told.starts_with("fractal: the window is gone: ") && told.ends_with("; the render goes on\n");
+            assert!(told.is_empty() || (expected && told.lines().count() == 1), "{name}: {told}");
+            (early && !told.is_empty()) || name == LOSSES[0].0
+        });
+        assert!(lost, "{name}: every picture was complete before");
+    }
+}
+
+#[test]
+fn a_window_that_is_lost_has_its_place_remembered() {
+    for (name, how) in LOSSES {
+        let Some(screen) = Screen::start() else { return };
+        let scratch = Scratch::new("x11-lost");
+        let mut program = open(&screen, &scratch, &["view", "--fresh", "--size", "300x200", "--workers", "1"]);
+        program.press("p");
+        let command = program.command();
+        lose(how, &program);
+        assert_eq!(program.exit_code(), Some(1), "{name}");
+        let told = told(&scratch);
+        assert!(told.starts_with("fractal: the window is gone: ") && told.lines().count() == 1, "{name}: {told}");
+        let palette = command.split(' ').skip_while(|word| *word != "--palette").nth(1).expect("it was changed");
+        assert!(remembered(&scratch).contains(palette), "{name}: {palette}");
+    }
+}
+
+#[test]
+fn signals_end_a_window_in_order() {
+    let Some(screen) = Screen::start() else { return };
+    // No orbit inside of this Julia set ends before its last iteration: neither its picture nor a saved one would be complete in hours.
+    let endless = ["--julia", "-0.390540870218,-0.586787907347", "--iterations", "2000000000"];
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let scratch = Scratch::new("x11-signals");
+        let view = ["view", "--fresh", "--size", "300x200", "--workers", "1"];
+        let mut program = open(&screen, &scratch, &[&view[..], &endless].concat());
+        program.press("p s");
+        let command = program.command();
+        let reserved = || files(&scratch).into_iter().find(|name| name.ends_with(".png"));
+        until("a picture is being saved", reserved);
+        program.signal(signal);
+        assert_eq!(program.exit_code(), Some(130), "{signal:?}");
+        assert_eq!(told(&scratch), "fractal: stopped before the work was complete\n");
+        let palette = command.split(' ').skip_while(|word| *word != "--palette").nth(1).expect("it was changed");
+        assert!(remembered(&scratch).contains(palette), "{signal:?}: {palette}");
+        assert!(reserved().is_none(), "{:?}", files(&scratch));
+
+        let mut program =
+            open(&screen, &scratch, &[&["render"], &endless[..], &["-q", "--view", "-o", "b.png"]].concat());
+        program.signal(signal);
+        assert_eq!(program.exit_code(), Some(130), "{signal:?}");
+        assert!(files(&scratch).iter().all(|name| !name.contains("b.png")), "{:?}", files(&scratch));
+    }
+    // What is ignored from the beginning stays so.
+    let scratch = Scratch::new("x11-ignored");
+    let mut command = std::process::Command::new("sh");
+    let inner = program(&screen, &scratch, &["view", "--fresh", "--size", "300x200"]);
+    command.args(["-c", "trap '' HUP INT; exec \"$0\" \"$@\""]).arg(inner.get_program()).args(inner.get_args());
+    command.current_dir(&*scratch).stderr(std::process::Stdio::null());
+    command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut program = Program::start(&screen, &scratch, command);
+    program.signal(Signal::HUP);
+    program.signal(Signal::INT);
+    program.check();
+    program.press("q");
+    assert_eq!(program.exit_code(), Some(0));
+}
+
+/// A server that does not answer, as over a network that is gone, keeps nobody from ending.
+#[test]
+fn a_server_that_hangs_delays_nothing_but_the_window() {
+    let Some(screen) = Screen::start() else { return };
+    let scratch = Scratch::new("x11-hang");
+    let mut viewer = open(&screen, &scratch, &["view", "--fresh", "--size", "300x200", "--workers", "1"]);
+    viewer.press("p");
+    let command = viewer.command();
+    let mut render =
+        Program::open(&screen, &scratch, &["render", "curl", "--size", "320x200", "--view", "-o", "a.png"]);
+    send(&screen.server, Signal::STOP);
+    until("the picture is complete", || scratch.join("a.png").exists().then_some(()));
+    render.signal(Signal::TERM);
+    // It is complete, or becomes so too late.
+    assert!(matches!(render.exit_code(), Some(0 | 130)));
+    // A window that does not open can be given up.
+    let mut late = screen::Running(program(&screen, &scratch, &["view", "--fresh"]).spawn().unwrap());
+    until("it listens to signals", || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", late.0.id())).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        (u64::from_str_radix(caught.trim(), 16).unwrap() >> (libc::SIGTERM - 1) & 1 == 1).then_some(())
+    });
+    send(&late, Signal::TERM);
+    let status = until("it ends", || late.0.try_wait().unwrap());
+    assert_eq!(status.code(), Some(130));
+    viewer.signal(Signal::TERM);
+    assert_eq!(viewer.exit_code(), Some(130));
+    let palette = command.split(' ').skip_while(|word| *word != "--palette").nth(1).expect("it was changed");
+    assert!(remembered(&scratch).contains(palette));
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
