@@ -5,7 +5,8 @@
 //! the window: this side never waits for the toolkit longer than [`PATIENCE`], and a window that has gone is an error of [`Window::poll`]
 //! like any other. A thread with an error handler that never returns would bear the loss of a server alone, and needs more `unsafe`.
 //!
-//! A picture of 1280×720 takes 2 ms more through the pipe than it took the toolkit alone; an event 0.1 ms.
+//! Through the pipe a picture of 1280×720 takes 2.3 ms under Xvfb, where it took the toolkit alone 0.9 ms; with both processes an idle window
+//! takes 2.0 % of a processor instead of 1.4 %.
 
 mod message;
 mod serve;
@@ -35,6 +36,9 @@ const MAX_SIDE: u32 = 32_767;
 
 /// How long is waited until a picture is shown. After that the next one waits for it, and the program goes on.
 const PATIENCE: Duration = Duration::from_millis(250);
+
+/// The status with which Xlib ends a process whose display has ended or has refused something.
+const XLIB: i32 = 1;
 
 /// How long is waited until a window opens.
 const OPENING: Duration = Duration::from_secs(30);
@@ -158,7 +162,7 @@ impl OnScreen {
             let ended = state.ended;
             drop(state);
             if ended {
-                return Err(NoWindow::Failed(window.fault(program)));
+                return Err(window.fault(program));
             }
             if stop.is_set() {
                 return Err(NoWindow::Failed(Error::Stopped));
@@ -226,11 +230,14 @@ impl OnScreen {
     }
 
     /// Why the process ended before there was a window.
-    fn fault(mut self, program: &Program) -> Error {
-        match self.process.ended_soon() {
-            Some(status) if status.success() => program.no_worker("ended"),
-            None => program.no_worker("said something else"),
-            ended => Error::Unsupported(format!("the process that was to have the window {}", ending(ended))),
+    fn fault(mut self, program: &Program) -> NoWindow {
+        let status = self.process.ended_soon();
+        match status.map(|status| status.code()) {
+            None => NoWindow::Failed(program.no_worker("said something else")),
+            Some(Some(0)) => NoWindow::Failed(program.no_worker("ended")),
+            Some(Some(XLIB)) => NoWindow::NoDisplay(format!("{} has ended, or refuses it", display())),
+            // What the display needs has crashed.
+            Some(_) => NoWindow::Unfit(format!("its process {}", ending(status))),
         }
     }
 }
@@ -261,8 +268,8 @@ impl Window for OnScreen {
         let status = self.process.ended_soon();
         let why = match (failure, status.and_then(|status| status.code())) {
             (Some(why), _) => why,
-            (None, Some(_)) => format!("{} has ended, or has closed it", display()),
-            (None, None) => format!("the process that had it {}", ending(status)),
+            (None, Some(XLIB)) => format!("{} has ended, or has closed it", display()),
+            _ => format!("its process {}", ending(status)),
         };
         Err(Error::Unsupported(format!("the window is gone: {why}")))
     }
@@ -296,5 +303,98 @@ impl Window for OnScreen {
 
     fn wait(&mut self, at_most: Duration) {
         drop(self.heard.wait_while(at_most, |state| state.events.is_empty()));
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// What a shell in the place of this program has come of the window.
+    fn open(script: &str, stop: &Stop) -> std::result::Result<OnScreen, NoWindow> {
+        let program = Program { path: Some("/bin/sh".into()), arguments: vec!["-c".into(), script.into()] };
+        OnScreen::open("a", (4, 3), &program, stop)
+    }
+
+    fn lost(window: &mut OnScreen) -> String {
+        loop {
+            match window.poll(&mut Vec::new()) {
+                Ok(()) => window.wait(Duration::from_secs(60)),
+                Err(error) => return error.to_string(),
+            }
+        }
+    }
+
+    #[test]
+    fn why_no_window_opens_is_told() {
+        let told = |script: &str| match open(script, &Stop::new()).unwrap_err() {
+            NoWindow::NoDisplay(why) => format!("no display: {why}"),
+            NoWindow::Unfit(why) => format!("unfit: {why}"),
+            NoWindow::Failed(why) => format!("failed: {why}"),
+        };
+        assert_eq!(told(r#"echo '{"NoDisplay":"none"}'"#), "no display: none");
+        assert_eq!(told(r#"echo '{"Unfit":"grey"}'"#), "unfit: grey");
+        assert!(told("exit 1").starts_with("no display: the display"));
+        assert_eq!(told("kill -SEGV $$"), "unfit: its process was killed by signal 11");
+        let main = "before it became a worker; its `main` must call `fractal::worker_main` first";
+        assert_eq!(told("true"), format!("failed: the program `/bin/sh` ended {main}"));
+        assert_eq!(
+            told("echo hello; exec sleep 1000"),
+            format!("failed: the program `/bin/sh` said something else {main}")
+        );
+        let stop = Stop::new();
+        stop.set();
+        let failed = open("exec sleep 1000", &stop).unwrap_err();
+        assert!(matches!(failed, NoWindow::Failed(Error::Stopped)), "{failed:?}");
+        let program = Program::at("/nonexistent/fractal");
+        let failed = Error::from(OnScreen::open("a", (4, 3), &program, &stop).unwrap_err()).to_string();
+        assert!(failed.starts_with("the process that is to have the window cannot be started: "), "{failed}");
+        let failed = Error::from(OnScreen::open("a", (0, 3), &program, &stop).unwrap_err());
+        assert!(matches!(failed, Error::Usage(_)), "{failed}");
+    }
+
+    #[test]
+    fn a_window_that_goes_is_an_error_of_the_next_look() {
+        for (end, why) in [
+            ("kill -SEGV $$", "its process was killed by signal 11"),
+            ("exit 1", "has ended, or has closed it"),
+            ("exit 3", "its process ended with status 3"),
+            (r#"echo '{"Failed":"no more"}'"#, "no more"),
+        ] {
+            let script = format!("echo '{{\"Opened\":1.5}}'; echo '{{\"Event\":\"Exposed\"}}'; {end}");
+            let mut window = open(&script, &Stop::new()).unwrap();
+            assert_eq!(window.density(), 1.5);
+            let told = lost(&mut window);
+            assert!(told.starts_with("the window is gone: ") && told.ends_with(why), "{told}");
+            // Nothing waits for it, whatever is still asked.
+            window.set_title("b");
+            window.present(&[0; 12], (4, 3)).unwrap();
+            window.wait(Duration::from_secs(1000));
+        }
+    }
+
+    /// It takes no picture, and so much of each that no pipe holds it.
+    #[test]
+    fn a_window_that_hangs_is_not_waited_for() {
+        let mut window = open(r#"echo '{"Opened":0}'; exec sleep 1000"#, &Stop::new()).unwrap();
+        let pixels = vec![0; 1000 * 1000];
+        for _ in 0..10_000 {
+            window.present(&pixels, (1000, 1000)).unwrap();
+        }
+        window.poll(&mut Vec::new()).unwrap();
+    }
+
+    #[test]
+    fn what_happens_comes_in_order() {
+        let script =
+            r#"echo '{"Opened":0}'; echo '{"Event":{"Resized":[5,6]}}'; echo '{"Event":"Closed"}'; exec sleep 1000"#;
+        let mut window = open(script, &Stop::new()).unwrap();
+        let mut events = Vec::new();
+        while events.len() < 2 {
+            window.wait(Duration::from_secs(60));
+            window.poll(&mut events).unwrap();
+        }
+        assert_eq!(events, [Event::Resized(5, 6), Event::Closed]);
+        assert_eq!(window.size(), (5, 6));
     }
 }

@@ -30,15 +30,17 @@ impl Loss<'_> {
 
     /// The only process that the program has started.
     fn window_process(&self) -> Pid {
-        let threads = std::fs::read_dir(format!("/proc/{}/task", self.process)).unwrap();
-        let children =
-            threads.filter_map(|thread| std::fs::read_to_string(thread.unwrap().path().join("children")).ok());
-        let children: Vec<i32> = children
-            .flat_map(|line| line.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>())
-            .collect();
+        let children = children(self.process);
         assert_eq!(children.len(), 1, "{children:?}");
         Pid::from_raw(children[0]).unwrap()
     }
+}
+
+/// The processes that a program has started.
+fn children(process: u32) -> Vec<i32> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let lines = threads.filter_map(|thread| std::fs::read_to_string(thread.unwrap().path().join("children")).ok());
+    lines.flat_map(|line| line.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>()).collect()
 }
 
 fn lose(how: fn(&mut Loss<'_>), program: &Program<'_>) {
@@ -170,8 +172,17 @@ fn a_server_that_hangs_delays_nothing_but_the_window() {
     send(&late, Signal::TERM);
     let status = until("it ends", || late.0.try_wait().unwrap());
     assert_eq!(status.code(), Some(130));
+    // Nor is one waited for whose server ends meanwhile.
+    let mut late = program(&screen, &scratch, &["view", "--fresh"]);
+    let late = late.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    until("it has a process for the window", || (!children(late.id()).is_empty()).then_some(()));
     viewer.signal(Signal::TERM);
     assert_eq!(viewer.exit_code(), Some(130));
+    send(&screen.server, Signal::KILL);
+    let output = late.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && told.lines().count() == 1, "{told}");
+    assert!(told.starts_with("fractal: no window can be opened here (the display `:"), "{told}");
     let palette = command.split(' ').skip_while(|word| *word != "--palette").nth(1).expect("it was changed");
     assert!(remembered(&scratch).contains(palette));
 }

@@ -60,7 +60,7 @@ const PULSE: Duration = Duration::from_millis(250);
 /// Becomes a worker and never returns if this process was started as one; else does nothing. `kinds` are the kinds of work that
 /// it can make. Programs call [`crate::worker_main`], which adds those of this library.
 pub fn main(kinds: &[&[WorkKind<'_>]]) {
-    let Some((backend, parent)) = program::role() else { return };
+    let Some((backend, parent)) = role() else { return };
     if let Err(error) = serve(&backend, parent, kinds) {
         eprintln!("fractal: {error}");
         exit(1);
@@ -69,7 +69,7 @@ pub fn main(kinds: &[&[WorkKind<'_>]]) {
 }
 
 fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind<'_>]]) -> Result<()> {
-    program::end_with(parent)?;
+    end_with(parent)?;
     let entry = crate::backend::find(backend)?;
     let Some(transport) = entry.transport else {
         return Err(Error::Unsupported(format!("backend `{backend}` has no workers of this kind")));

@@ -27,7 +27,8 @@ pub(crate) fn main() {
     let Some((role, program)) = worker::role().filter(|(role, _)| role == ROLE) else { return };
     if let Err(error) = serve(program) {
         eprintln!("fractal: {role}: {error}");
-        exit(1);
+        // Not what Xlib ends with.
+        exit(3);
     }
     exit(0);
 }
