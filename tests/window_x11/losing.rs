@@ -140,7 +140,7 @@ fn signals_end_a_window_in_order() {
     let mut program = Program::start(&screen, &scratch, command);
     program.signal(Signal::HUP);
     program.signal(Signal::INT);
-    program.check();
+    program.check_above();
     program.press("q");
     assert_eq!(program.exit_code(), Some(0));
 }
