@@ -1,12 +1,13 @@
 //! The window on the screen, which a process of its own has: the program started again.
 //!
 //! Toolkits end the process when the display goes (Xlib calls `exit` when the server is stopped or the user kills the connection, and
-//! for every refusal of the server), crash in what they load, and wait for a server that does not answer. Here that ends or delays nothing but
-//! the window: this side never waits for the toolkit longer than [`PATIENCE`], and a window that has gone is an error of [`Window::poll`]
-//! like any other. A thread with an error handler that never returns would bear the loss of a server alone, and needs more `unsafe`.
+//! for every refusal of the server), crash in what they load, and wait for a server that does not answer. Here that ends or delays
+//! nothing but the window: this side never waits for the toolkit longer than [`PATIENCE`], and a window that has gone is an error of
+//! [`Window::poll`] like any other. A thread with an error handler that never returns would bear the loss of a server alone, and needs
+//! more `unsafe`.
 //!
-//! Through the pipe a picture of 1280×720 takes 2.3 ms under Xvfb, where it took the toolkit alone 0.9 ms; with both processes an idle window
-//! takes 2.0 % of a processor instead of 1.4 %.
+//! Through the pipe a picture of 1280×720 takes 2.3 ms under Xvfb, where it took the toolkit alone 0.9 ms; with both processes an idle
+//! window takes 2.0 % of a processor instead of 1.4 %.
 
 mod message;
 mod serve;
