@@ -1,10 +1,11 @@
 //! Windows that are lost, and programs that are asked to end while they have one.
 
 use crate::screen::{self, HARDER, Program, Screen, program, send};
-use crate::support::{Scratch, until};
+use crate::support::{Scratch, is_long, until};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::path::Path;
+use std::time::Duration;
 
 type Lose = fn(&Loss<'_>);
 
@@ -183,6 +184,37 @@ fn a_server_that_hangs_delays_nothing_but_the_window() {
     assert!(told.starts_with("fractal: no window can be opened here (the display `:"), "{told}");
     let palette = command.split(' ').skip_while(|word| *word != "--palette").nth(1).expect("it was changed");
     assert!(remembered(&scratch).contains(palette));
+}
+
+/// Before there is a window, while it opens, and after: what is watched is complete or was not begun.
+#[test]
+fn a_server_may_end_at_any_moment() {
+    let scratch = Scratch::new("x11-moments");
+    let render = ["render", "curl", "--size", "320x200", "--samples", "3", "-q", "-o"];
+    assert!(scratch.program([&render[..], &["wanted.ppm"]].concat()).status().unwrap().success());
+    let wanted = std::fs::read(scratch.join("wanted.ppm")).unwrap();
+    let trials = if is_long() { 200 } else { 8 };
+    for trial in 0..trials {
+        let Some(screen) = Screen::start() else { return };
+        let _ = std::fs::remove_file(scratch.join("a.ppm"));
+        let mut command = program(&screen, &scratch, &[&render[..], &["a.ppm", "--view"]].concat());
+        let mut render = screen::Running(command.stderr(File::create(scratch.join("told")).unwrap()).spawn().unwrap());
+        // From the start to well after the window is there, in steps that double.
+        std::thread::sleep(Duration::from_micros(500 << (trial % 10)));
+        send(&screen.server, Signal::KILL);
+        let status = until("the program ends", || render.0.try_wait().unwrap());
+        let told = told(&scratch);
+        match status.code() {
+            Some(0) => assert!(std::fs::read(scratch.join("a.ppm")).unwrap() == wanted, "{trial}: {told}"),
+            Some(1) => {
+                assert!(told.starts_with("fractal: no window can be opened here (the display "), "{trial}: {told}");
+            }
+            _ => panic!("{trial}: {status}: {told}"),
+        }
+        assert!(told.lines().count() <= 1, "{trial}: {told}");
+        assert_eq!(scratch.join("a.ppm").exists(), status.success());
+        assert!(files(&scratch).iter().all(|name| !name.contains(".tmp")), "{:?}", files(&scratch));
+    }
 }
 
 fn files(folder: &Path) -> Vec<String> {

@@ -119,7 +119,14 @@ fn open(title: &str, size: (u32, u32), program: u32) -> std::result::Result<(Min
     let (pixels, density) = super::x11::examine()?;
     #[cfg(not(all(unix, not(target_os = "macos"))))]
     let (pixels, density) = (Pixels::default(), 0.0);
-    let window = Minifb::open(title, size, pixels).map_err(NoWindow::NoDisplay)?;
+    let window = Minifb::open(title, size, pixels).map_err(|error| {
+        // A display that has ended meanwhile is told as what it is.
+        #[cfg(all(unix, not(target_os = "macos")))]
+        if let Err(why) = super::x11::examine() {
+            return why;
+        }
+        NoWindow::NoDisplay(error)
+    })?;
     #[cfg(all(unix, not(target_os = "macos")))]
     super::x11::introduce(window.number(), program)?;
     let _ = program;
