@@ -154,8 +154,9 @@ fn a_server_that_hangs_delays_nothing_but_the_window() {
     let mut viewer = open(&screen, &scratch, &["view", "--fresh", "--size", "300x200", "--workers", "1"]);
     viewer.press("p");
     let command = viewer.command();
-    let mut render =
-        Program::open(&screen, &scratch, &["render", "curl", "--size", "320x200", "--view", "-o", "a.png"]);
+    let heavy = ["render", "seahorses", "--size", "640x400", "--iterations", "3000000", "-q"];
+    let mut render = Program::open(&screen, &scratch, &[&heavy[..], &["--view", "-o", "a.png"]].concat());
+    until("tiles fill in", || (render.shot().colours() > 50).then_some(()));
     send(&screen.server, Signal::STOP);
     until("the picture is complete", || scratch.join("a.png").exists().then_some(()));
     render.signal(Signal::TERM);

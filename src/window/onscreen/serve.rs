@@ -57,9 +57,13 @@ fn serve(program: u32) -> Result<()> {
     let first =
         receive(&mut orders, &mut String::new()).map_err(|error| Error::io("read from", "the program", error))?;
     let Some(Order::Open(title, size)) = first else { return Ok(()) };
-    let mut window = match open(&title, size, program) {
+    let mut window = match open(&title, size) {
         Ok((window, density)) => {
+            // Before more is asked of the display: the program need not wait for that.
             tell(&[News::Opened(density)])?;
+            // Without a display it is the toolkit that ends.
+            #[cfg(all(unix, not(target_os = "macos")))]
+            let _ = super::x11::introduce(window.number(), program);
             window
         }
         Err(NoWindow::NoDisplay(why)) => return tell(&[News::NoDisplay(why)]),
@@ -114,7 +118,7 @@ fn serve(program: u32) -> Result<()> {
 }
 
 /// Opens the window, and tells how dense the screen is.
-fn open(title: &str, size: (u32, u32), program: u32) -> std::result::Result<(Minifb, f64), NoWindow> {
+fn open(title: &str, size: (u32, u32)) -> std::result::Result<(Minifb, f64), NoWindow> {
     #[cfg(all(unix, not(target_os = "macos")))]
     let (pixels, density) = super::x11::examine()?;
     #[cfg(not(all(unix, not(target_os = "macos"))))]
@@ -127,9 +131,6 @@ fn open(title: &str, size: (u32, u32), program: u32) -> std::result::Result<(Min
         }
         NoWindow::NoDisplay(error)
     })?;
-    #[cfg(all(unix, not(target_os = "macos")))]
-    super::x11::introduce(window.number(), program)?;
-    let _ = program;
     Ok((window, density))
 }
 
