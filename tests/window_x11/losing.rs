@@ -58,6 +58,15 @@ fn told(scratch: &Scratch) -> String {
     std::fs::read_to_string(scratch.join("told")).unwrap()
 }
 
+/// Changes the palette, and gives its name back. A key that comes while something else has the keyboard is lost now and then.
+fn repaint(program: &mut Program<'_>) -> String {
+    until("the palette is another", || {
+        program.press("p");
+        let command = program.command();
+        command.split(' ').skip_while(|word| *word != "--palette").nth(1).map(str::to_owned)
+    })
+}
+
 /// What a window remembers when it ends.
 fn remembered(scratch: &Scratch) -> String {
     std::fs::read_to_string(scratch.join("state/fractal/view.toml")).unwrap_or_default()
@@ -94,14 +103,12 @@ fn a_window_that_is_lost_has_its_place_remembered() {
         let Some(screen) = Screen::start() else { return };
         let scratch = Scratch::new("x11-lost");
         let mut program = open(&screen, &scratch, &["view", "--fresh", "--size", "300x200", "--workers", "1"]);
-        program.press("p");
-        let command = program.command();
+        let palette = repaint(&mut program);
         lose(how, &program);
         assert_eq!(program.exit_code(), Some(1), "{name}");
         let told = told(&scratch);
         assert!(told.starts_with("fractal: the window is gone: ") && told.lines().count() == 1, "{name}: {told}");
-        let palette = command.split(' ').skip_while(|word| *word != "--palette").nth(1).expect("it was changed");
-        assert!(remembered(&scratch).contains(palette), "{name}: {palette}");
+        assert!(remembered(&scratch).contains(&palette), "{name}: {palette}");
     }
 }
 
@@ -114,15 +121,17 @@ fn signals_end_a_window_in_order() {
         let scratch = Scratch::new("x11-signals");
         let view = ["view", "--fresh", "--size", "300x200", "--workers", "1"];
         let mut program = open(&screen, &scratch, &[&view[..], &endless].concat());
-        program.press("p s");
-        let command = program.command();
+        let palette = repaint(&mut program);
         let reserved = || files(&scratch).into_iter().find(|name| name.ends_with(".png"));
-        until("a picture is being saved", reserved);
+        until("a picture is being saved", || {
+            program.press("s");
+            program.heard();
+            reserved()
+        });
         program.signal(signal);
         assert_eq!(program.exit_code(), Some(130), "{signal:?}");
         assert_eq!(told(&scratch), "fractal: stopped before the work was complete\n");
-        let palette = command.split(' ').skip_while(|word| *word != "--palette").nth(1).expect("it was changed");
-        assert!(remembered(&scratch).contains(palette), "{signal:?}: {palette}");
+        assert!(remembered(&scratch).contains(&palette), "{signal:?}: {palette}");
         assert!(reserved().is_none(), "{:?}", files(&scratch));
 
         let mut program =
@@ -152,8 +161,7 @@ fn a_server_that_hangs_delays_nothing_but_the_window() {
     let Some(screen) = Screen::start() else { return };
     let scratch = Scratch::new("x11-hang");
     let mut viewer = open(&screen, &scratch, &["view", "--fresh", "--size", "300x200", "--workers", "1"]);
-    viewer.press("p");
-    let command = viewer.command();
+    let palette = repaint(&mut viewer);
     let heavy = ["render", "seahorses", "--size", "640x400", "--iterations", "3000000", "-q"];
     let mut render = Program::open(&screen, &scratch, &[&heavy[..], &["--view", "-o", "a.png"]].concat());
     until("tiles fill in", || (render.shot().colours() > 50).then_some(()));
@@ -183,8 +191,7 @@ fn a_server_that_hangs_delays_nothing_but_the_window() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(1) && told.lines().count() == 1, "{told}");
     assert!(told.starts_with("fractal: no window can be opened here (the display `:"), "{told}");
-    let palette = command.split(' ').skip_while(|word| *word != "--palette").nth(1).expect("it was changed");
-    assert!(remembered(&scratch).contains(palette));
+    assert!(remembered(&scratch).contains(&palette));
 }
 
 /// Before there is a window, while it opens, and after: what is watched is complete or was not begun.
