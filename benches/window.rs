@@ -5,8 +5,10 @@
 //!
 //! `cargo bench --bench window` prints a table; `-- --check` also fails where a limit is exceeded.
 
+use fractal::backend::Program;
+use fractal::parallel::Stop;
 use fractal::scene::MaxIterations;
-use fractal::window::{Event, Explorer, Key, Minifb, Options, Settings, Status, Window};
+use fractal::window::{Event, Explorer, Key, OnScreen, Options, Settings, Status, Window};
 use fractal::{Result, Scene};
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::VecDeque;
@@ -28,7 +30,7 @@ struct Bench {
     /// When the last picture was there.
     presented: Instant,
     /// A real window beside the scripted one.
-    screen: Option<Minifb>,
+    screen: Option<OnScreen>,
 }
 
 impl Window for Bench {
@@ -84,7 +86,8 @@ struct Answer {
 
 impl Loop {
     fn new(scene: &Scene, screen: bool) -> Self {
-        let screen = screen.then(|| Minifb::open("fractal", SIZE).expect("a display"));
+        let screen =
+            screen.then(|| OnScreen::open("fractal", SIZE, &Program::default(), &Stop::new()).expect("a display"));
         let (began, shown) = (Instant::now(), Vec::new());
         let mut window = Bench { hand: Hand::default(), began, shown, presented: began, screen };
         let settings = Settings { workers: 2, ..Settings::default() };
@@ -244,6 +247,7 @@ fn measure(name: &str, screen: bool, rows: &mut Vec<Row>) {
 }
 
 fn main() {
+    fractal::worker_main(&[]);
     let check = std::env::args().any(|argument| argument == "--check");
     let mut rows = Vec::new();
     for name in ["whole", "seahorses"] {

@@ -147,11 +147,14 @@ pub mod window;
 pub use error::{Error, Result};
 pub use render::{Render, render};
 
-/// Becomes a worker of a process backend, and never returns, if this process was started as one; else does nothing.
+/// Becomes a worker of a process backend, or what has a window on the screen, and never returns, if this process was started as one; else
+/// does nothing.
 ///
-/// A program that uses the backends `processes` or `pipes` calls this first in its `main`: they start the program again for each of
-/// their workers. `kinds` are its own kinds of work; those of this library are known anyway.
+/// A program that uses the backends `processes` or `pipes`, or that opens a window, calls this first in its `main`: they start the program
+/// again for each of their workers, and for the window. `kinds` are its own kinds of work; those of this library are known anyway.
 pub fn worker_main(kinds: &[&[backend::WorkKind<'_>]]) {
+    #[cfg(feature = "window")]
+    window::main();
     let own: &[&[backend::WorkKind<'_>]] = &[
         render::KINDS,
         #[cfg(feature = "bench")]

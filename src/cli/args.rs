@@ -224,7 +224,8 @@ pub(crate) struct ViewArgs {
     /// `fractal bench --save` found best
     #[arg(long, value_name = "KIND[,CHUNK]", help_heading = "Computing")]
     pub(crate) schedule: Option<String>,
-    /// Letters of so many times the usual height, for dense screens [default: from the window's height]
+    /// Letters of so many times the usual height, for dense screens [default: as the screen says, else
+    /// from the window's height]
     #[arg(long, value_name = "TIMES", help_heading = "Window", value_parser = scale)]
     pub(crate) scale: Option<f64>,
     /// Forget settings and place of the last time

@@ -3,12 +3,13 @@
 use super::args::{Edge, ViewArgs};
 use super::picture::Picture;
 use super::plan::Plan;
+use super::signals::Signals;
 use super::wisdom::{self, Asked};
 use super::{memory, plan, print, tell};
 use fractal::parallel::{MAX_WORKERS, Schedule, Sink, Stop};
 use fractal::render::Render;
 use fractal::scene::PLACES;
-use fractal::window::{Explorer, Memory, Minifb, Options, Seen, Settings, Viewer, Watched, Window, keys};
+use fractal::window::{Explorer, Memory, NoWindow, OnScreen, Options, Seen, Settings, Viewer, Watched, Window, keys};
 use fractal::{Error, Result, Scene, backend};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,12 +36,14 @@ pub(crate) fn run(args: &ViewArgs) -> Result<()> {
         None => None,
     };
     let (settings, last) = remembered.map_or((Settings::default(), None), |it| (it.settings, Some(it.scene)));
-    let options = Options {
+    let signals = Signals::receive()?;
+    let mut options = Options {
         settings: settle(args, settings)?,
         program: backend::Program::default(),
-        scale: args.scale.unwrap_or(0.0),
+        scale: 0.0,
         remember: file,
         folder: args.folder.clone(),
+        stop: signals.stop.clone(),
     };
     let last = last.filter(|last| args.source.is_none() && is_of_use(last));
     let mut scene = scene(args, last)?;
@@ -49,15 +52,16 @@ pub(crate) fn run(args: &ViewArgs) -> Result<()> {
     if args.scene.size.is_none() {
         scene.image.size = fitting(scene.image.size);
     }
-    Minifb::check(scene.image.size)?;
+    OnScreen::check(scene.image.size)?;
     memory::check_window(scene.title(), Explorer::bytes(scene.image.size, scene.image.samples))?;
     Render::new(&scene)?;
-    let mut window = Minifb::open("fractal", scene.image.size)?;
+    let mut window = OnScreen::open("fractal", scene.image.size, &options.program, &signals.stop)?;
+    options.scale = args.scale.unwrap_or(window.density());
     Explorer::new(&scene, &options, &mut window)?.run(&mut window, &mut |line| print(format!("{line}\n")))
 }
 
 /// Runs `render` on a thread of its own while a window shows what it does. The window stays until it is closed; when it is closed
-/// earlier, the render goes on.
+/// earlier or is lost, the render goes on, as it does when the display cannot show it.
 pub(super) fn watch<'a>(
     plan: &Plan,
     stop: &Stop,
@@ -66,9 +70,16 @@ pub(super) fn watch<'a>(
     const TICK: Duration = Duration::from_millis(8);
     let first = plan.pictures.first().map_or(LARGEST, |(picture, _)| picture.render.scene().image.drawn());
     let size = fitting(first);
-    let mut window = Minifb::open("fractal render", size)?;
+    let mut window = match OnScreen::open("fractal render", size, &backend::Program::default(), stop) {
+        Ok(window) => window,
+        Err(NoWindow::Unfit(why)) => {
+            tell(format!("fractal: no window can be opened here ({why}); the render goes on"));
+            return render(&|_| Ok(None));
+        }
+        Err(error) => return Err(error.into()),
+    };
     let watched = Watched::default();
-    let mut viewer = Viewer::new(watched.clone(), 0.0, &mut window);
+    let mut viewer = Viewer::new(watched.clone(), window.density(), &mut window);
     let sink = |picture: &Picture| watched.picture(&picture.output.to_string_lossy(), &picture.render, size).map(Some);
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("render".into()).spawn_scoped(scope, || render(&sink));
@@ -87,7 +98,9 @@ pub(super) fn watch<'a>(
                 Ok(Seen::Closed) => break,
                 Ok(Seen::Cancelled) => stop.set(),
                 Err(error) => {
-                    tell(format!("fractal: {error}; the render goes on"));
+                    if !stop.is_set() && thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+                        tell(format!("fractal: {error}; the render goes on"));
+                    }
                     break;
                 }
             }

@@ -105,6 +105,8 @@ pub(super) struct Begun {
     pub(super) samples: u32,
     /// The kernel, for people.
     pub(super) kernel: String,
+    /// What the work counts, in the plural.
+    pub(super) unit: &'static str,
 }
 
 /// A finished claim.
@@ -284,6 +286,7 @@ fn take(
         workers: 0,
         samples: if grain == 0 { samples } else { 1 },
         kernel: format!("{} in {}", render.kernel().facts().tier, render.kernel().facts().isa),
+        unit: "",
     });
     let (begun, percent) = (Mutex::new(begun), Percent::default());
     session.run(render.work(), Arc::new(Postman { shared: shared.clone(), generation, begun, percent }), stop)?;
@@ -320,7 +323,7 @@ impl Sink for Postman {
         let mut begun = self.begun();
         let Begun { origin, grain, ref tiles, samples, ref kernel, .. } = **begun;
         let (tiles, kernel) = (tiles.clone(), kernel.clone());
-        *begun = Arc::new(Begun { origin, grain, tiles, workers: run.workers, samples, kernel });
+        *begun = Arc::new(Begun { origin, grain, tiles, workers: run.workers, samples, kernel, unit: run.unit });
         self.post(News::Began { step: begun.clone() });
         Ok(())
     }

@@ -16,8 +16,8 @@ use super::state::{Effects, MOST_SAMPLES, State};
 use super::toolkit::{Event, Window};
 use crate::backend;
 use crate::colour::Colourer;
-use crate::error::Result;
-use crate::parallel::Schedule;
+use crate::error::{Error, Result};
+use crate::parallel::{Schedule, Stop};
 use crate::sample::Channels;
 use crate::scene::Scene;
 use compute::Shown;
@@ -50,6 +50,8 @@ pub struct Options {
     pub remember: Option<PathBuf>,
     /// The folder that pictures are saved in.
     pub folder: PathBuf,
+    /// Ends the window from outside, and what is being saved with it.
+    pub stop: Stop,
 }
 
 impl Default for Options {
@@ -60,6 +62,7 @@ impl Default for Options {
             scale: 0.0,
             remember: None,
             folder: ".".into(),
+            stop: Stop::new(),
         }
     }
 }
@@ -103,6 +106,7 @@ pub struct Explorer {
     stats: Stats,
     inset: Option<Inset>,
     keeper: Keeper,
+    stop: Stop,
     events: Vec<Event>,
     /// News that were not taken in yet.
     letters: VecDeque<Letter>,
@@ -131,8 +135,8 @@ impl Explorer {
     /// Begins with a scene in a window.
     ///
     /// # Errors
-    /// [`Error::Usage`](crate::Error::Usage) for names that are not known, [`Error::Input`](crate::Error::Input) for a scene with
-    /// values out of range, [`Error::Unsupported`](crate::Error::Unsupported) for a view that is too deep for any window.
+    /// [`Error::Usage`] for names that are not known, [`Error::Input`] for a scene with
+    /// values out of range, [`Error::Unsupported`] for a view that is too deep for any window.
     pub fn new(scene: &Scene, options: &Options, window: &mut dyn Window) -> Result<Self> {
         scene.check()?;
         Place::check(scene, window.size())?;
@@ -164,7 +168,8 @@ impl Explorer {
             marks: Marks::default(),
             stats: Stats::new(),
             inset: None,
-            keeper: Keeper::new(options.remember.clone(), options.folder.clone(), state.memory()),
+            keeper: Keeper::new(options.remember.clone(), options.folder.clone(), options.stop.clone(), state.memory()),
+            stop: options.stop.clone(),
             state,
             events: Vec::new(),
             letters: VecDeque::new(),
@@ -187,9 +192,9 @@ impl Explorer {
     }
 
     /// The most bytes that the picture of a window takes, with `samples` samples for each pixel, each way, as far as the window has them:
-    /// what it shows, what it moves that to, and what it is drawn on.
+    /// what it shows, what it moves that to, what it is drawn on, and that on its way to the screen.
     pub fn bytes((width, height): (u32, u32), samples: u32) -> u64 {
-        const DRAWN: u64 = 20;
+        const DRAWN: u64 = 32;
         let samples = u64::from(samples.min(MOST_SAMPLES));
         let pixel = 2 * Channels::ALL.bytes(1) as u64 * samples * samples + DRAWN;
         u64::from(width) * u64::from(height) * pixel
@@ -236,23 +241,30 @@ impl Explorer {
         std::mem::take(&mut self.printed)
     }
 
-    /// Turns the loop until the user quits, and waits for pictures that are still being saved.
+    /// Turns the loop until the user quits, and waits for pictures that are still being saved. However it ends, the place is remembered.
     ///
     /// # Errors
-    /// As [`Explorer::step`], and what `print` returns.
+    /// As [`Explorer::step`], what `print` returns, and [`Error::Stopped`] when it was ended from outside.
     pub fn run(&mut self, window: &mut dyn Window, print: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
-        loop {
-            let goes_on = self.step(window)?;
-            self.take_printed().iter().try_for_each(|line| print(line))?;
-            if !goes_on {
-                break;
-            }
-            window.wait(self.pause(window.now()));
-        }
+        let outcome = self.turns(window, print);
         self.engine.cancel();
         self.keeper.remember(&self.state.memory());
         let told = self.keeper.finish();
-        told.iter().try_for_each(|line| print(line))
+        outcome.and(told.iter().try_for_each(|line| print(line)))
+    }
+
+    fn turns(&mut self, window: &mut dyn Window, print: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+        loop {
+            if self.stop.is_set() {
+                return Err(Error::Stopped);
+            }
+            let goes_on = self.step(window)?;
+            self.take_printed().iter().try_for_each(|line| print(line))?;
+            if !goes_on {
+                return Ok(());
+            }
+            window.wait(self.pause(window.now()));
+        }
     }
 
     /// How long the loop waits before its next turn.

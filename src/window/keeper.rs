@@ -4,6 +4,8 @@ use super::frame::Frame;
 use super::remember::Memory;
 use super::save::Saving;
 use super::state::State;
+use crate::error::Error;
+use crate::parallel::Stop;
 use crate::scene::Scene;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,6 +18,8 @@ const PACE: Duration = Duration::from_secs(5);
 pub(super) struct Keeper {
     file: Option<PathBuf>,
     folder: PathBuf,
+    /// Ends what is being saved.
+    stop: Stop,
     /// What the file says, and when it was looked at last.
     kept: Memory,
     looked: Duration,
@@ -28,10 +32,11 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn new(file: Option<PathBuf>, folder: PathBuf, kept: Memory) -> Self {
+    pub(super) fn new(file: Option<PathBuf>, folder: PathBuf, stop: Stop, kept: Memory) -> Self {
         Self {
             file,
             folder,
+            stop,
             kept,
             looked: Duration::ZERO,
             wanted: Vec::new(),
@@ -52,7 +57,7 @@ impl Keeper {
         for scene in self.wanted.drain(..) {
             // What is there of the picture is not computed again.
             let shown = (scene == state.scene()).then(|| frame.shown());
-            match Saving::start(&self.folder, scene, shown) {
+            match Saving::start(&self.folder, scene, shown, self.stop.clone()) {
                 Ok(saving) => self.saving.push(saving),
                 Err(error) => told = Some(error.to_string()),
             }
@@ -90,6 +95,8 @@ impl Keeper {
     pub(super) fn finish(&mut self) -> Vec<String> {
         let saved = self.saving.iter_mut().filter_map(Saving::finish);
         let mut told: Vec<_> = saved
+            // Whoever ended it knows.
+            .filter(|outcome| !matches!(outcome, Err(Error::Stopped)))
             .map(|outcome| {
                 outcome.map_or_else(|error| error.to_string(), |path| format!("saved as {}", path.display()))
             })

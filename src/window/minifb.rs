@@ -5,6 +5,7 @@
 //! shorter than the time between two polls is lost, and polls are therefore 8 ms apart; a poll costs 30 µs, a picture of
 //! 1280×720 6 ms; nothing tells that the window was uncovered.
 
+use super::pixels::Pixels;
 use super::toolkit::{Button, Event, Key, Window};
 use crate::error::{Error, Result};
 use minifb::{InputCallback, MouseButton, MouseMode, ScaleMode, WindowOptions};
@@ -14,9 +15,6 @@ use std::time::{Duration, Instant};
 
 /// The time between two polls.
 const POLL: Duration = Duration::from_millis(8);
-
-/// The most pixels of a window's side: X11 counts them in 15 bits.
-const MAX_SIDE: u32 = 32_767;
 
 /// What the wheel says for one notch.
 const NOTCH: f32 = if cfg!(windows) {
@@ -28,8 +26,9 @@ const NOTCH: f32 = if cfg!(windows) {
 };
 
 /// A window of minifb.
-pub struct Minifb {
+pub(super) struct Minifb {
     window: minifb::Window,
+    pixels: Pixels,
     began: Instant,
     keys: Arc<Mutex<Vec<Event>>>,
     size: (u32, u32),
@@ -91,38 +90,18 @@ impl InputCallback for Keys {
 }
 
 impl Minifb {
-    /// Checks that a window can have this size.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] when it cannot.
-    pub fn check((width, height): (u32, u32)) -> Result<()> {
-        if [width, height].iter().all(|side| (1..=MAX_SIDE).contains(side)) {
-            return Ok(());
-        }
-        Err(Error::Usage(format!("a window of {width}x{height} pixels cannot be: each side has 1 to {MAX_SIDE}")))
-    }
-
-    /// Opens a window that can be resized.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] for a size that no window can have, [`Error::Unsupported`] when there is no display.
-    pub fn open(title: &str, (width, height): (u32, u32)) -> Result<Self> {
-        Self::check((width, height))?;
+    /// Opens a window that can be resized, on a display that has its pixels like this. The error is the toolkit's own word.
+    pub(super) fn open(title: &str, (width, height): (u32, u32), pixels: Pixels) -> std::result::Result<Self, String> {
         let options = WindowOptions { resize: true, scale_mode: ScaleMode::UpperLeft, ..WindowOptions::default() };
-        let mut window = minifb::Window::new(title, width as usize, height as usize, options).map_err(|error| {
-            let variable = std::env::var_os("DISPLAY").filter(|name| !name.is_empty());
-            let why = match variable {
-                None if cfg!(all(unix, not(target_os = "macos"))) => "DISPLAY is not set".to_owned(),
-                _ => error.to_string(),
-            };
-            Error::Unsupported(format!("no window can be opened here ({why}); `fractal render` needs no display"))
-        })?;
+        let window = minifb::Window::new(title, width as usize, height as usize, options);
+        let mut window = window.map_err(|error| error.to_string())?;
         // The loop waits by itself.
         window.set_target_fps(0);
         let keys = Arc::default();
         window.set_input_callback(Box::new(Keys(Arc::clone(&keys))));
         Ok(Self {
             window,
+            pixels,
             began: Instant::now(),
             keys,
             size: (width, height),
@@ -132,6 +111,11 @@ impl Minifb {
             wheel: 0.0,
             pending: Vec::new(),
         })
+    }
+
+    /// The toolkit's number of the window.
+    pub(super) fn number(&self) -> u64 {
+        self.window.get_window_handle() as u64
     }
 
     /// Adds what the toolkit has just read. Levels of buttons last from one reading to the next only.
@@ -197,6 +181,7 @@ impl Window for Minifb {
 
     fn present(&mut self, pixels: &[u32], (width, height): (u32, u32)) -> Result<()> {
         // This also reads events.
+        let pixels = self.pixels.convert(pixels);
         let shown = self.window.update_with_buffer(pixels, width as usize, height as usize);
         let mut pending = std::mem::take(&mut self.pending);
         self.observe(&mut pending);

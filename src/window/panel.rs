@@ -44,6 +44,8 @@ pub(super) struct Stats {
     pub(super) tiles: u64,
     planned: u64,
     kernel: String,
+    /// What executed and useful are counted in.
+    unit: &'static str,
     /// How much of what its next step needs is prepared, in hundredths, while that lasts.
     preparing: Option<u32>,
 }
@@ -61,6 +63,7 @@ impl Stats {
             tiles: 0,
             planned: 0,
             kernel: String::new(),
+            unit: "operations",
             preparing: None,
         }
     }
@@ -87,6 +90,7 @@ impl Stats {
         self.workers.resize(step.workers.max(self.workers.len()), Worker::default());
         self.planned += step.tiles.tiling.len() as u64;
         self.kernel.clone_from(&step.kernel);
+        self.unit = step.unit;
     }
 
     /// A worker has begun the claim with this first piece, at this moment.
@@ -134,10 +138,16 @@ impl Stats {
         (busy / (self.wall().as_secs_f64() * self.workers.len() as f64).max(1e-9)).clamp(0.0, 1.0).abs()
     }
 
+    /// How much of its unit was executed in a second so far, and how much of that was of use.
+    fn speeds(&self) -> [String; 2] {
+        let wall = self.wall().as_secs_f64().max(1e-9);
+        [(self.executed, "executed"), (self.useful, "useful")]
+            .map(|(count, what)| format!("{}{}/s {what}", scaled(count as f64 / wall), self.unit))
+    }
+
     /// Draws the panel under what is shown and who computes it.
     pub(super) fn draw(&self, canvas: &mut Canvas<'_>, head: &[String], font: Font) {
         let wall = self.wall().as_secs_f64().max(1e-9);
-        let speed = |count: u64| scaled(count as f64 / wall);
         let time = |time: Option<Duration>| time.map_or("...".into(), |time| format!("{} ms", time.as_millis()));
         let mut lines: Vec<_> = head.iter().map(|line| (line.clone(), BRIGHT)).collect();
         lines.push(self.preparing().map_or_else(|| (format!("kernel {}", self.kernel), DIM), |told| (told, ACCENT)));
@@ -156,8 +166,7 @@ impl Stats {
         }
         lines.push((format!("efficiency {:.0} %", 100.0 * self.efficiency()), ACCENT));
         lines.push((format!("{} of {} tiles", self.tiles, self.planned), BRIGHT));
-        lines.push((format!("{}iterations/s executed", speed(self.executed)), BRIGHT));
-        lines.push((format!("{}iterations/s useful", speed(self.useful)), BRIGHT));
+        lines.extend(self.speeds().map(|line| (line, BRIGHT)));
         lines.push((format!("first picture {}, full {}", time(self.first), time(self.full)), BRIGHT));
         let pad = font.width();
         canvas.lines((pad, pad), &lines, font);
@@ -182,6 +191,8 @@ fn scaled(number: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::Render;
+    use crate::scene::Scene;
 
     #[test]
     fn what_a_worker_has_in_hand_counts_as_busy() {
@@ -232,6 +243,27 @@ mod tests {
         assert!(shown(&stats) != before);
         stats.end_preparing();
         assert!(stats.preparing().is_none() && shown(&stats) == before);
+    }
+
+    #[test]
+    fn speeds_are_in_the_unit_of_the_work() {
+        let scene = Scene::from_toml("image = { size = [64, 48] }").unwrap();
+        let render = Render::new(&scene).unwrap();
+        let run = |stats: &mut Stats, unit| {
+            stats.begin(&Begun {
+                origin: (0, 0),
+                grain: 0,
+                tiles: render.tiles(),
+                workers: 1,
+                samples: 1,
+                kernel: "none".into(),
+                unit,
+            });
+            stats.speeds()
+        };
+        let mut stats = Stats::new();
+        assert_eq!(run(&mut stats, "grains"), ["0.00 grains/s executed", "0.00 grains/s useful"]);
+        assert_eq!(run(&mut stats, render.work().unit())[0], "0.00 iterations/s executed");
     }
 
     #[test]

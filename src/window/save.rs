@@ -22,11 +22,11 @@ pub(super) struct Saving {
 
 impl Saving {
     /// Saves the picture of a scene in a folder under a name that is not used yet. Samples that are there are not computed again.
-    pub(super) fn start(folder: &Path, scene: Scene, shown: Option<Shown>) -> Result<Self> {
+    pub(super) fn start(folder: &Path, scene: Scene, shown: Option<Shown>, stop: Stop) -> Result<Self> {
         let folder = folder.to_path_buf();
         let thread = std::thread::Builder::new()
             .name("window saver".into())
-            .spawn(move || save(&folder, &scene, shown))
+            .spawn(move || save(&folder, &scene, shown, &stop))
             .map_err(|error| Error::Unsupported(format!("a thread for saving cannot be started: {error}")))?;
         Ok(Self { thread: Some(thread) })
     }
@@ -46,7 +46,7 @@ impl Saving {
     }
 }
 
-fn save(folder: &Path, scene: &Scene, shown: Option<Shown>) -> Result<PathBuf> {
+fn save(folder: &Path, scene: &Scene, shown: Option<Shown>, stop: &Stop) -> Result<PathBuf> {
     let render = Render::new(scene)?;
     let (path, reserved) = reserve(folder, scene)?;
     let write = || {
@@ -57,10 +57,10 @@ fn save(folder: &Path, scene: &Scene, shown: Option<Shown>) -> Result<PathBuf> {
         )?);
         let workers = backend::Options { schedule: Some(Schedule::AUTO), ..backend::Options::default() };
         let mut session = backend::find(backend::DEFAULT)?.open(&workers)?;
-        let (everything, stop) = (Pieces::new(render.tiling().len(), None), Stop::new());
+        let everything = Pieces::new(render.tiling().len(), None);
         let known = shown.map(|shown| Arc::new(Final::new(shown, &render)));
         let known = Known::from(Vec::from_iter(known));
-        render.run_missing(&mut *session, sink, &everything, known, &stop).map(|_| ())
+        render.run_missing(&mut *session, sink, &everything, known, stop).map(|_| ())
     };
     match write() {
         Ok(()) => Ok(path),
@@ -229,8 +229,8 @@ mod tests {
         }
         let folder = std::env::temp_dir().join(format!("fractal-saved-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let files =
-            [Some(frame.shown()), None].map(|shown| std::fs::read(save(&folder, &scene, shown).unwrap()).unwrap());
+        let files = [Some(frame.shown()), None]
+            .map(|shown| std::fs::read(save(&folder, &scene, shown, &Stop::new()).unwrap()).unwrap());
         std::fs::remove_dir_all(&folder).unwrap();
         assert!(files[0] == files[1]);
         // Samples that lack what the colours need are of no use.

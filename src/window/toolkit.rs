@@ -1,10 +1,11 @@
 //! What the window needs from a toolkit: events, a place for pixels, a clock. Another toolkit is another file that implements this.
 
 use crate::error::Result;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A key, as far as the window knows keys. Characters are what the layout says, with Shift.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs)] // Their names say it.
 pub enum Key {
     Char(char),
@@ -25,7 +26,7 @@ pub enum Key {
 }
 
 /// A button of the mouse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs)] // Their names say it.
 pub enum Button {
     Left,
@@ -34,7 +35,7 @@ pub enum Button {
 }
 
 /// What happened. Positions are pixels from the window's top left; they can lie outside of it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Event {
     /// A key was pressed, or repeated while it is held.
     Key(Key),

@@ -136,6 +136,7 @@ impl Sink for Reporter {
             workers: run.workers,
             samples: self.stride,
             kernel: self.kernel.clone(),
+            unit: run.unit,
         };
         if let Some(colourer) = self.colourer.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let picture = Picture { title: self.title.clone(), begun: Arc::new(begun), colourer };

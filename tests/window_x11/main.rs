@@ -3,31 +3,30 @@
 //! Where these programs are missing the tests say so and are left out; with `CI` set that is a failure. On Debian:
 //! `apt-get install --no-install-recommends xvfb xdotool openbox imagemagick`.
 
+mod losing;
 mod screen;
+mod screens;
 #[path = "../support/mod.rs"]
 mod support;
 
-use screen::{Program, Screen, Shot};
+use screen::{HARDER, Program, Screen, Shot};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use support::{Scratch, until};
-
-/// How many times more work there is with each try, where something must be seen before its end.
-const HARDER: [u32; 7] = [1, 2, 4, 8, 16, 32, 64];
 
 #[test]
 fn the_window_explores() {
     let Some(screen) = Screen::start() else { return };
     let scratch = Scratch::new("x11-explore");
     let mut program = Program::open(&screen, &scratch, &["view", "seahorses", "--size", "640x400", "--workers", "2"]);
-    let opened = program.check();
+    let opened = program.check_above();
     assert!(opened.colours() > 1000, "{} colours", opened.colours());
 
     // The wheel zooms at the pointer.
     program.point(400, 150);
     (0..3).for_each(|_| program.do_("click 4"));
-    let zoomed = program.check();
+    let zoomed = program.check_above();
     assert!(zoomed.like(&opened) < 0.3);
     let under = |shot: &Shot| shot.pixels[150 * 640 + 400];
     assert_eq!(under(&zoomed), under(&opened), "the point under the pointer stays");
@@ -38,7 +37,7 @@ fn the_window_explores() {
     program.point(350, 130);
     program.heard();
     program.do_("mouseup 1");
-    let dragged = program.check();
+    let dragged = program.check_above();
     for y in (30..360).step_by(11) {
         let row = |shot: &Shot, x: usize, y: usize| shot.pixels[y * 640 + x..y * 640 + x + 500].to_vec();
         assert_eq!(row(&dragged, 20, y), row(&zoomed, 70, y + 20), "row {y}");
@@ -46,9 +45,9 @@ fn the_window_explores() {
 
     // Keys: another palette, a turn, back again, home.
     program.press("p r");
-    assert!(program.check().like(&dragged) < 0.5);
+    assert!(program.check_above().like(&dragged) < 0.5);
     program.press("u bracketleft Left Home");
-    program.check();
+    program.check_above();
 
     // Another size.
     program.do_(&format!("windowsize --sync {} 500 333", program.window));

@@ -1,6 +1,7 @@
 //! A screen, the program on it, and looking at it.
 
 use crate::support::{LIMIT, Scratch, left_out, until};
+use rustix::process::{Pid, Signal};
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
@@ -9,8 +10,16 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// How many times more work there is with each try, where something must be seen before its end.
+pub(crate) const HARDER: [u32; 7] = [1, 2, 4, 8, 16, 32, 64];
+
 /// Servers and their clients share few processors: one test at a time.
 static TURN: Mutex<()> = Mutex::new(());
+
+/// Sends a process a signal.
+pub(crate) fn send(process: &Running, signal: Signal) {
+    rustix::process::kill_process(Pid::from_child(&process.0), signal).unwrap();
+}
 
 /// A process that ends with its value.
 pub(crate) struct Running(pub(crate) Child);
@@ -28,7 +37,7 @@ pub(crate) struct Screen {
     /// The windows of programs that have not ended.
     living: RefCell<HashSet<String>>,
     _manager: Running,
-    _server: Running,
+    pub(crate) server: Running,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -44,20 +53,26 @@ pub(crate) fn missing() -> Option<&'static str> {
 impl Screen {
     /// Starts the server; `None` after saying what is missing.
     pub(crate) fn start() -> Option<Self> {
+        Self::with(&["-screen", "0", "1400x900x24"])
+    }
+
+    /// The same with these arguments for the server.
+    pub(crate) fn with(arguments: &[&str]) -> Option<Self> {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(name) = missing() {
             left_out::lacks("the window on a real X server", name);
             return None;
         }
-        let (server, manager, display) = until("a screen with a window manager", Self::try_start);
-        Some(Self { display, living: RefCell::default(), _manager: manager, _server: server, _turn: turn })
+        let (server, manager, display) = until("a screen with a window manager", || Self::try_start(arguments));
+        Some(Self { display, living: RefCell::default(), _manager: manager, server, _turn: turn })
     }
 
     /// A server, its window manager and its name, unless one of them does not come: then it is tried again.
-    fn try_start() -> Option<(Running, Running, String)> {
+    fn try_start(arguments: &[&str]) -> Option<(Running, Running, String)> {
         // The server chooses a number that is free, and tells it when it is ready. It must not begin anew when its only client goes.
         let mut server = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", "1400x900x24", "-nolisten", "tcp", "-noreset"])
+            .args(["-displayfd", "1", "-nolisten", "tcp", "-noreset"])
+            .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -227,8 +242,19 @@ impl<'a> Program<'a> {
         line.trim().to_owned()
     }
 
-    /// Waits until the window shows exactly what the scene's command line renders.
+    /// Waits until the window shows exactly what the scene's command line renders: when nothing is told over it any more.
     pub(crate) fn check(&mut self) -> Shot {
+        self.check_but(0)
+    }
+
+    /// The same for what is above the line in which something is told for 5 s after each question: for all checks of a window but the last,
+    /// since pixels that are wrong go along with a picture that is moved.
+    pub(crate) fn check_above(&mut self) -> Shot {
+        self.check_but(50)
+    }
+
+    /// Compares all but so many rows at the bottom.
+    fn check_but(&mut self, rows: usize) -> Shot {
         let command = self.command();
         let words = command.strip_prefix("fractal ").unwrap().split(' ').chain(["-o", "wanted.ppm"]);
         let output = self.scratch.program(words).output().unwrap();
@@ -237,12 +263,21 @@ impl<'a> Program<'a> {
         let mut like = 0.0;
         let began = Instant::now();
         while like < 1.0 {
-            let shot = self.shot();
+            let mut shot = self.shot();
+            if shot.pixels.len() == wanted.pixels.len() {
+                let below = shot.pixels.len() - rows * shot.width;
+                shot.pixels[below..].copy_from_slice(&wanted.pixels[below..]);
+            }
             like = shot.like(&wanted);
             assert!(began.elapsed() < LIMIT, "{like} of the window is as `{command}` renders it");
             std::thread::sleep(Duration::from_millis(100));
         }
         wanted
+    }
+
+    /// Sends the process a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        send(&self.process, signal);
     }
 
     /// Waits for the end of the process.

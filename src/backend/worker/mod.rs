@@ -21,8 +21,7 @@ pub(crate) use parcel::Contents;
 use parcel::Stock;
 pub(crate) use parcel::{Held, Parcel};
 pub use program::Program;
-use program::ending;
-pub(crate) use program::{Process, spawn};
+pub(crate) use program::{Process, end_with, ending, role, spawn};
 
 use crate::error::{Error, Result};
 use crate::parallel::pin::keep_to;
@@ -65,7 +64,7 @@ pub(crate) const GRACE: Duration = Duration::from_secs(1);
 /// Becomes a worker and never returns if this process was started as one; else does nothing. `kinds` are the kinds of work that
 /// it can make. Programs call [`crate::worker_main`], which adds those of this library.
 pub fn main(kinds: &[&[WorkKind<'_>]]) {
-    let Some((backend, parent)) = program::role() else { return };
+    let Some((backend, parent)) = role() else { return };
     if let Err(error) = serve(&backend, parent, kinds) {
         eprintln!("fractal: {error}");
         exit(1);
@@ -74,16 +73,7 @@ pub fn main(kinds: &[&[WorkKind<'_>]]) {
 }
 
 fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind<'_>]]) -> Result<()> {
-    #[cfg(target_os = "linux")]
-    {
-        // The session may have ended before this was asked for.
-        let asked = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
-        let found = rustix::process::getppid().map(|id| id.as_raw_nonzero().get() as u32);
-        if asked.is_err() || found != Some(parent) {
-            return Err(Error::Unsupported("a worker can only be started by a session".into()));
-        }
-    }
-    let _ = parent;
+    end_with(parent)?;
     let entry = crate::backend::find(backend)?;
     let Some(transport) = entry.transport else {
         return Err(Error::Unsupported(format!("backend `{backend}` has no workers of this kind")));
@@ -434,7 +424,7 @@ fn monotonic() -> u64 {
 /// This process's standard input and output, which then lead to nowhere and to standard error: what a piece reads or prints is no
 /// message.
 #[cfg(unix)]
-pub(super) fn take_stdio() -> io::Result<(File, File)> {
+pub(crate) fn take_stdio() -> io::Result<(File, File)> {
     use rustix::io::fcntl_dupfd_cloexec;
     use rustix::stdio::{dup2_stdin, dup2_stdout, stderr, stdin, stdout};
     let input = fcntl_dupfd_cloexec(stdin(), 3)?;
@@ -446,7 +436,7 @@ pub(super) fn take_stdio() -> io::Result<(File, File)> {
 
 /// Standard input and output; elsewhere than on Unix a piece must not print.
 #[cfg(windows)]
-pub(super) fn take_stdio() -> io::Result<(File, File)> {
+pub(crate) fn take_stdio() -> io::Result<(File, File)> {
     use std::os::windows::io::AsHandle;
     let input = io::stdin().as_handle().try_clone_to_owned()?;
     let output = io::stdout().as_handle().try_clone_to_owned()?;

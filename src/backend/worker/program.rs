@@ -100,7 +100,7 @@ impl Program {
 }
 
 /// The backend and the session's process, if this process was started as a worker.
-pub(super) fn role() -> Option<(String, u32)> {
+pub(crate) fn role() -> Option<(String, u32)> {
     let last = std::env::args_os().next_back()?;
     let mut parts = last.to_str()?.split(':');
     let ours = parts.next() == Some(WORD);
@@ -202,6 +202,21 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Has the system kill this process with the one that started it, which must be `parent`.
+pub(crate) fn end_with(parent: u32) -> Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        // It may have ended before this was asked for.
+        let asked = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+        let found = rustix::process::getppid().map(|id| id.as_raw_nonzero().get() as u32);
+        if asked.is_err() || found != Some(parent) {
+            return Err(Error::Unsupported("a worker can only be started by a session".into()));
+        }
+    }
+    let _ = parent;
+    Ok(())
 }
 
 /// How a process ended, in words: "was killed by signal 9", "ended with status 0".

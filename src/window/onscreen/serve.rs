@@ -1,0 +1,159 @@
+//! The process that has the window: it does what the program orders, and tells what happens.
+//!
+//! Two things end it at once, whatever the toolkit is doing: the end of its input, which is that of the program, and the toolkit itself,
+//! whose library ends a process that has lost its display.
+
+use super::super::minifb::Minifb;
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+use super::super::pixels::Pixels;
+use super::super::toolkit::Window;
+use super::message::{News, Order, receive, send};
+use super::{NoWindow, ROLE};
+use crate::backend::worker;
+use crate::error::{Error, Result};
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::process::exit;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The time between two looks at what has happened, and for how long after something did it is the shorter one. A look costs 30 µs.
+const IDLE: Duration = Duration::from_millis(8);
+const AWAKE: Duration = Duration::from_millis(2);
+const STAYS_AWAKE: Duration = Duration::from_secs(1);
+
+/// Has the window and never returns if this process was started for it; else does nothing.
+pub(crate) fn main() {
+    let Some((role, program)) = worker::role().filter(|(role, _)| role == ROLE) else { return };
+    if let Err(error) = serve(program) {
+        eprintln!("fractal: {role}: {error}");
+        // Not what Xlib ends with.
+        exit(3);
+    }
+    exit(0);
+}
+
+/// What is to be shown next.
+#[derive(Default)]
+struct Wanted {
+    title: Option<String>,
+    picture: Option<(u32, u32)>,
+    /// Of the picture, and then for the next one.
+    pixels: Vec<u32>,
+}
+
+type Desk = Arc<(Mutex<Wanted>, Condvar)>;
+
+fn serve(program: u32) -> Result<()> {
+    worker::end_with(program)?;
+    let failed = |error| Error::io("take", "the pipes to the program", error);
+    let (input, output) = worker::take_stdio().map_err(failed)?;
+    let mut news = BufWriter::new(output);
+    let mut orders = BufReader::new(input);
+    let told = |error| Error::io("write to", "the program", error);
+    let mut tell = |messages: &[News]| {
+        messages.iter().try_for_each(|message| send(&mut news, message)).and_then(|()| news.flush()).map_err(told)
+    };
+    let first =
+        receive(&mut orders, &mut String::new()).map_err(|error| Error::io("read from", "the program", error))?;
+    let Some(Order::Open(title, size)) = first else { return Ok(()) };
+    let mut window = match open(&title, size) {
+        Ok((window, density)) => {
+            // Before more is asked of the display: the program need not wait for that.
+            tell(&[News::Opened(density)])?;
+            // Without a display it is the toolkit that ends.
+            #[cfg(all(unix, not(target_os = "macos")))]
+            let _ = super::x11::introduce(window.number(), program);
+            window
+        }
+        Err(NoWindow::NoDisplay(why)) => return tell(&[News::NoDisplay(why)]),
+        Err(NoWindow::Unfit(why)) => return tell(&[News::Unfit(why)]),
+        Err(NoWindow::Failed(error)) => return Err(error),
+    };
+    let desk = Desk::default();
+    let theirs = desk.clone();
+    let listen = move || {
+        listen(&mut orders, &theirs);
+        exit(0);
+    };
+    let started = std::thread::Builder::new().name("orders".into()).spawn(listen);
+    started.map_err(|error| Error::io("start", "a thread of the window", error))?;
+    let (mut events, mut messages) = (Vec::new(), Vec::new());
+    let mut happened = Instant::now();
+    loop {
+        let pace = if happened.elapsed() < STAYS_AWAKE { AWAKE } else { IDLE };
+        let (mut outcome, mut pixels) = (Ok(()), None);
+        {
+            let wanted = desk.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let idle = |wanted: &mut Wanted| wanted.title.is_none() && wanted.picture.is_none();
+            let waited = desk.1.wait_timeout_while(wanted, pace, idle);
+            let (mut wanted, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            if let Some(title) = wanted.title.take() {
+                window.set_title(&title);
+            }
+            if let Some(size) = wanted.picture.take() {
+                pixels = Some((std::mem::take(&mut wanted.pixels), size));
+            }
+        }
+        if let Some((pixels, size)) = pixels {
+            outcome = window.present(&pixels, size);
+            // Before the program hears of it: then it sends the next one.
+            desk.0.lock().unwrap_or_else(PoisonError::into_inner).pixels = pixels;
+            messages.push(News::Shown);
+        }
+        outcome = outcome.and_then(|()| window.poll(&mut events));
+        if !events.is_empty() {
+            happened = Instant::now();
+        }
+        messages.extend(events.drain(..).map(News::Event));
+        if let Err(error) = outcome {
+            messages.push(News::Failed(error.to_string()));
+            return tell(&messages);
+        }
+        if !messages.is_empty() {
+            tell(&messages)?;
+            messages.clear();
+        }
+    }
+}
+
+/// Opens the window, and tells how dense the screen is.
+fn open(title: &str, size: (u32, u32)) -> std::result::Result<(Minifb, f64), NoWindow> {
+    #[cfg(all(unix, not(target_os = "macos")))]
+    let (pixels, density) = super::x11::examine()?;
+    #[cfg(not(all(unix, not(target_os = "macos"))))]
+    let (pixels, density) = (Pixels::default(), 0.0);
+    let window = Minifb::open(title, size, pixels).map_err(|error| {
+        // A display that has ended meanwhile is told as what it is.
+        #[cfg(all(unix, not(target_os = "macos")))]
+        if let Err(why) = super::x11::examine() {
+            return why;
+        }
+        NoWindow::NoDisplay(error)
+    })?;
+    Ok((window, density))
+}
+
+/// Takes orders until no more come.
+fn listen(orders: &mut BufReader<File>, desk: &Desk) {
+    let mut line = String::new();
+    while let Ok(Some(order)) = receive(orders, &mut line) {
+        let lock = || desk.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match order {
+            Order::Open(..) => {}
+            Order::Title(title) => lock().title = Some(title),
+            Order::Picture(width, height) => {
+                // The program has sent no other that it has not heard of.
+                let mut pixels = std::mem::take(&mut lock().pixels);
+                pixels.resize(width as usize * height as usize, 0);
+                if orders.read_exact(bytemuck::cast_slice_mut(&mut pixels)).is_err() {
+                    return;
+                }
+                let mut wanted = lock();
+                wanted.pixels = pixels;
+                wanted.picture = Some((width, height));
+            }
+        }
+        desk.1.notify_all();
+    }
+}
