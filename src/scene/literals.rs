@@ -57,5 +57,5 @@ fn check(key: &str, literal: &str) -> Result<(), String> {
     if literal.parse::<i64>().is_ok() || literal.starts_with('"') || significant_digits(literal) <= MAX_PLAIN_DIGITS {
         return Ok(());
     }
-    Err(format!("`{key}`: {} has more digits than a plain number keeps, write it in quotes", shorten(literal)))
+    Err(format!("`{key}`: {} has more digits than a plain number keeps; write it in quotes", shorten(literal)))
 }

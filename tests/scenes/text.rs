@@ -159,7 +159,7 @@ fn wrong_toml_is_told_with_its_place() {
         ("[view]\nre = inf", "`inf` is not a decimal number"),
         ("[view]\nre = true", "expected a decimal number in quotes"),
         ("[view]\nre = [\"1\"]", "expected a decimal number in quotes"),
-        ("[view]\nre = 0.12345678901234567", "more digits than a plain number keeps, write it in quotes"),
+        ("[view]\nre = 0.12345678901234567", "more digits than a plain number keeps; write it in quotes"),
         ("[view]\nre = -0.75000000000000000001", "`view.re`: -0.75000000000000000001 has more digits"),
         ("julia = [0.25, 1.0000000000000000000]", "`julia`: 1.0000000000000000000 has more digits"),
         ("[view]\nwidth = \"1\"\nzoom = \"1\"", "`view.width` and `view.zoom` are both given"),
