@@ -347,7 +347,7 @@ fn what_was_measured_best_is_kept_and_used() {
     let file = scratch.join("cache/fractal/wisdom.json");
     std::fs::write(&file, "wise").unwrap();
     let told = render(&auto);
-    assert!(told.contains("holds no wisdom: ") && told.contains("; it is not used"), "{told}");
+    assert!(told.contains("is not a valid file of wisdom: ") && told.contains("; it is not used"), "{told}");
     assert!(told.contains("backend threads"), "{told}");
     let kinds: [(&dyn Fn(), &str); 4] = [
         (&|| std::fs::write(&file, vec![b' '; 2_000_000]).unwrap(), "is too large: at most"),

@@ -259,7 +259,7 @@ impl TryFrom<Plain> for Pieces {
         for (start, end) in ranges {
             if start < last || end < start || end > most {
                 return Err(Error::Input(format!(
-                    "pieces {start} to {end} are not allowed: ranges are in order and end at {most}"
+                    "pieces {start} to {end} are not allowed: ranges must be in order and end by {most}"
                 )));
             }
             if start < end {
