@@ -41,7 +41,7 @@ pub(crate) struct Mock {
 
 #[cfg(test)]
 impl Mock {
-    /// Moves on by `seconds`, of which the part `busy` is processor time.
+    /// Moves on by `seconds`, of which the fraction `busy` is processor time.
     pub(crate) fn pass(&self, seconds: f64, busy: f64) {
         self.now.set(self.now.get() + Duration::from_secs_f64(seconds));
         self.processor.set(self.processor.get() + Duration::from_secs_f64(seconds * busy));

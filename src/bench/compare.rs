@@ -55,7 +55,7 @@ pub struct Comparison {
 }
 
 /// Compares entries with the same parameters, and with the same command where several have the same. `level` is the chance of a wrong
-/// verdict among all; changes smaller than `threshold`, a part of 1, do not count.
+/// verdict among all; changes smaller than `threshold`, a fraction, do not count.
 pub fn compare(before: &Results, after: &Results, level: f64, threshold: f64) -> Comparison {
     let mut comparison = Comparison::default();
     let (partners, new) = pair(&before.results, &after.results);

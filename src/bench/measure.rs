@@ -9,7 +9,7 @@ use std::time::Duration;
 /// How often each combination is measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rounds {
-    /// Exactly so often.
+    /// Exactly this often.
     Exactly(usize),
     /// As often as fits into `time`, but at least `least` and at most `most` times.
     Within {

@@ -77,7 +77,7 @@ pub struct Grain {
     pub pieces: usize,
     /// Wall-clock times of the runs.
     pub times: Vec<f64>,
-    /// Work done in the fastest run over the most that was done in this time by any backend with so many workers.
+    /// Work done in the fastest run over the most that was done in this time by any backend with as many workers.
     pub efficiency: f64,
 }
 

@@ -122,7 +122,7 @@ impl Source<'_> {
     }
 }
 
-/// A claim in flight: since when by the clock, and how long its pieces, and they with all overheads, take an undisturbed core.
+/// A claim in flight: since when by the clock, and how long it takes an undisturbed core, without overheads and with all of them.
 #[derive(Clone, Copy)]
 struct UnderWay {
     since: f64,

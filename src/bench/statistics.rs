@@ -77,8 +77,8 @@ pub fn median(values: &[f64]) -> f64 {
     quantile(values, 0.5)
 }
 
-/// The value below which a part `p` from 0 to 1 of the sample lies, interpolated linearly between the two nearest values (type 7 of
-/// Hyndman and Fan, which is R's and NumPy's default); NaN without values.
+/// The value below which a fraction `p` of the sample lies, interpolated linearly between the two nearest values (type 7 of Hyndman and
+/// Fan, which is R's and NumPy's default); NaN without values.
 pub fn quantile(values: &[f64], p: f64) -> f64 {
     sorted(values).map_or(f64::NAN, |sorted| quantile_of_sorted(&sorted, p))
 }
@@ -322,7 +322,7 @@ fn upper_tail(z: f64) -> f64 {
     }
 }
 
-/// Which of several hypotheses with these p-values can be rejected when at most the part `level` of all rejections may be wrong
+/// Which of several hypotheses with these p-values can be rejected when at most the fraction `level` of all rejections may be wrong
 /// (Benjamini and Hochberg 1995). When there is nothing to find, the chance of any rejection is at most `level` too.
 pub fn discoveries(probabilities: &[f64], level: f64) -> Vec<bool> {
     let mut order: Vec<usize> = (0..probabilities.len()).collect();

@@ -152,7 +152,7 @@ pub struct Preparing<'a> {
 }
 
 impl<'a> Preparing<'a> {
-    /// With `threads` threads; `progress` is called with the part that is done, from 0 to 1.
+    /// With `threads` threads; `progress` is called with the fraction that is done, from 0 to 1.
     pub fn new(stop: &'a Stop, threads: usize, progress: &'a (dyn Fn(f64) + Sync)) -> Self {
         Self { stop, threads, progress }
     }

@@ -20,7 +20,7 @@ pub struct WorkerReport {
     pub useful: u64,
     /// The work's own counters for this worker: sums of what [`super::Claim::add_counts`] was given.
     pub counts: Vec<u64>,
-    /// Its process number, where workers are processes and the run was timed; else 0.
+    /// Its process ID, where workers are processes and the run was timed; else 0.
     pub process: u32,
     /// Processor time that this process used in the run, to a hundredth of a second.
     pub processor: Duration,

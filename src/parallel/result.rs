@@ -33,14 +33,14 @@ impl Lengths {
         if varies { Self::Told } else { Self::Known }
     }
 
-    /// How much memory a result takes that has at most `most` bytes, or exactly so many if lengths are known.
+    /// How much memory a result takes that has at most `most` bytes, or exactly that many if lengths are known.
     #[inline]
     pub(crate) fn room(self, most: usize) -> usize {
         if self == Self::Told { WORD + most.next_multiple_of(WORD) } else { most }
     }
 
-    /// The first result in `bytes`, of at most `most` bytes, or exactly so many if lengths are known, and what comes after it; `None` if
-    /// there is no such result.
+    /// The first result in `bytes`, of at most `most` bytes, or exactly that many if lengths are known, and what comes after it; `None`
+    /// if there is no such result.
     #[inline]
     pub(crate) fn first(self, bytes: &[u8], most: usize) -> Option<(&[u8], &[u8])> {
         match self {

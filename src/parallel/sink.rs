@@ -12,8 +12,8 @@ use std::time::Duration;
 ///
 /// An error ends the run, which returns it.
 pub trait Sink: Send + Sync {
-    /// Called before [`Sink::start`], perhaps often and from any thread, while what all pieces share is prepared: `done` is the part that
-    /// is done, from 0 to 1. Not called where there is nothing to prepare.
+    /// Called before [`Sink::start`], perhaps often and from any thread, while what all pieces share is prepared: `done` is the fraction
+    /// that is done, from 0 to 1. Not called where there is nothing to prepare.
     fn preparing(&self, done: f64) {
         let _ = done;
     }

@@ -74,7 +74,7 @@ thread_local! {
     static KEPT: Cell<Option<Kept>> = const { Cell::new(None) };
 }
 
-/// How often threads check that should not sleep if possible: for some milliseconds.
+/// How often threads check that should avoid sleep: for some milliseconds.
 const ACTIVE: Patience = Patience { spins: 20_000, yields: 20_000 };
 
 /// Threads that are in regions, without those that entered them.
