@@ -195,7 +195,7 @@ function overheads() {
     const curves = choices[index][1].map((g, i) => ({ name: name(g), colour: colour(i), points: g.points.map(p => [p.seconds, p.efficiency, undefined, undefined, `${name(g)}\npieces of ${time(p.seconds)}: ${percent(p.efficiency)}`]) }));
     place.replaceChildren(chart(curves, { wide: true, title: "Efficiency by length of a piece", x: { label: "length of a piece", log: 10, format: time }, y: { label: "efficiency", min: 0, max: 1, format: v => Math.round(100 * v) + " %" }, ideal: [[1e-8, 0.5], [0.1, 0.5]] }));
   };
-  section("Overhead of backends", "Efficiency by length of a piece: the work done, relative to the most that any backend did in the same time with as many workers. Each curve crosses 50 % at Task Bench's METG.",
+  section("Overhead of backends", "Efficiency by length of a piece: the work done, relative to the most that any backend did in the same time with as many workers. The length at which a curve crosses 50 % is Task Bench's METG.",
     html("div", { class: "bar" }, "Curves", choice(choices.map(([name]) => name), show)), place, html("p"), grid(
       card("Costs, the minimum of all runs", table([
         ["backend", c => c.backend, true], ["schedule", c => c.schedule, true], ["workers", c => c.workers],
