@@ -27,7 +27,7 @@ fn the_cores_are_measured_and_all_is_kept() {
     let more = ["--scene", "costly-tail", "--runs", "3", "--per-core", "--json", "a.json", "--csv", "a.csv"];
     let output = bench(&scratch, &[&SMALL[..], &more].concat());
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("whole: the whole Mandelbrot set") && text.contains("costly-tail: no picture"), "{text}");
+    assert!(text.contains("whole: the whole Mandelbrot set") && text.contains("costly-tail: not a picture"), "{text}");
     assert!(text.contains("speed-up") && text.contains('█') && text.contains("3 rounds"), "{text}");
 
     let results = json(scratch.join("a.json"));

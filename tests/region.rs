@@ -130,7 +130,7 @@ fn ordered_parts_come_in_order() {
         }
     }
     let told = fault(2, |team| team.ordered(0..9, Schedule::STEALING, |_, _| ()));
-    assert!(told.contains("an ordered loop cannot be `nonmonotonic:dynamic`"), "{told}");
+    assert!(told.contains("an ordered loop cannot have schedule `nonmonotonic:dynamic`"), "{told}");
 }
 
 #[test]
