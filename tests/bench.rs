@@ -97,7 +97,7 @@ fn an_interrupted_measurement_goes_on() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
     let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("`a.json`; the same command with --resume goes on"), "{told}");
+    assert!(told.contains("`a.json`; the same command with --resume continues"), "{told}");
 
     let before = times();
     let rounds = before.iter().map(|times| times.as_array().unwrap().len()).max().unwrap() + 2;
@@ -115,7 +115,7 @@ fn an_interrupted_measurement_goes_on() {
     let output = scratch.program([&["bench"], &other[..], &["--resume"]].concat()).output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{told}");
-    assert!(told.contains("cannot be gone on with") && told.lines().count() == 1, "{told}");
+    assert!(told.contains("so it cannot be continued") && told.lines().count() == 1, "{told}");
 }
 
 #[test]

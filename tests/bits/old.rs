@@ -147,7 +147,7 @@ fn old_checkpoints_lead_to_the_same_picture() {
         } else {
             let (code, text) = told(&scratch, "merge a.tiles -o a.png");
             assert!(code == 1 && text.contains(&format!("no part has {missing} of 20 tiles: ")), "{file}: {text}");
-            assert_eq!(text.contains("`a.tiles` is damaged; what is lost of it"), damaged, "{file}: {text}");
+            assert_eq!(text.contains("`a.tiles` is damaged; its lost tiles"), damaged, "{file}: {text}");
             assert_eq!(told(&scratch, "merge a.tiles -q --complete -o a.png"), (0, String::new()), "{file}");
         }
         check(&scratch, &list, "a.png", picture, &format!("merge of {file}"));
@@ -155,7 +155,7 @@ fn old_checkpoints_lead_to_the_same_picture() {
         let (code, text) = told(&scratch, &resume);
         assert_eq!(code, 0, "{file}: {text}");
         assert_eq!(computed(&text), missing, "{file}: {text}");
-        assert_eq!(text.contains("`a.tiles` is damaged; what is lost of it"), damaged, "{file}: {text}");
+        assert_eq!(text.contains("`a.tiles` is damaged; its lost tiles"), damaged, "{file}: {text}");
         check(&scratch, &list, "a.png", picture, &format!("resumption of {file}"));
         // Today's records stand after those of then, and the file is whole.
         let (code, text) = told(&scratch, &resume);
@@ -241,7 +241,7 @@ fn resume_damaged(scratch: &Scratch, list: &List, file: &[u8], missing: u64, wha
     fs::write(scratch.join("a.tiles"), file).unwrap();
     let resume = format!("render {RELIEF} -o a.png --checkpoint a.tiles --resume --stats json");
     let (code, text) = told(scratch, &resume);
-    assert!(code == 0 && text.starts_with("`a.tiles` is damaged; what is lost of it"), "{what}: {text}");
+    assert!(code == 0 && text.starts_with("`a.tiles` is damaged; its lost tiles"), "{what}: {text}");
     assert_eq!(computed(&text), missing, "{what}: {text}");
     check(scratch, list, "a.png", "old/relief", what);
 }
