@@ -167,21 +167,21 @@ pub(crate) struct RenderArgs {
     pub(crate) verbose: bool,
 
     /// Keep finished tiles in this file, even after the picture is complete; may contain {name} and {index} as well
-    #[arg(long, value_name = "FILE", help_heading = "Keeping", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", help_heading = "Checkpoints and shards", value_hint = ValueHint::FilePath)]
     #[arg(conflicts_with_all = ["no_checkpoint", "shard"])]
     pub(crate) checkpoint: Option<OsString>,
     /// Keep no finished tiles, however long the render takes
-    #[arg(long, help_heading = "Keeping", conflicts_with_all = ["resume", "shard"])]
+    #[arg(long, help_heading = "Checkpoints and shards", conflicts_with_all = ["resume", "shard"])]
     pub(crate) no_checkpoint: bool,
     /// Continue from the checkpoint of an interrupted run; without one start from the beginning, and leave complete pictures alone
-    #[arg(long, help_heading = "Keeping")]
+    #[arg(long, help_heading = "Checkpoints and shards")]
     pub(crate) resume: bool,
     /// Reuse the escaped samples of the same picture with fewer iterations, from an EXR file or a kept checkpoint, and compute only the
     /// others; may contain {name} and {index} as well
-    #[arg(long = "continue", value_name = "FILE", help_heading = "Keeping", value_hint = ValueHint::FilePath)]
+    #[arg(long = "continue", value_name = "FILE", help_heading = "Checkpoints and shards", value_hint = ValueHint::FilePath)]
     pub(crate) continued: Option<OsString>,
     /// Compute one of several shares of the tiles, into a part for `fractal merge`: 3/10 is the third of ten
-    #[arg(long, value_name = "I/N", help_heading = "Keeping", value_parser = shard, conflicts_with = "owners")]
+    #[arg(long, value_name = "I/N", help_heading = "Checkpoints and shards", value_parser = shard, conflicts_with = "owners")]
     pub(crate) shard: Option<Shard>,
 
     /// The backend that computes the tiles
