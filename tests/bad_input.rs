@@ -1,4 +1,4 @@
-//! Everything that can be wrong with what the program is given: each case ends with the right exit status and one sentence.
+//! Every kind of bad input: each case ends with the right exit status and one sentence.
 
 mod support;
 

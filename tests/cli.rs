@@ -1,4 +1,4 @@
-//! The command line as people and programs meet it.
+//! The command line as people and programs use it.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! What a machine lacks is told in one sentence, and workers in processes of their own take little of what it has.
+//! A lack of resources is reported in one sentence, and worker processes take few of them.
 #![cfg(target_os = "linux")]
 
 mod support;

@@ -1,13 +1,13 @@
-//! Files that earlier versions left (`old/`): each is read and leads to the recorded pixels, or is refused in one sentence.
+//! Files of earlier versions (`old/`): each is read and gives the recorded pixels, or is refused in one sentence.
 //!
-//! They are not made again when the format changes, for they stand for the files that people have. The program of commit bdcd297
-//! wrote those that pack their tiles, that of c15529f those that do not; each by the command that has its name below.
+//! They are not regenerated when the format changes, since they stand for the files that users have. Commit bdcd297 wrote those with
+//! packed tiles, commit c15529f the others; the command for each is named after it below.
 //!
 //! | File | What it is |
 //! | --- | --- |
-//! | `packed.tiles` | a whole checkpoint of [`RELIEF`], so of all planes |
-//! | `plain.tiles` | the same by the version that did not pack |
-//! | `interrupted.tiles` | of [`DEEP`], whose program was killed |
+//! | `packed.tiles` | a complete checkpoint of [`RELIEF`], with all planes |
+//! | `plain.tiles` | the same, by the version that did not pack |
+//! | `interrupted.tiles` | of [`DEEP`], left by a killed program |
 //! | `torn.tiles` | of [`SHIP`], cut in the middle of a tile's record |
 //! | `flipped.tiles` | of [`SHIP`], with one bit flipped in the data of a tile |
 //! | `plain-1.part`, `packed-2.part`, `packed-3.part` | the shards of [`CELTIC`], by both versions |

@@ -1,4 +1,4 @@
-//! Files are told by what they are, not by their names, which others may remove, replace or take meanwhile.
+//! Files are identified by what they are, not by their names, which others may remove, replace or take meanwhile.
 
 use super::support::{Scratch, until};
 use super::{Count, files, heads, render, scene, told, words};

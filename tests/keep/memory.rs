@@ -1,4 +1,4 @@
-//! Pictures larger than memory, and what would not fit.
+//! Pictures larger than memory, and those that would not fit.
 
 use super::support::Scratch;
 use super::{files, render, scene, shell, told, words};

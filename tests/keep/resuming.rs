@@ -1,4 +1,4 @@
-//! Going on from a checkpoint.
+//! Resuming from a checkpoint.
 
 use super::support::Scratch;
 use super::{Count, Fuse, files, render, scene, told, words};

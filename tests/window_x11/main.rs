@@ -1,6 +1,6 @@
-//! The real window on a real X server without a screen: Xvfb, openbox as window manager, and xdotool as the user's hands.
+//! The real window on a real X server without a screen: Xvfb, with openbox as window manager and xdotool as the user.
 //!
-//! Where these programs are missing the tests say so and are left out; with `CI` set that is a failure. On Debian:
+//! If these programs are missing, the tests say so and are left out; with `CI` set that is a failure. On Debian:
 //! `apt-get install --no-install-recommends xvfb xdotool openbox imagemagick`.
 
 mod screen;
