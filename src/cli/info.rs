@@ -65,7 +65,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
         escape_radius: scene.iteration.escape_radius,
         tier: render.kernel().facts().tier,
         tier_why: format!(
-            "samples are {spacing:.2e} apart, and 64-bit numbers are accurate from {:.1e} on, which is {F64_SPACING:.1e} of \
+            "samples are {spacing:.2e} apart, and 64-bit numbers are accurate down to {:.1e}, which is {F64_SPACING:.1e} of \
              the largest coordinate (at least 1), {reach:.2}",
             F64_SPACING * reach
         ),

@@ -210,7 +210,7 @@ pub(super) fn refuse_existing(output: &Path) -> Result<()> {
     }
 }
 
-/// A name with something after it.
+/// A name with an ending.
 fn with(name: &OsStr, ending: &str) -> PathBuf {
     [name, ending.as_ref()].into_iter().collect::<OsString>().into()
 }

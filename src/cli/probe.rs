@@ -13,7 +13,7 @@ use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::Path;
 
-/// The longest file of points, in bytes.
+/// The largest size of a file of points, in bytes.
 const MAX_POINTS_BYTES: u64 = 64 << 20;
 
 #[derive(Serialize)]

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long a program that was asked to stop may take to end. Workers in other processes have a third of it.
+/// How long a program that was asked to stop may take to end. Workers in other processes get a third of it.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// How long opening an output may take: only a pipe without a reader takes longer.
@@ -28,7 +28,7 @@ const OPENING: Duration = Duration::from_millis(200);
 /// Whether the limit on processor time was reached.
 static OUT_OF_TIME: AtomicBool = AtomicBool::new(false);
 
-/// What signals act on.
+/// The state that signals act on.
 #[derive(Clone, Default)]
 pub(super) struct Signals {
     /// Set by the first signal.

@@ -22,7 +22,7 @@ impl Mark {
         Self { cpu: Duration::ZERO, ..Self::now() }
     }
 
-    /// The time since then, in seconds.
+    /// The time since this moment, in seconds.
     pub(super) fn seconds(&self) -> f64 {
         self.time.elapsed().as_secs_f64()
     }

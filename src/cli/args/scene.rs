@@ -1,9 +1,9 @@
-//! What replaces parts of a scene.
+//! Arguments that override parts of a scene.
 
 use super::values::{colourings, formulas, palettes};
 use clap::Args;
 
-/// What replaces parts of a scene.
+/// Arguments that override parts of a scene.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Scene")]
 pub(crate) struct SceneArgs {
@@ -81,7 +81,7 @@ impl SceneArgs {
     }
 }
 
-/// What replaces the colours of a scene.
+/// Arguments that override the colours of a scene.
 #[derive(Debug, Default, Args)]
 pub(crate) struct ColourArgs {
     /// How samples become colours

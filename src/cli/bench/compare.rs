@@ -1,4 +1,4 @@
-//! `bench compare`: which differences between two files of results are real.
+//! `bench compare`: which differences between two result files are real.
 
 use super::super::{print, print_json};
 use super::args::BenchCompareArgs;

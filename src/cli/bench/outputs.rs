@@ -1,4 +1,4 @@
-//! Where results of `bench` go.
+//! The output files of `bench`.
 //!
 //! All outputs are opened before anything is measured: a missing folder must not be reported only after minutes. A later failure, such as
 //! a full disk, costs only the file concerned.

@@ -259,7 +259,7 @@ fn bar_cell(efficiency: f64) -> char {
     LEVELS[(efficiency.clamp(0.0, 1.0) * 8.0).round() as usize]
 }
 
-/// A row for each length of pieces of each backend.
+/// A row for each backend and piece length.
 fn csv(found: &Overheads) -> String {
     let mut text = "backend,schedule,workers,seconds,pieces,efficiency,times\n".to_owned();
     for grains in &found.grains {

@@ -157,7 +157,7 @@ fn report(scene: &Scene, args: &BenchSimulateArgs) -> String {
         _ = writeln!(text, "Real runs, the lower decile of {}\n{}", scene.checks[0].runs, table(&headings, 2, &rows));
         _ = writeln!(
             text,
-            "The largest error is {}. At most {} under every schedule: {good}, of {all} backends.",
+            "The largest error is {}. Backends within {} under every schedule: {good} (of {all}).",
             percent(largest),
             percent(SMALL)
         );
