@@ -1,4 +1,4 @@
-//! Everything that can be wrong with what the program is given: each case ends with the right exit status and one sentence.
+//! Every kind of bad input: each case ends with the right exit status and one sentence.
 
 mod support;
 
@@ -270,18 +270,24 @@ fn files() -> Vec<Case> {
         failure("render --size 9x9 -o x.png --owners missing/x.png", &["missing/x.png"]),
         failure("render --size 9x9 -o x.png --trace missing/t.json", &["missing/t.json"]),
         usage("render --size 9x9 -o x.png --owners x", &["`x`", ".png"]),
-        usage("render good.toml --size 9x9 -o x.png --trace ./good.toml", &["`./good.toml`", "which is read"]),
-        usage("render good.toml --size 9x9 -o good.toml --format png", &["`good.toml`", "which is read"]),
+        usage("render good.toml --size 9x9 -o x.png --trace ./good.toml", &["`./good.toml`", "which is an input"]),
+        usage("render good.toml --size 9x9 -o good.toml --format png", &["`good.toml`", "which is an input"]),
         usage(
             "render good.toml --size 9x9 -o x.png --trace hard.toml",
-            &["`hard.toml`", "`good.toml`", "which is read"],
+            &["`hard.toml`", "`good.toml`", "which is an input"],
         ),
-        usage("render --size 9x9 -o x.png --continue good.toml --trace good.toml", &["`good.toml`", "which is read"]),
+        usage(
+            "render --size 9x9 -o x.png --continue good.toml --trace good.toml",
+            &["`good.toml`", "which is an input"],
+        ),
         usage("render --size 9x9 -o link.png --trace later.png", &["`later.png`", "`link.png`"]),
-        usage("merge good.toml picture.png -o directory/../good.toml --format png", &["good.toml`", "which is read"]),
-        usage("bench --scene good.toml --csv good.toml", &["`good.toml`", "which is read"]),
-        usage("bench simulate good.toml --csv good.toml", &["`good.toml`", "which is read"]),
-        usage("bench report points good.toml -o ./good.toml", &["`./good.toml`", "which is read"]),
+        usage(
+            "merge good.toml picture.png -o directory/../good.toml --format png",
+            &["good.toml`", "which is an input"],
+        ),
+        usage("bench --scene good.toml --csv good.toml", &["`good.toml`", "which is an input"]),
+        usage("bench simulate good.toml --csv good.toml", &["`good.toml`", "which is an input"]),
+        usage("bench report points good.toml -o ./good.toml", &["`./good.toml`", "which is an input"]),
     ];
     if cfg!(target_os = "linux") {
         cases.extend([

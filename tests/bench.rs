@@ -1,4 +1,4 @@
-//! `fractal bench` as it is used: what it writes, going on after an interrupt, and what it says of a busy machine.
+//! `fractal bench` as it is used: its output, continuing after an interrupt, and its warnings on a busy machine.
 
 mod support;
 
@@ -97,7 +97,7 @@ fn an_interrupted_measurement_goes_on() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
     let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("`a.json`; the same command with --resume goes on"), "{told}");
+    assert!(told.contains("`a.json`; the same command with --resume continues"), "{told}");
 
     let before = times();
     let rounds = before.iter().map(|times| times.as_array().unwrap().len()).max().unwrap() + 2;
@@ -115,7 +115,7 @@ fn an_interrupted_measurement_goes_on() {
     let output = scratch.program([&["bench"], &other[..], &["--resume"]].concat()).output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{told}");
-    assert!(told.contains("cannot be gone on with") && told.lines().count() == 1, "{told}");
+    assert!(told.contains("so it cannot be continued") && told.lines().count() == 1, "{told}");
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn comparing_says_what_has_become_slower() {
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("SLOWER") && text.contains("+5.0 %"), "{text}");
-    assert_eq!(String::from_utf8(output.stderr).unwrap(), "fractal: 1 of 1 have become slower\n");
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "fractal: 1 of 1 became slower\n");
     let faster = compare(&["b.json", "a.json", "--json"]);
     assert_eq!(faster.status.code(), Some(0));
     let comparison: Value = serde_json::from_slice(&faster.stdout).unwrap();

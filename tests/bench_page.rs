@@ -1,4 +1,4 @@
-//! The page of `fractal bench --html` in a real browser, where there is one: it draws everything, in light and in dark, and loads nothing.
+//! The page of `fractal bench --html` in a real browser, where one is installed: it draws everything, light and dark, and loads nothing.
 
 mod support;
 

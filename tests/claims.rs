@@ -1,4 +1,4 @@
-//! Whoever watches a run is told of claims as workers take them, whatever the backend.
+//! Observers of a run see claims as workers take them, whatever the backend.
 
 use fractal::backend::{BACKENDS, Options, Program};
 use fractal::parallel::{Done, Sink, Stop};

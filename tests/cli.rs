@@ -1,4 +1,4 @@
-//! The command line as people and programs meet it.
+//! The command line as people and programs use it.
 
 mod support;
 
@@ -180,7 +180,7 @@ fn every_place_can_be_planned_and_told_about() {
     let scratch = Scratch::new("info");
     for place in fractal::scene::PLACES {
         let text = stdout(scratch.program(["info", place.name]));
-        assert!(text.contains("f64") && text.contains("the best of this processor"), "{text}");
+        assert!(text.contains("f64") && text.contains("the best that this processor has"), "{text}");
     }
     let json: Value = serde_json::from_str(&stdout(scratch.program(["info", "whole", "--json"]))).unwrap();
     assert_eq!((json["formula"].as_str(), json["tier"].as_str()), (Some("mandelbrot"), Some("f64")));
@@ -522,7 +522,7 @@ fn a_file_that_nobody_named_is_not_replaced() {
     std::fs::write(scratch.join("whole.png"), "precious").unwrap();
     let output = scratch.program(words("render --size 40x30")).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("say so with `-o whole.png`"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("give `-o whole.png`"));
     assert_eq!(std::fs::read(scratch.join("whole.png")).unwrap(), b"precious");
     // With --resume it is replaced as little, unless it is what is asked for.
     let output = scratch.program(words("render --size 40x30 --resume")).output().unwrap();
@@ -530,7 +530,7 @@ fn a_file_that_nobody_named_is_not_replaced() {
     assert_eq!(std::fs::read(scratch.join("whole.png")).unwrap(), b"precious");
     done(scratch.program(words("render --size 40x30 -o whole.png")));
     assert!(std::fs::read(scratch.join("whole.png")).unwrap().starts_with(b"\x89PNG"));
-    assert!(stderr(scratch.program(words("render --size 40x30 --resume"))).contains("complete already"));
+    assert!(stderr(scratch.program(words("render --size 40x30 --resume"))).contains("already complete"));
     // A picture that was the scene may be replaced: it carries that scene.
     done(scratch.program(words("render whole.png --iterations 99 -o whole.png")));
 }
@@ -552,10 +552,10 @@ fn a_reader_that_leaves_costs_no_other_output_unsaid() {
     };
     assert_eq!(run(""), (Some(0), String::new()));
     for (more, lost) in [
-        ("--trace trace.json", "so that `trace.json` is not written"),
-        ("--owners owners.png", "so that `owners.png` is not written"),
-        ("--stats json", "so that what --stats tells is not written"),
-        ("--trace trace.json --owners owners.png", "so that `trace.json`, `owners.png` are not written"),
+        ("--trace trace.json", "so `trace.json` is not written"),
+        ("--owners owners.png", "so `owners.png` is not written"),
+        ("--stats json", "so the report of --stats is not written"),
+        ("--trace trace.json --owners owners.png", "so `trace.json`, `owners.png` are not written"),
     ] {
         let (code, text) = run(more);
         assert!(code == Some(1) && text.contains(lost) && text.lines().count() == 1, "{more}: {code:?} {text}");

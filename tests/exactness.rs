@@ -1,11 +1,11 @@
 //! The same bits from everything: formula × backend × schedule × workers × tile × order × instruction set × channels.
 //!
-//! The axes have little to do with each other: a backend knows nothing of instruction sets or channels, a kernel nothing of schedules. So
-//! two scenes go through every way to share work out with every tile size, while the other axes take turns, and every two values of
-//! two different axes meet in at least one case, which is checked. The other scenes go through every instruction set with all channels.
+//! The axes are nearly independent: a backend knows nothing of instruction sets or channels, a kernel nothing of schedules. So two scenes
+//! go through every way of sharing work with every tile size, while the other axes take turns; every two values of two different axes
+//! meet in at least one case, which is checked. The other scenes go through every instruction set with all channels.
 //! The reference is `serial` with the plain scalar loop.
 //!
-//! `FRACTAL_LONG=1` is the full product for the two scenes with `serial`, `threads` and `rayon`, and about 42,000 renders in all.
+//! `FRACTAL_LONG=1` runs the full product for the two scenes with `serial`, `threads` and `rayon`, and about 42,000 renders in all.
 
 mod support;
 

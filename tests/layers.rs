@@ -1,5 +1,5 @@
-//! Imports point one way: files use only the rooms that the table in ARCHITECTURE.md allows theirs, and no files use each other in a
-//! circle. A module and those above or inside of it are one thing: what they use of each other does not count.
+//! Imports point one way: files use only the rooms that the table in ARCHITECTURE.md allows them, and imports between files form no
+//! cycle. A module counts as one with those above and inside it: imports among these are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;

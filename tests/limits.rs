@@ -1,4 +1,4 @@
-//! What a machine lacks is told in one sentence, and workers in processes of their own take little of what it has.
+//! A lack of resources is reported in one sentence, and worker processes take few of them.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -139,7 +139,7 @@ fn processor_time_that_is_used_up_is_told() {
     let scratch = Scratch::new("time");
     let costly = "render whole --size 8000x8000 --iterations 1000000 --workers 2 --no-checkpoint -q -o out.png";
     let told = sentence(&scratch, limited(&scratch, &[], "ulimit -S -t 1", costly));
-    assert!(told.contains("the limit of processor time is reached"), "{told}");
+    assert!(told.contains("the limit on processor time was reached"), "{told}");
 }
 
 /// Whatever the limit is, a picture is complete or there is one sentence: nothing runs out of memory in between.
@@ -221,5 +221,5 @@ fn a_window_that_does_not_fit_is_told_before_it_opens() {
     let scratch = Scratch::new("window-memory");
     let limit = "export DISPLAY= XDG_STATE_HOME=$PWD/state; ulimit -v 4000000";
     let told = sentence(&scratch, limited(&scratch, &[], limit, "view whole --size 30000x30000"));
-    assert!(told.contains(" of memory") && told.contains("take a smaller window"), "{told}");
+    assert!(told.contains(" of memory") && told.contains("use a smaller window"), "{told}");
 }

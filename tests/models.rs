@@ -1,7 +1,7 @@
-//! The protocols by which threads wait for each other, run through every order in which their steps can be seen, under the memory
-//! model of the language, by loom. The code is the library's own; only the atomics, locks and condition variables are loom's.
+//! The protocols by which threads wait for each other, explored by loom in every order in which their steps can be observed under the
+//! language's memory model. The code is the library's own; only the atomics, locks and condition variables are loom's.
 //!
-//! The queues of `deque` are crossbeam's; here they are lists behind a lock, so that what is checked is what the backend does with them.
+//! The queues of `deque` are crossbeam's; here they are lists behind a lock, so that the backend's use of them is checked.
 //! Generators run on one thread.
 
 mod sync {

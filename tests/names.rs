@@ -1,4 +1,4 @@
-//! Names of files, which may be links, bytes that are no text, or texts that a terminal would obey.
+//! File names, which may be links, bytes that are not text, or text that acts on a terminal.
 
 mod support;
 

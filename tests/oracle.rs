@@ -1,7 +1,7 @@
-//! The kernel against exact reference data: every view of `tests/oracle` that `f64` can be right for.
+//! The kernel against exact reference data: every view of `tests/oracle` for which `f64` can be accurate enough.
 //!
-//! `tests/oracle/README.md` defines the data. A sample is left out only where the data itself says that its result hangs on
-//! less than a thousandth of a pixel (`chaotic`) or is not proved.
+//! `tests/oracle/README.md` defines the data. A sample is left out only where the data itself says that its result depends on less than a
+//! thousandth of a pixel (`chaotic`) or is not proved.
 
 use fractal::parallel::Stop;
 use fractal::render::{Options, Render};

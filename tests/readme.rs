@@ -1,5 +1,5 @@
-//! The documents' own commands and tables: every command in a block marked `sh` is run, in a scratch directory, with the program as
-//! it was built; the table of backends is the program's.
+//! The commands and tables in the documents: every command in a block marked `sh` is run in a scratch directory with the program as
+//! built; the table of backends is the program's.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! Regions: every construct does what OpenMP says, and what goes wrong is told and never hangs. Among them are the known failures
-//! of PyMP, the Python library whose model this is.
+//! Regions: every construct does what OpenMP says, and mistakes are reported and never hang. Among them are the known failures of PyMP,
+//! the Python library that regions are modelled on.
 
 use fractal::Error;
 use fractal::parallel::region::{Member, Settings, WaitPolicy, critical, region, region_with};

@@ -1,4 +1,4 @@
-//! A backend of this process and a formula stay short enough to be read at once: what they share with others has a place of its own.
+//! In-process backends and formulas stay short enough to read in one go: shared code has a place of its own.
 
 use fractal::backend::BACKENDS;
 use fractal::formula::FORMULAS;

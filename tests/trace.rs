@@ -1,5 +1,5 @@
-//! Traces as Perfetto and Chrome read them: every event is what the Trace Event Format asks for, a worker does one thing at a time, and
-//! the clocks of all processes agree.
+//! Traces as Perfetto and Chrome read them: every event conforms to the Trace Event Format, a worker does one thing at a time, and the
+//! clocks of all processes agree.
 
 mod support;
 

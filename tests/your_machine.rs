@@ -1,4 +1,4 @@
-//! No test, but the last program that `cargo test` runs, by its name: it says again what the others have left out on this machine.
+//! Not a test, but by its name the last program that `cargo test` runs: it repeats what the others left out on this machine.
 
 #[path = "support/left_out.rs"]
 #[allow(dead_code)] // Nothing is left out here.

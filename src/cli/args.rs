@@ -1,6 +1,6 @@
-//! What is typed: commands and their arguments, as clap reads them. What it means is worked out in [`super::plan`].
+//! What is typed: commands and their arguments, as clap reads them. [`super::plan`] works out what they mean.
 //!
-//! Names that an argument may have come from the library's tables, and with them help, completions and the man page.
+//! The allowed names come from the library's tables, and so do help, completions and the manual page.
 
 mod scene;
 mod values;
@@ -31,8 +31,7 @@ pub(crate) struct Cli {
 }
 
 const NOTES: &str = "\
-Exit status: 0 done, or whoever reads the standard output has seen enough and closed it (`| head`); 1 failed; 2 wrong usage; \
-130 interrupted.";
+Exit status: 0 done, or the reader of standard output closed it early (`| head`); 1 failed; 2 wrong usage; 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -47,7 +46,7 @@ pub(crate) enum Command {
     View(Box<ViewArgs>),
     /// Show how a scene would be rendered, and why
     Info(InfoArgs),
-    /// Show what is known of single pixels, and why their orbits ended
+    /// Show the values of single pixels, and why their orbits ended
     Probe(ProbeArgs),
     /// List the backends: ways to compute tiles in parallel
     Backends(ListArgs),
@@ -69,28 +68,28 @@ pub(crate) enum Command {
     },
     /// Write a manual page to standard output
     Man {
-        /// The command whose page is written, such as `render` or `bench compare`; without it the program's own
+        /// The command whose page to write, such as `render` or `bench compare` [default: the program itself]
         command: Vec<String>,
     },
 }
 
 const RENDER_NOTES: &str = "\
-A SCENE is a scene file (TOML or JSON), a picture that this program made (PNG or EXR), a named place, or `-` for standard input. \
-Arguments come before the environment, the environment before the scene file.
+A SCENE is a scene file (TOML or JSON), a picture made by this program (PNG or EXR), a named place, or `-` for standard input. \
+Arguments take precedence over the environment, and the environment over the scene file.
 
 Environment: FRACTAL_BACKEND, FRACTAL_WORKERS (then OMP_NUM_THREADS), FRACTAL_SCHEDULE (then OMP_SCHEDULE), OMP_PROC_BIND, \
 OMP_THREAD_LIMIT, and FRACTAL_ISA (scalar, sse4.2, avx2, avx512, neon) to force an instruction set. An empty variable counts as unset.
 
 A render that is expected to take more than a minute keeps its finished tiles in OUTPUT.checkpoint until the picture is complete, \
-if that costs it less than 2 % of its time. After Ctrl-C, a kill or a crash, the same command goes on from there, with --resume or without. \
-A file named with --checkpoint stays: rendering from it again, in other colours perhaps, computes nothing.
+if that costs less than 2 % of its time. After Ctrl-C, a kill or a crash, the same command continues from there, with or without \
+--resume. A file named with --checkpoint is kept: rendering from it again, in other colours perhaps, computes nothing.
 
-Exit status: 0 done, or whoever reads the standard output has seen enough and closed it, and nothing else was asked for; 1 failed, which a \
-standard output that is full or closed from the start is as well; 2 wrong usage; 130 interrupted. A file appears only when it is complete.";
+Exit status: 0 done, or the reader of standard output closed it early and no other output was asked for; 1 failed, also when standard \
+output is full or was closed from the start; 2 wrong usage; 130 interrupted. A file appears only when it is complete.";
 
 const MERGE_NOTES: &str = "\
-The picture is the same, byte for byte, as one that was rendered at once. Parts are what `fractal render --shard I/N` writes, and any \
-checkpoint, in any order; they may overlap, and then must agree. What no part has is told, or computed with --complete.";
+The picture is the same, byte for byte, as if it had been rendered at once. Parts are what `fractal render --shard I/N` writes, and any \
+checkpoint, in any order; where they overlap, they must agree. Missing tiles are reported, or computed with --complete.";
 
 #[derive(Debug, Args)]
 pub(crate) struct MergeArgs {
@@ -100,10 +99,10 @@ pub(crate) struct MergeArgs {
     /// Where the picture goes; `-` is standard output
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: OsString,
-    /// The picture's format, instead of the one that the file name's ending says
+    /// The picture's format, instead of the one that the file extension implies
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
     pub(crate) format: Option<String>,
-    /// Bits of each colour
+    /// Bits per colour
     #[arg(long, value_name = "BITS", default_value = "8", value_parser = ["8", "16"])]
     pub(crate) bits: String,
     /// Compute the tiles that no part has
@@ -111,93 +110,94 @@ pub(crate) struct MergeArgs {
     pub(crate) complete: bool,
     #[command(flatten)]
     pub(crate) colours: ColourArgs,
-    /// Set a key of the scene that only colours depend on, for example colour.density=2
+    /// Set a key of the scene that affects only colours, for example colour.density=2
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
     /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
     #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never", "json"])]
     pub(crate) progress: Option<String>,
-    /// Tell errors only
+    /// Report errors only
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Tell what it cost
+    /// Report what it cost
     #[arg(short, long)]
     pub(crate) verbose: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RenderArgs {
-    /// Scene files, pictures of ours, named places, or `-` [default: the whole Mandelbrot set]
+    /// Scene files, pictures made by fractal, named places, or `-` [default: the whole Mandelbrot set]
     #[arg(value_name = "SCENE")]
     pub(crate) scenes: Vec<OsString>,
 
     #[command(flatten)]
     pub(crate) scene: SceneArgs,
 
-    /// Where the picture goes; `-` is standard output. {name} and {index} stand for the scene's name and number. Without it the
-    /// picture goes to NAME.png here, unless such a file is there already
+    /// Where the picture goes; `-` is standard output. {name} and {index} stand for the scene's name and number
+    /// [default: NAME.png in the current directory, unless that file exists]
     #[arg(short, long, value_name = "FILE", help_heading = "Output", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<OsString>,
-    /// The picture's format, instead of the one that the file name's ending says
+    /// The picture's format, instead of the one that the file extension implies
     #[arg(long, value_name = "FORMAT", help_heading = "Output", value_parser = formats())]
     pub(crate) format: Option<String>,
-    /// Bits of each colour
+    /// Bits per colour
     #[arg(long, value_name = "BITS", help_heading = "Output", default_value = "8", value_parser = ["8", "16"])]
     pub(crate) bits: String,
-    /// Also draw which worker computed each tile; may have {name} and {index} as well
+    /// Also draw which worker computed each tile; may contain {name} and {index} as well
     #[arg(long, value_name = "FILE", help_heading = "Output", value_hint = ValueHint::FilePath)]
     pub(crate) owners: Option<OsString>,
-    /// Also write what each worker did when, as JSON for ui.perfetto.dev
+    /// Also write what each worker did, and when, as JSON for ui.perfetto.dev
     #[arg(long, value_name = "FILE", help_heading = "Output", value_hint = ValueHint::FilePath)]
     pub(crate) trace: Option<PathBuf>,
-    /// Tell on standard error what each picture cost
+    /// Report on standard error what each picture cost
     #[arg(long, value_name = "FORMAT", help_heading = "Output", value_parser = ["json"])]
     pub(crate) stats: Option<String>,
     /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
     #[arg(long, value_name = "WHEN", help_heading = "Output", value_parser = ["auto", "always", "never", "json"])]
     pub(crate) progress: Option<String>,
-    /// Show the picture in a window as it fills; closing the window lets the render go on
+    /// Show the picture in a window as it fills; the render continues if the window is closed
     #[cfg(feature = "window")]
     #[arg(long, help_heading = "Output")]
     pub(crate) view: bool,
-    /// Tell errors only
+    /// Report errors only
     #[arg(short, long, help_heading = "Output", conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Tell what was chosen and what it cost
+    /// Report what was chosen and what it cost
     #[arg(short, long, help_heading = "Output")]
     pub(crate) verbose: bool,
 
-    /// Keep finished tiles in this file, and leave it when the picture is complete; may have {name} and {index} as well
-    #[arg(long, value_name = "FILE", help_heading = "Keeping", conflicts_with_all = ["no_checkpoint", "shard"], value_hint = ValueHint::FilePath)]
+    /// Keep finished tiles in this file, even after the picture is complete; may contain {name} and {index} as well
+    #[arg(long, value_name = "FILE", help_heading = "Checkpoints and shards", value_hint = ValueHint::FilePath)]
+    #[arg(conflicts_with_all = ["no_checkpoint", "shard"])]
     pub(crate) checkpoint: Option<OsString>,
-    /// Keep nothing, however long it takes
-    #[arg(long, help_heading = "Keeping", conflicts_with_all = ["resume", "shard"])]
+    /// Keep no finished tiles, however long the render takes
+    #[arg(long, help_heading = "Checkpoints and shards", conflicts_with_all = ["resume", "shard"])]
     pub(crate) no_checkpoint: bool,
-    /// Go on from the checkpoint of a run that was ended; without one begin anew, and leave alone what is complete
-    #[arg(long, help_heading = "Keeping")]
+    /// Continue from the checkpoint of an interrupted run; without one start from the beginning, and leave complete pictures alone
+    #[arg(long, help_heading = "Checkpoints and shards")]
     pub(crate) resume: bool,
-    /// Take from a picture of the same with fewer iterations, an EXR file or a checkpoint that was kept, the samples that had escaped, and
-    /// compute only the others; may have {name} and {index} as well
-    #[arg(long = "continue", value_name = "FILE", help_heading = "Keeping", value_hint = ValueHint::FilePath)]
+    /// Reuse the escaped samples of the same picture with fewer iterations, from an EXR file or a kept checkpoint, and compute only the
+    /// others; may contain {name} and {index} as well
+    #[arg(long = "continue", value_name = "FILE", help_heading = "Checkpoints and shards", value_hint = ValueHint::FilePath)]
     pub(crate) continued: Option<OsString>,
     /// Compute one of several shares of the tiles, into a part for `fractal merge`: 3/10 is the third of ten
-    #[arg(long, value_name = "I/N", help_heading = "Keeping", value_parser = shard, conflicts_with = "owners")]
+    #[arg(long, value_name = "I/N", help_heading = "Checkpoints and shards", value_parser = shard, conflicts_with = "owners")]
     pub(crate) shard: Option<Shard>,
 
-    /// Who computes the tiles
+    /// The backend that computes the tiles
     #[arg(long, value_name = "NAME", help_heading = "Computing", value_parser = backends_or_auto())]
     pub(crate) backend: Option<String>,
-    /// How many workers there are [default: as many as there are processors]
+    /// Number of workers [default: the number of processors]
     #[arg(long, value_name = "N", help_heading = "Computing", value_parser = workers)]
     pub(crate) workers: Option<usize>,
-    /// Which worker takes which tiles: static, dynamic, guided or runtime, as in OpenMP, or auto: the backend's own way, or what
-    /// `fractal bench --save` found best
+    /// Which worker takes which tiles: static, dynamic, guided or runtime, as in OpenMP, or auto (the backend's own, or the
+    /// best that `fractal bench --save` found)
     #[arg(long, value_name = "KIND[,CHUNK]", help_heading = "Computing")]
     pub(crate) schedule: Option<String>,
-    /// Keep each worker on its own processor
+    /// Pin each worker to its own processor
     #[arg(long, help_heading = "Computing")]
     pub(crate) pin: bool,
-    /// The edge of a tile in pixels, `whole` for the picture in one piece, or `auto` for what `fractal bench --save` found best
+    /// The edge of a tile in pixels, `whole` for a single tile, or `auto` for the best that `fractal bench --save` found
     #[arg(long, value_name = "N", help_heading = "Computing", value_parser = tile_or_auto)]
     pub(crate) tile: Option<Edge>,
     /// The order of the tiles
@@ -208,40 +208,39 @@ pub(crate) struct RenderArgs {
 #[cfg(feature = "window")]
 #[derive(Debug, Args)]
 pub(crate) struct ViewArgs {
-    /// A scene file, a picture of ours, a named place, or `-` [default: where the window was last]
+    /// A scene file, a picture made by fractal, a named place, or `-` [default: where the window was last]
     #[arg(value_name = "SCENE")]
     pub(crate) source: Option<OsString>,
     #[command(flatten)]
     pub(crate) scene: SceneArgs,
 
-    /// Who computes the tiles
+    /// The backend that computes the tiles
     #[arg(long, value_name = "NAME", help_heading = "Computing", value_parser = backends_or_auto())]
     pub(crate) backend: Option<String>,
-    /// How many workers there are [default: as many as there are processors]
+    /// Number of workers [default: the number of processors]
     #[arg(long, value_name = "N", help_heading = "Computing", value_parser = workers)]
     pub(crate) workers: Option<usize>,
-    /// Which worker takes which tiles: static, dynamic, guided or runtime, as in OpenMP, or auto: the backend's own way, or what
-    /// `fractal bench --save` found best
+    /// Which worker takes which tiles: static, dynamic, guided or runtime, as in OpenMP, or auto (the backend's own, or the
+    /// best that `fractal bench --save` found)
     #[arg(long, value_name = "KIND[,CHUNK]", help_heading = "Computing")]
     pub(crate) schedule: Option<String>,
-    /// Letters of so many times the usual height, for dense screens [default: as the screen says, else
-    /// from the window's height]
+    /// Text size as a multiple of the usual, for high-density screens [default: from the screen, else from the window's height]
     #[arg(long, value_name = "TIMES", help_heading = "Window", value_parser = scale)]
     pub(crate) scale: Option<f64>,
-    /// Forget settings and place of the last time
+    /// Forget the settings and the place of last time
     #[arg(long, help_heading = "Window")]
     pub(crate) fresh: bool,
     /// Where pictures are saved
     #[arg(long, value_name = "FOLDER", help_heading = "Window", default_value = ".", value_hint = ValueHint::DirPath)]
     pub(crate) folder: PathBuf,
-    /// Write the table of keys in Markdown instead
+    /// Print the table of keys in Markdown instead of opening the window
     #[arg(long, help_heading = "Window")]
     pub(crate) keys: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct InfoArgs {
-    /// A scene file, a picture of ours, a named place, or `-`
+    /// A scene file, a picture made by fractal, a named place, or `-`
     #[arg(value_name = "SCENE")]
     pub(crate) source: OsString,
     #[command(flatten)]
@@ -253,10 +252,10 @@ pub(crate) struct InfoArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ProbeArgs {
-    /// A scene file, a picture of ours, a named place, or `-`
+    /// A scene file, a picture made by fractal, a named place, or `-`
     #[arg(value_name = "SCENE")]
     pub(crate) source: OsString,
-    /// Pixels as X,Y from the picture's top left, or @FILE with one a line
+    /// Pixels as X,Y from the picture's top left, or @FILE with one on each line
     #[arg(value_name = "X,Y|@FILE", required = true)]
     pub(crate) points: Vec<OsString>,
     #[command(flatten)]
@@ -282,7 +281,7 @@ impl RenderArgs {
         self.order.as_deref().map_or(Ok(Order::default()), str::parse)
     }
 
-    /// Whether a window shows what happens.
+    /// Whether a window shows the render.
     pub(crate) fn is_watched(&self) -> bool {
         #[cfg(feature = "window")]
         return self.view;

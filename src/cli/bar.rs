@@ -1,6 +1,6 @@
 //! Progress on standard error: a thread reads the counters at its own pace and draws a bar or writes lines of JSON.
 //!
-//! indicatif hides a bar off a terminal by itself. Its own estimate of the time left is not used, since it knows of no costs.
+//! indicatif itself hides a bar when there is no terminal. Its estimate of the time left is not used, since it knows nothing of costs.
 
 use super::tell;
 use fractal::error::printable;
@@ -21,14 +21,14 @@ pub(super) enum Display {
     Hidden,
     /// As a bar on the terminal.
     Bar,
-    /// As a bar, although it is no terminal.
+    /// As a bar, even without a terminal.
     Forced,
     /// As lines of JSON.
     Json,
 }
 
 impl Display {
-    /// What `--progress` means; without it a bar is shown on a terminal, unless the program is to be `quiet`.
+    /// What `--progress` means; without it a bar is shown on a terminal, unless `quiet`.
     pub(super) fn new(asked: Option<&str>, quiet: bool) -> Self {
         match asked {
             Some("json") => Display::Json,
@@ -39,7 +39,7 @@ impl Display {
         }
     }
 
-    /// How often it is drawn; JSON is for programs, which need not be kept busy.
+    /// How often it is drawn; JSON less often, so as not to keep programs busy.
     fn interval(self) -> Duration {
         Duration::from_millis(if self == Display::Json { 250 } else { 100 })
     }
@@ -47,7 +47,7 @@ impl Display {
 
 /// A thread that shows the progress of a run until it is dropped.
 pub(super) struct Ticker {
-    /// Hanging up ends the thread.
+    /// Dropping it ends the thread.
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -66,12 +66,12 @@ impl Ticker {
             while ended.recv_timeout(display.interval()) == Err(RecvTimeoutError::Timeout) {
                 show(&progress.snapshot());
             }
-            // Programs that read lines want the last word; people have the picture.
+            // Programs need the final state; people see the picture.
             if display == Display::Json {
                 show(&progress.snapshot());
             }
         };
-        // Without the thread the run goes on as well, unseen.
+        // If the thread cannot start, the run continues without progress.
         let thread = std::thread::Builder::new().name("progress".into()).spawn(body).ok();
         Self { end: Some(end), thread }
     }
@@ -81,13 +81,13 @@ impl Drop for Ticker {
     fn drop(&mut self) {
         self.end = None;
         if let Some(thread) = self.thread.take() {
-            // What it drew last does not matter any more.
+            // How the thread ended no longer matters.
             let _ = thread.join();
         }
     }
 }
 
-/// Parts of the bar, of which there are more than cells on any terminal.
+/// Steps of the bar: more than any terminal has cells.
 const PARTS: u64 = 10_000;
 
 fn bar(name: &str, target: ProgressDrawTarget) -> ProgressBar {
@@ -95,7 +95,7 @@ fn bar(name: &str, target: ProgressDrawTarget) -> ProgressBar {
     ProgressBar::with_draw_target(Some(PARTS), target).with_style(style).with_prefix(printable(name))
 }
 
-/// Draws on a bar, which goes away with the closure.
+/// Draws on a bar, which is cleared when the closure is dropped.
 fn draw_on(bar: ProgressBar) -> impl FnMut(&Snapshot) + Send {
     struct Cleared(ProgressBar);
     impl Drop for Cleared {
@@ -115,7 +115,7 @@ fn draw_on(bar: ProgressBar) -> impl FnMut(&Snapshot) + Send {
     }
 }
 
-/// What stands beside the bar.
+/// The text beside the bar.
 fn message(snapshot: &Snapshot) -> String {
     let Snapshot { pieces_done, pieces, pixels, executed, unit, elapsed, left, fraction, .. } = *snapshot;
     let rate = |count: u64| scaled(count as f64 / elapsed.as_secs_f64().max(1e-9));
@@ -155,7 +155,7 @@ pub(super) fn clock(time: Duration) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
-/// A terminal of the usual width, whatever it is.
+/// A terminal of fixed width, whatever is really there.
 #[derive(Debug)]
 struct Screen<W>(Mutex<W>);
 
@@ -224,7 +224,7 @@ mod tests {
         }
     }
 
-    /// Memory that can be read while it is written.
+    /// Memory that can be read while it is being written.
     #[derive(Clone, Debug, Default)]
     struct Memory(Arc<Mutex<Vec<u8>>>);
 

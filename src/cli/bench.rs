@@ -1,4 +1,4 @@
-//! `bench`: how fast this machine computes. Here are its kernels, in processor time of one thread; of several runs the fastest counts.
+//! `bench`: how fast this machine computes. This file measures the kernels, in processor time of one thread; the fastest run counts.
 
 pub(crate) mod args;
 mod compare;
@@ -20,7 +20,7 @@ use fractal::sample::Channels;
 use fractal::{Error, Result};
 use serde::Serialize;
 
-/// What a whole scene is computed for: name, escape radius, and the channels.
+/// The modes in which a whole scene is computed: name, escape radius and channels.
 const MODES: [(&str, f64, Channels); 4] = [
     ("counts R=2", 2.0, Channels::COUNTS),
     ("counts R=256", 256.0, Channels::COUNTS),
@@ -28,7 +28,7 @@ const MODES: [(&str, f64, Channels); 4] = [
     ("distance R=256", 256.0, Channels::ALL),
 ];
 
-/// Edge of a tile, and tiles of a claim, about as the backends take them.
+/// Edge of a tile, and tiles per claim, roughly as backends take them.
 const TILE: u32 = 64;
 const CLAIM: usize = 16;
 
@@ -46,9 +46,9 @@ struct Loop {
     formula: &'static str,
     power: u32,
     iterations_per_second: f64,
-    /// Operations of one iteration.
+    /// Operations per iteration.
     operations: f64,
-    /// The part of this thread's fastest fused multiply-adds that these operations are.
+    /// These operations as a share of this thread's peak rate of fused multiply-adds.
     share_of_peak: f64,
 }
 
@@ -84,7 +84,7 @@ fn kernel(args: &BenchKernelArgs) -> Result<()> {
     };
     let wanted = |part: &str| args.parts.is_empty() || args.parts.iter().any(|name| name == part);
     if isas.contains(&Isa::Scalar) && args.parts.iter().any(|part| part == LOOPS) {
-        return Err(Error::Unsupported("`scalar` has no vectors, and so no inner loop to measure".into()));
+        return Err(Error::Unsupported("`scalar` has no vectors and therefore no inner loop to measure".into()));
     }
     let mut machine = Machine { processor: processor(), runs: args.runs, loops: Vec::new(), scenes: Vec::new() };
     if !args.json {
@@ -105,7 +105,7 @@ fn kernel(args: &BenchKernelArgs) -> Result<()> {
     Ok(())
 }
 
-/// The instruction sets of this processor that have what kernels are made of, fused multiply-adds over vectors; else its best.
+/// The instruction sets of this processor that have fused multiply-adds over vectors, on which kernels rely; else its best.
 fn fused() -> Vec<Isa> {
     let fused: Vec<_> = Isa::available().into_iter().filter(|isa| !matches!(isa, Isa::Scalar | Isa::Sse42)).collect();
     if fused.is_empty() { vec![Isa::best()] } else { fused }
@@ -116,7 +116,7 @@ fn best(runs: u32, run: impl FnMut(u32) -> f64) -> f64 {
     (0..runs).map(run).fold(0.0, f64::max)
 }
 
-/// Inner loops against the fastest that the processor can do.
+/// Inner loops against the processor's peak.
 fn loops(isa: Isa, args: &BenchKernelArgs, machine: &mut Machine) -> Result<()> {
     let peak = best(args.runs, |_| multiply_add_peak(isa, 400_000));
     if !args.json {
@@ -144,7 +144,7 @@ fn loops(isa: Isa, args: &BenchKernelArgs, machine: &mut Machine) -> Result<()> 
     Ok(())
 }
 
-/// A whole image of a scene for each mode.
+/// A whole image of a scene in each mode.
 fn scenes(isa: Isa, benchmark: &'static Benchmark, args: &BenchKernelArgs, machine: &mut Machine) -> Result<()> {
     for (mode, radius, channels) in MODES {
         let mut image = benchmark.prepare(isa, radius, channels, TILE, CLAIM)?;
@@ -178,7 +178,7 @@ fn scenes(isa: Isa, benchmark: &'static Benchmark, args: &BenchKernelArgs, machi
     Ok(())
 }
 
-/// The processor's own name, if the system tells.
+/// The processor's own name, if the system reports it.
 fn processor() -> Option<String> {
     let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("model name"))?;

@@ -1,5 +1,5 @@
-//! That nothing is written over what the same command reads, or writes elsewhere. Files are told apart by what they are and not by their
-//! names: `a.png` and `./a.png` are one, and so are a link and what it points to.
+//! Checks that no output overwrites an input or another output of the same command. Files are compared by identity, not by name:
+//! `a.png` and `./a.png` are one file, and so are a link and its target.
 
 use fractal::sink::Identity;
 use fractal::sink::output::is_stdout;
@@ -13,19 +13,19 @@ use std::path::{Path, PathBuf};
 pub(super) struct Files {
     read: HashMap<Identity, PathBuf>,
     written: HashMap<Identity, PathBuf>,
-    /// What the command prints may go to files too.
+    /// Standard output and standard error, which may be files too.
     printed: Vec<(Identity, &'static str)>,
 }
 
 impl Files {
     pub(super) fn new() -> Self {
-        let stdout = Identity::of_stream(io::stdout()).map(|file| (file, "the standard output"));
-        let stderr = Identity::of_stream(io::stderr()).map(|file| (file, "the standard error"));
+        let stdout = Identity::of_stream(io::stdout()).map(|file| (file, "standard output"));
+        let stderr = Identity::of_stream(io::stderr()).map(|file| (file, "standard error"));
         let printed = stdout.into_iter().chain(stderr).collect();
         Self { read: HashMap::new(), written: HashMap::new(), printed }
     }
 
-    /// A scene, or another file that is read; `-` is standard input. What is no file, such as the name of a place, is nothing here.
+    /// A scene, or another file that is read; `-` is standard input. Anything that is no file, such as a place's name, is ignored.
     pub(super) fn reads(&mut self, path: impl AsRef<Path>) {
         let path = path.as_ref();
         let file = match path {
@@ -40,7 +40,7 @@ impl Files {
         self.takes(path.as_ref(), false)
     }
 
-    /// A picture, which may come in the place of one that was its scene: it carries that scene too.
+    /// A picture, which may replace the picture that was its scene: it carries that scene too.
     pub(super) fn draws(&mut self, path: impl AsRef<Path>) -> Result<()> {
         self.takes(path.as_ref(), true)
     }
@@ -51,7 +51,7 @@ impl Files {
         if let Some(read) = self.read.get(&file).filter(|read| !(is_picture && carries_a_scene(read))) {
             let read = if *read == Path::new("-") { "standard input".into() } else { format!("`{}`", read.display()) };
             return Err(Error::Usage(format!(
-                "`{name}` would be written over {read}, which is read; give it another name"
+                "`{name}` would overwrite {read}, which is an input; give it another name"
             )));
         }
         if let Some((_, stream)) = self.printed.iter().find(|(printed, _)| *printed == file && !is_stdout(path)) {
@@ -62,14 +62,14 @@ impl Files {
             Some(other) => {
                 let also = if other == path { String::new() } else { format!(", which is also `{}`", other.display()) };
                 Err(Error::Usage(format!(
-                    "two outputs would go to `{name}`{also}; give each its own name, for several scenes with {{name}} or {{index}}"
+                    "two outputs would go to `{name}`{also}; give each its own name, with {{name}} or {{index}} for several scenes"
                 )))
             }
         }
     }
 }
 
-/// Whether a file is a picture by its first bytes. As a scene it was one that carries a scene.
+/// Whether a file is a picture, by its first bytes. Since it was read as a scene, it carries one.
 fn carries_a_scene(path: &Path) -> bool {
     const MAGIC: [&[u8]; 2] = [b"\x89PNG", b"\x76\x2f\x31\x01"];
     let mut head = [0; 4];

@@ -7,11 +7,11 @@ use fractal::sink::output::is_stdout;
 use std::io;
 use std::process::ExitCode;
 
-/// The exit status of an outcome; an error is told.
+/// The exit status of an outcome; an error is reported.
 pub(crate) fn code(outcome: fractal::Result<()>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads has seen enough, as with `| head`.
+        // The reader has seen enough, as with `| head`.
         Err(error) if reader_has_left(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let error = explained(error);
@@ -21,31 +21,31 @@ pub(crate) fn code(outcome: fractal::Result<()>) -> ExitCode {
     }
 }
 
-/// Whether whoever reads the standard output has closed it.
+/// Whether the reader of standard output has closed it.
 pub(super) fn reader_has_left(error: &Error) -> bool {
     matches!(error, Error::Io { path, source, .. } if is_stdout(path) && source.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// The exit status of what clap has to say: help and version on standard output, errors as one line on standard error.
+/// The exit status of clap's outcome: help and version go to standard output, errors as one line to standard error.
 pub(crate) fn from_clap(error: &clap::Error) -> ExitCode {
     use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
     match error.kind() {
         DisplayHelp | DisplayVersion => return code(print(error.to_string().trim_end().to_owned() + "\n")),
-        // There is nobody to tell if that fails.
+        // If that fails, there is nowhere to report it.
         DisplayHelpOnMissingArgumentOrSubcommand => _ = error.print(),
         _ => tell(format!("fractal: {}", sentence(&error.to_string()))),
     }
     ExitCode::from(error.exit_code() as u8)
 }
 
-/// Clap's several lines as one: what is wrong, what is possible, its tip, and where help is.
+/// Clap's lines as one sentence: what is wrong, the possible values, the tip, and where help is.
 fn sentence(text: &str) -> String {
     let text = text.strip_prefix("error: ").unwrap_or(text);
     let mut sentence = String::new();
     let mut usage = "--help";
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         if let Some(call) = line.strip_prefix("Usage: ") {
-            // The command that was meant, without its arguments.
+            // The command without its arguments.
             usage = call.find(['[', '<', '-']).map_or(call, |end| &call[..end]).trim_end();
         } else if let Some(values) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             sentence += &format!(" ({values})");

@@ -1,9 +1,9 @@
-//! The first page of help: commands by what people want, each with something to try.
+//! The first page of help: commands grouped by purpose, each group with an example.
 
 use super::args::Cli;
 use clap::{CommandFactory, FromArgMatches};
 
-/// What people want: how it is called, a command to try, and the commands that serve it.
+/// The groups: purpose, an example, and the commands.
 const WISHES: &[(&str, &str, &[&str])] = &[
     (
         "Make a picture",

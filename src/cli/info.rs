@@ -1,4 +1,4 @@
-//! `info`: how a scene would be rendered, and why so.
+//! `info`: how a scene would be rendered, and why.
 
 use super::args::InfoArgs;
 use super::{plan, print, print_json};
@@ -14,7 +14,7 @@ struct Info {
     scene: String,
     formula: String,
     size: [u32; 2],
-    /// Which pixels are drawn, if not all: column, row, width and height.
+    /// The drawn pixels, if not all: column, row, width and height.
     #[serde(skip_serializing_if = "Option::is_none")]
     crop: Option<[u32; 4]>,
     samples: u32,
@@ -45,13 +45,13 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
     let isa_why = if isa != asked.name() && asked == Isa::Sse42 {
         "this formula, or this escape radius, has no code for sse4.2"
     } else if isa != asked.name() {
-        "the escape radius is so small that every iterate is tested by itself"
+        "the escape radius is so small that every iterate is tested separately"
     } else if std::env::var_os("FRACTAL_ISA").is_some_and(|name| !name.is_empty()) {
         "FRACTAL_ISA asks for it"
     } else {
-        "the best of this processor"
+        "the best that this processor has"
     };
-    // What the choice of the tier looks at.
+    // The choice of the tier depends on it.
     let reach = view.plane(width, height, scene.image.samples)?.reach().max(1.0);
     let info = Info {
         scene: scene.title().to_owned(),
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
         escape_radius: scene.iteration.escape_radius,
         tier: render.kernel().facts().tier,
         tier_why: format!(
-            "samples are {spacing:.2e} apart, and 64-bit numbers are right from {:.1e} on, which is {F64_SPACING:.1e} of \
+            "samples are {spacing:.2e} apart, and 64-bit numbers are accurate down to {:.1e}, which is {F64_SPACING:.1e} of \
              the largest coordinate (at least 1), {reach:.2}",
             F64_SPACING * reach
         ),

@@ -1,4 +1,4 @@
-//! Finished tiles that are kept: where, whether, what an earlier run left, and what becomes of the file in the end.
+//! Keeping finished tiles: whether and where, what an earlier run left, and what happens to the file at the end.
 
 use super::args::RenderArgs;
 use super::picture::{Picture, is_device};
@@ -14,17 +14,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Renders that are expected to take longer keep their tiles by themselves.
+/// Renders that are expected to take longer keep their tiles without being asked.
 pub(super) const LONG: Duration = Duration::from_secs(60);
 
-/// The part of a render's time that keeping may take unless it was asked for.
+/// The share of a render's time that unrequested keeping may take.
 const CHEAP: f64 = 0.02;
 
-/// What keeping a byte of a tile takes: packing it, the checksum, and the operating system's copy. Measured as 0.5 to 0.6 ns, `keep` in
+/// The time to keep a byte of a tile: packing, the checksum, and the operating system's copy. Measured as 0.5 to 0.6 ns, `keep` in
 /// `--stats json`.
 const SECONDS_PER_BYTE: f64 = 0.6e-9;
 
-/// What is said about keeping a picture's tiles.
+/// Whether and where a picture's tiles are kept.
 pub(super) struct Keep {
     /// Where they would be kept.
     pub(super) place: Option<PathBuf>,
@@ -36,16 +36,16 @@ pub(super) struct Keep {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum How {
     Never,
-    /// When the render is long.
+    /// If the render is long.
     ByItself,
-    /// The file was named, and stays.
+    /// In a named file, which stays.
     Named,
-    /// The file becomes the output.
+    /// In a file that becomes the output.
     Part,
 }
 
 impl Keep {
-    /// `named` is the file that was given; `output` where the picture or the part goes.
+    /// `named` is the given checkpoint; `output` is where the picture or the part goes.
     pub(super) fn new(args: &RenderArgs, named: Option<PathBuf>, output: &Path) -> Result<Self> {
         let is_file = !is_stdout(output) && !is_device(output);
         let beside = |output: &Path| {
@@ -56,20 +56,20 @@ impl Keep {
         let (place, how) = match named {
             Some(file) if is_stdout(&file) || is_device(&file) => {
                 return Err(Error::Usage(format!(
-                    "`{}` is no regular file, so it cannot be a checkpoint",
+                    "`{}` is not a regular file, so it cannot be a checkpoint",
                     file.display()
                 )));
             }
             Some(file) => (Some(destination(&file)), How::Named),
             None if args.no_checkpoint => (None, How::Never),
-            // Beside the file that it becomes.
+            // Beside the file that it will become.
             None if args.shard.is_some() => (beside(&destination(output)), How::Part),
             None => (beside(output), How::ByItself),
         };
         let shown = output.display();
         if args.resume && place.is_none() {
             return Err(Error::Usage(format!(
-                "a picture that goes to `{shown}` has no checkpoint beside it; give --resume its name with --checkpoint"
+                "a picture written to `{shown}` has no checkpoint beside it; name one for --resume with --checkpoint"
             )));
         }
         if args.shard.is_some() && place.is_none() {
@@ -78,7 +78,7 @@ impl Keep {
         Ok(Self { place, how, resume: args.resume, shard: args.shard })
     }
 
-    /// Whether it depends on how long the render will take.
+    /// Whether keeping depends on how long the render will take.
     pub(super) fn depends_on_time(&self) -> bool {
         self.how == How::ByItself && !self.resume && self.place.is_some()
     }
@@ -86,19 +86,19 @@ impl Keep {
     /// What an earlier run left for this one.
     pub(super) fn before(&self, picture: &Picture, quiet: bool, stop: &Stop) -> Result<Before> {
         let Some(place) = &self.place else { return Ok(Before::Nothing) };
-        // A run that was killed right after it created the file left nothing in it.
+        // A run that was killed right after creating the file left it empty.
         let there = fs::metadata(place).is_ok_and(|found| !found.is_file() || found.len() > 0);
         if there && !self.resume && self.how == How::Named {
             check_unused(place)?;
             return Err(Error::Usage(format!(
-                "`{}` keeps what an earlier run has finished: go on from it with --resume, or remove it",
+                "`{}` holds the finished tiles of an earlier run: continue with --resume, or remove it",
                 place.display()
             )));
         }
         if there {
             let records = self.recognized(place, picture, stop);
             let records = match records {
-                // Nobody said that it should be of this picture, nor that it may be removed.
+                // It was not named, so it may belong to another picture; and nobody allowed its removal.
                 Err(Error::Input(text)) if !self.resume => {
                     let rest = match self.how {
                         How::Part => "remove it, or give the part another name",
@@ -109,12 +109,12 @@ impl Keep {
                 records => records?,
             };
             if records.damaged() > 0 && !quiet {
-                tell(format!("`{}` is damaged; what is lost of it is computed again", place.display()));
+                tell(format!("`{}` is damaged; its lost tiles are computed again", place.display()));
             }
             if !self.resume && !quiet {
                 let (found, all) = (records.found().len(), picture.wanted().len());
                 tell(format!(
-                    "`{}` has {found} of {all} tiles of this very picture, so it goes on from there",
+                    "`{}` has {found} of {all} tiles of this very picture, so the render continues from it",
                     place.display()
                 ));
             }
@@ -125,13 +125,13 @@ impl Keep {
                 return Ok(Before::Everything);
             }
             if !quiet {
-                tell(format!("there is no `{}`, so {} begins anew", place.display(), picture.name));
+                tell(format!("there is no `{}`, so {} starts from the beginning", place.display(), picture.name));
             }
         }
         Ok(Before::Nothing)
     }
 
-    /// What is in the file, which nobody else can go on from any more, if it is of this picture.
+    /// The file's records, if they are of this picture. From now on no other run can continue from the file.
     fn recognized(&self, place: &Path, picture: &Picture, stop: &Stop) -> Result<Records> {
         let file = Records::open_to_go_on(place)?;
         if file.description().shard != self.shard {
@@ -140,7 +140,7 @@ impl Keep {
         picture.render.read_records(file, stop)
     }
 
-    /// Whether the output is there already. A picture is known by the scene that it carries; a file appears when it is complete.
+    /// Whether the output exists already. A picture is recognised by the scene that it carries; a file appears only when it is complete.
     fn is_complete(&self, picture: &Picture, stop: &Stop) -> Result<bool> {
         let output = &picture.output;
         if !output.is_file() {
@@ -169,15 +169,15 @@ impl Keep {
         let checkpoint = match before {
             Some(records) => Checkpoint::go_on(records)?,
             None => match Checkpoint::create(place, &render.description(self.shard)?) {
-                // Nobody asked for it.
+                // It was not asked for.
                 Err(_) if self.how == How::ByItself => return Ok(None),
                 created => created?,
             },
         };
         if let Some(error) = checkpoint.unlocked().filter(|_| !quiet) {
-            tell(format!("`{}` cannot be locked ({error}), so no other run can go on from it", place.display()));
+            tell(format!("`{}` cannot be locked ({error}), so no other run can continue from it", place.display()));
         }
-        // A run that goes on draws its picture of the file, so it needs it.
+        // A resumed run draws its picture from the file, so it needs the file.
         let forgiving = self.how == How::ByItself && before.is_none();
         let checkpoint = if forgiving { checkpoint.forgiving() } else { checkpoint };
         let wanted = Pieces::new(render.tiling().len(), self.shard);
@@ -187,7 +187,7 @@ impl Keep {
 
 fn other_shard(place: &Path, theirs: Option<Shard>) -> Error {
     let theirs = theirs.map_or("all tiles".into(), |shard| format!("shard {shard}"));
-    Error::Input(format!("`{}` is of {theirs}, not of what is asked for now", place.display()))
+    Error::Input(format!("`{}` holds {theirs}, not the tiles asked for now", place.display()))
 }
 
 /// What an earlier run left.
@@ -197,7 +197,7 @@ pub(super) enum Before {
     Everything,
 }
 
-/// What a render is expected to take.
+/// How long a render is expected to take, and with how many workers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expected {
     pub(super) time: Duration,
@@ -205,7 +205,7 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    /// Whether keeping tiles is worth its cost, and there is room for them.
+    /// Whether keeping tiles is worth its cost and there is room for them.
     fn pays(self, render: &Render, place: &Path) -> bool {
         let (width, height) = render.tiling().size();
         let bytes = render.channels().bytes(1) as f64 * f64::from(width) * f64::from(height);
@@ -214,7 +214,7 @@ impl Expected {
     }
 }
 
-/// Bytes that a file at `place` may take, if the system tells.
+/// Bytes that a file at `place` may take, if the system reports it.
 fn free_space(place: &Path) -> Option<u64> {
     let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let system = rustix::fs::statvfs(folder).ok()?;
@@ -229,7 +229,7 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// After a run that went well.
+    /// After a successful run.
     pub(super) fn complete(self, output: &Path) -> Result<()> {
         match self.how {
             How::Part => self.checkpoint.publish(&destination(output)),
@@ -238,18 +238,21 @@ impl Kept {
         }
     }
 
-    /// After a run that was stopped or failed: a file that has something is told of, another one goes.
+    /// After a run that was stopped or failed: a file with tiles is reported, an empty one removed.
     pub(super) fn leave(&self, quiet: bool) {
         let (path, pieces) = (self.checkpoint.path(), self.checkpoint.pieces());
         if pieces == 0 {
-            // What would be left says nothing.
+            // An empty leftover file does no harm.
             let _ = self.checkpoint.remove();
         } else if quiet {
         } else if !self.checkpoint.is_in_place() {
-            tell(format!("`{}` was removed or replaced by somebody, so nothing is kept", path.display()));
+            tell(format!("`{}` was removed or replaced meanwhile, so nothing is kept", path.display()));
         } else {
             let all = self.wanted;
-            tell(format!("`{}` keeps {pieces} of {all} tiles; the same command with --resume goes on", path.display()));
+            tell(format!(
+                "`{}` keeps {pieces} of {all} tiles; the same command with --resume continues",
+                path.display()
+            ));
         }
     }
 }

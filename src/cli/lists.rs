@@ -1,4 +1,4 @@
-//! `backends`, `formulas`, `palettes`, `colourings` and `places`: what the library's tables hold.
+//! `backends`, `formulas`, `palettes`, `colourings` and `places`: the library's tables.
 
 use super::args::ListArgs;
 use super::{print, print_json};
@@ -9,10 +9,10 @@ use fractal::formula::FORMULAS;
 use fractal::scene::PLACES;
 use serde::Serialize;
 
-/// A heading and what stands below it.
+/// A heading and its cells.
 type Column<T> = (&'static str, fn(&T) -> String);
 
-/// Writes `items` as asked: JSON with all that is known, a Markdown table of `columns`, or name and help for people.
+/// Writes `items` in the requested form: JSON with everything, a Markdown table of `columns`, or name and help for people.
 fn show<T: Serialize>(args: &ListArgs, items: &[T], text: fn(&T) -> [String; 2], columns: &[Column<T>]) -> Result<()> {
     if args.json {
         print_json(&items)
@@ -77,7 +77,7 @@ pub(crate) fn backends(args: &ListArgs) -> Result<()> {
     show(args, &BACKENDS.iter().map(describe).collect::<Vec<_>>(), text, columns)
 }
 
-/// An entry that is no more than a name and a line of help.
+/// An entry with just a name and a line of help.
 #[derive(Serialize)]
 struct Named {
     name: &'static str,

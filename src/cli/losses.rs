@@ -1,15 +1,15 @@
-//! Workers in processes of their own that were lost, as `-v` tells of them: after the run, so that no line is drawn over.
+//! Lost worker processes, as `-v` reports them: after the run, so that the progress bar overwrites no line.
 
 use super::tell;
 use fractal::parallel::Sink;
 use std::sync::{Mutex, PoisonError};
 
-/// A sink that remembers which workers were lost, and how.
+/// A sink that records which workers were lost, and how.
 #[derive(Default)]
 pub(super) struct Losses(Mutex<Vec<(usize, String)>>);
 
 impl Losses {
-    /// Tells of all since the last time.
+    /// Reports all losses since the last call.
     pub(super) fn tell(&self, name: &str) {
         for (worker, how) in self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             tell(format!("{name}: worker {worker} {how} and was replaced"));

@@ -1,7 +1,7 @@
-//! Whether a render will fit into memory, before it begins.
+//! Checks whether a render will fit into memory, before it begins.
 //!
-//! What grows with the picture is small: rows leave as they are complete, and wait on the disk if they must. What can be too much are
-//! huge tiles, of which each worker has one in hand, tables of a number for each tile, and formats that a pipe cannot take in pieces.
+//! Little grows with the picture: complete rows leave at once, or wait on disk. Too much can be huge tiles, of which each worker has one
+//! in flight, tables with an entry for each tile, and formats that cannot be written to a pipe in pieces.
 
 use super::picture::{Picture, is_device};
 use fractal::colour::Depth;
@@ -14,38 +14,38 @@ use rustix::process::{Resource, getrlimit};
 use std::fs;
 use std::path::Path;
 
-/// The program itself with its threads, and what is too small to be counted.
+/// The program itself with its threads, and everything too small to count.
 const BASE: u64 = 24 << 20;
 
-/// A worker that is a process, with the memory that it shares with this one, as tests/limits.rs measures it.
+/// A worker process, with the memory that it shares with this one, as tests/limits.rs measures it.
 const PROCESS: u64 = 6 << 20;
 
-/// What a thread's stack takes of a limit, though hardly of memory: what the standard library asks for, and what goes with it.
+/// A thread's stack, which counts against limits but takes hardly any memory: the standard library's size, and its extras.
 const STACK: u64 = (2 << 20) + (64 << 10);
 
-/// The address space that glibc reserves for what a thread allocates, and how many threads at most have one of their own for each processor.
-/// Once such reservations have taken all that a limit leaves, nobody gets any more memory.
+/// The address space that glibc reserves for a thread's heap, and the most such heaps per processor. Once these reservations have used
+/// up a limit, every allocation fails.
 const HEAP: u64 = if cfg!(target_env = "gnu") { 64 << 20 } else { 0 };
 const HEAPS: u64 = 8;
 
-/// Threads beside the workers' own: of signals, of progress, of the encoder, of those who start processes.
+/// Threads other than the workers': for signals, progress, the encoder, and starting processes.
 const THREADS: u64 = 4;
 
-/// Bytes, what they are for, and what makes them fewer.
+/// Bytes, their purpose, and how to need fewer.
 type Part<'a> = (u64, &'a str, &'a str);
 
-/// Checks that the table of an order of tiles fits, before it is made.
+/// Checks that the table for an order of tiles fits, before it is made.
 pub(super) fn check_order(name: &str, image: &Image, tile: u32, order: Order) -> Result<()> {
     if order == Order::Rows {
         return Ok(());
     }
     let across = |pixels: u32| u64::from(pixels.div_ceil(tile));
-    // It is made as a list, then kept.
+    // A list is built, then copied.
     let bytes = 16 * across(image.drawn().0) * across(image.drawn().1);
-    enough(name, &[(bytes, "the order of its tiles", "take larger tiles or --order rows")])
+    enough(name, &[(bytes, "the order of its tiles", "use larger tiles or --order rows")])
 }
 
-/// The same for the picture of a file of finished tiles. What is wrong with its recipe is told by whoever makes the picture of it.
+/// The same for the picture of a file of finished tiles. Faults in its recipe are reported later, when the picture is made.
 pub(super) fn check_recipe(description: &Description, path: &Path) -> Result<()> {
     let Ok((image, tile, order)) = size_of_recipe(&description.recipe()) else { return Ok(()) };
     check_order(&path.display().to_string(), &image, tile.max(1), order)
@@ -54,16 +54,16 @@ pub(super) fn check_recipe(description: &Description, path: &Path) -> Result<()>
 /// Checks that a window's picture fits.
 #[cfg(feature = "window")]
 pub(super) fn check_window(name: &str, bytes: u64) -> Result<()> {
-    enough(name, &[(bytes, "the window's picture", "take a smaller window or fewer samples")])
+    enough(name, &[(bytes, "the window's picture", "use a smaller window or fewer samples")])
 }
 
-/// Checks that a picture with so many workers fits.
+/// Checks that a picture fits, with this many workers.
 pub(super) fn check(picture: &Picture, workers: usize, processes: bool, depth: Depth, keeps: bool) -> Result<()> {
     let Picture { name, render, output, format, owners, shard, continued, .. } = picture;
     let tiling = render.tiling();
     let tile = tiling.tile(0);
     let options = render.image_options(depth);
-    // A worker has a claim in hand, its pixels, and its records if they are kept.
+    // Each worker has a claim in flight, its pixels, and its records if they are kept.
     let claim = (render.channels().bytes(tile.area()) as u64).max(512 << 10);
     let pixels = options.bytes(format, tile.width, tile.height);
     let in_hand = workers as u64 * (claim * if keeps { 2 } else { 1 } + pixels);
@@ -74,21 +74,21 @@ pub(super) fn check(picture: &Picture, workers: usize, processes: bool, depth: D
     let tables = tiles * (if owners.is_some() { 12 } else { 0 } + if keeps { 64 } else { 0 });
     let rows = if shard.is_some() { 0 } else { options.tables(format) };
     let (width, height) = tiling.size();
-    // A bit for each sample, and where its tile is.
+    // A bit for each sample, and its tile's position.
     let known = if continued.is_some() { u64::from(width) * u64::from(height) / 8 + 40 * tiles } else { 0 };
     let whole = if format.needs_seeking() && !is_file(output) { 2 * options.file(format) } else { 0 };
     enough_with(
         name,
         &[
-            (in_hand, "the tiles in its workers' hands", "take smaller tiles"),
+            (in_hand, "the tiles in flight", "use smaller tiles"),
             (others, "worker processes", "ask for fewer workers or another backend"),
-            (image, "rows of its tiles", "take smaller tiles"),
-            (rows, "what is known of each of its rows", "take larger tiles, fewer rows or another format"),
-            (whole, "the whole file, since a pipe cannot take this format in pieces", "write it to a file"),
-            (tables, "what is known of each tile", "take larger tiles"),
-            (render.work().prepared_len(), "what all its tiles share", "take a scene of less depth"),
-            (known, "which samples had escaped", "take a smaller picture"),
-            (8 * u64::from(width) + 8 * u64::from(height), "its coordinates", "take a smaller picture"),
+            (image, "rows of its tiles", "use smaller tiles"),
+            (rows, "a table of its rows", "use larger tiles, fewer rows or another format"),
+            (whole, "the whole file, since this format cannot be written to a pipe in pieces", "write it to a file"),
+            (tables, "a table of its tiles", "use larger tiles"),
+            (render.work().prepared_len(), "the data that all its tiles share", "use a shallower scene"),
+            (known, "the map of escaped samples", "use a smaller picture"),
+            (8 * u64::from(width) + 8 * u64::from(height), "its coordinates", "use a smaller picture"),
         ],
         threads,
     )
@@ -98,19 +98,19 @@ fn is_file(output: &Path) -> bool {
     !fractal::sink::output::is_stdout(output) && !is_device(output)
 }
 
-/// Whether all parts, each with its bytes, its name and what makes it smaller, fit into what there is.
+/// Checks that all parts together fit into the available memory.
 fn enough(name: &str, parts: &[Part<'_>]) -> Result<()> {
     fits(name, parts, available())
 }
 
-/// The same with so many threads.
+/// The same with this many threads.
 fn enough_with(name: &str, parts: &[Part<'_>], threads: u64) -> Result<()> {
     enough(name, parts)?;
     let processors = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
     let stacks = threads.saturating_mul(STACK);
     let reserved = stacks.saturating_add(HEAP * threads.min(HEAPS * processors));
     for (bytes, available) in [(stacks, data()), (reserved, address_space())] {
-        let part = (bytes, "what its threads reserve of a limit", "ask for fewer workers");
+        let part = (bytes, "what its threads reserve", "ask for fewer workers");
         fits(name, &[parts, &[part]].concat(), available)?;
     }
     Ok(())
@@ -132,7 +132,7 @@ pub(super) fn size(bytes: u64) -> String {
     format!("{}B", super::bar::scaled(bytes as f64))
 }
 
-/// Bytes that this process may still take, if the system tells: what the machine has left, and what its limits leave.
+/// Bytes that this process may still take, if the system reports it: the least of what the machine and its limits leave.
 fn available() -> Option<u64> {
     [machine(), group(), address_space(), data()].into_iter().flatten().min()
 }
@@ -165,20 +165,20 @@ fn left_in(group: &Path) -> Option<u64> {
     let read = |file: &str| fs::read_to_string(group.join(file)).ok();
     let limit = read("memory.max")?.trim().parse::<u64>().ok()?;
     let used = read("memory.current")?.trim().parse::<u64>().ok()?;
-    // The cache of files gives way.
+    // The file cache gives way.
     let stat = read("memory.stat")?;
     let cache = stat.lines().find_map(|line| line.strip_prefix("inactive_file ")?.trim().parse().ok()).unwrap_or(0);
     Some(limit.saturating_sub(used.saturating_sub(cache)))
 }
 
-/// What a limit of this process leaves, of which it has used what is under `key`.
+/// What a limit of this process leaves; `key` is where its use is reported.
 fn limit(resource: Resource, key: &str) -> Option<u64> {
     let limit = getrlimit(resource).current?;
     let used = kibibytes(&fs::read_to_string("/proc/self/status").ok()?, key)?;
     Some(limit.saturating_sub(used))
 }
 
-/// The number after `key` in a file of the kernel's, in bytes.
+/// The number after `key` in one of the kernel's files, in bytes.
 fn kibibytes(text: &str, key: &str) -> Option<u64> {
     let number = text.lines().find_map(|line| line.strip_prefix(key))?;
     Some(number.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)

@@ -1,4 +1,4 @@
-//! `merge`: the picture of the parts that shards computed.
+//! `merge`: a picture from the parts that shards computed.
 
 use super::args::MergeArgs;
 use super::bar::Display;
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &MergeArgs) -> Result<()> {
     for part in parts {
         let part = render.read_records(part, &signals.stop)?;
         if part.damaged() > 0 && !args.quiet {
-            tell(format!("`{}` is damaged; what is lost of it counts as missing", part.path().display()));
+            tell(format!("`{}` is damaged; its lost tiles count as missing", part.path().display()));
         }
         records.push(Arc::new(part));
     }
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &MergeArgs) -> Result<()> {
     Ok(())
 }
 
-/// The render of the parts, with the colours that were asked for.
+/// The render of the parts, with the requested colours.
 fn recoloured(args: &MergeArgs, render: &Render, format: &Format) -> Result<Render> {
     let mut scene = render.scene().clone();
     for assignment in args.colours.assignments().chain(args.set.iter().cloned()) {
@@ -83,7 +83,7 @@ fn recoloured(args: &MergeArgs, render: &Render, format: &Format) -> Result<Rend
     let needs = format.channels(&Colourer::new(&scene.colour)?);
     if let Some(lacks) = render.channels().lacking(needs) {
         return Err(Error::Input(format!(
-            "the parts have no {lacks}, which this picture needs: render them for it, with --format {} or the same --colour",
+            "the parts have no {lacks}, which this picture needs: render them again with --format {} or the same --colour",
             format.name
         )));
     }
@@ -97,7 +97,7 @@ fn missing(render: &Render, records: &[Arc<Records>]) -> Pieces {
     Pieces::new(render.tiling().len(), None).without(found)
 }
 
-/// What is missing, by shard as far as the parts say of how many they are.
+/// The missing tiles, by shard if the parts agree on the number of shards.
 fn gaps(missing: &Pieces, shards: &[Shard]) -> String {
     let (count, all) = (missing.len(), missing.of());
     let of = shards.first().map(|shard| shard.of()).filter(|of| shards.iter().all(|shard| shard.of() == *of));
@@ -120,5 +120,5 @@ fn gaps(missing: &Pieces, shards: &[Shard]) -> String {
             format!("{}{more}", ranges.collect::<Vec<_>>().join(", "))
         }
     };
-    format!("no part has {count} of {all} tiles: {whose}; render these, or let --complete compute them")
+    format!("no part has {count} of {all} tiles: {whose}; render these, or compute them with --complete")
 }

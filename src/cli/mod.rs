@@ -1,4 +1,4 @@
-//! The command line: a file for each command, and what they share.
+//! The command line: a file for each command, and shared code.
 
 pub(crate) mod args;
 mod bar;
@@ -30,7 +30,7 @@ use fractal::{Error, Result};
 use serde::Serialize;
 use std::io::Write;
 
-/// Writes lines of text to standard output. Whatever they quote, nothing in them acts on a terminal.
+/// Writes lines of text to standard output. Control characters in quoted text are escaped, so that nothing acts on a terminal.
 fn print(text: impl AsRef<str>) -> Result<()> {
     let lines: Vec<_> = text.as_ref().split('\n').map(printable).collect();
     write(&lines.join("\n"))
@@ -47,7 +47,7 @@ fn write(text: &str) -> Result<()> {
     outcome.map_err(|source| Error::io("write", STDOUT, source))
 }
 
-/// Writes a line to standard error. When even that fails there is nobody left to tell.
+/// Writes a line to standard error. If even that fails, there is nowhere left to report it.
 fn tell(line: impl AsRef<str>) {
     let _ = writeln!(std::io::stderr().lock(), "{}", printable(line.as_ref()));
 }
@@ -57,7 +57,7 @@ fn tell_json(value: &impl Serialize) {
     let _ = writeln!(std::io::stderr().lock(), "{}", json(value));
 }
 
-/// A value as JSON in a line: what would act on a terminal stands in texts only, and JSON has another way to write it there.
+/// A value as one line of JSON. Characters that act on a terminal occur only in strings, where JSON can escape them.
 fn json(value: &impl Serialize) -> String {
     let text = serde_json::to_string(value).expect("numbers and text are always JSON");
     let shown = |c| if is_hidden(c) { format!("\\u{:04x}", u32::from(c)) } else { String::from(c) };

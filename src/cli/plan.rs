@@ -1,6 +1,6 @@
-//! What was typed becomes what it means: scenes with all replacements made, kernels chosen, outputs named, workers configured.
+//! Turns what was typed into what it means: scenes with all overrides applied, kernels chosen, outputs named, workers configured.
 //!
-//! All that can be found wrong is found here, before anything is computed or written.
+//! Every mistake that can be found early is found here, before anything is computed or written.
 
 use super::args::{RenderArgs, SceneArgs};
 use super::bar::Display;
@@ -20,7 +20,7 @@ use fractal::{Error, Result, Scene, backend};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-/// What is to be done.
+/// What to do.
 pub(super) struct Plan {
     pub(super) pictures: Vec<(Picture, Keep)>,
     pub(super) backend: &'static backend::Entry,
@@ -65,7 +65,7 @@ impl Plan {
     }
 }
 
-/// Whether each output is a file of its own, which is not read either.
+/// Checks that each output is a separate file, and not an input.
 fn check_files(args: &RenderArgs, pictures: &[(Picture, Keep)]) -> Result<()> {
     let mut files = Files::new();
     let is_place = |source: &OsString| PLACES.iter().any(|place| source == place.name);
@@ -81,7 +81,7 @@ fn check_files(args: &RenderArgs, pictures: &[(Picture, Keep)]) -> Result<()> {
 
 fn pictures(args: &RenderArgs, tile: u32) -> Result<Vec<(Picture, Keep)>> {
     if args.scenes.iter().filter(|source| *source == "-").count() > 1 {
-        return Err(Error::Usage("standard input (`-`) can be only one of the scenes".into()));
+        return Err(Error::Usage("standard input (`-`) can be used for one scene only".into()));
     }
     let default = [PLACES[0].name.into()];
     let sources = if args.scenes.is_empty() { &default[..] } else { &args.scenes[..] };
@@ -120,7 +120,7 @@ fn pictures(args: &RenderArgs, tile: u32) -> Result<Vec<(Picture, Keep)>> {
     Ok(pictures)
 }
 
-/// Where a shard's part goes, and what the picture will be that is made of the parts.
+/// Where a shard's part goes, and the format of the picture that is made of the parts.
 fn part(args: &RenderArgs, name: &OsStr, index: usize) -> Result<(PathBuf, &'static Format)> {
     let format = args.format.as_deref().map_or(Ok(&OUTPUTS[0]), Format::named)?;
     let Some(shard) = args.shard else { unreachable!("asked for shards only") };
@@ -131,7 +131,7 @@ fn part(args: &RenderArgs, name: &OsStr, index: usize) -> Result<(PathBuf, &'sta
     if output.extension().is_none_or(|extension| extension != PART_EXTENSION) {
         let output = output.display();
         return Err(Error::Usage(format!(
-            "a shard gives a part of a picture, for `fractal merge`, so `{output}` must end in .{PART_EXTENSION}"
+            "a shard is written as a part for `fractal merge`, so `{output}` must end in .{PART_EXTENSION}"
         )));
     }
     if args.output.is_none() && !args.resume {
@@ -140,14 +140,14 @@ fn part(args: &RenderArgs, name: &OsStr, index: usize) -> Result<(PathBuf, &'sta
     Ok((output, format))
 }
 
-/// The scene that an argument means, with what replaces parts of it.
+/// The scene that an argument means, with its overrides applied.
 pub(super) fn scene(source: &OsStr, replaced: &SceneArgs) -> Result<Scene> {
     let loaded = Scene::load(source)?;
     let mut scene = loaded.clone();
     for assignment in replaced.assignments() {
         scene.set(&assignment)?;
     }
-    // What it was called it is no longer, unless that was given as well.
+    // A changed scene loses its old name, unless the name was given as well.
     let place = |scene: &Scene| {
         let Scene { formula, power, julia, view, .. } = scene;
         (formula.clone(), *power, julia.clone(), view.clone())
@@ -171,7 +171,7 @@ fn of_scene(error: Error, source: &OsStr, scenes: usize) -> Error {
     }
 }
 
-/// A scene's short name, for files: the place's or the file's own, else what the scene says.
+/// A scene's short name, for files: that of the place or the file, else the scene's own.
 pub(super) fn name(source: &OsStr, scene: &Scene) -> OsString {
     let stem = Path::new(source).file_stem();
     let name = match stem.filter(|_| source != "-") {
@@ -184,14 +184,14 @@ pub(super) fn name(source: &OsStr, scene: &Scene) -> OsString {
                 .into()
         }
     };
-    // Dots alone would be another folder, where a pattern has one for the name, and nothing at all a hidden file.
+    // In a pattern, dots alone would mean another folder, and an empty name a hidden file.
     if name.as_encoded_bytes().iter().all(|&byte| byte == b'.') { NAMELESS.into() } else { name }
 }
 
-/// What a scene without a name is called.
+/// The name of a scene without one.
 const NAMELESS: &str = "scene";
 
-/// Where a picture goes when nothing is said. A file that nobody named is never replaced: it may be the scene itself.
+/// Where a picture goes by default. A file that was not named is never replaced: it may be the scene itself.
 fn default_output(name: &OsStr, format: Option<&str>, resume: bool) -> Result<(PathBuf, &'static Format)> {
     let format = format.map_or(Ok(&OUTPUTS[0]), Format::named)?;
     let output = with(name, &format!(".{}", format.extension));
@@ -201,23 +201,21 @@ fn default_output(name: &OsStr, format: Option<&str>, resume: bool) -> Result<(P
     Ok((output, format))
 }
 
-/// Refuses to replace what nobody named. A link is something too, even if it points nowhere.
+/// Refuses to replace a file that was not named. A link counts, even if it points nowhere.
 pub(super) fn refuse_existing(output: &Path) -> Result<()> {
     match output.symlink_metadata() {
-        Ok(_) => {
-            Err(Error::Usage(format!("`{0}` is there already; to replace it, say so with `-o {0}`", output.display())))
-        }
-        // What cannot be looked at cannot be written either, which is told then.
+        Ok(_) => Err(Error::Usage(format!("`{0}` already exists; to replace it, give `-o {0}`", output.display()))),
+        // If it cannot be inspected, it cannot be written either, and that error comes later.
         Err(_) => Ok(()),
     }
 }
 
-/// A name with something after it.
+/// A name with an ending.
 fn with(name: &OsStr, ending: &str) -> PathBuf {
     [name, ending.as_ref()].into_iter().collect::<OsString>().into()
 }
 
-/// Puts name and index into a pattern of an output's name.
+/// Fills name and index into the pattern of an output's name.
 fn fill(pattern: &OsStr, name: &OsStr, index: usize) -> Result<PathBuf> {
     let mut text = OsString::new();
     let mut rest = pattern;
@@ -229,7 +227,7 @@ fn fill(pattern: &OsStr, name: &OsStr, index: usize) -> Result<PathBuf> {
             Some("index") => text.push(index.to_string()),
             _ => {
                 return Err(Error::Usage(format!(
-                    "after a `{{` in `{}` only {{name}} and {{index}} have a meaning in an output's name",
+                    "the output name `{}` may contain braces only as {{name}} and {{index}}",
                     pattern.display()
                 )));
             }
@@ -240,7 +238,7 @@ fn fill(pattern: &OsStr, name: &OsStr, index: usize) -> Result<PathBuf> {
     Ok(text.into())
 }
 
-/// What is before and after the first of this ASCII character. Names of files need not be UTF-8.
+/// The text before and after the first such ASCII character. File names need not be UTF-8.
 #[cfg(unix)]
 pub(super) fn split(text: &OsStr, at: u8) -> Option<(&OsStr, &OsStr)> {
     use std::os::unix::ffi::OsStrExt;
@@ -249,7 +247,7 @@ pub(super) fn split(text: &OsStr, at: u8) -> Option<(&OsStr, &OsStr)> {
     Some((OsStr::from_bytes(&bytes[..place]), OsStr::from_bytes(&bytes[place + 1..])))
 }
 
-/// Elsewhere only names that are Unicode are looked into.
+/// Elsewhere only Unicode names are split.
 #[cfg(not(unix))]
 pub(super) fn split(text: &OsStr, at: u8) -> Option<(&OsStr, &OsStr)> {
     let (before, after) = text.to_str()?.split_once(char::from(at))?;

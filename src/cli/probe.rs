@@ -1,4 +1,4 @@
-//! `probe`: the numbers of single pixels, from the kernel that renders them.
+//! `probe`: the values of single pixels, from the kernel that renders them.
 
 use super::args::ProbeArgs;
 use super::{plan, print};
@@ -13,14 +13,14 @@ use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::Path;
 
-/// The longest file of points, in bytes.
+/// The largest size of a file of points, in bytes.
 const MAX_POINTS_BYTES: u64 = 64 << 20;
 
 #[derive(Serialize)]
 struct Point {
     x: u32,
     y: u32,
-    /// The iteration count; nothing for interior.
+    /// The iteration count; `None` in the interior.
     n: Option<u32>,
     smooth: Option<f64>,
     /// The distance estimate in pixels.
@@ -31,7 +31,7 @@ struct Point {
 /// `fractal probe`.
 pub(crate) fn run(args: &ProbeArgs) -> Result<()> {
     let mut scene = plan::scene(&args.source, &args.scene)?;
-    // A pixel is asked for, not its samples: the one in its centre speaks for it.
+    // A pixel is asked for, not its samples: the sample at its centre stands for it.
     scene.image.samples = 1;
     let points = points(&args.points, scene.image.drawn())?;
     let channels = Channels::ALL;
@@ -87,7 +87,7 @@ fn describe(point: &Point, text: &mut String) {
                 "cardioid" => "in the main cardioid",
                 "bulb" => "in the disc of period 2",
                 "period" => "its orbit repeats",
-                _ => "no escape up to the maximum of iterations",
+                _ => "no escape within the maximum of iterations",
             }
         ),
     };
@@ -95,7 +95,7 @@ fn describe(point: &Point, text: &mut String) {
     let _ = writeln!(text, "{x},{y}: {outcome}");
 }
 
-/// The pixels that the arguments name; `@FILE` has one a line.
+/// The pixels that the arguments name; `@FILE` has one on each line.
 fn points(arguments: &[OsString], size: (u32, u32)) -> Result<Vec<(u32, u32)>> {
     let mut points = Vec::new();
     for argument in arguments {
@@ -124,18 +124,18 @@ fn read(path: &Path) -> Result<String> {
     if bytes.len() as u64 > MAX_POINTS_BYTES {
         return Err(Error::Input(format!("`{path}` is too long: at most {MAX_POINTS_BYTES} bytes of points are read")));
     }
-    String::from_utf8(bytes).map_err(|_| Error::Input(format!("`{path}` is not text with a point X,Y in each line")))
+    String::from_utf8(bytes).map_err(|_| Error::Input(format!("`{path}` is not text with a point X,Y on each line")))
 }
 
 fn parse(text: &str, (width, height): (u32, u32)) -> std::result::Result<(u32, u32), String> {
     let shown: String = text.chars().take(40).collect();
     let numbers = text.split_once(',').and_then(|(x, y)| Some((x.trim().parse().ok()?, y.trim().parse().ok()?)));
     let (x, y) = numbers.ok_or_else(|| {
-        format!("`{shown}` is no pixel: two whole numbers X,Y are wanted, from the picture's top left")
+        format!("`{shown}` is not a pixel: it must be two whole numbers X,Y, counted from the picture's top left")
     })?;
     if x >= width || y >= height {
         return Err(format!(
-            "pixel {x},{y} is outside of the picture: X is 0 to {} and Y is 0 to {}",
+            "pixel {x},{y} is outside the picture: X is 0 to {} and Y is 0 to {}",
             width - 1,
             height - 1
         ));

@@ -1,8 +1,8 @@
-//! `render`: one session for all scenes, and for each its sinks.
+//! `render`: one session for all scenes, and sinks for each of them.
 //!
-//! A render that goes on draws its picture when all tiles are there. Drawing what is kept at each start would cost more than what a kill
-//! loses: whoever is killed often would pay for the same colours and the same compression again and again. In return these are not
-//! hidden beside the computation any more: a tenth of a second for 8 million pixels.
+//! A resumed render draws its picture when all tiles are there. Drawing the kept tiles at each start would cost more than a kill loses:
+//! a render that is killed often would pay for the same colours and the same compression again and again. In return they no longer
+//! overlap with the computation: a tenth of a second for 8 million pixels.
 
 use super::args::RenderArgs;
 use super::bar::{Display, Ticker, scaled};
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &RenderArgs) -> Result<()> {
     pictures(&plan, &signals, mark, &|_| Ok(None))
 }
 
-/// What else is to see the samples of a picture: a window, perhaps.
+/// Opens another sink for the samples of a picture, such as a window.
 type Watching<'a> = &'a (dyn Fn(&Picture) -> Result<Option<Arc<dyn Sink>>> + Sync);
 
 /// Renders all pictures.
@@ -59,8 +59,8 @@ fn pictures(plan: &Plan, signals: &Signals, mut mark: Mark, watching: Watching<'
     trace.map_or(Ok(()), |output| write_trace(output, &traces))
 }
 
-/// The error that ended picture number `index`. That whoever reads the standard output has left is none, unless more was asked for, which
-/// then is not written either.
+/// The error that ended picture number `index`. A reader of standard output that has left is no error, unless other outputs were asked
+/// for, which are then lost too.
 fn with_what_is_lost(error: Error, plan: &Plan, index: usize) -> Error {
     if !exit::reader_has_left(&error) {
         return error;
@@ -70,14 +70,14 @@ fn with_what_is_lost(error: Error, plan: &Plan, index: usize) -> Error {
     let files = plan.trace.iter().chain(owners).chain(pictures().skip(1).map(|picture| &picture.output));
     let mut lost: Vec<_> = files.filter(|path| !is_stdout(path)).map(|path| format!("`{}`", path.display())).collect();
     if plan.stats {
-        lost.push("what --stats tells".into());
+        lost.push("the report of --stats".into());
     }
     if lost.is_empty() {
         return error;
     }
     let (all, verb) = (lost.join(", "), if lost.len() == 1 { "is" } else { "are" });
     Error::Unsupported(format!(
-        "whoever reads the standard output has closed it before all was written, so that {all} {verb} not written: give the picture a file"
+        "the reader of standard output closed it before everything was written, so {all} {verb} not written: give the picture a file"
     ))
 }
 
@@ -97,14 +97,14 @@ fn make(
     let records = match keep.before(picture, plan.quiet, &signals.stop)? {
         Before::Everything => {
             if !plan.quiet {
-                tell(format!("`{}` is complete already", output.display()));
+                tell(format!("`{}` is already complete", output.display()));
             }
             return Ok(());
         }
         Before::Some(records) => vec![records],
         Before::Nothing => Vec::new(),
     };
-    // With --resume it may have been there, but then it is not what is asked for.
+    // With --resume it may exist, but then it is not the picture asked for.
     if !picture.is_named {
         refuse_existing(output)?;
     }
@@ -126,7 +126,7 @@ fn make(
     let is_complete = own.as_ref().is_some_and(|own| own.is_complete());
     let goes_on = own.as_ref().is_some_and(|own| !own.found().is_empty());
     let (estimate, expected) = if goes_on {
-        // Estimating costs a part of the picture each time: who is stopped often would pay for it more than for what is lost.
+        // Estimating costs part of the picture each time: a render that is stopped often would pay more for it than it loses.
         (Some(Estimate::uniform(render.tiling().size())), None)
     } else if shown || (keep.depends_on_time() && may_be_long(render, &plan.workers)) {
         let most = if shown { SHOWN } else { DECIDING };
@@ -160,7 +160,7 @@ fn make(
     }
 }
 
-/// Where the samples of a picture go.
+/// The sinks of a picture.
 #[derive(Default)]
 pub(super) struct Sinks {
     checkpoint: Option<Arc<Checkpoint>>,
@@ -168,12 +168,12 @@ pub(super) struct Sinks {
     map: Option<Arc<dyn Sink>>,
     trace: Option<Arc<Trace>>,
     window: Option<Arc<dyn Sink>>,
-    /// The checkpoint of which the picture is made when all tiles are in it; without, it is made as they come.
+    /// The checkpoint from which the picture is made once it has all tiles; without one, the picture is made as they come.
     later: Option<Arc<Checkpoint>>,
 }
 
 impl Sinks {
-    /// Opens what is to be drawn. A shard's part is no picture.
+    /// Opens the outputs to be drawn. A shard's part is no picture.
     pub(super) fn open(plan: &Plan, picture: &Picture, signals: &Signals) -> Result<Self> {
         let Picture { render, output, format, owners, shard, .. } = picture;
         let mut sinks = Self::default();
@@ -190,7 +190,7 @@ impl Sinks {
         Ok(sinks)
     }
 
-    /// Computes what is wanted and not `known`. Progress is shown if costs are given.
+    /// Computes the wanted tiles that are not `known`. Progress is shown if costs are given.
     #[allow(clippy::too_many_arguments)] // Each is one of a kind.
     pub(super) fn run(
         self,
@@ -217,7 +217,7 @@ impl Sinks {
         });
         let losses = Arc::new(Losses::default());
         let sinks = [
-            // It comes first: what any other has seen is safe.
+            // First, so that whatever another sink has seen is safe.
             checkpoint.clone().map(|checkpoint| checkpoint as Arc<dyn Sink>),
             drawn,
             map,
@@ -248,23 +248,23 @@ impl Sinks {
     }
 }
 
-/// The most samples of the coarse picture from which costs are estimated: for the time that is left, and for the question
-/// whether a render is long, which may cost next to nothing.
+/// The most samples of the coarse picture from which costs are estimated: for the remaining time, and for deciding whether a render is
+/// long, which must cost next to nothing.
 const SHOWN: u64 = 1 << 16;
 const DECIDING: u64 = 1 << 13;
 
-/// Whether a render could be long if every sample took all iterations and a worker made no more than 200 million a second, which is
-/// less than any processor's. That of most is not.
+/// Whether a render could be long if every sample took all iterations and a worker did only 200 million a second, fewer than any
+/// processor does. Most renders could not.
 fn may_be_long(render: &Render, workers: &Options) -> bool {
     let (width, height) = render.tiling().size();
     let iterations = f64::from(width) * f64::from(height) * (f64::from(render.scene().max_iterations()) + 100.0);
     iterations > LONG.as_secs_f64() * workers.workers.max(1) as f64 * 200e6
 }
 
-/// Costs, estimated from a coarse picture of at most `most` samples, and the time that the render will take. Threads of their own
-/// compute it, one tile a claim.
+/// Costs, estimated from a coarse picture of at most `most` samples, and the time that the render will take. Separate threads compute
+/// the coarse picture, one tile per claim.
 fn estimate(render: &Render, plan: &Plan, most: u64, stop: &Stop) -> Result<(Estimate, Expected)> {
-    /// One sample of the coarse picture stands for this many, as far as it does not get too large or too small.
+    /// One sample of the coarse picture stands for this many, unless that makes it too large or too small.
     const RATIO: u64 = 200;
     const FEWEST: u64 = 1 << 10;
     let tiling = render.tiling();
@@ -285,7 +285,7 @@ fn estimate(render: &Render, plan: &Plan, most: u64, stop: &Stop) -> Result<(Est
     Ok((estimate, Expected { time, workers }))
 }
 
-/// What `-v` tells.
+/// What `-v` reports.
 fn summary(picture: &Picture, outcome: &Outcome, stats: &Stats<'_>) -> String {
     let (width, height) = picture.render.scene().image.drawn();
     let report = &outcome.report;

@@ -1,4 +1,4 @@
-//! `completions` and `man`: made from the arguments' own description.
+//! `completions` and `man`: generated from the arguments' definition.
 
 use super::args::Cli;
 use super::print;
@@ -9,13 +9,13 @@ use fractal::{Error, Result};
 
 /// Writes the completion script for `shell`.
 pub(crate) fn completions(shell: Shell) -> Result<()> {
-    // Into memory first: clap's own writing panics when the reader goes away.
+    // Into memory first: clap's own output panics when the reader goes away.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "fractal", &mut script);
     print(String::from_utf8_lossy(&script))
 }
 
-/// Writes the manual page of the program, or of the command that these words name.
+/// Writes the manual page of the program, or of the command with this name.
 pub(crate) fn manual(words: &[String]) -> Result<()> {
     let mut program = without_help(Cli::command());
     program.build();
@@ -34,14 +34,14 @@ pub(crate) fn manual(words: &[String]) -> Result<()> {
     print(plain(&String::from_utf8_lossy(&text)))
 }
 
-/// The same page in ASCII: each other character by its number, as groff has it. What is read without `preconv` would take its bytes for
-/// characters.
+/// The same page in ASCII, with groff's escapes for all other characters: without `preconv`, groff would take each of their bytes for a
+/// character.
 fn plain(page: &str) -> String {
     let write = |c: char| if c.is_ascii() { c.to_string() } else { format!("\\[u{:04X}]", u32::from(c)) };
     page.chars().map(write).collect()
 }
 
-/// A page would refer to those of `help`, which say what the pages say.
+/// Without `help`, to whose pages a page would refer although they only repeat it.
 fn without_help(command: clap::Command) -> clap::Command {
     let names: Vec<_> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     let command = command.disable_help_subcommand(true);

@@ -1,12 +1,12 @@
-//! Ctrl-C and its like: the first asks the run to stop, the second ends the program at once. What whoever started the program has it
-//! ignore, as `nohup` does, stays ignored.
+//! Ctrl-C and the like: the first signal asks the run to stop, the second ends the program at once. Signals that were ignored when the
+//! program started, as with `nohup`, stay ignored.
 //!
-//! Who waits for others cannot look whether it is to stop: for somebody to read from a pipe, for a disk that does not answer. So the first
-//! ends the program as the second does when it has not ended by itself in time.
+//! A thread that is blocked, by a pipe without a reader or a disk that does not answer, cannot see that it should stop. So if the
+//! program has not ended by itself in time, the first signal ends it as a second would.
 //!
-//! Two signals tell of limits that are reached, and would end the program without a word. That of processor time (`ulimit -t`) asks the
-//! run to stop as well, however often it comes: what is not over when the hard limit comes is killed. That of the length of files
-//! (`ulimit -f`) is left to whoever writes, whose error says it.
+//! Two signals report that a limit is reached, and would end the program silently. The one for processor time (`ulimit -t`) also asks the
+//! run to stop, however often it comes: at the hard limit the system kills the program. The one for the length of files (`ulimit -f`) is
+//! ignored, so that the write fails with an error that says so.
 
 use fractal::parallel::Stop;
 use fractal::sink::Output;
@@ -19,28 +19,28 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long a program that was asked to stop may take to end. Workers in other processes have a third of it.
+/// How long a program that was asked to stop may take to end. Workers in other processes get a third of it.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// How long it may take to open an output: a pipe that nobody reads from is waited for, and nothing else takes long.
+/// How long opening an output may take: only a pipe without a reader takes longer.
 const OPENING: Duration = Duration::from_millis(200);
 
-/// Whether the limit of processor time was reached.
+/// Whether the limit on processor time was reached.
 static OUT_OF_TIME: AtomicBool = AtomicBool::new(false);
 
-/// What signals act on.
+/// The state that signals act on.
 #[derive(Clone, Default)]
 pub(super) struct Signals {
-    /// Set by the first.
+    /// Set by the first signal.
     pub(super) stop: Stop,
-    /// Removed by the second: files that are not complete.
+    /// Incomplete files, removed by the second signal.
     temporaries: Arc<Mutex<Vec<Leftover>>>,
     /// How many outputs are being opened.
     opening: Arc<AtomicUsize>,
 }
 
 impl Signals {
-    /// Begins to receive SIGINT, SIGTERM, SIGHUP and SIGXCPU, but those that are ignored already.
+    /// Begins to receive SIGINT, SIGTERM, SIGHUP and SIGXCPU, except those that are already ignored.
     pub(super) fn receive() -> Result<Self> {
         let ignored = ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
         let wanted = [SIGINT, SIGTERM, SIGHUP, SIGXCPU].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
@@ -61,7 +61,7 @@ impl Signals {
         output
     }
 
-    /// The same output, which leaves nothing behind from now on.
+    /// The same output, guarded from now on, so that it leaves nothing behind.
     pub(super) fn guard(&self, output: Output) -> Output {
         let mut temporaries = self.temporaries.lock().unwrap_or_else(PoisonError::into_inner);
         temporaries.retain(Leftover::is_open);
@@ -71,14 +71,14 @@ impl Signals {
 
     fn act(&self, signal: i32) {
         if signal == SIGXCPU {
-            // Whoever was asked to stop before has nothing to do with it.
+            // If the run was already stopping, the limit is not the cause.
             OUT_OF_TIME.fetch_or(!self.stop.is_set(), Ordering::Relaxed);
             return self.stop.set();
         }
         if !self.stop.is_set() {
             self.stop.set();
             let signals = self.clone();
-            // Without the thread the second is needed where the first would have done.
+            // If the thread cannot start, a second signal is needed.
             let _ = std::thread::Builder::new().name("stopping".into()).spawn(move || signals.end_in_time());
             return;
         }
@@ -101,24 +101,24 @@ impl Signals {
     }
 }
 
-/// Lets files that reach the limit of their length be errors of whoever writes them.
+/// Turns reaching the limit on file length into an error of the write.
 pub(crate) fn heed_lengths() {
-    // The handler does nothing that matters: what counts is that there is one. Without it the program ends as others do.
+    // The handler does nothing; that there is one makes the write fail. If it cannot be installed, the signal ends the program as usual.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
 }
 
-/// What an outcome is called that a limit has led to.
+/// The error to report if a limit caused this one.
 pub(super) fn explained(error: Error) -> Error {
     if matches!(error, Error::Stopped) && OUT_OF_TIME.load(Ordering::Relaxed) {
         return Error::Unsupported(
-            "stopped before the work was complete, since the limit of processor time is reached: raise it (`ulimit -t`)".into(),
+            "stopped before the work was complete, since the limit on processor time was reached: raise it (`ulimit -t`)".into(),
         );
     }
     error
 }
 
-/// A bit for each signal that the process ignores, the lowest for signal 1, as Linux tells it in `/proc/self/status`. Elsewhere nothing is
-/// known, and then nothing counts as ignored.
+/// A bit for each signal that the process ignores, the lowest for signal 1, as Linux reports it in `/proc/self/status`. Elsewhere it is
+/// unknown, and no signal counts as ignored.
 fn ignored(status: &str) -> u64 {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)

@@ -1,4 +1,4 @@
-//! What a picture cost: `--stats json`. Programs read these keys; keys may be added, none renamed.
+//! What a picture cost: `--stats json`. Programs read these keys; keys may be added but not renamed.
 
 use super::picture::Picture;
 use fractal::parallel::WorkerReport;
@@ -9,7 +9,7 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-/// A moment, in time and in processor time of the whole program.
+/// A moment, in wall time and in processor time of the whole program.
 #[derive(Clone, Copy)]
 pub(super) struct Mark {
     time: Instant,
@@ -17,12 +17,12 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    /// The program's start; to be called then.
+    /// The program's start; call it then.
     pub(super) fn first() -> Self {
         Self { cpu: Duration::ZERO, ..Self::now() }
     }
 
-    /// The time since then, in seconds.
+    /// The time since this moment, in seconds.
     pub(super) fn seconds(&self) -> f64 {
         self.time.elapsed().as_secs_f64()
     }
@@ -38,13 +38,13 @@ impl Mark {
 struct Seconds {
     /// Before the first piece: reading and planning the scene, starting workers, estimating for the progress bar.
     setup: f64,
-    /// From the first claim to the end of the last.
+    /// From the start of the first claim to the end of the last.
     render: f64,
-    /// In making colours of samples, summed over the workers, who do it within the render.
+    /// Colouring samples, summed over the workers, which do it during the render.
     colour: f64,
-    /// In encoding and writing, on a thread of its own beside the render.
+    /// Encoding and writing, on a separate thread during the render.
     encode: f64,
-    /// In keeping finished tiles in a checkpoint or a part, summed over the workers, who do it within the render.
+    /// Keeping finished tiles in a checkpoint or a part, summed over the workers, which do it during the render.
     keep: f64,
     /// Everything.
     total: f64,
@@ -74,7 +74,7 @@ struct Worker {
     iterations: Iterations,
 }
 
-/// Samples by why their orbit ended.
+/// Samples, by the reason why their orbit ended.
 #[derive(Serialize)]
 struct Samples {
     escaped: u64,
@@ -106,7 +106,7 @@ pub(super) struct Stats<'a> {
 }
 
 impl<'a> Stats<'a> {
-    /// For a run that has ended. The marks are the picture's begin, and begin and end of its run.
+    /// For a finished run. The marks are the beginning of the picture, and the beginning and end of its run.
     pub(super) fn new(
         picture: &'a Picture,
         outcome: &'a Outcome,
@@ -168,13 +168,13 @@ impl<'a> Stats<'a> {
         }
     }
 
-    /// How long everything took.
+    /// The total time, in seconds.
     pub(super) fn total_seconds(&self) -> f64 {
         self.seconds.total
     }
 }
 
-/// The most memory that this process ever had, if the system tells.
+/// The peak memory of this process in bytes, if the system reports it.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -14,10 +14,10 @@ use fractal::{Error, Result, Scene, backend};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The largest window that opens unless a size is asked for: it fits most screens.
+/// The largest window that opens unless a size is given: it fits most screens.
 const LARGEST: (u32, u32) = (1280, 800);
 
-/// The smallest window that opens unless a size is asked for: one can see something in it, and take hold of it.
+/// The smallest window that opens unless a size is given: large enough to see something and to grab.
 const SMALLEST: (u32, u32) = (320, 200);
 
 /// `fractal view`.
@@ -28,9 +28,9 @@ pub(crate) fn run(args: &ViewArgs) -> Result<()> {
     let file = Memory::path();
     let remembered = match &file {
         Some(file) if args.fresh => Memory::forget(file).map(|()| None)?,
-        // What cannot be read is no reason not to open.
+        // An unreadable file is no reason not to open.
         Some(file) => Memory::load(file).unwrap_or_else(|error| {
-            tell(format!("fractal: what was remembered is left aside: {error}"));
+            tell(format!("fractal: the remembered settings are ignored: {error}"));
             None
         }),
         None => None,
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &ViewArgs) -> Result<()> {
     };
     let last = last.filter(|last| args.source.is_none() && is_of_use(last));
     let mut scene = scene(args, last)?;
-    // The window shows all of it, and more around.
+    // The window shows the whole scene and its surroundings.
     scene.image.crop = None;
     if args.scene.size.is_none() {
         scene.image.size = fitting(scene.image.size);
@@ -60,8 +60,8 @@ pub(crate) fn run(args: &ViewArgs) -> Result<()> {
     Explorer::new(&scene, &options, &mut window)?.run(&mut window, &mut |line| print(format!("{line}\n")))
 }
 
-/// Runs `render` on a thread of its own while a window shows what it does. The window stays until it is closed; when it is closed
-/// earlier or is lost, the render goes on, as it does when the display cannot show it.
+/// Runs `render` on a separate thread while a window shows its progress. The window stays until it is closed; if it is closed earlier or
+/// lost, the render continues, as it does when the display cannot show it.
 pub(super) fn watch<'a>(
     plan: &Plan,
     stop: &Stop,
@@ -73,7 +73,7 @@ pub(super) fn watch<'a>(
     let mut window = match OnScreen::open("fractal render", size, &backend::Program::default(), stop) {
         Ok(window) => window,
         Err(NoWindow::Unfit(why)) => {
-            tell(format!("fractal: no window can be opened here ({why}); the render goes on"));
+            tell(format!("fractal: no window can be opened here ({why}); the render continues"));
             return render(&|_| Ok(None));
         }
         Err(error) => return Err(error.into()),
@@ -84,12 +84,10 @@ pub(super) fn watch<'a>(
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("render".into()).spawn_scoped(scope, || render(&sink));
         let mut thread = Some(thread.map_err(|error| {
-            Error::Unsupported(format!(
-                "a thread beside the window's cannot be started: {error}; render without --view"
-            ))
+            Error::Unsupported(format!("the thread that renders cannot be started: {error}; render without --view"))
         })?);
         let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
-            let fault = || Error::Unsupported("the thread that renders has ended by a fault".into());
+            let fault = || Error::Unsupported("the thread that renders has panicked".into());
             thread.join().unwrap_or_else(|_| Err(fault()))
         };
         loop {
@@ -99,7 +97,7 @@ pub(super) fn watch<'a>(
                 Ok(Seen::Cancelled) => stop.set(),
                 Err(error) => {
                     if !stop.is_set() && thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
-                        tell(format!("fractal: {error}; the render goes on"));
+                        tell(format!("fractal: {error}; the render continues"));
                     }
                     break;
                 }
@@ -108,7 +106,7 @@ pub(super) fn watch<'a>(
                 join(ended)?;
                 viewer.end("complete; Q closes the window", &window);
             }
-            // An interrupt ends the window as well.
+            // An interrupt closes the window as well.
             if thread.is_none() && stop.is_set() {
                 break;
             }
@@ -152,7 +150,7 @@ fn settle(args: &ViewArgs, mut settings: Settings) -> Result<Settings> {
     Ok(settings)
 }
 
-/// The scene: as named, else where the window was last, else the whole set; with what replaces parts of it.
+/// The scene: as named, else where the window was last, else the whole set; with its overrides applied.
 fn scene(args: &ViewArgs, last: Option<Scene>) -> Result<Scene> {
     let (source, last) = match (&args.source, last) {
         (Some(source), _) => (source.as_os_str(), None),
@@ -165,18 +163,18 @@ fn scene(args: &ViewArgs, last: Option<Scene>) -> Result<Scene> {
     Ok(scene)
 }
 
-/// Whether the scene that was shown last can be shown. It may have been too deep, and no reason not to open.
+/// Whether the last scene can be shown. If it cannot, for example because it is too deep, the window opens all the same.
 fn is_of_use(last: &Scene) -> bool {
     let mut scene = last.clone();
     (scene.image.size, scene.image.crop) = (fitting(scene.image.size), None);
     let refused = Render::new(&scene).err();
     if let Some(error) = &refused {
-        tell(format!("fractal: the scene that was remembered is left aside: {error}"));
+        tell(format!("fractal: the remembered scene is ignored: {error}"));
     }
     refused.is_none()
 }
 
-/// A size of the same shape, if that is possible, that fits most screens.
+/// A size that fits most screens, of the same shape if possible.
 fn fitting((width, height): (u32, u32)) -> (u32, u32) {
     let (width, height) = (f64::from(width), f64::from(height));
     let share = (f64::from(LARGEST.0) / width).min(f64::from(LARGEST.1) / height).min(1.0);

@@ -1,4 +1,4 @@
-//! `auto`: what `bench --save` found to be best on this machine, and the defaults where nothing is known.
+//! `auto`: the best that `bench --save` found on this machine, and defaults where nothing was measured.
 
 use super::args::{AUTO, Edge};
 use super::tell;
@@ -16,18 +16,18 @@ pub(super) struct Asked<'a> {
     pub(super) tile: Option<Edge>,
 }
 
-/// What is taken.
+/// What was chosen.
 pub(super) struct Chosen {
     pub(super) backend: &'static Entry,
     pub(super) schedule: Schedule,
-    /// Whether the schedule was left to what was measured.
+    /// Whether the schedule was left to measurements.
     #[cfg_attr(not(feature = "window"), allow(dead_code))]
     pub(super) is_best_schedule: bool,
     pub(super) tile: u32,
 }
 
-/// What is asked for, else what the environment says, else the default. `auto` is what was measured to be best; with `--backend auto` so
-/// are schedule and tile unless they are asked for. What was chosen is said on standard error, unless `quiet`.
+/// What was asked for, else what the environment says, else the default. `auto` is the best that was measured; `--backend auto` also
+/// chooses schedule and tile, unless they are given. The choice is reported on standard error, unless `quiet`.
 pub(super) fn choose(asked: Asked<'_>, quiet: bool) -> Result<Chosen> {
     let name = backend_name(asked.backend)?;
     let any = name.as_deref() == Some(AUTO);
@@ -52,7 +52,7 @@ pub(super) fn choose(asked: Asked<'_>, quiet: bool) -> Result<Chosen> {
         let why = match (choice, &wisdom) {
             (Some(_), _) => "as `fractal bench --save` measured here",
             (None, Some(_)) => "by default: `fractal bench --save` has not measured this backend",
-            (None, None) => "by default: nothing that was measured is at hand (`fractal bench --save` measures)",
+            (None, None) => "by default: nothing has been measured here (`fractal bench --save` measures)",
         };
         let tiles = if tile == u32::MAX { "one tile".into() } else { format!("tiles of {tile}") };
         tell(format!("fractal: backend {}, schedule {schedule}, {tiles}, {why}", backend.name));
@@ -73,7 +73,7 @@ fn backend_name(typed: Option<&str>) -> Result<Option<String>> {
     Ok(Some(name))
 }
 
-/// What was measured on this machine. A file that cannot be used is told of and changes nothing.
+/// What was measured on this machine. An unusable file is reported and changes nothing.
 fn known(quiet: bool) -> Option<Wisdom> {
     Wisdom::path().and_then(|path| Wisdom::read(&path)).unwrap_or_else(|error: Error| {
         if !quiet {

@@ -1,4 +1,4 @@
-//! The last line of a command that writes a picture: what was written, how large it is and how long it took.
+//! The last line of a command that writes a picture: what was written, its size and how long it took.
 
 use super::bar::Display;
 use super::memory::size;
@@ -8,7 +8,7 @@ use super::stats::Mark;
 use super::tell;
 use std::fs;
 
-/// Tells of a picture, or a shard's part of one, that is complete. Programs that read lines of JSON, a pipe or a device get no such line.
+/// Reports a complete picture, or a shard's part of one. There is no such line with JSON output, or for pipes and devices.
 pub(super) fn report(plan: &Plan, picture: &Picture, mark: &Mark) {
     let Picture { output, render, shard, .. } = picture;
     let Some(file) = fs::metadata(output).ok().filter(fs::Metadata::is_file) else { return };

@@ -174,7 +174,7 @@ impl Sink for Reporter {
 pub enum Seen {
     /// Nothing that matters to the render.
     Nothing,
-    /// The window was closed: the render goes on unseen.
+    /// The window was closed: the render continues unseen.
     Closed,
     /// The render is to be cancelled.
     Cancelled,

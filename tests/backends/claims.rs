@@ -1,4 +1,4 @@
-//! What is computed, in which claims.
+//! Which pieces are computed, in which claims.
 
 use super::hashes::run_checked;
 use super::{options, recipe, schedules};

@@ -1,4 +1,4 @@
-//! Pieces and sinks that fail or panic: one sentence that names the piece, and a session that goes on.
+//! Pieces and sinks that fail or panic: one sentence names the piece, and the session continues.
 
 use super::hashes::{Hashes, run_checked};
 use super::{options, recipe, schedules};

@@ -1,4 +1,4 @@
-//! Work that tells by its bytes whether each piece was computed as it should, and the sink that checks it.
+//! A work whose bytes show whether each piece was computed correctly, and the sink that checks them.
 
 use super::recipe;
 use fractal::backend::Session;

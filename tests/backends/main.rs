@@ -1,4 +1,4 @@
-//! Every backend computes every piece once, whatever the schedule, and survives whatever a piece or a sink does.
+//! Every backend computes every piece exactly once under any schedule, and survives any fault of a piece or a sink.
 
 mod claims;
 mod failures;

@@ -1,4 +1,4 @@
-//! A work that is no picture, with all that sinks do for pictures: results whose lengths vary, a recipe that is no text, a unit of its own.
+//! A work that is not a picture, with everything that sinks do for pictures: results of varying length, a binary recipe, its own unit.
 
 use super::{KINDS, open, support::Scratch};
 use fractal::backend::{BACKENDS, Session};

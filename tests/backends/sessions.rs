@@ -1,4 +1,4 @@
-//! Sessions: how runs are stopped, how many a session lives through, and what lives beside it.
+//! Sessions: stopping runs, many runs in one session, and sessions side by side.
 
 use super::hashes::{Hashes, run_checked};
 use super::{open, options, recipe, schedules, within_this_process};

@@ -1,4 +1,4 @@
-//! What a picture's file says, decoded, so that another encoder changes no hash.
+//! Picture files are decoded before they are hashed, so that another encoder changes no hash.
 
 use super::hash;
 use super::list::Hashes;

@@ -1,4 +1,4 @@
-//! The hash that the list holds.
+//! The hash used in the list.
 
 /// FNV-1a with 64 bits (Fowler, Noll and Vo): a few lines that anyone can write again in any language, and the same everywhere. Nobody
 /// forges samples, so a hash that accidents do not pass is enough.

@@ -1,4 +1,4 @@
-//! The committed list, and what is said when something differs from it.
+//! The committed list, and the message when something differs from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;

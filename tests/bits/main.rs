@@ -1,12 +1,12 @@
-//! A recorder of bits: what is computed today is what was computed before.
+//! Bits on record: today's results are the same as before.
 //!
-//! The other tests compare ways of computing with each other, and with the truth as far as that is known to the last bit. All of them
-//! pass when every way changes alike: another coefficient of the logarithm, another colour between two stops. That is what a
-//! committed list of hashes is for (`list.txt`), of samples and of pixels as they are decoded, so that files may be packed and
-//! compressed in other ways. Files that earlier versions left are read, too (`old/`).
+//! The other tests compare ways of computing with each other, and with the truth where it is known to the last bit. They all pass if every
+//! way changes alike: another coefficient of the logarithm, another colour between two stops. The committed list of hashes (`list.txt`)
+//! catches that. It covers samples and decoded pixels, so that packing and compression may change. Files of earlier versions are read, too
+//! (`old/`).
 //!
-//! A run computes each scene once, with a backend and an instruction set that take turns. `FRACTAL_LONG=1` computes each with all of them.
-//! `FRACTAL_BITS=write` writes the list, by the plain loop of one worker.
+//! A run computes each scene once; backends and instruction sets take turns. `FRACTAL_LONG=1` computes each scene with all of them.
+//! `FRACTAL_BITS=write` writes the list, computed by the plain loop with one worker.
 
 mod decode;
 mod hash;

@@ -1,13 +1,13 @@
-//! Files that earlier versions left (`old/`): each is read and leads to the recorded pixels, or is refused in one sentence.
+//! Files of earlier versions (`old/`): each is read and gives the recorded pixels, or is refused in one sentence.
 //!
-//! They are not made again when the format changes, for they stand for the files that people have. The program of commit bdcd297
-//! wrote those that pack their tiles, that of c15529f those that do not; each by the command that has its name below.
+//! They are not regenerated when the format changes, since they stand for the files that users have. Commit bdcd297 wrote those with
+//! packed tiles, commit c15529f the others; the command for each is named after it below.
 //!
 //! | File | What it is |
 //! | --- | --- |
-//! | `packed.tiles` | a whole checkpoint of [`RELIEF`], so of all planes |
-//! | `plain.tiles` | the same by the version that did not pack |
-//! | `interrupted.tiles` | of [`DEEP`], whose program was killed |
+//! | `packed.tiles` | a complete checkpoint of [`RELIEF`], with all planes |
+//! | `plain.tiles` | the same, by the version that did not pack |
+//! | `interrupted.tiles` | of [`DEEP`], left by a killed program |
 //! | `torn.tiles` | of [`SHIP`], cut in the middle of a tile's record |
 //! | `flipped.tiles` | of [`SHIP`], with one bit flipped in the data of a tile |
 //! | `plain-1.part`, `packed-2.part`, `packed-3.part` | the shards of [`CELTIC`], by both versions |
@@ -147,7 +147,7 @@ fn old_checkpoints_lead_to_the_same_picture() {
         } else {
             let (code, text) = told(&scratch, "merge a.tiles -o a.png");
             assert!(code == 1 && text.contains(&format!("no part has {missing} of 20 tiles: ")), "{file}: {text}");
-            assert_eq!(text.contains("`a.tiles` is damaged; what is lost of it"), damaged, "{file}: {text}");
+            assert_eq!(text.contains("`a.tiles` is damaged; its lost tiles"), damaged, "{file}: {text}");
             assert_eq!(told(&scratch, "merge a.tiles -q --complete -o a.png"), (0, String::new()), "{file}");
         }
         check(&scratch, &list, "a.png", picture, &format!("merge of {file}"));
@@ -155,7 +155,7 @@ fn old_checkpoints_lead_to_the_same_picture() {
         let (code, text) = told(&scratch, &resume);
         assert_eq!(code, 0, "{file}: {text}");
         assert_eq!(computed(&text), missing, "{file}: {text}");
-        assert_eq!(text.contains("`a.tiles` is damaged; what is lost of it"), damaged, "{file}: {text}");
+        assert_eq!(text.contains("`a.tiles` is damaged; its lost tiles"), damaged, "{file}: {text}");
         check(&scratch, &list, "a.png", picture, &format!("resumption of {file}"));
         // Today's records stand after those of then, and the file is whole.
         let (code, text) = told(&scratch, &resume);
@@ -241,7 +241,7 @@ fn resume_damaged(scratch: &Scratch, list: &List, file: &[u8], missing: u64, wha
     fs::write(scratch.join("a.tiles"), file).unwrap();
     let resume = format!("render {RELIEF} -o a.png --checkpoint a.tiles --resume --stats json");
     let (code, text) = told(scratch, &resume);
-    assert!(code == 0 && text.starts_with("`a.tiles` is damaged; what is lost of it"), "{what}: {text}");
+    assert!(code == 0 && text.starts_with("`a.tiles` is damaged; its lost tiles"), "{what}: {text}");
     assert_eq!(computed(&text), missing, "{what}: {text}");
     check(scratch, list, "a.png", "old/relief", what);
 }

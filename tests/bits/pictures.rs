@@ -1,4 +1,4 @@
-//! Pictures whose pixels are recorded: what the library writes, and what the program does when it is told the same.
+//! Pictures whose pixels are recorded: written by the library, and by the program from the same scene.
 
 use super::decode;
 use super::list::Hashes;

@@ -1,4 +1,4 @@
-//! Scenes whose samples are recorded. Most are small, and each is there for a path through the kernels or a way of cutting an image.
+//! Scenes whose samples are recorded. Most are small; each covers a path through the kernels or a way of cutting an image.
 
 use super::hash;
 use super::list::Hashes;

@@ -1,4 +1,4 @@
-//! Who computes: every backend with every instruction set of this processor.
+//! The ways of computing: every backend with every instruction set of this processor.
 
 use fractal::backend::{self, BACKENDS, Session};
 use fractal::kernel::Isa;

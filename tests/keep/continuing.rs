@@ -1,4 +1,4 @@
-//! Going on with a picture whose maximum was raised.
+//! Continuing a picture with a larger maximum of iterations.
 
 use super::support::Scratch;
 use super::{ALL, Count, Fuse, told, words};

@@ -1,4 +1,4 @@
-//! Whatever happens to a file of finished pieces, those that are whole are found.
+//! Whatever happens to a file of finished pieces, the intact ones are found.
 
 use super::support::Scratch;
 use super::{heads, seal};

@@ -1,4 +1,4 @@
-//! Files are told by what they are, not by their names, which others may remove, replace or take meanwhile.
+//! Files are identified by what they are, not by their names, which others may remove, replace or take meanwhile.
 
 use super::support::{Scratch, until};
 use super::{Count, files, heads, render, scene, told, words};
@@ -204,7 +204,8 @@ fn what_is_left_of_the_very_same_render_is_gone_on_with() {
         let (code, text) = run(&format!("{picture} {arguments}"));
         assert_eq!(code, 0, "{text}");
         assert!(
-            text.contains(&format!("`{left}` has ")) && text.contains(" tiles of this very picture, so it"),
+            text.contains(&format!("`{left}` has "))
+                && text.contains(" tiles of this very picture, so the render continues"),
             "{text}"
         );
         assert!(!scratch.join(&left).exists(), "{:?}", files(&scratch));

@@ -1,4 +1,4 @@
-//! The first interrupt ends the program, whatever it waits for.
+//! The first interrupt ends the program, whatever it is waiting for.
 
 use super::support::{Scratch, until};
 use super::{files, words};

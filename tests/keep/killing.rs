@@ -1,4 +1,4 @@
-//! Kills and interrupts at any moment, and what keeping costs.
+//! Kills and interrupts at any moment, and the cost of keeping tiles.
 
 use super::random::Random;
 use super::support::{Scratch, until};

@@ -1,4 +1,4 @@
-//! What a killed process leaves beside its output goes with the next one that writes it, and nothing else does.
+//! The next process that writes an output removes what a killed one left beside it, and nothing else.
 
 use super::support::Scratch;
 use super::{files, told, words};

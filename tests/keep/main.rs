@@ -1,4 +1,4 @@
-//! Nothing that was finished is lost, and nothing else stays: checkpoints, whatever happens to the program or to the file.
+//! No finished tile is lost, and nothing else is left behind: checkpoints, whatever happens to the program or to the file.
 
 mod continuing;
 mod damage;

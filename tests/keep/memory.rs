@@ -1,4 +1,4 @@
-//! Pictures larger than memory, and what would not fit.
+//! Pictures larger than memory, and those that would not fit.
 
 use super::support::Scratch;
 use super::{files, render, scene, shell, told, words};
@@ -12,7 +12,7 @@ use std::fs;
 fn what_does_not_fit_into_memory_is_told_before() {
     let scratch = Scratch::new("memory");
     for (arguments, part) in [
-        ("--size 1000000x1000000 --tile whole -o a.png", "; take smaller tiles"),
+        ("--size 1000000x1000000 --tile whole -o a.png", "; use smaller tiles"),
         ("--size 1000000x1000000 --tile 1 --order centre -o a.png", "--order rows"),
         ("--size 500000x500000 --format exr -o -", "write it to a file"),
     ] {
@@ -46,7 +46,7 @@ fn what_does_not_fit_into_memory_is_told_before() {
     // The limit of a shell counts as well.
     let limited = "ulimit -v 1000000; fractal render --size 20000x20000";
     let (code, text) = told(shell(&scratch, &format!("{limited} --tile whole -o a.png")));
-    assert!(code == 1 && text.contains("take smaller tiles"), "{text}");
+    assert!(code == 1 && text.contains("use smaller tiles"), "{text}");
     assert_eq!(files(&scratch), [""; 0]);
 }
 

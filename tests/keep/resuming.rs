@@ -1,4 +1,4 @@
-//! Going on from a checkpoint.
+//! Resuming from a checkpoint.
 
 use super::support::Scratch;
 use super::{Count, Fuse, files, render, scene, told, words};
@@ -134,10 +134,13 @@ fn a_checkpoint_is_never_replaced_and_goes_with_its_picture_only() {
     // Without a file --resume begins anew, and a picture that is there is left alone.
     let speaks = "render seahorses --size 320x180 --tile 32";
     let (code, text) = run(&format!("{speaks} -o d.png --resume"));
-    assert!(code == 0 && text.starts_with("there is no `d.png.checkpoint`, so seahorses begins anew\n"), "{text}");
+    assert!(
+        code == 0 && text.starts_with("there is no `d.png.checkpoint`, so seahorses starts from the beginning\n"),
+        "{text}"
+    );
     assert!(read("d.png") == read("plain.png") && !files(&scratch).contains(&"d.png.checkpoint".into()));
     let (code, text) = run(&format!("{speaks} -o d.png --resume"));
-    assert!(code == 0 && text == "`d.png` is complete already\n", "{text}");
+    assert!(code == 0 && text == "`d.png` is already complete\n", "{text}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Parts that shards compute, and the picture that is made of them.
+//! The parts of shards, and the picture merged from them.
 
 use super::support::{Scratch, left_out::left_out};
 use super::{files, heads, seal, shell, told, words};

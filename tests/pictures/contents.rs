@@ -1,4 +1,4 @@
-//! What is in a file: the same from every cut and order of tiles, as others read it.
+//! The contents of files: the same for every size and order of tiles, as other programs read them.
 
 use super::*;
 

@@ -1,5 +1,5 @@
-//! Pictures: every way of cutting and delivering an image gives the same file, files say what was computed, and a failure
-//! leaves nothing behind.
+//! Pictures: every way of cutting and delivering an image gives the same file, files describe what was computed, and a failure leaves
+//! nothing behind.
 
 mod contents;
 mod outputs;

@@ -1,4 +1,4 @@
-//! How a file comes to its place: whole or not at all, under its own name.
+//! How a file appears: complete or not at all, under its own name.
 
 use super::*;
 

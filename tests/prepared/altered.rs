@@ -1,5 +1,5 @@
-//! What was prepared reaches every piece wherever it is computed and whenever: other processes, resumed runs, shards, crops, pictures that
-//! go on, runs at the same time. It alters every sample, so that a piece that was computed without it, or with another's, shows.
+//! Prepared data reaches every piece, wherever and whenever it is computed: other processes, resumed runs, shards, crops, continued
+//! pictures, concurrent runs. It alters every sample, so that a piece computed without it, or with another's, shows.
 
 use super::support::Scratch;
 use fractal::backend::{BACKENDS, Entry, Options, Program, Session, WorkKind};

@@ -1,4 +1,4 @@
-//! What a kernel prepares is made once for a render, and reaches every claim of every run.
+//! A kernel's prepared data is made once for a render, and reaches every claim of every run.
 
 mod altered;
 #[path = "../support/mod.rs"]

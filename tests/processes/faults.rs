@@ -1,4 +1,4 @@
-//! A work that goes wrong as it is asked to, and the sink that checks its results.
+//! A work that fails on request, and the sink that checks its results.
 
 use super::is_worker;
 use super::random::Random;

@@ -1,4 +1,4 @@
-//! Workers that end, hang or write nonsense cost their piece only.
+//! Workers that end, hang or write garbage cost only their piece.
 
 use super::faults::{Fault, Faults};
 use super::random::Random;

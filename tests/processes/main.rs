@@ -1,8 +1,8 @@
-//! Nothing that happens to a worker process is lost on its session: every piece is computed once, to the same bits, or the run ends
-//! with one sentence.
+//! A session copes with anything that happens to a worker process: every piece is computed once, to the same bits, or the run ends with
+//! one sentence.
 //!
-//! `FRACTAL_LONG=1 cargo test --test processes` makes 500 kills of it where there are a few otherwise. The tests wait for what
-//! happens and never for a time; a watch ends those that hang.
+//! `FRACTAL_LONG=1 cargo test --test processes` kills 500 workers instead of a few. The tests wait for events, never for a time; a
+//! watchdog ends those that hang.
 #![cfg(target_os = "linux")]
 
 mod faults;

@@ -1,4 +1,4 @@
-//! The program itself: its pictures when its workers are killed, and what it leaves when it is.
+//! The program itself: its pictures when its workers are killed, and what it leaves behind when it is killed itself.
 
 use super::random::Random;
 use super::support::{Scratch, is_long, until};

@@ -1,4 +1,4 @@
-//! Workers that live and say so, and never answer: only that a worker gets on counts.
+//! Workers that show signs of life but never answer: only progress counts.
 
 use super::faults::{Check, Faults};
 use super::support::{Scratch, until};

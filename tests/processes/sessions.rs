@@ -1,4 +1,4 @@
-//! What a session of processes refuses and takes, and how it ends.
+//! What a session of processes accepts and refuses, and how it ends.
 
 use super::faults::{Fault, Faults};
 use super::support::Scratch;

@@ -1,4 +1,4 @@
-//! Files that carry scenes, and places with names.
+//! Files that carry scenes, and named places.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Scenes: every way of reading one gives the same scene or one sentence that says why not, and never a panic.
+//! Scenes: every way of reading one gives the same scene, or one sentence that says why not, and never panics.
 
 mod files;
 mod random;

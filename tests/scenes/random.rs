@@ -1,4 +1,4 @@
-//! Whatever a scene or a file is, it is read or refused.
+//! Any scene or file, however odd, is read or refused.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What is left out on this machine is said where it is seen: what a test prints is not, as long as it passes.
+//! Reports what is left out on this machine where it is seen: the output of a passing test is not.
 
 use std::fs::{self, File};
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! A scratch directory in which the program is run, and what tests wait and excuse themselves with.
+//! A scratch directory in which to run the program, and helpers for waiting and for leaving tests out.
 
 #![allow(dead_code)] // No test uses all of it.
 

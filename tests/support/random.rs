@@ -1,4 +1,4 @@
-//! Numbers that look random and are the same in every run.
+//! Pseudo-random numbers, the same in every run.
 
 /// A small generator for events, places and times (Marsaglia's xorshift). Its lowest bits, the least random ones, are left out.
 pub(crate) struct Random(pub(crate) u64);

@@ -1,4 +1,4 @@
-//! Where the window looks: zooms, pans, boxes, history, and that what settles is what is rendered.
+//! Where the window looks: zooms, pans, boxes, history, and that the finished picture equals the render.
 
 use crate::session::{LIMIT, Session, drag, scene, valley};
 use fractal::scene::MaxIterations;

@@ -1,4 +1,4 @@
-//! What outlives the window: saved pictures, printed command lines, settings and place.
+//! What outlives the window: saved pictures, printed command lines, the settings and the place.
 
 use crate::session::{Session, valley};
 use crate::support::Scratch;

@@ -1,4 +1,4 @@
-//! A session in a scripted window, and what its tests share.
+//! A session in a scripted window, shared by its tests.
 
 use crate::support::Scratch;
 use fractal::backend::Program;

@@ -1,4 +1,4 @@
-//! What is drawn: colours, overlays, the inset, and what the parallelism looks like.
+//! What the window draws: colours, overlays, the inset, and the parallelism at work.
 
 use crate::session::{Session, pixels, scene, valley};
 use fractal::window::{Button, Event, Key, Options, Settings, Status};

@@ -1,4 +1,4 @@
-//! `render --view`: a render that is watched.
+//! `render --view`: a window that shows a running render.
 
 use crate::session::{pixels, valley};
 use crate::support::until;

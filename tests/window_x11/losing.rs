@@ -89,7 +89,7 @@ fn a_render_outlives_its_window() {
             assert!(output.status.success() && std::fs::read(scratch.join("b.ppm")).unwrap() == picture, "{name}");
             let told = told(&scratch);
             let expected =
-                told.starts_with("fractal: the window is gone: ") && told.ends_with("; the render goes on\n");
+                told.starts_with("fractal: the window is gone: ") && told.ends_with("; the render continues\n");
             assert!(told.is_empty() || (expected && told.lines().count() == 1), "{name}: {told}");
             early && !told.is_empty()
         });

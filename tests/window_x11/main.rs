@@ -1,6 +1,6 @@
-//! The real window on a real X server without a screen: Xvfb, openbox as window manager, and xdotool as the user's hands.
+//! The real window on a real X server without a screen: Xvfb, with openbox as window manager and xdotool as the user.
 //!
-//! Where these programs are missing the tests say so and are left out; with `CI` set that is a failure. On Debian:
+//! If these programs are missing, the tests say so and are left out; with `CI` set that is a failure. On Debian:
 //! `apt-get install --no-install-recommends xvfb xdotool openbox imagemagick`.
 
 mod losing;
@@ -246,9 +246,9 @@ fn a_state_that_is_no_use_is_told_and_left_aside() {
     let deep = "[settings]\n[scene.view]\nwidth = \"1e-1000000\"\n";
     let endless = "[settings]\n[scene.view]\nre = \"1e-1000000\"\n";
     for (text, told) in [
-        ("settings = 3", "left aside"),
-        ("\u{0}\u{1}", "left aside"),
-        (deep, "the scene that was remembered is left aside: "),
+        ("settings = 3", "settings are ignored: "),
+        ("\u{0}\u{1}", "settings are ignored: "),
+        (deep, "the remembered scene is ignored: "),
         (endless, ""),
         ("", ""),
         (absurd, ""),
@@ -317,10 +317,7 @@ fn a_state_that_is_no_file_is_told_and_left_aside() {
     };
     assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
     let told = run();
-    assert!(
-        told.contains("left aside: `") && told.contains("is no regular file") && told.lines().count() == 2,
-        "{told}"
-    );
+    assert!(told.contains("ignored: `") && told.contains("is no regular file") && told.lines().count() == 2, "{told}");
     std::fs::remove_file(&file).unwrap();
     std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
     assert_eq!(run(), told);

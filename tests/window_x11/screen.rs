@@ -1,4 +1,4 @@
-//! A screen, the program on it, and looking at it.
+//! A screen, the program on it, and ways to look at it.
 
 use crate::support::{LIMIT, Scratch, left_out, until};
 use rustix::process::{Pid, Signal};

@@ -19,7 +19,7 @@ fn displays_of_few_colours_are_refused_in_a_sentence() {
         let output = program(&screen, &scratch, &[&render[..], &["a.ppm", "--view"]].concat()).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{depth}: {output:?}");
         let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(told, format!("fractal: no window can be opened here {why}; the render goes on\n"));
+        assert_eq!(told, format!("fractal: no window can be opened here {why}; the render continues\n"));
         assert!(scratch.program([&render[..], &["b.ppm"]].concat()).status().unwrap().success());
         assert!(
             ["a.ppm", "b.ppm"]

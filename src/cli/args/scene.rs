@@ -1,16 +1,16 @@
-//! What replaces parts of a scene.
+//! Arguments that override parts of a scene.
 
 use super::values::{colourings, formulas, palettes};
 use clap::Args;
 
-/// What replaces parts of a scene.
+/// Arguments that override parts of a scene.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Scene")]
 pub(crate) struct SceneArgs {
     /// Width and height in pixels
     #[arg(long, value_name = "WxH")]
     pub(crate) size: Option<String>,
-    /// Draw only these pixels of the picture: W x H of them from column X and row Y on, counted from the top left
+    /// Draw only this part of the picture: W x H pixels from column X and row Y, counted from the top left
     #[arg(long, value_name = "X,Y,WxH")]
     pub(crate) crop: Option<String>,
     /// Samples per pixel, each way
@@ -28,19 +28,19 @@ pub(crate) struct SceneArgs {
     /// 4 divided by the height of the picture in the plane
     #[arg(long, value_name = "Z", allow_hyphen_values = true)]
     pub(crate) zoom: Option<String>,
-    /// Degrees by which the picture's right turns counter-clockwise from the real axis
+    /// Degrees by which the picture's right is turned counter-clockwise from the real axis
     #[arg(long, value_name = "DEGREES", allow_hyphen_values = true)]
     pub(crate) rotation: Option<String>,
-    /// The largest number of iterations, or `auto` from the view
+    /// The maximum number of iterations, or `auto` to choose it from the view
     #[arg(long, value_name = "N|auto", allow_hyphen_values = true)]
     pub(crate) iterations: Option<String>,
-    /// The numbers that orbits are computed in, instead of the cheapest that are right for the view
+    /// The number type that orbits are computed in; `auto` is the cheapest that is accurate enough for the view
     #[arg(long, value_name = "auto|f64")]
     pub(crate) precision: Option<String>,
-    /// An orbit has escaped beyond this radius; 2 for plain counts
+    /// The radius beyond which an orbit has escaped; 2 for plain counts
     #[arg(long, value_name = "R", allow_hyphen_values = true)]
     pub(crate) escape_radius: Option<String>,
-    /// What is iterated
+    /// The formula to iterate
     #[arg(long, value_name = "NAME", value_parser = formulas())]
     pub(crate) formula: Option<String>,
     /// The power of z, for formulas that take one
@@ -75,19 +75,19 @@ impl SceneArgs {
             ("iteration.escape_radius", &self.escape_radius),
             ("iteration.precision", &self.precision),
         ];
-        // What was there before need not fit into a new size.
+        // The scene's own crop need not fit into a new size.
         let uncropped = self.crop.as_ref().map(|_| "image.crop=none".to_owned());
         uncropped.into_iter().chain(given(keys)).chain(self.colours.assignments()).chain(self.set.iter().cloned())
     }
 }
 
-/// What replaces the colours of a scene.
+/// Arguments that override the colours of a scene.
 #[derive(Debug, Default, Args)]
 pub(crate) struct ColourArgs {
     /// How samples become colours
     #[arg(long, visible_alias = "color", value_name = "NAME", value_parser = colourings())]
     pub(crate) colour: Option<String>,
-    /// The colours
+    /// The palette
     #[arg(long, value_name = "NAME", value_parser = palettes())]
     pub(crate) palette: Option<String>,
 }
@@ -99,7 +99,7 @@ impl ColourArgs {
     }
 }
 
-/// The keys that have a value, each with it.
+/// The keys that have a value, as assignments.
 fn given<const N: usize>(keys: [(&str, &Option<String>); N]) -> impl Iterator<Item = String> {
     keys.into_iter().filter_map(|(key, value)| value.as_ref().map(|value| format!("{key}={value}")))
 }

@@ -1,4 +1,4 @@
-//! What arguments may be: names from the library's tables, numbers in their ranges.
+//! Allowed values of arguments: names from the library's tables, numbers in their ranges.
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use fractal::backend::BACKENDS;
@@ -9,10 +9,10 @@ use fractal::parallel::{MAX_WORKERS, Shard};
 use fractal::sink::OUTPUTS;
 use fractal::tile::ORDERS;
 
-/// The name that leaves a choice to what was measured.
+/// The name that leaves a choice to measurements.
 pub(in crate::cli) const AUTO: &str = "auto";
 
-/// The name of the inner loops among what can be measured.
+/// The name of the inner loops among the things to measure.
 pub(in crate::cli) const LOOPS: &str = "loops";
 
 pub(in crate::cli) fn names(entries: impl Iterator<Item = (&'static str, &'static str)>) -> PossibleValuesParser {
@@ -23,7 +23,7 @@ pub(in crate::cli) fn backends() -> PossibleValuesParser {
     names(BACKENDS.iter().map(|entry| (entry.name, entry.help)))
 }
 
-/// The backends, and what leaves the choice to measurements.
+/// The backends, and `auto`, which leaves the choice to measurements.
 pub(in crate::cli) fn backends_or_auto() -> PossibleValuesParser {
     let auto = (AUTO, "the fastest that `fractal bench --save` has measured on this machine");
     names(BACKENDS.iter().map(|entry| (entry.name, entry.help)).chain([auto]))
@@ -60,18 +60,18 @@ pub(in crate::cli) fn shard(text: &str) -> Result<Shard, String> {
 }
 
 pub(in crate::cli) fn workers(text: &str) -> Result<usize, String> {
-    let allowed = format!("a number from 1 to {MAX_WORKERS} is wanted");
+    let allowed = format!("must be a number from 1 to {MAX_WORKERS}");
     text.parse().ok().filter(|workers| (1..=MAX_WORKERS).contains(workers)).ok_or(allowed)
 }
 
-/// How dense a screen is.
+/// The density of a screen.
 #[cfg(feature = "window")]
 pub(in crate::cli) fn scale(text: &str) -> Result<f64, String> {
-    let allowed = "a number from 0.5 to 16 is wanted".to_owned();
+    let allowed = "must be a number from 0.5 to 16".to_owned();
     text.parse().ok().filter(|scale| (0.5..=16.0).contains(scale)).ok_or(allowed)
 }
 
-/// The edge of a tile; a tile beyond any image for the whole.
+/// The edge of a tile; larger than any image for `whole`.
 pub(in crate::cli) fn tile(text: &str) -> Result<u32, String> {
     if text == "whole" {
         return Ok(u32::MAX);
@@ -79,15 +79,15 @@ pub(in crate::cli) fn tile(text: &str) -> Result<u32, String> {
     text.parse()
         .ok()
         .filter(|&edge| edge > 0)
-        .ok_or_else(|| "a number of pixels from 1 on, or `whole`, is wanted".into())
+        .ok_or_else(|| "must be a number of pixels, at least 1, or `whole`".into())
 }
 
-/// A tile as it is asked for.
+/// The requested tile size.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Edge {
-    /// What was measured to be best.
+    /// The best that was measured.
     Best,
-    /// The edge; beyond any image for the whole.
+    /// The edge; larger than any image for `whole`.
     Pixels(u32),
 }
 
@@ -95,7 +95,7 @@ pub(in crate::cli) fn tile_or_auto(text: &str) -> Result<Edge, String> {
     if text == AUTO {
         return Ok(Edge::Best);
     }
-    tile(text).map(Edge::Pixels).map_err(|_| "a number of pixels from 1 on, `whole` or `auto`, is wanted".into())
+    tile(text).map(Edge::Pixels).map_err(|_| "must be a number of pixels, at least 1, `whole` or `auto`".into())
 }
 
 #[cfg(test)]

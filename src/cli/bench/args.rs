@@ -1,4 +1,4 @@
-//! What is typed after `bench`.
+//! The arguments of `bench`.
 
 use super::super::args::{SceneArgs, backends, parts, tile, workers};
 use clap::{Args, Subcommand, ValueHint};
@@ -7,13 +7,13 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub(crate) const BENCH_NOTES: &str = "\
-Without a subcommand every backend is measured with 1, 2, … workers on several scenes. All combinations take turns, in another order \
-each round, after a round that is not counted. Figures are medians; every time is kept.
+Without a subcommand every backend is measured with 1, 2, … workers on several scenes. All combinations take turns, in a new \
+order each round, after a warm-up round that does not count. Figures are medians; every time is kept.
 
-The file of --json has the shape of hyperfine's, with more keys. It is rewritten after each measurement, so that after Ctrl-C the same \
-command with --resume goes on.
+The file of --json has the format of hyperfine's, with more keys. It is rewritten after each measurement, so that after Ctrl-C the same \
+command with --resume continues.
 
-Exit status: 0 done, or whoever reads the standard output has seen enough; 1 failed (or slower, for `compare`); 2 wrong usage; \
+Exit status: 0 done, or the reader of standard output closed it early; 1 failed (or slower, for `compare`); 2 wrong usage; \
 130 interrupted.";
 
 #[derive(Debug, Args)]
@@ -28,27 +28,27 @@ pub(crate) struct BenchArgs {
 pub(crate) enum BenchCommand {
     /// Measure kernels in processor time of one thread: inner loops and whole scenes
     Kernel(BenchKernelArgs),
-    /// Measure what backends cost beside their work, and how short their pieces may be
+    /// Measure the overhead of backends, and how short their pieces may be
     #[command(after_long_help = OVERHEAD_NOTES)]
     Overhead(Box<BenchOverheadArgs>),
     /// Predict a scene's speed-up under every schedule on up to 4096 workers
     #[command(after_long_help = SIMULATE_NOTES)]
     Simulate(Box<BenchSimulateArgs>),
-    /// Tell which differences between two files of results are real; fails when something has become slower
+    /// Report which differences between two result files are real; fails if anything became slower
     Compare(BenchCompareArgs),
-    /// Make one page with charts of one or more files of results
+    /// Make one page with charts from one or more result files
     Report(BenchReportArgs),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchKernelArgs {
-    /// What is measured: the inner loops, or scenes [default: everything]
+    /// What to measure: the inner loops, or scenes [default: everything]
     #[arg(value_name = "PART", value_parser = parts())]
     pub(crate) parts: Vec<String>,
-    /// How often; the fastest counts
+    /// Number of runs; the fastest counts
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) runs: u32,
-    /// The instruction set [default: FRACTAL_ISA, else all of this processor with fused multiply-adds]
+    /// The instruction set [default: FRACTAL_ISA, else all that this processor has with fused multiply-adds]
     #[arg(long, value_name = "NAME", value_parser = Isa::ALL.map(Isa::name))]
     pub(crate) isa: Option<String>,
     /// Write one JSON object
@@ -57,24 +57,24 @@ pub(crate) struct BenchKernelArgs {
 }
 
 const OVERHEAD_NOTES: &str = "\
-Each schedule that a backend honours is measured with one piece a claim, then `auto`, which puts small pieces together. Efficiency is the \
-work done over the most that any backend did in the same time with as many workers; the shortest piece that keeps 50 % and 95 % of it \
-is Task Bench's METG.";
+Each schedule that a backend honours is measured with one piece per claim, then `auto`, which groups small pieces. Efficiency is the work \
+done over the most that any backend did in the same time with as many workers; the shortest pieces that keep 50 % and 95 % efficiency \
+are Task Bench's METG.";
 
 const SIMULATE_NOTES: &str = "\
-The cost of each tile is recorded with one worker, and what a claim, the shared counter and a run cost is measured. Then every schedule \
-is replayed event by event with the code that hands out tiles in real runs. Real runs on this machine's processors stand beside; their \
-predictions take what each backend was measured to cost with even pieces as long as the tiles are on average.";
+The cost of each tile is recorded with one worker; the costs of a claim, of the shared counter and of a run are measured. Then every \
+schedule is replayed, event by event, by the code that deals out tiles in real runs. Real runs on this machine are shown next to their \
+predictions, which use the costs of each backend as measured with even pieces that are as long as the tiles are on average.";
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchCoresArgs {
     /// Small pictures and few rounds: done within a minute
     #[arg(long)]
     pub(crate) quick: bool,
-    /// How long everything may take, in seconds; decides how many rounds there are [default: 180, with --quick 25]
+    /// How long everything may take, in seconds; determines the number of rounds [default: 180, with --quick 25]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) seconds: Option<u32>,
-    /// How many rounds there are, however long they take
+    /// Number of rounds, however long they take
     #[arg(long, value_name = "N", conflicts_with = "seconds", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) runs: Option<u32>,
     /// Measure this scene only: whole, valley, exterior, deep, costly-tail, or any SCENE; may be repeated
@@ -95,7 +95,7 @@ pub(crate) struct BenchCoresArgs {
     /// The edge of a tile in pixels, or `whole`
     #[arg(long, value_name = "N", value_parser = tile)]
     pub(crate) tile: Option<u32>,
-    /// Keep each worker on its own processor
+    /// Pin each worker to its own processor
     #[arg(long)]
     pub(crate) pin: bool,
     /// Also measure each processor alone
@@ -103,10 +103,10 @@ pub(crate) struct BenchCoresArgs {
     pub(crate) per_core: bool,
     #[command(flatten)]
     pub(crate) output: ResultArgs,
-    /// Also find the best schedule and tile of each backend, and keep them for `--backend auto`, `--schedule auto` and `--tile auto`
+    /// Also find the best schedule and tile size of each backend, and keep them for `--backend auto`, `--schedule auto` and `--tile auto`
     #[arg(long)]
     pub(crate) save: bool,
-    /// Go on with the measurement that the file of --json holds
+    /// Continue the measurement in the file of --json
     #[arg(long, requires = "json")]
     pub(crate) resume: bool,
     /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
@@ -114,25 +114,25 @@ pub(crate) struct BenchCoresArgs {
     pub(crate) progress: Option<String>,
 }
 
-/// Where results go beside the terminal.
+/// Where results go, apart from the terminal.
 #[derive(Debug, Args)]
 pub(crate) struct ResultArgs {
-    /// Write everything that was measured to this file, as JSON
+    /// Write all measurements to this file, as JSON
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) json: Option<PathBuf>,
     /// Write a row for each combination to this file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) csv: Option<PathBuf>,
-    /// Write a page with charts, timelines and everything that was measured to this file; it needs no network
+    /// Write a page with charts, timelines and all measurements to this file; it needs no network
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) html: Option<PathBuf>,
-    /// Write who did what when, in one more run of each backend, to this file, for ui.perfetto.dev; all runs begin at 0 there
+    /// Write a trace of one more run of each backend to this file, for ui.perfetto.dev; all runs begin at 0
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) trace: Option<PathBuf>,
 }
 
 impl ResultArgs {
-    /// Whether somebody wants to see who did what when.
+    /// Whether timelines are needed.
     pub(super) fn wants_timelines(&self) -> bool {
         self.html.is_some() || self.trace.is_some()
     }
@@ -140,19 +140,19 @@ impl ResultArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchOverheadArgs {
-    /// Few runs and lengths of pieces
+    /// Few runs and few piece lengths
     #[arg(long)]
     pub(crate) quick: bool,
-    /// How often each cost is measured [default: 10, with --quick 3]
+    /// Number of measurements of each cost [default: 10, with --quick 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) runs: Option<u32>,
     /// Measure this backend only; may be repeated
     #[arg(long, value_name = "NAME", value_parser = backends())]
     pub(crate) backend: Vec<String>,
-    /// How many workers there are [default: as many as there are processors]
+    /// Number of workers [default: the number of processors]
     #[arg(long, value_name = "N", value_parser = workers)]
     pub(crate) workers: Option<usize>,
-    /// Do not measure OpenMP (with a C compiler) and PyMP (with Python) beside, where they are installed
+    /// Leave out OpenMP (needs a C compiler) and PyMP (needs Python), which are measured too where they are installed
     #[arg(long)]
     pub(crate) no_references: bool,
     #[command(flatten)]
@@ -164,7 +164,8 @@ pub(crate) struct BenchOverheadArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchSimulateArgs {
-    /// A scene file, a picture of ours, a named place, `-`, or a scene of `fractal bench`: whole, valley, exterior, deep, costly-tail
+    /// A scene file, a picture made by fractal, a named place, `-`, or a scene of `fractal bench`: whole, valley, exterior, deep,
+    /// costly-tail
     #[arg(value_name = "SCENE")]
     pub(crate) source: OsString,
     #[command(flatten)]
@@ -172,13 +173,13 @@ pub(crate) struct BenchSimulateArgs {
     /// The edge of a tile in pixels, or `whole`
     #[arg(long, value_name = "N", value_parser = tile)]
     pub(crate) tile: Option<u32>,
-    /// How many workers this machine's real runs have at most [default: as many as there are processors]
+    /// The most workers of the real runs on this machine [default: the number of processors]
     #[arg(long, value_name = "N", value_parser = workers)]
     pub(crate) workers: Option<usize>,
-    /// How often each real run beside the predictions is made; 0 for none [default: 3 to 20 times, as fits into 40 seconds]
+    /// How often each real run is repeated; 0 for no real runs [default: 3 to 20 times, as fits into 40 seconds]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub(crate) runs: Option<u32>,
-    /// Show all orders of tiles, not only the one from the top
+    /// Show all orders of tiles, not only from the top
     #[arg(long)]
     pub(crate) orders: bool,
     #[command(flatten)]
@@ -193,13 +194,13 @@ pub(crate) struct BenchCompareArgs {
     /// Results of `fractal bench --json`, or of hyperfine's --export-json
     #[arg(value_name = "BEFORE")]
     pub(crate) before: PathBuf,
-    /// The same, later
+    /// The same, measured later
     #[arg(value_name = "AFTER")]
     pub(crate) after: PathBuf,
-    /// The chance, in percent, that anything is called a change when nothing has changed
+    /// The chance, in percent, that anything is called a change if nothing has changed
     #[arg(long, value_name = "PERCENT", default_value_t = 5.0, value_parser = percent)]
     pub(crate) level: f64,
-    /// Changes of fewer percent are none
+    /// Changes of fewer percent do not count
     #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = percent)]
     pub(crate) threshold: f64,
     /// Write one JSON object
@@ -208,13 +209,13 @@ pub(crate) struct BenchCompareArgs {
 }
 
 fn percent(text: &str) -> Result<f64, String> {
-    let wanted = "a number from 0 to 100 is wanted".to_owned();
+    let wanted = "must be a number from 0 to 100".to_owned();
     text.parse().ok().filter(|percent| (0.0..=100.0).contains(percent)).ok_or(wanted)
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchReportArgs {
-    /// Files that --json has written, or hyperfine's --export-json
+    /// Result files of --json, or of hyperfine's --export-json
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// Where the page goes; `-` is standard output

@@ -1,4 +1,4 @@
-//! `bench compare`: which differences between two files of results are real.
+//! `bench compare`: which differences between two result files are real.
 
 use super::super::{print, print_json};
 use super::args::BenchCompareArgs;
@@ -8,13 +8,13 @@ use fractal::bench::results::Results;
 use fractal::{Error, Result};
 use std::fmt::Write as _;
 
-/// `fractal bench compare`. Slower ones are an error, so that a script notices.
+/// `fractal bench compare`. If anything became slower, that is an error, so that a script notices.
 pub(super) fn run(args: &BenchCompareArgs) -> Result<()> {
     let (before, after) = (Results::read(&args.before)?, Results::read(&args.after)?);
     let comparison = compare(&before, &after, args.level / 100.0, args.threshold / 100.0);
     if comparison.differences.is_empty() {
         return Err(Error::Input(format!(
-            "`{}` and `{}` have nothing in common that was measured",
+            "`{}` and `{}` have no measurements in common",
             args.before.display(),
             args.after.display()
         )));
@@ -26,7 +26,7 @@ pub(super) fn run(args: &BenchCompareArgs) -> Result<()> {
     }
     match comparison.count(Verdict::Slower) {
         0 => Ok(()),
-        slower => Err(Error::Input(format!("{slower} of {} have become slower", comparison.differences.len()))),
+        slower => Err(Error::Input(format!("{slower} of {} became slower", comparison.differences.len()))),
     }
 }
 
@@ -46,8 +46,8 @@ fn report(comparison: &Comparison, args: &BenchCompareArgs) -> String {
     let mut text = table(&["", "", "before", "after", "change", "interval", "p"], 2, &rows);
     _ = writeln!(
         text,
-        "\n{} slower, {} faster, {} the same, {} with too few runs; changes below {} are none. If nothing had changed, the chance of any \
-         verdict would be {}.",
+        "\n{} slower, {} faster, {} the same, {} with too few runs; changes below {} do not count. If nothing had changed, the chance \
+         of any verdict would be {}.",
         comparison.count(Verdict::Slower),
         comparison.count(Verdict::Faster),
         comparison.count(Verdict::Same),
@@ -56,7 +56,7 @@ fn report(comparison: &Comparison, args: &BenchCompareArgs) -> String {
         percent(args.level / 100.0)
     );
     if comparison.is_other_machine {
-        text += "Warning: The two were measured on different machines.\n";
+        text += "Warning: the two were measured on different machines.\n";
     }
     comparison.unmatched.iter().for_each(|command| _ = writeln!(text, "In one file only: {command}"));
     text

@@ -29,7 +29,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// The fewest and the most rounds when the time decides.
+/// The fewest and the most rounds when time determines their number.
 const ROUNDS: [usize; 2] = [3, 100];
 
 /// `fractal bench`.
@@ -56,7 +56,10 @@ pub(super) fn run(args: &BenchCoresArgs) -> Result<()> {
     let outcome = cores::measure(&System, subjects, (plan.rounds, args.pin), &mut results, &signals.stop, after);
     drop(progress);
     if let (Err(Error::Stopped), Some(path)) = (&outcome, &args.output.json) {
-        tell(format!("fractal: what was measured is in `{}`; the same command with --resume goes on", path.display()));
+        tell(format!(
+            "fractal: the measurements so far are in `{}`; the same command with --resume continues",
+            path.display()
+        ));
     }
     outcome?;
     cores::fit(&mut results);
@@ -65,15 +68,15 @@ pub(super) fn run(args: &BenchCoresArgs) -> Result<()> {
     if let Err(Error::Stopped) = looked {
         return looked;
     }
-    // Measuring took long, so each does what it can, whatever becomes of the others.
+    // Measuring took long, so each output is written even if another fails.
     let kept = outputs.finish(&results, || results.csv());
     let printed = print(report(&results, began.elapsed()));
     let saved = wisdom.map_or(Ok(()), |output| save(args, output, display, &signals.stop));
-    // Last what may be no failure: a reader that has seen enough.
+    // Last the one whose failure may be harmless: a reader that has seen enough.
     [looked, kept, saved, printed].into_iter().collect()
 }
 
-/// Finds out what is best with each backend, and keeps it.
+/// Finds the best settings for each backend, and keeps them.
 fn save(args: &BenchCoresArgs, output: Output, display: Display, stop: &Stop) -> Result<()> {
     let path = output.path().to_path_buf();
     let entries: Vec<_> = entries(args)?.into_iter().filter(|entry| entry.probe().is_ok()).collect();
@@ -99,11 +102,11 @@ fn entries(args: &BenchCoresArgs) -> Result<Vec<&'static backend::Entry>> {
     args.backend.iter().map(|name| backend::find(name)).collect()
 }
 
-/// What is to be measured.
+/// What to measure.
 struct Plan {
     subjects: Vec<Subject>,
     combinations: Vec<cores::Combination>,
-    /// The combinations in a few words.
+    /// Short names of the combinations.
     names: Vec<String>,
     rounds: Rounds,
     left_out: Vec<String>,
@@ -157,7 +160,7 @@ impl Plan {
         })
     }
 
-    /// Records each scene, for what a page shows beside the times: costs, predictions, and one run of each backend.
+    /// Records each scene, for what a page shows besides the times: costs, predictions, and one run of each backend.
     fn look_closer(&self, bar: &Bar, results: &mut Results, stop: &Stop) -> Result<()> {
         let mut entries: Vec<&'static backend::Entry> = Vec::new();
         for combination in &self.combinations {
@@ -176,7 +179,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Empty results, or those of a measurement that is to go on.
+    /// Empty results, or those of a measurement to be continued.
     fn begin(&self, args: &BenchCoresArgs) -> Result<Results> {
         let machine = Machine::here();
         let path = args.output.json.as_ref().filter(|path| args.resume && path.exists());
@@ -187,7 +190,7 @@ impl Plan {
         let results = Results::read(path)?;
         let differs = |what: &str, before: &str, now: &str| {
             Err(Error::Usage(format!(
-                "`{}` was measured with another {what} ({before}, now {now}), and cannot be gone on with; leave --resume out",
+                "`{}` was measured with another {what} ({before}, now {now}), so it cannot be continued; leave out --resume",
                 path.display()
             )))
         };
@@ -206,7 +209,7 @@ impl Plan {
     }
 }
 
-/// Width and height as they are asked for, and as numbers.
+/// Width and height, as typed and as numbers.
 fn size(args: &BenchCoresArgs) -> (String, Result<(u32, u32)>) {
     let text = args.size.clone().unwrap_or_else(|| (if args.quick { "1280x720" } else { "1920x1080" }).to_owned());
     let mut scene = Scene::default();
@@ -249,7 +252,7 @@ fn schedules(typed: &[String]) -> Result<Schedules> {
     Ok(Schedules::These(typed.iter().map(|text| Schedule::requested(Some(text))).collect::<Result<_>>()?))
 }
 
-/// All that people want to read at once.
+/// The report for the terminal.
 fn report(results: &Results, took: Duration) -> String {
     let mut text = String::new();
     if let Some(machine) = &results.machine {
@@ -277,7 +280,7 @@ fn report(results: &Results, took: Duration) -> String {
     _ = writeln!(
         text,
         "\n{outliers} of {runs} times are outliers. Processor time of this program: {:.1} s by its own clock, {:.1} s by the system's; \
-         others used {:.1} s, the host took {:.1} s.",
+         other programs used {:.1} s, the host took {:.1} s.",
         usage.own_clock, usage.own, usage.others, usage.steal
     );
     if let Some(way) = usage.way() {
@@ -302,7 +305,7 @@ fn scene_table(entries: &[&Entry]) -> String {
         "idle",
         "imbalance",
         "Karp–Flatt",
-        "beside a piece",
+        "over a piece",
     ];
     let most = entries.iter().filter_map(|entry| entry.speedup).fold(1.0, f64::max);
     let row = |entry: &&Entry| {
@@ -325,12 +328,12 @@ fn scene_table(entries: &[&Entry]) -> String {
             known(entry.overhead_per_piece, time),
         ]
     };
-    // A busy machine hides what a piece costs beside its work.
+    // On a busy machine the overhead per piece cannot be measured.
     let columns = if entries.iter().any(|entry| entry.overhead_per_piece.is_some()) { 13 } else { 12 };
     table(&HEADINGS[..columns], 2, &entries.iter().map(row).collect::<Vec<_>>())
 }
 
-/// A law and what it foretells, in a line.
+/// A law and its predictions, in a line.
 fn law(scaling: &Scaling) -> String {
     let Scaling { backend, schedule, amdahl, universal, .. } = scaling;
     let mut text = String::new();
@@ -338,13 +341,13 @@ fn law(scaling: &Scaling) -> String {
         let interval = fit
             .contention_interval
             .map_or(String::new(), |range| format!(" ({} to {})", percent(range.low), percent(range.high)));
-        let foretold: Vec<String> =
+        let predicted: Vec<String> =
             [4, 16, 64].map(|workers| format!("{:.1} with {workers}", fit.law.speedup(f64::from(workers)))).into();
         _ = writeln!(
             text,
-            "  {backend} {schedule}: Amdahl's serial part {}{interval}; foretells speed-ups of {}",
+            "  {backend} {schedule}: Amdahl's serial part {}{interval}; predicts speed-ups of {}",
             percent(fit.law.contention),
-            foretold.join(", ")
+            predicted.join(", ")
         );
     }
     if let Some(fit) = universal {

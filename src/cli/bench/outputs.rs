@@ -1,7 +1,7 @@
-//! Where results of `bench` go.
+//! The output files of `bench`.
 //!
-//! All of it is opened before anything is measured: who has waited for minutes must not hear then that there is no such folder. What can
-//! fail later, such as a disk that fills up, costs only the file that it befalls.
+//! All outputs are opened before anything is measured: a missing folder must not be reported only after minutes. A later failure, such as
+//! a full disk, costs only the file concerned.
 
 use super::super::distinct::Files;
 use super::super::signals::Signals;
@@ -12,7 +12,7 @@ use fractal::bench::results::{Results, write_to};
 use fractal::sink::{Output, Trace};
 use std::io;
 
-/// The files that were asked for, open.
+/// The requested files, open.
 pub(super) struct Outputs {
     signals: Signals,
     json: Option<Output>,
@@ -22,7 +22,7 @@ pub(super) struct Outputs {
 }
 
 impl Outputs {
-    /// Opens what was asked for; `files` has what else the command reads and writes.
+    /// Opens the requested files; `files` has the others that the command reads and writes.
     pub(super) fn open(args: &ResultArgs, mut files: Files, signals: &Signals) -> Result<Self> {
         let ResultArgs { json, csv, html, trace } = args;
         [json, csv, html, trace].into_iter().flatten().try_for_each(|path| files.writes(path))?;
@@ -36,15 +36,15 @@ impl Outputs {
         })
     }
 
-    /// Writes what has been measured so far, as JSON, where a file can be replaced: pipes and devices get all of it once, at the end.
+    /// Writes the measurements so far, as JSON, if the file can be replaced: pipes and devices get everything once, at the end.
     pub(super) fn keep(&mut self, results: &Results) -> Result<()> {
         let Some(output) = self.json.take_if(|json| json.temporary().is_some()) else { return Ok(()) };
-        // What comes next is open before this is complete, so that there is always a place for it.
+        // The next output is opened before this one is complete, so that its place is never lost.
         self.json = Some(self.signals.create(output.path())?);
         write_to(output, results.to_json())
     }
 
-    /// Writes everything. What fails keeps nothing else from being written; the first error is returned.
+    /// Writes everything. A failure keeps no other file from being written; the first error is returned.
     pub(super) fn finish(self, results: &Results, csv: impl FnOnce() -> String) -> Result<()> {
         fn one<T: AsRef<[u8]>>(output: Option<Output>, bytes: impl FnOnce() -> T) -> Result<()> {
             output.map_or(Ok(()), |output| write_to(output, bytes()))

@@ -1,4 +1,4 @@
-//! `bench overhead`: what backends cost beside their work, and the smallest pieces that they bear.
+//! `bench overhead`: what backends cost beside their work, and the shortest pieces for which they are efficient.
 
 use super::super::bar::Display;
 use super::super::distinct::Files;
@@ -54,7 +54,7 @@ pub(super) fn run(args: &BenchOverheadArgs) -> Result<()> {
     let lengths = overhead::lengths(if args.quick { 2 } else { 4 });
     let progress = Progress::new(args, candidates.len() * (1 + lengths.len()));
     let mut found = Overheads::default();
-    // Costs first, then the lengths: each length for all backends in turn, in another order each time.
+    // Costs first, then the lengths: each length for all backends in turn, in a new order each time.
     for candidate in &candidates {
         watch.look();
         found.costs.push(overhead::cost(&clock, *candidate, runs, &signals.stop)?);
@@ -94,14 +94,14 @@ pub(super) fn run(args: &BenchOverheadArgs) -> Result<()> {
     outcomes.into_iter().collect()
 }
 
-/// One run of each candidate on short pieces, in which what lies between them can be seen.
+/// One run of each candidate on pieces so short that the gaps between them show.
 fn timelines(candidates: &[Candidate], round: f64, stop: &Stop) -> Result<Scene> {
     const PIECES: usize = 400;
     const LENGTH: f64 = 1e-5;
     let work = |pieces| Arc::new(Spin::even(pieces, (LENGTH / round) as u64)) as Arc<dyn Work>;
     let subject = Subject {
         name: "pieces of 10 µs".into(),
-        help: "even pieces, so short that what lies between them is seen".into(),
+        help: "even pieces, so short that the gaps between them show".into(),
         work: work(PIECES),
         small: work(16),
         tiles: Vec::new(),
@@ -113,7 +113,7 @@ fn timelines(candidates: &[Candidate], round: f64, stop: &Stop) -> Result<Scene>
     Ok(Scene { name: subject.name.clone(), help: subject.help.clone(), timelines, ..Scene::default() })
 }
 
-/// Other programs' runtimes; what is not installed is left out.
+/// Other runtimes; those that are not installed are left out.
 fn references(
     (workers, runs): (usize, usize),
     pieces: (&[f64], f64, Duration),
@@ -149,7 +149,7 @@ fn empty(candidate: &Candidate) -> Grains {
     }
 }
 
-/// A bar whose time left follows from the number of steps, which all take about as long.
+/// A bar that derives the remaining time from the number of steps, which all take about equally long.
 struct Progress {
     bar: Bar,
     all: usize,
@@ -199,7 +199,7 @@ fn report(results: &Results, found: &Overheads) -> String {
     let rows: Vec<_> = found.costs.iter().map(row).collect();
     let headings =
         ["backend", "schedule", "workers", "empty piece", "its processor time", "empty run", "start", "stop"];
-    _ = writeln!(text, "\nCosts: the least (the median)\n{}", table(&headings, 2, &rows));
+    _ = writeln!(text, "\nCosts: minimum (median)\n{}", table(&headings, 2, &rows));
     let row = |grains: &Grains| {
         let known = |length: Option<f64>| length.map_or("never".into(), time);
         let curve: String = grains.points.iter().map(|point| bar_cell(point.efficiency)).collect();
@@ -211,7 +211,7 @@ fn report(results: &Results, found: &Overheads) -> String {
     if let Some((first, last)) = ends {
         _ = writeln!(
             text,
-            "The shortest pieces that keep efficiency, and efficiency for pieces from {} to {}",
+            "The shortest pieces that keep this efficiency, and the efficiency of pieces from {} to {}",
             time(first),
             time(last)
         );
@@ -228,7 +228,7 @@ fn report(results: &Results, found: &Overheads) -> String {
     text
 }
 
-/// What constructs cost, with a column for each runtime.
+/// The costs of constructs, with a column for each runtime.
 fn constructs_table(references: &[Reference], show: impl Fn(&[f64]) -> String) -> String {
     let mut runtimes: Vec<&str> = Vec::new();
     let mut rows: Vec<(&str, BTreeMap<&str, String>)> = Vec::new();
@@ -259,7 +259,7 @@ fn bar_cell(efficiency: f64) -> char {
     LEVELS[(efficiency.clamp(0.0, 1.0) * 8.0).round() as usize]
 }
 
-/// A row for each length of pieces of each backend.
+/// A row for each backend and piece length.
 fn csv(found: &Overheads) -> String {
     let mut text = "backend,schedule,workers,seconds,pieces,efficiency,times\n".to_owned();
     for grains in &found.grains {

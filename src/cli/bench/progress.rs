@@ -1,4 +1,4 @@
-//! How far a benchmark is and when it will be done: a bar, or lines of JSON.
+//! The progress of a benchmark and its remaining time: a bar, or lines of JSON.
 
 use super::super::bar::{Display, clock, forced};
 use super::super::tell_json;
@@ -25,7 +25,7 @@ impl Bar {
         Self { display, bar, began: Instant::now() }
     }
 
-    /// `done` of `all` measurements are made, the last of `what`; so much time is left as far as is known.
+    /// `done` of `all` measurements are complete, the last one of `what`; `left` is the remaining time, if known.
     pub(super) fn step(&self, done: usize, all: usize, left: Option<Duration>, what: &str) {
         if let Some(bar) = &self.bar {
             bar.set_length(all as u64);

@@ -1,4 +1,4 @@
-//! `bench report`: a page of what was measured.
+//! `bench report`: a page of measurements.
 
 use super::super::distinct::Files;
 use super::args::BenchReportArgs;

@@ -1,4 +1,4 @@
-//! `bench simulate`: what other schedules and more workers would do with a scene.
+//! `bench simulate`: how a scene would run under other schedules and with more workers.
 
 use super::super::args::SceneArgs;
 use super::super::bar::Display;
@@ -26,10 +26,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-/// How often everything is measured when nothing is said of it.
+/// How often everything is measured by default.
 const ROUNDS: Rounds = Rounds::Within { time: Duration::from_secs(40), least: 3, most: 20 };
 
-/// Errors of predictions that are small.
+/// Prediction errors up to this are small.
 const SMALL: f64 = 0.05;
 
 /// `fractal bench simulate`.
@@ -39,7 +39,7 @@ pub(super) fn run(args: &BenchSimulateArgs) -> Result<()> {
         Some(standard) if args.scene.assignments().next().is_none() => Subject::standard(standard, (1920, 1080), tile)?,
         Some(standard) => {
             let mut scene = standard.scene().ok_or_else(|| {
-                Error::Usage(format!("`{}` is no picture, whose scene could be changed", standard.name))
+                Error::Usage(format!("`{}` is not a picture, so it has no scene to change", standard.name))
             })??;
             args.scene.assignments().try_for_each(|assignment| scene.set(&assignment))?;
             Subject::of_scene(standard.name, standard.help, &scene, tile)?
@@ -56,13 +56,13 @@ pub(super) fn run(args: &BenchSimulateArgs) -> Result<()> {
     let mut watch = Watch::begin(&clock);
     let entries = backend::BACKENDS.iter().collect::<Vec<_>>();
     let mut scene = if args.runs == Some(0) {
-        bar.step(0, 1, None, "costs of the pieces, and predictions");
+        bar.step(0, 1, None, "costs of the pieces and predictions");
         forecast::scene(&clock, &subject, processors, &signals.stop)?
     } else {
         let rounds = args.runs.map_or(ROUNDS, |runs| Rounds::Exactly(runs as usize));
         let how = (&entries[..], processors, rounds);
         forecast::scene_beside_runs(&clock, &subject, how, &signals.stop, |step| {
-            bar.step(step.done, step.all, step.left, "costs of the pieces, and real runs beside");
+            bar.step(step.done, step.all, step.left, "costs of the pieces and real runs");
             Ok(())
         })?
     };
@@ -157,7 +157,7 @@ fn report(scene: &Scene, args: &BenchSimulateArgs) -> String {
         _ = writeln!(text, "Real runs, the lower decile of {}\n{}", scene.checks[0].runs, table(&headings, 2, &rows));
         _ = writeln!(
             text,
-            "The largest error is {}. No more than {} under every schedule: {good}, of {all} backends.",
+            "The largest error is {}. Backends within {} under every schedule: {good} (of {all}).",
             percent(largest),
             percent(SMALL)
         );

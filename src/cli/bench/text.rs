@@ -15,7 +15,7 @@ pub(super) fn time(seconds: f64) -> String {
     format!("{value:.digits$} {unit}")
 }
 
-/// A part of 1 as percent.
+/// A fraction as a percentage.
 pub(super) fn percent(part: f64) -> String {
     format!("{:.1} %", 100.0 * part)
 }
@@ -32,7 +32,7 @@ pub(super) fn bar(part: f64, width: usize) -> String {
     bar + &" ".repeat(width - cells)
 }
 
-/// Rows of cells under headings; numbers stand to the right, the columns named in `left` to the left.
+/// Rows of cells under headings; the first `left` columns are aligned left, the others right.
 pub(super) fn table(headings: &[&str], left: usize, rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
