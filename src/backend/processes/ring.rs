@@ -378,7 +378,7 @@ mod tests {
                     reader.clear(&segment);
                 }
                 assert!(reader.next(&segment).map_or(true, |record| record.is_none()), "a head of {wild}");
-                // A worker finds no room where its session cannot have read.
+                // A worker finds no room at positions that its session cannot have read.
                 slot.tail.0.store(wild, Ordering::SeqCst);
                 assert!(wild <= writer.head || !writer.fits(1), "a tail of {wild}");
             }
@@ -422,7 +422,7 @@ mod tests {
         let mut far = good;
         far[1] = u64::MAX;
         assert_eq!(taken(true, &far), None);
-        // A count of pieces, or of counts, that differs by one where all else fits.
+        // The number of pieces, or of counts, is off by one and all else fits.
         for results in [&[8][..], &[8, 9, 10], &[]] {
             assert_eq!(taken(false, &record(results)), None);
             assert_eq!(taken(true, &record(results)), None);

@@ -95,7 +95,7 @@ impl Header {
 }
 
 impl Layout {
-    /// For `units` of claims and records of at most `record` bytes.
+    /// For `units` units and records of at most `record` bytes.
     pub(crate) fn new(slots: usize, units: usize, record: usize) -> Self {
         Self { slots, units, ring: record.max(RING).next_multiple_of(PAGE) }
     }

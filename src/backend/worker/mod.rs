@@ -362,7 +362,7 @@ impl Desk<'_> {
         let entry = known().find(|entry| entry.name == name).ok_or_else(|| {
             let names: Vec<_> = known().map(|entry| entry.name).collect();
             Error::Unsupported(format!(
-                "the worker program does not know works of kind `{name}`, only {}; its `main` must pass its kinds to `fractal::worker_main`",
+                "the worker program knows no work of kind `{name}`, only {}; its `main` must pass its kinds to `fractal::worker_main`",
                 names.join(", ")
             ))
         })?;

@@ -6,7 +6,7 @@ use crate::parallel::{Claim, Done, Preparing, Report, Schedule, Sink, Stop, Work
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The keys of all parts that were sent, one for each time.
+/// The keys of all parts that were sent, one entry each time.
 pub(super) static SENT: Mutex<Vec<Key>> = Mutex::new(Vec::new());
 
 /// A work whose every piece depends on its recipe and on all prepared parts.
