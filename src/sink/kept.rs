@@ -30,7 +30,7 @@ pub trait Kept: Send + Sync {
     /// When it cannot be read.
     fn read<'a>(&self, entry: usize, words: &'a mut Vec<u64>) -> Result<(Piece<'a>, u64)>;
 
-    /// Where they are kept, in words.
+    /// A description of where they are kept, for messages.
     fn place(&self) -> String;
 }
 

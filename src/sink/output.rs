@@ -153,7 +153,7 @@ pub(crate) fn copy(error: &io::Error) -> io::Error {
 /// success.
 ///
 /// # Errors
-/// The system's for a file that cannot be written.
+/// The system's error for a file that cannot be written.
 pub fn check_stdout() -> io::Result<()> {
     match rustix::fs::fcntl_getfl(io::stdout()) {
         Ok(mode) if mode & rustix::fs::OFlags::ACCMODE == rustix::fs::OFlags::RDONLY => {

@@ -3,7 +3,7 @@
 use crate::sample::{Channels, INTERIOR, PlaneEntry, Samples, Values};
 use crate::sink::bands::Layout;
 
-/// What is added to a count before it is stored.
+/// Added to a count before it is stored.
 pub(in crate::sink) const COUNT_BIAS: u32 = 1024;
 
 /// The planes in a file, in the order that EXR demands, by name.

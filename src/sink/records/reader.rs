@@ -307,7 +307,7 @@ fn describe(mut file: impl Read + Seek) -> io::Result<std::result::Result<Descri
             return Ok(Ok(description));
         }
     }
-    Ok(Err("has a damaged description of its work, so its pieces cannot be used".into()))
+    Ok(Err("is unusable, since its description of the work is damaged".into()))
 }
 
 /// The contents of a file.
