@@ -351,9 +351,9 @@ fn what_was_measured_best_is_kept_and_used() {
     assert!(told.contains("backend threads"), "{told}");
     let kinds: [(&dyn Fn(), &str); 4] = [
         (&|| std::fs::write(&file, vec![b' '; 2_000_000]).unwrap(), "is too large: at most"),
-        (&|| assert!(Command::new("mkfifo").arg(&file).status().unwrap().success()), "is no regular file"),
-        (&|| std::os::unix::fs::symlink("/dev/zero", &file).unwrap(), "is no regular file"),
-        (&|| std::fs::create_dir(&file).unwrap(), "is no regular file"),
+        (&|| assert!(Command::new("mkfifo").arg(&file).status().unwrap().success()), "is not a regular file"),
+        (&|| std::os::unix::fs::symlink("/dev/zero", &file).unwrap(), "is not a regular file"),
+        (&|| std::fs::create_dir(&file).unwrap(), "is not a regular file"),
     ];
     for (make, says) in kinds {
         std::fs::remove_file(&file).unwrap();

@@ -242,10 +242,10 @@ impl Entry {
         self.transport.is_some()
     }
 
-    /// Why the backend cannot run here, in a few words, if it cannot.
+    /// Checks whether the backend can run here.
     ///
     /// # Errors
-    /// The reason.
+    /// Why it cannot, in a few words.
     pub fn probe(&self) -> std::result::Result<(), String> {
         (self.probe)()
     }

@@ -1,10 +1,10 @@
-//! Putting tiles that finish in any order into rows that leave in order.
+//! Gathering tiles that finish in any order into rows that leave in order.
 //!
-//! A band is a row of tiles. Workers copy finished tiles into their band; a complete band waits until all bands above it have
-//! left, and one consumer (an encoder's thread) takes the bands from the top. Memory is bounded: when tiles come roughly in
-//! rows, workers wait for a slow consumer; in other orders, what cannot leave soon waits on the disk once memory is used up.
+//! A band is a row of tiles. Workers copy finished tiles into their band; a complete band waits until all bands above it have left,
+//! and one consumer (an encoder's thread) takes the bands from the top. Memory is bounded: when tiles come roughly in rows, workers
+//! wait for a slow consumer; in other orders, tiles that cannot leave soon are spilled to disk once memory is used up.
 //!
-//! Refusing such orders for large pictures would need to know of every backend and schedule in which order its tiles come.
+//! Refusing such orders for large pictures would require knowing the tile order of every backend and schedule.
 
 use super::spill::Spill;
 use std::collections::BTreeMap;
@@ -13,10 +13,10 @@ use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Complete bands beyond this many bytes make workers wait, as long as the consumer has something to take.
+/// Complete bands beyond this many bytes make workers wait, as long as the consumer has a band to take.
 const WAITING_BYTES: usize = 16 << 20;
 
-/// Bands beyond this many bytes are not held in memory, but for the one that leaves next.
+/// Bands beyond this many bytes are not held in memory, except the one that leaves next.
 pub(crate) const HELD_BYTES: usize = 192 << 20;
 
 /// A rectangle of the picture, in pixels from its top left.
@@ -28,10 +28,10 @@ pub(crate) struct Area {
     pub(crate) height: usize,
 }
 
-/// How the bytes of a picture lie: each row is `planes` runs of `width` elements of `bytes` each.
+/// The layout of a picture's bytes: each row is `planes` runs of `width` elements of `bytes` each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
-    /// Runs in a row, one after the other: 1 when the colours of a pixel lie together.
+    /// Runs in a row, one after the other: 1 when the colours of a pixel are interleaved.
     pub(crate) planes: usize,
     /// Bytes of a pixel in a run.
     pub(crate) bytes: usize,
@@ -65,29 +65,29 @@ pub(crate) struct Bands {
     rows: usize,
     filling: Vec<Mutex<Filling>>,
     queue: Mutex<Queue>,
-    /// Tiles of bands that memory has no room for.
+    /// Tiles of bands for which memory has no room.
     spill: Spill,
     /// The most bytes of bands in memory.
     limit: usize,
-    /// Told when the consumer may have something to do.
+    /// Notified when the consumer may have something to do.
     ready: Condvar,
-    /// Told when workers need not wait any more.
+    /// Notified when workers may continue.
     room: Condvar,
 }
 
 #[derive(Debug)]
 struct Filling {
     band: Band,
-    /// Pixels that have not come yet.
+    /// Pixels that have not yet arrived.
     missing: usize,
 }
 
-/// What there is of a band: some tiles in memory, others on the disk.
+/// The tiles of a band so far: some in memory, others on disk.
 #[derive(Debug, Default)]
 struct Band {
     /// Empty until a tile finds room in memory.
     rows: Vec<u8>,
-    /// Where in the band and where in the file.
+    /// Their areas in the band and positions in the file.
     spilled: Vec<(Area, u64)>,
 }
 
@@ -96,7 +96,7 @@ struct Queue {
     complete: BTreeMap<usize, Band>,
     /// Bytes of rows in `complete`.
     bytes: usize,
-    /// Bytes of all rows that are in use.
+    /// Bytes of all rows in use.
     held: usize,
     /// The band that leaves next.
     next: usize,
@@ -111,16 +111,16 @@ impl Queue {
     }
 }
 
-/// A lock whose holder panicked protects only bytes that nobody will read: the run is over.
+/// A lock whose holder panicked protects only bytes that will never be read: the run is over.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Bands {
-    /// Bytes that are known of each band.
+    /// Bytes of bookkeeping for each band.
     pub(crate) const KNOWN: usize = size_of::<Mutex<Filling>>();
 
-    /// Bands of `rows` rows for a picture of `width` × `height` pixels. What waits on the disk is in `folder`, without a name.
+    /// Bands of `rows` rows for a picture of `width` × `height` pixels. Spilled tiles go to a nameless file in `folder`.
     pub(crate) fn new(layout: Layout, width: usize, height: usize, rows: usize, folder: impl Into<PathBuf>) -> Self {
         let rows = rows.min(height);
         let filling = (0..height.div_ceil(rows)).map(|band| {
@@ -142,11 +142,10 @@ impl Bands {
         }
     }
 
-    /// Copies a tile into its band. It may wait for the consumer, and returns how long it did. After [`Bands::close`] tiles
-    /// are dropped.
+    /// Copies a tile into its band. May wait for the consumer, and returns for how long. After [`Bands::close`] tiles are dropped.
     ///
     /// # Errors
-    /// When the tile must wait on the disk and cannot be written.
+    /// When the tile must be spilled and cannot be written.
     pub(crate) fn put(&self, tile: &[u8], area: Area) -> io::Result<Duration> {
         let band = area.y / self.rows;
         let top = band * self.rows;
@@ -189,7 +188,7 @@ impl Bands {
         Ok(began.elapsed())
     }
 
-    /// Memory for the rows of a band, if there is room for it, or if it `must` be or leaves next.
+    /// Memory for the rows of a band, if there is room for it, or it `must` be had, or the band leaves next.
     fn rows_for(&self, band: usize, height: usize, must: bool) -> Option<Vec<u8>> {
         let size = self.layout.size(self.width * height);
         let mut queue = lock(&self.queue);
@@ -206,7 +205,7 @@ impl Bands {
     /// Waits for the next band from the top and takes it; `None` after the last one or when the bands were closed.
     ///
     /// # Errors
-    /// When what waited on the disk cannot be read.
+    /// When spilled tiles cannot be read.
     pub(crate) fn take(&self) -> io::Result<Option<Vec<u8>>> {
         let Some((number, Band { mut rows, spilled })) = self.take_band() else { return Ok(None) };
         if rows.is_empty() {
@@ -239,7 +238,7 @@ impl Bands {
         }
     }
 
-    /// Gives back the memory of a band that was taken.
+    /// Returns the memory of a band that was taken.
     pub(crate) fn recycle(&self, rows: Vec<u8>) {
         let mut queue = lock(&self.queue);
         queue.held -= rows.len();
@@ -248,7 +247,7 @@ impl Bands {
         }
     }
 
-    /// Ends everything: nobody waits any more, and later tiles are dropped.
+    /// Ends everything: all waits end, and later tiles are dropped.
     pub(crate) fn close(&self) {
         let mut queue = lock(&self.queue);
         queue.closed = true;
@@ -262,7 +261,7 @@ impl Bands {
         lock(&self.queue).next == self.filling.len()
     }
 
-    /// Whether every tile has come.
+    /// Whether every tile has arrived.
     pub(crate) fn is_complete(&self) -> bool {
         let queue = lock(&self.queue);
         queue.next + queue.complete.len() == self.filling.len()
@@ -282,14 +281,14 @@ mod tests {
         // Bands of 6 MB: three are too many.
         let (width, rows, count) = (1 << 20, 2, 12);
         let bands = Bands::new(LAYOUT, width, rows * count, rows, std::env::temp_dir());
-        // Nothing is asserted while the worker may be waiting: a panic would leave it waiting for ever.
+        // No assertions while the worker may be waiting: a panic would leave it waiting forever.
         let (waited, most, order) = thread::scope(|scope| {
             let worker = scope.spawn(|| {
                 let tile = |y: usize| vec![y as u8; 3 * width * rows];
                 let area = |y: usize| Area { x: 0, y: y * rows, width, height: rows };
                 (0..count).map(|y| bands.put(&tile(y), area(y)).unwrap()).sum::<Duration>()
             });
-            // Whoever put in too much is waiting as soon as it can be seen.
+            // The worker that has put in too much waits as soon as this shows.
             while lock(&bands.queue).bytes <= WAITING_BYTES {
                 thread::yield_now();
             }
@@ -307,7 +306,7 @@ mod tests {
         assert!(bands.is_taken() && bands.is_complete());
     }
 
-    /// However little is taken, tiles from the bottom must come in: waiting for them while they wait would be a deadlock.
+    /// Even if nothing is taken, tiles from the bottom must come in: making them wait would be a deadlock.
     #[test]
     fn nobody_waits_when_the_top_is_missing() {
         let (width, rows, count) = (1 << 20, 2, 8);
@@ -342,7 +341,7 @@ mod tests {
         assert!(!bands.is_taken() && !bands.is_complete());
     }
 
-    /// With room for one band, tiles in any order come out in rows, and no more than that is held.
+    /// With room for at most two bands, tiles in any order come out in rows, and little more is held.
     #[test]
     fn what_has_no_room_waits_on_the_disk() {
         let (width, height, edge) = (20, 30, 4);
@@ -366,7 +365,7 @@ mod tests {
                         let tile: Vec<u8> = (y..y + area.height).flat_map(row).collect();
                         bands.put(&tile, area).unwrap();
                         let queue = lock(&bands.queue);
-                        // Beyond the limit there is the band that leaves next, one that became it, and what was taken.
+                        // Beyond the limit there are the next band to leave, one that has become the next since, and the one taken.
                         assert!(queue.held <= limit + 3 * layout.size(width * edge), "{}", queue.held);
                     }
                 });

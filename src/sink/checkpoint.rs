@@ -1,8 +1,8 @@
-//! Keeping finished pieces in a file while a run goes on, so that a run that ends early need not begin again.
+//! Keeping finished pieces in a file during a run, so that a run that ends early need not start over.
 //!
-//! Each claim is written as soon as it is finished, with one call of the operating system: a program that is killed loses only the
-//! claims that its workers had in hand. Nothing waits for the disk: when the whole machine goes down, the last seconds may be lost,
-//! and the checksums tell which. A buffer that is written once a second would save a call of 10 µs a claim, and lose that second.
+//! Each claim is written as soon as it is finished, with one system call: a killed program loses only the claims in flight. Nothing
+//! waits for the disk: when the whole machine goes down, the last seconds may be lost, and the checksums show which pieces. A
+//! buffer written once a second would save a call of 10 µs per claim, but could lose that second.
 
 use super::identity::{self, is_at};
 use super::output::Output;
@@ -20,9 +20,9 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Checkpoint {
     path: PathBuf,
-    /// It is told by what it is and not by its name, which may be another's by the end of the run.
+    /// The open file identifies it, not its name, which may be another file's by the end of the run.
     file: Mutex<File>,
-    /// After a failure nothing is written: what comes after a gap would be of use, but a disk that is full stays so.
+    /// After a failure nothing is written: pieces after a gap would be useful, but a full disk stays full.
     failed: AtomicBool,
     /// Why it is not locked, if it is not.
     unlocked: Option<io::Error>,
@@ -31,13 +31,13 @@ pub struct Checkpoint {
     own: Vec<usize>,
     buffers: Mutex<Vec<Vec<u8>>>,
     busy: AtomicU64,
-    /// Whether a run goes on when the file cannot be written any more.
+    /// Whether a run continues when the file can no longer be written.
     forgiving: bool,
 }
 
 impl Checkpoint {
-    /// Begins a new file, which must not be there yet, or be empty, as a run leaves it that was killed at once. Nobody else can write
-    /// it meanwhile.
+    /// Begins a new file, which must not exist yet, or be empty, as left by a run that was killed at once. No other process can
+    /// write it meanwhile.
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be created; [`Error::Unsupported`] when another process is writing it, or could be, and as
@@ -62,7 +62,7 @@ impl Checkpoint {
                 path.display()
             )));
         }
-        // Who had it until it was locked has written to it, or it has gone with what it was for.
+        // Before it was locked, its previous writer may have written to it, or removed it when done.
         let is_empty = file.metadata().is_ok_and(|found| found.len() == 0);
         if !is_empty || !is_at(&file, path) {
             return Err(failed(io::ErrorKind::AlreadyExists.into()));
@@ -74,7 +74,7 @@ impl Checkpoint {
         Ok(Self { unlocked, ..Self::over(path.to_path_buf(), file, Vec::new()) })
     }
 
-    /// Goes on with a file, after the last of its whole pieces.
+    /// Continues a file after the last of its whole pieces.
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be written.
@@ -98,7 +98,7 @@ impl Checkpoint {
         }
     }
 
-    /// The same, but when the file cannot be written any more, the run goes on without it.
+    /// The same, but when the file can no longer be written, the run continues without it.
     pub fn forgiving(self) -> Self {
         Self { forgiving: true, ..self }
     }
@@ -108,32 +108,32 @@ impl Checkpoint {
         &self.path
     }
 
-    /// How many pieces the file has.
+    /// The number of pieces in the file.
     pub fn pieces(&self) -> usize {
         self.pieces.load(Ordering::Relaxed)
     }
 
-    /// Time spent in writing, summed over the workers.
+    /// Time spent writing, summed over the workers.
     pub fn cost(&self) -> Duration {
         Duration::from_nanos(self.busy.load(Ordering::Relaxed))
     }
 
-    /// Whether a forgiving one could not go on.
+    /// Whether writing has failed; only a forgiving checkpoint lets the run continue.
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Why the file is not locked, so that other processes could write it as well: where the file system takes no locks.
+    /// Why the file is not locked, so that other processes could write it as well: the file system has no locks.
     pub fn unlocked(&self) -> Option<&io::Error> {
         self.unlocked.as_ref()
     }
 
-    /// Whether the file still has its name: nobody has removed or replaced it.
+    /// Whether the file still has its name: it was neither removed nor replaced.
     pub fn is_in_place(&self) -> bool {
         is_at(&lock_of(&self.file), &self.path)
     }
 
-    /// What is in the file, whatever has its name meanwhile.
+    /// The contents of the file, even if another has its name meanwhile.
     ///
     /// # Errors
     /// As [`Records::open`].
@@ -142,8 +142,8 @@ impl Checkpoint {
         Unread::of(file.map_err(|source| Error::io("read", &self.path, source))?, &self.path, false)
     }
 
-    /// Gives the file another name, in the place of what has that, when everything is in it. Where somebody has removed or replaced it, what
-    /// this run has written is copied.
+    /// Renames the complete file, replacing any file of the new name. If this file was removed or replaced meanwhile, its contents
+    /// are copied instead.
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be renamed or copied.
@@ -160,7 +160,7 @@ impl Checkpoint {
         output.finish()
     }
 
-    /// Removes the file; what has its name meanwhile stays.
+    /// Removes the file; another that has its name meanwhile stays.
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be removed.
@@ -200,7 +200,7 @@ impl Sink for Checkpoint {
     }
 
     fn kept(&self, done: &Done<'_>) -> Result<()> {
-        // Kept pieces come one at a time. What another file had is wanted in this one too.
+        // Kept pieces come one at a time. Pieces from other files are wanted in this one too.
         if self.own.binary_search(&done.range.start).is_ok() { Ok(()) } else { self.done(done) }
     }
 }

@@ -1,4 +1,4 @@
-//! What the parts of a picture will cost, from a coarse picture of it.
+//! Predicting the cost of the parts of a picture from a coarse picture of it.
 
 use super::Tiles;
 use crate::error::Result;
@@ -7,7 +7,7 @@ use crate::sample::{INTERIOR, Samples};
 use crate::tile::Tile;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// What a sample costs beside its iterations, in iterations: starting and ending its orbit, its colour, its bytes in a file.
+/// The cost of a sample besides its iterations, in iterations: starting and ending its orbit, its colour, its bytes in a file.
 const SAMPLE_COST: f64 = 100.0;
 
 /// Estimated cost of any part of an image, from a coarse picture of it.
@@ -23,7 +23,7 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Every sample of an image of this size, in samples, costs the same.
+    /// For an image of this size, in samples, whose samples all cost the same.
     pub fn uniform((width, height): (u32, u32)) -> Self {
         Self::from_cells(1, 1, &[SAMPLE_COST], (width, height))
     }
@@ -51,7 +51,7 @@ impl Estimate {
     pub fn cost(&self, tile: Tile) -> u64 {
         let (right, bottom) = (tile.x + tile.width, tile.y + tile.height);
         let at = |x, y| self.above_left(x, y);
-        // Rounded at the corners, which neighbours share, so that nothing is lost between them.
+        // Rounded at the corners, which neighbours share, so that the tiles add up to the total.
         at(right, bottom)
             .wrapping_sub(at(tile.x, bottom))
             .wrapping_sub(at(right, tile.y))
@@ -75,8 +75,8 @@ impl Estimate {
     }
 }
 
-/// A sink that makes an [`Estimate`] of the run of a coarse picture. The fewer tiles its claims have, the better it knows where the
-/// cost is.
+/// A sink that makes an [`Estimate`] from the run of a coarse picture. The fewer tiles its claims have, the better it locates the
+/// cost.
 #[derive(Debug)]
 pub struct Estimator {
     tiles: Tiles,
@@ -92,7 +92,7 @@ impl Estimator {
         Self { tiles, cells }
     }
 
-    /// What the run says about an image of this size, in samples.
+    /// The run's estimate for an image of this size, in samples.
     pub fn estimate(&self, size: (u32, u32)) -> Estimate {
         let cells: Vec<f64> =
             self.cells.iter().map(|bits| f32::from_bits(bits.load(Ordering::Relaxed)).into()).collect();
@@ -102,7 +102,7 @@ impl Estimator {
 }
 
 impl Sink for Estimator {
-    /// An escaped sample costs its count. How soon each interior one was settled is not known, so those of a claim share what is left
+    /// An escaped sample costs its count. The iterations of each interior sample are not known, so those of a claim share the rest
     /// of its executed iterations.
     fn done(&self, done: &Done<'_>) -> Result<()> {
         let tiles = || self.tiles.of(done).map(|(_, samples)| samples);

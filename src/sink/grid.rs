@@ -1,4 +1,4 @@
-//! All samples of an image in memory, for those who want numbers instead of a picture.
+//! All samples of an image in memory, for programs that need numbers instead of a picture.
 
 use super::Tiles;
 use crate::error::Result;
@@ -6,7 +6,7 @@ use crate::parallel::{Done, Sink};
 use crate::sample::{Channels, INTERIOR, PlaneId, Samples};
 use std::sync::OnceLock;
 
-/// Keeps every tile's samples. A run may be made into it once.
+/// Keeps every tile's samples. For one run only.
 #[derive(Debug)]
 pub struct Grid {
     layout: Tiles,
@@ -22,7 +22,7 @@ pub struct Sample {
     numbers: [f32; NUMBERS],
 }
 
-/// The planes beside the counts, which are the first.
+/// The planes other than the counts, which are the first.
 const NUMBERS: usize = Channels::ALL.words() - 1;
 
 impl Sample {

@@ -1,4 +1,4 @@
-//! Which file a name means: names may differ and mean the same one, and a name may mean another file by now than it did.
+//! Which file a name means: different names may mean the same file, and a name may come to mean another file.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -7,25 +7,25 @@ use std::path::{Path, PathBuf};
 /// The name of the standard output among paths.
 pub const STDOUT: &str = "-";
 
-/// Whether a name is one of the standard output. Opening it by its names in the system would replace, or begin anew, the file that it
-/// goes to, and what was appended to would be lost.
+/// Whether a name is one of the standard output's. Opening it by its system name would replace or truncate the file that it goes
+/// to, and what was appended to it would be lost.
 pub fn is_stdout(path: &Path) -> bool {
     [STDOUT, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
 }
 
-/// What tells a file from others, whatever it is called.
+/// Identifies a file, whatever its name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Identity {
-    /// A file that is there, by its device and its number on it.
+    /// An existing file, by its device and inode.
     Found(u64, u64),
-    /// A file that is not there, by its folder without links, and its name.
+    /// A file that does not exist, by its folder without links and its name.
     Wanted(PathBuf),
-    /// The standard output, where that is no file.
+    /// The standard output, if it is not a file.
     Stdout,
 }
 
 impl Identity {
-    /// The file that would be written under this name; `None` for devices, pipes and folders. Only files can be written over.
+    /// The file that would be written under this name; `None` for devices, pipes and folders, since only files can be overwritten.
     pub fn of(path: &Path) -> Option<Self> {
         if is_stdout(path) {
             return Some(Self::of_stream(io::stdout()).unwrap_or(Self::Stdout));
@@ -42,14 +42,14 @@ impl Identity {
         }
     }
 
-    /// The file that a stream of this process comes from or goes to, if that is one.
+    /// The file behind a stream of this process, if there is one.
     #[cfg(unix)]
     pub fn of_stream(stream: impl std::os::fd::AsFd) -> Option<Self> {
         let file = File::from(stream.as_fd().try_clone_to_owned().ok()?);
         Self::of_file(Path::new(""), &file.metadata().ok()?)
     }
 
-    /// Elsewhere that is not known.
+    /// Unknown on other systems.
     #[cfg(not(unix))]
     pub fn of_stream<T>(_: T) -> Option<Self> {
         None
@@ -68,9 +68,9 @@ impl Identity {
     }
 }
 
-/// The file that a name means: links are followed, even if the last of them points to what is not there yet.
+/// The file that a name means: links are followed, even if the last one points to a file that does not exist.
 pub fn destination(path: &Path) -> PathBuf {
-    /// As many as Linux follows.
+    /// The number that Linux follows.
     const MOST: usize = 40;
     let mut place = path.to_path_buf();
     for _ in 0..MOST {
@@ -80,7 +80,7 @@ pub fn destination(path: &Path) -> PathBuf {
     path.to_path_buf()
 }
 
-/// Whether the name is that of this open file, and not of another that has its place meanwhile.
+/// Whether the name still refers to this open file, not to another that has replaced it.
 #[cfg(unix)]
 pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -88,7 +88,7 @@ pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     (own.dev(), own.ino()) == (found.dev(), found.ino())
 }
 
-/// Elsewhere the name of an open file stays its own.
+/// On other systems an open file keeps its name.
 #[cfg(not(unix))]
 pub(crate) fn is_at(_: &File, path: &Path) -> bool {
     path.exists()
@@ -102,18 +102,18 @@ pub(crate) fn are_same(one: &File, other: &File) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-/// Elsewhere an open file stays where it is.
+/// On other systems an open file stays where it is.
 #[cfg(not(unix))]
 pub(crate) fn are_same(_: &File, _: &File) -> bool {
     true
 }
 
-/// Removes the file if the name is still its own; else that is not there to be removed.
+/// Removes the file if the name is still its own; else it is already gone.
 pub(crate) fn remove(file: &File, path: &Path) -> io::Result<()> {
     if is_at(file, path) { fs::remove_file(path) } else { Ok(()) }
 }
 
-/// Gives the file another name; false when the name that it had is not its own any more.
+/// Renames the file; false when its old name is no longer its own.
 pub(crate) fn rename(file: &File, from: &Path, to: &Path) -> io::Result<bool> {
     if is_at(file, from) { fs::rename(from, to).map(|()| true) } else { Ok(false) }
 }

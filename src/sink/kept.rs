@@ -1,8 +1,8 @@
 //! Finished pieces that are kept somewhere, and the stage of a run that gives them to sinks.
 //!
-//! A file of records is one such place, the samples behind a window's picture are another. Whoever resumes, merges, colours anew or
-//! saves what it sees goes this way: [`Resumed`](super::Resumed) for a run of what is missing, [`Replay`] for a sink that is to
-//! have everything in order when the run is complete.
+//! A file of records is one such place, the samples behind a window's picture are another. Resuming, merging, recolouring and
+//! saving a window's picture all go this way: [`Resumed`](super::Resumed) for a run of the missing pieces, [`Replay`] for a sink
+//! that needs all pieces in order when the run is complete.
 
 use super::records::Records;
 use crate::error::{Error, Result};
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Finished pieces of a work, kept by an earlier run.
 pub trait Kept: Send + Sync {
-    /// How many entries there are, one a piece.
+    /// The number of entries, one for each piece.
     fn len(&self) -> usize;
 
     /// Whether there are none.
@@ -20,16 +20,17 @@ pub trait Kept: Send + Sync {
         self.len() == 0
     }
 
-    /// The number of the piece that is an entry, from 0 to [`Kept::len`]; they ascend.
+    /// The number of the piece of an entry from 0 to [`Kept::len`]; the numbers ascend.
     fn index(&self, entry: usize) -> usize;
 
-    /// Reads the piece of an entry by way of `words`; with it what was executed for the claim that it was the first of, or 0.
+    /// Reads the piece of an entry into the buffer `words`; also returns the operations executed for the claim that it was first
+    /// in, else 0.
     ///
     /// # Errors
     /// When it cannot be read.
     fn read<'a>(&self, entry: usize, words: &'a mut Vec<u64>) -> Result<(Piece<'a>, u64)>;
 
-    /// Where they are kept, in words.
+    /// A description of where they are kept, for messages.
     fn place(&self) -> String;
 }
 
@@ -51,7 +52,7 @@ impl Kept for Records {
     }
 }
 
-/// Gives the piece of an entry to a sink.
+/// Passes the piece of an entry to a sink.
 pub(super) fn give(
     kept: &dyn Kept,
     entry: usize,
@@ -64,10 +65,10 @@ pub(super) fn give(
     sink.kept(&Done { executed, ..Done::single(work, piece.index, piece.bytes, &costs) })
 }
 
-/// Opens what is kept, when a run is complete.
+/// Opens the kept pieces when a run is complete.
 type Open = Box<dyn Fn() -> Result<Arc<dyn Kept>> + Send + Sync>;
 
-/// A sink that gives another one nothing while a run goes on, and everything that is kept, in order, when it is complete.
+/// A sink that gives another one nothing during a run, and all kept pieces, in order, when the run is complete.
 pub struct Replay {
     inner: Arc<dyn Sink>,
     work: Arc<dyn Work>,
@@ -77,7 +78,7 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Gives `inner` what `open` has of `work` when the run is complete.
+    /// Gives `inner` the pieces of `work` in `open` when the run is complete.
     pub fn new(
         inner: Arc<dyn Sink>,
         work: Arc<dyn Work>,

@@ -1,4 +1,4 @@
-//! Where samples go: pictures in files and in memory, files of finished pieces, and what a run did.
+//! Where samples go: pictures in files and in memory, files of finished pieces, and records of a run.
 
 mod bands;
 mod checkpoint;

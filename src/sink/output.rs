@@ -1,8 +1,8 @@
 //! Destinations: a file that appears only when it is complete, a device or a pipe, or the standard output.
 //!
-//! A regular file is written beside its place under a temporary name and renamed at the end, so that an interrupted or failed
-//! run leaves what was there before (`staged.rs`). Everything that can be found out early is found out when the output is created, before
-//! hours of computing.
+//! A regular file is written beside its destination under a temporary name and renamed at the end, so that an interrupted or failed
+//! run leaves the old file unchanged (`staged.rs`). Everything that can be checked early is checked when the output is created,
+//! before hours of computing.
 
 use super::identity::destination;
 pub use super::staged::Leftover;
@@ -20,7 +20,7 @@ pub struct Output {
     /// As the user gave it, for messages.
     path: PathBuf,
     target: Target,
-    /// Why writing failed, because encoders on the way up tend to lose it.
+    /// Why writing failed; encoders in between tend to lose it.
     failure: Option<io::Error>,
 }
 
@@ -28,10 +28,10 @@ pub struct Output {
 enum Target {
     /// A regular file under its temporary name.
     Staged(Staged),
-    /// A device, a pipe or another thing that cannot be renamed.
+    /// A device, a pipe or anything else that cannot be renamed.
     Straight(File),
     Stdout(io::Stdout),
-    /// Memory, for tests and for what is sent elsewhere.
+    /// Memory, for tests and for pictures that are sent elsewhere.
     Memory(io::Cursor<Vec<u8>>),
 }
 
@@ -61,12 +61,12 @@ impl Output {
         Ok(Self { path: path.to_path_buf(), target, failure: None })
     }
 
-    /// An output that keeps what is written in memory; [`Output::into_memory`] gives it back.
+    /// An output in memory; [`Output::into_memory`] returns it.
     pub fn memory() -> Self {
         Self { path: "memory".into(), target: Target::Memory(io::Cursor::default()), failure: None }
     }
 
-    /// What was written to [`Output::memory`]; empty for other outputs.
+    /// The bytes written to [`Output::memory`]; empty for other outputs.
     pub fn into_memory(self) -> Vec<u8> {
         match self.target {
             Target::Memory(cursor) => cursor.into_inner(),
@@ -74,7 +74,7 @@ impl Output {
         }
     }
 
-    /// The error of the operating system that ended writing, once.
+    /// The operating system's error that ended writing; only the first call returns it.
     pub(crate) fn take_failure(&mut self) -> Option<io::Error> {
         self.failure.take()
     }
@@ -98,7 +98,8 @@ impl Output {
         &self.path
     }
 
-    /// Where a regular file is written until it is complete. Dropping the output removes it; whoever ends the process otherwise must.
+    /// The temporary path of a regular file until it is complete. Dropping the output removes it; ending the process any other way
+    /// does not.
     pub fn temporary(&self) -> Option<&Path> {
         match &self.target {
             Target::Staged(staged) => Some(staged.temporary()),
@@ -106,7 +107,7 @@ impl Output {
         }
     }
 
-    /// What to remove if the process ends before the output is complete, without dropping it; `None` where nothing is left.
+    /// What to remove if the process ends before the output is complete without dropping it; `None` if nothing would be left.
     pub fn leftover(&self) -> Option<Leftover> {
         match &self.target {
             Target::Staged(staged) => Some(staged.leftover()),
@@ -114,7 +115,7 @@ impl Output {
         }
     }
 
-    /// The folder of a regular file, else that for temporary files: where what is not complete can wait.
+    /// The folder of a regular file, otherwise the system's temporary folder: a place for incomplete data.
     pub(crate) fn folder(&self) -> PathBuf {
         match &self.target {
             Target::Staged(staged) => staged.folder().to_path_buf(),
@@ -122,12 +123,12 @@ impl Output {
         }
     }
 
-    /// Whether writing can go back to an earlier place, as some formats need.
+    /// Whether writing can seek backwards, as some formats need.
     pub fn can_seek(&self) -> bool {
         matches!(self.target, Target::Staged(_) | Target::Memory(_))
     }
 
-    /// Completes the output: only now does a regular file appear under its name. Nothing waits for the disk.
+    /// Completes the output: only now does a regular file appear under its name. Does not wait for the disk.
     ///
     /// # Errors
     /// [`Error::Io`] when the last bytes cannot be written or the file cannot be renamed; no temporary file is left.
@@ -140,7 +141,7 @@ impl Output {
     }
 }
 
-/// The same error again, which the type does not offer.
+/// A copy of the error, since the type has no `Clone`.
 pub(crate) fn copy(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
@@ -148,10 +149,11 @@ pub(crate) fn copy(error: &io::Error) -> io::Error {
     }
 }
 
-/// Whether the standard output takes anything. One that is open for reading only does not, and the standard library would call that success.
+/// Whether the standard output can be written. One that is open only for reading cannot, but the standard library calls that
+/// success.
 ///
 /// # Errors
-/// The system's for a file that cannot be written.
+/// The system's error for a file that cannot be written.
 pub fn check_stdout() -> io::Result<()> {
     match rustix::fs::fcntl_getfl(io::stdout()) {
         Ok(mode) if mode & rustix::fs::OFlags::ACCMODE == rustix::fs::OFlags::RDONLY => {
@@ -161,9 +163,9 @@ pub fn check_stdout() -> io::Result<()> {
     }
 }
 
-/// Refuses a standard output that was closed (`>&-`): a picture for nobody. Before `main` the standard library puts `/dev/null` in its
-/// place, open for reading too, as a shell's `>/dev/null` is not. Who opens it like that for a program whose output is of no interest can
-/// name `/dev/null` as well.
+/// Refuses a standard output that was closed (`>&-`), as the picture would be lost. Before `main` the standard library replaces it
+/// by `/dev/null`, open for reading too, unlike a shell's `>/dev/null`. A caller that opens it like that and does not need the
+/// output can name `/dev/null` as well.
 fn refuse_nobody(path: &Path) -> Result<()> {
     let null = Path::new("/dev/null");
     let mode = rustix::fs::fcntl_getfl(io::stdout()).unwrap_or(rustix::fs::OFlags::WRONLY);
@@ -172,7 +174,7 @@ fn refuse_nobody(path: &Path) -> Result<()> {
     if is_closed && rustix::fs::fstat(io::stdout()).is_ok_and(is_null) {
         let path = path.display();
         return Err(Error::Unsupported(format!(
-            "`{path}` is the standard output, which is closed, so that nobody would get what is written; redirect it, or give a file"
+            "`{path}` is the standard output, which is closed, so the picture would be lost; redirect it or give a file"
         )));
     }
     Ok(())
@@ -183,14 +185,16 @@ fn refuse_terminal(file: &impl IsTerminal, path: &Path) -> Result<()> {
         return Ok(());
     }
     let name = if is_stdout(path) { "the standard output".into() } else { format!("`{}`", path.display()) };
-    Err(Error::Usage(format!("{name} is a terminal, which cannot show a picture's bytes; redirect it or give a file")))
+    Err(Error::Usage(format!(
+        "{name} is a terminal, which cannot display a picture's bytes; redirect it or give a file"
+    )))
 }
 
 fn open(path: &Path) -> io::Result<Target> {
     let (place, mode) = match fs::metadata(path) {
         Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-        // A link is followed, so that what it points to is replaced, or created, and not the link. A file that may not be written is not
-        // to be replaced either, although renaming would allow it.
+        // A link is followed, so that its target is replaced or created, not the link. A write-protected file is not replaced
+        // either, although renaming would allow it.
         Ok(found) if found.is_file() => {
             OpenOptions::new().write(true).open(path)?;
             (fs::canonicalize(path)?, Some(found.permissions()))

@@ -1,4 +1,4 @@
-//! The table of the file formats that pictures are written in. A format is one file and one line here.
+//! The table of picture file formats. A format is one file and one line here.
 
 use super::formats::Format;
 use super::image::{exr, png, ppm};
@@ -6,7 +6,7 @@ use super::output::is_stdout;
 use crate::error::{Error, Result, shorten};
 use std::path::Path;
 
-/// Every format that pictures are written in.
+/// Every format in which pictures are written.
 pub const OUTPUTS: &[Format] = &[
     png::FORMAT,
     #[cfg(feature = "exr")]
@@ -20,7 +20,7 @@ impl Format {
     /// The format called `name`.
     ///
     /// # Errors
-    /// [`Error::Usage`] when there is none; it lists the known ones.
+    /// [`Error::Usage`] when there is none; the error lists the known ones.
     pub fn named(name: &str) -> Result<&'static Self> {
         OUTPUTS.iter().find(|format| format.name == name).ok_or_else(|| {
             let name = shorten(name);
@@ -29,11 +29,11 @@ impl Format {
     }
 }
 
-/// The format for a file of this name: the one called `format`, else the first with the name's extension. The standard output
-/// gets the first one.
+/// The format for a file of this name: the one called `format`, else the first with the name's extension. The standard output gets
+/// the first format in the table.
 ///
 /// # Errors
-/// [`Error::Input`] for a folder; [`Error::Usage`] for an unknown format, or an extension that no format has; it lists the known ones.
+/// [`Error::Input`] for a folder; [`Error::Usage`] for an unknown format or extension; the error lists the known ones.
 pub fn format_for(path: impl AsRef<Path>, format: Option<&str>) -> Result<&'static Format> {
     let is_folder = |path: &Path| path.is_dir() || path.to_string_lossy().ends_with(std::path::is_separator);
     if is_folder(path.as_ref()) {
@@ -55,7 +55,7 @@ pub fn format_for(path: impl AsRef<Path>, format: Option<&str>) -> Result<&'stat
     OUTPUTS.iter().find(|format| *format.extension == *extension).ok_or_else(|| {
         let known = list(|format| format!(".{}", format.extension));
         let path = path.display();
-        Error::Usage(format!("the ending of `{path}` names no picture format; known are {known} (or give a format)"))
+        Error::Usage(format!("the extension of `{path}` names no picture format; known are {known} (or give a format)"))
     })
 }
 

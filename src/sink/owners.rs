@@ -1,4 +1,4 @@
-//! A picture of who computed what: each tile in the colour of its worker, so that a schedule is seen at a glance.
+//! A picture of who computed what: each tile in the colour of its worker, so that the schedule is visible at a glance.
 
 use super::formats::{Data, Format, Header, Rows};
 use super::output::Output;
@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 /// Lightness of a tile and of its outline.
 const LIGHTNESS: [f64; 2] = [0.74, 0.58];
 
-/// In place of a worker's number for what an earlier run computed, and its grey and that of its outline.
+/// In place of a worker's number for tiles of an earlier run; their grey and that of their outline.
 const NOBODY: u32 = u32::MAX;
 const GREYS: [[u8; 3]; 2] = [[190; 3], [150; 3]];
 
@@ -43,7 +43,7 @@ impl Owners {
         let (width, height) = tiling.size();
         if format.data != Data::Colours {
             return Err(Error::Usage(format!(
-                "{} holds samples, but the map of workers has colours only",
+                "{} holds samples, but the map of workers has only colours",
                 format.name
             )));
         }
@@ -89,7 +89,7 @@ impl Sink for Owners {
     }
 }
 
-/// The rows of the map, drawn as they are asked for: one row of tiles at a time.
+/// The rows of the map, drawn on demand: one row of tiles at a time.
 struct Drawn<'a> {
     owners: &'a Owners,
     /// Every tile's number, from the top left in reading order.

@@ -25,16 +25,16 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Writes the picture to a file in the format of the name's ending. It carries no scene.
+    /// Writes the picture to a file in the format of the name's extension. It carries no scene.
     ///
     /// # Errors
-    /// [`Error::Usage`] when the ending names no format for colours, [`Error::Io`] when the file cannot be written; then what
-    /// was there before is unchanged.
+    /// [`Error::Usage`] when the extension names no format for colours, [`Error::Io`] when the file cannot be written; then an
+    /// existing file is unchanged.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let format = format_for(path, None)?;
         if format.data != Data::Colours {
-            return Err(Error::Usage(format!("{} holds samples, but this picture has colours only", format.name)));
+            return Err(Error::Usage(format!("{} holds samples, but this picture has only colours", format.name)));
         }
         let mut output = Output::create(path)?;
         let (width, height) = (self.width, self.height);
@@ -50,7 +50,7 @@ impl From<Picture> for image::RgbImage {
     /// The same pixels, not copied.
     ///
     /// # Panics
-    /// When the pixels are not as many as the sizes say.
+    /// When the number of pixels does not match the sizes.
     fn from(picture: Picture) -> Self {
         let Picture { width, height, pixels } = picture;
         Self::from_raw(width, height, pixels).expect("a picture has width × height pixels")
@@ -77,7 +77,7 @@ impl PictureSink {
     /// A sink with a black picture. Depth and scene of the options are not used.
     ///
     /// # Errors
-    /// [`Error::Usage`] when pixels would be cut by tiles, [`Error::Unsupported`] when the picture does not fit the memory.
+    /// [`Error::Usage`] when pixels would be cut by tiles, [`Error::Unsupported`] when the picture does not fit into memory.
     pub fn new(options: ImageOptions) -> Result<Self> {
         let (width, height) = options.size()?;
         let bytes = (3 * width as usize).checked_mul(height as usize);
@@ -90,7 +90,7 @@ impl PictureSink {
         Ok(Self { options, picture: Mutex::new(Picture { width, height, pixels }) })
     }
 
-    /// The picture as it is now; what has not been computed is black.
+    /// The picture so far; pixels not yet computed are black.
     pub fn picture(&self) -> MutexGuard<'_, Picture> {
         self.picture.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,13 +1,14 @@
-//! How far a run is, and when it will be done: counters that workers add to and anybody may read.
+//! How far a run is, and when it will be done: counters that workers increment and anyone may read.
 //!
-//! Tiles differ in cost a thousandfold, so the time that is left follows from costs, not from the number of tiles. The costs of all
-//! tiles are estimated from a coarse picture that is rendered before, with well below 1 % of the samples; what is left over what is
-//! done of these estimates, times the time so far, is the time left. The scale of the estimates cancels, so a slower machine or a
-//! slower colouring does not spoil it. Of other works than pictures nothing is known before: there each piece counts as one.
+//! Tiles differ in cost a thousandfold, so the time left follows from costs, not from the number of tiles. The costs of all tiles
+//! are estimated from a coarse picture that is rendered first, with well below 1 % of the samples; of these estimates, the cost
+//! left over the cost done, times the time so far, is the time left. The scale of the estimates cancels, so a slower machine or a
+//! slower colouring does not distort it. For works other than pictures nothing is known in advance: there each piece counts as one.
 //!
-//! What lost: costs of the finished tiles alone, which know nothing of what comes; one cost for all interior samples, which was up to
-//! ten times wrong where some are settled at once and others take every iteration; times of the coarse tiles instead of iterations,
-//! which another program can spoil; and coarse tiles smaller than 16 × 16, where a single long orbit keeps many lanes idle.
+//! Tried and lost: costs of the finished tiles alone, which do not predict the others; one cost for all interior samples, which was
+//! up to ten times wrong where some are settled at once and others take every iteration; times of the coarse tiles instead of
+//! iterations, which another program can distort; and coarse tiles smaller than 16 × 16, where a single long orbit keeps many lanes
+//! idle.
 
 pub use super::estimate::{Estimate, Estimator};
 
@@ -19,17 +20,17 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Counts what is done. Workers only add to counters; drawing is for others, at their own pace.
+/// Counts finished work. Workers only add to counters; others read and draw at their own pace.
 #[derive(Debug)]
 pub struct Progress {
-    /// What the pieces are tiles of, if it is a picture.
+    /// The picture whose tiles the pieces are, if they are tiles.
     picture: Option<Picture>,
     /// Pieces, samples and cost of everything.
     all: Amount,
     began: OnceLock<Instant>,
-    /// What the work counts.
+    /// The name of the work's operations.
     unit: OnceLock<&'static str>,
-    /// How much of what is prepared is done, in millionths, and 1; 0 while nothing is being prepared.
+    /// How much of the preparation is done, in millionths, plus 1; 0 outside the preparation.
     preparing: AtomicU32,
     pieces: AtomicU64,
     area: AtomicU64,
@@ -48,13 +49,13 @@ struct Picture {
     estimate: Estimate,
 }
 
-/// So much of a work.
+/// An amount of work.
 #[derive(Clone, Copy, Debug, Default)]
 struct Amount {
     pieces: u64,
-    /// Samples; 0 if it is no picture.
+    /// Samples; 0 if it is not a picture.
     area: u64,
-    /// As estimated; else 1 for each piece.
+    /// As estimated for a picture; else 1 for each piece.
     cost: u64,
 }
 
@@ -69,15 +70,15 @@ pub struct Snapshot {
     pub pixels: Option<[u64; 2]>,
     /// Operations executed so far: iterations for a picture.
     pub executed: u64,
-    /// What the work counts, in the plural; [`crate::parallel::Work::unit`].
+    /// The name of the work's operations, in the plural; [`crate::parallel::Work::unit`].
     pub unit: &'static str,
-    /// Part of the estimated cost that is done, from 0 to 1.
+    /// Fraction of the estimated cost that is done, from 0 to 1.
     pub fraction: f64,
-    /// Time since the first piece was begun.
+    /// Time since the first piece began.
     pub elapsed: Duration,
     /// Estimated time left; `None` until something is done.
     pub left: Option<Duration>,
-    /// How much is done of what must be there before the first piece, from 0 to 1; `None` when that is not what is going on.
+    /// How much of the preparation before the first piece is done, from 0 to 1; `None` outside the preparation.
     pub preparing: Option<f64>,
 }
 
@@ -90,7 +91,7 @@ impl Progress {
         Self::over(Some(Picture { tiling, samples, estimate }), all)
     }
 
-    /// For one run over so many pieces of any work, each of which counts as one.
+    /// For one run over this many pieces of any work, each of which counts as one.
     pub fn of_pieces(pieces: usize) -> Self {
         Self::over(None, Amount { pieces: pieces as u64, area: 0, cost: pieces as u64 })
     }
@@ -150,7 +151,7 @@ impl Progress {
             [self.area.load(Ordering::Relaxed), self.all.area].map(|area| area / u64::from(picture.samples).pow(2))
         });
         let cost = self.cost.load(Ordering::Relaxed);
-        // Kept costs are counted before `cost` has them.
+        // Kept costs are added to `kept` before `cost`.
         let own = cost.saturating_sub(self.kept.load(Ordering::Relaxed));
         let left = (own > 0).then(|| elapsed.mul_f64(self.all.cost.saturating_sub(cost) as f64 / own as f64));
         Snapshot {
@@ -171,8 +172,8 @@ impl Progress {
 }
 
 impl Snapshot {
-    /// One line of JSON, as `--progress json` writes it; `eta_seconds` is `null` until something is known, and `preparing` is there only while
-    /// something is prepared. If it is no picture, it has pieces instead of tiles and pixels, and what was executed with its unit.
+    /// One line of JSON, as `--progress json` writes it; `eta_seconds` is `null` until it is known, and `preparing` is present only
+    /// during the preparation. A work that is not a picture has pieces instead of tiles and pixels, and `executed` with its `unit`.
     pub fn json(&self) -> String {
         #[derive(Serialize)]
         #[serde(untagged)]
@@ -290,7 +291,7 @@ mod tests {
         finish(&progress, 4..6, 70);
         let half = progress.snapshot_after(Duration::from_secs(3));
         assert_eq!((half.pieces_done, half.pieces, half.fraction), (4, 8, 0.5));
-        assert_eq!(half.left, Some(Duration::from_secs(6)), "what was kept took no time");
+        assert_eq!(half.left, Some(Duration::from_secs(6)), "kept pieces took no time");
         assert_eq!(
             half.json(),
             r#"{"pieces_done":4,"pieces":8,"unit":"files","executed":70,"seconds":3.0,"eta_seconds":6.0}"#

@@ -1,20 +1,20 @@
 //! Files of finished pieces: checkpoints, and the parts that shards make.
 //!
-//! After eight bytes that say what the file is come records, each with a head of 48 bytes that has a checksum of its own, then its
+//! Eight bytes identify the file; then come records, each with a head of 48 bytes that has a checksum of its own, followed by its
 //! data. The first two records are the same description of the work, so that no single damage loses it; all others are pieces, in
-//! the order in which they were finished. Records are only ever appended. A file that ends within a record, or has flipped or lost
-//! bytes anywhere, gives every piece that is whole: a reader that meets nonsense looks for the next head.
+//! the order in which they finished. Records are only ever appended. From a file that ends within a record, or has flipped or lost
+//! bytes anywhere, every whole piece can be read: a reader that meets garbage looks for the next head.
 //!
 //! | Bytes of a head | |
 //! | --- | --- |
 //! | 0..4 | the mark `F2 'P' 'C' 0A` |
 //! | 4..8 | CRC-32 of bytes 8..48 |
 //! | 8..16 | the piece's number; all ones for the description |
-//! | 16..24 | what the piece was worth |
-//! | 24..32 | what was executed for the claim that it was the first of, else 0 |
+//! | 16..24 | the piece's cost |
+//! | 24..32 | the operations executed for the claim that it was the first of, else 0 |
 //! | 32..40 | length of the data |
 //! | 40..44 | CRC-32 of the data |
-//! | 44..48 | how the data is kept; 0: as it is, 1: packed, where that is shorter and all lengths are known before |
+//! | 44..48 | how the data is stored; 0: as it is, 1: packed, if that is shorter and all lengths are known beforehand |
 //!
 //! All numbers are little-endian.
 
@@ -35,13 +35,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::Path;
 
-/// The ending of a file of finished pieces that a picture is made of later.
+/// The extension of a file of finished pieces from which a picture is made later.
 pub const PART_EXTENSION: &str = "part";
 
-/// What every file begins with: no text, and damaged by programs that change line ends.
+/// The first bytes of every file: not text, and damaged by programs that change line endings.
 pub(super) const MAGIC: &[u8; 8] = b"\x89FRP\r\n\x1a\n";
 
-/// The largest length of a description, in bytes: a scene at its largest in JSON in JSON, and more.
+/// The largest length of a description, in bytes: the largest scene as JSON in JSON, and more.
 const MAX_DESCRIPTION: usize = 16 << 20;
 
 const MARK: [u8; 4] = *b"\xf2PC\n";
@@ -52,41 +52,40 @@ const PACKED: u32 = 1;
 /// The length of a head.
 pub(super) const HEAD: usize = 48;
 
-/// What a file of finished pieces says of them.
+/// A file's description of its finished pieces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
-    /// The program that computed them, with its version: another one's samples may differ.
+    /// The program that computed them, with its version: another version's samples may differ.
     pub program: String,
     /// The kind of the work; see [`Recipe`].
     pub kind: String,
     /// How to make the work again, where the recipe is JSON; else null.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub recipe: Value,
-    /// The recipe's bytes in hexadecimal digits, where it is no JSON.
+    /// The recipe's bytes in hexadecimal digits, where it is not JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe_hex: Option<String>,
-    /// How many pieces the work has.
+    /// The number of pieces of the work.
     pub pieces: usize,
-    /// Which of them are wanted, if not all.
+    /// The shard whose pieces are wanted, if not all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
 }
 
 impl Description {
-    /// The pieces of a work that is made by `recipe`. Where its bytes are an object or a list in JSON they are kept as such, readable, and come
-    /// back with the keys in order and without spaces; all others come back as they are.
+    /// The pieces of a work that is made by `recipe`. Bytes that are a JSON object or list are kept as such, readable, and come
+    /// back with sorted keys and without spaces; all others come back unchanged.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] when there is no recipe: nobody could tell later what the pieces are of.
+    /// [`Error::Unsupported`] when there is no recipe: without one the pieces could not be identified later.
     pub fn new(recipe: Option<&Recipe>, pieces: usize, shard: Option<Shard>) -> Result<Self> {
         let Some(Recipe { kind, bytes }) = recipe else {
             return Err(Error::Unsupported(
-                "this work exists in this program only, so its finished pieces could not be known again in a file"
-                    .into(),
+                "this work has no recipe, so its finished pieces could not be identified in a file".into(),
             ));
         };
         let json = serde_json::from_slice(bytes).ok().filter(|value: &Value| {
-            // Numbers for example: they may be written in many ways, or be any bytes that happen to look like one.
+            // Numbers, for example, may be written in many ways, or be arbitrary bytes that happen to look like one.
             value.is_object() || value.is_array() || !value.is_null() && value.to_string().as_bytes() == bytes
         });
         let (recipe, recipe_hex) = match json {
@@ -101,7 +100,7 @@ impl Description {
         self.recipe_hex.as_deref().and_then(from_hex).unwrap_or_else(|| self.recipe.to_string().into_bytes())
     }
 
-    /// Whether the recipe is there, once.
+    /// Whether there is exactly one valid recipe.
     fn is_sound(&self) -> bool {
         match &self.recipe_hex {
             Some(digits) => self.recipe.is_null() && from_hex(digits).is_some(),
@@ -109,7 +108,7 @@ impl Description {
         }
     }
 
-    /// Checks that the pieces are of `work`, and computed by this very program.
+    /// Checks that the pieces are of `work`, and computed by this version of the program.
     ///
     /// # Errors
     /// [`Error::Input`] when they are not; [`Error::Unsupported`] as [`Description::new`].
@@ -119,7 +118,7 @@ impl Description {
             != (&ours.kind, &ours.recipe, &ours.recipe_hex, ours.pieces)
         {
             return Err(Error::Input(format!(
-                "`{}` has finished pieces of another work: it is of kind `{}`, not `{}`, or its recipe is another",
+                "`{}` has finished pieces of another work: it is of kind `{}`, not `{}`, or its recipe differs",
                 path.display(),
                 self.kind.escape_debug(),
                 ours.kind
@@ -128,10 +127,10 @@ impl Description {
         self.check_program(path)
     }
 
-    /// Checks that the file at `path` is of this very program.
+    /// Checks that the file at `path` is of this version of the program.
     ///
     /// # Errors
-    /// [`Error::Input`] when it is of another version.
+    /// [`Error::Input`] when it is not.
     pub fn check_program(&self, path: &Path) -> Result<()> {
         if self.program == program() {
             return Ok(());
@@ -186,12 +185,12 @@ impl Head {
         bytes
     }
 
-    /// Whether a description follows, as far as a head tells.
+    /// Whether a description follows, as far as a head can show.
     fn is_description(&self) -> bool {
         self.index == DESCRIPTION && self.coding == RAW && self.len <= MAX_DESCRIPTION as u64
     }
 
-    /// The head in these bytes, if they are one.
+    /// The head in these bytes, if they are valid.
     pub(super) fn read(bytes: &[u8; HEAD]) -> Option<Self> {
         let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
@@ -209,13 +208,14 @@ impl Head {
     }
 }
 
-/// Appends the record of a piece to `out`. Where lengths vary nobody could say later how long a packed piece is: there it is kept as it is.
+/// Appends the record of a piece to `out`. Where lengths vary, the length of a packed piece could not be known later: it is not
+/// packed.
 pub(super) fn write_piece(piece: &Piece<'_>, varies: bool, executed: u64, out: &mut Vec<u8>) {
     let Piece { index, bytes, cost } = *piece;
     write(index as u64, cost, executed, bytes, |bytes, out| !varies && packing::pack(bytes, out), out);
 }
 
-/// What a file begins with.
+/// The beginning of a file.
 ///
 /// # Errors
 /// [`Error::Unsupported`] when the description is too long.
@@ -234,7 +234,7 @@ pub(super) fn beginning(description: &Description) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// Appends a record to `out`, with its data as `pack` appends it, or as it is if `pack` does not.
+/// Appends a record to `out`, with its data as `pack` appends it, or unchanged if `pack` does not.
 fn write(
     index: u64,
     cost: u64,

@@ -1,5 +1,5 @@
-//! Small files that the program keeps for itself: nobody names them, so nobody is to wait for them either. Only regular files are read and
-//! written, and only as much of them as they may have: a pipe would wait for its other end, and a device may never end.
+//! Small files that the program keeps for itself: the user did not name them, so reading them must never block. Only regular files
+//! are read and written, and only up to a limit: a pipe would wait for its other end, and a device may never end.
 
 use super::output::Output;
 use crate::error::{Error, Result};
@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// A folder of the user's for files of programs, by the XDG base directory specification: what `variable` names if that is a whole path,
-/// else `otherwise` below the home. `None` where there is no home.
+/// A user's folder for program files, by the XDG base directory specification: the one that `variable` names if that is an absolute
+/// path, else `otherwise` below the home folder. `None` where there is no home.
 pub(crate) fn user_folder(variable: &str, otherwise: &str) -> Option<PathBuf> {
     let whole = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     whole(variable).or_else(|| whole("HOME").map(|home| home.join(otherwise)))
 }
 
-/// What a file holds; `None` when there is none.
+/// The text of a file; `None` when there is no file.
 pub(crate) fn read(path: &Path) -> Result<Option<String>> {
     let failed = |source| Error::io("read", path, source);
     if !is_file(path)? {
@@ -32,7 +32,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<String>> {
     text.map(Some).map_err(|_| Error::Input(format!("`{}` is not text", path.display())))
 }
 
-/// Opens a file to be written anew, and makes its folder.
+/// Opens a file to be overwritten, and creates its folder.
 pub(crate) fn create(path: &Path) -> Result<Output> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
@@ -41,11 +41,11 @@ pub(crate) fn create(path: &Path) -> Result<Output> {
     Output::create(path)
 }
 
-/// Whether there is a file; an error for what is another thing.
+/// Whether there is a file; an error for anything other than a regular file.
 fn is_file(path: &Path) -> Result<bool> {
     match fs::metadata(path) {
         Ok(found) if found.is_file() => Ok(true),
-        Ok(_) => Err(Error::Input(format!("`{}` is no regular file", path.display()))),
+        Ok(_) => Err(Error::Input(format!("`{}` is not a regular file", path.display()))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(Error::io("read", path, error)),
     }

@@ -1,8 +1,8 @@
 //! A run of the missing pieces that its sinks see as a run of all pieces.
 //!
-//! The run's own pieces are numbered among the missing ones; here they get back the numbers that they have in the work. The pieces of
-//! record files are put in between, in order: each is read when the pieces before it are finished, so that a picture whose rows
-//! leave in order never waits with more than what the workers have in hand, however many gaps there are.
+//! The run's own pieces are numbered among the missing ones; here they get back their numbers in the work. Kept pieces are merged
+//! in between, in order: each is read when the pieces before it are finished, so that a picture whose rows leave in order never has
+//! more waiting than the claims in flight, however many gaps there are.
 
 use super::kept::{Kept, give};
 use crate::error::{Error, Result};
@@ -19,35 +19,35 @@ pub struct Resumed {
     work: Arc<dyn Work>,
     missing: Pieces,
     kept: Vec<Arc<dyn Kept>>,
-    /// What is kept, by number.
+    /// The kept pieces, by number.
     found: Vec<Found>,
     state: Mutex<State>,
     stop: Stop,
 }
 
-/// A piece that is kept.
+/// A kept piece.
 #[derive(Clone, Copy)]
 struct Found {
     index: usize,
-    /// In which place, and which entry there.
+    /// The place where it is kept, and its entry there.
     place: u32,
     entry: usize,
 }
 
-/// How far the sinks' pieces go without a gap.
+/// How far the sinks have received pieces without a gap.
 struct State {
-    /// Of each missing piece, whether it is finished: a bit.
+    /// A bit for each missing piece: whether it is finished.
     finished: Vec<u64>,
     /// How many of the missing pieces are finished without a gap.
     next: usize,
-    /// How many of the found pieces have been given on.
+    /// How many of the found pieces have been passed on.
     given: usize,
     words: Vec<u64>,
 }
 
 impl Resumed {
-    /// Gives `inner` all that is `kept` of `work`, and what a run over the missing pieces computes. `shard` says which pieces are
-    /// wanted, if not all. The run's work must be that of [`Resumed::missing`], which [`Resumed::rest`] is.
+    /// Gives `inner` all `kept` pieces of `work`, and those that a run over the missing pieces computes. `wanted` are all the
+    /// pieces that should be there in the end. The run's work must be that of [`Resumed::missing`], as [`Resumed::rest`] is.
     ///
     /// # Errors
     /// [`Error::Input`] when two places have different results for the same piece.
@@ -71,17 +71,17 @@ impl Resumed {
         Ok(Self { inner, work, missing, kept, found, state, stop: stop.clone() })
     }
 
-    /// The pieces that nobody has.
+    /// The pieces that are not kept anywhere.
     pub fn missing(&self) -> &Pieces {
         &self.missing
     }
 
-    /// The work of the pieces that nobody has, for a run with this sink.
+    /// The work of the missing pieces, for a run with this sink.
     pub fn rest(&self) -> Arc<dyn Work> {
         Arc::new(Selected::new(self.work.clone(), self.missing.clone()))
     }
 
-    /// Gives on what is kept before the first missing piece that is not finished.
+    /// Passes on the kept pieces before the first missing piece that is not finished.
     fn give(&self, state: &mut State) -> Result<()> {
         while state.next < self.missing.len() && state.finished[state.next / 64] >> (state.next % 64) & 1 == 1 {
             state.next += 1;
@@ -100,7 +100,7 @@ impl Resumed {
     }
 }
 
-/// Keeps one of each piece, after a check that all places have the same of it.
+/// Keeps one copy of each piece, after checking that all copies are equal.
 fn compare(found: &mut Vec<Found>, kept: &[Arc<dyn Kept>], stop: &Stop) -> Result<()> {
     let (mut first, mut second) = (Vec::new(), Vec::new());
     for pair in found.windows(2).filter(|pair| pair[0].index == pair[1].index) {
@@ -157,7 +157,7 @@ impl Sink for Resumed {
 
     fn done(&self, done: &Done<'_>) -> Result<()> {
         let (mut from, mut bytes) = (0, done.bytes);
-        // What the claim took as a whole is said of its first pieces.
+        // The claim's totals are credited to its first pieces.
         let (mut executed, mut counts) = (done.executed, done.counts);
         let span = (done.ended - done.began) / done.range.len().max(1) as u32;
         for range in self.missing.runs(Position::range(done.range.clone())) {
@@ -173,7 +173,7 @@ impl Sink for Resumed {
                 executed: std::mem::take(&mut executed),
                 counts: std::mem::take(&mut counts),
                 worker: done.worker,
-                // The claim's time in equal parts: nobody knows better.
+                // The claim's time in equal parts, for want of better data.
                 began: done.began + span * from as u32,
                 ended: done.began + span * until as u32,
             };

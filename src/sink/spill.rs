@@ -1,11 +1,11 @@
-//! Bytes that wait on the disk because memory is bounded.
+//! Bytes that are spilled to disk because memory is bounded.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// A file without a name, made when it is first needed. It goes when the process does, however that ends.
+/// A nameless file, made when first needed. It disappears with the process, however that ends.
 #[derive(Debug)]
 pub(crate) struct Spill {
     folder: PathBuf,
@@ -13,12 +13,12 @@ pub(crate) struct Spill {
 }
 
 impl Spill {
-    /// In this folder.
+    /// For a file in this folder.
     pub(crate) fn in_folder(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into(), file: Mutex::new(None) }
     }
 
-    /// Keeps `bytes`, and says where.
+    /// Writes `bytes`, and returns their position.
     pub(crate) fn put(&self, bytes: &[u8]) -> io::Result<u64> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, end) = match &mut *file {
@@ -32,7 +32,7 @@ impl Spill {
         Ok(place)
     }
 
-    /// Reads what was kept at `place` into `bytes`.
+    /// Reads the bytes at `place` into `bytes`.
     pub(crate) fn get(&self, place: u64, bytes: &mut [u8]) -> io::Result<()> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((file, _)) = &mut *file else { return Err(io::ErrorKind::NotFound.into()) };
@@ -41,13 +41,13 @@ impl Spill {
     }
 }
 
-/// A new file in `folder`, without a name.
+/// A new nameless file in `folder`.
 pub(crate) fn create(folder: &Path) -> io::Result<File> {
     let mut attempt = 0;
     loop {
         let path = folder.join(format!(".fractal-{}-{attempt}.tmp", std::process::id()));
         match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
-            // Where an open file cannot lose its name, it stays behind: a nuisance, but no failure.
+            // Where an open file cannot be unlinked, it stays behind: a nuisance, but not an error.
             Ok(file) => {
                 let _ = super::identity::remove(&file, &path);
                 return Ok(file);

@@ -1,15 +1,15 @@
-//! Files beside their place: each has a temporary name until it is complete, and goes if that never comes.
+//! Files beside their destination: each has a temporary name until it is complete, and is removed if it never is.
 //!
-//! A process that is killed leaves its file behind. The next one that writes the same output removes it, and knows it by its lock: every
-//! writer holds that of its file as long as it has it open, so the system ends it with the process, however that ends. Numbers of
-//! processes would not do: they are used again, and differ between machines and containers that share a folder. Where the file system
-//! knows no locks, everything stays. Only where it takes locks but keeps them to each machine (`local_lock` of NFS, `localflock` of
-//! Lustre) could one machine remove what another is writing, if both write the same output at the same time.
+//! A killed process leaves its file behind. The next one that writes the same output recognises it by its lock and removes it:
+//! every writer holds its file's lock as long as it has the file open, so the system releases the lock with the process, however
+//! that ends. Process IDs would not do: they are reused, and differ between machines and containers that share a folder. On file
+//! systems without locks, nothing is removed. Only where locks exist but are local to each machine (`local_lock` of NFS,
+//! `localflock` of Lustre) could one machine remove a file that another is writing, if both write the same output at the same time.
 //!
-//! Its name ends with a checksum of the rest, since other programs number what they leave too. Only who holds a file's lock may remove
-//! it. A new file is there for a moment before its writer has locked it, so it may be taken for one that was left: the writer looks, once
-//! it has the lock, whether the name is still that of its file, and else begins again. Without that, 187 of 4000 outputs that four threads
-//! created at once were lost. Looking through a folder of 100,000 files takes 33 ms.
+//! The temporary name ends with a checksum of the rest, since other programs number their files too. Only the holder of a file's
+//! lock may remove it. A new file exists for a moment before its writer has locked it, so another process may take it for a
+//! leftover: once it has the lock, the writer checks whether the name still refers to its file, and otherwise starts again. Without
+//! that, 187 of 4000 outputs that four threads created at once were lost. Searching a folder of 100,000 files takes 33 ms.
 
 use super::identity::{self, is_at};
 use std::ffi::{OsStr, OsString};
@@ -18,16 +18,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
-/// File systems allow names of 255 bytes; one near that is shortened to leave room for what is added.
+/// File systems allow names of 255 bytes; longer names are cut to this to leave room for the suffix.
 const KEPT: usize = 200;
 
-/// How often another name is tried when one is taken.
+/// How many names are tried.
 const ATTEMPTS: u32 = 1000;
 
 /// A file under its temporary name; it is removed on drop unless it was renamed.
 #[derive(Debug)]
 pub(super) struct Staged {
-    /// Locked, and closed after it was renamed or removed: without the lock the name may be another's.
+    /// Locked, and closed only after it was renamed or removed: without the lock the name may be another file's.
     file: Arc<File>,
     temporary: PathBuf,
     place: PathBuf,
@@ -35,8 +35,8 @@ pub(super) struct Staged {
 }
 
 impl Staged {
-    /// Creates a new file beside `place`: `.NAME.tmp-PID-CHECK`, with more digits after PID when that is taken. Such files that killed
-    /// processes left go before.
+    /// Creates a new file beside `place`: `.NAME.tmp-PID-CHECK`, with more digits after PID if that is taken. First removes such
+    /// files left by killed processes.
     pub(super) fn create(place: PathBuf) -> io::Result<Self> {
         let Some(name) = place.file_name().filter(|_| !ends_with_separator(&place)) else {
             return Err(io::ErrorKind::IsADirectory.into());
@@ -60,17 +60,17 @@ impl Staged {
         &self.file
     }
 
-    /// The name that it has until it is complete.
+    /// Its name until it is complete.
     pub(super) fn temporary(&self) -> &Path {
         &self.temporary
     }
 
-    /// Where it is and will be.
+    /// Its folder, before and after it is renamed.
     pub(super) fn folder(&self) -> &Path {
         folder(&self.place)
     }
 
-    /// Gives it its name.
+    /// Gives it its final name.
     pub(super) fn rename(&mut self) -> io::Result<()> {
         self.renamed = identity::rename(&self.file, &self.temporary, &self.place)?;
         if self.renamed {
@@ -80,7 +80,7 @@ impl Staged {
         Err(io::Error::other(format!("its temporary file `{name}` was removed or replaced while it was written")))
     }
 
-    /// What must be removed if the process ends before.
+    /// What must be removed if the process ends before the file is complete.
     pub(super) fn leftover(&self) -> Leftover {
         Leftover { file: Arc::downgrade(&self.file), temporary: self.temporary.clone() }
     }
@@ -89,13 +89,13 @@ impl Staged {
 impl Drop for Staged {
     fn drop(&mut self) {
         if !self.renamed {
-            // Nobody is left to tell when even this fails.
+            // There is no one to report it to if even this fails.
             let _ = identity::remove(&self.file, &self.temporary);
         }
     }
 }
 
-/// What an output leaves that is not complete, for whoever ends the process without dropping it.
+/// What an incomplete output leaves behind if the process ends without dropping it.
 #[derive(Clone, Debug)]
 pub struct Leftover {
     file: Weak<File>,
@@ -106,7 +106,7 @@ impl Leftover {
     /// Removes it, unless the output was completed or dropped, or another file has its name.
     pub fn remove(&self) {
         if let Some(file) = self.file.upgrade() {
-            // Nobody is left to tell when even this fails.
+            // There is no one to report it to if even this fails.
             let _ = identity::remove(&file, &self.temporary);
         }
     }
@@ -138,14 +138,14 @@ fn temporary_name(name: &OsStr, attempt: u32) -> OsString {
     temporary
 }
 
-/// What a temporary name ends with, so that those of other programs are not taken for it: they may number their files too.
+/// The end of a temporary name, so that other programs' files, which may be numbered too, are not taken for ours.
 fn check(name: &OsStr, number: &str) -> String {
     let mut hasher = crc32fast::Hasher::new();
     [b"fractal", name.as_encoded_bytes(), number.as_bytes()].iter().for_each(|part| hasher.update(part));
     format!("{:08x}", hasher.finalize())
 }
 
-/// Whether `found` is a temporary name of `name`, which is not shortened.
+/// Whether `found` is a temporary name of `name`, which must not have been shortened.
 fn is_temporary_name(found: &OsStr, name: &OsStr) -> bool {
     let rest = found.as_encoded_bytes().strip_prefix(b".");
     let rest = rest.and_then(|rest| rest.strip_prefix(name.as_encoded_bytes()));
@@ -155,24 +155,24 @@ fn is_temporary_name(found: &OsStr, name: &OsStr) -> bool {
     parts.is_some_and(|(number, end)| is_number(number) && end == check(name, number))
 }
 
-/// Locks a new file; false when another process has removed it or is about to.
+/// Locks a new file; false if another process has removed it or is about to.
 fn claim(file: &File, path: &Path) -> bool {
     match file.try_lock() {
         Ok(()) => is_at(file, path),
         Err(TryLockError::WouldBlock) => false,
-        // No locks here, so nobody removes it.
+        // No locks here, so no other process removes it.
         Err(TryLockError::Error(_)) => true,
     }
 }
 
-/// Removes what killed processes left of the output `name` in `folder`. What cannot be removed is in nobody's way.
+/// Removes the files that killed processes left for the output `name` in `folder`. Files that cannot be removed do no harm.
 fn remove_leftovers(folder: &Path, name: &OsStr) {
-    // A shortened name may be that of several outputs. Elsewhere than on Unix files are not told apart.
+    // A shortened name may belong to several outputs. On systems other than Unix files cannot be told apart.
     if name.len() > KEPT || cfg!(not(unix)) {
         return;
     }
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        // What is no regular file is not of this program, and a pipe would not even open.
+        // This program leaves only regular files, and opening a pipe would block.
         if is_temporary_name(&entry.file_name(), name) && entry.file_type().is_ok_and(|kind| kind.is_file()) {
             remove_leftover(&entry.path());
         }
@@ -180,9 +180,9 @@ fn remove_leftovers(folder: &Path, name: &OsStr) {
 }
 
 fn remove_leftover(path: &Path) {
-    // On network file systems only who may write may lock.
+    // On network file systems locking requires write access.
     let Ok(file) = OpenOptions::new().write(true).open(path) else { return };
-    // Its writer may have completed it meanwhile, so that the name is no longer its own.
+    // Its writer may have completed it meanwhile, so that the name is another file's.
     if file.try_lock().is_ok() {
         let _ = identity::remove(&file, path);
     }
@@ -200,7 +200,7 @@ mod tests {
         }
         let right = check(name, "7");
         assert!(is_temporary_name(OsStr::new(&format!(".a.png.tmp-7-{right}")), name));
-        // What others write, and the same for another name or number.
+        // Names of other programs, and ours for another name or number.
         let others =
             [".a.png.tmp-7", ".a.png.tmp-20240101", ".a.png.tmp-2024-01-01", ".a.png.tmp-7-00000000", ".a.png"];
         for other in others {

@@ -4,12 +4,12 @@ use crate::parallel::Done;
 use crate::sample::{Channels, Samples};
 use crate::tile::Tiling;
 
-/// How the pieces of a picture's work are read: which tiles they are, and which data their samples have.
+/// How to read the pieces of a picture's work: which tiles they are, and which channels their samples have.
 #[derive(Clone, Debug)]
 pub struct Tiles {
     /// The tiles, in samples.
     pub tiling: Tiling,
-    /// What each sample has.
+    /// The channels of each sample.
     pub channels: Channels,
 }
 
@@ -24,7 +24,7 @@ impl Tiles {
         Samples::new(self.tiling.tile(index), self.channels, bytes)
     }
 
-    /// How long the result of tile `index` is, in bytes.
+    /// The length of the result of tile `index`, in bytes.
     pub fn bytes(&self, index: usize) -> usize {
         self.channels.bytes(self.tiling.tile(index).area())
     }

@@ -1,10 +1,10 @@
-//! Who computed what and when, in the trace format of Chrome, which ui.perfetto.dev opens: a process for each run, a row for each
-//! worker and one for the run as a whole, a slice for each claim, a mark for each worker that was lost, and two counters: pieces that wait
-//! for a worker, and workers without a claim, which makes gaps visible that are too short to be seen.
+//! Who computed what and when, in Chrome's trace format, which ui.perfetto.dev opens: a process for each run, a row for each worker
+//! and one for the run as a whole, a slice for each claim, a mark for each lost worker, and two counters: pieces waiting for a
+//! worker, and workers without a claim, which shows gaps too short to be seen.
 //!
-//! The format is "Trace Event Format" in its JSON object form; times are microseconds. It is written by hand since it is a handful
-//! of lines, and a million claims are written as fast as they are formatted. Workers in other processes tell the times of their claims
-//! by the clock that all processes of a machine share.
+//! The format is "Trace Event Format" in its JSON object form; times are microseconds. It is written by hand since that takes a
+//! handful of lines, and a million claims are written as fast as they are formatted. Workers in other processes report the times of
+//! their claims by the clock that all processes of a machine share.
 
 use crate::error::Result;
 use crate::parallel::{Done, Report, RunInfo, Sink};
@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A sink that collects the claims of one run. Sessions must take times for it (`timed` in [`crate::backend::Options`]).
+/// A sink that collects the claims of one run. Sessions must measure times for it (`timed` in [`crate::backend::Options`]).
 #[derive(Debug)]
 pub struct Trace {
     name: String,
@@ -26,15 +26,15 @@ pub struct Trace {
 #[derive(Debug)]
 struct Run {
     backend: Cow<'static, str>,
-    /// What its operations are, in the plural.
+    /// The name of its operations, in the plural.
     unit: &'static str,
     /// When the run started, since the epoch.
     start: Duration,
-    /// How long it took; none when it was not complete.
+    /// How long it took; unset if it was not complete.
     wall: OnceLock<Duration>,
     /// The claims of each worker.
     workers: Vec<Mutex<Vec<Slice>>>,
-    /// Workers that were lost: which, when since the epoch, and how.
+    /// Lost workers: which, when since the epoch, and how.
     lost: Mutex<Vec<(usize, Duration, String)>>,
 }
 
@@ -43,7 +43,7 @@ struct Run {
 pub struct Slice {
     /// Its pieces.
     pub range: Range<usize>,
-    /// What they were worth, and what was executed for them; none where nobody counted.
+    /// Their cost, and the operations executed for them; `None` where they were not counted.
     pub operations: Option<[u64; 2]>,
     /// When it began, since the start of the run.
     pub began: Duration,
@@ -57,7 +57,7 @@ impl Trace {
         Self { name: name.into(), epoch, run: OnceLock::new() }
     }
 
-    /// Of a run that was recorded elsewhere, which begins with the trace: the slices of each of its workers.
+    /// For a run that was recorded elsewhere and starts with the trace, with the slices of each of its workers.
     pub fn recorded(name: impl Into<String>, backend: String, wall: Duration, workers: Vec<Vec<Slice>>) -> Self {
         let workers = workers.into_iter().map(Mutex::new).collect();
         let (start, lost) = (Duration::ZERO, Mutex::default());
@@ -88,12 +88,12 @@ impl Run {
         let metadata = |what: &str| format!(r#"{{"name":"{what}","ph":"M","pid":{pid}"#);
         write!(out, r#"{comma}{},"args":{{"name":{title}}}}}"#, metadata("process_name"))?;
         *comma = ",\n";
-        // By time: how many workers got or lost a claim, and how many pieces were taken.
+        // By time: workers that began or ended a claim, and pieces taken.
         let mut changes: Vec<(Duration, isize, usize)> = Vec::new();
         for (tid, slices) in self.workers.iter().enumerate() {
             write!(out, r#"{comma}{},"tid":{tid},"args":{{"name":"worker {tid}"}}}}"#, metadata("thread_name"))?;
             let mut slices = slices.lock().unwrap_or_else(PoisonError::into_inner);
-            // Where results are taken by another thread than the worker's they need not come in order.
+            // Where another thread receives the results, they may be out of order.
             slices.sort_by_key(|slice| slice.began);
             for Slice { range, operations, began, ended } in slices.iter() {
                 let (first, last) = (range.start, range.end - 1);
@@ -140,7 +140,7 @@ impl Run {
         })
     }
 
-    /// Calls `put` with each value of each counter that differs from the one before; `waiting` is how many pieces wait at the start.
+    /// Calls `put` with each change of each counter; `waiting` is the number of pieces waiting at the start.
     fn counters(
         &self,
         changes: &[(Duration, isize, usize)],
@@ -171,7 +171,7 @@ impl Run {
             }
             tell(time, idle, waiting)?;
         }
-        // Counters keep their last value for ever: nobody waits for work when there is no run.
+        // Counters keep their last value forever: outside a run no worker is idle.
         tell(end, 0, waiting)
     }
 }
@@ -213,7 +213,7 @@ impl Sink for Trace {
             began: done.began,
             ended: done.ended,
         };
-        // Each worker has its own list, so nobody waits here.
+        // Each worker has its own list, so this never blocks.
         if let Some(slices) = self.run.get().and_then(|run| run.workers.get(done.worker)) {
             slices.lock().unwrap_or_else(PoisonError::into_inner).push(slice);
         }
@@ -221,7 +221,7 @@ impl Sink for Trace {
     }
 
     fn kept(&self, _: &Done<'_>) -> Result<()> {
-        // Nobody of this run did anything.
+        // No worker of this run computed it.
         Ok(())
     }
 

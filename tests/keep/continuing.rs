@@ -214,7 +214,7 @@ fn more_iterations_take_what_had_escaped() {
         ("--iterations 400 --re 0.3 --continue few.tiles", "its `view.re` is"),
         ("--iterations 400 --size 32x18 --continue few.exr", "its `image.size` is"),
         ("--iterations 400 --format exr -o x.exr --continue colours.tiles", "its data is"),
-        ("--iterations 400 --continue few.png", "no file of finished pieces"),
+        ("--iterations 400 --continue few.png", "not a file of finished pieces"),
         ("--iterations 400 --continue nowhere.exr", "nowhere.exr"),
     ] {
         let (code, text) = run(&format!("render seahorses --size 320x180 --tile 16 -o x.png {arguments}"));

@@ -180,5 +180,5 @@ fn forged_heads_are_refused() {
     recode(&mut file, heads[0], 1);
     fs::write(&path, &file).unwrap();
     let refused = pieces_of(&path).unwrap_err().to_string();
-    assert!(refused.contains("is damaged where it says what its pieces are of"), "{refused}");
+    assert!(refused.contains("its description of the work is damaged"), "{refused}");
 }

@@ -152,7 +152,7 @@ fn what_cannot_be_kept_is_said() {
         ("--checkpoint -", 2, "regular file"),
         ("--checkpoint /dev/null", 2, "regular file"),
         ("--checkpoint text", 2, "--resume"),
-        ("--checkpoint text --resume", 1, "no file of finished pieces"),
+        ("--checkpoint text --resume", 1, "not a file of finished pieces"),
         ("--checkpoint . --resume", 1, "`.`"),
         ("--checkpoint nowhere/a", 1, "nowhere/a"),
         ("--checkpoint a --no-checkpoint", 2, "cannot be used with"),

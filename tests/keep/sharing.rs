@@ -46,7 +46,7 @@ fn parts_make_the_same_picture_in_any_order() {
     // What is no part, or of something else.
     for (arguments, part) in [
         ("merge third.part 2.part -o x.png", "of another picture"),
-        ("merge overlap.png -o x.png", "no file of finished pieces"),
+        ("merge overlap.png -o x.png", "not a file of finished pieces"),
         ("merge nowhere.part -o x.png", "cannot read `nowhere.part`"),
         ("merge third.part -o x.exr", "no distances"),
         ("merge third.part --set max=7 --complete -o x.png", "`iteration.max`"),

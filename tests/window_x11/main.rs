@@ -317,7 +317,10 @@ fn a_state_that_is_no_file_is_told_and_left_aside() {
     };
     assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
     let told = run();
-    assert!(told.contains("ignored: `") && told.contains("is no regular file") && told.lines().count() == 2, "{told}");
+    assert!(
+        told.contains("ignored: `") && told.contains("is not a regular file") && told.lines().count() == 2,
+        "{told}"
+    );
     std::fs::remove_file(&file).unwrap();
     std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
     assert_eq!(run(), told);

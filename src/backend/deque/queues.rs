@@ -2,7 +2,7 @@
 
 use super::crossbeam::{Queue, Steal, Stealer};
 
-/// The other ends of all workers' queues, in the workers' order.
+/// The stealing ends of all workers' queues, in the workers' order.
 pub(super) struct Stealers(pub(super) Box<[Stealer<usize>]>);
 
 impl Stealers {

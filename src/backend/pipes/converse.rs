@@ -1,4 +1,4 @@
-//! What the session and one worker say to each other in a run.
+//! The messages between the session and one worker in a run.
 
 use super::LONGEST;
 use super::member::{Member, Seat};
@@ -13,17 +13,18 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// How many claims a worker has to do at most, and about how long they are to last together: as long as the threads that its results pass
-/// may have to wait for a processor where there are no more of them than workers. With 8 ms, workers sometimes waited for 1 to 4 ms.
+/// How many claims a worker has in flight at most, and about how long they should last together: as long as the threads that
+/// deliver its results may wait for a processor when there are no more processors than workers. With 8 ms, workers sometimes waited
+/// 1 to 4 ms.
 const DEPTH: usize = 64;
 const AHEAD: Duration = Duration::from_millis(24);
 
-/// How long they are to last towards the end, where nobody should have many while others have none: the way of a result, and at most this
-/// part of the time until then.
+/// How long they should last towards the end, where none should have many while others have none: the latency of a result, and at
+/// most this part of the time so far.
 const ENDING: Duration = Duration::from_millis(2);
 const ENDING_PART: u32 = 16;
 
-/// What a worker has before it, and how fast it goes.
+/// A worker's queue, and how much it is given at once.
 struct List<'a, 'b> {
     own: &'a mut Claims<'b>,
     todo: &'a mut VecDeque<Given>,
@@ -33,7 +34,7 @@ struct List<'a, 'b> {
 }
 
 impl Run<'_> {
-    /// Lets the worker compute what there is, until there is nothing or it is lost; then says why, if it is not the worker's own end.
+    /// Lets the worker compute until nothing is left or it is lost; the error says why, if not by its own end.
     pub(super) fn converse(
         &self,
         seat: &mut Seat,
@@ -46,7 +47,7 @@ impl Run<'_> {
         let Some(member) = member else { return Err(None) };
         member.live.busy.store(true, Ordering::Relaxed);
         self.begin(member).map_err(|_| None)?;
-        // One after the other, so that it shows which one costs workers.
+        // One claim at a time, to find the one that costs workers.
         let depth = if self.losses.any() { 1 } else { self.share(self.job.grain()).clamp(1, 4) };
         let mut list = List { own, todo, given, depth, requests: Vec::new() };
         let mut told = self.fill(member, &mut list);
@@ -62,7 +63,7 @@ impl Run<'_> {
             let head = match member.read(tail, limit) {
                 Ok(Some(head)) => head,
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    return Err(Some("said what is no message"));
+                    return Err(Some("sent an invalid message"));
                 }
                 Ok(None) | Err(_) => return Err(None),
             };
@@ -74,15 +75,15 @@ impl Run<'_> {
                         return Err(None);
                     }
                 }
-                message::FAILED if is_first => return Err(Some("could not begin")),
-                _ if is_first => return Err(Some("said what is no message")),
+                message::FAILED if is_first => return Err(Some("could not start")),
+                _ if is_first => return Err(Some("sent an invalid message")),
                 message::BEAT => member.beats(head.numbers[0]),
                 message::IDLE => {}
                 message::FAILED => {
-                    let unknown = || Error::Input(format!("worker {} failed and did not say how", worker.index()));
+                    let unknown = || Error::Input(format!("worker {} failed without a reason", worker.index()));
                     let error = message::unpack(tail.bytes()).unwrap_or_else(unknown);
                     if head.numbers[0] == 0 {
-                        // It may not have taken what it was sent.
+                        // It may not have received what it was sent.
                         member.held = Held::default();
                     }
                     if head.numbers[0] == self.number || head.numbers[0] == 0 {
@@ -96,9 +97,9 @@ impl Run<'_> {
                 message::DONE => {
                     let now = Instant::now();
                     let done = result(self.job, self.number, worker.index(), &head, tail.bytes(), first.clone())
-                        .ok_or(Some("published what is no result"))?;
+                        .ok_or(Some("sent an invalid result"))?;
                     if let Some(since) = since {
-                        // Results come one right after the other when their way was long.
+                        // Results that were held up arrive in quick succession.
                         let time = now.duration_since(since).max(done.ended - done.began);
                         let pace = *pace.insert(pace.map_or(time, |pace: Duration| (7 * pace + time) / 8));
                         list.depth = self.depth(pace, first.len(), began.elapsed());
@@ -106,26 +107,26 @@ impl Run<'_> {
                     since = Some(now);
                     member.live.sign();
                     list.given.pop_front();
-                    // The worker has something to do while its result is handed on.
+                    // The worker stays busy while its result is delivered.
                     told = self.fill(member, &mut list);
-                    // As long as that lasts, nobody hears what the worker says.
+                    // Meanwhile its messages are not read.
                     member.live.busy.store(false, Ordering::Relaxed);
                     self.hand_on(worker, &done);
                     member.live.busy.store(true, Ordering::Relaxed);
                 }
-                _ => return Err(Some("said what is no message")),
+                _ => return Err(Some("sent an invalid message")),
             }
         }
     }
 
-    /// How many claims of `pieces` pieces a worker could be given if the others were given as many, and as many were left.
+    /// How many claims of `pieces` pieces a worker could be given if every worker got as many, and the same number remained.
     fn share(&self, pieces: usize) -> usize {
         let left = self.job.pieces().saturating_sub(self.given.load(Ordering::Relaxed));
         left / (2 * self.workers * pieces)
     }
 
-    /// How many claims of `pieces` pieces a worker is given that finishes one in `pace`, after so much time. Towards the end nobody has many
-    /// while others have none, and only one that lasts.
+    /// How many claims of `pieces` pieces to give a worker that finishes one in `pace`, after `passed` of the run. Towards the end
+    /// no worker has many while others have none, and only one if claims take long.
     fn depth(&self, pace: Duration, pieces: usize, passed: Duration) -> usize {
         let claims = |time: Duration| (time.as_nanos() / pace.as_nanos().max(1)) as usize;
         let share = self.share(pieces);
@@ -134,10 +135,10 @@ impl Run<'_> {
             .min(share.max(claims(ENDING.min(passed / ENDING_PART)).clamp(2, DEPTH)))
     }
 
-    /// Gives the worker something to do if it has little. False when it cannot be told any more.
+    /// Gives the worker more claims if it has few. False when it can no longer be reached.
     fn fill(&self, member: &Member, list: &mut List<'_, '_>) -> bool {
         let List { own, todo, given, depth, requests } = list;
-        // Many requests go in batches.
+        // Many requests are sent in batches.
         if given.len() > *depth * 3 / 4 || self.job.is_over() {
             return true;
         }
@@ -152,13 +153,13 @@ impl Run<'_> {
         if requests.is_empty() || send().is_ok() {
             return true;
         }
-        // It has ended, perhaps after it sent results; what it was not told of is not its fault.
+        // It has ended, perhaps after sending results; claims that it never received are not its fault.
         let untold = given.split_off(given.len() - requests.len() / 2);
         untold.into_iter().rev().for_each(|given| todo.push_front(given));
         false
     }
 
-    /// Tells a worker of the run, and of the work and its parts if it does not have them.
+    /// Starts the run on a worker, after sending the work and its parts if it lacks them.
     fn begin(&self, member: &mut Member) -> io::Result<()> {
         let (live, work) = (&member.live, self.parcel.contents());
         if let Some(lacking) = member.held.lacks(work) {
@@ -170,7 +171,7 @@ impl Run<'_> {
         live.send(message::RUN, [self.number, self.job.pieces() as u64, self.origin], &[])
     }
 
-    /// Hands on a result, unless the run is over.
+    /// Delivers a result, unless the run is over.
     pub(super) fn hand_on(&self, worker: &mut Worker, done: &Done<'_>) {
         if !self.job.is_over() {
             worker.count(done);
@@ -180,7 +181,7 @@ impl Run<'_> {
     }
 }
 
-/// The result of run `number` that a message has of the claim `first`, if it is that.
+/// The result of claim `first` of run `number` in a message, if it is valid.
 fn result<'a>(
     job: &'a Job,
     number: u64,
@@ -240,7 +241,7 @@ mod tests {
         }
     }
 
-    /// What a session takes of a message about pieces 3 and 4, which must be within the message.
+    /// What a session reads from a message about pieces 3 and 4, which must be within the message.
     fn taken(varies: bool, numbers: [u64; 6], words: &[u64]) -> Option<Vec<Vec<u8>>> {
         let job = Job::begin("by hand", 1, false, Arc::new(Made { varies }), Arc::new(Discard), &Stop::new()).unwrap();
         let head = Head { kind: message::DONE, numbers };
@@ -268,7 +269,7 @@ mod tests {
             assert_eq!(taken(true, NUMBERS, &good[..len]), None, "cut to {len} words");
             assert_eq!(taken(false, NUMBERS, &good[..len]).is_some(), len == 5, "cut to {len} words");
         }
-        assert_eq!(taken(true, NUMBERS, &[&good[..], &[0]].concat()), None, "something after it");
+        assert_eq!(taken(true, NUMBERS, &[&good[..], &[0]].concat()), None, "trailing bytes");
         for len in [10, 16, 1 << 32, u64::MAX - 7, u64::MAX] {
             assert_eq!(taken(true, NUMBERS, &[1, 1, 99, 0, len, 1, 2]), None, "a length of {len}");
             assert_eq!(taken(true, NUMBERS, &[1, 1, 99, len, 0, 1, 2]), None, "a length of {len}");

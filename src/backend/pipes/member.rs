@@ -1,4 +1,4 @@
-//! One worker process as its session sees it: its place, its pipes and how it is started.
+//! One worker process as its session sees it: its slot, its pipes and how it is started.
 
 use crate::backend::worker::frame::{self, Head, Tail};
 use crate::backend::worker::message::{self, numbers};
@@ -11,38 +11,38 @@ use std::process::{ChildStdin, ChildStdout, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// How many bytes of results a pipe holds: what Linux gives everyone.
+/// How many bytes of results a pipe holds: the most that Linux allows every user by default.
 #[cfg(target_os = "linux")]
 const PIPE: usize = 1 << 20;
 
-/// A worker's place, and the worker in it.
+/// A worker's slot, and the worker in it.
 pub(super) struct Seat {
     pub(super) worker: Worker,
     pub(super) member: Option<Member>,
-    /// The same for whoever looks after it.
+    /// The worker's shared part, for the thread that watches it.
     pub(super) live: Arc<Mutex<Option<Arc<Live>>>>,
 }
 
 pub(super) struct Member {
     pub(super) live: Arc<Live>,
     output: BufReader<ChildStdout>,
-    /// Whether it has said anything.
+    /// Whether it has sent anything.
     pub(super) greeted: bool,
-    /// What it was sent.
+    /// The work and parts that it was sent.
     pub(super) held: Held,
-    /// How far it last said that it was.
+    /// The progress that it last reported.
     progress: u64,
 }
 
-/// A worker process as several threads see it.
+/// The part of a worker process that several threads share.
 pub(super) struct Live {
     pub(super) input: Mutex<ChildStdin>,
     pub(super) process: Mutex<Process>,
-    /// Counts the messages that say that it gets on.
+    /// Counts its signs of progress.
     pub(super) signs: AtomicU64,
-    /// Whether something is expected of it.
+    /// Whether a message is expected from it.
     pub(super) busy: AtomicBool,
-    /// Why it was killed, if it was: it gave no sign of life, for example.
+    /// Why it was killed, if it was: it showed no sign of life, for example.
     pub(super) given_up: OnceLock<String>,
 }
 
@@ -51,13 +51,13 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Live {
-    /// Kills the process, and says why.
+    /// Kills the process, and records why.
     pub(super) fn give_up(&self, why: String) {
         let _ = self.given_up.set(why);
         lock(&self.process).end();
     }
 
-    /// The worker has said that it gets on.
+    /// The worker has shown progress.
     pub(super) fn sign(&self) {
         self.signs.fetch_add(1, Ordering::Relaxed);
     }
@@ -68,7 +68,7 @@ impl Live {
 }
 
 impl Member {
-    /// It says how far it is. That it lives is not enough.
+    /// It reports progress. Merely being alive is not enough.
     pub(super) fn beats(&mut self, progress: u64) {
         if std::mem::replace(&mut self.progress, progress) != progress {
             self.live.sign();
@@ -87,7 +87,7 @@ impl Member {
 }
 
 impl Seat {
-    /// Starts a worker in this place.
+    /// Starts a worker in this slot.
     pub(super) fn start(&mut self, program: &Program, pinning: Option<&Pinning>, workers: usize) -> Result<()> {
         self.member = None;
         let index = self.worker.index();
@@ -96,8 +96,8 @@ impl Seat {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = spawn(command).map_err(refused)?;
         let (input, output) = child.stdin.take().zip(child.stdout.take()).expect("both are pipes");
-        // A claim's results fit into it, so that their sender need not wait for a reader. Smaller ones work as well, if the system allows
-        // no such.
+        // A claim's results fit into it, so that the sender need not wait for a reader. A smaller pipe works as well, if the system
+        // does not allow this size.
         #[cfg(target_os = "linux")]
         let _ = rustix::pipe::fcntl_setpipe_size(&output, PIPE);
         let live = Arc::new(Live {
@@ -108,7 +108,7 @@ impl Seat {
             given_up: OnceLock::new(),
         });
         let processor = pinning.map_or(0, |pinning| pinning.processor(index) as u64 + 1);
-        // One that cannot be told has ended, which shows soon.
+        // A worker that cannot be reached has ended, which will be noticed soon.
         let _ = live.send(message::SEAT, [index as u64, workers as u64, processor], &[]);
         *lock(&self.live) = Some(live.clone());
         let output = BufReader::with_capacity(1 << 16, output);
@@ -116,7 +116,7 @@ impl Seat {
         Ok(())
     }
 
-    /// Takes the worker away, waits for its end and says how it ended; `why` if what it said cannot be borne.
+    /// Removes the worker, waits for its end and says how it ended; `why` if what it sent is invalid.
     pub(super) fn end(&mut self, why: Option<&str>) -> End {
         let Some(member) = self.member.take() else { return End::before_it_began() };
         *lock(&self.live) = None;

@@ -1,19 +1,20 @@
-//! Processes that are spoken to over their standard input and output: what works wherever a program can be started.
+//! Processes that communicate over standard input and output, which works wherever a program can be started.
 //!
 //! The Python equivalent is `multiprocessing.Pool`, or `subprocess` with pipes. Choose it where memory cannot be shared; elsewhere
 //! `processes` does the same without copying results.
 //!
-//! Each worker has a thread here that takes claims for it, as threads of the backend `threads` do for themselves, sends their numbers
-//! and reads the results; so every schedule is there, and sinks work in parallel. A worker is given more than one claim, so that it goes
-//! on while its results are read, and the more of them the smaller they are; towards the end only what lasts as long as a result's way,
-//! which keeps nobody waiting for long. What a lost worker was given is known: the one that takes its place is given it again. Messages
-//! are frames with checksums, and a worker that says anything else is lost too.
+//! Each worker has a thread here that takes claims for it, as threads of the backend `threads` do for themselves, sends their
+//! numbers and reads the results; so all schedules are available, and sinks work in parallel. A worker is given more than one
+//! claim, so that it continues while its results are read, and the smaller the claims, the more of them; towards the end of the run
+//! only as many as cover the latency of a result, so that none has to wait long for another. The claims given to a lost worker are
+//! known: its replacement is given them again. Messages are frames with checksums, and a worker that sends anything else is lost
+//! too.
 //!
-//! Requests are so small, and so few at a time, that they always fit into a pipe: a thread that writes never waits for a worker that
+//! Requests are so small and so few at a time that they always fit into a pipe: a thread that writes never waits for a worker that
 //! waits for it.
 //!
-//! An empty piece that is a claim of its own costs 0.7 to 0.8 µs of wall time with two workers, one with a result of 16 KB 3.4 to 4 µs.
-//! Two workers are ready after 1.3 ms.
+//! A claim of one empty piece costs 0.7 to 0.8 µs of wall time with two workers, one with a result of 16 KB 3.4 to 4 µs. Two
+//! workers are ready after 1.3 ms.
 
 mod converse;
 mod member;
@@ -45,7 +46,7 @@ pub(super) const ENTRY: Entry = Entry {
     ..Entry::THREADS
 };
 
-/// The longest message that is no result: an error.
+/// The longest message other than a result: an error.
 const LONGEST: u64 = 1 << 20;
 
 struct Pipes {
@@ -79,7 +80,7 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
     Ok(Box::new(Pipes { seats, program, pinning, schedule, timed, patience, run: 0, lost }))
 }
 
-/// Hears the first messages of workers that have not said anything yet; those from which none came, and why.
+/// Receives the first messages of new workers; returns those that sent none, and why.
 fn first_messages(
     seats: &mut [Seat],
     program: &Program,
@@ -91,7 +92,7 @@ fn first_messages(
     let lives: Vec<Arc<Live>> = seats.iter().flat_map(|seat| &seat.member).map(|member| member.live.clone()).collect();
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        // Who reads from a pipe waits, and is woken by the end of who writes to it.
+        // A blocked reader of a pipe is woken when the process at the other end ends.
         let watch = || {
             let began = Instant::now();
             while !done.load(Ordering::Acquire) {
@@ -99,9 +100,9 @@ fn first_messages(
                 let silent = began.elapsed() > patience;
                 for live in lives.iter().filter(|live| live.signs.load(Ordering::Relaxed) == 0) {
                     if stop.is_set() {
-                        live.give_up("had said nothing when the run was stopped".to_owned());
+                        live.give_up("had sent nothing when the run was stopped".to_owned());
                     } else if silent {
-                        live.give_up(format!("said nothing for {patience:?}"));
+                        live.give_up(format!("sent nothing for {patience:?}"));
                     }
                 }
             }
@@ -122,7 +123,7 @@ fn first_messages(
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     lost.push((index, Early::Wrong(error.to_string())));
                 }
-                Ok(Some(_)) => lost.push((index, Early::Wrong("said something else".to_owned()))),
+                Ok(Some(_)) => lost.push((index, Early::Wrong("sent some other message".to_owned()))),
                 Ok(None) | Err(_) => {
                     let why = member.live.given_up.get().cloned();
                     let ended = || Early::Ended(seat.end(None));
@@ -137,7 +138,7 @@ fn first_messages(
     })
 }
 
-/// The refusal of the system to start a thread that looks after workers.
+/// The error when the system refuses to start a thread that serves workers.
 #[allow(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
 fn no_thread(error: io::Error) -> Error {
     Error::Unsupported(format!(
@@ -154,7 +155,7 @@ impl Session for Pipes {
         let parcel = Parcel::new(&recipe, job.prepared());
         self.run += 1;
         if self.timed {
-            // What they used before is not this run's.
+            // Time used before does not count for this run.
             for member in self.seats.iter().filter_map(|seat| seat.member.as_ref()) {
                 lock(&member.live.process).processor_time();
             }

@@ -1,5 +1,5 @@
-//! A run as the threads of a session share it: who has what to do, what becomes of the claims of lost workers, and a look at whether
-//! all get on.
+//! A run as the threads of a session share it: the claims of each worker, what becomes of those of lost workers, and a watch on
+//! everybody's progress.
 
 use super::member::{Live, Seat, lock};
 use crate::backend::worker::frame::{self, Tail};
@@ -14,13 +14,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How often it is looked whether the run is over and whether workers get on.
+/// How often to check whether the run is over and whether workers make progress.
 pub(super) const LOOK: Duration = Duration::from_millis(5);
 
-/// The most time that counts as a worker's silence between two looks: if the session itself was suspended, its workers are not at fault.
+/// The most time between two checks that counts as a worker's silence: if the session was suspended, its workers are not at fault.
 const BLINK: Duration = Duration::from_millis(100);
 
-/// Pieces that a worker was or will be given.
+/// Pieces given, or to be given, to a worker.
 pub(super) type Given = Range<usize>;
 
 /// A run, for all threads.
@@ -35,14 +35,14 @@ pub(super) struct Run<'a> {
     pub(super) number: u64,
     /// The origin of its clock plus one, or 0.
     pub(super) origin: u64,
-    /// Pieces that were given to workers, some perhaps twice.
+    /// Pieces given to workers, some perhaps twice.
     pub(super) given: AtomicUsize,
     pub(super) losses: Losses<'a>,
     pub(super) pool: Mutex<Pool>,
     pub(super) changed: Condvar,
 }
 
-/// What threads hand to each other.
+/// What threads pass to each other.
 #[derive(Default)]
 pub(super) struct Pool {
     /// Pieces of workers that could not be replaced.
@@ -54,7 +54,7 @@ pub(super) struct Pool {
 }
 
 impl Run<'_> {
-    /// Tells workers when the run is over, and kills those that give no sign of life, until all threads have ended.
+    /// Sends a stop to workers when the run is over, and kills those that show no sign of life, until all threads have ended.
     pub(super) fn look_after(
         &self,
         lives: &[Arc<Mutex<Option<Arc<Live>>>>],
@@ -74,7 +74,7 @@ impl Run<'_> {
             }
             for ((live, (seen, quiet)), told) in lives.iter().zip(&mut quiet).zip(&mut told) {
                 let Some(live) = lock(live).clone() else { continue };
-                // Whoever is just writing to it is looked after in the next round.
+                // If a thread is just writing to it, it is stopped in the next round.
                 if self.job.is_over()
                     && !*told
                     && let Ok(mut input) = live.input.try_lock()
@@ -89,14 +89,14 @@ impl Run<'_> {
                     *quiet = Duration::ZERO;
                     live.give_up(format!("gave no sign of life for {patience:?}"));
                 } else if over > GRACE && live.busy.load(Ordering::Relaxed) {
-                    // The next run has another in its place.
+                    // The next run starts another in its place.
                     live.give_up("did not stop".to_owned());
                 }
             }
         }
     }
 
-    /// A thread's part: everything that its worker computes.
+    /// A thread's part: serves one worker for the whole run.
     pub(super) fn serve(&self, seat: &mut Seat) {
         let mut own = self.pieces.claims(seat.worker.index());
         let (mut todo, mut given) = (VecDeque::new(), VecDeque::new());
@@ -106,7 +106,7 @@ impl Run<'_> {
             if let Err(why) = self.converse(seat, &mut own, &mut todo, &mut given, &mut tail) {
                 let ended = self.replace(seat, why, &mut todo, &mut given);
                 if ended && !self.job.is_over() {
-                    // Somebody else's now, as far as it was this worker's alone.
+                    // Claims reserved for this worker are now for any other.
                     if self.schedule.kind() == Kind::Static {
                         todo.extend(own);
                     }
@@ -123,7 +123,7 @@ impl Run<'_> {
         }
     }
 
-    /// What to do next; none when nothing can come any more.
+    /// The pieces to compute next; `None` when no more can come.
     fn next(&self, own: &mut Claims<'_>, todo: &mut VecDeque<Given>) -> Option<Given> {
         if self.job.is_over() {
             let mut pool = lock(&self.pool);
@@ -152,12 +152,12 @@ impl Run<'_> {
         }
     }
 
-    /// What this worker has to do next, no more than one claim.
+    /// This worker's next claim, at most one.
     pub(super) fn own(&self, own: &mut Claims<'_>, todo: &mut VecDeque<Given>) -> Option<Given> {
         let next = todo.pop_front().or_else(|| own.next())?;
         let claim = self.job.first_claim(next.clone());
         if self.job.is_over() {
-            // Perhaps by a panic at its length, which is asked for again before it is given to a worker.
+            // Perhaps because the work panicked when asked for the length, which is needed again before the claim is sent.
             return None;
         }
         if claim.end < next.end {
@@ -167,7 +167,7 @@ impl Run<'_> {
         Some(claim)
     }
 
-    /// The worker is lost: it is waited for, what it was given goes back, and another takes its place. True when none can.
+    /// The worker is lost: it is reaped, its claims are returned, and another takes its place. True if none can.
     fn replace(
         &self,
         seat: &mut Seat,
@@ -190,7 +190,7 @@ impl Run<'_> {
             if first.len() == 1 && self.losses.at_fault(piece, &end) {
                 self.losses.rescue(index, piece, &end, |done| self.hand_on(&mut seat.worker, done));
             } else {
-                // Piece by piece, so that it shows which one it is.
+                // Piece by piece, to find the one at fault.
                 first.rev().for_each(|piece| lost.push_front(piece..piece + 1));
             }
         }

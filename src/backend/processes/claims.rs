@@ -1,23 +1,22 @@
-//! The claim protocol: one word for each unit of work is the only truth about it.
+//! The claim protocol: one atomic word per unit of work is the single source of truth about it.
 //!
-//! A unit is free, claimed by a slot, or done. Workers do one thing only: turn a free word into one that is claimed by their slot.
-//! Everything else is the session's: it counts the pieces of a unit whose results it has handed on, marks the unit done after the
-//! last, and, once a worker is dead and was waited for, makes the units that the slot had claimed free again. A worker that is
-//! killed between any two instructions therefore leaves nothing half-done: either its word says that it had claimed a unit, or it
-//! had not; either a result was published in its ring, or it was not.
+//! A unit is free, claimed by a slot, or done. Workers do only one thing: change a free word into one claimed by their slot.
+//! Everything else is the session's job: it counts the delivered pieces of a unit, marks the unit done after the last, and, once a
+//! worker is dead and reaped, frees the units that its slot had claimed. A worker killed between any two instructions therefore
+//! leaves nothing half-done: its word says whether it had claimed a unit, and its ring says whether it had published a result.
 //!
-//! Two simpler protocols lose work. If workers took tickets from a counter and then claimed, a worker killed in between
-//! would take its unit with it; so the counter here is a hint where to look first. If workers marked units done and counted them,
-//! one killed in between would leave the session waiting for a count that never comes; so the session counts what it has handed on.
-//! The model beside this file tries all interleavings of all deaths, and finds the two faults when they are planted.
+//! Two simpler protocols lose work. If workers took tickets from a counter and then claimed, a worker killed in between would take
+//! its unit with it; so the counter here is only a hint where to start looking. If workers marked units done and counted them, one
+//! killed in between would leave the session waiting for a count that never comes; so the session counts what it has delivered. The
+//! model beside this file tries all interleavings of all deaths, and finds both faults when they are planted.
 //!
-//! A worker gone wild may write any word. So the session counts for itself what it has handed on, and writes it into the words for the
-//! workers to read; and when nobody computes and something is missing, it writes the words anew.
+//! A rogue worker may write any word. So the session keeps its own count of what it has delivered, and writes it into the words for
+//! the workers to read; and when no worker is computing and something is missing, it rewrites the words.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A unit's word, or a hint: what the protocol needs of an atomic number.
+/// A unit's word, or a hint: the operations that the protocol needs of an atomic number.
 pub(crate) trait Cell {
     fn load(&self) -> u64;
     fn store(&self, value: u64);
@@ -30,7 +29,7 @@ pub(crate) trait Cell {
 #[derive(Debug)]
 pub(crate) struct Word(AtomicU64);
 
-// Words order nothing else: what a claim needs to know is in its word, and results are published by the heads of rings.
+// Relaxed: words order nothing else. All that a claim needs is in its word, and results are published by the heads of the rings.
 impl Cell for Word {
     #[inline]
     fn load(&self) -> u64 {
@@ -53,23 +52,23 @@ impl Cell for Word {
     }
 }
 
-/// Whose a unit is.
+/// The owner of a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
     Free,
     Slot(usize),
-    /// The session computes it itself.
+    /// The session computes it.
     Session,
     Done,
 }
 
-/// What a word says.
+/// The state of a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) owner: Owner,
-    /// Whether its pieces are computed one by one, since it was lost before.
+    /// Whether its pieces are computed one by one, because a worker was lost on it before.
     pub(crate) careful: bool,
-    /// How many of its pieces, from the first on, have been handed on.
+    /// How many of its pieces, counted from the first, have been delivered.
     pub(crate) progress: u64,
 }
 
@@ -98,7 +97,7 @@ impl State {
     }
 }
 
-/// The number of a unit: some consecutive pieces that a worker claims at once.
+/// The number of a unit: consecutive pieces that a worker claims at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Unit(pub(crate) usize);
 
@@ -125,11 +124,11 @@ impl<W: Cell> Table<'_, W> {
         (state.owner == Owner::Free && word.replace(old, claimed.pack())).then_some((unit, claimed))
     }
 
-    /// For a worker: claims the first free unit; none when there is none.
+    /// For a worker: claims the first free unit; `None` when there is none.
     #[inline]
     pub(crate) fn claim(&self, slot: usize) -> Option<(Unit, State)> {
         let hint = (self.hint.load() as usize).min(self.words.len());
-        // What lies before the hint was left by the dead.
+        // Free units before the hint were left by dead workers.
         let found = (hint..self.words.len()).chain(0..hint).find_map(|unit| self.try_claim(Unit(unit), slot))?;
         self.hint.raise(found.0.0 as u64 + 1);
         Some(found)
@@ -148,7 +147,7 @@ impl<W: Cell> Table<'_, W> {
         self.hint.store(0);
     }
 
-    /// For the session: `progress` pieces of a unit of `len` have been handed on by now. Says whether it is done.
+    /// For the session: `progress` pieces of a unit of `len` have been delivered so far. Says whether the unit is done.
     pub(crate) fn advance(&self, unit: Unit, progress: u64, len: u64) -> bool {
         let mut state = State { progress, ..self.state(unit) };
         if progress >= len {
@@ -158,8 +157,8 @@ impl<W: Cell> Table<'_, W> {
         state.owner == Owner::Done
     }
 
-    /// For the session, once the worker of `slot` is dead and its results were handed on: what it had claimed is free again, but for
-    /// the units that the session `keeps`, which it gives. `progress` says how much of a unit has been handed on, and whether it is done.
+    /// For the session, once the worker of `slot` is dead and its results were delivered: frees what it had claimed, except units
+    /// that the session `keeps`, which are returned. `progress` says how much of a unit has been delivered, and whether it is done.
     pub(crate) fn hand_back(
         &self,
         slot: usize,
@@ -170,7 +169,7 @@ impl<W: Cell> Table<'_, W> {
             let states = self.words.iter().enumerate().map(|(unit, word)| (Unit(unit), State::unpack(word.load())));
             states.filter(|(_, state)| state.owner == Owner::Slot(slot))
         };
-        // A worker has one at a time. Where the table says otherwise, somebody has written over it, and it says nothing of any.
+        // A worker has one at a time. If the table says otherwise, it was overwritten, and is not believed about any unit.
         let believed = claimed().filter(|&(unit, _)| !progress(unit).1).count() == 1;
         let mut kept = Vec::new();
         for (unit, state) in claimed() {
@@ -190,7 +189,7 @@ impl<W: Cell> Table<'_, W> {
         kept
     }
 
-    /// For the session, when nobody computes: everything is free of which `progress` does not say that it is done.
+    /// For the session, when no worker is computing: frees every unit that `progress` does not call done.
     pub(crate) fn restore(&self, progress: impl Fn(Unit) -> (u64, bool)) {
         for (unit, word) in self.words.iter().enumerate() {
             let (progress, done) = progress(Unit(unit));
@@ -200,7 +199,7 @@ impl<W: Cell> Table<'_, W> {
         self.hint.store(0);
     }
 
-    /// For the session: gives a unit of its own back to the workers.
+    /// For the session: returns a unit of its own to the workers.
     pub(crate) fn release(&self, unit: Unit) {
         let state = self.state(unit);
         if state.owner == Owner::Session {
@@ -213,9 +212,9 @@ impl<W: Cell> Table<'_, W> {
 /// How the pieces of a run are cut into units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Units {
-    /// Units of so many pieces, the last perhaps of fewer.
+    /// Units of `chunk` pieces; the last may have fewer.
     Chunks { pieces: usize, chunk: usize },
-    /// So many units that differ by at most one piece.
+    /// `blocks` units whose sizes differ by at most one piece.
     Blocks { pieces: usize, blocks: usize },
 }
 

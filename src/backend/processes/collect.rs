@@ -1,4 +1,4 @@
-//! A run as the session sees it: handing on what is in the rings, listening to workers, and replacing the dead.
+//! A run as the session sees it: delivering what is in the rings, listening to workers, and replacing the dead.
 
 mod lost;
 
@@ -22,14 +22,14 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// How long the session sleeps at most before it looks whether it was asked to stop.
+/// How long the session sleeps at most before it checks whether it was asked to stop.
 pub(super) const LOOK: Duration = Duration::from_millis(5);
 
-/// How long it naps after it has handed something on, without asking to be woken: about until every worker has another result. So
-/// results come in batches, and cost their workers no call of the system and no change of the processor's task.
+/// How long it naps after it has delivered something, without asking to be woken: about until every worker has another result. So
+/// results come in batches, and cost their workers no system call and no context switch.
 const NAP: std::ops::RangeInclusive<Duration> = Duration::from_micros(50)..=Duration::from_millis(1);
 
-/// The most time that counts as a worker's silence between two looks: if the session itself was suspended, its workers are not at fault.
+/// The most time between two checks that counts as a worker's silence: if the session was suspended, its workers are not at fault.
 const BLINK: Duration = Duration::from_millis(100);
 
 /// The session's side of one run.
@@ -41,15 +41,15 @@ pub(super) struct Collector<'a> {
     work: &'a Shipped,
     table: Table<'a, super::claims::Word>,
     plan: Plan,
-    /// Its number, its pieces, the origin of its clock.
+    /// The run's number, its pieces, the origin of its clock.
     run: [u64; 3],
     readers: &'a mut [Reader],
-    /// How many pieces of each unit were handed on. Workers can write what the table says of it.
+    /// How many pieces of each unit were delivered. Not in the table, where workers can write.
     handed_on: Vec<usize>,
-    /// Pieces whose results were not yet handed on.
+    /// Pieces whose results are not yet delivered.
     left: usize,
     losses: Rc<Losses<'a>>,
-    /// Why a worker could not be started again.
+    /// Why a worker could not be restarted.
     refusal: Option<Error>,
     tail: Tail,
     /// The claim that each worker was last seen at.
@@ -93,7 +93,7 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Tells of workers that were lost before the run.
+    /// Reports the workers that were lost before the run.
     pub(super) fn tell_lost(&self, lost: &mut Vec<(usize, String)>) {
         tell(lost, &self.losses);
     }
@@ -106,13 +106,13 @@ impl<'a> Collector<'a> {
         0..self.crew.members.len()
     }
 
-    /// Computes everything, or until the run is over. Then no worker computes for it any more.
+    /// Computes until everything is done or the run is over. Afterwards no worker computes for it.
     pub(super) fn collect(&mut self, run: [u64; 3]) {
         self.run = run;
         for slot in self.slots() {
             self.readers[slot].clear(self.segment());
             self.segment().slot(slot).rest();
-            // One that has ended since the last run has cost nothing.
+            // A worker that has ended since the last run has cost nothing.
             if self.crew.members[slot].as_mut().is_none_or(Member::has_ended) {
                 if let Some(member) = &mut self.crew.members[slot] {
                     self.losses.tell(slot, &member.end(None).text);
@@ -146,7 +146,7 @@ impl<'a> Collector<'a> {
                 self.slots().for_each(|slot| self.give_up(slot));
             }
             if self.left > 0 && !self.job.is_over() && !self.anybody_runs() {
-                // All have ended their search, and something is still free, or was claimed by one that could not say so.
+                // All have finished looking, yet something is free, or was claimed by a worker that could not report it.
                 for slot in self.slots() {
                     self.drain(slot);
                 }
@@ -157,18 +157,18 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Tells what a worker computes. Claims that are over between two looks are told when they are finished only.
+    /// Reports what a worker is computing. Claims that begin and end between two checks are reported only when finished.
     fn look_at(&mut self, slot: usize) {
         let claim = self.segment().slot(slot).claimed();
         if claim.is_empty() || claim == self.seen[slot] || claim.end > self.job.pieces() {
             return;
         }
         if self.readers[slot].has_more(self.segment()) {
-            // What it finished before is told first.
+            // The claims that it finished before are reported first.
             return;
         }
         let unit = self.plan.units.of(claim.start);
-        // It may have been handed on since.
+        // It may have been delivered since.
         let open = self.left_of(unit).start <= claim.start;
         if open && self.table.state(unit).owner == Owner::Slot(slot) {
             self.job.claimed(slot, claim.clone());
@@ -180,18 +180,18 @@ impl<'a> Collector<'a> {
         self.crew.members.iter().flatten().any(Member::runs)
     }
 
-    /// The pieces of a unit that were not handed on.
+    /// The pieces of a unit that are not yet delivered.
     fn left_of(&self, unit: Unit) -> Range<usize> {
         let whole = self.plan.units.range(unit);
         whole.start + self.handed_on[unit.0]..whole.end
     }
 
-    /// How much of a unit was handed on, and whether that is all.
+    /// How much of a unit was delivered, and whether that is all.
     fn progress(&self, unit: Unit) -> (u64, bool) {
         (self.handed_on[unit.0] as u64, self.left_of(unit).is_empty())
     }
 
-    /// Lets everybody look for free units again, in a table that says so.
+    /// Lets all workers look for free units again, in a repaired table.
     fn again(&mut self) {
         self.table.restore(|unit| self.progress(unit));
         self.losses.count(0, "found nothing to do");
@@ -204,7 +204,7 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Sends a message to a worker, if it is there and in the run.
+    /// Sends a message to a worker, if there is one.
     fn tell<const N: usize>(&mut self, slot: usize, kind: u32, numbers: [u64; N]) {
         if let Some(member) = &mut self.crew.members[slot]
             && member.send(kind, numbers, &[]).is_err()
@@ -213,7 +213,7 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Tells a worker that does nothing of the run, and of the memory, the work and its parts if it does not have them.
+    /// Starts the run on an idle worker, after sending the memory, the work and its parts if it lacks them.
     fn begin(&mut self, slot: usize) {
         let own = self.plan.own && self.crew.members.iter().all(Option::is_some);
         let Some(member) = &mut self.crew.members[slot] else { return };
@@ -246,7 +246,7 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Hands on what a worker has published, and says how many results these were.
+    /// Delivers what a worker has published; returns the number of results.
     fn drain(&mut self, slot: usize) -> usize {
         let mut reader = mem::take(&mut self.readers[slot]);
         let mut moved = 0;
@@ -257,7 +257,7 @@ impl<'a> Collector<'a> {
                 Ok(Some(_)) => break Err(reader.distrust()),
                 Err(broken) => break Err(broken),
             }
-            // It may be waiting for room already.
+            // It may already be waiting for room.
             self.wake(slot);
         };
         self.readers[slot] = reader;
@@ -265,8 +265,8 @@ impl<'a> Collector<'a> {
             self.wake(slot);
         }
         if outcome.is_err() && self.crew.members[slot].is_some() {
-            // What it publishes is no result, and nothing after it can be believed.
-            self.lost(slot, Some("published what is no result"));
+            // It published an invalid result, and nothing after it can be trusted.
+            self.lost(slot, Some("published an invalid result"));
         }
         moved
     }
@@ -278,7 +278,7 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Hands on one record; false when it is none of this slot's.
+    /// Delivers one record; false when this slot could not have published it.
     fn take(&mut self, slot: usize, record: &Record<'_>) -> bool {
         if self.job.is_over() {
             return true;
@@ -307,7 +307,7 @@ impl<'a> Collector<'a> {
         self.table.advance(unit, self.handed_on[unit.0] as u64, self.plan.units.range(unit).len() as u64);
     }
 
-    /// Sleeps until something happens, and listens to what workers say.
+    /// Sleeps until something happens, and listens to workers.
     fn wait(&mut self, moved: bool, rested: bool) {
         let asleep = &self.memory.segment.header().asleep.0;
         let mut time = if moved { self.nap } else { LOOK };
@@ -328,7 +328,7 @@ impl<'a> Collector<'a> {
             }
         }
         let time = Timespec { tv_sec: 0, tv_nsec: time.as_nanos() as i64 };
-        // Interrupted by a signal is as well as woken early.
+        // Being interrupted by a signal is the same as waking early.
         let ready = poll(&mut fds, Some(&time)).unwrap_or(0) > 0;
         asleep.store(0, Ordering::SeqCst);
         if !ready {
@@ -349,11 +349,11 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Hears messages of a worker.
+    /// Receives a worker's messages.
     fn listen(&mut self, slot: usize) {
         let Some(member) = &mut self.crew.members[slot] else { return };
         let (id, ended) = (member.id(), member.hear());
-        // Another may take its place meanwhile.
+        // Another worker may take its place meanwhile.
         while let Some(member) = self.crew.members[slot].as_mut().filter(|member| member.id() == id) {
             match member.next(&mut self.tail) {
                 Ok(Some(head)) => self.heed(slot, head),
@@ -364,7 +364,7 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Does what a message of a worker says.
+    /// Handles a worker's message.
     fn heed(&mut self, slot: usize, head: Head) {
         let Some(member) = &mut self.crew.members[slot] else { return };
         let current = head.numbers[0] == self.run[0] || head.numbers[0] == 0;
@@ -378,15 +378,15 @@ impl<'a> Collector<'a> {
             }
             (message::FAILED, Doing::Starting { .. }) => {
                 let why = message::unpack(self.tail.bytes()).map(|error| error.to_string());
-                self.lost(slot, Some(&why.unwrap_or_else(|| "could not begin".into())));
+                self.lost(slot, Some(&why.unwrap_or_else(|| "could not start".into())));
             }
             (message::IDLE, Doing::Run) if current => member.doing = Doing::Nothing,
             (message::FAILED, _) if current => {
                 if head.numbers[0] == 0 {
-                    // It may not have taken what it was sent.
+                    // It may not have received what it was sent.
                     member.held = Held::default();
                 }
-                let unknown = || Error::Input(format!("worker {slot} failed and did not say how"));
+                let unknown = || Error::Input(format!("worker {slot} failed without a reason"));
                 let _ = self.job.fail(message::unpack(self.tail.bytes()).unwrap_or_else(unknown));
             }
             (message::BEAT, _) => member.beats(head.numbers[0]),

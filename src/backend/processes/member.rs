@@ -1,4 +1,4 @@
-//! One worker process as its session sees it: how it is started, spoken to and found dead.
+//! One worker process as its session sees it: how it is started, addressed and found dead.
 
 use super::segment::Segment;
 use crate::backend::worker::frame::{self, Head, Tail};
@@ -17,18 +17,18 @@ use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::time::Duration;
 
-/// The longest message of a worker: an error.
+/// The longest message from a worker: an error.
 const LONGEST: u64 = 1 << 20;
 
 /// What a worker is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Doing {
-    /// It has not said anything yet. If it was given a run, it will begin with it.
+    /// It has not sent anything yet. If it was given a run, it will begin with it.
     Starting {
         run: bool,
     },
     Nothing,
-    /// It computes for the run of now.
+    /// It computes for the current run.
     Run,
 }
 
@@ -38,20 +38,20 @@ pub(super) struct Member {
     socket: UnixStream,
     pidfd: OwnedFd,
     pub(super) doing: Doing,
-    /// The number of the shared memory that it was told of.
+    /// The number of the shared memory that it was last sent.
     pub(super) segment: u64,
-    /// What else it was sent.
+    /// The work and parts that it was sent.
     pub(super) held: Held,
     heard: Heard,
-    /// How long it has given no sign of getting on.
+    /// How long it has shown no progress.
     pub(super) quiet: Duration,
-    /// The position of its ring when it was last looked at.
+    /// The head of its ring when last checked.
     seen: u64,
-    /// How far it last said that it was.
+    /// The progress that it last reported.
     progress: u64,
 }
 
-/// What every worker of a session is told first.
+/// The first message to every worker of a session.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seat {
     pub(super) index: usize,
@@ -59,17 +59,17 @@ pub(super) struct Seat {
     pub(super) processor: Option<usize>,
 }
 
-/// A worker can no longer be spoken to, or says or publishes nonsense.
+/// A worker can no longer be reached, or sends invalid messages.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Broken;
 
-/// What a worker has said and nobody has heeded yet. Nobody waits for the rest of a message: a worker that is suspended within one, or
-/// sends it byte by byte, must not stop its session.
+/// Bytes received from a worker and not yet handled. The session never blocks on the rest of a message: a worker that is suspended
+/// within one, or sends it byte by byte, must not stop its session.
 #[derive(Debug, Default)]
 struct Heard(Vec<u8>);
 
 impl Heard {
-    /// Takes what has arrived, once; true when nothing comes any more.
+    /// Takes what has arrived, once; true at the end of the stream.
     fn hear(&mut self, socket: &UnixStream) -> bool {
         let mut bytes = [0; 1 << 12];
         match rustix::net::recv(socket, &mut bytes, RecvFlags::DONTWAIT) {
@@ -78,7 +78,7 @@ impl Heard {
                 self.0.extend_from_slice(&bytes[..count]);
                 false
             }
-            // A worker that ends with messages unread resets the stream.
+            // A worker that ends with unread messages resets the stream.
             Err(errno) => ![Errno::AGAIN, Errno::INTR].contains(&errno),
         }
     }
@@ -99,12 +99,12 @@ impl Heard {
 }
 
 impl Member {
-    /// Starts a worker; it says so itself when it is ready.
+    /// Starts a worker, which sends a message when it is ready.
     pub(super) fn start(program: &Program, seat: Seat) -> Result<Self> {
         let mut command = program.command(super::ENTRY.name)?;
         let refused = |error: io::Error| program.cannot_start(seat.index, seat.workers, &error);
         let (socket, theirs) = UnixStream::pair().map_err(refused)?;
-        // A worker that does not listen must not stop its session; that it gets on is looked after elsewhere.
+        // A worker that does not read must not block its session; its progress is checked elsewhere.
         socket.set_write_timeout(Some(Duration::from_secs(1))).map_err(refused)?;
         command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null());
         let process = Process::new(spawn(command).map_err(refused)?);
@@ -114,7 +114,7 @@ impl Member {
         let (held, heard, quiet) = (Held::default(), Heard::default(), Duration::ZERO);
         let mut member = Self { process, socket, pidfd, doing, segment: 0, held, heard, quiet, seen: 0, progress: 0 };
         let processor = seat.processor.map_or(0, |processor| processor as u64 + 1);
-        // One that cannot be told has ended, which shows soon.
+        // A worker that cannot be reached has ended, which will be noticed soon.
         let _ = member.send(message::SEAT, [seat.index as u64, seat.workers as u64, processor], &[]);
         Ok(member)
     }
@@ -135,11 +135,11 @@ impl Member {
             return Err(Broken);
         }
         let sent = sendmsg(&self.socket, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL);
-        // A message is far shorter than the socket's memory: it is taken as a whole or, by a worker that hangs, not at all.
+        // A message is far shorter than the socket's buffer: it is sent whole or, if the worker hangs, not at all.
         if sent == Ok(bytes.len()) { Ok(()) } else { Err(Broken) }
     }
 
-    /// Takes what the worker has said; true when it says nothing any more.
+    /// Receives what the worker has sent; true at the end of the stream.
     pub(super) fn hear(&mut self) -> bool {
         self.heard.hear(&self.socket)
     }
@@ -149,12 +149,12 @@ impl Member {
         self.heard.next(tail)
     }
 
-    /// Whether it has not said anything yet.
+    /// Whether it has not sent anything yet.
     pub(super) fn is_starting(&self) -> bool {
         matches!(self.doing, Doing::Starting { .. })
     }
 
-    /// It says how far it is. That it lives is not enough.
+    /// It reports progress. Merely being alive is not enough.
     pub(super) fn beats(&mut self, progress: u64) {
         if std::mem::replace(&mut self.progress, progress) != progress {
             self.quiet = Duration::ZERO;
@@ -166,14 +166,14 @@ impl Member {
         [PollFd::new(&self.socket, PollFlags::IN), PollFd::new(&self.pidfd, PollFlags::IN)]
     }
 
-    /// Counts time without a sign of life. A result in the ring is one.
+    /// Counts time without a sign of life. A result in the ring counts as one.
     pub(super) fn count_quiet(&mut self, time: Duration, segment: &Segment, slot: usize) {
         let head = segment.slot(slot).head.0.load(std::sync::atomic::Ordering::Relaxed);
         let moved = std::mem::replace(&mut self.seen, head) != head;
         self.quiet = if moved || self.doing == Doing::Nothing { Duration::ZERO } else { self.quiet + time };
     }
 
-    /// Kills the worker if it still runs, waits for its end, and says how it ended; `why` if the session does not bear it any more.
+    /// Kills the worker if it still runs, waits for its end, and says how it ended; `why` if the session gives up on it.
     pub(super) fn end(&mut self, why: Option<&str>) -> End {
         End::of(&mut self.process, why)
     }
@@ -193,12 +193,12 @@ impl Member {
         self.process.processor_time()
     }
 
-    /// The process's number.
+    /// The process ID.
     pub(super) fn id(&self) -> u32 {
         self.process.id()
     }
 
-    /// The most memory that it had for itself, in bytes; without what it shares with its session. 0 when the system does not tell.
+    /// The peak of its private memory, in bytes; without memory shared with its session. 0 when the system does not report it.
     pub(super) fn memory(&self) -> u64 {
         self.process.memory()
     }

@@ -1,19 +1,20 @@
 //! Processes that share memory: the same program, started again for each worker.
 //!
 //! The Python equivalent is `multiprocessing` with `shared_memory`. Choose it where a fault must not end everything: a worker that
-//! crashes, is killed, hangs or runs out of memory costs the piece that it computed, which another worker computes again.
+//! crashes, is killed, hangs or runs out of memory costs only the piece that it was computing, which another worker computes again.
+//! `README.md` in this folder explains the protocol.
 //!
 //! Workers are this program executed anew, never a bare fork, which is sound in a program with threads only as long as the child
-//! touches nothing. They take pieces from a table in shared memory ([`claims`]) and compute results where the session finds them
-//! ([`ring`]); messages over a socket say only which work and which run it is. The session hands on what it finds in the rings, from
-//! the thread that called it, and sleeps while there is nothing.
+//! does next to nothing. They take pieces from a table in shared memory ([`claims`]) and leave results where the session finds them
+//! ([`ring`]); messages over a socket only announce works and runs. The session delivers what it finds in the rings, on the thread
+//! that called it, and sleeps while there is nothing.
 //!
-//! What was prepared is copied into memory to share, once for all runs that need it: 64 MiB in 24 ms. Tables that are computed in such memory
-//! in the first place were tried and lost: they save this copy and its memory, but taking the pages and sealing them costs 22 ms more than
-//! other memory does, for every backend, since none is known when a render prepares.
+//! Prepared data is copied into shared memory, once for all runs that need it: 64 MiB in 24 ms. Computing it in such memory in the
+//! first place was tried and lost: that saves this copy and its memory, but allocating and sealing the pages costs 22 ms more than
+//! other memory does, and does so for every backend, since the backend is not known when a render prepares.
 //!
-//! An empty piece that is a claim of its own costs 0.1 µs of wall time with two workers, one with a result of 16 KB 0.12 to 0.26 µs, without
-//! the session's copy of it, which was made later for safety. Two workers are ready after 2.3 ms.
+//! A claim of one empty piece costs 0.1 µs of wall time with two workers, one with a result of 16 KB 0.12 to 0.26 µs, measured
+//! before the session copied each record for safety. Two workers are ready after 2.3 ms.
 
 mod claims;
 mod collect;
@@ -61,9 +62,9 @@ struct Processes {
     schedule: Schedule,
     timed: bool,
     memory: Option<Memory>,
-    /// What is read from it, for each worker.
+    /// The reader of each worker's ring.
     readers: Vec<Reader>,
-    /// How often memory was made.
+    /// How many segments were made.
     segments: u64,
     work: Option<Shipped>,
     run: u64,
@@ -71,7 +72,7 @@ struct Processes {
     lost: Vec<(usize, String)>,
 }
 
-/// The processes, by their number as workers; none where one could not be started again.
+/// The processes, by worker number; `None` where one could not be restarted.
 struct Crew {
     members: Vec<Option<Member>>,
     program: Program,
@@ -79,7 +80,7 @@ struct Crew {
     patience: Duration,
 }
 
-/// The shared memory and what goes with it.
+/// The shared memory and the event that wakes the session.
 struct Memory {
     segment: Segment,
     file: File,
@@ -87,12 +88,12 @@ struct Memory {
     number: u64,
 }
 
-/// A work as it is sent, in files that workers map.
+/// A work in the files that are sent and that workers map.
 struct Shipped {
     contents: Contents,
     file: File,
     lengths: [u64; 3],
-    /// The parts of what was prepared.
+    /// The prepared parts.
     parts: Vec<Arc<File>>,
 }
 
@@ -103,7 +104,7 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
         let member = Member::start(&crew.program, crew.seat(index, workers))?;
         crew.members.push(Some(member));
     }
-    // While they start, the memory that nearly every run needs is made, since taking its pages lasts for milliseconds.
+    // Meanwhile, make the memory that nearly every run needs: allocating its pages takes milliseconds.
     let memory = Memory::new(Layout::new(workers, UNITS, 0), 1)?;
     let lost = crew.wait_until_ready(&stop)?;
     let (workers, readers) = ((0..workers).map(Worker::new).collect(), (0..workers).map(Reader::new).collect());
@@ -111,7 +112,7 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
     Ok(Box::new(Processes { crew, workers, schedule, timed, memory, readers, segments, work: None, run: 0, lost }))
 }
 
-/// Units that there is memory for from the beginning.
+/// The units that the first segment has room for.
 const UNITS: usize = 1 << 14;
 
 impl Memory {
@@ -127,14 +128,14 @@ impl Crew {
         Seat { index, workers, processor: self.pinning.as_ref().map(|pinning| pinning.processor(index)) }
     }
 
-    /// Starts worker `index` again.
+    /// Restarts worker `index`.
     fn restart(&mut self, index: usize) -> Result<()> {
         self.members[index] = None;
         self.members[index] = Some(Member::start(&self.program, self.seat(index, self.members.len()))?);
         Ok(())
     }
 
-    /// Waits until every worker has said that it is one; the workers that were lost meanwhile, and how.
+    /// Waits until every worker has sent its first message; returns the workers that were lost meanwhile, and how.
     fn wait_until_ready(&mut self, stop: &Stop) -> Result<Vec<(usize, String)>> {
         let (program, patience) = (self.program.clone(), self.patience);
         let mut arrivals = Arrivals::new(&program, ENTRY.name, self.members.len());
@@ -145,7 +146,7 @@ impl Crew {
                 match first_message(member, &program, deadline, stop)? {
                     None => arrivals.answered(),
                     Some(Early::Wrong(text)) if text.is_empty() => {
-                        lost.push((index, Early::Wrong(format!("said nothing for {patience:?}"))));
+                        lost.push((index, Early::Wrong(format!("sent nothing for {patience:?}"))));
                     }
                     Some(early) => lost.push((index, early)),
                 }
@@ -160,7 +161,7 @@ impl Crew {
     }
 }
 
-/// Waits for the first message of a worker; why there is none, if there is none, in no words where it said nothing.
+/// Waits for the first message of a worker; returns why there is none, with an empty text where it sent nothing.
 fn first_message(member: &mut Member, program: &Program, deadline: Instant, stop: &Stop) -> Result<Option<Early>> {
     let mut tail = Tail::default();
     while member.is_starting() {
@@ -170,7 +171,7 @@ fn first_message(member: &mut Member, program: &Program, deadline: Instant, stop
         let mut waited = member.poll();
         let left = deadline.saturating_duration_since(Instant::now());
         let time = Timespec { tv_sec: 0, tv_nsec: left.min(LOOK).as_nanos() as i64 };
-        // Interrupted by a signal is as well as woken early.
+        // Being interrupted by a signal is the same as waking early.
         let _ = rustix::event::poll(&mut waited, Some(&time));
         let [said, ended] = waited.map(|fd| !fd.revents().is_empty());
         let is_over = said && member.hear();
@@ -182,28 +183,28 @@ fn first_message(member: &mut Member, program: &Program, deadline: Instant, stop
             Ok(None) if is_over || ended => return Ok(Some(Early::Ended(member.end(None)))),
             Ok(None) if left.is_zero() => return Ok(Some(Early::Wrong(String::new()))),
             Ok(None) => {}
-            _ => return Ok(Some(Early::Wrong("said something else".to_owned()))),
+            _ => return Ok(Some(Early::Wrong("sent some other message".to_owned()))),
         }
     }
     Ok(None)
 }
 
 impl Processes {
-    /// Makes sure that there is shared memory for so much.
+    /// Makes sure that there is enough shared memory.
     fn make_room(&mut self, units: usize, record: usize) -> Result<()> {
         let layout = Layout::new(self.workers.len(), units, record);
         if self.memory.as_ref().is_some_and(|memory| memory.segment.layout().serves(&layout)) {
             return Ok(());
         }
         self.segments += 1;
-        // Workers let go of the old one when they are told of the new one.
+        // Workers unmap the old segment when the new one is announced.
         self.memory = None;
         self.memory = Some(Memory::new(layout, self.segments)?);
         self.readers = (0..layout.slots).map(Reader::new).collect();
         Ok(())
     }
 
-    /// Makes sure that the work is where workers can map it. Parts that the work before had are there.
+    /// Makes sure that the work is in files that workers can map. Parts shared with the previous work are kept.
     fn ship(&mut self, recipe: &Recipe, prepared: &Prepared) -> Result<()> {
         let parcel = Parcel::new(recipe, prepared);
         let contents = parcel.contents();
@@ -212,7 +213,7 @@ impl Processes {
         }
         let before = self.work.take().map(|work| (work.contents.parts, work.parts)).unwrap_or_default();
         let mut made: Vec<(Key, Arc<File>)> = before.0.into_iter().zip(before.1).collect();
-        // Memory for what is new is taken when that of what is old is free.
+        // Memory of old parts is freed before memory for new ones is allocated.
         made.retain(|(key, _)| contents.parts.contains(key));
         let mut parts = Vec::new();
         for (key, bytes) in contents.parts.iter().zip(parcel.parts()) {
@@ -240,7 +241,7 @@ impl Processes {
         }
     }
 
-    /// Computes everything that the job has.
+    /// Computes all pieces of the job.
     fn compute(&mut self, job: &Job, recipe: &Recipe) -> Result<()> {
         let plan = self.plan(job);
         let largest = job.longest_piece()?;
@@ -263,7 +264,7 @@ impl Session for Processes {
         let recipe = work.recipe().ok_or_else(|| super::no_recipe(ENTRY.name))?;
         let job = Job::begin(ENTRY.name, self.workers.len(), self.timed, work, sink, stop)?;
         if self.timed {
-            // What they used before is not this run's.
+            // Time used before does not count for this run.
             self.crew.members.iter_mut().flatten().for_each(|member| {
                 member.processor_time();
             });

@@ -1,7 +1,8 @@
-//! The claim protocol under loom: all interleavings of two workers and their session, with one worker killed before each of its steps.
+//! The claim protocol under loom: all interleavings of two workers and their session, with one worker killed before each of its
+//! steps.
 //!
-//! A worker's steps are those between which it may be killed: claiming, computing, publishing. The session waits for its end, hands on
-//! what it published, hands back what it claimed, and starts another in its place, while the second worker goes on.
+//! A worker may be killed between its steps: claiming, computing, publishing. The session waits for its end, delivers what it
+//! published, releases what it claimed, and starts another in its place, while the second worker continues.
 
 use super::claims::{Cell, Owner, State, Table, Unit};
 use loom::cell::UnsafeCell;
@@ -31,13 +32,13 @@ impl Cell for AtomicU64 {
 #[derive(Clone, Copy, PartialEq)]
 enum Protocol {
     Sound,
-    /// A counter says who takes what; a unit's word only follows.
+    /// A counter assigns the units; a unit's word only follows.
     Tickets,
     /// Workers mark units done and count them.
     CountedByWorkers,
 }
 
-/// A ring without an end: results by position, and how many there are.
+/// A ring that never wraps: results by position, and their count.
 struct Ring {
     head: AtomicU64,
     records: [UnsafeCell<usize>; UNITS],
@@ -76,7 +77,7 @@ impl Shared {
         (alive() && unit < UNITS).then(|| Cell::store(&self.words[unit], claimed.pack())).map(|()| unit)
     }
 
-    /// What a worker does until it is killed before step number `death`.
+    /// Runs a worker until it is killed before step number `death`.
     fn work(&self, slot: usize, death: usize) {
         let mut step = 0;
         let mut alive = || {
@@ -90,7 +91,7 @@ impl Shared {
             }
             let ring = &self.rings[slot];
             let position = ring.head.load(Ordering::Relaxed);
-            // SAFETY: loom checks that nobody else has it at the same time; that is what is tested here.
+            // SAFETY: loom checks that access is exclusive; that is what is tested here.
             #[allow(unsafe_code)]
             ring.records[position as usize].with_mut(|record| unsafe { *record = unit + 1 });
             if !alive() {
@@ -106,7 +107,7 @@ impl Shared {
         }
     }
 
-    /// The session hands on what a slot has published beyond `read`.
+    /// The session delivers what a slot has published beyond `read`.
     fn drain(&self, slot: usize, read: &mut u64, handed_on: &mut [u32; UNITS]) {
         let head = self.rings[slot].head.load(Ordering::Acquire);
         while *read < head {
@@ -120,12 +121,12 @@ impl Shared {
     }
 }
 
-/// How many steps a worker has at most, with the search that ends it.
+/// The most steps of a worker, including the search that ends it.
 const STEPS: usize = 4 * UNITS + 2;
 
 fn check(protocol: Protocol, death: usize) {
     let mut builder = loom::model::Builder::new();
-    // A third interruption of running threads takes a minute and found nothing more in the protocols that lose work.
+    // A third preemption takes a minute and found nothing more in the protocols that lose work.
     builder.preemption_bound = Some(if std::env::var_os("FRACTAL_LONG").is_some() { 3 } else { 2 });
     builder.check(move || {
         let shared = Arc::new(Shared::new(protocol));
@@ -143,10 +144,10 @@ fn check(protocol: Protocol, death: usize) {
         heir.join().unwrap();
         other.join().unwrap();
         (0..SLOTS).for_each(|slot| shared.drain(slot, &mut read[slot], &mut handed_on));
-        assert_eq!(handed_on, [1; UNITS], "every unit is handed on once");
+        assert_eq!(handed_on, [1; UNITS], "every unit is delivered once");
         assert!((0..UNITS).all(|unit| shared.table().state(Unit(unit)).owner == Owner::Done));
         if protocol == Protocol::CountedByWorkers {
-            assert_eq!(shared.done.load(Ordering::Relaxed), UNITS as u64, "the session waits for ever");
+            assert_eq!(shared.done.load(Ordering::Relaxed), UNITS as u64, "the session waits forever");
         }
     });
 }

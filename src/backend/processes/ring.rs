@@ -1,10 +1,10 @@
 //! Finished claims on their way from one worker to the session: a ring of records in shared memory.
 //!
-//! Positions only grow; a record lies at its position modulo the ring's length, and always in one piece: what does not fit before
-//! the end is skipped. A record is published by one store to the head, so a worker that is killed has published it or not.
+//! Positions only grow; a record lies at its position modulo the ring's length, and is always contiguous: if it does not fit before
+//! the end of the ring, the rest is skipped. One store to the head publishes a record, so a killed worker has published it or not.
 //!
-//! The session copies a record before it looks at it, since a worker gone wild may write over what it has published. For the same reason
-//! each end keeps its own position for itself, and only tells it to the other.
+//! The session copies a record before parsing it, since a rogue worker may overwrite what it has published. For the same reason
+//! each end keeps its own position privately and only publishes it to the other.
 
 use super::member::Broken;
 use super::segment::{Desk, Segment, Slot};
@@ -13,13 +13,13 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Words of a record's head: pieces, first piece, counts and the words of results, executed, begin, end, the record's words.
+/// Words of a record's head: pieces, first piece, number and room of counts, executed, begin, end, the record's words, and a spare.
 const HEAD: usize = 8;
 
-/// Where the last of these is.
+/// Where the record's length in words is.
 const LEN: usize = 6;
 
-/// In place of the number of pieces: the rest of the ring is skipped.
+/// In place of the number of pieces: skip the rest of the ring.
 const SKIP: u64 = u64::MAX;
 
 /// A finished claim.
@@ -35,7 +35,7 @@ pub(super) struct Record<'a> {
 }
 
 impl Record<'_> {
-    /// The result that it is, of pieces that the job has, by worker number `worker`; `None` if it is none.
+    /// The result in this record, for pieces of the job, by worker number `worker`; `None` if it is invalid.
     pub(super) fn result<'b>(&'b self, job: &'b Job, worker: usize) -> Option<Done<'b>> {
         let Self { range, executed, began, ended, costs, counts, words } = self;
         let bytes: &[u8] = bytemuck::cast_slice(words);
@@ -58,12 +58,12 @@ impl Record<'_> {
     }
 }
 
-/// The words of a record for so much.
+/// The words of a record of this size.
 pub(super) fn words(pieces: usize, bytes: usize, counts: usize) -> usize {
     HEAD + pieces + counts + bytes.div_ceil(8)
 }
 
-/// What a worker says of a claim.
+/// A worker's report of a finished claim.
 pub(super) struct Finished {
     pub(super) range: Range<usize>,
     pub(super) bytes: usize,
@@ -82,7 +82,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// That of a ring in which nothing was published.
+    /// One end of a ring in which nothing was published.
     pub(super) fn new(desk: Desk, ring: usize) -> Self {
         Self { desk, ring: ring as u64, head: 0 }
     }
@@ -96,12 +96,12 @@ impl Writer {
         self.head.checked_sub(read).and_then(|unread| self.ring.checked_sub(unread)).unwrap_or(0)
     }
 
-    /// The number of the first word at the head.
+    /// The index of the word at the head.
     fn at(&self) -> usize {
         (self.head % self.ring / 8) as usize
     }
 
-    /// Whether there is room for a record of `words` words in one piece. Publishes a skip where that is needed.
+    /// Whether there is contiguous room for a record of `words` words. Publishes a skip where one is needed.
     pub(super) fn fits(&mut self, words: usize) -> bool {
         let (need, left) = (8 * words as u64, self.ring - self.head % self.ring);
         if need > left {
@@ -115,7 +115,7 @@ impl Writer {
         self.room() >= need
     }
 
-    /// The next record, of so many pieces, with memory for `bytes` bytes of results and `counts` counts. It must fit.
+    /// The next record, of `pieces` pieces, with room for `bytes` bytes of results and `counts` counts. It must fit.
     pub(super) fn draft(&mut self, pieces: usize, bytes: usize, counts: usize) -> Draft<'_> {
         assert!(self.fits(words(pieces, bytes, counts)), "the caller has waited for it");
         Draft { writer: self, pieces, bytes, counts }
@@ -123,12 +123,12 @@ impl Writer {
 
     fn publish(&mut self, bytes: u64) {
         self.head += bytes;
-        // Sequentially consistent with the session's going to sleep: one of the two sees the other.
+        // Sequentially consistent with the session's falling asleep: at least one of the two sees the other's store.
         self.slot().head.0.store(self.head, Ordering::SeqCst);
     }
 }
 
-/// A record that is not published yet.
+/// A record that is not yet published.
 #[derive(Debug)]
 pub(super) struct Draft<'a> {
     writer: &'a mut Writer,
@@ -143,14 +143,14 @@ impl Draft<'_> {
         self.writer.desk.part(at..at + words)
     }
 
-    /// The memory of its costs and results.
+    /// The memory for its costs and results.
     pub(super) fn memory(&mut self) -> (&mut [u64], &mut [u8]) {
         let (pieces, bytes, counts) = (self.pieces, self.bytes, self.counts);
         let (costs, rest) = self.record()[HEAD..].split_at_mut(pieces);
         (costs, &mut bytemuck::cast_slice_mut(&mut rest[counts..])[..bytes])
     }
 
-    /// Publishes it, with as many counts as it has room for or fewer, and perhaps with fewer bytes of results.
+    /// Publishes it, with no more counts than there is room for, and possibly fewer bytes of results.
     pub(super) fn publish(mut self, finished: &Finished, counts: &[u64]) {
         let Finished { range, executed, began, ended, .. } = finished;
         assert!(range.len() == self.pieces && finished.bytes <= self.bytes && counts.len() <= self.counts);
@@ -169,14 +169,14 @@ impl Draft<'_> {
 pub(super) struct Reader {
     slot: usize,
     tail: u64,
-    /// Nothing that the worker has published since it published what is no record can be believed, nor anything that it still will.
+    /// The worker has published an invalid record; nothing that it publishes afterwards is trusted.
     broken: bool,
-    /// A record, copied.
+    /// The copy of a record.
     words: Vec<u64>,
 }
 
 impl Reader {
-    /// That of a ring in which nothing was published.
+    /// One end of a ring in which nothing was published.
     pub(super) fn new(slot: usize) -> Self {
         Self { slot, ..Self::default() }
     }
@@ -185,21 +185,21 @@ impl Reader {
         segment.slot(self.slot).head.0.load(Ordering::SeqCst)
     }
 
-    /// Whether something is published that was not read.
+    /// Whether there is an unread record.
     pub(super) fn has_more(&self, segment: &Segment) -> bool {
         !self.broken && self.head(segment) != self.tail
     }
 
-    /// How many bytes are published and were not read; `None` if the head is where it cannot be.
+    /// The published bytes that are unread; `None` if the head is at an impossible position.
     fn published(&self, segment: &Segment) -> Option<u64> {
         let bytes = self.head(segment).checked_sub(self.tail)?;
         (bytes <= segment.layout().ring as u64 && bytes.is_multiple_of(8)).then_some(bytes)
     }
 
-    /// The next record, a copy of it, whose memory the worker may use again; none when there is none yet.
+    /// A copy of the next record, whose memory the worker may reuse; `None` when there is none yet.
     ///
     /// # Errors
-    /// When what was published is no record: the worker is broken. From then on there is none.
+    /// When the record is invalid: the worker is broken. From then on there are no more records.
     pub(super) fn next(&mut self, segment: &Segment) -> Result<Option<Record<'_>>, Broken> {
         let (ring, shared) = (segment.layout().ring as u64, segment.ring(self.slot));
         while self.has_more(segment) {
@@ -213,7 +213,7 @@ impl Reader {
                 self.give_back(segment, left);
                 continue;
             }
-            // How long it says to be; what it says of its parts is read from the copy.
+            // Only its length is read here; its parts are read from the copy.
             let len = shared.get(LEN).map_or(0, |len| len.load(Ordering::Relaxed));
             let Some(shared) = usize::try_from(len).ok().and_then(|len| shared.get(..len)) else {
                 return Err(self.distrust());
@@ -229,19 +229,19 @@ impl Reader {
         Ok(None)
     }
 
-    /// Believes nothing more that this worker publishes.
+    /// Stops trusting anything that this worker publishes.
     pub(super) fn distrust(&mut self) -> Broken {
         self.broken = true;
         Broken
     }
 
-    /// Lets the worker use so many bytes again.
+    /// Lets the worker reuse these bytes.
     fn give_back(&mut self, segment: &Segment, bytes: u64) {
         self.tail += bytes;
         segment.slot(self.slot).tail.0.store(self.tail, Ordering::SeqCst);
     }
 
-    /// Forgets everything that was published.
+    /// Discards everything that was published.
     pub(super) fn clear(&mut self, segment: &Segment) {
         if let Some(published) = self.published(segment) {
             self.give_back(segment, published);
@@ -259,7 +259,7 @@ impl Reader {
     }
 }
 
-/// The record that `words` are, if they are one.
+/// Parses `words` as a record.
 fn parse(words: &[u64]) -> Option<Record<'_>> {
     let &[pieces, first, sizes, executed, began, ended, len, _] = words.get(..HEAD)?.as_array()?;
     let (counts, room) = ((sizes >> 32) as usize, sizes as u32 as usize);
@@ -298,7 +298,7 @@ mod tests {
         }
     }
 
-    /// A segment with one slot, as its session and its worker have it.
+    /// A segment with one slot, and both ends of its ring.
     fn memory(record: usize) -> (Segment, Reader, Writer) {
         let layout = Layout::new(1, 1, record);
         let (segment, file) = Segment::create(layout).unwrap();
@@ -369,7 +369,7 @@ mod tests {
                 let slot = segment.slot(0);
                 publish(&mut writer, 3, &[7; 64]);
                 assert!(reader.next(&segment).unwrap().is_some());
-                // What the session tells is not what it goes by.
+                // The session does not rely on the position that it publishes.
                 publish(&mut writer, 4, &[7; 64]);
                 slot.tail.0.store(wild, Ordering::SeqCst);
                 assert_eq!(reader.next(&segment).unwrap().unwrap().range, 4..5);
@@ -378,7 +378,7 @@ mod tests {
                     reader.clear(&segment);
                 }
                 assert!(reader.next(&segment).map_or(true, |record| record.is_none()), "a head of {wild}");
-                // A worker finds no room where its session cannot have read.
+                // A worker finds no room at positions that its session cannot have read.
                 slot.tail.0.store(wild, Ordering::SeqCst);
                 assert!(wild <= writer.head || !writer.fits(1), "a tail of {wild}");
             }
@@ -422,7 +422,7 @@ mod tests {
         let mut far = good;
         far[1] = u64::MAX;
         assert_eq!(taken(true, &far), None);
-        // A count of pieces, or of counts, that differs by one where all else fits.
+        // The number of pieces, or of counts, is off by one and all else fits.
         for results in [&[8][..], &[8, 9, 10], &[]] {
             assert_eq!(taken(false, &record(results)), None);
             assert_eq!(taken(true, &record(results)), None);

@@ -1,10 +1,10 @@
-//! The shared memory: sealed against changes of its length, laid out by rule, and the only place that makes references into it.
+//! The shared memory: of sealed length, laid out by fixed rules, and the only place that makes references into it.
 //!
-//! A `memfd` has no name, so that nothing is left over in /dev/shm whoever is killed when. Its pages are taken when it is made:
-//! memory that is lacking is an error then, and no signal later.
+//! A `memfd` has no name, so nothing is left behind in /dev/shm, whichever process is killed and when. Its pages are allocated when
+//! it is made: a lack of memory is then an error at once, not a signal later.
 //!
-//! The session sees all of it, and sees it as atomic numbers only: a worker may write there whenever it likes, also when it should
-//! not. A worker maps what is everybody's and a [`Desk`] of its own, so that one gone wild cannot reach the results of another.
+//! The session maps all of it and sees only atomic numbers: a worker may write at any time, even when it should not. A worker maps
+//! the common part and a [`Desk`] of its own, so that a rogue worker cannot reach another's results.
 
 use super::claims::Word;
 use crate::error::{Error, Result};
@@ -22,10 +22,11 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 const PAGE: usize = 4096;
 
-/// The least memory for the results of a slot.
+/// The smallest ring of a slot, in bytes.
 const RING: usize = 4 << 20;
 
-/// What both sides compute all offsets from. It comes by message, and nothing of it lies in the memory, which a worker gone wild may write.
+/// Both sides compute all offsets from this. It is sent by message and never read from the memory, which a rogue worker could
+/// write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) slots: usize,
@@ -34,51 +35,51 @@ pub(crate) struct Layout {
     pub(crate) ring: usize,
 }
 
-/// What all sides write now and then. Each member has a cache line of its own.
+/// Written by all sides occasionally. Each member has a cache line of its own.
 #[repr(C, align(128))]
 pub(crate) struct Header {
     hint: Aligned<Word>,
-    /// 1 while the session wants to be woken by results.
+    /// 1 while the session asks to be woken by results.
     pub(crate) asleep: Line,
 }
 
-/// Something on a cache line of its own; on a pair of lines, since processors fetch two together.
+/// A value on a cache line of its own; in fact on a pair of lines, since processors fetch two together.
 #[repr(C, align(128))]
 pub(crate) struct Aligned<T>(pub(crate) T);
 
 /// A number on a cache line of its own.
 pub(crate) type Line = Aligned<AtomicU64>;
 
-/// One worker's part of the traffic.
+/// One worker's part of the shared state.
 #[repr(C, align(128))]
 pub(crate) struct Slot {
-    /// Where the worker will write next; only it moves it.
+    /// The worker's write position; only it moves it.
     pub(crate) head: Line,
-    /// Where the session will read next; only it moves it.
+    /// The session's read position; only it moves it.
     pub(crate) tail: Line,
-    /// 1 while the worker sleeps until the session has read something.
+    /// 1 while the worker sleeps until the session has read a record.
     pub(crate) waiting: AtomicU32,
-    /// What the worker computes now, for those who watch: see [`Slot::claimed`].
+    /// The claim that the worker is computing, for observers: see [`Slot::claimed`].
     claim: AtomicU64,
 }
 
 impl Slot {
-    /// Bits of the number of pieces in `claim`; their first is in the others.
+    /// Bits of the number of pieces in `claim`; the other bits hold the first piece.
     const LEN_BITS: u32 = 16;
 
-    /// Says that the worker begins to compute a claim. Both its numbers are in one word, so that they are always of the same claim; who
-    /// reads them sees all results that were published before.
+    /// Records that the worker begins to compute a claim. Both numbers are in one word, so that they always belong to the same
+    /// claim; a reader of the word also sees all results published before it.
     pub(crate) fn claim(&self, claim: &Range<usize>) {
         let word = (claim.start as u64) << Self::LEN_BITS | (claim.len() as u64).min((1 << Self::LEN_BITS) - 1);
         self.claim.store(word, Ordering::Release);
     }
 
-    /// Says that the worker computes nothing.
+    /// Records that the worker computes nothing.
     pub(crate) fn rest(&self) {
         self.claim.store(0, Ordering::Relaxed);
     }
 
-    /// What the worker said last; empty for nothing.
+    /// The claim that the worker recorded last; empty for none.
     pub(crate) fn claimed(&self) -> Range<usize> {
         let word = self.claim.load(Ordering::Acquire);
         let (start, len) = ((word >> Self::LEN_BITS) as usize, (word & ((1 << Self::LEN_BITS) - 1)) as usize);
@@ -87,19 +88,19 @@ impl Slot {
 }
 
 impl Header {
-    /// Where to look for a free unit first.
+    /// Where to start looking for a free unit.
     pub(crate) fn hint(&self) -> &Word {
         &self.hint.0
     }
 }
 
 impl Layout {
-    /// For `units` of claims and records of at most `record` bytes.
+    /// For `units` units and records of at most `record` bytes.
     pub(crate) fn new(slots: usize, units: usize, record: usize) -> Self {
         Self { slots, units, ring: record.max(RING).next_multiple_of(PAGE) }
     }
 
-    /// Whether memory of this layout serves one that needs `other`.
+    /// Whether memory of this layout is sufficient for `other`.
     pub(crate) fn serves(&self, other: &Self) -> bool {
         self.slots == other.slots && self.units >= other.units && self.ring >= other.ring
     }
@@ -110,7 +111,7 @@ impl Layout {
     /// Where a desk's ring begins, after its slot.
     const RING_AT: usize = size_of::<Slot>().next_multiple_of(PAGE);
 
-    /// Bytes of what is everybody's, in whole pages.
+    /// Bytes of the common part, in whole pages.
     fn common(&self) -> Option<usize> {
         self.units.checked_mul(8)?.checked_add(Self::WORDS_AT)?.checked_next_multiple_of(PAGE)
     }
@@ -129,7 +130,7 @@ impl Layout {
         self.desk_at(self.slots).filter(|&len| len < isize::MAX as usize)
     }
 
-    /// Why there is no such memory.
+    /// The error when there is no such memory.
     fn lacking(&self, what: &str, errno: Errno) -> Error {
         let (slots, mib) = (self.slots, self.len().map_or(usize::MAX, |len| len.div_ceil(1 << 20)));
         let reason = std::io::Error::from(errno);
@@ -145,7 +146,7 @@ impl Layout {
     }
 }
 
-/// Shared memory as one process sees it: all of it, or, in a worker, what is everybody's.
+/// Shared memory as one process maps it: all of it in the session, the common part in a worker.
 #[derive(Debug)]
 pub(crate) struct Segment {
     map: MmapRaw,
@@ -153,7 +154,7 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    /// Makes one, all zero, and the file that other processes map.
+    /// Makes a segment, all zero, and the file that other processes map.
     pub(crate) fn create(layout: Layout) -> Result<(Self, File)> {
         let len = layout.len().ok_or_else(|| layout.lacking("have", Errno::NOMEM))?;
         let file = sealed(c"fractal", len, |file| fallocate(file, FallocateFlags::empty(), 0, len as u64), false)
@@ -161,10 +162,10 @@ impl Segment {
         Ok((Self { map: map(&file, layout, 0..len)?, layout }, file))
     }
 
-    /// Maps what is everybody's of one that another process made; its layout must be `layout`.
+    /// Maps the common part of a segment that another process made; its layout must be `layout`.
     pub(crate) fn open(file: &File, layout: Layout) -> Result<Self> {
         let other = |what: &str| Error::Input(format!("a worker got shared memory {what}: it is another version"));
-        let found = fstat(file).map_err(|_| other("that is no file"))?.st_size;
+        let found = fstat(file).map_err(|_| other("that is not a file"))?.st_size;
         let Some(common) = layout.common().filter(|_| layout.len().is_some_and(|len| len as u64 == found as u64))
         else {
             return Err(other("of another length"));
@@ -202,7 +203,7 @@ impl Segment {
         self.layout.desk_at(slot).expect("it was made")
     }
 
-    /// For the session: one worker's part of the traffic.
+    /// For the session: one worker's part of the shared state.
     pub(crate) fn slot(&self, slot: usize) -> &Slot {
         &self.shared(self.desk_at(slot), 1)[0]
     }
@@ -213,7 +214,7 @@ impl Segment {
     }
 }
 
-/// Types of which only atomic numbers consist.
+/// Types that consist only of atomic numbers.
 trait Shared {}
 impl Shared for Header {}
 impl Shared for Slot {}
@@ -228,14 +229,14 @@ fn map(file: &File, layout: Layout, part: Range<usize>) -> Result<MmapRaw> {
 
 /// The address of `count` items of `T` at `offset`, which must lie in the mapping.
 fn address<T>(map: &MmapRaw, offset: usize, count: usize) -> *mut T {
-    // A mapping begins with a page.
+    // A mapping starts on a page boundary.
     assert!(offset.is_multiple_of(align_of::<T>()) && align_of::<T>() <= PAGE, "an item is aligned");
     let len = count.checked_mul(size_of::<T>()).expect("items fit into memory");
     assert!(len <= map.len() && offset <= map.len() - len, "items lie in the mapping");
     map.as_mut_ptr().wrapping_add(offset).cast()
 }
 
-/// What is a worker's own: its slot, and the ring that it writes its results to.
+/// A worker's own part: its slot, and the ring that it writes its results to.
 #[derive(Debug)]
 pub(crate) struct Desk {
     map: MmapRaw,
@@ -243,20 +244,20 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// Maps that of a slot.
+    /// Maps the desk of a slot.
     ///
     /// # Safety
-    /// Nobody else writes to the ring of this slot, and nobody but the session reads it, as long as the desk lives: it is this process's
-    /// only one of the slot, and the slot belongs to no other living process.
+    /// As long as the desk lives, nothing else writes to the ring of this slot, and only the session reads it: it is this process's
+    /// only desk of the slot, and the slot belongs to no other living process.
     #[allow(unsafe_code)]
     pub(crate) unsafe fn open(file: &File, layout: Layout, slot: usize) -> Result<Self> {
         let parts = layout.desk_at(slot).zip(layout.desk()).filter(|_| slot < layout.slots && layout.len().is_some());
         let (start, len) =
-            parts.ok_or_else(|| Error::Input("a worker got shared memory without a place in it".into()))?;
+            parts.ok_or_else(|| Error::Input("a worker got shared memory without a slot for it".into()))?;
         Ok(Self { map: map(file, layout, start..start + len)?, words: layout.ring / 8 })
     }
 
-    /// What others see of its worker.
+    /// The part that others see.
     pub(crate) fn slot(&self) -> &Slot {
         // SAFETY: in bounds and aligned, as `address` checks; the mapping lives as long as `self`. A slot holds atomics only, for which
         // every pattern of bits is valid and which other processes may change at any time.
@@ -266,12 +267,13 @@ impl Desk {
         }
     }
 
-    /// Some words of the ring, which must not be published: the session may read them from the moment on when they are.
+    /// Some words of the ring, which must be unpublished: once published, the session may read them.
     pub(crate) fn part(&mut self, range: Range<usize>) -> &mut [u64] {
         assert!(range.end <= self.words, "a record lies in its ring");
         let at = address(&self.map, Layout::RING_AT + 8 * range.start, range.len());
-        // SAFETY: in bounds and aligned, as `address` checks, and apart from the slot; the mapping lives as long as `self`, of which this
-        // borrows all. `open` was promised that nobody else writes here, and that the session alone reads, which looks at published words.
+        // SAFETY: in bounds and aligned, as `address` checks, and disjoint from the slot; the mapping lives as long as `self`,
+        // which this borrows exclusively. `open`'s caller guarantees that nothing else writes here, and the only reader, the
+        // session, reads published words only.
         #[allow(unsafe_code)]
         unsafe {
             slice::from_raw_parts_mut(at, range.len())
@@ -279,14 +281,14 @@ impl Desk {
     }
 }
 
-/// A file in memory that keeps its length; `constant` also its contents once `fill` has written them.
+/// A file in memory of fixed length; with `constant`, its contents are also fixed once `fill` has written them.
 fn sealed(
     name: &std::ffi::CStr,
     len: usize,
     fill: impl FnOnce(&File) -> rustix::io::Result<()>,
     constant: bool,
 ) -> rustix::io::Result<File> {
-    // The system would kill the process that asks for more than it may.
+    // The system kills a process that exceeds its limit.
     if getrlimit(Resource::Fsize).current.is_some_and(|most| len as u64 > most) {
         return Err(Errno::FBIG);
     }
@@ -298,7 +300,7 @@ fn sealed(
     Ok(file)
 }
 
-/// A file in memory with `parts` one after the other that nobody can change.
+/// A file in memory with `parts` one after the other, which cannot be changed.
 pub(crate) fn constant(parts: &[&[u8]]) -> Result<File> {
     let len = parts.iter().map(|part| part.len()).sum::<usize>();
     let write = |mut file: &File| {
@@ -307,7 +309,7 @@ pub(crate) fn constant(parts: &[&[u8]]) -> Result<File> {
     };
     sealed(c"fractal-work", len, write, true).map_err(|errno| {
         let (mib, reason) = (len.div_ceil(1 << 20), std::io::Error::from(errno));
-        Error::Unsupported(format!("backend `processes` cannot share the {mib} MiB that were prepared: {reason}"))
+        Error::Unsupported(format!("backend `processes` cannot share {mib} MiB of prepared data: {reason}"))
     })
 }
 
@@ -315,9 +317,9 @@ pub(crate) fn constant(parts: &[&[u8]]) -> Result<File> {
 pub(crate) fn read_only(file: &File) -> Result<Mmap> {
     let seals = fcntl_get_seals(file);
     if !seals.is_ok_and(|seals| seals.contains(SealFlags::WRITE | SealFlags::SHRINK)) {
-        return Err(Error::Input("a worker got a work that can be changed".into()));
+        return Err(Error::Input("a worker got a work that is not sealed against changes".into()));
     }
-    // SAFETY: as was just checked, nobody can write to the file or make it shorter.
+    // SAFETY: as was just checked, the file can be neither written nor truncated.
     #[allow(unsafe_code)]
     let map = unsafe { Mmap::map(file) };
     map.map_err(|error| Error::io("map", "the work of a session", error))

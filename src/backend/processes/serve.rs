@@ -1,4 +1,4 @@
-//! The worker's side: its streams, the memory that it shares, and how it takes and computes pieces.
+//! The worker's side: its streams, its shared memory, and how it takes and computes pieces.
 
 use super::claims::{Table, Unit, Units};
 use super::ring::{self, Finished, Writer};
@@ -18,17 +18,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// How long a worker sleeps for room before it looks whether the run is over.
+/// How long a worker waits for room before it checks whether the run is over.
 const NAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 
-/// A socket for messages, over which memory comes.
+/// A socket for messages, which also carries the files of shared memory.
 pub(super) const TRANSPORT: Transport = Transport {
     open: streams,
     share: |seat, numbers, files| Ok(Box::new(Memory::new(seat, numbers, files)?)),
     map: |file| Ok(Arc::new(read_only(file)?)),
 };
 
-/// The socket to the session, which a worker has as its standard input.
+/// The socket to the session, which is a worker's standard input.
 fn streams() -> Result<Streams> {
     let failed = |error| Error::io("take", "the socket to the session", error);
     let (input, _) = take_stdio().map_err(failed)?;
@@ -63,7 +63,7 @@ impl Inbox for Socket {
     }
 }
 
-/// The memory that a worker shares with its session.
+/// The memory shared by a worker and its session.
 struct Memory {
     segment: Segment,
     seat: usize,
@@ -72,7 +72,7 @@ struct Memory {
     event: File,
 }
 
-/// How a run's pieces are shared, as its message says.
+/// How a run's pieces are shared out, as its message says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) units: Units,
@@ -81,7 +81,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// The last three numbers of the message.
+    /// The last two numbers of the message.
     pub(super) fn numbers(self) -> [u64; 2] {
         let (kind, size) = match self.units {
             Units::Chunks { chunk, .. } => (0, chunk),
@@ -104,28 +104,28 @@ impl Memory {
     fn new(seat: usize, numbers: &[u64; 6], files: Vec<File>) -> Result<Self> {
         let [slots, units, ring] = [0, 1, 2].map(|index| numbers[index] as usize);
         let Ok([file, event]) = <[File; 2]>::try_from(files) else {
-            return Err(Error::Input("a worker got no memory to share".into()));
+            return Err(Error::Input("a worker got no shared memory".into()));
         };
         let layout = Layout { slots, units, ring };
         let segment = Segment::open(&file, layout)?;
-        // SAFETY: a session has one living worker in a seat, waits for its end before it starts another, and tells each of a memory once;
-        // this function is called for nothing else.
+        // SAFETY: a session has one living worker in a seat, waits for its end before it starts another, and sends it each memory
+        // once; this function is called for nothing else.
         #[allow(unsafe_code)]
         let desk = unsafe { Desk::open(&file, layout, seat) }?;
         Ok(Self { segment, seat, writer: Writer::new(desk, ring), event })
     }
 
-    /// Waits until a record of `words` words fits; false when the run is over before.
+    /// Waits until a record of `words` words fits; false if the run ends first.
     fn wait_for_room(&mut self, run: &Run, words: usize) -> bool {
         while !self.writer.fits(words) {
             self.writer.slot().waiting.store(1, Ordering::SeqCst);
-            // The session may be asleep since before a skip was published, and may have read all meanwhile.
+            // The session may have fallen asleep before a skip was published, or may have read everything meanwhile.
             self.wake_session();
             if !self.writer.fits(words) {
                 if run.job.is_over() {
                     return false;
                 }
-                // Woken, interrupted or tired of waiting: all the same.
+                // Woken, interrupted or timed out: no difference.
                 let _ = futex::wait(&self.writer.slot().waiting, futex::Flags::empty(), 1, Some(&NAP));
             }
             self.writer.slot().waiting.store(0, Ordering::SeqCst);
@@ -136,7 +136,7 @@ impl Memory {
     fn wake_session(&self) {
         let asleep = &self.segment.header().asleep.0;
         if asleep.load(Ordering::SeqCst) == 1 && asleep.swap(0, Ordering::SeqCst) == 1 {
-            // It cannot fail but for a counter that is full, and then the session is awake.
+            // It fails only if the counter is full, and then the session is awake.
             let _ = (&self.event).write(&1u64.to_ne_bytes());
         }
     }
@@ -158,7 +158,7 @@ impl Share for Memory {
             let mut range = plan.units.range(unit);
             range.start = range.end.min(range.start + state.progress as usize);
             while !range.is_empty() {
-                // After a loss, piece by piece, so that it shows which one it is.
+                // After a loss, piece by piece, to find the one that is at fault.
                 let one = range.start..range.start + 1;
                 let (claim, bytes) = run.job.first_claim_and_len(if state.careful { one } else { range.clone() });
                 range.start = claim.end;

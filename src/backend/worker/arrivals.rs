@@ -1,13 +1,13 @@
-//! What a session does about workers that end before their first message: one that somebody killed is lost like any other and is
-//! replaced, while a program that never answers as a worker does is told as such.
+//! What a session does about workers that end before their first message: one that was killed is lost like any other and is
+//! replaced, while a program that never answers as a worker does is reported as such.
 //!
-//! Both process backends ask here when they open.
+//! Both process backends use this when they open.
 
 use super::losses::{End, most};
 use super::{Losses, Program};
 use crate::error::{Error, Result};
 
-/// How often workers may say nothing, each time for as long as the session is patient, once others have answered.
+/// How often workers may stay silent, each time for the full timeout, once others have answered.
 const SILENCES: usize = 3;
 
 /// Why there was no first message.
@@ -15,7 +15,7 @@ const SILENCES: usize = 3;
 pub(crate) enum Early {
     /// It has ended.
     Ended(End),
-    /// It lives, and said nothing, or something else, as these words tell.
+    /// It lives but has sent nothing, or something else; the text says which.
     Wrong(String),
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Arrivals<'a> {
     program: &'a Program,
     backend: &'static str,
     workers: usize,
-    /// Whether any worker has answered: then the program is one that does.
+    /// Whether any worker has answered: then the program is a worker program.
     answered: bool,
     silences: usize,
     lost: Vec<(usize, String)>,
@@ -50,12 +50,12 @@ impl<'a> Arrivals<'a> {
         self.answered = true;
     }
 
-    /// These workers have not answered, all others have. They are to be started again.
+    /// These workers have not answered; all others have. They are to be started again.
     ///
     /// # Errors
-    /// When that is of no use: the program is none for workers, or too many have ended one after the other.
+    /// When that is pointless: the program is not a worker program, or too many workers have ended in a row.
     pub(crate) fn lost(&mut self, early: Vec<(usize, Early)>) -> Result<()> {
-        // First those that say most about the program.
+        // First the ends that say most about the program.
         let own = |early: &Early| !matches!(early, Early::Ended(end) if end.by_signal);
         if !self.answered
             && let Some((_, early)) = early.iter().find(|(_, early)| own(early))
@@ -77,13 +77,13 @@ impl<'a> Arrivals<'a> {
         Ok(())
     }
 
-    /// The workers that were replaced, and why, for the next run to tell.
+    /// The workers that were replaced, and why, for the next run to report.
     pub(crate) fn into_lost(self) -> Vec<(usize, String)> {
         self.lost
     }
 }
 
-/// Tells a run of workers that were lost before it.
+/// Reports to a run the workers that were lost before it.
 pub(crate) fn tell(lost: &mut Vec<(usize, String)>, losses: &Losses<'_>) {
     lost.drain(..).for_each(|(worker, how)| losses.tell(worker, &how));
 }
@@ -113,8 +113,8 @@ mod tests {
         let mut some = arrivals();
         some.answered();
         assert!(some.lost(vec![(1, ended())]).is_ok());
-        assert!(some.lost(vec![(1, Early::Wrong("said nothing".into()))]).is_ok());
-        assert_eq!(some.into_lost(), [(1, "ended with status 0".into()), (1, "said nothing".into())]);
+        assert!(some.lost(vec![(1, Early::Wrong("sent nothing".into()))]).is_ok());
+        assert_eq!(some.into_lost(), [(1, "ended with status 0".into()), (1, "sent nothing".into())]);
     }
 
     #[test]
@@ -128,9 +128,9 @@ mod tests {
         assert!(!text.contains("main"), "{text}");
         let mut silent = Arrivals::new(&program, "by hand", 2);
         silent.answered();
-        let wrong = || vec![(0, Early::Wrong("said nothing for 1s".into()))];
+        let wrong = || vec![(0, Early::Wrong("sent nothing for 1s".into()))];
         assert!(silent.lost(wrong()).is_ok() && silent.lost(wrong()).is_ok());
         let text = silent.lost(wrong()).unwrap_err().to_string();
-        assert!(text.ends_with("worker 0, said nothing for 1s"), "{text}");
+        assert!(text.ends_with("worker 0, sent nothing for 1s"), "{text}");
     }
 }

@@ -1,9 +1,9 @@
-//! What workers in other processes and their session say to each other: frames with a length and checksums, over any byte stream.
+//! The messages between workers in other processes and their session: frames with a length and checksums, over any byte stream.
 //!
-//! A frame is a head of nine 64-bit words and a tail of any length. The head says what the frame is, how long its tail is, and
-//! carries six numbers of the message; both parts have a CRC-32. A head that is damaged is found before its length is believed, and
-//! memory for a tail grows only as its bytes arrive, so that no sender makes a receiver allocate what was not sent. Both ends
-//! are the same program on the same machine, so numbers are in its byte order.
+//! A frame is a head of nine 64-bit words and a tail of any length. The head gives the kind of message, the length of its tail and
+//! the six numbers of the message; head and tail each have a CRC-32. A damaged head is detected before its length is trusted, and
+//! memory for a tail grows only as its bytes arrive, so no sender can make a receiver allocate what was not sent. Both ends are the
+//! same program on the same machine, so numbers are in its byte order.
 
 use crc32fast::hash as checksum;
 use std::io::{self, IoSlice, Read, Write};
@@ -15,22 +15,22 @@ const MAGIC: u32 = u32::from_be_bytes(*b"fra\x01");
 /// Memory for a tail is taken in steps of this many words.
 const STEP: usize = 1 << 17;
 
-/// How many bytes a program may print before it says what the session waits for.
+/// How many bytes a program may print before its first frame.
 const CHATTER: usize = 1 << 16;
 
 /// The numbers of a message.
 pub type Numbers = [u64; 6];
 
-/// A frame that was read, but for its tail.
+/// The head of a frame that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// What the message is.
+    /// The kind of message.
     pub kind: u32,
     /// Its numbers.
     pub numbers: Numbers,
 }
 
-/// The tail of a frame: whole words, so that it can be read as numbers. Its memory is used again.
+/// The tail of a frame: whole words, so that it can be read as numbers. Its memory is reused.
 #[derive(Clone, Debug, Default)]
 pub struct Tail {
     words: Vec<u64>,
@@ -61,8 +61,8 @@ fn encode(kind: u32, numbers: &Numbers, tail: &[&[u8]]) -> [u64; 9] {
     head
 }
 
-/// Writes a frame whose tail is `tail`, part after part, with one call of the system where it takes everything: who reads is not woken
-/// for a part of it.
+/// Writes a frame whose tail is `tail`, part after part, with one system call if it takes everything, so that the reader is not
+/// woken for a part of it.
 ///
 /// # Errors
 /// When `to` cannot be written.
@@ -86,10 +86,11 @@ fn broken(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-/// Reads the next frame, its tail into `tail`; `None` at the end of the stream. `limit` says how long a tail of a message may be.
+/// Reads the next frame, its tail into `tail`; `None` at the end of the stream. `limit` gives the longest tail that a message may
+/// have.
 ///
 /// # Errors
-/// When `from` cannot be read or ends within the frame; `InvalidData` when it is no frame.
+/// When `from` cannot be read or ends within the frame; `InvalidData` when it is not a frame.
 pub fn read(
     from: &mut (impl Read + ?Sized),
     tail: &mut Tail,
@@ -99,15 +100,15 @@ pub fn read(
     if !fill(from, bytemuck::bytes_of_mut(&mut words), true)? {
         return Ok(None);
     }
-    let (head, len, check) = decode(words).ok_or_else(|| broken("it is no frame"))?;
+    let (head, len, check) = decode(words).ok_or_else(|| broken("sent something that is not a frame"))?;
     read_tail(from, tail, len, limit(&head), check)?;
     Ok(Some(head))
 }
 
-/// Reads the first frame of a program that may print something before, which is left out.
+/// Reads the first frame of a program that may print something before it, which is skipped.
 ///
 /// # Errors
-/// As [`read`], also when nothing of what was printed is a frame.
+/// As [`read`], also when the output contains no frame.
 pub fn read_first(
     from: &mut (impl Read + ?Sized),
     tail: &mut Tail,
@@ -128,10 +129,10 @@ pub fn read_first(
             return Ok(None);
         }
     }
-    Err(broken("it prints something else"))
+    Err(broken("printed something that is not a frame"))
 }
 
-/// What a head says, the length of its tail and the tail's checksum; `None` when it is none.
+/// The head, the length of its tail and the tail's checksum; `None` when the words are not a head.
 fn decode(mut words: [u64; 9]) -> Option<(Head, u64, u32)> {
     let (magic, kind) = ((words[0] >> 32) as u32, words[0] as u32);
     if magic != MAGIC {
@@ -149,9 +150,9 @@ fn decode(mut words: [u64; 9]) -> Option<(Head, u64, u32)> {
 
 fn read_tail(from: &mut (impl Read + ?Sized), tail: &mut Tail, len: u64, limit: u64, check: u32) -> io::Result<()> {
     if len > limit {
-        return Err(broken("a frame is longer than its message can be"));
+        return Err(broken("sent a frame longer than its message can be"));
     }
-    let len = usize::try_from(len).map_err(|_| broken("a frame is longer than memory"))?;
+    let len = usize::try_from(len).map_err(|_| broken("sent a frame longer than memory"))?;
     let words = len.div_ceil(8);
     let mut filled = 0;
     while filled < words {
@@ -165,12 +166,12 @@ fn read_tail(from: &mut (impl Read + ?Sized), tail: &mut Tail, len: u64, limit: 
     }
     tail.len = len;
     if checksum(tail.bytes()) != check {
-        return Err(broken("a frame's checksum is wrong"));
+        return Err(broken("sent a frame with a wrong checksum"));
     }
     Ok(())
 }
 
-/// Fills `bytes`. False when the stream ended before the first of them and may.
+/// Fills `bytes`. False when the stream ended before the first of them and `may_end` allows it.
 fn fill(from: &mut (impl Read + ?Sized), bytes: &mut [u8], may_end: bool) -> io::Result<bool> {
     let mut filled = 0;
     while filled < bytes.len() {

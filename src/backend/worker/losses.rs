@@ -1,6 +1,6 @@
-//! What a session does about workers that end: which piece is at fault, who computes it then, and when it is too much.
+//! What a session does about workers that end: which piece is at fault, who computes it next, and when to give up.
 //!
-//! Both process backends ask here, so that a piece may cost as many workers in the one as in the other.
+//! Both process backends use this, so that a piece may cost the same number of workers in each.
 
 use super::{Process, ending};
 use crate::error::Error;
@@ -10,7 +10,7 @@ use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// How many workers a piece may cost, computed alone, before it is no longer given to one.
+/// How many workers a piece may cost, computed alone, before it is given to no other.
 const MOST: u8 = 3;
 
 /// How a worker ended.
@@ -18,31 +18,31 @@ const MOST: u8 = 3;
 pub(crate) struct End {
     /// In words.
     pub(crate) text: String,
-    /// Whether a signal ended it, from outside or by its own fault.
+    /// Whether a signal ended it, sent from outside or caused by its own fault.
     pub(crate) by_signal: bool,
-    /// Whether somebody killed it: the user, or the system for want of memory.
+    /// Whether it was killed: by the user, or by the system for lack of memory.
     killed: bool,
 }
 
-/// How many workers may end one after the other without a result in between.
+/// How many workers may end in a row without a result in between.
 pub(super) fn most(workers: usize) -> usize {
     10 + 3 * workers
 }
 
 impl End {
-    /// Kills a worker if it still runs, waits for its end, and says how it ended; `why` if the session does not bear it any more.
+    /// Kills a worker if it still runs, waits for its end, and says how it ended; `why` if the session gives up on it.
     pub(crate) fn of(process: &mut Process, why: Option<&str>) -> Self {
         if let Some(why) = why {
             process.end();
             return Self { text: why.to_owned(), by_signal: false, killed: false };
         }
-        // Its streams may have ended before it has: how it ends is not to be mistaken for how it is ended here.
+        // Its streams may end before the process does: its own end must not be mistaken for our kill.
         let status = process.ended_soon().or_else(|| process.end());
         let signal = signal(status);
         Self { text: ending(status), by_signal: signal.is_some(), killed: signal == Some(9) }
     }
 
-    /// That of a worker which never was.
+    /// The end of a worker that never started.
     pub(crate) fn before_it_began() -> Self {
         Self { text: "could not be started".to_owned(), by_signal: false, killed: true }
     }
@@ -63,7 +63,7 @@ fn signal(_: Option<ExitStatus>) -> Option<i32> {
     None
 }
 
-/// What a piece has cost.
+/// The workers that a piece has cost.
 #[derive(Clone, Copy, Debug)]
 struct Loss {
     workers: u8,
@@ -78,13 +78,13 @@ pub(crate) struct Losses<'a> {
     backend: &'static str,
     workers: usize,
     state: Mutex<State>,
-    /// Whether there are any: results that are handed on look here first.
+    /// Whether there are any: checked first when a result is delivered.
     any: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Workers that have ended since a result was last handed on.
+    /// Workers that have ended since a result was last delivered.
     in_a_row: usize,
     /// By piece.
     pieces: HashMap<usize, Loss>,
@@ -104,7 +104,7 @@ impl<'a> Losses<'a> {
         self.any.load(Ordering::Relaxed)
     }
 
-    /// A result was handed on, whose first piece is `first`.
+    /// A result was delivered whose first piece is `first`.
     #[inline]
     pub(crate) fn handed_on(&self, first: usize) {
         if self.any() {
@@ -114,12 +114,12 @@ impl<'a> Losses<'a> {
         }
     }
 
-    /// Tells the run's sink that a worker was lost.
+    /// Reports to the run's sink that a worker was lost.
     pub(crate) fn tell(&self, worker: usize, how: &str) {
         self.job.worker_lost(worker, how);
     }
 
-    /// A worker has ended, or has done nothing though there was something to do. Workers that do so one after the other end the run.
+    /// A worker has ended, or has done nothing though there was something to do. Too many of these in a row end the run.
     pub(crate) fn count(&self, worker: usize, how: &str) {
         let losses = {
             let mut state = self.state();
@@ -135,7 +135,7 @@ impl<'a> Losses<'a> {
         }
     }
 
-    /// A worker has ended that computed `piece` and nothing else. Says whether no other is to have it: then it is to be rescued.
+    /// A worker has ended while computing only `piece`. Says whether no other worker should get it: then it is to be rescued.
     pub(crate) fn at_fault(&self, piece: usize, end: &End) -> bool {
         let mut state = self.state();
         self.any.store(true, Ordering::Relaxed);
@@ -145,8 +145,9 @@ impl<'a> Losses<'a> {
         loss.workers >= MOST
     }
 
-    /// Computes a piece that has cost as many workers as it may, and hands it on, if all were killed, by hand or by the system for want
-    /// of memory. If one crashed, the session would crash as well: then the run ends with an error that names the piece.
+    /// Computes in the session a piece that has cost as many workers as it may, and delivers it, if all of them were killed, by
+    /// hand or for lack of memory. If one crashed, the session would crash as well: then the run ends with an error that names the
+    /// piece.
     pub(crate) fn rescue(&self, worker: usize, piece: usize, end: &End, hand_on: impl FnOnce(&Done<'_>)) {
         if self.job.is_over() {
             return;

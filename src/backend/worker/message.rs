@@ -4,35 +4,36 @@ use super::frame::Numbers;
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
 
-/// What both ends must agree about beside the frames: raised whenever a message or the layout of shared memory changes.
+/// What both ends must agree on besides the frames: raised whenever a message or the layout of shared memory changes.
 pub(crate) const PROTOCOL: u64 = 4;
 
-/// To a worker, first of all: its number, the number of workers, the processor that it keeps to plus one, or 0.
+/// To a worker, first: its number, the number of workers, and the processor it is pinned to plus one, or 0.
 pub(crate) const SEAT: u32 = 1;
-/// To a worker: the work of the following runs. Numbers: the lengths of its kind's name, of its recipe, of the list of what was prepared.
-/// They follow one after the other, in the tail or in a file that comes with the frame.
+/// To a worker: the work of the following runs. Numbers: the lengths of its kind's name, of its recipe, and of the list of prepared
+/// parts. These follow one after the other, in the tail or in a file that comes with the frame.
 pub(crate) const WORK: u32 = 2;
-/// To a worker: memory to share, and the event that wakes the session. Numbers: its layout.
+/// To a worker: the shared memory, and the event that wakes the session. Numbers: its layout.
 pub(crate) const SEGMENT: u32 = 3;
-/// To a worker: a run begins. Numbers: its number, its pieces, the origin of its clock plus one, or 0 when it takes no times.
+/// To a worker: a run begins. Numbers: its number, its pieces, and the origin of its clock plus one, or 0 if no times are measured.
 /// Then, for pieces in shared memory, how they are cut into units.
 pub(crate) const RUN: u32 = 4;
 /// To a worker: pieces to compute in the run, as pairs of numbers in the tail. Each pair is answered.
 pub(crate) const COMPUTE: u32 = 5;
 /// To a worker: the run with this number is over.
 pub(crate) const STOP: u32 = 6;
-/// To a worker, after its work: a part of what was prepared for it that the worker does not have. Numbers: its hash and its length. Its
-/// bytes are the tail or a file that comes with the frame.
+/// To a worker, after its work: a prepared part that the worker lacks. Numbers: its hash and its length. Its bytes are the tail or
+/// a file that comes with the frame.
 pub(crate) const PART: u32 = 7;
 
-/// From a worker, first of all. Number: the protocol. Tail: its version.
+/// From a worker, first. Number: the protocol. Tail: its version.
 pub(crate) const HELLO: u32 = 16;
-/// From a worker: it computes nothing more in the run with this number.
+/// From a worker: it has finished its part of the run with this number.
 pub(crate) const IDLE: u32 = 17;
-/// From a worker: the run with this number failed; then 1 when that answers a claim. In place of its first message: it cannot begin. Tail:
-/// the error.
+/// From a worker: the run with this number failed; the second number is 1 if this answers a claim. In place of the first message:
+/// it cannot start. Tail: the error.
 pub(crate) const FAILED: u32 = 18;
-/// From a worker: it gets on, though there is no result yet. Number: how far it is, in any unit; the same as before counts as silence.
+/// From a worker: it is making progress, though there is no result yet. Number: how far it is, in any unit; the same number as
+/// before counts as silence.
 pub(crate) const BEAT: u32 = 19;
 
 /// From a worker: a finished claim. Numbers: the run, its first piece, its pieces and counts as halves, executed operations, begin
@@ -79,7 +80,7 @@ pub(crate) fn unpack(tail: &[u8]) -> Option<Error> {
     })
 }
 
-/// A message's numbers of which only the first few say something.
+/// A message's numbers when it has fewer than six; the others are 0.
 pub(crate) fn numbers<const N: usize>(given: [u64; N]) -> Numbers {
     let mut numbers = [0; 6];
     numbers[..N].copy_from_slice(&given);

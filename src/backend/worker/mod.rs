@@ -1,9 +1,9 @@
 //! The other end of the process backends: what a program does when it was started as a worker.
 //!
-//! A worker has three threads, and a fourth when it sends large results through a pipe. One reads messages, so that a request to stop, and
-//! the end of the session's process, are noticed while a piece is computed. One computes: the program's first thread, or whichever called
-//! [`crate::worker_main`]. The third tells the session that a long piece gets on, as long as the piece looks at its
-//! [`Stop`](crate::parallel::Stop): a worker that was suspended and one that is caught in a loop fall silent alike, and are replaced.
+//! A worker has three threads, and a fourth when it sends large results through a pipe. One reads messages, so that a request to
+//! stop, or the end of the session's process, is noticed while a piece is being computed. One computes: the program's first thread,
+//! or the one that called [`crate::worker_main`]. The third reports that a long piece is making progress, as long as the piece
+//! looks at its [`Stop`](crate::parallel::Stop): a suspended worker and one stuck in a loop both go silent and are replaced.
 
 mod arrivals;
 pub mod frame;
@@ -40,13 +40,13 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Thread;
 use std::time::Duration;
 
-/// What makes a work from the bytes of its recipe.
+/// Makes a work from the bytes of its recipe.
 pub type Make<'a> = dyn Fn(&[u8]) -> Result<Arc<dyn Work>> + Sync + 'a;
 
 /// A kind of work that a worker program can make from a [`Recipe`](crate::parallel::Recipe).
 #[derive(Clone, Copy)]
 pub struct WorkKind<'a> {
-    /// The name that recipes give.
+    /// The name by which recipes refer to it.
     pub name: &'a str,
     /// Makes the work from the recipe's bytes.
     pub make: &'a Make<'a>,
@@ -58,11 +58,11 @@ impl fmt::Debug for WorkKind<'_> {
     }
 }
 
-/// How long workers may go on when a run is over before they are ended: fifty times what a piece may take to notice.
+/// How long workers may continue after the end of a run before they are killed: fifty times what a piece may take to notice.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
-/// Becomes a worker and never returns if this process was started as one; else does nothing. `kinds` are the kinds of work that
-/// it can make. Programs call [`crate::worker_main`], which adds those of this library.
+/// Becomes a worker and never returns if this process was started as one; else does nothing. `kinds` are the kinds of work that it
+/// can make. Programs call [`crate::worker_main`], which adds this library's kinds.
 pub fn main(kinds: &[&[WorkKind<'_>]]) {
     let Some((backend, parent)) = role() else { return };
     if let Err(error) = serve(&backend, parent, kinds) {
@@ -87,7 +87,7 @@ fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind<'_>]]) -> Result<()> {
     let started = start("reader", Box::new(move || read(input, &messages, &reader)))
         .and_then(|_| start("pulse", Box::new(move || tell_pulse(&pulse, &beats))));
     if let Err(error) = started {
-        // The session tells it.
+        // The session reports it.
         out.send(message::FAILED, [0], &[&message::pack(&error)]);
         return Ok(());
     }
@@ -111,40 +111,40 @@ fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind<'_>]]) -> Result<()> {
     Ok(())
 }
 
-/// The messages that come to a worker, and where its own go.
+/// A worker's incoming messages, and the stream for its own.
 pub(super) type Streams = (Box<dyn Inbox>, Box<dyn Write + Send>);
 
-/// Opens memory to share, given the worker's number, the numbers of the message and the files that came with it.
+/// Opens shared memory, given the worker's number, the numbers of the message and the files that came with it.
 pub(super) type OpenShare = fn(usize, &[u64; 6], Vec<File>) -> Result<Box<dyn Share>>;
 
-/// How the workers of a backend talk with their session, from their side.
+/// How the workers of a backend communicate with their session, from their side.
 #[derive(Clone, Copy)]
 pub(super) struct Transport {
     pub(super) open: fn() -> Result<Streams>,
     /// Opens memory for claims and results.
     pub(super) share: OpenShare,
-    /// Maps a work, or a part of what was prepared for it, that came as a file.
+    /// Maps a work, or a prepared part of one, that came as a file.
     pub(super) map: fn(&File) -> Result<Shared>,
 }
 
 impl Transport {
-    /// Pipes for messages, and nothing else.
+    /// Only pipes, for messages.
     pub(super) const PIPES: Self = Self {
         open: || {
             let (input, output) = take_stdio().map_err(|error| Error::io("take", "the pipes to the session", error))?;
             Ok((Box::new(Pipe(input)), Box::new(output)))
         },
-        share: |_, _, _| Err(Error::Input("a worker got memory to share over pipes".into())),
-        map: |_| Err(Error::Input("a worker got a file over pipes".into())),
+        share: |_, _, _| Err(Error::Input("a worker of `pipes` got shared memory, which only `processes` has".into())),
+        map: |_| Err(Error::Input("a worker of `pipes` got a file, which only `processes` sends".into())),
     };
 }
 
-/// Memory in which a worker takes claims and leaves results by itself.
+/// Memory in which a worker takes claims and leaves results on its own.
 pub(super) trait Share {
-    /// Computes what is free until nothing is, or the run is over. `numbers` are those of the run's message.
+    /// Computes free units until none is left or the run is over. `numbers` are those of the run's message.
     ///
     /// # Errors
-    /// When the memory is not what the message says, and what ended the run.
+    /// When the memory does not match the message, and the error that ended the run.
     fn run(&mut self, run: &Run, numbers: &[u64; 6]) -> Result<()>;
 }
 
@@ -156,7 +156,7 @@ fn start(name: &str, body: Box<dyn FnOnce() + Send>) -> Result<Thread> {
     })
 }
 
-/// Where a worker's messages come from. Files may come with them.
+/// A worker's source of messages. Files may come with them.
 pub(super) trait Inbox: Read + Send {
     /// The files that came with what was read since the last call.
     fn files(&mut self) -> Vec<File> {
@@ -181,7 +181,7 @@ struct Message {
     files: Vec<File>,
 }
 
-/// Reads messages until the session has ended, and then ends this process whatever it is doing.
+/// Reads messages until the session has ended, then ends this process whatever it is doing.
 fn read(mut input: Box<dyn Inbox>, messages: &Sender<Message>, over: &Over) {
     loop {
         let mut tail = Tail::default();
@@ -201,7 +201,7 @@ pub(super) struct Run {
     pub(super) seat: usize,
     pub(super) workers: usize,
     over: Arc<Over>,
-    /// What is added to the times of the job to be on the session's clock.
+    /// Added to the job's times to put them on the session's clock.
     offset: Duration,
 }
 
@@ -225,13 +225,13 @@ impl Run {
     }
 }
 
-/// What a worker works with.
+/// A worker's state.
 struct Desk<'a> {
     kinds: &'a [&'a [WorkKind<'a>]],
     backend: &'static str,
     transport: Transport,
     inbox: Receiver<Message>,
-    /// A message that was looked for before its turn.
+    /// A message that was received ahead of its turn.
     next: Option<Message>,
     outbox: Outbox,
     over: Arc<Over>,
@@ -239,7 +239,7 @@ struct Desk<'a> {
     workers: usize,
     /// The work of the next runs.
     loaded: Option<Result<Arc<dyn Work>>>,
-    /// What the session prepared for it.
+    /// The parts that the session has prepared and sent.
     stock: Stock,
     run: Option<Run>,
     share: Option<Box<dyn Share>>,
@@ -250,7 +250,7 @@ impl Desk<'_> {
         while let Some(message) = self.next.take().or_else(|| self.inbox.recv().ok()) {
             self.over.busy.store(true, Ordering::Relaxed);
             let kind = message.head.kind;
-            // A failure beside a run is one of whichever run comes next.
+            // A failure outside a run belongs to the next run.
             let run = if kind == message::RUN { message.head.numbers[0] } else { 0 };
             let outcome = self.handle(message);
             if let Err(error) = outcome {
@@ -268,13 +268,13 @@ impl Desk<'_> {
         match head.kind {
             message::SEAT => {
                 (self.seat, self.workers) = (first as usize, second as usize);
-                // A processor lost since it was chosen is no reason to end.
+                // Losing the processor since it was chosen is no reason to end.
                 if let Some(processor) = third.checked_sub(1) {
                     keep_to(processor as usize);
                 }
             }
             message::WORK => {
-                // What the run before it needed is let go before more comes.
+                // Memory of the previous run is freed before more arrives.
                 self.run = None;
                 self.loaded = Some(self.load(&head, tail, files));
             }
@@ -283,7 +283,7 @@ impl Desk<'_> {
                 self.stock.take(Key { hash: first, len: second }, bytes)?;
             }
             message::SEGMENT => {
-                // The memory before it is let go first.
+                // The previous memory is unmapped first.
                 self.share = None;
                 self.share = Some((self.transport.share)(self.seat, &head.numbers, files)?);
             }
@@ -299,7 +299,7 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// Computes a claim of a run and sends the result, or why there is none. `more` says whether there is another to compute.
+    /// Computes a claim of a run and sends the result, or the reason why there is none. `more` says whether another claim follows.
     fn compute(&mut self, number: u64, [start, end]: [u64; 2], more: bool) -> Result<()> {
         let range = start as usize..end as usize;
         let run = self.run.as_ref().filter(|run| run.number == number && range.end <= run.job.pieces());
@@ -326,7 +326,7 @@ impl Desk<'_> {
         self.outbox.result(message::DONE, given, (words, pieces, effort.len), counts, more || self.next.is_some())
     }
 
-    /// The bytes of a message, in its tail or in the file that came with it.
+    /// The bytes of a message, from its tail or from the file that came with it.
     fn received(&self, tail: Tail, files: Vec<File>) -> Result<Shared> {
         match files.into_iter().next() {
             Some(file) => (self.transport.map)(&file),
@@ -352,7 +352,7 @@ impl Desk<'_> {
         let entry = known().find(|entry| entry.name == name).ok_or_else(|| {
             let names: Vec<_> = known().map(|entry| entry.name).collect();
             Error::Unsupported(format!(
-                "the worker program knows no work of kind `{name}`, only {}; its `main` must give `fractal::worker_main` its kinds",
+                "the worker program knows no work of kind `{name}`, only {}; its `main` must pass its kinds to `fractal::worker_main`",
                 names.join(", ")
             ))
         })?;
@@ -369,13 +369,13 @@ impl Desk<'_> {
         let stop = self.over.begin(number);
         let work = match &self.loaded {
             Some(Ok(work)) => work.clone(),
-            // The same work would fail again, with the same words.
+            // The same work would fail again with the same error.
             Some(Err(error)) => return Err(message::unpack(&message::pack(error)).unwrap_or(Error::Stopped)),
             None => return Err(Error::Input("a worker got a run before its work".into())),
         };
         if work.len() as u64 != pieces {
             return Err(Error::Input(format!(
-                "the worker program makes {} pieces of a recipe of {pieces}: it is another version",
+                "the worker program makes {} pieces from a recipe of {pieces}: it is another version",
                 work.len()
             )));
         }
@@ -401,9 +401,9 @@ impl AsRef<[u8]> for Owned {
     }
 }
 
-/// The origin of a run's clock, as its workers are told it: plus one, since 0 says that no times are taken.
+/// The origin of a run's clock as sent to its workers: plus one, since 0 means that no times are measured.
 pub(crate) fn origin(job: &Job) -> u64 {
-    // In this order: where the processor is taken away in between, times are told as too early, never as yet to come.
+    // In this order: if this thread is preempted in between, times come out too early, never in the future.
     let now = job.now();
     1 + monotonic().saturating_sub(now.as_nanos() as u64)
 }
@@ -421,8 +421,8 @@ fn monotonic() -> u64 {
     }
 }
 
-/// This process's standard input and output, which then lead to nowhere and to standard error: what a piece reads or prints is no
-/// message.
+/// This process's standard input and output, which are redirected to nowhere and to standard error: a piece that reads or prints
+/// must not touch the messages.
 #[cfg(unix)]
 pub(crate) fn take_stdio() -> io::Result<(File, File)> {
     use rustix::io::fcntl_dupfd_cloexec;
@@ -434,7 +434,7 @@ pub(crate) fn take_stdio() -> io::Result<(File, File)> {
     Ok((input.into(), output.into()))
 }
 
-/// Standard input and output; elsewhere than on Unix a piece must not print.
+/// Standard input and output; on systems other than Unix a piece must not print.
 #[cfg(windows)]
 pub(crate) fn take_stdio() -> io::Result<(File, File)> {
     use std::os::windows::io::AsHandle;

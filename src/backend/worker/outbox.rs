@@ -1,11 +1,11 @@
 //! The way from a worker to its session.
 //!
-//! A large result takes its time on the way through a pipe, and longer when the session is not there to read it. So those leave from a
-//! thread of their own while the next claim is computed. It is not woken for each: it looks for the next one from time to time, since
-//! where there are no more processors than workers, whoever is woken pushes aside who wakes it. (Woken, it made workers of two
-//! processors wait for a quarter of the time.) What fits into a pipe leaves at once: handing it to another thread would cost more. So does
-//! everything when there is no next claim: the session gives more when it has the results.
-//! Every message follows those that were sent before it by the same thread.
+//! A large result takes time to pass through a pipe, and longer when the session is not there to read it. So large results are sent
+//! by a thread of their own while the next claim is computed. That thread is not woken for each result but polls from time to time:
+//! where there are no more processors than workers, a woken thread displaces the one that woke it. (When it was woken, workers on
+//! two processors spent a quarter of their time waiting.) A result that fits into a pipe is sent at once: passing it to another
+//! thread would cost more. So is every result when there is no next claim: the session gives more once it has the results. Messages
+//! sent by one thread arrive in order.
 
 use super::message::numbers;
 use super::{frame, start};
@@ -18,13 +18,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::Duration;
 
-/// Results up to this size leave at once: as much as a pipe holds that could not be made larger.
+/// Results up to this size are sent at once: as much as a pipe holds when it could not be enlarged.
 const AT_ONCE: usize = 1 << 16;
 
-/// How many results wait at most.
+/// The most results that wait.
 const WAITING: usize = 4;
 
-/// How long the thread that sends results naps when there is none, and after how many naps it sleeps until it is woken.
+/// How long the sending thread naps when there is no result, and after how many naps it sleeps until it is woken.
 const NAP: Duration = Duration::from_micros(500);
 const NAPS: u32 = 40;
 
@@ -37,7 +37,7 @@ impl Out {
         Self(Arc::new(Mutex::new(stream)))
     }
 
-    /// Sends a message. A session that cannot be reached has ended, and so does the worker.
+    /// Sends a message. If the session cannot be reached, it has ended, and so does the worker.
     pub(super) fn send<const N: usize>(&self, kind: u32, given: [u64; N], tail: &[&[u8]]) {
         let mut out = lock(&self.0);
         if frame::write(&mut **out, kind, &numbers(given), tail).and_then(|()| out.flush()).is_err() {
@@ -46,7 +46,7 @@ impl Out {
     }
 }
 
-/// A message whose tail is in memory that goes with it: words up to `split`, counts, and the bytes of the other words.
+/// A message with the memory of its tail: words up to `split`, counts, and the bytes of the other words.
 struct Letter {
     kind: u32,
     numbers: [u64; 6],
@@ -64,15 +64,15 @@ impl Letter {
     }
 }
 
-/// What the two threads share.
+/// The state that the two threads share.
 #[derive(Default)]
 struct Post {
     letters: Mutex<VecDeque<Letter>>,
-    /// Letters that have not left, one of which is perhaps leaving.
+    /// Letters not yet sent; one of them may be in the process of being sent.
     waiting: AtomicUsize,
     /// Whether the sending thread must be woken.
     asleep: AtomicBool,
-    /// Memory of letters that have left.
+    /// Memory of letters already sent.
     spare: Mutex<Vec<Vec<u64>>>,
 }
 
@@ -81,7 +81,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Post {
-    /// The sending thread's whole life.
+    /// The sending thread's body.
     fn serve(&self, out: &Out) {
         let mut naps = 0;
         loop {
@@ -110,7 +110,7 @@ impl Post {
     }
 }
 
-/// What the computing thread sends.
+/// The computing thread's outgoing messages.
 pub(super) struct Outbox {
     out: Out,
     post: Arc<Post>,
@@ -122,7 +122,7 @@ impl Outbox {
         Self { out, post: Arc::default(), sender: None }
     }
 
-    /// Waits until at most `most` results have not left.
+    /// Waits until at most `most` results are unsent.
     fn wait(&self, most: usize) {
         while self.post.waiting.load(Ordering::SeqCst) > most {
             std::thread::sleep(NAP / 5);
@@ -137,14 +137,15 @@ impl Outbox {
 
     /// Memory for a result.
     pub(super) fn memory(&mut self, words: usize) -> Vec<u64> {
-        // Fresh memory comes with zeros; to extend what is there would write them once more.
+        // Fresh memory comes zeroed; extending old memory would write the zeros once more.
         lock(&self.post.spare).pop().filter(|memory| memory.len() >= words).unwrap_or_else(|| vec![0; words])
     }
 
-    /// Sends a result: `pieces` costs in `words`, then `len` bytes. `more` says whether there is something to compute meanwhile.
+    /// Sends a result: `pieces` costs in `words`, then `len` bytes. `more` says whether there is another claim to compute
+    /// meanwhile.
     ///
     /// # Errors
-    /// When there can be no thread to send it from.
+    /// When the sending thread cannot be started.
     pub(super) fn result(
         &mut self,
         kind: u32,

@@ -1,9 +1,9 @@
-//! A work on its way to workers: its recipe and the list of what was prepared go with every other work, the parts themselves only to those
-//! who lack them.
+//! A work on its way to workers: its recipe and the list of its prepared parts are sent with every new work, the parts themselves
+//! only to workers that lack them.
 //!
-//! Parts are known by what is in them and not by their names: those of a render stay the same when a recipe changes, as that of a resumed
-//! run does, and another render's part of the same name is another one. A worker keeps the parts that its newest work names and no others,
-//! so that it needs no more memory than this work does, and its session knows without asking what it has.
+//! Parts are identified by their contents, not by their names: a render's parts stay the same when its recipe changes, as it does
+//! when a run is resumed, and another render's part of the same name is a different one. A worker keeps only the parts that its
+//! newest work names, so that it needs no more memory than this work does, and its session knows without asking what it has.
 
 use crate::error::{Error, Result};
 use crate::parallel::{ALIGNMENT, Buffer, Key, Prepared, Recipe, Shared};
@@ -20,10 +20,10 @@ pub(crate) struct Parcel<'a> {
     contents: Contents,
 }
 
-/// What tells a work from others, and what parts it needs.
+/// What identifies a work, and the parts that it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Contents {
-    /// Of all that is sent but for the parts' bytes, which their keys stand for.
+    /// Of everything that is sent except the parts' bytes, which their keys stand for.
     hash: u64,
     pub(crate) parts: Vec<Key>,
 }
@@ -42,12 +42,12 @@ impl<'a> Parcel<'a> {
         &self.contents
     }
 
-    /// The numbers of its message: the lengths of what [`Parcel::sections`] are.
+    /// The numbers of its message: the lengths of its [`Parcel::sections`].
     pub(crate) fn lengths(&self) -> [u64; 3] {
         self.sections().map(|section| section.len() as u64)
     }
 
-    /// What is sent with every work: the name of its kind, its recipe, the list of its parts.
+    /// Sent with every work: the name of its kind, its recipe, the list of its parts.
     pub(crate) fn sections(&self) -> [&[u8]; 3] {
         [self.recipe.kind.as_bytes(), &self.recipe.bytes, &self.list]
     }
@@ -58,13 +58,13 @@ impl<'a> Parcel<'a> {
     }
 }
 
-/// What a worker has, as its session knows.
+/// What a worker has, as far as its session knows.
 #[derive(Debug, Default)]
 pub(crate) struct Held(Option<Contents>);
 
 impl Held {
-    /// What must be sent to the worker before it computes a work: the work, and those of its parts that have these numbers. `None` if it
-    /// has everything. Whoever asks sends it, or does without this worker.
+    /// What must be sent to the worker before it computes a work: the work, and those of its parts that have these numbers. `None`
+    /// if it has everything. The caller must send it, or give up this worker.
     pub(crate) fn lacks(&mut self, work: &Contents) -> Option<Vec<usize>> {
         if self.0.as_ref() == Some(work) {
             return None;
@@ -81,7 +81,7 @@ impl Held {
     }
 }
 
-/// The parts that a worker has: those of its newest work that have come.
+/// The parts that a worker has: those of its newest work that have arrived.
 #[derive(Default)]
 pub(super) struct Stock {
     named: Vec<(Arc<str>, Key)>,
@@ -89,26 +89,26 @@ pub(super) struct Stock {
 }
 
 impl Stock {
-    /// Takes the list of a new work's parts. Whatever it does not name is let go.
+    /// Takes the list of a new work's parts. Parts that it does not name are dropped.
     ///
     /// # Errors
-    /// [`Error::Input`] when the bytes are no list.
+    /// [`Error::Input`] when the bytes are not a list.
     pub(super) fn expect(&mut self, list: &[u8]) -> Result<()> {
         let named = serde_json::from_slice::<Vec<(String, Key)>>(list);
         self.named =
             named.as_ref().map_or(&[][..], |named| named).iter().map(|(name, key)| (name[..].into(), *key)).collect();
         self.kept.retain(|(key, _)| self.named.iter().any(|(_, named)| named == key));
-        named.map(|_| ()).map_err(|_| Error::Input("a worker got a damaged list of what was prepared".into()))
+        named.map(|_| ()).map_err(|_| Error::Input("a worker got a damaged list of prepared parts".into()))
     }
 
     /// Takes a part. Where its bytes are not aligned, they are copied.
     ///
     /// # Errors
-    /// [`Error::Input`] when nobody asked for it, or it is something else.
+    /// [`Error::Input`] when the work does not name it, or its bytes do not match.
     pub(super) fn take(&mut self, key: Key, bytes: Shared) -> Result<()> {
         let content = (*bytes).as_ref();
         if content.len() as u64 != key.len || !self.named.iter().any(|(_, named)| *named == key) {
-            return Err(Error::Input("a worker got a part of what was prepared that its work does not name".into()));
+            return Err(Error::Input("a worker got a prepared part that its work does not name".into()));
         }
         let aligned = content.as_ptr().addr().is_multiple_of(ALIGNMENT);
         let bytes = if aligned { bytes } else { Arc::new(Buffer::from(content)) };
@@ -117,17 +117,17 @@ impl Stock {
         Ok(())
     }
 
-    /// What was prepared for the newest work.
+    /// The prepared parts of the newest work.
     ///
     /// # Errors
-    /// [`Error::Input`] when something of it has not come.
+    /// [`Error::Input`] when one of them has not arrived.
     pub(super) fn prepared(&self) -> Result<Prepared> {
         let find = |(name, key): &(Arc<str>, Key)| {
             let (_, bytes) = self.kept.iter().find(|(kept, _)| kept == key)?;
             Some((name.clone(), *key, bytes.clone()))
         };
         let parts: Option<Vec<_>> = self.named.iter().map(find).collect();
-        let parts = parts.ok_or_else(|| Error::Input("a worker lacks a part of what was prepared".into()))?;
+        let parts = parts.ok_or_else(|| Error::Input("a worker lacks a prepared part of its work".into()))?;
         Ok(Prepared::of(parts.into_iter()))
     }
 }

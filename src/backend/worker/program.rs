@@ -1,4 +1,4 @@
-//! Starting workers: which program, from which thread, and how the system says that one has ended.
+//! Starting workers: which program, from which thread, and how a worker's end is described.
 
 use super::frame::{Head, Tail};
 use super::message;
@@ -13,16 +13,16 @@ use std::time::Duration;
 
 /// The program that computes for a session whose workers are processes. It must call [`crate::worker_main`].
 ///
-/// By default it is the program that opens the session. Tests, whose `main` is not theirs, name another.
+/// By default it is the program that opens the session. Tests, which do not control their `main`, name another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Program {
-    /// Where it is; `None` for this program itself.
+    /// Its path; `None` for this program itself.
     pub path: Option<PathBuf>,
-    /// What it is given before the word that makes it a worker.
+    /// Its arguments, before the one that makes it a worker.
     pub arguments: Vec<OsString>,
 }
 
-/// The last argument of a worker begins with it; then follow the backend's name and the session's process.
+/// A worker's last argument begins with this; then follow the backend's name and the session's process.
 const WORD: &str = "fractal-worker";
 
 impl Program {
@@ -40,7 +40,7 @@ impl Program {
         }
         let mut command = match &self.path {
             Some(path) => Command::new(path),
-            // The same file even if another lies in its place by now.
+            // The same file even if it has been replaced since.
             None if cfg!(target_os = "linux") => {
                 let mut command = Command::new("/proc/self/exe");
                 #[cfg(unix)]
@@ -50,7 +50,7 @@ impl Program {
             None => Command::new(std::env::current_exe().map_err(|error| Error::io("find", "this program", error))?),
         };
         command.args(&self.arguments).arg(format!("{WORD}:{backend}:{}", std::process::id()));
-        // Signals of the terminal are for the session, which stops its workers in order.
+        // Signals from the terminal are for the session, which stops its workers in order.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         Ok(command)
@@ -62,7 +62,7 @@ impl Program {
         format!("`{}`", path.display())
     }
 
-    /// The refusal of the system to start a worker.
+    /// The error when the system refuses to start a worker.
     pub(crate) fn cannot_start(&self, worker: usize, workers: usize, error: &io::Error) -> Error {
         Error::Unsupported(format!(
             "worker {worker} of {workers} cannot be started from {}: {error}; ask for fewer workers or another backend",
@@ -78,7 +78,7 @@ impl Program {
             return Err(error);
         }
         if head.kind != message::HELLO {
-            return Err(self.no_worker("said something else"));
+            return Err(self.no_worker("sent some other message"));
         }
         let (theirs, ours) = (String::from_utf8_lossy(tail.bytes()), env!("CARGO_PKG_VERSION"));
         if head.numbers[0] == message::PROTOCOL && theirs == ours {
@@ -90,7 +90,7 @@ impl Program {
         )))
     }
 
-    /// What is wrong with a program that was started and does not answer as a worker does.
+    /// The error for a program that was started and does not answer as a worker does.
     pub(crate) fn no_worker(&self, how: &str) -> Error {
         Error::Unsupported(format!(
             "the program {} {how} before it became a worker; its `main` must call `fractal::worker_main` first",
@@ -111,7 +111,7 @@ pub(crate) fn role() -> Option<(String, u32)> {
 type Order = (Command, SyncSender<io::Result<Child>>);
 
 /// Starts a process from a thread that lives as long as this process: the system kills workers when the thread that started them
-/// ends, not only when its process does.
+/// ends, not only when the process does.
 pub(crate) fn spawn(command: Command) -> io::Result<Child> {
     static SPAWNER: OnceLock<Mutex<Option<Sender<Order>>>> = OnceLock::new();
     let (answer, answered) = sync_channel(1);
@@ -132,12 +132,12 @@ pub(crate) fn spawn(command: Command) -> io::Result<Child> {
     answered.recv().unwrap_or_else(|_| Err(io::Error::other("the thread that starts processes has ended")))
 }
 
-/// A process that is killed and waited for when it is dropped, so that none is left over.
+/// A process that is killed and reaped when it is dropped, so that none is left behind.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
     ended: Option<ExitStatus>,
-    /// Processor time that was told.
+    /// Processor time that was reported.
     told: Duration,
 }
 
@@ -150,9 +150,9 @@ impl Process {
         self.child.id()
     }
 
-    /// Processor time that it has used since the last call, to a hundredth of a second; 0 when the system does not tell.
+    /// Processor time that it has used since the last call, to a hundredth of a second; 0 when the system does not report it.
     pub(crate) fn processor_time(&mut self) -> Duration {
-        // Linux counts in hundredths for all programs, whatever its own clock is; the two numbers are those of user and system.
+        // Linux reports hundredths to all programs, whatever its own clock is; the two numbers are those of user and system.
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap_or_default();
         let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields).split(' ');
         let ticks: u64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
@@ -160,7 +160,7 @@ impl Process {
         total.saturating_sub(std::mem::replace(&mut self.told, total))
     }
 
-    /// The most memory that it had for itself, in bytes; without what it shares with others. 0 when the system does not tell.
+    /// The peak of its private memory, in bytes; without memory shared with others. 0 when the system does not report it.
     pub(crate) fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
         let kibibytes = |name: &str| {
@@ -174,7 +174,7 @@ impl Process {
     /// Kills it, if it still runs, and waits for its end.
     pub(crate) fn end(&mut self) -> Option<ExitStatus> {
         if self.ended.is_none() {
-            // An error says that it has ended by itself.
+            // An error means that it has already ended.
             let _ = self.child.kill();
             self.ended = self.child.wait().ok();
         }

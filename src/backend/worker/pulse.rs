@@ -1,4 +1,4 @@
-//! Whether a worker gets on, and whether it still should.
+//! Whether a worker is making progress, and whether it still should.
 
 use super::message;
 use super::outbox::Out;
@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How often a worker says that it gets on.
+/// How often a worker reports progress.
 const PULSE: Duration = Duration::from_millis(250);
 
-/// How often it does so at most while it makes ready for pieces, where nothing shows whether it gets on: for five minutes. Making a work
-/// from its recipe takes a moment, and checking what was prepared for it a second for some gigabytes.
+/// How often it does so at most while it prepares for pieces, where progress cannot be observed: for five minutes. Making a work
+/// from its recipe takes a moment, and checking its prepared parts takes a second for a few gigabytes.
 const READYING: u64 = 1200;
 
-/// Says from time to time how far the worker is, if it has got on since.
+/// Reports from time to time how far the worker is, if it has made progress since.
 pub(super) fn tell_pulse(over: &Over, out: &Out) {
     let (mut seen, mut readying, mut progress) = (0, 0, 0);
     loop {
@@ -35,9 +35,9 @@ pub(super) fn tell_pulse(over: &Over, out: &Out) {
 #[derive(Default)]
 pub(super) struct Over {
     current: Mutex<Current>,
-    /// How often pieces have looked at their `Stop`.
+    /// How often pieces have checked their `Stop`.
     checks: Arc<AtomicU64>,
-    /// Whether a message is being dealt with.
+    /// Whether a message is being handled.
     pub(super) busy: AtomicBool,
     /// Whether a piece is being computed.
     pub(super) computing: AtomicBool,

@@ -3,16 +3,16 @@
 //! Channels and their meaning are those of Kalles Fraktaler 2+ and Fraktaler 3: `N` = n + 1024 as 32-bit integer, all ones for
 //! the interior; `NF` with smooth count n + NF; `DEX` and `DEY`, the distance estimate as a vector in pixels.
 //!
-//! There are two forms. Rows are what programs that assemble pictures read fastest. Tiles are for posters: a program that needs a part of
-//! such a picture reads no more than that. Both are written from the top while the picture is computed, from whole bands of
-//! rows, and so are the same bytes whoever computed what in which order. The format would also allow tiles in the order in which they are
-//! finished, with no need to hold or to spill any; but then two files of the same picture would hardly ever be equal, and what is
-//! spilled comes from orders other than by rows only. Of 3840 × 2160 samples with all channels tiles take 1.6 to 2.2 s and 106.0 MB,
-//! rows, each of which is a block of its own, 2.4 to 3.4 s and 106.3 MB.
+//! There are two forms. Rows are the fastest to read for programs that assemble pictures. Tiles are for posters: a program that
+//! needs part of such a picture reads only that part. Both are written from the top while the picture is computed, from whole bands
+//! of rows, so the bytes are the same whoever computed what in which order. The format would also allow tiles in the order in which
+//! they finish, with no need to hold or spill any; but then two files of the same picture would hardly ever be equal, and only
+//! orders other than by rows spill. For 3840 × 2160 samples with all channels, tiles take 1.6 to 2.2 s and 106.0 MB; rows, each a
+//! block of its own, take 2.4 to 3.4 s and 106.3 MB.
 //!
-//! Run lengths are the compression that keeps up with rendering: on pictures of 1920 × 1080 with all channels (33 MB bare, in
-//! 60 ms) they take 95 to 240 ms and save up to a fifth, where there is interior; ZIP by rows takes 750 to 1080 ms for 20 to 40
-//! %, ZIP by blocks and PIZ take 1100 to 1600 ms for little more. Fractions look random to all of them.
+//! Run-length encoding is the compression that keeps up with rendering: on pictures of 1920 × 1080 with all channels (33 MB raw, in
+//! 60 ms) it takes 95 to 240 ms and saves up to a fifth where there is interior; ZIP by rows takes 750 to 1080 ms for 20 to 40 %,
+//! ZIP by blocks and PIZ take 1100 to 1600 ms for little more. Fractions look random to all of them.
 
 mod read;
 
@@ -31,11 +31,11 @@ use exr::meta::attribute::{
 use exr::prelude::{Compression, Vec2};
 use std::io::{self, Cursor, Seek, Write};
 
-/// The edge of a tile in the file, which is the same whatever tiles the picture was computed in. At 64, as other programs have it,
-/// a row of tiles of the widest picture in mind (60,000 pixels) is 61 MB.
+/// The edge of a tile in the file, whatever tiles the picture was computed in. At 64, as in other programs, a row of tiles of the
+/// widest picture envisaged (60,000 pixels) is 61 MB.
 const EDGE: usize = 64;
 
-/// The samples by rows.
+/// The samples in rows.
 pub(in crate::sink) const FORMAT: Format = Format {
     name: "exr",
     extension: "exr",
@@ -67,7 +67,7 @@ fn encode(output: &mut Output, header: &Header, rows: &mut dyn Rows, blocks: Blo
     if output.can_seek() {
         return write(io::BufWriter::new(output), header, rows, blocks);
     }
-    // The table of places at the beginning is known only at the end, so a pipe gets the file from memory.
+    // The table of offsets at the start is known only at the end, so the file is made in memory for a pipe.
     let mut file = Cursor::new(Vec::new());
     write(&mut file, header, rows, blocks)?;
     output.write_all(file.get_ref())?;
@@ -95,7 +95,7 @@ fn write(file: impl Write + Seek, header: &Header, rows: &mut dyn Rows, blocks: 
     let outcome = block::write(file, [meta].into_iter().collect(), true, |meta, chunks| {
         let mut compressor = chunks.sequential_blocks_compressor(&meta);
         for (index, place) in places(size, blocks).enumerate() {
-            // Blocks come from the top, those of a row of tiles from the left.
+            // Blocks come from the top, and within a row of tiles from the left.
             if place.pixel_position.x() == 0 {
                 band = source.take(layout.size(size.width()) * place.pixel_size.height())?;
             }
@@ -114,8 +114,8 @@ fn write(file: impl Write + Seek, header: &Header, rows: &mut dyn Rows, blocks: 
     outcome.map_err(|error| io::Error::other(error.to_string()))
 }
 
-/// The places of all blocks, from the top and from the left. The library's own list of them takes 48 bytes for each, and has as many
-/// blocks as the picture has rows.
+/// The positions of all blocks, from the top and from the left. The library's own list takes 48 bytes for each block, of which
+/// there are as many as the picture has rows.
 fn places(size: Vec2<usize>, blocks: BlockDescription) -> impl Iterator<Item = BlockIndex> {
     let Vec2(width, height) = match blocks {
         BlockDescription::ScanLines => Vec2(size.width(), 1),
@@ -131,7 +131,7 @@ fn places(size: Vec2<usize>, blocks: BlockDescription) -> impl Iterator<Item = B
     (0..size.height()).step_by(height).flat_map(row)
 }
 
-/// What the words of a plane are to the format.
+/// The format's type for the words of a plane.
 fn sample_type(values: Values) -> SampleType {
     match values {
         Values::Counts => SampleType::U32,
@@ -139,7 +139,7 @@ fn sample_type(values: Values) -> SampleType {
     }
 }
 
-/// Rows cut anew: the format's blocks need not be the bands.
+/// Rows regrouped: the format's blocks need not match the bands.
 struct Refilled<'a> {
     rows: &'a mut dyn Rows,
     bytes: Vec<u8>,

@@ -1,4 +1,4 @@
-//! Pictures in files: workers turn finished tiles into pixels, one thread encodes them in order, while rendering goes on.
+//! Pictures in files: workers turn finished tiles into pixels, and one thread encodes them in order while rendering continues.
 
 #[cfg(feature = "exr")]
 pub(super) mod exr;
@@ -28,13 +28,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Bytes of a block's place in a file.
+/// Bytes of a block's position in a file.
 const PLACE: u64 = 8;
 
-/// What a picture is made from.
+/// The inputs of a picture.
 #[derive(Clone, Debug)]
 pub struct ImageOptions {
-    /// The tiles that the work's pieces are; their samples have at least what the format and the colourer need.
+    /// The tiles that are the work's pieces; their samples have at least the channels that the format and the colourer need.
     pub tiles: Tiles,
     /// Samples per pixel, each way. The edges of all tiles are multiples of it.
     pub samples: u32,
@@ -53,7 +53,7 @@ impl ImageOptions {
     /// [`Error::Usage`] when pixels are cut by tiles or by the image's edge.
     pub(super) fn size(&self) -> Result<(u32, u32)> {
         let ((width, height), samples) = (self.tiles.tiling.size(), self.samples);
-        // A tile that reaches over the image ends at the image's edge.
+        // A tile that extends beyond the image ends at the image's edge.
         let edge = self.tiles.tiling.edge();
         let lengths = [width, height, edge.min(width), edge.min(height)];
         if samples == 0 || !lengths.iter().all(|length| length.is_multiple_of(samples)) {
@@ -64,7 +64,7 @@ impl ImageOptions {
         Ok((width / samples, height / samples))
     }
 
-    /// How the bytes of a picture lie in this format before they are encoded.
+    /// The layout of a picture's bytes in this format before they are encoded.
     fn layout(&self, format: &Format) -> Layout {
         match format.data {
             Data::Colours => Layout { planes: 1, bytes: self.depth.pixel_bytes() },
@@ -72,36 +72,36 @@ impl ImageOptions {
         }
     }
 
-    /// The bytes of so many samples in this format before they are encoded.
+    /// The bytes of this many samples in this format before they are encoded.
     pub fn bytes(&self, format: &Format, width: u32, height: u32) -> u64 {
         let pixels = u64::from(width.div_ceil(self.samples)) * u64::from(height.div_ceil(self.samples));
         self.layout(format).size(1) as u64 * pixels
     }
 
-    /// The most memory, in bytes, that an [`ImageSink`] needs beside what its workers have in hand.
+    /// The most memory, in bytes, that an [`ImageSink`] needs besides the claims in flight.
     pub fn memory(&self, format: &Format) -> u64 {
         let (width, height) = self.tiles.tiling.size();
         let band = self.bytes(format, width, self.tiles.tiling.edge().min(height));
         let encoded = self.bytes(format, width, format.rows.min(height));
-        // Beside those that are held: the one that leaves next, one that became it, one with the encoder, and its own copy of it; then
-        // what it encodes at once, cut from rows and cut up.
+        // Besides the held bands: the next to leave, one that has become the next since, the encoder's, and the encoder's copy;
+        // then the rows encoded at once, cut from bands and cut into blocks.
         self.bytes(format, width, height).min(HELD_BYTES as u64) + 4 * band + 2 * encoded
     }
 
-    /// Beside that, bytes of tables in memory: of the rows of tiles, and of the blocks in the file.
+    /// Besides that, bytes of tables in memory: of the rows of tiles, and of the blocks in the file.
     pub fn tables(&self, format: &Format) -> u64 {
         let bands = u64::from(self.tiles.tiling.size().1.div_ceil(self.tiles.tiling.edge()));
         bands * Bands::KNOWN as u64 + PLACE * self.blocks(format)
     }
 
-    /// About how many bytes a file in this format has at most.
+    /// The largest size of a file in this format, in bytes, roughly.
     pub fn file(&self, format: &Format) -> u64 {
         let (width, height) = self.tiles.tiling.size();
-        // Beside its pixels a block has its place, its coordinates and its length.
+        // Besides its pixels a block has its position, its coordinates and its length.
         self.bytes(format, width, height) + 4 * PLACE * self.blocks(format)
     }
 
-    /// How many blocks there are in the file whose places are known until its end.
+    /// The number of blocks in the file whose positions are kept in memory until its end.
     fn blocks(&self, format: &Format) -> u64 {
         let Some((across, down)) = format.blocks else { return 0 };
         let (width, height) = self.tiles.tiling.size();
@@ -109,13 +109,13 @@ impl ImageOptions {
         count(width, across) * count(height, down)
     }
 
-    /// Where a tile lies, in pixels.
+    /// The area of a tile, in pixels.
     pub(super) fn area(&self, tile: Tile) -> Area {
         let pixels = |samples: u32| (samples / self.samples) as usize;
         Area { x: pixels(tile.x), y: pixels(tile.y), width: pixels(tile.width), height: pixels(tile.height) }
     }
 
-    /// Colours a tile into `pixels`, which is cleared before.
+    /// Colours a tile into `pixels`, which is cleared first.
     pub(super) fn paint(&self, samples: &Samples<'_>, pixels: &mut Vec<u8>, scratch: &mut Scratch) {
         let area = self.area(samples.tile);
         pixels.resize(area.width * area.height * self.depth.pixel_bytes(), 0);
@@ -123,12 +123,12 @@ impl ImageOptions {
     }
 }
 
-/// What writing a picture cost.
+/// The cost of writing a picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ImageCost {
-    /// Time in making pixels of samples, summed over the workers.
+    /// Time spent turning samples into pixels, summed over the workers.
     pub colour: Duration,
-    /// Time in encoding and writing, on the encoder's own thread.
+    /// Time spent encoding and writing, on the encoder's own thread.
     pub encode: Duration,
 }
 
@@ -137,14 +137,14 @@ pub struct ImageSink {
     options: ImageOptions,
     data: Data,
     shared: Arc<Shared>,
-    /// What the encoder's thread begins with, until it does.
+    /// The encoder thread's inputs, until it starts.
     waiting: Mutex<Option<(Output, &'static Format, Header)>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     memory: Mutex<Vec<Memory>>,
     colour: AtomicU64,
 }
 
-/// What workers and the encoder's thread share.
+/// The state shared by workers and the encoder's thread.
 struct Shared {
     bands: Bands,
     path: PathBuf,
@@ -153,7 +153,7 @@ struct Shared {
     encode: AtomicU64,
 }
 
-/// A worker's memory for the tile in hand.
+/// A worker's memory for its current tile.
 #[derive(Default)]
 struct Memory {
     pixels: Vec<u8>,
@@ -219,13 +219,13 @@ impl ImageSink {
         })
     }
 
-    /// What the picture cost; complete after the run.
+    /// The cost of the picture; complete after the run.
     pub fn cost(&self) -> ImageCost {
         let time = |nanoseconds: &AtomicU64| Duration::from_nanos(nanoseconds.load(Ordering::Relaxed));
         ImageCost { colour: time(&self.colour), encode: time(&self.shared.encode) }
     }
 
-    /// What was written, after a run with an [`Output::memory`].
+    /// The bytes written, after a run with an [`Output::memory`].
     pub fn into_memory(self) -> Vec<u8> {
         match take(&self.shared.outcome) {
             Some(Ok(output)) => output.into_memory(),
@@ -306,11 +306,11 @@ impl Drop for ImageSink {
 }
 
 impl Shared {
-    /// The whole life of the encoder's thread.
+    /// The encoder thread's body.
     fn encode(&self, mut output: Output, format: &Format, header: &Header) {
         let mut rows = FromBands { shared: self, rows: Vec::new(), waited: Duration::ZERO };
         let began = Instant::now();
-        // A panic leaves only an output behind, which is dropped and so removed.
+        // A panic leaves behind only an output, which is dropped and so removed.
         let outcome = catch_unwind(AssertUnwindSafe(|| format.write(&mut output, header, &mut rows)));
         let busy = began.elapsed().saturating_sub(rows.waited);
         self.encode.store(busy.as_nanos() as u64, Ordering::Relaxed);
@@ -322,7 +322,7 @@ impl Shared {
         let failed = result.is_err();
         *lock(&self.outcome) = Some(result);
         self.failed.store(failed, Ordering::Release);
-        // Nobody must wait for a thread that is gone.
+        // No worker may wait for a thread that is gone.
         self.bands.close();
     }
 
@@ -330,7 +330,7 @@ impl Shared {
         Error::io("write", &self.path, source)
     }
 
-    /// The failure of the encoder, as often as it is asked for.
+    /// The failure of the encoder; it can be asked for repeatedly.
     fn failure(&self) -> Error {
         match &*lock(&self.outcome) {
             Some(Err(Error::Io { source, .. })) => self.error(copy(source)),

@@ -1,10 +1,10 @@
-//! What stands for EXR pictures in a build without them.
+//! Stands in for EXR pictures in a build without them.
 
 use crate::sample::Channels;
 use std::convert::Infallible;
 use std::path::Path;
 
-/// What is said of such a picture; it goes after the name of the file.
+/// The error for such a picture; it follows the file's name.
 pub(crate) const NO_EXR: &str = "is an EXR picture, which this program was built without: it lacks the feature `exr`";
 
 /// A picture that cannot be read.

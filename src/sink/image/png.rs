@@ -1,9 +1,9 @@
 //! PNG: 8 or 16 bits of sRGB, with the scene inside.
 //!
-//! Settings by measurement, on three pictures of 1920 × 1080: the `png` crate's fastest compression with Paeth's filter takes 10
-//! to 18 ms with 8 bits and 23 to 32 ms with 16; the filter "up" saves 1 to 2 ms and gives 2 to 4 % larger files, choosing a
-//! filter for each row costs 15 ms and gives nothing. The crate's default compression takes 150 to 350 ms for files 12 to 24 %
-//! smaller. Compressing strips on several threads takes three times the processor time, which the kernels need themselves.
+//! Settings as measured on three pictures of 1920 × 1080: the `png` crate's fastest compression with Paeth's filter takes 10 to
+//! 18 ms with 8 bits and 23 to 32 ms with 16; the filter "up" saves 1 to 2 ms but makes files 2 to 4 % larger; choosing a filter
+//! for each row costs 15 ms and gains nothing. The crate's default compression takes 150 to 350 ms for files 12 to 24 % smaller.
+//! Compressing strips on several threads takes three times the processor time, which the kernels need themselves.
 
 use crate::colour::Depth;
 use crate::sink::formats::{Data, Format, Header, Rows, SCENE_KEY};
@@ -46,7 +46,7 @@ fn encode(output: &mut Output, header: &Header, rows: &mut dyn Rows) -> io::Resu
         stream.write_all(bytes)?;
     }
     stream.finish()?;
-    // Explicitly, because a writer that is dropped keeps its errors to itself.
+    // Explicitly, because a dropped writer discards its errors.
     writer.finish()?;
     file.flush()
 }

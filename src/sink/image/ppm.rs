@@ -1,4 +1,4 @@
-//! PPM (P6): a line of text and the bare colours, for pipes and for programs that read nothing else.
+//! PPM (P6): a line of text and the bare colours, for pipes and for programs that can read nothing else.
 
 use crate::sink::formats::{Data, Format, Header, Rows};
 use crate::sink::output::Output;
@@ -17,7 +17,7 @@ pub(in crate::sink) const FORMAT: Format = Format {
 
 fn encode(output: &mut Output, header: &Header, rows: &mut dyn Rows) -> io::Result<()> {
     let largest = (1u32 << header.depth.bits()) - 1;
-    // One call of the system instead of one for each piece of the line.
+    // One system call instead of one for each part of the line.
     output.write_all(format!("P6\n{} {}\n{largest}\n", header.width, header.height).as_bytes())?;
     while let Some(bytes) = rows.next_rows()? {
         output.write_all(bytes)?;

@@ -1,9 +1,9 @@
-//! Samples as files hold them: a plane for each of a channel's planes, with the names and meanings of Kalles Fraktaler 2+ and Fraktaler 3.
+//! Samples as stored in files: one plane for each plane of a channel, named and defined as in Kalles Fraktaler 2+ and Fraktaler 3.
 
 use crate::sample::{Channels, INTERIOR, PlaneEntry, Samples, Values};
 use crate::sink::bands::Layout;
 
-/// What is added to a count before it is stored.
+/// Added to a count before it is stored.
 pub(in crate::sink) const COUNT_BIAS: u32 = 1024;
 
 /// The planes in a file, in the order that EXR demands, by name.
@@ -14,7 +14,7 @@ pub(in crate::sink) fn planes(of: Channels) -> Vec<&'static PlaneEntry> {
     planes
 }
 
-/// How the rows lie that [`draw`] makes: a run for each plane.
+/// The layout of the rows that [`draw`] makes: a run for each plane.
 pub(in crate::sink) fn layout(of: Channels) -> Layout {
     Layout { planes: of.words(), bytes: 4 }
 }

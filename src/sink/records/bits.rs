@@ -1,9 +1,9 @@
-//! Words of which each has the same few bits that count, packed without the others.
+//! Words that each use the same few low bits, packed without the others.
 //!
-//! The layout is that of Lemire's simdcomp and of the crate `bitpacking` (its `BitPacker4x`): 128 words are 32 rows of 4, each column is a
-//! stream of bits of its own, and the streams lie beside each other, so that the four words of a row go through the same operations
-//! together. The crate was used before; unrolled for each of 32 widths it took a twelfth of the time in which all of this program
-//! is built, and packing is a small part of what writing a checkpoint takes.
+//! The layout is that of Lemire's simdcomp and of the crate `bitpacking` (its `BitPacker4x`): 128 words are 32 rows of 4, each
+//! column is a bit stream of its own, and the streams are interleaved, so that the four words of a row go through the same
+//! operations together. The crate was used before; unrolled for each of 32 widths, it took a twelfth of this program's build time,
+//! and packing is a small part of the time to write a checkpoint.
 
 /// Words in a block.
 pub(super) const BLOCK: usize = 128;
@@ -11,7 +11,7 @@ pub(super) const BLOCK: usize = 128;
 /// Columns.
 const COLUMNS: usize = 4;
 
-/// Bytes of a block of words of which each has so many bits, at most 32.
+/// Bytes of a block of words of `bits` bits each, at most 32.
 pub(super) fn packed_len(bits: u8) -> usize {
     BLOCK / 8 * usize::from(bits)
 }
@@ -37,7 +37,7 @@ pub(super) fn pack(words: &[u32; BLOCK], bits: u8, out: &mut Vec<u8>) {
         if filled >= u32::BITS {
             out.extend_from_slice(bytemuck::cast_slice(&row.map(u32::to_le)));
             filled -= u32::BITS;
-            // What of the words had no room: nothing when they ended with the row.
+            // The bits of the words that did not fit: none when they ended with the row.
             row = words.map(|word| word.checked_shr(bits - filled).unwrap_or(0));
         }
     }

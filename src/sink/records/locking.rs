@@ -1,12 +1,12 @@
-//! Who writes a file of finished pieces: only one process at a time.
+//! Locking: only one process at a time writes a file of finished pieces.
 
 use crate::error::{Error, Result};
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 
-/// Keeps other processes from writing into the file as long as it is open. Gives back why it cannot be locked, where the file system
-/// takes no locks; then nobody knows that it is being written.
+/// Keeps other processes from writing the file as long as it is open. Returns why it cannot be locked if the file system has no
+/// locks; then no other process can tell that it is being written.
 pub(in crate::sink) fn lock(file: &File, path: &Path) -> Result<Option<io::Error>> {
     match file.try_lock() {
         Ok(()) => Ok(None),
@@ -24,12 +24,12 @@ pub(in crate::sink) fn lock(file: &File, path: &Path) -> Result<Option<io::Error
 /// [`Error::Unsupported`] when one is.
 pub fn check_unused(path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
-    // A pipe would wait for its other end, and what cannot be opened cannot be used either, which is told then.
+    // A pipe would wait for its other end. A file that cannot be opened cannot be used either; that is reported later.
     let file = Some(path).filter(|path| path.is_file()).and_then(|path| File::open(path).ok());
     file.map_or(Ok(()), |file| lock(&file, path).map(|_| ()))
 }
 
-/// The process that has locked a file, if the system tells.
+/// The process that has locked a file, if the system says.
 #[cfg(target_os = "linux")]
 fn writer(file: &File) -> Option<u32> {
     let found = rustix::fs::fstat(file).ok()?;
@@ -42,8 +42,8 @@ fn writer(_: &File) -> Option<u32> {
     None
 }
 
-/// The process that `/proc/locks` names for a file. On some file systems it tells another device than the file does; then the number of the
-/// file alone has to do, if it is there once. Processes that cannot be seen from here have no number.
+/// The process that `/proc/locks` names for a file. Some file systems report a different device there than for the file; then the
+/// inode alone must do, if it occurs once. Processes in other namespaces have no number.
 #[cfg(any(target_os = "linux", test))]
 fn holder(locks: &str, device: (u32, u32), inode: u64) -> Option<u32> {
     let fits = |line: &str| {
@@ -73,10 +73,10 @@ mod tests {
                      3: FLOCK  ADVISORY  WRITE 12 00:2a:5 0 EOF\n4: FLOCK  ADVISORY  WRITE 13 fe:00:5 0 EOF\n\
                      4: -> FLOCK  ADVISORY  WRITE 14 fe:00:7077894 0 EOF\n5: FLOCK ADVISORY WRITE 0 fe:00:8 0 EOF\nnonsense\n";
         assert_eq!(holder(locks, (0xfe, 0), 7_077_894), Some(10359));
-        assert_eq!(holder(locks, (0x2a, 0), 7_077_894), Some(10359), "the file system tells another device");
+        assert_eq!(holder(locks, (0x2a, 0), 7_077_894), Some(10359), "the file system reports another device");
         assert_eq!(holder(locks, (0xfe, 0), 5), Some(13));
         assert_eq!(holder(locks, (0, 0x2a), 5), Some(12));
-        assert_eq!(holder(locks, (1, 1), 5), None, "which of the two is not known");
+        assert_eq!(holder(locks, (1, 1), 5), None, "it could be either of the two");
         assert_eq!(
             (holder(locks, (0xfe, 0), 8), holder(locks, (0xfe, 0), 9), holder("", (0, 0), 0)),
             (None, None, None)

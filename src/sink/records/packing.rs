@@ -1,23 +1,24 @@
-//! The data of a piece in less space: each 128 of its 32-bit words as what they are above the least of them, in as many bits as the
-//! largest of these needs (frame of reference: Goldstein, Ramakrishnan and Shaft, ICDE 1998).
+//! Compressing a piece: of each 128 of its 32-bit words the differences from the least, in as many bits as the largest difference
+//! needs (frame of reference: Goldstein, Ramakrishnan and Shaft, ICDE 1998).
 //!
-//! Counts of neighbours are much alike, and fractions lie in few octaves: tiles take a third to a half of their bytes, those of interior
-//! alone a hundredth. That is what makes a checkpoint cheap: the operating system copies each byte into memory that it must find first, which
-//! takes 1 to 1.5 ns, and packing takes less than half of what is saved. A compressor of bytes at 1 ns each would take all of it.
+//! Counts of neighbours are similar, and fractions span few octaves: tiles shrink to a third or a half, tiles of interior alone to
+//! a hundredth. That is what makes a checkpoint cheap: the operating system copies each byte into memory that it must allocate
+//! first, which takes 1 to 1.5 ns, and packing takes less than half of the time saved. A byte compressor at 1 ns per byte would use
+//! it all up.
 //!
-//! A block is the number of bits of a word (a byte), the least word (4 bytes), then 16 bytes for each bit. Bytes after the last whole
-//! block are kept as they are. To each word 1 is added first: the mark of what did not escape is all ones, and so comes to lie beside
-//! small counts.
+//! A block is the number of bits of a word (a byte), the least word (4 bytes), then 16 bytes for each bit. Bytes after the last
+//! whole block are kept as they are. 1 is added to each word first: the mark of samples that did not escape is all ones, and so
+//! lands next to small counts.
 
 use super::bits::{self, BLOCK};
 
-/// Bytes of a block as it is.
+/// Bytes of an unpacked block.
 const PLAIN: usize = 4 * BLOCK;
 
 /// Bytes before a block's words.
 const FRAME: usize = 5;
 
-/// Appends `bytes` in less space to `out`, or leaves it alone and returns false if they do not take less.
+/// Appends `bytes`, packed, to `out`; leaves it alone and returns false if they do not get shorter.
 pub(super) fn pack(bytes: &[u8], out: &mut Vec<u8>) -> bool {
     let start = out.len();
     let blocks = bytes.chunks_exact(PLAIN);
@@ -41,7 +42,7 @@ pub(super) fn pack(bytes: &[u8], out: &mut Vec<u8>) -> bool {
     shorter
 }
 
-/// Puts what was packed into `out`, and says whether it is of that length.
+/// Unpacks into `out`; returns whether that is exactly filled.
 #[must_use]
 pub(super) fn unpack(packed: &[u8], out: &mut [u8]) -> bool {
     let mut words = [0; BLOCK];
@@ -62,12 +63,13 @@ pub(super) fn unpack(packed: &[u8], out: &mut [u8]) -> bool {
     }
 }
 
-/// Whether these bytes are what something of length `len` was packed to.
+/// Whether these bytes unpack to length `len`.
 pub(super) fn is_packed(packed: &[u8], len: usize) -> bool {
     blocks(packed, len / PLAIN, |_, _, _| {}).is_some_and(|rest| rest.len() == len % PLAIN)
 }
 
-/// Gives each of `count` blocks to `take`: the bits of its words, its least word and its words. Returns what follows, or `None` if they are not there.
+/// Passes each of `count` blocks to `take`: its bits per word, its least word and its words. Returns the rest, or `None` if blocks
+/// are missing.
 fn blocks(mut packed: &[u8], count: usize, mut take: impl FnMut(u8, u32, &[u8])) -> Option<&[u8]> {
     for _ in 0..count {
         let (&[width, a, b, c, d], after) = packed.split_first_chunk::<FRAME>()?;
@@ -87,7 +89,7 @@ mod tests {
     use crate::sample::INTERIOR;
     use proptest::prelude::*;
 
-    /// What `words` and a few bytes more are packed to, checked against what comes out again.
+    /// Packs `words` and a few bytes more, and checks that they unpack to the same.
     fn packed(words: &[u32], tail: &[u8]) -> Option<Vec<u8>> {
         let bytes = [bytemuck::cast_slice(words), tail].concat();
         let mut out = b"before".to_vec();
@@ -128,7 +130,12 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn what_is_packed_comes_out_again(bits in 0u32..30, base: u32, words in prop::collection::vec(any::<u32>(), 0..600), tail: [u8; 3]) {
+        fn what_is_packed_comes_out_again(
+            bits in 0u32..30,
+            base: u32,
+            words in prop::collection::vec(any::<u32>(), 0..600),
+            tail: [u8; 3],
+        ) {
             let words: Vec<_> = words.iter().map(|word| base.wrapping_add(word & ((1 << bits) - 1))).collect();
             let over = base.checked_add(1 << bits).is_none();
             let shorter = packed(&words, &tail).is_some();
@@ -136,7 +143,11 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_refused_or_unpacked(mut bytes in prop::collection::vec(any::<u8>(), 0..1500), bits in 0u8..34, len in 0usize..1600) {
+        fn any_bytes_are_refused_or_unpacked(
+            mut bytes in prop::collection::vec(any::<u8>(), 0..1500),
+            bits in 0u8..34,
+            len in 0usize..1600,
+        ) {
             if let Some(first) = bytes.first_mut() {
                 *first = bits;
             }

@@ -8,11 +8,11 @@ use crate::sink::image::exr;
 use crate::sink::tiles::Tiles;
 use std::path::Path;
 
-/// The tiles of an EXR picture of ours in which any sample has escaped. They wait in a file without a name, in `folder`, so
-/// that no more of the picture is in memory than a row of tiles.
+/// The tiles of one of our EXR pictures in which any sample has escaped. They are kept in a nameless file in `folder`, so that
+/// memory holds only one row of tiles at a time.
 ///
 /// # Errors
-/// [`Error::Input`] when the file is no such picture of this size, or lacks some of their channels; as [`Records::of`].
+/// [`Error::Input`] when the file is not such a picture of this size, or lacks some of its channels; as [`Records::of`].
 pub(crate) fn of_picture(
     path: &Path,
     description: Description,
@@ -24,7 +24,7 @@ pub(crate) fn of_picture(
     let Tiles { tiling, channels } = tiles;
     let size = tiling.size();
     let mut reader = exr::Reader::open(path, size, *channels).map_err(wrong)?;
-    // Tiles in the order in which the file has them, whatever their numbers are.
+    // Tiles in the order of the file, whatever their numbers.
     let mut order: Vec<_> = (0..tiling.len()).map(|index| (tiling.tile(index).y, index)).collect();
     order.sort_unstable();
     let (width, planes) = (size.0 as usize, channels.words());

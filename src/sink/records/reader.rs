@@ -1,4 +1,4 @@
-//! Reading files of finished pieces, whatever happened to them.
+//! Reading files of finished pieces, even damaged ones.
 
 use super::{Description, HEAD, Head, MAGIC, MARK, PACKED, RAW, packing, write_piece};
 use crate::error::{Error, Result};
@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 /// How much of a file is read at once.
 const WINDOW: usize = 1 << 20;
 
-/// A file of finished pieces that was read through: which whole pieces it has, and where.
+/// A file of finished pieces that was read through: its whole pieces and their positions.
 #[derive(Debug)]
 pub struct Records {
     path: PathBuf,
@@ -24,11 +24,12 @@ pub struct Records {
     found: Vec<Found>,
     damaged: u64,
     end: u64,
-    /// Whether it was opened to go on with it.
+    /// Whether it was opened to be continued.
     writable: bool,
 }
 
-/// How many times the length of a file may be read in vain. Pieces that are damaged are once, however many of them there are.
+/// The most bytes that may be read in vain, in lengths of the file. Each damaged piece is read in vain once, however many there
+/// are.
 const VAIN: u64 = 4;
 
 /// A whole piece in a file.
@@ -38,9 +39,9 @@ pub struct Found {
     pub index: usize,
     /// Where its record begins.
     offset: u64,
-    /// How long its data is in the file.
+    /// The length of its data in the file, in bytes.
     len: usize,
-    /// How long the piece is.
+    /// The length of the piece, in bytes.
     whole: usize,
 }
 
@@ -48,14 +49,14 @@ impl Records {
     /// Opens a file and reads its description.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be read; [`Error::Input`] when it is no file of finished pieces, or is of one only that its
-    /// description is damaged.
+    /// [`Error::Io`] when it cannot be read; [`Error::Input`] when it is not a file of finished pieces, or its description is
+    /// damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<Unread> {
         let path = path.as_ref();
-        // Before it is opened: a pipe would wait for who writes to it.
+        // Before it is opened: opening a pipe would wait for its writer.
         if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
             return Err(Error::Input(format!(
-                "`{}` is no regular file, so it holds no finished pieces",
+                "`{}` is not a regular file, so it holds no finished pieces",
                 path.display()
             )));
         }
@@ -63,25 +64,26 @@ impl Records {
         Unread::of(file, path, false)
     }
 
-    /// Opens a file to go on with it: as [`Records::open`], and nobody else can do so until this and what is made of it are dropped.
+    /// Opens a file to continue it: as [`Records::open`], but exclusively until the result and all that is made from it are
+    /// dropped.
     ///
     /// # Errors
-    /// As [`Records::open`]; [`Error::Unsupported`] when another process has the file, or when none could know that this one has it, since
-    /// the file system takes no locks.
+    /// As [`Records::open`]; [`Error::Unsupported`] when another process has the file, or the file system has no locks, so that no
+    /// other process could know that this one has it.
     pub fn open_to_go_on(path: impl AsRef<Path>) -> Result<Unread> {
         let path = path.as_ref();
-        // What it is, and whether it is one at all, is said first.
+        // Errors about the file's contents come first.
         let unread = Self::open(path)?;
         let file = File::options().read(true).write(true).open(path);
         let file = file.map_err(|source| Error::io("write", path, source))?;
         if let Some(error) = lock(&file, path)? {
             return Err(Error::Unsupported(format!(
                 "`{}` cannot be locked ({error}), so another process may be writing it unseen; \
-                 go on from a copy on a file system that has locks, or remove it",
+                 continue from a copy on a file system that has locks, or remove it",
                 path.display()
             )));
         }
-        // It may have been replaced, or completed by who had it before, until it was locked.
+        // Before it was locked, it may have been replaced, or completed by its previous writer.
         if !is_at(&file, path) && !path.is_symlink() {
             return Err(Error::Unsupported(format!(
                 "`{}` was removed or replaced just now; try again",
@@ -97,7 +99,7 @@ impl Records {
         &self.path
     }
 
-    /// What the file says of its pieces.
+    /// The file's description of its pieces.
     pub fn description(&self) -> &Description {
         &self.description
     }
@@ -107,22 +109,22 @@ impl Records {
         &self.found
     }
 
-    /// How many damaged places there are.
+    /// The number of damaged places.
     pub fn damaged(&self) -> u64 {
         self.damaged
     }
 
-    /// Whether every piece is there that is wanted.
+    /// Whether every wanted piece is there.
     pub fn is_complete(&self) -> bool {
         let Description { pieces, shard, .. } = self.description;
         self.found.len() == shard.map_or(pieces, |shard| shard.len(pieces))
     }
 
-    /// Pieces that are not of a file of this form, as if they were: in a file without a name, in `folder`. `pieces` come in any order,
-    /// each once.
+    /// Pieces from elsewhere as if from a file of this form: they are written to a nameless file in `folder`. `pieces` come in any
+    /// order, each once.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be written, and what `pieces` has for one.
+    /// [`Error::Io`] when the file cannot be written, and the errors in `pieces`.
     pub(crate) fn of(
         description: Description,
         path: &Path,
@@ -145,7 +147,7 @@ impl Records {
         Ok(Self { path, file, description, found, damaged: 0, end, writable: false })
     }
 
-    /// Forgets the pieces that `keep` is false of, given their bytes; they can still be read.
+    /// Forgets the pieces for which `keep` returns false, given their bytes; they can still be read.
     ///
     /// # Errors
     /// As [`Records::read`], or [`Error::Stopped`].
@@ -163,12 +165,12 @@ impl Records {
         Ok(())
     }
 
-    /// Reads a piece by way of `words`.
+    /// Reads a piece into the buffer `words`.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be read or is not any more what it was.
+    /// [`Error::Io`] when it cannot be read or has changed.
     pub fn read<'a>(&self, found: Found, words: &'a mut Vec<u64>) -> Result<(Piece<'a>, u64)> {
-        // The record, then the piece if it is packed. A head is so long that what follows it is aligned as it is.
+        // The record, then the piece if it is packed. The length of a head keeps the data after it aligned.
         let len = HEAD + found.len;
         let place = len.next_multiple_of(8);
         words.resize(words.len().max((place + found.whole).div_ceil(8)), 0);
@@ -192,10 +194,10 @@ impl Records {
         Ok((Piece { index: found.index, bytes, cost: head.cost }, head.executed))
     }
 
-    /// The file once more, to be written on after the last of its whole records.
+    /// The file again, to be appended to after the last of its whole records.
     pub(in crate::sink) fn writable(&self) -> io::Result<File> {
         let own = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        // The very same file, with its lock. What is read of it meanwhile is read without moving in it, where that can be had.
+        // The very same open file, with its lock. Where the system allows it, reads meanwhile do not move its position.
         let mut file = if self.writable && cfg!(unix) {
             own.try_clone()?
         } else {
@@ -211,7 +213,7 @@ impl Records {
     }
 }
 
-/// Fills `bytes` from a place in a file, with one call where the system has such a one: records may be short and many.
+/// Fills `bytes` from a position in a file, with one system call where there is one for it: records may be short and many.
 fn read_at(file: &File, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
     #[cfg(unix)]
     return std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset);
@@ -227,7 +229,7 @@ fn changed() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the file was changed while it was read")
 }
 
-/// A file of finished pieces whose description has been read, but no piece yet.
+/// A file of finished pieces of which only the description has been read.
 #[derive(Debug)]
 pub struct Unread {
     path: PathBuf,
@@ -237,7 +239,7 @@ pub struct Unread {
 }
 
 impl Unread {
-    /// An open file, called `path`, whose description is read.
+    /// Reads the description of an open file called `path`.
     pub(in crate::sink) fn of(file: File, path: &Path, writable: bool) -> Result<Self> {
         let read = describe(&file);
         let description = read.map_err(|source| Error::io("read", path, source))?;
@@ -245,7 +247,7 @@ impl Unread {
         Ok(Self { path: path.to_path_buf(), file, description, writable })
     }
 
-    /// What the file says of its pieces.
+    /// The file's description of its pieces.
     pub fn description(&self) -> &Description {
         &self.description
     }
@@ -255,7 +257,7 @@ impl Unread {
         &self.path
     }
 
-    /// Reads the file through and checks each piece. `len` says how long a piece is.
+    /// Reads the file through and checks each piece. `len` gives the length of a piece.
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be read, [`Error::Stopped`].
@@ -263,7 +265,7 @@ impl Unread {
         self.read_pieces(len, false, stop)
     }
 
-    /// Checks that the file has pieces of `work`, then reads it. Of a work that varies, a piece is whole at any length that it may have.
+    /// Checks that the file has pieces of `work`, then reads it. If a work's lengths vary, a piece is whole at any possible length.
     ///
     /// # Errors
     /// As [`Description::check_work`] and [`Unread::read`].
@@ -277,20 +279,20 @@ impl Unread {
         let scanned =
             scan(&file, &description, len, varies, stop).map_err(|source| Error::io("read", &path, source))?;
         let Some(Scan { mut found, damaged, end }) = scanned else { return Err(Error::Stopped) };
-        // Of a piece that was written twice the later one is as good as the other.
+        // If a piece was written twice, either copy will do.
         found.sort_by_key(|found| found.index);
         found.dedup_by_key(|found| found.index);
         Ok(Records { path, file: Mutex::new(file), description, found, damaged, end, writable })
     }
 }
 
-/// The first whole description; the inner error goes after the name of the file.
+/// The first whole description; the inner error follows the file's name.
 fn describe(mut file: impl Read + Seek) -> io::Result<std::result::Result<Description, String>> {
     file.seek(SeekFrom::Start(0))?;
     let mut magic = Vec::new();
     file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut magic)?;
     if magic != MAGIC {
-        return Ok(Err("is no file of finished pieces: neither a checkpoint nor a shard's part".into()));
+        return Ok(Err("is not a file of finished pieces: neither a checkpoint nor a shard's part".into()));
     }
     let mut window = Window::new(file, MAGIC.len() as u64)?;
     while let Some((at, head)) = window.next_head()? {
@@ -305,10 +307,10 @@ fn describe(mut file: impl Read + Seek) -> io::Result<std::result::Result<Descri
             return Ok(Ok(description));
         }
     }
-    Ok(Err("is damaged where it says what its pieces are of, so they are of no use".into()))
+    Ok(Err("is unusable, since its description of the work is damaged".into()))
 }
 
-/// What a file holds.
+/// The contents of a file.
 #[derive(Debug, Default)]
 struct Scan {
     found: Vec<Found>,
@@ -339,7 +341,7 @@ fn scan(
         }
         let index = usize::try_from(head.index).ok().filter(|&index| wanted(index));
         let most = index.map(&len);
-        // Where lengths vary, the head's own is the only one.
+        // Where lengths vary, only the head gives one.
         let told = |most: usize| usize::try_from(head.len).ok().filter(|&len| len <= most);
         let whole = if varies { most.and_then(told) } else { most };
         let fits = match (whole, head.coding) {
@@ -370,28 +372,28 @@ struct Window<R> {
     file: R,
     buffer: Vec<u8>,
     used: usize,
-    /// Where in the file the first byte of `buffer` that is not used stands.
+    /// The file position of the first unused byte of `buffer`.
     at: u64,
     /// How often the buffer was filled.
     fills: u64,
-    /// How long the file is.
+    /// The length of the file.
     end: u64,
-    /// How many bytes may still be read in vain, see [`Window::check`].
+    /// Bytes that may still be read in vain, see [`Window::check`].
     vain: u64,
 }
 
 impl<R: Read + Seek> Window<R> {
-    /// From `at` on.
+    /// Starts at `at`.
     fn new(mut file: R, at: u64) -> io::Result<Self> {
         let end = file.seek(SeekFrom::End(0))?;
         file.seek(SeekFrom::Start(at))?;
         Ok(Self { file, buffer: Vec::new(), used: 0, at, fills: 0, end, vain: end.saturating_mul(VAIN) })
     }
 
-    /// What is in memory of the next bytes: `len` of them or more, or all that there are until the end of the file.
+    /// The next bytes in memory: at least `len`, or all up to the end of the file.
     fn peek(&mut self, len: usize) -> io::Result<&[u8]> {
         if self.buffer.len() - self.used < len {
-            // What is moved is shorter than `len`, and so next to nothing beside a window.
+            // The moved bytes are fewer than `len`, so next to nothing beside a window.
             self.buffer.drain(..self.used);
             self.used = 0;
             self.fills += 1;
@@ -426,9 +428,10 @@ impl<R: Read + Seek> Window<R> {
         }
     }
 
-    /// Gives the data of the head at `at`, which was read last, to `take`, and says whether it is whole. If it is not, reading
-    /// goes on after the head, for a next one may stand where the data should be. Data that would reach beyond the end of the file is not
-    /// read; nor is any once too much was read in vain: heads within the data of others would have it read again for each of them.
+    /// Passes the data of the head at `at`, which was read last, to `take`, and says whether it is whole. If not, reading continues
+    /// right after the head, since another may stand where its data should be. Data that would extend beyond the end of the file is
+    /// not read, nor is any once too much was read in vain: heads within other heads' data would have it read again for each of
+    /// them.
     fn check(&mut self, at: u64, head: &Head, mut take: impl FnMut(&[u8])) -> io::Result<bool> {
         if head.len > self.end.saturating_sub(self.at) || head.len > self.vain {
             return Ok(false);

@@ -1,25 +1,25 @@
-//! Workers that are lost, or have to be.
+//! Workers that are lost, or given up.
 
 use super::Collector;
 use crate::backend::processes::member::{Doing, Member};
 use std::time::Duration;
 
 impl Collector<'_> {
-    /// Ends a worker that goes on though the run is over. The next run has another.
+    /// Ends a worker that continues after the end of the run. The next run has another.
     pub(super) fn give_up(&mut self, slot: usize) {
         if self.crew.members[slot].as_ref().is_some_and(Member::runs) {
             self.lost(slot, Some("did not stop"));
         }
     }
 
-    /// A worker says what is no message: what it publishes from now on is not believed either.
+    /// A worker sends invalid messages: what it publishes from now on is not trusted either.
     pub(super) fn raves(&mut self, slot: usize) {
         self.drain(slot);
         self.readers[slot].distrust();
-        self.lost(slot, Some("said what is no message"));
+        self.lost(slot, Some("sent an invalid message"));
     }
 
-    /// Replaces workers that have given no sign of life for too long.
+    /// Replaces workers that have shown no sign of life for too long.
     pub(super) fn look_after(&mut self, time: Duration) {
         for slot in self.slots() {
             let (segment, patience) = (self.segment(), self.crew.patience);
@@ -32,7 +32,7 @@ impl Collector<'_> {
         }
     }
 
-    /// A worker has ended, or is to: what it had claimed goes back once it is dead, and another takes its place.
+    /// A worker has ended, or is to be ended: once it is dead, its claims are released and another takes its place.
     pub(super) fn lost(&mut self, slot: usize, why: Option<&str>) {
         let Some(mut member) = self.crew.members[slot].take() else { return };
         let ran = member.doing != Doing::Nothing;
@@ -61,12 +61,12 @@ impl Collector<'_> {
         }
         if !self.job.is_over() {
             self.restart(slot);
-            // Others may have ended their search before this was free again.
+            // Others may have finished looking before this unit was free again.
             self.slots().for_each(|slot| self.begin(slot));
         }
     }
 
-    /// Starts a worker in the place of one that is dead, or never was.
+    /// Starts a worker in the place of one that is dead, or never started.
     pub(super) fn restart(&mut self, slot: usize) {
         self.readers[slot].reset(self.segment());
         if let Err(error) = self.crew.restart(slot) {

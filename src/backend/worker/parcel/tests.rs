@@ -1,4 +1,4 @@
-//! What is sent to whom: parts once to each worker that lacks them, and never one for another.
+//! Which worker is sent what: each part once to each worker that lacks it, and never the wrong one.
 
 use super::*;
 use crate::backend::{Options, Program, Session, WorkKind, find};
@@ -6,10 +6,10 @@ use crate::parallel::{Claim, Done, Preparing, Report, Schedule, Sink, Stop, Work
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The keys of all parts that were sent, one for each time.
+/// The keys of all parts that were sent, one entry each time.
 pub(super) static SENT: Mutex<Vec<Key>> = Mutex::new(Vec::new());
 
-/// A work whose every piece is made of its recipe and of all that was prepared.
+/// A work whose every piece depends on its recipe and on all prepared parts.
 #[derive(Clone)]
 struct Mixed {
     recipe: u8,
@@ -19,12 +19,12 @@ struct Mixed {
 impl Mixed {
     const PIECES: usize = 64;
     const KIND: &str = "mixed";
-    /// The recipe whose worker has hardly any memory beside what it has.
+    /// The recipe whose worker may allocate hardly any more memory.
     const NARROW: u8 = 255;
-    /// Their names and lengths: pages, one that is no multiple of anything, the same once more, and nothing.
+    /// Their names and lengths: whole pages, an odd length, the same once more, and empty.
     const PARTS: [(&str, usize); 4] = [("common", 3 << 16), ("own", 1001), ("twin", 1001), ("empty", 0)];
 
-    /// With parts of contents that nobody else has who is of another number.
+    /// With parts whose contents differ from those of every other pair of numbers.
     fn new(recipe: u8, [common, own]: [u64; 2]) -> Self {
         let numbers = [common, own, own + 500, 0];
         let parts = Self::PARTS.into_iter().zip(numbers).map(|((name, len), number)| {
@@ -85,7 +85,7 @@ fn worker() {
     crate::worker_main(&[&[WorkKind { name: Mixed::KIND, make: &make }]]);
 }
 
-/// Lets this process map a few megabytes more at most, or as much as it may.
+/// Limits this process to a few megabytes more, or lifts the limit.
 #[cfg(target_os = "linux")]
 fn limit_memory(narrow: bool) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -106,7 +106,7 @@ fn sessions() -> impl Iterator<Item = (u64, Box<dyn Session>)> {
     backends.zip(1..).map(move |(entry, number)| (number, find(entry.name).unwrap().open(&options).unwrap()))
 }
 
-/// Counts the pieces that are what they are to be.
+/// Counts the pieces with the right bytes.
 struct Right(Mixed, Prepared, AtomicUsize);
 
 impl Sink for Right {
@@ -141,10 +141,10 @@ fn a_worker_is_sent_what_it_lacks() {
         check(&a, [2, 2, 0]);
         check(&same_parts, [2, 2, 0]);
         check(&b, [2, 2, 2]);
-        // What the newest work did not name is let go.
+        // Parts that the newest work did not name are dropped.
         check(&a, [2, 4, 2]);
         let report = check(&same_parts, [2, 4, 2]);
-        // Another takes the place of one that was killed, and has nothing.
+        // The replacement of a killed worker has nothing.
         #[cfg(unix)]
         {
             let id = rustix::process::Pid::from_raw(report.workers[0].process as i32).unwrap();
@@ -181,7 +181,7 @@ fn works_in_turn_with_workers_killed_between_are_never_mixed_up() {
 #[test]
 #[cfg(target_os = "linux")]
 fn who_could_not_take_a_part_is_sent_it_again() {
-    // The workers of `pipes` would end, since they cannot go on without memory for a message.
+    // Workers of `pipes` would end, since they cannot continue without memory for a message.
     let (_, mut session) = sessions().find(|(number, _)| *number == 1).unwrap();
     let mut work = Mixed::new(Mixed::NARROW, [5, 6]);
     work.parts[0].1.resize(32 << 20, 1);
@@ -216,7 +216,7 @@ fn a_stock_keeps_what_its_newest_work_names() {
     stock.expect(Parcel::new(&recipe, &b).sections()[2]).unwrap();
     assert_eq!(stock.kept.len(), 2, "two parts have the same names, but not the same contents");
     let (_, of_a, bytes) = a.parts().nth(1).unwrap();
-    assert!(stock.take(of_a, shared(bytes)).is_err(), "nobody asked for it");
+    assert!(stock.take(of_a, shared(bytes)).is_err(), "its work does not name it");
     for (_, key, bytes) in b.parts().skip(1).take(2) {
         stock.take(key, shared(bytes)).unwrap();
     }

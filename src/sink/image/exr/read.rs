@@ -1,4 +1,4 @@
-//! Raw data read back from its top, as much at a time as is asked for.
+//! Raw data read back from the top, as many rows at a time as requested.
 
 use super::super::raw::COUNT_BIAS;
 use super::sample_type;
@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-/// An error goes after the name of the file.
+/// An error text follows the file's name.
 type Result<T> = std::result::Result<T, String>;
 
 /// A picture that one of our formats wrote.
@@ -22,31 +22,31 @@ pub(in crate::sink) struct Reader {
     width: usize,
     /// Bytes of a pixel.
     bytes: usize,
-    /// Where each plane begins in a row of a block that is one pixel wide, and what it holds.
+    /// The offset of each plane in a row of a block one pixel wide, and its kind of values.
     planes: Vec<(usize, Values)>,
-    /// Rows that have been read and not been taken: of each row one plane after the other.
+    /// Rows that are read but not taken: within each row one plane after the other.
     rows: Vec<u32>,
     /// How many of them are complete.
     complete: usize,
     /// How many have been taken.
     taken: usize,
-    /// Where the next block lies: its column, and its row among `rows`.
+    /// The position of the next block: its column, and its row among `rows`.
     next: (usize, usize),
 }
 
 impl Reader {
-    /// Opens a picture of this size, of which `wanted` is read.
+    /// Opens a picture of this size, of which the channels `wanted` are read.
     ///
     /// # Errors
-    /// When it cannot be read, or is of another size, or lacks what is wanted.
+    /// When it cannot be read, has another size, or lacks wanted channels.
     pub(in crate::sink) fn open(path: &Path, (width, height): (u32, u32), wanted: Channels) -> Result<Self> {
         let file = File::open(path).map_err(failed)?;
         let reader = exr::block::read(BufReader::new(file), false).map_err(failed)?;
         let (width, height) = (width as usize, height as usize);
-        // What the file claims is checked before memory is taken for it.
+        // The file's claims are checked before memory is allocated for it.
         let [header] = reader.headers() else { return Err("has several layers".into()) };
         if header.layer_size != Vec2(width, height) {
-            return Err("has not the size that its scene says".into());
+            return Err("does not have the size that its scene says".into());
         }
         let rows = match header.blocks {
             BlockDescription::ScanLines => header.compression.scan_lines_per_block(),
@@ -62,12 +62,12 @@ impl Reader {
             bytes += channel.sample_type.bytes_per_sample();
         }
         if rows.min(height).saturating_mul(bytes * width) > HELD_BYTES {
-            return Err("is in tiles that are too large to go on from".into());
+            return Err("has tiles that are too large to continue from".into());
         }
         let place = |plane: &PlaneEntry| {
             let found = places.iter().find(|place| place.0 == plane.exr && place.1 == sample_type(plane.values));
             let place = found.map(|place| (place.2, plane.values));
-            place.ok_or_else(|| "has not all the data that this picture needs".to_owned())
+            place.ok_or_else(|| "lacks data that this picture needs".to_owned())
         };
         let planes = wanted.planes().map(place).collect::<Result<_>>()?;
         let blocks = reader.all_chunks(false).map_err(failed)?.sequential_decompressor(false);
@@ -77,7 +77,7 @@ impl Reader {
     /// Puts the next `height` rows into `out`: of each row one plane after the other, in the order of [`crate::sample`].
     ///
     /// # Errors
-    /// When they cannot be read, or the file ends, or its rows do not come from the top.
+    /// When they cannot be read, the file ends, or its rows are not in order from the top.
     pub(in crate::sink) fn take(&mut self, height: usize, out: &mut Vec<u32>) -> Result<()> {
         while self.complete < height {
             self.read_block()?;
@@ -100,7 +100,7 @@ impl Reader {
         }
         let fits = left + width <= self.width && (top + height) * run <= self.rows.len();
         if (x, y) != (left, self.taken + top) || !fits || block.data.len() != self.bytes * width * height {
-            return Err("has not its rows in order from the top".into());
+            return Err("does not have its rows in order from the top".into());
         }
         for (row, line) in block.data.chunks_exact(self.bytes * width).enumerate() {
             for (plane, (place, values)) in self.planes.iter().enumerate() {

@@ -1,7 +1,7 @@
 use super::*;
 use std::io::Cursor;
 
-/// Counts what is read of it.
+/// Counts the bytes read.
 struct Counted<'a>(Cursor<&'a [u8]>, &'a mut u64);
 
 impl Read for Counted<'_> {
@@ -30,7 +30,7 @@ fn heads_that_lie_are_not_read_through_again_and_again() {
         pieces: HEADS as usize,
         shard: None,
     };
-    // Of each as much follows as it claims, less than follows, or more.
+    // Each is followed by as much data as it claims, by less, or by more.
     for len in [0, 100, 600_000, 2_000_000, 16 << 20] {
         for index in [super::super::DESCRIPTION, 7] {
             let head = Head { index, cost: 0, executed: 0, len, crc: 1, coding: RAW };
