@@ -1,14 +1,16 @@
-//! Whether `fractal bench overhead` can be trusted: what it measures beside what Criterion measures of the same, minimum against minimum.
+//! Whether `fractal bench overhead` can be trusted: compares its measurements with Criterion's of the same things, minimum against
+//! minimum.
 //!
-//! `cargo bench --bench agreement [-- NAME …]` with names of backends, or `region`. Both sides take turns, so that a busy moment is one for
-//! both. They share the backends and the pieces of nothing, but no code that measures; each has ten batches in a turn. It fails when a
-//! figure differs by more than a fifth.
+//! `cargo bench --bench agreement [-- NAME …]` with names of backends, or `region`. Both sides take turns, so that a busy moment
+//! affects both. They share the backends and the empty pieces, but no measuring code; each has ten batches per turn. The benchmark
+//! fails when a figure differs by more than a fifth.
 //!
-//! It wants an idle machine, and says when it was none. Even then a host may move the processors of a virtual machine apart, for seconds or
-//! minutes, and what workers share costs up to fifteen times as much (`fractal::bench::round_trip`). So the sides take turns figure by
-//! figure, and the minima of each turn are compared. Tried and lost: each side measuring everything in one go, or the minima of all turns;
-//! the sides had met different machines, and a third of the figures differed. Nor may one side try more often, or longer at a time:
-//! the least of what threads take is a rare one. Pieces of its own on each side differed by 0.5 ns where the compiler had put their functions.
+//! It needs an idle machine, and reports if it was not idle. Even then a host may move the processors of a virtual machine apart, for
+//! seconds or minutes, and shared data costs up to fifteen times as much (`fractal::bench::round_trip`). So the sides take turns figure
+//! by figure, and the minima of each turn are compared. Tried, and worse: each side measuring everything in one go, or comparing the
+//! minima of all turns; the sides then saw different machines, and a third of the figures differed. Nor may one side try more often, or
+//! for longer at a time: threads reach their minimum only rarely. With separate pieces on each side, figures differed by 0.5 ns because
+//! of where the compiler placed their functions.
 
 use criterion::{Criterion, SamplingMode};
 use fractal::backend::{BACKENDS, Entry, Options, Session};
@@ -30,31 +32,31 @@ const WORKERS: usize = 2;
 /// How often both sides take turns.
 const TURNS: usize = 7;
 
-/// How often `bench overhead` measures in a turn, which gives it as many tries as Criterion has: a minimum of more tries is less.
+/// How often `bench overhead` measures in a turn: as often as Criterion, since the minimum of more tries is lower.
 const RUNS: usize = SAMPLES;
 
-/// Criterion's samples of a figure; it takes no fewer.
+/// Criterion's samples per figure; it accepts no fewer.
 const SAMPLES: usize = 10;
 
-/// The largest difference, as a part of the lesser figure.
+/// The largest difference allowed, as a fraction of the smaller figure.
 const ALLOWED: f64 = 0.2;
 
-/// Differences, in seconds, that say nothing: of what happens once and is timed alone two looks at the clock; of constructs, of which each
-/// side has its own loop, two cycles of a processor.
+/// Differences, in seconds, that mean nothing: two clock reads for what happens once and is timed alone; two processor cycles for
+/// constructs, for which each side has its own loop.
 const ONCE: f64 = 100e-9;
 const CYCLES: f64 = 0.5e-9;
 
-/// How long both sides do the same again and again: start and stop workers, then have them run nothing, then pieces, then start and stop
-/// again; Criterion's side does the steps before without counting them. What a process did decides where the system puts its threads: after
-/// a rest of 10 ms new ones start in four fifths of the time, after a tenth of a second of starting and stopping they take a fifth longer to
-/// end, and two that start on one processor part when they have run for a while.
+/// How long both sides repeat the same step: start and stop workers, then have them run nothing, then pieces, then start and stop
+/// again; Criterion's side does the preceding steps without counting them. A process's history decides where the system puts its
+/// threads: after a rest of 10 ms new ones start in four fifths of the time, after a tenth of a second of starting and stopping they
+/// take a fifth longer to end, and two that start on one processor are separated after running for a while.
 const BATCH: Duration = Duration::from_millis(20);
 
-/// Constructs that are timed together; those of a loop's iterations many times as often.
+/// Constructs timed together, and iterations of a loop, of which there are many times as many.
 const TIMES: u64 = 100;
 const ITERATIONS: usize = 100_000;
 
-/// A figure's name, and in each turn the least that Criterion and that `bench overhead` measured of it.
+/// A figure's name, and for each turn the minimum that Criterion and that `bench overhead` measured.
 struct Figure {
     name: String,
     times: Vec<[f64; 2]>,
@@ -74,7 +76,7 @@ impl Figure {
         self.times.iter().fold([f64::INFINITY; 2], |least, times| [0, 1].map(|side| least[side].min(times[side])))
     }
 
-    /// The median of what all turns say: one in which the processors were moved between the sides says nothing.
+    /// The median over all turns: a turn in which the processors were moved between the sides means nothing.
     fn typical(&self, of: impl Fn(f64, f64) -> f64) -> f64 {
         median(&self.times.iter().map(|&[criterion, ours]| of(criterion, ours)).collect::<Vec<_>>())
     }
@@ -90,8 +92,8 @@ impl Figure {
     }
 }
 
-/// Has Criterion call what `prepare` gives back for a [`BATCH`], and prepare it again for each of its samples: workers stay where the system
-/// has put them, and two on one processor are slow as long as they live. Gives back the least time of a call, in seconds.
+/// Has Criterion call what `prepare` returns for a [`BATCH`], preparing it again for each sample: workers stay where the system has put
+/// them, and two on one processor are slow as long as they live. Returns the minimum time of a call, in seconds.
 fn least<M: FnMut() -> Duration>(criterion: &mut Criterion, name: &str, mut prepare: impl FnMut() -> M) -> f64 {
     let mut least = Duration::MAX;
     criterion.benchmark_group(name).sampling_mode(SamplingMode::Flat).bench_function("batch", |bencher| {
@@ -108,7 +110,7 @@ fn least<M: FnMut() -> Duration>(criterion: &mut Criterion, name: &str, mut prep
     least.as_secs_f64()
 }
 
-/// Times `once` for a [`BATCH`]; the time in which nothing else was done, and the least.
+/// Times `once` for a [`BATCH`]; returns the total time of its calls, and the minimum.
 fn batch(mut once: impl FnMut() -> Duration) -> (Duration, Duration) {
     let (began, mut total, mut least) = (Instant::now(), Duration::ZERO, Duration::MAX);
     while began.elapsed() < BATCH {
@@ -134,7 +136,7 @@ fn open(entry: &Entry, schedule: Schedule, workers: usize) -> Box<dyn Session> {
     entry.open(&options).expect("the backend opens")
 }
 
-/// What a backend costs under a schedule.
+/// The overhead of a backend under a schedule.
 fn backend(criterion: &mut Criterion, candidate: Candidate) -> Vec<Figure> {
     let Candidate { entry, schedule, workers } = candidate;
     let name = format!("{} {schedule}", entry.name);
@@ -187,13 +189,13 @@ fn backend(criterion: &mut Criterion, candidate: Candidate) -> Vec<Figure> {
     figures
 }
 
-/// The time of `times` of a construct in a region.
+/// The time of `times` executions of a construct in a region.
 fn inside(settings: &Settings, times: u64, construct: impl Fn(&mut Member<'_>) + Sync) -> Duration {
     let all = |team: &mut Member<'_>| (0..times).for_each(|_| construct(team));
     timed(|| region_with(settings, WORKERS, all).expect("it ends well")).0
 }
 
-/// The time of `times` loops of many iterations, for one of them.
+/// The time of `times` loops of many iterations each.
 fn iterations(settings: &Settings, times: u64, schedule: Schedule) -> Duration {
     let schedule = black_box(schedule.with_chunk(1).expect("it takes a chunk"));
     let loops = |team: &mut Member<'_>| {

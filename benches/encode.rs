@@ -1,4 +1,4 @@
-//! Colouring and encoding: what a picture costs after its samples are there.
+//! Colouring and encoding: what a picture costs once its samples exist.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fractal::colour::{Colourer, Depth, Scratch, Settings};
@@ -15,7 +15,7 @@ const WIDTH: u32 = 3840;
 const HEIGHT: u32 = 2160;
 const TILE: u32 = 64;
 
-/// The whole Mandelbrot set in tiles, computed beforehand the plain way.
+/// The whole Mandelbrot set in tiles, computed in advance by the plain loop.
 struct Picture {
     tiling: Tiling,
     channels: Channels,
@@ -54,7 +54,7 @@ impl Picture {
         ImageOptions { tiles, samples: 1, colourer, depth, scene: String::new() }
     }
 
-    /// The whole way from samples to a file in memory, with one worker beside the encoder's thread.
+    /// The whole path from samples to a file in memory, with one worker besides the encoder's thread.
     fn write(&self, format: &'static Format, depth: Depth) -> usize {
         let sink = ImageSink::new(format, Output::memory(), self.options(depth)).expect("a fair picture");
         let run = RunInfo { pieces: self.len(), workers: 1, backend: "bench", unit: "iterations" };
@@ -91,7 +91,7 @@ impl Work for Picture {
     }
 }
 
-/// Count, fraction, and some vector that will do for a distance.
+/// Count, fraction, and some vector that stands in for a distance.
 fn sample(re: f64, im: f64) -> (u32, [f32; 3]) {
     let (mut x, mut y) = (0f64, 0f64);
     for n in 1..=200 {

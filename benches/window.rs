@@ -1,5 +1,5 @@
-//! The window's loop at 1280 × 720, driven by events that come at any moment: how soon they are answered, how soon the new view is
-//! seen, how soon old work stops, and what it costs when nothing happens.
+//! The window's loop at 1280 × 720, driven by events at arbitrary moments: how soon they are answered, how soon the new view is shown,
+//! how soon old work stops, and what idling costs.
 //!
 //! The window is scripted: showing a picture is copying it. What a screen adds is measured under X11 when `DISPLAY` is set.
 //!
@@ -22,12 +22,12 @@ const SIZE: (u32, u32) = (1280, 720);
 #[derive(Clone, Default)]
 struct Hand(Arc<Mutex<VecDeque<Event>>>);
 
-/// A window that polls the hand and notes when pictures are shown.
+/// A window that polls the hand and records when pictures are shown.
 struct Bench {
     hand: Hand,
     began: Instant,
     shown: Vec<u32>,
-    /// When the last picture was there.
+    /// When the last picture was shown.
     presented: Instant,
     /// A real window beside the scripted one.
     screen: Option<OnScreen>,
@@ -74,7 +74,7 @@ struct Loop {
     explorer: Explorer,
 }
 
-/// What one event led to.
+/// The answer to one event.
 struct Answer {
     /// Until the moved picture was shown.
     shown: Duration,
@@ -117,12 +117,12 @@ impl Loop {
         }
     }
 
-    /// Has an event happen at a moment that the loop does not know, after `pause`. When it did is told when the thread is joined.
+    /// Makes an event happen after `pause`, at a moment that the loop does not know. Joining the thread returns when it happened.
     fn later(&self, event: Event, pause: Duration) -> JoinHandle<Instant> {
         let hand = self.window.hand.clone();
         std::thread::spawn(move || {
             std::thread::sleep(pause);
-            // The lock is held so that the loop does not see the event before its time is noted.
+            // The lock is held so that the loop does not see the event before its time is recorded.
             let mut events = hand.0.lock().unwrap();
             let happened = Instant::now();
             events.push_back(event);
@@ -130,7 +130,7 @@ impl Loop {
         })
     }
 
-    /// Follows the answer to an event to the end.
+    /// Follows the answer to an event until it is complete.
     fn answer(&mut self, event: Event, pause: Duration) -> Answer {
         let thread = self.later(event, pause);
         let view = self.explorer.scene().view;
@@ -155,8 +155,8 @@ impl Loop {
         Answer { shown: since(shown), first: since(first), full: since(full) }
     }
 
-    /// Has an event happen while workers are busy; until when all of them have stopped what they did for the view before. `None` when
-    /// they were done before it happened.
+    /// Makes an event happen while workers are busy; returns how long until all have stopped their work for the previous view. `None`
+    /// when they were done before it happened.
     fn stop(&mut self, event: Event, pause: Duration) -> Option<Duration> {
         let before = self.explorer.timing().stopped;
         let thread = self.later(event, pause);
@@ -188,7 +188,7 @@ fn processor_time() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// The middle of several times, in milliseconds.
+/// The median of several times, in milliseconds.
 fn median(times: impl IntoIterator<Item = Duration>) -> f64 {
     let mut times: Vec<_> = times.into_iter().collect();
     times.sort();
@@ -225,7 +225,7 @@ fn measure(name: &str, screen: bool, rows: &mut Vec<Row>) {
     row("wheel to moved picture", median(wheel.iter().map(|answer| answer.shown)), Some(20.0), "ms");
     row("wheel to complete picture", median(wheel.iter().map(|answer| answer.full)), None, "ms");
 
-    // From here to a part of it and back, which shows nothing that was seen before at its edges.
+    // From here to a part of it and back, where nothing at the edges was seen before.
     looped.hand(Event::Wheel(7));
     looped.settle();
     let jumps: Vec<_> =
@@ -234,7 +234,7 @@ fn measure(name: &str, screen: bool, rows: &mut Vec<Row>) {
     row("jump to coarse picture", median(jumps.iter().map(|answer| answer.first)), Some(60.0), "ms");
     row("jump to complete picture", median(jumps.iter().map(|answer| answer.full)), None, "ms");
 
-    // The same with work for seconds, which every turn of the wheel stops.
+    // The same with work that takes seconds, which every turn of the wheel stops.
     let mut heavy = scene;
     heavy.iteration.max = MaxIterations::Count(20_000_000);
     heavy.iteration.escape_radius = 256.0;

@@ -1,6 +1,7 @@
 //! A backend of your own: scoped threads, each with a fixed share of the tiles, dealt out like cards.
 //!
-//! A backend decides who takes which piece when; a `Job` computes, times, catches panics and hands results to the sink.
+//! A backend decides which worker takes which piece, and when; a `Job` computes, times, catches panics and delivers results to the
+//! sink.
 
 use fractal::backend::Session;
 use fractal::parallel::{Job, Report, Sink, Stop, Work, Worker};

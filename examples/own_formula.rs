@@ -1,7 +1,7 @@
 //! A formula of your own: the Buffalo, which folds the square of z into the first quadrant.
 //!
-//! It is written once, over lanes: a plain number, or a vector of them. The kernel does the rest on every instruction set: lane
-//! refill, periodicity, smooth counts, distances.
+//! It is written once, generic over numbers: one `f64`, or a SIMD vector of them. The kernel does the rest on every instruction set:
+//! lane refill, periodicity, smooth counts, distances.
 
 use fractal::formula::{Formula, Number};
 use fractal::{Render, Scene};
@@ -19,7 +19,7 @@ impl Formula for Buffalo {
         [x.mul_sub(x, y * y).abs() + a, ((x + x) * y).abs() + b]
     }
 
-    /// That of z², where each row has the sign of what was folded.
+    /// That of z², with each row multiplied by the sign of the part that was folded.
     #[inline(always)]
     fn jacobian<N: Number>(self, [x, y]: [N; 2]) -> [[N; 2]; 2] {
         let two = x.constant(2.0);

@@ -1,5 +1,5 @@
 //! Not a fractal at all: finding primes on every backend. A `Work` is any number of independent pieces, each a pure function from its
-//! index to bytes. How many bytes may show only when they are there: some ranges of numbers have more primes than others.
+//! index to bytes. How many bytes need not be known in advance: some ranges of numbers have more primes than others.
 
 use fractal::Result;
 use fractal::backend::{BACKENDS, Options};
@@ -7,7 +7,7 @@ use fractal::parallel::{Claim, Done, Prepared, Sink, Stop, Work};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Piece i has the primes among the `SPAN` numbers from i · `SPAN` on.
+/// Piece i holds the primes among the `SPAN` numbers from i · `SPAN` on.
 struct Primes;
 
 const SPAN: u32 = 10_000;
@@ -17,7 +17,7 @@ impl Work for Primes {
         200
     }
 
-    /// The most that a piece may have; a work of fixed lengths leaves out `varies`, and writes into `claim.bytes()`.
+    /// The maximum length of a piece; a work with fixed lengths leaves out `varies` and writes into `claim.bytes()`.
     fn piece_len(&self, _: usize) -> usize {
         SPAN as usize * size_of::<u32>()
     }
@@ -63,7 +63,7 @@ impl Sink for Total {
 }
 
 fn main() -> Result<()> {
-    // Other processes would have to make the work again: the example `own_worker` shows how.
+    // Other processes would have to recreate the work; the example `own_worker` shows how.
     for backend in BACKENDS.iter().filter(|backend| !backend.in_processes()) {
         let mut session = backend.open(&Options { timed: true, ..Options::default() })?;
         let total = Arc::new(Total::default());

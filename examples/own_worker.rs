@@ -1,4 +1,4 @@
-//! Work of your own in processes of your own program: a recipe says how to make the work again, and `worker_main` makes it.
+//! Work of your own in processes of your own program: a recipe says how to recreate the work, and `worker_main` does so.
 
 use fractal::backend::{BACKENDS, Options, WorkKind};
 use fractal::parallel::{Claim, Done, Prepared, Recipe, Sink, Stop, Work};

@@ -1,11 +1,11 @@
-//! PyMP as it really works: `fork` in the middle of a program, and children that share memory and go through the same loop.
+//! PyMP as it really works: `fork` in the middle of a program, and children that share memory and run the same loop.
 //!
-//! It is an example and no part of the library, because no type can say what makes it right. A child is a copy of the process with
-//! one thread: what other threads held, such as the lock of the allocator, stays locked for ever, so there must be no other thread.
-//! A child must never return into the program, or the rest would run twice, files be flushed twice, and temporary directories be
-//! removed under the parent. And what it changes outside of shared memory is silently lost: Rust sees `&mut` and is content.
-//! [`fork_join`] keeps the first two rules itself and leaves the third to the caller; hence `unsafe`. The library's
-//! [`region`](fractal::parallel::region::region) has the same surface on threads, where the compiler sees all of it.
+//! It is an example and not part of the library, because no type can express what makes it correct. A child is a copy of the process
+//! with a single thread: whatever other threads held, such as the allocator's lock, stays locked for ever, so there must be no other
+//! threads. A child must never return into the program, or the rest would run twice, files would be flushed twice, and temporary
+//! directories would be removed under the parent. And whatever it changes outside shared memory is silently lost: Rust sees `&mut` and
+//! is content. [`fork_join`] enforces the first two rules itself and leaves the third to the caller; hence `unsafe`. The library's
+//! [`region`](fractal::parallel::region::region) has the same interface on threads, where the compiler checks all of this.
 
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code)]
@@ -19,7 +19,7 @@ mod fork {
 
     impl Shared {
         pub(crate) fn new(len: usize) -> io::Result<Self> {
-            // SAFETY: an anonymous mapping at a place that the system chooses touches nothing that is there.
+            // SAFETY: an anonymous mapping at an address that the system chooses touches no existing memory.
             let start = unsafe {
                 let access = libc::PROT_READ | libc::PROT_WRITE;
                 libc::mmap(std::ptr::null_mut(), len * 8, access, libc::MAP_SHARED | libc::MAP_ANONYMOUS, -1, 0)
@@ -27,7 +27,7 @@ mod fork {
             if start == libc::MAP_FAILED {
                 return Err(io::Error::last_os_error());
             }
-            // SAFETY: the mapping is of this length, aligned to pages, zero, and never taken away.
+            // SAFETY: the mapping has this length, is page-aligned and zeroed, and is never unmapped.
             Ok(Self(unsafe { std::slice::from_raw_parts(start.cast(), len) }))
         }
     }
@@ -39,12 +39,12 @@ mod fork {
         }
     }
 
-    /// Calls `body` with the numbers 0 to `workers` − 1, each in a process of its own but for 0, which is the caller's, and waits
-    /// for all. A child that panics or is killed is told.
+    /// Calls `body` with the numbers 0 to `workers` − 1, each in a process of its own but for 0, which is the caller's, and waits for
+    /// all. A child that panics or is killed is reported.
     ///
     /// # Safety
-    /// Nothing that `body` does outside of shared memory may be expected to have happened. It must not use what is the parent's
-    /// alone: files that both write, a window, a connection.
+    /// Do not rely on anything that `body` does outside shared memory. It must not use what belongs to the parent alone: files that
+    /// both write, a window, a connection.
     pub(crate) unsafe fn fork_join(workers: usize, body: impl Fn(usize)) -> Result<(), String> {
         let threads = std::fs::read_dir("/proc/self/task").map_err(|error| error.to_string())?.count();
         if threads > 1 {
@@ -52,11 +52,11 @@ mod fork {
         }
         let mut children = Vec::new();
         for index in 1..workers {
-            // SAFETY: there is one thread, so the child may do whatever the parent may.
+            // SAFETY: there is only one thread, so the child may do whatever the parent may.
             match unsafe { libc::fork() } {
                 0 => {
                     let outcome = catch_unwind(AssertUnwindSafe(|| body(index)));
-                    // SAFETY: the child ends here, without the parent's destructors and buffers.
+                    // SAFETY: the child ends here, without running the parent's destructors or flushing its buffers.
                     unsafe { libc::_exit(i32::from(outcome.is_err())) }
                 }
                 -1 => children.push((index, Err(io::Error::last_os_error()))),
@@ -85,12 +85,12 @@ mod fork {
         let shared = Shared::new(numbers + 1)?;
         let next = || shared[numbers].fetch_add(1, Ordering::Relaxed) as usize;
         let squares = |_| {
-            // A dynamic loop: whoever comes takes the next number.
+            // A dynamic loop: a free worker takes the next number.
             for number in std::iter::repeat_with(next).take_while(|&number| number < numbers) {
                 shared[number].store((number * number) as u64, Ordering::Relaxed);
             }
         };
-        // SAFETY: the body writes shared memory and nothing else.
+        // SAFETY: the body writes only shared memory.
         let outcome = unsafe { fork_join(workers, squares) };
         let sum: u64 = shared[..numbers].iter().map(|square| square.load(Ordering::Relaxed)).sum();
         println!("four processes: {outcome:?}, the sum of squares is {sum}");

@@ -1,4 +1,4 @@
-//! OpenMP's constructs one by one, on a team of four. `OMP_NUM_THREADS` and the like are heeded where a region says 0 workers.
+//! OpenMP's constructs one by one, on a team of four. `OMP_NUM_THREADS` and the like take effect where a region asks for 0 workers.
 
 use fractal::parallel::Schedule;
 use fractal::parallel::region::{Tasks, critical, region};
@@ -17,13 +17,13 @@ fn leaves<'env>(tasks: &Tasks<'_, 'env>, depth: u32, count: &'env AtomicUsize) {
 
 fn main() -> fractal::Result<()> {
     let count = AtomicUsize::new(0);
-    // A mistake is told, not waited for: a barrier that one worker passes by.
+    // A mistake is reported instead of hanging: a barrier that one worker skips.
     let mistake = region(4, |team| {
         if team.index() != 2 {
             team.barrier();
         }
     });
-    println!("told:      {}", mistake.unwrap_err());
+    println!("mistake:   {}", mistake.unwrap_err());
 
     region(4, |team| {
         let index = team.index();
@@ -32,7 +32,7 @@ fn main() -> fractal::Result<()> {
 
         let mut squares = 0;
         team.for_each(0..1000, Schedule::GUIDED, |number| squares += number * number);
-        // Combined in the order of the workers, so the result is the same each time, also for floating-point numbers.
+        // Combined in worker order, so the result is the same every time, even for floating-point numbers.
         let all = team.reduce(squares, |left, right| left + right);
         team.masked(|| println!("reduce:    the sum of squares is {all}"));
         team.barrier();
@@ -50,10 +50,10 @@ fn main() -> fractal::Result<()> {
         team.tasks(|tasks| leaves(tasks, 10, &count));
         team.single(|| println!("tasks:     {} leaves", count.load(Ordering::Relaxed)));
 
-        // Without an end, but for the one that finds what all look for.
+        // Endless, until one worker finds what all are looking for.
         let _ = team.for_claims(0..usize::MAX, Schedule::DYNAMIC, |claim| {
             if claim.contains(&12_345) {
-                println!("cancel:    worker {index} has found it, and nobody goes on");
+                println!("cancel:    worker {index} has found it, and all stop");
                 return ControlFlow::Break(());
             }
             ControlFlow::Continue(())

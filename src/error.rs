@@ -12,22 +12,22 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum Error {
     /// What the caller asked for is not allowed: an argument, a name, a size. Nothing was started.
     Usage(String),
-    /// A file, a scene or data from outside is not what it should be.
+    /// A file, a scene or other external data is invalid.
     Input(String),
-    /// The request is sound but cannot be met: here, on this machine, or yet.
+    /// The request is valid but cannot be met here, on this machine, or yet.
     Unsupported(String),
     /// Reading or writing failed.
     Io {
         /// What was being done, as a verb: "read", "write", "create".
         action: &'static str,
-        /// What it was done to.
+        /// The path it was done to.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The computation of a piece panicked; the run was ended.
     Panicked {
-        /// The piece in the words of its work, for example `tile 12 (x 0..64, y 64..128) of scene "seahorse"`.
+        /// The piece as its work describes it, for example `tile 12 (x 0..64, y 64..128) of scene "seahorse"`.
         piece: String,
         /// The worker that computed it.
         worker: usize,
@@ -54,7 +54,7 @@ impl Error {
     }
 }
 
-/// What it quotes may be anything; what is shown is one line.
+/// Quoted text may contain anything; the output is always one line.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&printable(&match self {
@@ -68,15 +68,15 @@ impl fmt::Display for Error {
     }
 }
 
-/// Whether a character does something to a terminal, or to the text around it, instead of being seen: controls, ends of lines, and what turns
-/// the direction of writing.
+/// Whether a character acts on a terminal, or on the text around it, instead of being displayed: control characters, line separators,
+/// and marks that change the writing direction.
 pub fn is_hidden(c: char) -> bool {
     let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     c.is_control() || turns
 }
 
-/// A text from outside as what can be shown on a terminal: one line in which every character is seen. Whatever is not our own goes through
-/// here, for in files and names of files there may be anything, and a terminal obeys.
+/// Makes external text safe to show on a terminal: one line in which every character is visible. All text that is not our own goes
+/// through here, since files and file names may contain anything, and a terminal obeys.
 pub fn printable(text: &str) -> String {
     let shown = |c| match c {
         '\n' | '\r' | '\t' => ' ',
@@ -92,7 +92,7 @@ pub(crate) fn brief(number: f64) -> String {
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }
 
-/// The beginning of a text, for a sentence that quotes it.
+/// The beginning of a text, for quoting it in a sentence.
 pub(crate) fn shorten(text: &str) -> String {
     const SHOWN: usize = 40;
     let mut short: String = text.chars().take(SHOWN).collect();

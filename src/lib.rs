@@ -40,8 +40,8 @@
 //!
 //! # A formula of your own
 //!
-//! It is written once, over [numbers](formula::Number): one `f64`, or a vector of them that the processor handles at once. The same
-//! kernel then renders it with all that it has: instruction sets, lane refill, periodicity, smooth counts and distances.
+//! It is written once, generic over [numbers](formula::Number): one `f64`, or a SIMD vector of them. The same kernel then renders it
+//! with all its features: instruction sets, lane refill, periodicity, smooth counts and distances.
 //!
 //! ```
 //! use fractal::formula::{Formula, Number};
@@ -77,7 +77,7 @@
 //!
 //! # A backend of your own
 //!
-//! A backend decides who takes which pieces when; a [`Job`](parallel::Job) does the rest.
+//! A backend decides which worker takes which pieces, and when; a [`Job`](parallel::Job) does the rest.
 //!
 //! ```
 //! use fractal::backend::Session;
@@ -111,8 +111,8 @@
 //!
 //! # In a debug build
 //!
-//! Kernels that are not optimised are some two hundred times slower. These two lines in the `Cargo.toml` of your program have this
-//! crate optimised in debug builds too:
+//! Unoptimised kernels are about two hundred times slower. These two lines in your program's `Cargo.toml` optimise this crate in debug
+//! builds too:
 //!
 //! ```toml
 //! [profile.dev.package.fractal]
@@ -121,10 +121,10 @@
 //!
 //! # Features
 //!
-//! `cli` (the program, with clap and indicatif, and with `bench`), `exr` (raw samples in EXR pictures), `window` (the interactive window,
-//! with minifb) and `fibers`, `futures`, `rayon` and `tokio` (the backends of these names) are on by default. `bench` measures cores and
-//! backends; `image` converts a picture to the types of the `image` crate. With `default-features = false` the library has no
-//! command-line dependency, no executor and no runtime; the other backends are always there.
+//! `cli` (the program, with clap and indicatif, and with `bench`), `exr` (raw samples in EXR pictures), `window` (the interactive
+//! window, with minifb) and `fibers`, `futures`, `rayon` and `tokio` (the backends of the same names) are on by default. `bench`
+//! measures cores and backends; `image` converts a picture to the types of the `image` crate. With `default-features = false` the
+//! library has no command-line dependency, no executor and no runtime; the other backends are always available.
 
 pub mod backend;
 #[cfg(feature = "bench")]
@@ -147,11 +147,11 @@ pub mod window;
 pub use error::{Error, Result};
 pub use render::{Render, render};
 
-/// Becomes a worker of a process backend, or what has a window on the screen, and never returns, if this process was started as one; else
+/// If this process was started as a worker of a process backend, or to hold a window on the screen, becomes that and never returns; otherwise
 /// does nothing.
 ///
-/// A program that uses the backends `processes` or `pipes`, or that opens a window, calls this first in its `main`: they start the program
-/// again for each of their workers, and for the window. `kinds` are its own kinds of work; those of this library are known anyway.
+/// A program that uses the backends `processes` or `pipes`, or that opens a window, must call this first in its `main`: they start the program
+/// again for each of their workers, and for the window. `kinds` are its own kinds of work; those of this library are always known.
 pub fn worker_main(kinds: &[&[backend::WorkKind<'_>]]) {
     #[cfg(feature = "window")]
     window::main();

@@ -5,14 +5,14 @@ use std::ops::Range;
 
 /// The points of a grid of samples, as `f64`.
 ///
-/// Unrotated: the point of sample (x, y) is `columns[x] + i·rows[y]`, each the correctly rounded `f64` of the exact value.
-/// Rotated: `columns` and `rows` hold the offsets from the centre along the image's own axes, right and up, and the point is the
-/// fused formula of [`Plane::point`].
+/// Unrotated: the point of sample (x, y) is `columns[x] + i·rows[y]`, each the correctly rounded `f64` of the exact value. Rotated:
+/// `columns` and `rows` hold the offsets from the centre along the image's own axes, right and up, and the point follows from the fused
+/// formula in [`Plane::point`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plane {
-    /// One number a column.
+    /// One number per column.
     pub columns: Vec<f64>,
-    /// One number a row, from the top.
+    /// One number per row, from the top.
     pub rows: Vec<f64>,
     /// Set when the image is rotated.
     pub rotation: Option<Rotation>,
@@ -40,18 +40,18 @@ impl Plane {
         axis(&self.columns).max(axis(&self.rows)) + centre
     }
 
-    /// The points of some of its columns and rows: the same numbers to the bit.
+    /// The points of some of its columns and rows, bit for bit.
     ///
     /// # Panics
-    /// If there are not so many.
+    /// If a range exceeds what there is.
     #[must_use]
     pub fn part(&self, columns: Range<usize>, rows: Range<usize>) -> Self {
         let (columns, rows) = (self.columns[columns].to_vec(), self.rows[rows].to_vec());
         Self { columns, rows, rotation: self.rotation, spacing: self.spacing }
     }
 
-    /// The points in the middle of squares of `grain` × `grain` samples, counted from the top left: a coarse picture of all. Of
-    /// squares that are cut at the right and at the bottom it is the last point, where they have no middle.
+    /// The points in the middle of squares of `grain` × `grain` samples, counted from the top left: a coarse version of the whole.
+    /// Squares that are cut off before their middle at the right or bottom use the last point.
     #[must_use]
     pub fn coarse(&self, grain: usize) -> Self {
         let every = |numbers: &[f64]| {

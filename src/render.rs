@@ -27,17 +27,17 @@ use std::sync::Arc;
 /// How a scene is computed; nothing here changes a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
-    /// The edge of a tile in pixels; beyond the image's size for one tile.
+    /// The edge of a tile in pixels; a value beyond the image's size gives one tile.
     pub tile: u32,
     /// The order of the tiles.
     pub order: Order,
     /// The instruction set; `None` for `FRACTAL_ISA`, then the best of this machine.
     pub isa: Option<Isa>,
-    /// What is computed beside what the colouring needs.
+    /// The channels to compute besides those that the colouring needs.
     pub channels: Channels,
 }
 
-/// The edge of a tile in pixels unless something else is asked for.
+/// The default edge of a tile in pixels.
 pub const DEFAULT_TILE: u32 = 64;
 
 impl Default for Options {
@@ -46,11 +46,11 @@ impl Default for Options {
     }
 }
 
-/// Renders a scene with all cores: the picture, in memory. Nothing is printed; in a debug build it takes long unless this crate is
-/// optimised, as the [front page](crate) says.
+/// Renders a scene on all cores to a picture in memory. Nothing is printed. Debug builds are slow unless this crate is optimised; see
+/// the [front page](crate).
 ///
 /// # Errors
-/// When the scene cannot be rendered: [`Render::with`] says which can.
+/// When the scene cannot be rendered; see [`Render::with`].
 pub fn render(scene: &Scene) -> Result<Picture> {
     Render::new(scene)?.picture()
 }
@@ -63,7 +63,7 @@ pub struct Render {
     work: Arc<RenderWork>,
 }
 
-/// What a run of a [`Render`] tells.
+/// The outcome of a run of a [`Render`].
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// What it cost, worker by worker.
@@ -91,7 +91,7 @@ impl Render {
     ///
     /// # Errors
     /// [`crate::Error::Usage`] for names and numbers that are not allowed, [`crate::Error::Unsupported`] for a view too small for the
-    /// kernels that there are.
+    /// existing kernels.
     pub fn with(scene: &Scene, options: Options) -> Result<Self> {
         Self::plan(scene, options, false, choose::kernel)
     }
@@ -116,7 +116,7 @@ impl Render {
         Self::plan(scene, options, true, kernel)
     }
 
-    /// With what `other`'s kernel prepared; before anybody has its work.
+    /// Shares what `other`'s kernel prepared, as long as nothing else holds this render's work.
     fn sharing(mut self, other: &Self) -> Self {
         if let Some(work) = Arc::get_mut(&mut self.work) {
             work.tables = other.work.tables.clone();
@@ -156,7 +156,7 @@ impl Render {
         &self.scene
     }
 
-    /// The kernel that was chosen.
+    /// The chosen kernel.
     pub fn kernel(&self) -> &dyn Kernel {
         &*self.work.kernel
     }
@@ -187,7 +187,7 @@ impl Render {
         }
     }
 
-    /// What the kernel needs beside the tiles, made once for all runs of this render.
+    /// What the kernel needs besides the tiles, prepared once for all runs of this render.
     ///
     /// # Errors
     /// What [`Kernel::prepare`] returns.
@@ -200,7 +200,7 @@ impl Render {
         self.work.clone()
     }
 
-    /// Computes every tile on the workers of `session` and gives the samples to `sink`.
+    /// Computes every tile on the workers of `session` and delivers the samples to `sink`.
     ///
     /// # Errors
     /// What the backend's [`Session::run`] returns.
@@ -208,7 +208,7 @@ impl Render {
         Ok(Outcome::new(session.run(self.work(), sink, stop)?))
     }
 
-    /// Computes every tile on all cores of this machine, with the `threads` backend, and gives the samples to `sink`.
+    /// Computes every tile on all cores of this machine, with the `threads` backend, and delivers the samples to `sink`.
     ///
     /// # Errors
     /// As [`Render::run`].
@@ -236,17 +236,17 @@ struct RenderWork {
     scene: Scene,
     options: Options,
     kernel: Arc<dyn Kernel>,
-    /// What the kernel was asked for.
+    /// The request for the kernel.
     request: choose::Request,
     /// The tiles of the picture, or of the part if it has tiles of its own.
     tiling: Tiling,
-    /// Where these begin among the samples that the kernel computes.
+    /// Where these tiles begin among the samples that the kernel computes.
     origin: (u32, u32),
-    /// What is computed of it.
+    /// Which part of the picture is computed.
     part: Part,
     /// What the kernel prepared, for all works of this render.
     tables: Arc<PreparedOnce>,
-    /// Whether the kernel is one that only this program can make.
+    /// Whether only this program can create the kernel.
     own_kernel: bool,
 }
 

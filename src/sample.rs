@@ -1,7 +1,7 @@
-//! What a tile holds: raw data of each sample, from which colours are made without computing again.
+//! What a tile holds: raw data for each sample, from which it can be coloured without recomputing.
 //!
 //! A piece's bytes are planes of 32-bit words, one word per sample, rows from the top: the counts, then the planes of each channel of
-//! [`CHANNELS`] that was asked for, in the order of that table. A new channel is an entry of it, and the kernel that computes it.
+//! [`CHANNELS`] that was asked for, in the order of that table. A new channel is an entry in it, plus the kernel code that computes it.
 
 use crate::tile::Tile;
 use serde::de::{Error as _, MapAccess, Visitor};
@@ -12,10 +12,10 @@ use std::fmt;
 /// The count of a sample that did not escape within the maximum.
 pub const INTERIOR: u32 = u32::MAX;
 
-/// The largest maximum of iterations, so that a stored count (plus 1024, as EXR files keep it) fits 32 bits.
+/// The largest allowed maximum number of iterations, so that a stored count (plus 1024, as in EXR files) fits 32 bits.
 pub const MAX_ITERATIONS: u32 = u32::MAX - 1025;
 
-/// The largest escape radius: with it, |z|² of the first escaped iterate fits an `f32` (scaled) for powers up to 8.
+/// The largest escape radius, for which |z|² of the first escaped iterate still fits an `f32` (scaled) for powers up to 8.
 pub const MAX_ESCAPE_RADIUS: f64 = 1e5;
 
 /// What one plane of samples is.
@@ -30,7 +30,7 @@ pub enum Values {
 }
 
 impl Values {
-    /// The word of a sample of which nothing is known.
+    /// The word of a sample about which nothing is known.
     pub const fn missing(self) -> u32 {
         match self {
             Values::Counts => INTERIOR,
@@ -38,7 +38,7 @@ impl Values {
         }
     }
 
-    /// The word of a sample whose pixel is one of `pixels` each way from now on, or a part of one.
+    /// The word of a sample once its pixel has become `pixels` pixels each way, or a fraction of one.
     #[inline]
     pub fn stretched(self, word: u32, pixels: f32) -> u32 {
         match self {
@@ -62,9 +62,9 @@ pub struct PlaneEntry {
 pub struct Channel {
     /// Its name.
     pub name: &'static str,
-    /// What it holds, in words, as a plural.
+    /// What it holds, as a plural noun.
     pub plural: &'static str,
-    /// Its planes, in the order in which they lie.
+    /// Its planes, in storage order.
     pub planes: &'static [PlaneEntry],
 }
 
@@ -92,7 +92,7 @@ pub struct PlaneId {
     number: usize,
 }
 
-/// The iteration counts n, which are not numbers but words.
+/// The iteration counts n, which are integers rather than `f32`.
 pub const COUNTS: PlaneId = PlaneId { channel: 0, number: 0 };
 
 /// The fractions f in [0, 1) with smooth count ν = n + f.
@@ -104,7 +104,7 @@ pub const DISTANCES_X: PlaneId = PlaneId { channel: 2, number: 0 };
 /// The vertical parts of distance vectors, in pixels, downwards.
 pub const DISTANCES_Y: PlaneId = PlaneId { channel: 2, number: 1 };
 
-/// A set of [`CHANNELS`]: which data a sample has. Computed only when something needs them; counts are always there.
+/// A set of [`CHANNELS`]: which data a sample has. Channels are computed only when needed, counts always.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Channels(u32);
 
@@ -117,7 +117,7 @@ impl Default for Channels {
 impl std::ops::BitOr for Channels {
     type Output = Self;
 
-    /// What either has.
+    /// The channels of either.
     fn bitor(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
@@ -136,12 +136,12 @@ impl Channels {
     /// Every channel.
     pub const ALL: Self = Self((1 << CHANNELS.len()) - 1);
 
-    /// Whether these are among them.
+    /// Whether this set contains all of `others`.
     pub const fn contains(self, others: Self) -> bool {
         self.0 & others.0 == others.0
     }
 
-    /// Whether channel number `number` of [`CHANNELS`] is among them.
+    /// Whether this set contains channel number `number` of [`CHANNELS`].
     const fn has(self, number: usize) -> bool {
         self.0 >> number & 1 != 0
     }
@@ -151,12 +151,12 @@ impl Channels {
         CHANNELS.iter().enumerate().filter(move |(number, _)| self.has(*number)).map(|(_, channel)| channel)
     }
 
-    /// The planes of a piece, in the order in which they lie.
+    /// The planes of a piece, in storage order.
     pub fn planes(self) -> impl Iterator<Item = &'static PlaneEntry> + Clone {
         self.iter().flat_map(|channel| channel.planes)
     }
 
-    /// What `others` has and these have not, in words: the first of it.
+    /// The first channel of `others` that this set lacks, as a plural noun.
     pub fn lacking(self, others: Self) -> Option<&'static str> {
         Self(others.0 & !self.0).iter().next().map(|channel| channel.plural)
     }
@@ -183,7 +183,7 @@ impl Channels {
         if self.has(plane.channel) { Some(self.words_before(plane.channel) + plane.number) } else { None }
     }
 
-    /// The planes that others have as well: the place of each among these and among theirs, and what it is.
+    /// The planes that `others` has as well: the place of each in this set and in `others`, and its entry.
     pub fn shared(self, others: Self) -> impl Iterator<Item = (usize, usize, &'static PlaneEntry)> {
         let both = CHANNELS.iter().enumerate().filter(move |(number, _)| (self.0 & others.0) >> number & 1 != 0);
         both.flat_map(move |(number, channel)| {
@@ -192,8 +192,8 @@ impl Channels {
         })
     }
 
-    /// Some planes of a piece with `area` samples, for writing; one that is not there, or was named before, is empty.
-    // Out of the way: within a kernel's passes it made distances 3 % slower with 512 bits.
+    /// Some planes of a piece with `area` samples, for writing; planes that are absent or named twice are empty.
+    // Out of line: inlined into a kernel's passes, it made distances 3 % slower with 512 bits.
     #[inline(never)]
     pub fn planes_mut<const N: usize>(self, area: usize, words: &mut [u32], planes: [PlaneId; N]) -> [&mut [u32]; N] {
         let places = planes.map(|plane| self.place(plane));
@@ -212,7 +212,7 @@ impl Channels {
     }
 }
 
-/// As a map from the name of each channel but the counts to whether it is there.
+/// As a map from the name of each channel except the counts to whether it is present.
 impl Serialize for Channels {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(CHANNELS.len() - 1))?;
@@ -223,7 +223,7 @@ impl Serialize for Channels {
     }
 }
 
-/// A channel that the map does not name is not there; a name that no channel has is an error.
+/// Channels that the map does not name are absent; unknown names are errors.
 impl<'de> Deserialize<'de> for Channels {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Names;
@@ -231,7 +231,7 @@ impl<'de> Deserialize<'de> for Channels {
             type Value = Channels;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the names of channels, each with whether it is there")
+                f.write_str("a map from channel names to booleans")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Channels, A::Error> {
@@ -264,19 +264,19 @@ pub struct Samples<'a> {
 }
 
 impl<'a> Samples<'a> {
-    /// Reads the bytes of a piece. They must be aligned to 4 and of the length that `channels` gives `tile`.
+    /// Reads the bytes of a piece. They must be aligned to 4 bytes and have the length that follows from `tile` and `channels`.
     pub fn new(tile: Tile, channels: Channels, bytes: &'a [u8]) -> Self {
         assert_eq!(bytes.len(), channels.bytes(tile.area()), "length of a tile's data");
         let words = bytemuck::cast_slice(bytes);
         Self { tile, counts: &words[..tile.area()], channels, words }
     }
 
-    /// Which data they have.
+    /// Which channels they have.
     pub fn channels(&self) -> Channels {
         self.channels
     }
 
-    /// A plane of numbers, or nothing if it is not there.
+    /// A plane of numbers; empty if absent.
     pub fn plane(&self, plane: PlaneId) -> &'a [f32] {
         self.channels.place(plane).map_or(&[], |place| bytemuck::cast_slice(self.words(place)))
     }
@@ -287,7 +287,7 @@ impl<'a> Samples<'a> {
         &self.words[place * area..(place + 1) * area]
     }
 
-    /// All planes as words, each with what it is, in the order in which they lie.
+    /// All planes as words, each with its entry, in storage order.
     pub fn planes(&self) -> impl Iterator<Item = (&'static PlaneEntry, &'a [u32])> + Clone + use<'a> {
         self.channels.planes().zip(self.words.chunks_exact(self.tile.area()))
     }

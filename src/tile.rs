@@ -32,12 +32,12 @@ impl fmt::Display for Tile {
     }
 }
 
-/// Some samples of a tile: a bit for each, rows from the top, from the lowest bit of a byte to its highest.
+/// A subset of a tile's samples: one bit per sample, rows from the top, the lowest bit of a byte first.
 #[derive(Clone, Copy, Debug)]
 pub struct Mask<'a>(&'a [u8]);
 
 impl<'a> Mask<'a> {
-    /// The bytes of a mask for so many samples.
+    /// The length in bytes of a mask for `area` samples.
     pub fn bytes(area: usize) -> usize {
         area.div_ceil(8)
     }
@@ -55,13 +55,13 @@ impl<'a> Mask<'a> {
         (byte(at) | byte(at + 1) << 8) >> (first % 8) & ((1 << len) - 1)
     }
 
-    /// Whether sample `index` is one of them.
+    /// Whether sample `index` is in the mask.
     #[inline]
     pub fn has(self, index: usize) -> bool {
         self.window(index, 1) != 0
     }
 
-    /// How many samples they are.
+    /// The number of samples in the mask.
     pub fn count(self) -> usize {
         self.0.iter().map(|byte| byte.count_ones() as usize).sum()
     }
@@ -70,14 +70,14 @@ impl<'a> Mask<'a> {
 /// The order in which tiles are numbered, and so computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Order {
-    /// Row by row from the top: rows are complete early, so encoding overlaps rendering and needs least memory.
+    /// Row by row from the top: rows are complete early, so encoding overlaps rendering and needs the least memory.
     #[default]
     Rows,
     /// Along a Hilbert curve: neighbours in time are neighbours in the image.
     Hilbert,
-    /// From the centre outwards, for people who watch.
+    /// From the centre outwards, for watching.
     Centre,
-    /// From the tile with this sample outwards, for people who point at what they want to see. Written `X,Y`.
+    /// From the tile with this sample outwards, for pointing at what to see first. Written `X,Y`.
     Around(u32, u32),
 }
 
@@ -147,7 +147,7 @@ impl Tiling {
         let (columns, rows) = (width.div_ceil(edge), height.div_ceil(edge));
         if u64::from(columns) * u64::from(rows) > MAX_TILES as u64 {
             return Err(Error::Usage(format!(
-                "tiles of {edge} cut {width} × {height} samples into more than {MAX_TILES} pieces; take larger tiles"
+                "tiles of {edge} cut {width} × {height} samples into more than {MAX_TILES} pieces; use larger tiles"
             )));
         }
         let places = match order {
@@ -194,7 +194,7 @@ impl Tiling {
     }
 }
 
-/// All cells of a grid from a place outwards, which is given as twice its column and row; cells at the same distance in reading order.
+/// All cells of a grid outwards from a place, which is given as twice its column and row; cells at equal distance in reading order.
 fn outwards(columns: u32, rows: u32, twice: (u32, u32)) -> Vec<(u32, u32)> {
     let mut cells: Vec<_> = (0..rows).flat_map(|row| (0..columns).map(move |column| (column, row))).collect();
     let off = |i: u32, twice: u32| (2 * i64::from(i) - i64::from(twice)).pow(2);
@@ -202,10 +202,10 @@ fn outwards(columns: u32, rows: u32, twice: (u32, u32)) -> Vec<(u32, u32)> {
     cells
 }
 
-/// All cells of a grid along the Hilbert curve of the smallest square with a power of two as its side.
+/// All cells of a grid along the Hilbert curve of the smallest enclosing square whose side is a power of two.
 fn hilbert(columns: u32, rows: u32) -> Vec<(u32, u32)> {
-    /// The curve through the square at `origin` that leaves along the vector `a` and turns to the vector `b`, both as long as
-    /// the square's side; squares that lie outside of the grid are left out.
+    /// The curve through the square at `origin` that leaves along the vector `a` and turns to the vector `b`, both as long as the
+    /// square's side; squares outside the grid are skipped.
     fn walk(origin: (i64, i64), a: (i64, i64), b: (i64, i64), grid: (i64, i64), out: &mut Vec<(u32, u32)>) {
         let corner = (origin.0 + (a.0 + b.0).min(0), origin.1 + (a.1 + b.1).min(0));
         if corner.0 >= grid.0 || corner.1 >= grid.1 {

@@ -187,10 +187,7 @@ fn scenes() -> Vec<Case> {
         scene("[iteration]\nmax = 0", &["iteration.max", "auto"]),
         scene("[iteration]\nescape_radius = 0.5", &["iteration.escape_radius"]),
         scene("[iteration]\nquality = \"best\"", &["line 2", "draft"]),
-        scene(
-            "Re: -0.05\r\nIm: 0.1\r\nZoom: 1E50\r\n",
-            &["is a location of Kalles Fraktaler", "--re, --im and --zoom"],
-        ),
+        scene("Re: -0.05\r\nIm: 0.1\r\nZoom: 1E50\r\n", &["is a Kalles Fraktaler location", "--re, --im and --zoom"]),
         scene("[colour]\npalette = \"none\"", &["`none`", "ember"]),
         scene("[colour]\ndensity = inf", &["density"]),
         scene("[colour]\ninterior = \"red\"", &["interior"]),

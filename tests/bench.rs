@@ -27,7 +27,7 @@ fn the_cores_are_measured_and_all_is_kept() {
     let more = ["--scene", "costly-tail", "--runs", "3", "--per-core", "--json", "a.json", "--csv", "a.csv"];
     let output = bench(&scratch, &[&SMALL[..], &more].concat());
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("whole: the whole Mandelbrot set") && text.contains("costly-tail: no picture"), "{text}");
+    assert!(text.contains("whole: the whole Mandelbrot set") && text.contains("costly-tail: not a picture"), "{text}");
     assert!(text.contains("speed-up") && text.contains('█') && text.contains("3 rounds"), "{text}");
 
     let results = json(scratch.join("a.json"));
@@ -347,7 +347,7 @@ fn what_was_measured_best_is_kept_and_used() {
     let file = scratch.join("cache/fractal/wisdom.json");
     std::fs::write(&file, "wise").unwrap();
     let told = render(&auto);
-    assert!(told.contains("holds no wisdom: ") && told.contains("; it is not used"), "{told}");
+    assert!(told.contains("is not a valid file of wisdom: ") && told.contains("; it is not used"), "{told}");
     assert!(told.contains("backend threads"), "{told}");
     let kinds: [(&dyn Fn(), &str); 4] = [
         (&|| std::fs::write(&file, vec![b' '; 2_000_000]).unwrap(), "is too large: at most"),

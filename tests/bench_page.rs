@@ -80,7 +80,9 @@ fn a_browser_draws_the_whole_page() {
     let dom = browse(&browser, &scratch, &["--dump-dom", &address("light")]);
     assert!(dom.contains("data-ready=\"yes\""), "the script ended early");
     let dom = dom.split("<main").nth(1).unwrap().split("</main>").next().unwrap();
-    for title in ["Cores", "Who did what when", "What other schedules", "What backends cost", "Machine and settings"] {
+    for title in
+        ["Cores", "Timelines", "Predictions for other schedules", "Overhead of backends", "Machine and settings"]
+    {
         assert!(dom.contains(title), "{title}");
     }
     assert!(dom.matches("<svg").count() >= 7, "{} drawings", dom.matches("<svg").count());

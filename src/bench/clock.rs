@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Wall-clock time and processor time. Everything that measures asks one of these, so that tests can decide what time it is.
 pub trait Clock {
-    /// The time since some moment in the past. It never goes back.
+    /// The time since some moment in the past. It never goes backwards.
     fn now(&self) -> Duration;
 
     /// The processor time that this process has used.
@@ -41,7 +41,7 @@ pub(crate) struct Mock {
 
 #[cfg(test)]
 impl Mock {
-    /// Lets so many seconds go by, the part `busy` of it as processor time.
+    /// Moves on by `seconds`, of which the fraction `busy` is processor time.
     pub(crate) fn pass(&self, seconds: f64, busy: f64) {
         self.now.set(self.now.get() + Duration::from_secs_f64(seconds));
         self.processor.set(self.processor.get() + Duration::from_secs_f64(seconds * busy));

@@ -1,16 +1,16 @@
 //! Which differences between two measurements are real.
 //!
-//! Each pair of samples is compared by ranks (Mann and Whitney), which needs no normal distribution and does not mind outliers. Where many
-//! pairs are compared some differ by chance; so the level holds for all of them together (Benjamini and Hochberg): when nothing has
-//! changed, the chance that anything at all is called a change is the level. How large a difference is says the ratio of the medians with
-//! its bootstrap interval.
+//! Each pair of samples is compared by ranks (Mann and Whitney), which needs no normal distribution and is robust against outliers. Where
+//! many pairs are compared, some differ by chance; so the level holds for all of them together (Benjamini and Hochberg): when nothing has
+//! changed, the chance that anything at all is called a change is the level. The size of a difference is given by the ratio of the
+//! medians with its bootstrap interval.
 
 use super::results::{Entry, Results};
 use super::statistics::{Interval, bootstrap_medians, discoveries, mann_whitney, median};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
 
-/// What a comparison says of one thing that was measured twice.
+/// The verdict on one thing that was measured twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
@@ -18,9 +18,9 @@ pub enum Verdict {
     Faster,
     /// It has become slower.
     Slower,
-    /// No difference can be told.
+    /// No difference can be detected.
     Same,
-    /// There are too few times to tell any difference.
+    /// There are too few times to detect any difference.
     Unknown,
 }
 
@@ -35,9 +35,9 @@ pub struct Difference {
     pub after: f64,
     /// After over before: above 1 it has become slower; infinite where the median before is 0 and that after is not.
     pub ratio: f64,
-    /// Where the ratio lies, with the probability 1 − level.
+    /// The interval that holds the ratio with probability 1 − level.
     pub interval: Option<Interval>,
-    /// How likely such a difference comes about by chance.
+    /// How likely such a difference is by chance.
     pub p: f64,
     /// What that means.
     pub verdict: Verdict,
@@ -48,14 +48,14 @@ pub struct Difference {
 pub struct Comparison {
     /// In the order of the first file.
     pub differences: Vec<Difference>,
-    /// What has times in one of the files only.
+    /// Commands with times in only one of the files.
     pub unmatched: Vec<String>,
     /// Whether the machines differ, so that differences say nothing about the program.
     pub is_other_machine: bool,
 }
 
-/// Compares what has the same parameters in both, and the same command where several have. `level` is the chance of a wrong verdict among
-/// all; smaller changes than `threshold`, a part of 1, are none.
+/// Compares entries with the same parameters, and with the same command where several have the same. `level` is the chance of a wrong
+/// verdict among all; changes smaller than `threshold`, a fraction, do not count.
 pub fn compare(before: &Results, after: &Results, level: f64, threshold: f64) -> Comparison {
     let mut comparison = Comparison::default();
     let (partners, new) = pair(&before.results, &after.results);
@@ -82,8 +82,8 @@ pub fn compare(before: &Results, after: &Results, level: f64, threshold: f64) ->
     comparison
 }
 
-/// For each of `before` its partner, and what has none of `after`. Names may occur more than once: first those find each other that have
-/// the command in common too, then what is left, each in the order of its file.
+/// The partner of each entry of `before`, and the entries of `after` without one. Names may occur more than once: first entries are
+/// paired that also have the command in common, then the rest, each in the order of its file.
 fn pair<'a>(before: &[Entry], after: &'a [Entry]) -> (Vec<Option<&'a Entry>>, Vec<&'a Entry>) {
     let mut partners = vec![None; before.len()];
     let mut taken = vec![false; after.len()];
@@ -102,7 +102,7 @@ fn pair<'a>(before: &[Entry], after: &'a [Entry]) -> (Vec<Option<&'a Entry>>, Ve
     (partners, after.iter().zip(taken).filter(|(_, taken)| !taken).map(|(entry, _)| entry).collect())
 }
 
-/// After over before. Times too short for the clock are 0: two of them are the same, and what is longer is infinitely longer.
+/// After over before. Times too short for the clock are 0: two of them are equal, and any other is infinitely longer.
 fn over(after: f64, before: f64) -> f64 {
     if after == before { 1.0 } else { after / before }
 }
@@ -130,7 +130,7 @@ fn difference(before: &Entry, after: &Entry, level: f64) -> Option<Difference> {
     })
 }
 
-/// The least probability that samples of these sizes can give: 2 over the number of ways to mix them.
+/// The least p that samples of these sizes can give: 2 over the number of ways to interleave them.
 fn least_p(m: usize, n: usize) -> f64 {
     let ways = (1..=m).map(|i| (n + i) as f64 / i as f64).product::<f64>();
     (2.0 / ways).min(1.0)

@@ -1,5 +1,5 @@
-//! What the constructs of a parallel region cost, each alone, as EPCC's micro-benchmarks take OpenMP apart (Bull 1999): the time of many of
-//! them, in which nothing is done. `reference/openmp.c` does the same with a C compiler's runtime, in the same order.
+//! What each construct of a parallel region costs on its own, as in EPCC's micro-benchmarks of OpenMP (Bull 1999): the time of many empty
+//! ones. `reference/openmp.c` does the same with a C compiler's runtime, in the same order.
 
 use super::clock::Clock;
 use super::overhead::{Reference, least_of_batch, seconds};
@@ -8,24 +8,24 @@ use crate::parallel::region::{Member, Settings, WaitPolicy, critical, region_wit
 use crate::parallel::{Schedule, Stop};
 use std::hint::black_box;
 
-/// How many of a construct are measured at once, and iterations of a loop for each: few enough to be undisturbed now and then.
+/// How many of a construct are measured at once, and how many iterations of a loop: few enough to be undisturbed now and then.
 const TIMES: usize = 100;
 const ITERATIONS: usize = 1000 * TIMES;
 
-/// A construct: its name, how many of it `run` has, and what does them.
+/// A construct: its name, how many of them `run` executes, and the code that does so.
 struct Construct {
     name: &'static str,
     count: usize,
     run: fn(&Settings, usize) -> Result<()>,
 }
 
-/// A region in which every member comes to `construct` many times.
+/// A region in which every member reaches `construct` many times.
 fn inside(settings: &Settings, workers: usize, construct: impl Fn(&mut Member<'_>) + Sync) -> Result<()> {
     region_with(settings, workers, |team| (0..TIMES).for_each(|_| construct(team)))
 }
 
 fn iterations(settings: &Settings, workers: usize, schedule: Schedule) -> Result<()> {
-    // A program may know its schedule at compile time; what any schedule costs is measured.
+    // A program may know its schedule at compile time; here the cost with any schedule is measured.
     let schedule = black_box(schedule.with_chunk(1)?);
     region_with(settings, workers, |team| {
         team.for_each(0..ITERATIONS, schedule, |number| {
@@ -80,7 +80,7 @@ fn constructs(workers: usize) -> Vec<Construct> {
     ]
 }
 
-/// Measures each construct whose name is `wanted` with `workers` workers, `runs` times after one that does not count.
+/// Measures each construct whose name is `wanted` with `workers` workers, `runs` times after one run that does not count.
 ///
 /// # Errors
 /// When threads cannot be started, or [`Error::Stopped`].
@@ -91,7 +91,7 @@ pub fn measure(
     runs: usize,
     stop: &Stop,
 ) -> Result<Vec<Reference>> {
-    // As the reference: threads that look where another one wants their processor measure the system's time slices.
+    // As in the reference: threads that spin while another one needs their processor measure the system's time slices.
     let free = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) >= workers;
     let waiting = Some(if free { WaitPolicy::Active } else { WaitPolicy::Passive });
     let settings = Settings { waiting, ..Settings::current()?.clone() };

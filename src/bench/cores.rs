@@ -1,4 +1,4 @@
-//! The cores: every backend with every number of workers on every scene, and what follows from the times.
+//! The cores: every backend with every number of workers on every scene, and the figures that follow from the times.
 
 use super::clock::Clock;
 use super::fits::{self, Point, karp_flatt};
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The backend whose one worker all others are compared with.
+/// The backend whose single worker is the baseline for all others.
 pub const BASE: &str = "serial";
 
 /// One thing to measure.
@@ -30,7 +30,7 @@ pub struct Combination {
     pub schedule: Schedule,
     /// The number of workers.
     pub workers: usize,
-    /// The processor that everything keeps to; `None` for all that are allowed.
+    /// The only processor that is used; `None` for all that are allowed.
     pub core: Option<usize>,
 }
 
@@ -43,8 +43,8 @@ pub enum Schedules {
     These(Vec<Schedule>),
 }
 
-/// All combinations: each backend with each number of workers and each schedule, `serial` once. What cannot be measured is told in the
-/// second part.
+/// All combinations: each backend with each number of workers and each schedule, `serial` once. The second part says what cannot be
+/// measured, and why.
 pub fn combinations(
     subjects: &[Subject],
     entries: &[&'static backend::Entry],
@@ -84,7 +84,7 @@ pub fn per_core(subjects: &[Subject], machine: &Machine) -> Result<Vec<Combinati
 }
 
 impl Combination {
-    /// The line of results that it begins with.
+    /// Its entry in the results, without times yet.
     fn entry(&self, subjects: &[Subject]) -> Entry {
         let subject = &subjects[self.subject];
         let Self { entry, schedule, workers, core, .. } = self;
@@ -143,7 +143,7 @@ pub(super) fn run(
     })
 }
 
-/// Keeps this thread and those that it starts to one processor, until dropped.
+/// Keeps this thread and those that it starts on one processor until dropped.
 struct Kept(CpuSet);
 
 impl Kept {
@@ -165,11 +165,11 @@ impl Drop for Kept {
     }
 }
 
-/// Measures all `combinations` into `results`, which may hold times of an earlier run already; after each, `after` is called with all that
-/// is known, so that it can be kept.
+/// Measures all `combinations` into `results`, which may already hold times of an earlier run. After each, `after` is called with all
+/// results so far, so that they can be saved.
 ///
 /// # Errors
-/// What a backend returns, and what `after` does; [`Error::Stopped`] when it is stopped.
+/// The errors of a backend and of `after`; [`Error::Stopped`] when it is stopped.
 pub fn measure(
     clock: &dyn Clock,
     (subjects, combinations): (&[Subject], &[Combination]),
@@ -205,7 +205,7 @@ pub fn measure(
         if step.is_warmup {
             entry.warmup.push(sample.wall);
         } else {
-            // Means of what is counted in ticks, one run after the other.
+            // Running means, since these are counted in ticks.
             let n = entry.times.len() as f64;
             entry.user = (entry.user * n + sample.own[0]) / (n + 1.0);
             entry.system = (entry.system * n + sample.own[1]) / (n + 1.0);
@@ -221,7 +221,7 @@ pub fn measure(
     })
 }
 
-/// Computes what follows from the times at once: speed-ups, balance, warnings. Laws take a second or more: [`fit`].
+/// Computes the figures that follow from the times quickly: speed-ups, balance, warnings. Laws take a second or more: [`fit`].
 pub fn conclude(results: &mut Results) {
     let scenes: std::collections::BTreeSet<String> =
         results.results.iter().map(|entry| entry.parameter("scene").to_owned()).collect();
@@ -248,24 +248,26 @@ pub fn conclude(results: &mut Results) {
         let most = results.results.iter().map(Entry::workers).max().unwrap_or(0);
         if most > machine.allowed.len() && !machine.allowed.is_empty() {
             results.warnings.push(format!(
-                "Up to {most} workers shared {} processors: beyond that number speed-ups say how a backend bears crowding, not how it scales.",
+                "Up to {most} workers shared {} processors: beyond that number, speed-ups show how a backend copes with \
+                 oversubscription, not how it scales.",
                 machine.allowed.len()
             ));
         }
         if let Some(quota) = machine.quota.filter(|quota| *quota < most as f64) {
             results.warnings.push(format!(
-                "The control group allows the time of {quota} processors, fewer than there were workers."
+                "The control group allows the time of {quota} processors, less than the workers could use."
             ));
         }
         if machine.debug_assertions {
             results.warnings.push(
-                "The program was built with debug assertions; build it with `--release` for figures to keep.".into(),
+                "The program was built with debug assertions; build it with `--release` for figures worth keeping."
+                    .into(),
             );
         }
     }
 }
 
-/// The time that speed-ups count against: one worker of [`BASE`], or of the fastest backend when it was not measured.
+/// The time that speed-ups are relative to: one worker of [`BASE`], or of the fastest backend when that was not measured.
 fn base(results: &Results, scene: &str) -> Option<f64> {
     let alone = || {
         let single =
@@ -277,7 +279,7 @@ fn base(results: &Results, scene: &str) -> Option<f64> {
     of_base.or_else(|| alone().map(|entry| entry.median).min_by(least))
 }
 
-/// Fits the laws of scaling, with their intervals.
+/// Fits the scaling laws, with their intervals.
 pub fn fit(results: &mut Results) {
     results.fits = scalings(results);
 }
@@ -315,9 +317,9 @@ pub fn worker_counts(most: usize) -> Vec<usize> {
     counts
 }
 
-/// The time that a quick measurement takes, and a thorough one.
+/// The time that a quick measurement takes.
 pub const QUICK: Duration = Duration::from_secs(25);
-/// The time that a measurement takes unless something else is asked for.
+/// The time that a measurement takes by default.
 pub const THOROUGH: Duration = Duration::from_secs(180);
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
-//! Laws of scaling, fitted to measured times: Amdahl's, and the universal scalability law (Gunther 1993); and the serial fraction of Karp
-//! and Flatt (1990), which needs no fit.
+//! Scaling laws, fitted to measured times: Amdahl's and the universal scalability law (Gunther 1993); and the serial fraction of Karp and
+//! Flatt (1990), which needs no fit.
 //!
 //! Both laws are linear in their parameters once they are written for times, T(n) = T(1)·(1 + α(n − 1) + βn(n − 1))/n with β = 0 for
-//! Amdahl's. So one linear solve finds the least relative squares, without a start value and without iterations. Speed-ups could be
-//! fitted instead, but they divide by one measured time, whose error then goes into every point.
+//! Amdahl's. So one linear solve finds the least relative squares, without a starting value or iterations. Speed-ups could be fitted
+//! instead, but they divide by one measured time, whose error then affects every point.
 
 use super::statistics::{Interval, bootstrap, median};
 use serde::{Deserialize, Serialize};
 
-/// The probability that intervals of fits hold the true value with.
+/// The probability with which intervals of fits contain the true value.
 pub const LEVEL: f64 = 0.95;
 
 /// The times of one thing with one number of workers.
@@ -25,21 +25,21 @@ pub struct Point {
 pub struct Law {
     /// T(1), in seconds.
     pub single: f64,
-    /// α, the part of the work that cannot be done side by side: Amdahl's serial fraction.
+    /// α, the part of the work that cannot be done in parallel: Amdahl's serial fraction.
     pub contention: f64,
-    /// β, what each pair of workers costs to keep in step; 0 for Amdahl's law.
+    /// β, what it costs to keep each pair of workers in step; 0 for Amdahl's law.
     pub coherency: f64,
 }
 
-/// A law and how sure it is.
+/// A law with its uncertainty.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fit {
     /// The law.
     #[serde(flatten)]
     pub law: Law,
-    /// Where α lies, with 95 % confidence, as far as the measured times scatter.
+    /// The 95 % confidence interval of α, from the scatter of the measured times.
     pub contention_interval: Option<Interval>,
-    /// Where β lies.
+    /// The same for β.
     pub coherency_interval: Option<Interval>,
 }
 
@@ -49,12 +49,12 @@ impl Law {
         workers / (1.0 + self.contention * (workers - 1.0) + self.coherency * workers * (workers - 1.0))
     }
 
-    /// The number of workers beyond which more of them are slower; `None` when there is none.
+    /// The number of workers beyond which more of them are slower; `None` when there is no such number.
     pub fn peak(&self) -> Option<f64> {
         (self.coherency > 0.0).then(|| ((1.0 - self.contention).max(0.0) / self.coherency).sqrt().max(1.0))
     }
 
-    /// What the speed-up comes to with endlessly many workers; `None` when there is no limit, or a peak before.
+    /// The speed-up with infinitely many workers; `None` when there is no limit, or a peak before it.
     pub fn limit(&self) -> Option<f64> {
         (self.coherency == 0.0 && self.contention > 0.0).then(|| 1.0 / self.contention)
     }
@@ -94,8 +94,8 @@ fn fit(points: &[Point], parameters: usize) -> Option<Fit> {
     })
 }
 
-/// The law with the least squares of relative errors among those whose parameters are not negative: of all choices of parameters that are
-/// 0 the best.
+/// The law with the least squares of relative errors among those whose parameters are not negative: the best over all choices of which
+/// parameters are 0.
 fn law(workers: &[f64], times: &[f64], parameters: usize) -> Option<Law> {
     let column = |parameter: usize| -> Vec<f64> {
         let value = |(&n, &time): (&f64, &f64)| match parameter {
@@ -131,8 +131,8 @@ fn law(workers: &[f64], times: &[f64], parameters: usize) -> Option<Law> {
     best.map(|(_, law)| law)
 }
 
-/// The x with the least sum of squares of Σ `columns`ᵢ·xᵢ − `target`, by orthogonal columns (Gram–Schmidt, twice, which is as good as
-/// Householder's reflections). `None` when the columns depend on each other or there are more of them than rows.
+/// The x with the least sum of squares of Σ `columns`ᵢ·xᵢ − `target`, by orthogonalisation (Gram–Schmidt, twice, which is as good as
+/// Householder's reflections). `None` when the columns are linearly dependent or there are more of them than rows.
 pub fn least_squares(columns: &[Vec<f64>], target: &[f64]) -> Option<Vec<f64>> {
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let n = columns.len();
@@ -173,8 +173,8 @@ pub fn least_squares(columns: &[Vec<f64>], target: &[f64]) -> Option<Vec<f64>> {
     Some(solution)
 }
 
-/// The serial fraction that a measured speed-up shows, (1/S − 1/n)/(1 − 1/n); `None` for one worker. When it grows with n, overhead and
-/// not serial work is what holds the program back; below 0 the speed-up was more than linear.
+/// The serial fraction that a measured speed-up shows, (1/S − 1/n)/(1 − 1/n); `None` for one worker. When it grows with n, overhead
+/// rather than serial work holds the program back; below 0, the speed-up was superlinear.
 pub fn karp_flatt(speedup: f64, workers: usize) -> Option<f64> {
     let share = 1.0 / workers as f64;
     (workers > 1 && speedup > 0.0).then(|| (1.0 / speedup - share) / (1.0 - share))

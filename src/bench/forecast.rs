@@ -1,5 +1,5 @@
-//! From a scene to predictions: what its pieces cost is recorded, what backends cost is measured, and every schedule is replayed; then real
-//! runs are made beside, to see how far the predictions can be trusted.
+//! From a scene to predictions: the costs of its pieces are recorded, the overheads of backends are measured, and every schedule is
+//! replayed. Real runs alongside show how far the predictions can be trusted.
 
 use super::clock::Clock;
 use super::measure::{Rounds, Step, enough, in_turns};
@@ -15,10 +15,10 @@ use crate::error::Result;
 use crate::parallel::{Discard, Schedule, Stop, Work};
 use std::sync::Arc;
 
-/// The backend whose costs predictions for other machines are made with: it hands out pieces exactly as the simulation does.
+/// The backend whose overheads are used for predictions for other machines: it hands out pieces exactly as the simulation does.
 pub const MODEL: &str = "threads";
 
-/// Schedules that are replayed; those that take a chunk with the best one too.
+/// Schedules that are replayed; those that take a chunk also with the best one.
 pub const SCHEDULES: [Schedule; 5] =
     [Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO];
 
@@ -33,7 +33,7 @@ impl Observed {
         Ok(Self { costs: Costs::new(subject, stop)?, slowdown: Slowdown::new(processors)? })
     }
 
-    /// The subject with what is known by now.
+    /// The subject with the results so far.
     fn scene(&self, subject: &Subject, overheads: Overheads, processors: usize) -> Scene {
         let recording = Recording { overheads, ..self.costs.recording() };
         let slowdown = self.slowdown.values();
@@ -50,11 +50,11 @@ impl Observed {
     }
 }
 
-/// Records a subject and says what the model backend would do with it under every schedule and order on up to 4096 workers. `processors`
+/// Records a subject and predicts how the model backend would run it under every schedule and order on up to 4096 workers. `processors`
 /// is how many this machine has.
 ///
 /// # Errors
-/// What a backend returns, and when it is stopped.
+/// The errors of a backend, and when it is stopped.
 pub fn scene(clock: &dyn Clock, subject: &Subject, processors: usize, stop: &Stop) -> Result<Scene> {
     let mut observed = Observed::new(subject, processors, stop)?;
     let (start, mut done) = (clock.now(), 0);
@@ -66,14 +66,14 @@ pub fn scene(clock: &dyn Clock, subject: &Subject, processors: usize, stop: &Sto
     Ok(observed.scene(subject, model(clock, processors, stop)?, processors))
 }
 
-/// What the model backend costs.
+/// The overheads of the model backend.
 fn model(clock: &dyn Clock, workers: usize, stop: &Stop) -> Result<Overheads> {
     let schedule = Schedule::DYNAMIC.with_chunk(1)?;
     for_simulation(clock, Candidate { entry: find(MODEL)?, schedule, workers }, stop)
 }
 
-/// How much longer pieces take when 1, 2, … workers compute at once, by the time that the model's workers are busy. Each piece is a claim
-/// of its own, so that the claims are the same ones whatever the number of workers.
+/// How much longer pieces take when 1, 2, … workers compute at once, by the busy time of the model's workers. Each piece is a claim of
+/// its own, so that the claims are the same for any number of workers.
 struct Slowdown(Vec<(Box<dyn Session>, Vec<f64>)>);
 
 impl Slowdown {
@@ -128,7 +128,7 @@ pub fn predict(
     predictions
 }
 
-/// How long the even pieces last all together that show what a backend costs.
+/// How many seconds the even pieces that show a backend's overheads last in total.
 const EVEN: f64 = 0.1;
 
 /// A backend, a schedule and workers whose real run can be predicted.
@@ -136,11 +136,11 @@ struct Case {
     entry: &'static Entry,
     schedule: Schedule,
     workers: usize,
-    /// Of real runs, and of those of even pieces: other processes would have to be sent the work each time in between.
+    /// For real runs, and for runs of even pieces: with only one, other processes would have to be sent the work again each time.
     sessions: [Box<dyn Session>; 2],
     /// The times of the real runs.
     times: Vec<f64>,
-    /// What lies between even pieces, in each run of them.
+    /// The times between even pieces, in each run of them.
     between: Vec<Between>,
 }
 
@@ -149,7 +149,8 @@ impl Case {
     fn all(entries: &[&'static Entry], processors: usize) -> Result<Vec<Self>> {
         let mut cases = Vec::new();
         for entry in entries.iter().copied().filter(|entry| entry.probe().is_ok()) {
-            // What `auto` means is each backend's own; the simulation has that of the model, which takes one worker everywhere.
+            // `auto` differs from backend to backend; the simulation knows the model's, which also holds wherever there is only one
+            // worker.
             let known = |schedule: &&Schedule| **schedule != Schedule::AUTO || entry.name == MODEL || !entry.parallel;
             for workers in if entry.parallel { 1..=processors } else { 1..=1 } {
                 for &schedule in entry.schedules.iter().filter(known) {
@@ -176,15 +177,15 @@ impl Case {
         lower_decile(&self.between, |between| between.wall)
     }
 
-    /// Whether nobody but the workers has anything to do with their claims.
+    /// Whether only the workers themselves handle their claims.
     fn is_plain(&self) -> bool {
         !self.entry.in_processes() && self.entry.handing != Handing::Queue
     }
 
-    /// What was measured beside what is predicted. `even` is how long an even piece takes undisturbed.
+    /// The measurement and its prediction. `even` is how long an even piece takes undisturbed.
     fn check(&self, scene: &Scene, recording: &Recording, even: f64) -> Option<Check> {
         let Between { start, ends, gap, piece, pieces, .. } = *self.between()?;
-        // A thread that hands out claims or takes results needs a processor as well, and takes it from a worker while that computes.
+        // A thread that hands out claims or takes results needs a processor as well, and takes it from a worker that is computing.
         let disturbed = if self.is_plain() { 0.0 } else { (piece - even).max(0.0) * pieces };
         let overheads = Overheads { claim: gap + disturbed, shared: 0.0, start, end: ends };
         let own = Recording { overheads, ..recording.clone() };
@@ -199,13 +200,13 @@ impl Case {
     }
 }
 
-/// As [`scene`], with real runs of every backend of `entries` with 1 to `processors` workers beside. Everything is measured in turns, so
-/// that a busy moment is one for costs, overheads and real runs alike. What a backend costs is measured with even pieces that are as long
-/// and whose results are as large as the subject's are on average: a thread that sleeps between two pieces costs far more than one whose
-/// queue never runs dry.
+/// As [`scene`], alongside real runs of every backend of `entries` with 1 to `processors` workers. Everything is measured in turns, so
+/// that a busy moment affects costs, overheads and real runs alike. A backend's overheads are measured with even pieces that are as long
+/// as the subject's on average, with results as large: a thread that sleeps between two pieces costs far more than one whose queue never
+/// runs dry.
 ///
 /// # Errors
-/// What a backend returns, and when it is stopped.
+/// The errors of a backend, and when it is stopped.
 pub fn scene_beside_runs(
     clock: &dyn Clock,
     subject: &Subject,
@@ -218,7 +219,7 @@ pub fn scene_beside_runs(
     observed.costs.round(subject, stop)?;
     let even = even(subject, &observed.costs.recording(), round_seconds(clock, stop)?, processors);
     let mut cases = Case::all(entries, processors)?;
-    // On costs and slowdown all predictions rest, so they are measured more often.
+    // All predictions rest on costs and slowdown, so these are measured more often.
     const EACH: usize = 2;
     let count = vec![0; 2 * EACH + cases.len()];
     let measure = |combination: usize| match combination {
@@ -227,7 +228,7 @@ pub fn scene_beside_runs(
         n => cases[n - 2 * EACH].round(subject, &even, stop),
     };
     in_turns(clock, rounds, &count, 2, measure, |step, ()| after(&step))?;
-    // The round before does not count.
+    // The warm-up round does not count.
     for case in &mut cases {
         case.times.drain(..1);
         case.between.drain(..1);
@@ -244,7 +245,7 @@ pub fn scene_beside_runs(
     Ok(scene)
 }
 
-/// Pieces that are all as long, and whose results are as large, as those of a subject on average; not more of them than are needed.
+/// Pieces that are all as long as a subject's on average, with results as large; no more of them than are needed.
 fn even(subject: &Subject, recording: &Recording, round: f64, workers: usize) -> Arc<dyn Work> {
     let len = subject.work.len().max(1);
     let mean = (recording.costs.iter().sum::<f64>() / len as f64).max(round);
@@ -256,7 +257,7 @@ fn even(subject: &Subject, recording: &Recording, round: f64, workers: usize) ->
 /// The timelines of one run of each backend on all processors.
 ///
 /// # Errors
-/// What a backend returns, and when it is stopped.
+/// The errors of a backend, and when it is stopped.
 pub fn timelines(
     subject: &Subject,
     entries: &[&'static Entry],

@@ -1,6 +1,7 @@
-//! Measuring kernels: the inner loop, whole scenes, and what the machine could do at most.
+//! Measuring kernels: the inner loop, whole scenes, and the machine's peak.
 //!
-//! All times are processor time of the calling thread, so that other work on the machine disturbs little; take the minimum of several.
+//! All times are processor time of the calling thread, so that other load on the machine disturbs them little; take the minimum of
+//! several.
 
 use crate::error::Result;
 use crate::formula::{Entry, Formula, Number, Spec, Vector, Visitor, operations};
@@ -30,7 +31,7 @@ pub struct Benchmark {
     pub name: &'static str,
     /// Centre and width in the plane.
     pub view: [f64; 3],
-    /// The maximum of iterations.
+    /// The maximum number of iterations.
     pub max: u32,
 }
 
@@ -47,7 +48,7 @@ pub const BENCHMARKS: &[Benchmark] = &[
 pub struct Figures {
     /// Processor time.
     pub time: Duration,
-    /// What was done.
+    /// What the kernel counted.
     pub counters: Counters,
     /// What it was worth in iterations.
     pub useful: u64,
@@ -103,7 +104,7 @@ impl Prepare {
     /// Computes the image once.
     ///
     /// # Errors
-    /// None that the kernel does not return, and it is not stopped.
+    /// Only those of the kernel; it is not stopped.
     pub fn run(&mut self) -> Result<Figures> {
         let (mut counters, mut useful) = (Counters::default(), 0);
         let (prepared, stop) = (Prepared::default(), Stop::new());

@@ -1,6 +1,6 @@
 //! What else the machine did while something was measured, by the operating system's own accounting.
 //!
-//! The kernel counts in ticks of 10 ms, so the sums over a whole benchmark are told and not those of single runs.
+//! The kernel counts in ticks of 10 ms, so sums over a whole benchmark are reported, and not those of single runs.
 
 use super::clock::Clock;
 use super::round_trip::RoundTrips;
@@ -9,24 +9,24 @@ use std::collections::HashMap;
 use std::fs;
 use std::time::Duration;
 
-/// Ticks in a second of `/proc`'s counters; Linux shows every program 100, whatever it uses itself.
+/// Ticks per second of `/proc`'s counters; Linux shows every program 100, whatever it uses internally.
 const TICKS: f64 = 100.0;
 
-/// From which ratio on round trips are told: within one place they differ by less.
+/// The ratio of round trips above which a move is reported: within one place they differ by less.
 const MOVED: f64 = 2.0;
 
 /// Counters at one moment, in seconds since the machine's start.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counters {
-    /// All processors' time in which something ran.
+    /// Busy time of all processors.
     busy: f64,
     /// Time in which a virtual machine's processors were given to others.
     steal: f64,
-    /// What this process and those that it started have used in user mode, as the system counts.
+    /// User time of this process and its descendants, as the system counts it.
     user: f64,
-    /// What they have used in the system.
+    /// Their system time.
     system: f64,
-    /// How often this machine or control group was slowed down on purpose: heat, or a used-up quota.
+    /// How often this machine or control group was throttled because of heat or a quota.
     throttled: u64,
 }
 
@@ -35,7 +35,7 @@ pub struct Counters {
 pub struct Usage {
     /// Seconds between them.
     pub wall: f64,
-    /// Processor seconds of this process and those that it started, as the system counts.
+    /// Processor seconds of this process and its descendants, as the system counts them.
     pub own: f64,
     /// Processor seconds of this process by its own clock.
     pub own_clock: f64,
@@ -43,9 +43,9 @@ pub struct Usage {
     pub others: f64,
     /// Processor seconds that the host took away.
     pub steal: f64,
-    /// How often the machine slowed down because of heat or a quota.
+    /// How often the machine was throttled because of heat or a quota.
     pub throttled: u64,
-    /// The mean number of programs that wanted to run in the last minute, at the end.
+    /// The load average of the last minute, at the end.
     pub load: f64,
     /// The shortest and the longest [round trips](super::round_trip) between two processors, in seconds, where they were measured.
     #[serde(default)]
@@ -53,19 +53,19 @@ pub struct Usage {
 }
 
 impl Counters {
-    /// Now. What the system does not tell is 0.
+    /// The counters now. What the system does not report is 0.
     pub fn read() -> Self {
         let (busy, steal) = fs::read_to_string("/proc/stat").ok().and_then(|text| totals(&text)).unwrap_or_default();
         let [user, system] = family();
         Self { busy, steal, user, system, throttled: throttled() }
     }
 
-    /// Seconds in user mode and in the system that this process and those that it started have used since `earlier`.
+    /// User and system seconds of this process and its descendants since `earlier`.
     pub fn own_since(&self, earlier: &Self) -> [f64; 2] {
         [self.user - earlier.user, self.system - earlier.system]
     }
 
-    /// What has happened from here to `later`, a time of `wall` in which this process's clock counted `own_clock`.
+    /// The usage from here to `later`, a time of `wall` in which this process's clock counted `own_clock`.
     pub fn until(&self, later: &Self, wall: Duration, own_clock: Duration) -> Usage {
         let own: f64 = later.own_since(self).iter().sum();
         // The process's own clock is exact, but knows of no other process.
@@ -83,7 +83,7 @@ impl Counters {
     }
 }
 
-/// Looks at the machine from the begin of a measurement on.
+/// Watches the machine from the start of a measurement.
 #[derive(Clone, Debug)]
 pub struct Watch {
     counters: Counters,
@@ -93,19 +93,19 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins now.
+    /// Starts watching now.
     pub fn begin(clock: &dyn Clock) -> Self {
         let mut round_trips = RoundTrips::default();
         round_trips.look();
         Self { counters: Counters::read(), began: clock.now(), processor: clock.processor(), round_trips }
     }
 
-    /// Measures the way between two processors in between.
+    /// Measures another round trip between two processors.
     pub fn look(&mut self) {
         self.round_trips.look();
     }
 
-    /// What has happened until now.
+    /// The usage so far.
     pub fn usage(&mut self, clock: &dyn Clock) -> Usage {
         let (wall, processor) = (clock.now() - self.began, clock.processor() - self.processor);
         let usage = self.counters.until(&Counters::read(), wall, processor);
@@ -132,22 +132,22 @@ impl Usage {
         }
     }
 
-    /// How far two processors were from each other, in a sentence, where that was measured.
+    /// How far apart two processors were, in a sentence, where that was measured.
     pub fn way(&self) -> Option<String> {
         let [near, far] = self.round_trips?.map(|seconds| format!("{:.0}", 1e9 * seconds));
         let range = if near == far { near } else { format!("{near} to {far}") };
         Some(format!("A cache line went from one processor to another and back in {range} ns."))
     }
 
-    /// What makes the times that were measured meanwhile doubtful, a sentence each.
+    /// Reasons to doubt the times that were measured meanwhile, a sentence each.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        // A tick or two are counted for nobody.
+        // A tick or two are attributed to no process.
         let settled = (self.wall - 2.0 / TICKS).max(0.0);
         let others = (self.others - 2.0 / TICKS) / self.wall;
         if others > 0.05 {
             warnings.push(format!(
-                "The machine was busy: other programs used {others:.2} processors on average. Times are too long, most of all those \
+                "The machine was busy: other programs used {others:.2} processors on average. Times are too long, especially those \
                  with many workers."
             ));
         }
@@ -161,12 +161,12 @@ impl Usage {
         }
         if self.round_trips.is_some_and(|[near, far]| far > MOVED * near) {
             warnings.push(
-                "Processors were nearer to each other at one time than at another, as when a host moves those of a virtual machine. \
-                 What workers share costs as differently."
+                "The distance between processors changed, as when a host moves those of a virtual machine. \
+                 The cost of what workers share changed as much."
                     .into(),
             );
         }
-        // Both count the same; a tick at each end may be missed, and other processes are only in one of them.
+        // Both count the same time; a tick at each end may be missed, and only one of them includes other processes.
         if settled > 0.5 && self.own + 0.05 * self.own_clock + 4.0 / TICKS < self.own_clock {
             warnings.push(format!(
                 "The system counted {:.2} s of processor time where this program's clock says {:.2} s; do not trust either.",
@@ -181,21 +181,21 @@ impl Usage {
 fn totals(stat: &str) -> Option<(f64, f64)> {
     let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
     let ticks: Vec<f64> = line.split_whitespace().map_while(|number| number.parse().ok()).collect();
-    // user nice system idle iowait irq softirq steal; guests' time is in user's already.
+    // user nice system idle iowait irq softirq steal; guest time is already included in user.
     let &[user, nice, system, _, _, irq, softirq, steal, ..] = &ticks[..] else { return None };
     Some(((user + nice + system + irq + softirq) / TICKS, steal / TICKS))
 }
 
-/// A process: its parent, and the seconds in user mode and in the system that it and its ended children have used.
+/// A process: its parent, and the user and system seconds of it and its ended children.
 fn process(stat: &str) -> Option<(u32, [f64; 2])> {
-    // The name stands in brackets and may hold anything.
+    // The name is in parentheses and may contain anything.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |index: usize| fields.get(index)?.parse::<f64>().ok();
     let (user, system) = (ticks(11)? + ticks(13)?, ticks(12)? + ticks(14)?);
     Some((fields.get(1)?.parse().ok()?, [user / TICKS, system / TICKS]))
 }
 
-/// Seconds in user mode and in the system of this process and all that descend from it.
+/// User and system seconds of this process and all its descendants.
 fn family() -> [f64; 2] {
     let Ok(entries) = fs::read_dir("/proc") else { return [0.0; 2] };
     let mut processes = HashMap::new();
@@ -217,7 +217,7 @@ fn family() -> [f64; 2] {
     ours.fold([0.0; 2], |sum, seconds| [sum[0] + seconds[0], sum[1] + seconds[1]])
 }
 
-/// How often something was slowed down on purpose, as far as the system counts it.
+/// How often something was throttled, as far as the system counts it.
 fn throttled() -> u64 {
     let number = |path: String| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
     let heat: u64 = (0..1024)

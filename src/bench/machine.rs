@@ -1,7 +1,7 @@
-//! What a measurement was made on, as far as the system tells: every figure that is kept is kept with it.
+//! The machine that a measurement was made on, as far as the system describes it: every figure is kept together with it.
 //!
 //! Everything is read from `/proc` and `/sys`, which is Linux; elsewhere most of it is unknown. A crate (`sysinfo`, `hwlocality`) would
-//! know more systems, but neither limits of control groups nor governors, and brings a C library or a large dependency.
+//! support more systems, but knows neither limits of control groups nor governors, and brings a C library or a large dependency.
 
 use crate::kernel::Isa;
 use rustix::system::uname;
@@ -12,13 +12,13 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// A machine, and what of it this process may use. What is not known is `None` or empty.
+/// A machine, and how much of it this process may use. Unknown values are `None` or empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Machine {
-    /// Its name in the network.
+    /// Its host name.
     pub host: String,
-    /// The processor's own name.
+    /// The processor's model name.
     pub processor: Option<String>,
     /// Logical processors that are online.
     pub processors: usize,
@@ -26,13 +26,13 @@ pub struct Machine {
     pub cores: Option<usize>,
     /// The logical processors that this process may run on.
     pub allowed: Vec<usize>,
-    /// How many processors' time the control group allows.
+    /// The processor time that the control group allows, in processors.
     pub quota: Option<f64>,
     /// The caches of the first processor.
     pub caches: Vec<Cache>,
-    /// How many nodes with their own memory there are.
+    /// The number of NUMA nodes.
     pub nodes: Option<usize>,
-    /// How the first processor's clock rate is governed.
+    /// The frequency governor of the first processor.
     pub governor: Option<String>,
     /// Whether it is a virtual machine, whose processors may be taken away at any time.
     pub is_virtual: bool,
@@ -40,16 +40,16 @@ pub struct Machine {
     pub memory_bytes: Option<u64>,
     /// Operating system and architecture.
     pub system: String,
-    /// The best instruction set of ours that it has.
+    /// The best instruction set that both it and this program support.
     pub isa: String,
     /// The compiler that made this program.
     pub compiler: Option<String>,
     /// This program's version.
     pub version: String,
-    /// The commit that it was made of, with `-dirty` behind where the checkout has changes: what the build was told (`FRACTAL_COMMIT`), else
-    /// the checkout's whose `target` the program lies in, unless that has moved on since.
+    /// The commit that it was built from, with `-dirty` appended where the checkout has changes: `FRACTAL_COMMIT` at build time, else
+    /// that of the checkout whose `target` holds the program, unless that has moved on since.
     pub commit: Option<String>,
-    /// Whether the compiler kept checks that programs for use leave out.
+    /// Whether it was built with debug assertions, which release builds leave out.
     pub debug_assertions: bool,
 }
 
@@ -88,7 +88,7 @@ impl Machine {
         }
     }
 
-    /// What files below `root` say.
+    /// Reads the files below `root`.
     fn read(root: &Path) -> Self {
         let file = |path: &str| fs::read_to_string(root.join(path)).ok();
         let line = |path: &str| file(path).map(|text| text.trim().to_owned());
@@ -113,7 +113,7 @@ impl Machine {
         }
     }
 
-    /// What results may be compared across: the processor and how much of it may be used.
+    /// What must be equal for results to be comparable: the processor and how much of it may be used.
     pub fn signature(&self) -> String {
         let processor = self.processor.as_deref().unwrap_or("unknown processor");
         format!("{processor}, {} of {} processors, {}", self.allowed.len(), self.processors, self.isa)
@@ -155,7 +155,7 @@ fn kibibytes(text: &str, key: &str) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|number| number * 1024)
 }
 
-/// Different cores of all packages.
+/// Distinct cores of all packages.
 fn cores(cpuinfo: &str) -> Option<usize> {
     let mut cores = std::collections::BTreeSet::new();
     let mut package = String::new();
@@ -182,7 +182,7 @@ fn cache(file: &impl Fn(&str) -> Option<String>, index: u32) -> Option<Cache> {
     })
 }
 
-/// The limit of this process's control group, of the second version or of the first.
+/// The limit of this process's control group, version 2 or 1.
 fn quota(file: &impl Fn(&str) -> Option<String>) -> Option<f64> {
     let groups = file("proc/self/cgroup").unwrap_or_default();
     let of = |controller: &str| {
@@ -205,7 +205,7 @@ fn quota(file: &impl Fn(&str) -> Option<String>) -> Option<f64> {
     (quota > 0.0 && period > 0.0).then(|| quota / period)
 }
 
-/// The compiler leaves its version in the program's section of comments. A build script could ask it, but would run before every build.
+/// The compiler leaves its version in the program's comment section. A build script could ask it, but would run before every build.
 fn compiler() -> Option<String> {
     const MARK: &[u8] = b"rustc version ";
     let program = fs::read(std::env::current_exe().ok()?).ok()?;
@@ -213,7 +213,7 @@ fn compiler() -> Option<String> {
     while let Some(at) = rest.windows(MARK.len()).position(|window| window == MARK) {
         rest = &rest[at + MARK.len()..];
         let text: Vec<u8> = rest.iter().copied().take(80).take_while(|byte| (32..127).contains(byte)).collect();
-        // This very function holds the mark as well, with something else behind it.
+        // This function contains the mark as well, followed by something else.
         if text.first().is_some_and(u8::is_ascii_digit) && rest.get(text.len()) == Some(&0) {
             return String::from_utf8(text).ok().map(|version| format!("rustc {version}"));
         }
@@ -221,8 +221,8 @@ fn compiler() -> Option<String> {
     None
 }
 
-/// The commit of the checkout that `program` was built in. It is asked for at run time: a build script that tells it would compile the
-/// whole library again after each commit.
+/// The commit of the checkout that `program` was built in. It is looked up at run time: a build script would have the whole library
+/// compiled again after each commit.
 fn checkout(program: &Path) -> Option<String> {
     let target = program.ancestors().find(|folder| folder.file_name().is_some_and(|name| name == "target"))?;
     let root = target.parent().filter(|root| root.join(".git").exists())?;

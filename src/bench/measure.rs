@@ -1,5 +1,5 @@
-//! How things are measured: all combinations in turn, in another random order each round, so that whatever changes on the machine
-//! changes for all of them; a round before that is not counted; every time kept.
+//! How things are measured: all combinations in turn, in another random order each round, so that changes on the machine affect all of
+//! them; after a warm-up round that is not counted; with every time kept.
 
 use super::clock::Clock;
 use super::statistics::Random;
@@ -9,9 +9,9 @@ use std::time::Duration;
 /// How often each combination is measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rounds {
-    /// So often.
+    /// Exactly this often.
     Exactly(usize),
-    /// As often as fits into so much time, but at least `least` and at most `most` times.
+    /// As often as fits into `time`, but at least `least` and at most `most` times.
     Within {
         /// The time for everything, warm-up included.
         time: Duration,
@@ -22,29 +22,29 @@ pub enum Rounds {
     },
 }
 
-/// Whether runs whose least times count have been made often enough: at least 5 times, then until a second is over or there are 50. On a
-/// busy machine only one of many short runs is undisturbed; long ones are too costly for more.
+/// Whether runs whose minimum counts have been made often enough: at least 5 times, then until a second has passed or there are 50. On a
+/// busy machine, only one of many short runs is undisturbed; long ones are too costly for more.
 pub fn enough(done: usize, spent: Duration) -> bool {
     done >= 50 || done >= 5 && spent >= Duration::from_secs(1)
 }
 
-/// Where a measurement is.
+/// The progress of a measurement.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
     /// The combination that was measured.
     pub combination: usize,
-    /// Whether this was the round before, which is not counted.
+    /// Whether this was the warm-up round, which is not counted.
     pub is_warmup: bool,
-    /// Measurements that are done, of how many.
+    /// How many measurements are done.
     pub done: usize,
-    /// How many there are, as far as it is decided.
+    /// How many there will be, as far as that is decided.
     pub all: usize,
-    /// How long the rest will take, by what each combination took last; `None` during warm-up.
+    /// How long the rest will take, judged by each combination's last time; `None` during warm-up.
     pub left: Option<Duration>,
 }
 
-/// Measures combinations 0 to `counts.len()` − 1, which have been measured `counts` times already, by calling `measure`, and calls `after`
-/// after each. Rounds go on with the combinations that were measured least.
+/// Measures combinations 0 to `counts.len()` − 1, which have been measured `counts` times already, by calling `measure`, and calls
+/// `after` after each. Rounds continue with the combinations that were measured least.
 ///
 /// # Errors
 /// The first error of `measure` or `after`.
@@ -89,7 +89,7 @@ pub fn in_turns<S>(
         if is_late(number) {
             break;
         }
-        // The orders of rounds that were made before are drawn as well, so that going on is like never having stopped.
+        // The orders of earlier rounds are drawn as well, so that continuing is like never having stopped.
         let order = random_order(&mut random, &mut order);
         if number < least {
             continue;

@@ -1,6 +1,6 @@
-//! Measuring who computes and how well: statistics, laws of scaling, a simulation, and a record of the machine beside every figure.
+//! Measuring how well backends compute: statistics, scaling laws, a simulation, and a record of the machine with every figure.
 //!
-//! Everything that decides something from times takes them from a [`Clock`](clock::Clock), so that tests can tell it any.
+//! Everything that decides something from times takes them from a [`Clock`](clock::Clock), so that tests can supply any.
 
 pub mod clock;
 pub mod compare;

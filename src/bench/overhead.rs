@@ -1,11 +1,11 @@
-//! What backends cost beside their work: starting and stopping, a run of nothing, a piece of nothing; and the smallest piece that keeps
-//! a backend efficient, Task Bench's minimum effective task granularity (METG; Slaughter et al. 2020).
+//! The overhead of backends: starting and stopping, an empty run, an empty piece; and the smallest piece that keeps a backend efficient,
+//! Task Bench's minimum effective task granularity (METG; Slaughter et al. 2020).
 //!
-//! Each time that is kept of a start, a stop, a run of nothing and a piece of nothing is the least of a batch. They last microseconds, in which
-//! nobody disturbs them, or somebody does and they last a thousand times as long: on a busy machine a time alone says nothing of them.
+//! Each time of a start, a stop, an empty run and an empty piece is the minimum of a batch. They last microseconds if undisturbed, and a
+//! thousand times as long if not: on a busy machine, a single time says nothing.
 //!
-//! A piece is a claim of its own where the schedule allows it, since that is what the model of parallelism costs; under `auto` backends put
-//! small pieces together, and their cost nearly vanishes.
+//! A piece is a claim of its own where the schedule allows it, since that is what the model of parallelism costs; under `auto`, backends
+//! group small pieces, and the cost per piece nearly vanishes.
 
 use super::clock::Clock;
 use super::simulate;
@@ -17,18 +17,18 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What all backends cost.
+/// The overhead of all backends.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Overheads {
-    /// Starting, stopping, nothing.
+    /// Starts, stops, empty runs and empty pieces.
     pub costs: Vec<Cost>,
     /// Efficiency over the length of a piece.
     pub grains: Vec<Grains>,
-    /// The constructs of a region, and the same measured with other programs' runtimes.
+    /// The constructs of a region, and the same with other runtimes.
     pub references: Vec<Reference>,
 }
 
-/// What a backend costs under a schedule. All times are seconds, one for each batch of measurements: the least of it.
+/// The overhead of a backend under a schedule. All times are seconds, one for each batch of measurements: its minimum.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cost {
     /// The backend.
@@ -37,17 +37,17 @@ pub struct Cost {
     pub schedule: String,
     /// The number of workers.
     pub workers: usize,
-    /// Starting the workers, until a first run of nothing has ended.
+    /// Starting the workers, until a first empty run has ended.
     pub open: Vec<f64>,
     /// Ending them.
     pub close: Vec<f64>,
     /// A run without pieces.
     pub run: Vec<f64>,
-    /// Wall-clock time of a piece that does nothing.
+    /// Wall-clock time of an empty piece.
     pub piece: Vec<f64>,
     /// Processor time of such a piece, all workers together; of this process only.
     pub processor: Vec<f64>,
-    /// How many pieces that was measured with.
+    /// How many pieces this was measured with.
     pub pieces: usize,
 }
 
@@ -77,14 +77,14 @@ pub struct Grain {
     pub pieces: usize,
     /// Wall-clock times of the runs.
     pub times: Vec<f64>,
-    /// Work done in the fastest run over the most that was done in this time by any backend with so many workers.
+    /// Work done in the fastest run over the most that was done in this time by any backend with as many workers.
     pub efficiency: f64,
 }
 
-/// A figure of a region's, or of another program's runtime.
+/// A figure of our regions, or of another runtime.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Reference {
-    /// Whose it is and what was measured: `libgomp, construct barrier`, for example.
+    /// The runtime and what was measured: `libgomp, construct barrier`, for example.
     pub name: String,
     /// The number of workers.
     pub workers: usize,
@@ -92,10 +92,11 @@ pub struct Reference {
     pub times: Vec<f64>,
 }
 
-/// Pieces of nothing that are enough to measure one.
+/// How many empty pieces are enough to measure one.
 const PIECES: usize = 1_000_000;
 
-/// How long a run of pieces of nothing takes about, short enough to be undisturbed now and then; fewer pieces are enough for a slow backend.
+/// About how long a run of empty pieces takes, in seconds: short enough to be undisturbed now and then. A slow backend needs fewer
+/// pieces.
 const EMPTY_RUN: f64 = 0.005;
 
 /// How long a batch lasts.
@@ -113,7 +114,7 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// Each schedule with one piece a claim that the backend has, then `auto`.
+    /// Each schedule of the backend with one piece per claim, then `auto`.
     pub fn all(entry: &'static Entry, workers: usize) -> Vec<Self> {
         let single = entry.schedules.iter().filter_map(|schedule| schedule.with_chunk(1).ok());
         let workers = if entry.parallel { workers } else { 1 };
@@ -132,8 +133,7 @@ pub(super) fn seconds<T>(clock: &dyn Clock, action: impl FnOnce() -> Result<T>) 
     Ok(((clock.now() - began).as_secs_f64(), value))
 }
 
-/// Calls `measure`, which gives back what it took and something else, again and again for about [`BATCH`]; the least time, with what belongs
-/// to it.
+/// Calls `measure`, which returns its time and another value, repeatedly for about [`BATCH`]; returns the least time with its value.
 pub(super) fn least_of_batch<T>(clock: &dyn Clock, mut measure: impl FnMut() -> Result<(f64, T)>) -> Result<(f64, T)> {
     let began = clock.now();
     let mut least = measure()?;
@@ -146,10 +146,10 @@ pub(super) fn least_of_batch<T>(clock: &dyn Clock, mut measure: impl FnMut() -> 
     Ok(least)
 }
 
-/// Measures what a backend costs, `runs` times.
+/// Measures the overhead of a backend, `runs` times.
 ///
 /// # Errors
-/// What the backend returns.
+/// The errors of the backend.
 pub fn cost(clock: &dyn Clock, candidate: Candidate, runs: usize, stop: &Stop) -> Result<Cost> {
     measure_cost(clock, candidate, runs, false, stop)
 }
@@ -178,7 +178,7 @@ fn measure_cost(clock: &dyn Clock, candidate: Candidate, runs: usize, timed: boo
     for round in 0..=runs {
         let mut session = open_one()?;
         if round == 0 {
-            // How many pieces are enough is found before anything counts.
+            // The number of pieces is chosen before anything counts.
             cost.pieces = 1000;
             loop {
                 let (time, _) = seconds(clock, || session.run(empty(cost.pieces), sink.clone(), stop))?;
@@ -217,10 +217,10 @@ fn measure_cost(clock: &dyn Clock, candidate: Candidate, runs: usize, timed: boo
     Ok(cost)
 }
 
-/// What a simulation is told of a backend: measured with one worker and with `workers`.
+/// A backend's overheads for a simulation, measured with one worker and with `workers`.
 ///
 /// # Errors
-/// What the backend returns.
+/// The errors of the backend.
 pub fn for_simulation(clock: &dyn Clock, candidate: Candidate, stop: &Stop) -> Result<simulate::Overheads> {
     const RUNS: usize = 5;
     let least = |times: &[f64]| times.iter().copied().fold(f64::INFINITY, f64::min);
@@ -231,7 +231,7 @@ pub fn for_simulation(clock: &dyn Clock, candidate: Candidate, stop: &Stop) -> R
     }
     let together = measure_cost(clock, candidate, RUNS, true, stop)?;
     let run = least(&together.run);
-    // With nothing to compute all that the workers do is to wait for each other.
+    // With nothing to compute, the workers only wait for each other.
     Ok(simulate::Overheads { claim, shared: least(&together.piece), start: run / 2.0, end: run / 2.0 })
 }
 
@@ -252,7 +252,7 @@ pub fn round_seconds(clock: &dyn Clock, stop: &Stop) -> Result<f64> {
     Ok((least / ROUNDS as f64).max(1e-12))
 }
 
-/// Lengths of pieces from 10 ns to 100 ms, so many for each power of ten.
+/// Lengths of pieces from 10 ns to 100 ms, `per_decade` for each power of ten.
 pub fn lengths(per_decade: u32) -> Vec<f64> {
     (0..=7 * per_decade).map(|step| 1e-8 * 10_f64.powf(f64::from(step) / f64::from(per_decade))).collect()
 }
@@ -266,7 +266,7 @@ pub(super) fn pieces(length: f64, workers: usize, time: Duration) -> usize {
 /// Measures one length of pieces `runs` times. Efficiency is left to [`rate`].
 ///
 /// # Errors
-/// What the backend returns.
+/// The errors of the backend.
 pub fn grain(
     clock: &dyn Clock,
     candidate: Candidate,
@@ -288,7 +288,7 @@ pub fn grain(
     Ok(Grain { seconds: rounds as f64 * round, pieces, times, efficiency: 0.0 })
 }
 
-/// Computes efficiencies and METG of all that was measured with the same number of workers: against the highest rate of any.
+/// Computes efficiencies and METG, relative to the highest rate of any backend with the same number of workers.
 pub fn rate(all: &mut [Grains]) {
     let fastest =
         |point: &Grain| point.pieces as f64 * point.seconds / point.times.iter().copied().fold(f64::INFINITY, f64::min);
@@ -307,7 +307,7 @@ pub fn rate(all: &mut [Grains]) {
     }
 }
 
-/// The length from which on efficiency is at least `level`, between two measured ones along a straight line over the logarithm.
+/// The length from which on efficiency is at least `level`, interpolated between two measured ones linearly in the logarithm.
 fn metg(points: &[Grain], level: f64) -> Option<f64> {
     let first = points.iter().rposition(|point| point.efficiency < level).map_or(0, |below| below + 1);
     let good = points.get(first)?;
@@ -336,7 +336,7 @@ mod tests {
         let mut all =
             [grains("fast", 2, 1e-7), grains("slow", 2, 1e-4), grains("free", 1, 0.0), grains("stuck", 2, 1.0)];
         rate(&mut all);
-        // Half of the time is overhead for pieces as long as it; a 19th for 95 %.
+        // Efficiency is 50 % for pieces as long as the overhead, and 95 % for pieces 19 times as long.
         for (grains, overhead) in all.iter().zip([1e-7, 1e-4]) {
             let metg = |found: Option<f64>, times: f64| found.unwrap() / (times * overhead);
             assert!((0.9..1.1).contains(&metg(grains.metg50, 1.0)), "{:?}", grains.metg50);
@@ -359,7 +359,7 @@ mod tests {
     #[test]
     fn every_backend_can_be_measured() {
         let clock = super::super::clock::System;
-        // This test's program does not become a worker when it is started as one; tests/bench.rs has those backends too.
+        // This test program cannot become a worker process; tests/bench.rs has those backends too.
         let runs = |entry: &&Entry| entry.probe().is_ok() && !entry.in_processes();
         for entry in crate::backend::BACKENDS.iter().filter(runs) {
             let candidate = Candidate::all(entry, 2)[0];

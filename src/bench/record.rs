@@ -1,4 +1,4 @@
-//! Recording runs: who computed which pieces when, and what each piece costs.
+//! Recording runs: which worker computed which pieces when, and what each piece costs.
 
 use super::results::Timeline;
 use super::simulate::{Overheads, Recording};
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Worker, first piece, number of pieces, begin and end in seconds.
+/// Worker, first piece, number of pieces, start and end in seconds.
 type Slice = (usize, usize, usize, f64, f64);
 
 /// A sink that keeps the claims of a run.
@@ -40,7 +40,7 @@ fn options(workers: usize, schedule: Schedule) -> Options {
 /// Runs `subject` once and keeps its claims.
 ///
 /// # Errors
-/// What the backend returns.
+/// The errors of the backend.
 pub fn timeline(
     subject: &Subject,
     entry: &'static Entry,
@@ -67,9 +67,9 @@ pub fn timeline(
     })
 }
 
-/// What the pieces of a subject cost, by runs of one worker in which each is a claim of its own, and others in which as many are computed
-/// together as the backends do. Of each claim the least time counts; then all are made longer by the same factor, so that their sum is that of
-/// a whole run, the lower decile of all. Sums of least times were 1 to 3 % below every run.
+/// What the pieces of a subject cost, from runs of one worker in which each is a claim of its own, and runs in which as many are computed
+/// together as in the backends. The minimum time of each claim counts; then all are scaled by the same factor, so that their sum is that
+/// of a whole run, the lower decile of all. Sums of minimum times were 1 to 3 % below every run.
 pub struct Costs {
     single: Box<dyn Session>,
     together: Box<dyn Session>,
@@ -81,10 +81,10 @@ pub struct Costs {
 }
 
 impl Costs {
-    /// Opens what is needed.
+    /// Opens the sessions that are needed.
     ///
     /// # Errors
-    /// What the backend returns.
+    /// The errors of the backend.
     pub fn new(subject: &Subject, stop: &Stop) -> Result<Self> {
         let entry = crate::backend::find("serial")?;
         let mut single = entry.open(&options(1, Schedule::STATIC.with_chunk(1)?))?;
@@ -102,7 +102,7 @@ impl Costs {
     /// Makes a run of each kind.
     ///
     /// # Errors
-    /// What the backend returns.
+    /// The errors of the backend.
     pub fn round(&mut self, subject: &Subject, stop: &Stop) -> Result<()> {
         let [single, together] = [&mut self.single, &mut self.together].map(|session| slices(session, subject, stop));
         let (single, together) = (single?, together?);
@@ -124,7 +124,7 @@ impl Costs {
         [0, 1].map(|kind| lower_decile(&self.sums[kind], |sum| *sum).copied().unwrap_or(0.0))
     }
 
-    /// What is known by now, without overheads.
+    /// The recording so far, without overheads.
     pub fn recording(&self) -> Recording {
         let [single, together] = self.typical();
         let factor = |sum: f64, of: f64| if of > 0.0 { sum / of } else { 1.0 };
@@ -134,7 +134,7 @@ impl Costs {
         let mut joined = vec![0.0; costs.len()];
         for (&(first, count), time) in self.claims.iter().filter(|((_, count), _)| *count > 1) {
             let range = first..first + count;
-            // In equal parts: nobody knows better.
+            // In equal parts, for want of a better split.
             let saved = (costs[range.clone()].iter().sum::<f64>() - time * scale) / (count - 1) as f64;
             joined[range].fill(saved);
         }
@@ -155,7 +155,7 @@ fn slices(session: &mut Box<dyn Session>, subject: &Subject, stop: &Stop) -> Res
     Ok(recorder.take())
 }
 
-/// What lies between the pieces of a run, in seconds.
+/// The times between the pieces of a run, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Between {
     /// From the start of the run to its end.
@@ -166,7 +166,7 @@ pub struct Between {
     pub ends: f64,
     /// Between two claims of a worker, on average.
     pub gap: f64,
-    /// How long a claim is computed, for each of its pieces.
+    /// How long computing takes per piece.
     pub piece: f64,
     /// How many pieces a claim has, on average.
     pub pieces: f64,
@@ -176,7 +176,7 @@ impl Between {
     /// Of a run of `work`.
     ///
     /// # Errors
-    /// What the backend returns.
+    /// The errors of the backend.
     pub fn of(session: &mut dyn Session, work: Arc<dyn Work>, stop: &Stop) -> Result<Self> {
         let recorder = Arc::new(Recorder::default());
         let wall = session.run(work, recorder.clone(), stop)?.wall.as_secs_f64();

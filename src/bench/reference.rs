@@ -1,5 +1,5 @@
-//! The same costs with other programs' runtimes, measured here and now beside ours: GNU's OpenMP where there is a C compiler that has it,
-//! and PyMP where Python has it.
+//! The same costs with other runtimes, measured alongside ours: GNU's OpenMP where there is a C compiler that supports it, and PyMP where
+//! Python has it.
 
 use super::overhead::{Grain, Grains, Reference, pieces};
 use crate::error::{Error, Result};
@@ -13,7 +13,7 @@ const PYMP: &str = include_str!("reference/pymp_costs.py");
 
 const PROGRAM: &str = include_str!("reference/openmp.c");
 
-/// The longest pieces that are measured; with longer ones every runtime is as good.
+/// The longest pieces that are measured, in seconds; with longer ones, all runtimes are equally good.
 const LONGEST: f64 = 2e-3;
 
 /// A directory for the program, removed at the end.
@@ -21,12 +21,13 @@ struct Folder(PathBuf);
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // Nobody is left to tell when even this fails.
+        // If even this fails, there is nobody left to report it to.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
-/// Compiles and runs the OpenMP program. The second part are pieces of `lengths`, where a round of [`super::work::Spin`] takes `round`.
+/// Compiles and runs the OpenMP program. The second part of the result is for pieces of `lengths`, where a round of [`super::work::Spin`]
+/// takes `round`.
 ///
 /// # Errors
 /// [`Error::Unsupported`] when there is no compiler with OpenMP, [`Error::Stopped`] when it was stopped.
@@ -35,7 +36,7 @@ pub fn openmp(
     (lengths, round, time): (&[f64], f64, Duration),
     stop: &Stop,
 ) -> Result<(Vec<Reference>, Grains)> {
-    let missing = |why: String| Error::Unsupported(format!("OpenMP cannot be measured beside: {why}"));
+    let missing = |why: String| Error::Unsupported(format!("OpenMP cannot be measured for comparison: {why}"));
     let folder = std::env::temp_dir().join(format!("fractal-openmp-{}", std::process::id()));
     std::fs::create_dir_all(&folder).map_err(|source| Error::io("create", &folder, source))?;
     let folder = Folder(folder);
@@ -58,7 +59,7 @@ pub fn openmp(
     let arguments = grains.iter().map(|(rounds, pieces)| format!("{rounds}:{pieces}"));
     let mut command = Command::new(&program);
     command.args([workers.to_string(), runs.to_string()]).args(arguments);
-    // Threads that spin where another one wants their processor measure the system's time slices.
+    // Threads that spin while another one needs their processor measure the system's time slices.
     let free = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) >= workers;
     command.env("OMP_WAIT_POLICY", if free { "active" } else { "passive" });
     let output = run(&mut command, stop)?;
@@ -86,14 +87,16 @@ pub fn openmp(
 /// Runs the same with PyMP: a parallel region, and an iteration of its shared loop.
 ///
 /// # Errors
-/// [`Error::Unsupported`] when Python or PyMP is not there, [`Error::Stopped`] when it was stopped.
+/// [`Error::Unsupported`] when Python or PyMP is missing, [`Error::Stopped`] when it was stopped.
 pub fn pymp((workers, runs): (usize, usize), stop: &Stop) -> Result<Vec<Reference>> {
     let mut command = Command::new("python3");
     command.args(["-c", PYMP]).args([workers.to_string(), runs.to_string()]).stderr(Stdio::null());
     let output = match run(&mut command, stop) {
         Err(Error::Stopped) => return Err(Error::Stopped),
         Err(_) => {
-            return Err(Error::Unsupported("PyMP cannot be measured beside: `python3 -c 'import pymp'` fails".into()));
+            return Err(Error::Unsupported(
+                "PyMP cannot be measured for comparison: `python3 -c 'import pymp'` fails".into(),
+            ));
         }
         Ok(output) => output,
     };
@@ -114,7 +117,7 @@ fn lines(output: &str) -> BTreeMap<&str, Vec<f64>> {
     output.lines().filter_map(line).collect()
 }
 
-/// What a program writes, which is ended when `stop` is set.
+/// The output of a program, which is ended when `stop` is set.
 fn run(command: &mut Command, stop: &Stop) -> Result<String> {
     let program = PathBuf::from(command.get_program());
     let failed = |source| Error::io("run", &program, source);

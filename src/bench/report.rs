@@ -1,7 +1,7 @@
-//! Results as one HTML file that needs nothing else: styles, scripts and data are inside, and nothing is loaded from anywhere.
+//! Results as one self-contained HTML file: styles, scripts and data are inside, and nothing is loaded from anywhere.
 //!
-//! The charts are a few hundred lines of script of our own. A library of charts would be larger than all of a report's data, and most load
-//! more of themselves when they are opened; SVG from `plotters` cannot be zoomed or asked for a value.
+//! The charts are a few hundred lines of script of our own. A chart library would be larger than all of a report's data, and most load
+//! more code when a page is opened; SVG from `plotters` cannot be zoomed and shows no values under the pointer.
 
 use super::results::Results;
 
@@ -13,7 +13,7 @@ const SCRIPTS: [&str; 3] =
 /// The page.
 pub fn html(results: &Results) -> String {
     let data = serde_json::to_string(results).expect("numbers and text are always JSON");
-    // Within a script no text may look like its end; in JSON a `<` may be written so.
+    // Inside a script, no text may look like its end; JSON allows `<` to be escaped.
     let data = data.replace('<', "\\u003c");
     PAGE.replace("/*STYLE*/", STYLE).replace("/*SCRIPT*/", &SCRIPTS.concat()).replace("/*DATA*/", &data)
 }

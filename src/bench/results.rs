@@ -1,4 +1,4 @@
-//! What is kept of a measurement: JSON in the shape of hyperfine's, whose plot scripts read it, with keys of our own beside.
+//! What is kept of a measurement: JSON in hyperfine's format, which its plot scripts can read, with additional keys of our own.
 
 use super::fits::Fit;
 use super::load::Usage;
@@ -21,41 +21,41 @@ pub const VERSION: u32 = 1;
 /// The largest file that is read.
 pub const MAX_BYTES: u64 = 1 << 30;
 
-/// A file of results. Files of hyperfine's have `results` only.
+/// A file of results. Those of hyperfine have `results` only.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Results {
-    /// What was measured how often: a line for each combination.
+    /// The measurements: an entry for each combination.
     pub results: Vec<Entry>,
-    /// Version of the keys below and in the entries, 0 for files of hyperfine's.
+    /// Version of the keys below and in the entries, 0 for hyperfine's files.
     #[serde(default)]
     pub fractal: u32,
-    /// What the measurement was asked to do; going on with it takes the same.
+    /// The settings of the measurement; continuing it needs the same.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
-    /// What it was made on.
+    /// The machine that it was made on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<Machine>,
     /// What the machine did meanwhile.
     #[serde(default)]
     pub usage: Usage,
-    /// What makes the figures doubtful.
+    /// Reasons to doubt the figures.
     #[serde(default)]
     pub warnings: Vec<String>,
-    /// What was asked for and left out, and why.
+    /// What was requested but left out, and why.
     #[serde(default)]
     pub left_out: Vec<String>,
-    /// Laws of scaling.
+    /// Scaling laws.
     #[serde(default)]
     pub fits: Vec<Scaling>,
-    /// What the scenes are like, piece by piece.
+    /// The scenes, piece by piece.
     #[serde(default)]
     pub scenes: Vec<Scene>,
-    /// What the backends cost beside their work.
+    /// The overhead of the backends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overhead: Option<Overheads>,
 }
 
-/// What was measured of one combination of parameters. Times are seconds.
+/// The measurements of one combination of parameters. Times are in seconds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Entry {
@@ -77,15 +77,15 @@ pub struct Entry {
     pub max: f64,
     /// Wall-clock time of each run, in the order in which they were made.
     pub times: Vec<f64>,
-    /// 0 for each run: a run that fails ends the measurement. Files of hyperfine's may hold others, and none after a signal.
+    /// 0 for each run: a run that fails ends the measurement. hyperfine's files may hold others, and `None` after a signal.
     pub exit_codes: Vec<Option<i32>>,
     /// What distinguishes it from the others: scene, backend, schedule, workers.
     pub parameters: BTreeMap<String, String>,
     /// The median absolute deviation of `times`.
     pub mad: f64,
-    /// How many of `times` are far off the others.
+    /// How many of `times` are outliers.
     pub outliers: usize,
-    /// Times of runs before, which are not counted.
+    /// Times of warm-up runs, which are not counted.
     pub warmup: Vec<f64>,
     /// Processor time of each run, of this process by its own clock.
     pub processor: Vec<f64>,
@@ -95,7 +95,7 @@ pub struct Entry {
     pub claims: usize,
     /// Pieces of a run.
     pub pieces: usize,
-    /// How many times faster than the first of the same scene: one worker of `serial`.
+    /// How many times faster than the baseline of the same scene: one worker of `serial`.
     pub speedup: Option<f64>,
     /// Speed-up over workers.
     pub efficiency: Option<f64>,
@@ -105,7 +105,7 @@ pub struct Entry {
     pub imbalance: Option<f64>,
     /// The part of the workers' time in which they did not compute; the median of the runs.
     pub idle: Option<f64>,
-    /// Workers' time beside computing, for each piece, as the median of the runs says.
+    /// Workers' time per piece apart from computing; the median of the runs.
     pub overhead_per_piece: Option<f64>,
 }
 
@@ -131,18 +131,18 @@ pub struct Scene {
     pub name: String,
     /// What it is good for.
     pub help: String,
-    /// Each piece's rectangle x, y, width, height in samples; empty for what is no picture.
+    /// Each piece's rectangle x, y, width, height in samples; empty if it is not a picture.
     pub tiles: Vec<[u32; 4]>,
     /// What each piece costs alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recording: Option<Recording>,
-    /// How much longer pieces take when so many workers compute at once: the index is the number of workers less 1.
+    /// How many times longer pieces take when several workers compute at once: the index is the number of workers less 1.
     pub slowdown: Vec<f64>,
-    /// What other schedules and workers would do.
+    /// Predictions for other schedules and numbers of workers.
     pub predictions: Vec<Forecast>,
     /// Who did what when, in one run of each backend.
     pub timelines: Vec<Timeline>,
-    /// Real runs beside what was predicted for them.
+    /// Real runs with their predictions.
     pub checks: Vec<Check>,
 }
 
@@ -157,7 +157,7 @@ pub struct Forecast {
     pub runs: Vec<(Option<u32>, Prediction)>,
 }
 
-/// A real run beside its prediction.
+/// A real run with its prediction.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Check {
     /// The backend.
@@ -192,12 +192,12 @@ pub struct Timeline {
     pub workers: usize,
     /// From the start of the run to its end, in seconds.
     pub wall: f64,
-    /// Worker, first piece, number of pieces, begin and end in microseconds since the start of the run.
+    /// Worker, first piece, number of pieces, start and end in microseconds since the start of the run.
     pub claims: Vec<(usize, usize, usize, f64, f64)>,
 }
 
 impl Timeline {
-    /// It as a trace that Perfetto opens.
+    /// Converts it to a trace that Perfetto opens.
     pub fn trace(&self, scene: &str) -> Trace {
         let micro = |micro: f64| Duration::from_nanos((micro * 1e3).max(0.0) as u64);
         let mut workers = vec![Vec::new(); self.workers];
@@ -229,7 +229,7 @@ pub struct Run {
 }
 
 impl Entry {
-    /// The runs of which everything is known; none in files of hyperfine's.
+    /// The runs with complete data; none in hyperfine's files.
     pub fn runs(&self) -> impl Iterator<Item = Run> {
         let known = self.times.iter().zip(&self.busy).zip(&self.processor);
         known.map(|((&time, busy), &processor)| Run {
@@ -246,12 +246,12 @@ impl Entry {
         self.parameters.get(name).map_or("", String::as_str)
     }
 
-    /// The number of workers; 0 when it is not told.
+    /// The number of workers; 0 when it is unknown.
     pub fn workers(&self) -> usize {
         self.parameter("workers").parse().unwrap_or(0)
     }
 
-    /// What two files call the same: the parameters, or the command when there are none.
+    /// What identifies an entry across files: the parameters, or the command when there are none.
     pub fn key(&self) -> String {
         if self.parameters.is_empty() {
             return self.command.clone();
@@ -259,7 +259,7 @@ impl Entry {
         self.parameters.iter().map(|(name, value)| format!("{name:?}={value:?} ")).collect()
     }
 
-    /// Computes what follows from `times`.
+    /// Computes the statistics of `times`.
     pub fn summarise(&mut self) {
         if let Some(summary) = Summary::of(&self.times) {
             let Summary { mean, stddev, median, min, max, mad, outliers } = summary;
@@ -272,18 +272,18 @@ impl Entry {
 }
 
 impl Results {
-    /// Reads a file of ours or of hyperfine's.
+    /// Reads one of our files or of hyperfine's.
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be read, [`Error::Input`] when it is neither or from a later version.
     pub fn read(path: &Path) -> Result<Self> {
         let failed = |source| Error::io("read", path, source);
-        // A pipe does not say how much it has.
+        // A pipe does not say how much it holds.
         let mut text = String::new();
         let read = std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text));
         if text.len() as u64 > MAX_BYTES {
             return Err(Error::Input(format!(
-                "`{}` is larger than {MAX_BYTES} bytes, too large for results",
+                "`{}` is too large for results; allowed are at most {MAX_BYTES} bytes",
                 path.display()
             )));
         }
@@ -292,24 +292,28 @@ impl Results {
             .map_err(|error| Error::Input(format!("`{}` holds no results of a benchmark: {error}", path.display())))?;
         if results.fractal > VERSION {
             return Err(Error::Input(format!(
-                "`{}` has version {} of the results; this program knows up to {VERSION}",
+                "`{}` has results of version {}; this program reads versions up to {VERSION}",
                 path.display(),
                 results.fractal
             )));
         }
         let sound = |entry: &Entry| entry.times.iter().all(|time| time.is_finite() && *time >= 0.0);
         if let Some(entry) = results.results.iter().find(|entry| !sound(entry)) {
-            return Err(Error::Input(format!("`{}`: the times of `{}` are no times", path.display(), entry.command)));
+            return Err(Error::Input(format!(
+                "`{}` has a bad time for `{}`; allowed are finite numbers from 0",
+                path.display(),
+                entry.command
+            )));
         }
         Ok(results)
     }
 
-    /// It as JSON, which [`Results::read`] reads.
+    /// The results as JSON, which [`Results::read`] reads.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("numbers and text are always JSON")
     }
 
-    /// Takes in what another file holds, for one report of several measurements. What both have is kept from this one.
+    /// Adds the contents of another file, for one report of several measurements. What both have is kept from this one.
     pub fn merge(&mut self, other: Self) {
         // A name may occur more than once in one file.
         let known: HashSet<_> = self.results.iter().map(Entry::key).collect();
@@ -323,7 +327,7 @@ impl Results {
         }
         for scene in other.scenes {
             match known.get(&scene.name) {
-                // Two recordings of one scene may differ in their pieces, so one is taken whole: that with real runs beside.
+                // Two recordings of one scene may differ in their pieces, so one is taken whole: the one with real runs.
                 Some(&place) if self.scenes[place].checks.is_empty() && !scene.checks.is_empty() => {
                     self.scenes[place] = scene;
                 }
@@ -384,7 +388,7 @@ impl Results {
     }
 }
 
-/// Writes a text to a file that appears when it is complete.
+/// Writes a text to a file that appears only when it is complete.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -392,7 +396,7 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
     write_to(Output::create(path)?, text)
 }
 
-/// Writes all of an output that is open, and completes it.
+/// Writes `bytes` to an open output and completes it.
 ///
 /// # Errors
 /// When it cannot be written.

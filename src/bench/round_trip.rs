@@ -1,8 +1,8 @@
-//! How far apart two processors are: the time in which a cache line goes from one to the other and back.
+//! How far apart two processors are: the time that a cache line takes from one to the other and back.
 //!
-//! It is what a barrier and a shared counter cost most. Between cores that share a cache it is about 100 ns, between two halves of a large
-//! processor or two sockets up to five times as much. A host may move a virtual machine's processors between such places at any moment,
-//! and nothing that the system tells shows it; so it is measured again and again beside everything else.
+//! It is most of the cost of a barrier and of a shared counter. Between cores that share a cache it is about 100 ns, between two halves
+//! of a large processor or two sockets up to five times as much. A host may move a virtual machine's processors between such places at
+//! any moment, and nothing that the system reports shows it; so it is measured again and again alongside everything else.
 
 use crossbeam_utils::CachePadded;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -10,11 +10,11 @@ use std::hint::spin_loop;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 use std::time::{Duration, Instant};
 
-/// Round trips that are timed together, and how many such times a figure is the least of.
+/// Round trips that are timed together, and how many such batches a figure is the minimum of.
 const TRIPS: u32 = 100;
 const BATCHES: usize = 20;
 
-/// The shortest and the longest round trips that were seen, in seconds; `None` where there are no two processors to go between.
+/// The shortest and the longest round trips so far, in seconds; `None` where there are not two processors.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RoundTrips {
     range: Option<[f64; 2]>,
@@ -75,7 +75,7 @@ fn measure() -> Option<f64> {
         over.store(true, Relaxed);
         stays.then(|| least.as_secs_f64() / f64::from(TRIPS))
     };
-    // Threads of their own: the caller stays where it may be.
+    // Separate threads, so that the caller's affinity stays as it is.
     std::thread::scope(|scope| {
         let spawn = std::thread::Builder::new;
         let answering = spawn().spawn_scoped(scope, answer).ok()?;

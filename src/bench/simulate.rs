@@ -1,13 +1,13 @@
 //! What would happen with other schedules and more workers: recorded costs of pieces, replayed event by event.
 //!
 //! The claims come from [`Loop`], the code that hands them out in real runs, so that a schedule does here what it does there. Workers ask
-//! in the order of the simulated time, workers of lower number first when two ask at once; nothing is random. What it does not know is
-//! what workers do to each other in the machine, through shared caches, memory and clock rates: the caller says how much slower a core is
-//! when that many compute at once.
+//! in the order of the simulated time, the lower number first when two ask at once; nothing is random. The simulation does not know how
+//! workers slow each other down through shared caches, memory and clock rates: the caller says how much slower a core is when that many
+//! compute at once.
 //!
-//! Events are kept in the time of an undisturbed core, which goes slower than the clock while others compute as well. So one heap serves,
-//! and a worker that is left alone at the end is as fast as one alone. Slowing all claims down equally once foretold runs under `static`
-//! 6 % too long where two workers disturb each other by a tenth.
+//! Events are kept in the time of an undisturbed core, which goes slower than the clock while others compute as well. So one heap is
+//! enough, and a worker that is left alone at the end is as fast as one alone. Slowing all claims down equally once over-predicted runs
+//! under `static` by 6 % where two workers slow each other down by a tenth.
 
 use crate::backend::Handing;
 use crate::parallel::{Claims, Kind, Loop, Order, Schedule};
@@ -16,13 +16,13 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
 use std::ops::Range;
 
-/// What a run costs beside its pieces, in seconds.
+/// The overheads of a run, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Overheads {
-    /// Each claim that is computed: taking it, its times, handing on its results.
+    /// Each claim that is computed: taking it, timing it, delivering its results.
     pub claim: f64,
-    /// The part of taking a claim that no two workers do at the same time: the counter that they share. Schedules without one, `static` and
-    /// stealing, are free of it.
+    /// The part of taking a claim that no two workers can do at the same time: the counter that they share. Schedules without one,
+    /// `static` and stealing, do not pay it.
     pub shared: f64,
     /// From the start of a run until the other workers begin.
     pub start: f64,
@@ -30,7 +30,7 @@ pub struct Overheads {
     pub end: f64,
 }
 
-/// A run that was recorded, and what can be said of its cost elsewhere.
+/// A run that was recorded, to predict its cost under other conditions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recording {
     /// Seconds that each piece takes as a claim of its own, in the order of their numbers.
@@ -39,18 +39,18 @@ pub struct Recording {
     pub joined: Vec<f64>,
     /// The most pieces that are computed together, whatever the schedule hands out.
     pub grain: usize,
-    /// The rest.
+    /// What the run costs besides its pieces.
     pub overheads: Overheads,
 }
 
-/// How a simulated run went.
+/// The outcome of a simulated run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     /// The number of workers.
     pub workers: usize,
     /// Seconds from start to end.
     pub makespan: f64,
-    /// Below this no schedule comes: the work shared equally, or the longest piece.
+    /// No schedule takes less than this: the work shared equally, or the longest piece.
     pub bound: f64,
     /// The part of the workers' time in which they computed.
     pub efficiency: f64,
@@ -78,7 +78,7 @@ impl PartialOrd for Request {
     }
 }
 
-/// Sums from the start, so that the sum of a range is a difference.
+/// Prefix sums, so that the sum of a range is a difference.
 fn sums(values: &[f64]) -> Vec<f64> {
     let add = |sum: &mut f64, value: &f64| {
         *sum += value;
@@ -87,16 +87,16 @@ fn sums(values: &[f64]) -> Vec<f64> {
     std::iter::once(0.0).chain(values.iter().scan(0.0, add)).collect()
 }
 
-/// How many times as long everything takes when `active` workers compute: by their number less 1; beyond the last it stays.
+/// How many times as long everything takes when `active` workers compute: the value at their number less 1, or the last one.
 fn slow(slowdown: &[f64], active: usize) -> f64 {
     slowdown.get(active.saturating_sub(1)).or(slowdown.last()).copied().unwrap_or(1.0)
 }
 
-/// Where workers get their claims from.
+/// Where workers get their claims.
 enum Source<'a> {
-    /// Of each worker, the shares that it takes claims for in turn.
+    /// For each worker, the shares that it takes claims from in turn.
     Own(Vec<VecDeque<Claims<'a>>>),
-    /// All of them, in parts of so many pieces.
+    /// All claims, in parts of `grain` pieces.
     Queue { claims: Claims<'a>, rest: Range<usize>, grain: usize },
 }
 
@@ -122,7 +122,7 @@ impl Source<'_> {
     }
 }
 
-/// What a worker computes: since when by the clock, and how long that and everything about it takes an undisturbed core.
+/// A claim in flight: since when by the clock, and how long it takes an undisturbed core, without overheads and with all of them.
 #[derive(Clone, Copy)]
 struct UnderWay {
     since: f64,
@@ -131,8 +131,8 @@ struct UnderWay {
 }
 
 impl Recording {
-    /// Runs it with so many workers under a schedule. `slowdown` is how many times as long everything takes while 1, 2, … workers compute
-    /// at once; with more than it has values it is the last one, and without any they do not disturb each other.
+    /// Simulates it with `workers` workers under a schedule. `slowdown` is how many times as long everything takes while 1, 2, … workers
+    /// compute at once; the last value holds for more workers, and without values they do not slow each other down.
     ///
     /// # Panics
     /// When there are no workers.
@@ -140,7 +140,7 @@ impl Recording {
         self.replay_handed(schedule, workers, slowdown, Handing::OWN)
     }
 
-    /// The same for a backend whose workers come to their claims in another way.
+    /// The same for a backend whose workers get their claims in another way.
     ///
     /// # Panics
     /// When there are no workers.
@@ -199,23 +199,23 @@ impl Recording {
         }
     }
 
-    /// The least time in which so many workers can have computed everything.
+    /// The least time in which `workers` workers can compute everything.
     pub fn bound(&self, workers: usize, slowdown: &[f64]) -> f64 {
         let least = self.costs.iter().zip(&self.joined).map(|(cost, saved)| cost - saved.max(0.0));
         let (sum, longest) = least.fold((0.0, 0.0_f64), |(sum, longest), cost| (sum + cost, longest.max(cost)));
-        // Fewer workers may get on faster where many disturb each other.
+        // Fewer workers may be faster where many slow each other down.
         let rate = |active: usize| active as f64 / slow(slowdown, active);
         let fastest = (1..=workers.min(slowdown.len())).map(rate).fold(rate(workers), f64::max);
         let lone = (1..=workers.min(slowdown.len())).map(|active| slow(slowdown, active)).fold(f64::INFINITY, f64::min);
         (sum / fastest).max(longest * if lone.is_finite() { lone } else { 1.0 })
     }
 
-    /// The time with one worker that takes all in one go, against which speed-ups count.
+    /// The time with one worker that takes all in one go, the baseline for speed-ups.
     pub fn serial(&self) -> f64 {
         self.replay(Schedule::STATIC, 1, &[]).makespan
     }
 
-    /// The chunk, a power of two, with which `schedule` is done first, and how.
+    /// The chunk, a power of two, with which `schedule` is fastest, and that run.
     pub fn best_chunk(&self, schedule: Schedule, workers: usize, slowdown: &[f64]) -> (u32, Prediction) {
         let most = self.costs.len().div_ceil(workers).max(1).ilog2();
         let run = |chunk: u32| {
@@ -226,8 +226,7 @@ impl Recording {
         all.min_by(|a, b| a.1.makespan.total_cmp(&b.1.makespan)).expect("there is a chunk of 1")
     }
 
-    /// The same pieces numbered in another order: piece i becomes what is number `order[i]` here. What a piece saves is taken to be the
-    /// same beside another one.
+    /// The same pieces in another order: the new piece i is piece `order[i]` here. A piece is assumed to save the same after any other.
     pub fn reordered(&self, order: &[usize]) -> Self {
         let [costs, joined] =
             [&self.costs, &self.joined].map(|values| order.iter().map(|&index| values[index]).collect());

@@ -1,8 +1,8 @@
 //! Statistics of measured times, and which differences between two samples are real.
 //!
-//! Times of runs are not normally distributed: something else on the machine makes a run longer, nothing makes it shorter. So the
-//! minimum and the median are told with the median absolute deviation, intervals come from the bootstrap, and samples are compared by
-//! ranks. All of it is deterministic: the bootstrap draws from a generator with a fixed seed.
+//! Times of runs are not normally distributed: other load on the machine makes a run longer, nothing makes it shorter. So the minimum and
+//! the median are reported with the median absolute deviation, intervals come from the bootstrap, and samples are compared by ranks. All
+//! of it is deterministic: the bootstrap draws from a generator with a fixed seed.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ const OUTLIER: f64 = 3.5;
 /// The median absolute deviation of a normal distribution, in standard deviations.
 const NORMAL_DEVIATION: f64 = 0.674_489_750_196_081_7;
 
-/// What a sample is like.
+/// The statistics of a sample.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// The arithmetic mean.
@@ -25,17 +25,17 @@ pub struct Summary {
     pub min: f64,
     /// The largest value.
     pub max: f64,
-    /// The median absolute deviation from the median, as it is and not scaled to a standard deviation.
+    /// The median absolute deviation from the median, not scaled to a standard deviation.
     pub mad: f64,
     /// How many values are further from the median than 3.5 deviations of a normal distribution with this `mad`.
     pub outliers: usize,
 }
 
 impl Summary {
-    /// Of at least one value; `None` for none, or when a value is no number.
+    /// Of at least one value; `None` for none, or when a value is not finite.
     pub fn of(values: &[f64]) -> Option<Self> {
         let sorted = sorted(values)?;
-        // The mean of the differences from the median loses nothing when the values are large and alike.
+        // The mean of the differences from the median keeps its precision when the values are large and alike.
         let median = quantile_of_sorted(&sorted, 0.5);
         let n = sorted.len() as f64;
         let mean = median + sorted.iter().map(|value| value - median).sum::<f64>() / n;
@@ -59,7 +59,7 @@ impl Summary {
     }
 }
 
-/// In increasing order; `None` when there are none, or one is no number.
+/// In increasing order; `None` when there are none, or one is not finite.
 fn sorted(values: &[f64]) -> Option<Vec<f64>> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -72,13 +72,13 @@ fn mad(sorted: &[f64], median: f64) -> f64 {
     quantile_of_sorted(&off, 0.5)
 }
 
-/// The median; NaN of nothing.
+/// The median; NaN without values.
 pub fn median(values: &[f64]) -> f64 {
     quantile(values, 0.5)
 }
 
-/// The value below which a part `p` from 0 to 1 of the sample lies, between the two nearest values by their distance (type 7 of Hyndman
-/// and Fan, which is R's and NumPy's default); NaN of nothing.
+/// The value below which a fraction `p` of the sample lies, interpolated linearly between the two nearest values (type 7 of Hyndman and
+/// Fan, which is R's and NumPy's default); NaN without values.
 pub fn quantile(values: &[f64], p: f64) -> f64 {
     sorted(values).map_or(f64::NAN, |sorted| quantile_of_sorted(&sorted, p))
 }
@@ -89,7 +89,7 @@ fn quantile_of_sorted(sorted: &[f64], p: f64) -> f64 {
     below + (above - below) * place.fract()
 }
 
-/// A range that holds the true value with a stated probability.
+/// A range that contains the true value with a stated probability.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The lower end.
@@ -104,7 +104,7 @@ impl Interval {
         self.low <= value && value <= self.high
     }
 
-    /// The middle `level` (0.95, say) of `values`; `None` when there are none. What is no number is left out.
+    /// The middle `level` (0.95, say) of `values`; `None` when there are none. Values that are not finite are left out.
     pub fn of(values: &[f64], level: f64) -> Option<Self> {
         let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
         let sorted = sorted(&finite)?;
@@ -113,7 +113,7 @@ impl Interval {
     }
 }
 
-/// A generator of random numbers (SplitMix64) that gives the same ones each time.
+/// A deterministic random number generator (SplitMix64).
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
@@ -139,7 +139,7 @@ impl Random {
 
     /// A number from the standard normal distribution (Box and Muller 1958).
     pub fn normal(&mut self) -> f64 {
-        /// Of the upper 53 bits, as a part of 1 that is above 0.
+        /// The upper 53 bits as a number above 0, up to 1.
         fn part(bits: u64) -> f64 {
             ((bits >> 11) + 1) as f64 / (1u64 << 53) as f64
         }
@@ -154,17 +154,16 @@ impl Random {
         }
     }
 
-    /// As many values of `sample` as it has, drawn with putting back.
+    /// As many values as `sample` has, drawn from it with replacement.
     pub fn resample(&mut self, sample: &[f64]) -> Vec<f64> {
         sample.iter().map(|_| sample[self.below(sample.len())]).collect()
     }
 }
 
-/// How often the bootstrap draws.
+/// How many resamples the bootstrap draws.
 pub const DRAWS: usize = 1000;
 
-/// The interval of `statistic` over samples that are drawn again from `samples`, each within itself (percentile bootstrap); `None` when a
-/// sample is empty.
+/// The interval of `statistic` over resamples of `samples`, each drawn on its own (percentile bootstrap); `None` when a sample is empty.
 pub fn bootstrap(
     samples: &[&[f64]],
     level: f64,
@@ -184,11 +183,11 @@ pub fn bootstrap(
     Interval::of(&drawn, level)
 }
 
-/// Samples of more values are so many that the median of what is drawn of one need not be looked for: its place is normally distributed.
+/// In larger samples than this, the median of a resample need not be searched for: its place is normally distributed.
 const CROWD: usize = 1000;
 
-/// The same for a statistic of the samples' medians, without putting anything into order a thousand times. Up to 1000 values a sample,
-/// [`bootstrap`] gives the same interval.
+/// The same for a statistic of the samples' medians, without sorting a thousand times. Up to 1000 values per sample, [`bootstrap`] gives
+/// the same interval.
 pub fn bootstrap_medians<const N: usize>(
     samples: [&[f64]; N],
     level: f64,
@@ -196,7 +195,7 @@ pub fn bootstrap_medians<const N: usize>(
     statistic: impl Fn([f64; N]) -> f64,
 ) -> Option<Interval> {
     let mut random = Random::new(seed);
-    // Which value of the sorted ones each is.
+    // The place of each value in the sorted sample.
     let ranks = samples.map(|sample| {
         let mut order: Vec<usize> = (0..sample.len()).collect();
         order.sort_by(|&a, &b| sample[a].total_cmp(&sample[b]));
@@ -228,7 +227,7 @@ pub fn bootstrap_medians<const N: usize>(
     Interval::of(&drawn, level)
 }
 
-/// The median when there are so many of each of the sorted values, which are as many as there are values.
+/// The median when each of the sorted values occurs `counts` times; the counts add up to the number of values.
 fn median_of_counts(sorted: &[f64], counts: &[usize]) -> f64 {
     let mut places = [(sorted.len() - 1) / 2, sorted.len() / 2].into_iter();
     let (mut before, mut found) = (0, [f64::NAN; 2]);
@@ -245,19 +244,19 @@ fn median_of_counts(sorted: &[f64], counts: &[usize]) -> f64 {
     found[0] + (found[1] - found[0]) * 0.5
 }
 
-/// What the test of Mann, Whitney and Wilcoxon says of two samples.
+/// The result of the test of Mann, Whitney and Wilcoxon on two samples.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MannWhitney {
-    /// In how many pairs the first sample's value is the larger; equal ones count half.
+    /// In how many pairs the first sample's value is the larger; ties count half.
     pub u: f64,
-    /// How likely samples from one and the same distribution would differ at least as much, in either direction.
+    /// How likely samples from the same distribution differ at least as much, in either direction.
     pub p: f64,
 }
 
-/// Without equal values, up to this many pairs are counted exactly; beyond, the normal approximation is as good.
+/// Without ties, up to this many pairs are counted exactly; beyond, the normal approximation is as good.
 const EXACT_PAIRS: usize = 900;
 
-/// Compares two samples by their ranks. `None` when one is empty or holds what is no number.
+/// Compares two samples by their ranks. `None` when one is empty or has a value that is not finite.
 pub fn mann_whitney(first: &[f64], second: &[f64]) -> Option<MannWhitney> {
     let (m, n) = (first.len(), second.len());
     sorted(first).and(sorted(second))?;
@@ -323,8 +322,8 @@ fn upper_tail(z: f64) -> f64 {
     }
 }
 
-/// Which of several hypotheses with these probabilities can be rejected when of all rejections at most the part `level` may be wrong
-/// (Benjamini and Hochberg 1995). When none is true, the chance of any rejection is at most `level` too.
+/// Which of several hypotheses with these p-values can be rejected when at most the fraction `level` of all rejections may be wrong
+/// (Benjamini and Hochberg 1995). When there is nothing to find, the chance of any rejection is at most `level` too.
 pub fn discoveries(probabilities: &[f64], level: f64) -> Vec<bool> {
     let mut order: Vec<usize> = (0..probabilities.len()).collect();
     order.sort_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]));
@@ -337,8 +336,8 @@ pub fn discoveries(probabilities: &[f64], level: f64) -> Vec<bool> {
     found
 }
 
-/// The value with a tenth of all others below it, for times of something that others disturb: a least time may be that of a rare moment
-/// in which the processor's clock ran faster, a median or a quartile that of a busy machine. `None` without values.
+/// The value with a tenth of all others below it, for times that other load disturbs: a minimum may come from a rare moment in which the
+/// processor's clock ran faster, a median or a quartile from a busy machine. `None` without values.
 pub fn lower_decile<T>(values: &[T], key: impl Fn(&T) -> f64) -> Option<&T> {
     let mut sorted: Vec<&T> = values.iter().collect();
     sorted.sort_by(|a, b| key(a).total_cmp(&key(b)));

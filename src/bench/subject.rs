@@ -24,11 +24,11 @@ pub struct Standard {
 enum Kind {
     /// A scene without its size.
     Scene(&'static str),
-    /// Pieces of some rounds, of which the last part of all has so many times as many.
+    /// Pieces of `rounds` rounds; the last of `part` parts of them have `factor` times as many.
     Spin { rounds: u64, part: usize, factor: u64 },
 }
 
-/// All that there are.
+/// All standard scenes.
 pub const STANDARDS: &[Standard] = &[
     Standard {
         name: "whole",
@@ -51,7 +51,7 @@ pub const STANDARDS: &[Standard] = &[
     },
     Standard {
         name: "deep",
-        help: "a view of 1e-25, beyond 64-bit numbers: a serial part before the pieces",
+        help: "a view of width 1e-25, beyond 64-bit numbers: a serial part before the pieces",
         kind: Kind::Scene(
             "[view]\nre = \"-0.743643887037158704752191506114774\"\nim = \"0.131825904205311970493132056385139\"\n\
              width = \"1e-25\"\n[iteration]\nmax = 20000",
@@ -59,7 +59,7 @@ pub const STANDARDS: &[Standard] = &[
     },
     Standard {
         name: "costly-tail",
-        help: "no picture: the last hundredth of the pieces costs half of all",
+        help: "not a picture: the last hundredth of the pieces costs half of the total",
         kind: Kind::Spin { rounds: 20_000, part: 100, factor: 100 },
     },
 ];
@@ -70,7 +70,7 @@ pub fn standard(name: &str) -> Option<&'static Standard> {
 }
 
 impl Standard {
-    /// The scene, of the usual size; `None` for what is no picture.
+    /// The scene, of the usual size; `None` if it is not a picture.
     pub fn scene(&self) -> Option<Result<Scene>> {
         match self.kind {
             Kind::Scene(text) => Some(Scene::from_toml(text)),
@@ -79,7 +79,7 @@ impl Standard {
     }
 }
 
-/// What is measured: work, and how its pieces lie.
+/// What is measured: a work, and where its pieces lie.
 #[derive(Clone)]
 pub struct Subject {
     /// Its name.
@@ -88,17 +88,17 @@ pub struct Subject {
     pub help: String,
     /// All of it.
     pub work: Arc<dyn Work>,
-    /// A small part, so that workers are awake and code and memory warm.
+    /// A small part, to wake the workers and warm up code and memory.
     pub small: Arc<dyn Work>,
-    /// The tiles, in the order of their numbers; none for what is no picture.
+    /// The tiles, in the order of their numbers; none if it is not a picture.
     pub tiles: Vec<Tile>,
 }
 
 impl Subject {
-    /// A standard scene in so many pixels.
+    /// A standard scene of `size` pixels.
     ///
     /// # Errors
-    /// What [`Subject::of_scene`] says.
+    /// Those of [`Subject::of_scene`].
     pub fn standard(standard: &Standard, size: (u32, u32), tile: u32) -> Result<Self> {
         match standard.kind {
             Kind::Scene(text) => {
@@ -107,7 +107,7 @@ impl Subject {
                 Self::of_scene(standard.name, standard.help, &scene, tile)
             }
             Kind::Spin { rounds, part, factor } => {
-                // As many pieces as a picture would have of this size.
+                // As many pieces as a picture of this size would have.
                 let pieces = (size.0.div_ceil(tile.max(1)) as usize * size.1.div_ceil(tile.max(1)) as usize).max(part);
                 let work = Spin { pieces, rounds, costly_from: pieces - pieces / part, factor, bytes: 0 };
                 Ok(Self {
@@ -142,7 +142,7 @@ impl Subject {
         })
     }
 
-    /// For each order of tiles its name, and the number here of each of its tiles. What is no picture has its own order only.
+    /// For each order of tiles, its name and the numbers of its tiles here. What is not a picture has its own order only.
     pub fn orders(&self) -> Vec<(String, Vec<usize>)> {
         let own = || (0..self.work.len()).collect::<Vec<_>>();
         let (Some(width), Some(height)) = (

@@ -1,7 +1,8 @@
-//! What was found to be best on this machine, kept for later runs: wisdom, as FFTW (Frigo and Johnson 2005) calls it.
+//! The best settings found on this machine, kept for later runs: wisdom, as FFTW (Frigo and Johnson 2005) calls it.
 //!
-//! For each backend every kind of schedule is measured, then several tiles with the best of them. The least of a few times counts, summed
-//! over two scenes that are hard in different ways. A choice other than the default must gain more than measuring errs.
+//! For each backend, every kind of schedule is measured, then several tile sizes with the best of them. The minimum of a few times
+//! counts, summed over two scenes that are hard in different ways. A choice other than the default must gain more than the error of
+//! measurement.
 
 use super::clock::Clock;
 use super::cores::{self, Combination};
@@ -21,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 /// The version of the file.
 const VERSION: u32 = 1;
-/// The tiles that are tried.
+/// The tile sizes that are tried.
 const TILES: [u32; 4] = [32, DEFAULT_TILE, 128, 256];
 /// The scenes: one with a costly middle, one that is costly and even.
 const SCENES: [&str; 2] = ["whole", "valley"];
@@ -30,20 +31,20 @@ const ROUNDS: usize = 3;
 /// What another choice must gain over the default.
 const WORTH: f64 = 0.02;
 
-/// What is best on a machine.
+/// The best settings on a machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Wisdom {
     /// The version of the file.
     pub fractal: u32,
-    /// The machine that it was measured on, as [`Machine::signature`] says.
+    /// The machine that it was measured on: its [`Machine::signature`].
     pub machine: String,
     /// How many workers there were.
     pub workers: usize,
-    /// What was best, by the backend's name.
+    /// The best settings, by the backend's name.
     pub backends: BTreeMap<String, Choice>,
 }
 
-/// What is best with one backend.
+/// The best settings for one backend.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Choice {
     /// The schedule as it is typed.
@@ -58,7 +59,7 @@ impl Wisdom {
     /// Where it is kept: `fractal/wisdom.json` in `XDG_CACHE_HOME`, else in `~/.cache`.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where there is no home.
+    /// [`Error::Unsupported`] where there is no home directory.
     pub fn path() -> Result<PathBuf> {
         let none =
             || Error::Unsupported("there is no place to keep wisdom: neither XDG_CACHE_HOME nor HOME is set".into());
@@ -66,21 +67,21 @@ impl Wisdom {
         Ok(cache.join("fractal").join("wisdom.json"))
     }
 
-    /// What is kept; `None` when nothing is.
+    /// The stored wisdom; `None` when there is none.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be read; [`Error::Input`] when it is not what was written, or was measured on another machine.
+    /// [`Error::Io`] when the file cannot be read; [`Error::Input`] when it is damaged, or was measured on another machine.
     pub fn read(path: &Path) -> Result<Option<Self>> {
         let Some(text) = remembered::read(path)? else { return Ok(None) };
         let wisdom: Self = serde_json::from_str(&text).map_err(|error| damaged(path, error))?;
         if wisdom.fractal != VERSION {
             let version = wisdom.fractal;
-            return Err(damaged(path, format!("it has version {version}, and this program knows {VERSION}")));
+            return Err(damaged(path, format!("it has version {version}; this program reads version {VERSION}")));
         }
         for (name, choice) in &wisdom.backends {
             let schedule = choice.schedule.parse::<Schedule>();
             if schedule.is_err() || choice.tile == 0 || !(choice.seconds >= 0.0 && choice.seconds.is_finite()) {
-                return Err(damaged(path, format!("its choice for `{name}` is none")));
+                return Err(damaged(path, format!("its choice for `{name}` is invalid")));
             }
         }
         let here = Machine::here().signature();
@@ -92,15 +93,15 @@ impl Wisdom {
         Ok(Some(wisdom))
     }
 
-    /// Opens the file that it is to be kept in, and makes its folder. Best done before anything is measured.
+    /// Opens the file that it will be kept in, and makes its folder. Best done before anything is measured.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be written, [`Error::Input`] when it is no regular file.
+    /// [`Error::Io`] when the file cannot be written, [`Error::Input`] when it is not a regular file.
     pub fn create(path: &Path) -> Result<Output> {
         remembered::create(path)
     }
 
-    /// Keeps it in what [`Wisdom::create`] opened, with what is kept there of other backends on the same machine.
+    /// Stores it in the output that [`Wisdom::create`] opened, together with what is stored there for other backends on the same machine.
     ///
     /// # Errors
     /// [`Error::Io`] when the file cannot be written.
@@ -115,7 +116,7 @@ impl Wisdom {
         results::write_to(output, serde_json::to_string_pretty(&self).expect("numbers and text are always JSON"))
     }
 
-    /// The fastest of the backends that can run here, and what is best with it.
+    /// The fastest of the backends that can run here, and its best settings.
     pub fn best(&self) -> Option<(&'static Entry, &Choice)> {
         let here = |(name, choice)| Some((backend::find(name).ok().filter(|entry| entry.probe().is_ok())?, choice));
         let known = self.backends.iter().map(|(name, choice)| (name.as_str(), choice)).filter_map(here);
@@ -124,14 +125,14 @@ impl Wisdom {
 }
 
 fn damaged(path: &Path, why: impl std::fmt::Display) -> Error {
-    Error::Input(format!("`{}` holds no wisdom: {why}", path.display()))
+    Error::Input(format!("`{}` is not a valid file of wisdom: {why}", path.display()))
 }
 
-/// Measures what is best with each of `entries` and `workers` workers on pictures of `size`. `after` is called after each measurement with
-/// what it was, how many are done, and how many there are, as far as it is known.
+/// Finds the best settings for each of `entries` with `workers` workers on pictures of `size`. `after` is called after each measurement
+/// with the backend's name, how many are done, and how many there are, as far as that is known.
 ///
 /// # Errors
-/// What a backend returns; [`Error::Stopped`] when it is stopped.
+/// The errors of a backend; [`Error::Stopped`] when it is stopped.
 pub fn learn(
     clock: &dyn Clock,
     entries: &[&'static Entry],
@@ -178,7 +179,7 @@ pub fn learn(
     Ok(Wisdom { fractal: VERSION, machine: Machine::here().signature(), workers, backends })
 }
 
-/// The candidate with the least time, or the default where that one does not gain enough.
+/// The candidate with the least time, or the default if that does not gain enough.
 fn choose<T: Copy + PartialEq>(candidates: &[(T, f64)], default: T) -> Option<(T, f64)> {
     let best = candidates.iter().copied().min_by(|(_, a), (_, b)| a.total_cmp(b))?;
     let default = candidates.iter().copied().find(|&(value, _)| value == default);
@@ -263,7 +264,7 @@ mod tests {
         let (best, choice) = kept.best().unwrap();
         assert!(kept.backends.values().all(|other| other.seconds >= choice.seconds), "{}", best.name);
 
-        // Another machine's, and what is none.
+        // Another machine's wisdom, and invalid files.
         let other = Wisdom { machine: "abacus".into(), ..kept.clone() };
         results::write(&path, &serde_json::to_string(&other).unwrap()).unwrap();
         assert!(Wisdom::read(&path).unwrap_err().to_string().contains("another machine (abacus; this is "));
@@ -272,7 +273,7 @@ mod tests {
         for text in ["", "{}", "[1", &serde_json::to_string(&wrong).unwrap()] {
             results::write(&path, text).unwrap();
             let told = Wisdom::read(&path).unwrap_err().to_string();
-            assert!(told.contains("wisdom.json` holds no wisdom: "), "{told}");
+            assert!(told.contains("wisdom.json` is not a valid file of wisdom: "), "{told}");
         }
         std::fs::remove_dir_all(&folder).unwrap();
     }

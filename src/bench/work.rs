@@ -1,4 +1,4 @@
-//! Works whose cost is known: nothing but arithmetic, each piece as long as it is told to be.
+//! Works whose cost is known: nothing but arithmetic, each piece as long as requested.
 
 use crate::backend::WorkKind;
 use crate::error::{Error, Result};
@@ -13,11 +13,11 @@ pub const KIND: &str = "spin";
 /// The kinds of this module.
 pub const KINDS: &[WorkKind<'_>] = &[WorkKind { name: KIND, make: &Spin::from_recipe }];
 
-/// Rounds between two looks at [`Stop`], some tenths of a millisecond.
+/// Rounds between two checks of [`Stop`], some tenths of a millisecond.
 const ROUNDS_BETWEEN_LOOKS: u64 = 100_000;
 
-/// Pieces that multiply and shift one number over and over: no vectors, and no memory but for results, if they have any, so that another
-/// worker could disturb nothing.
+/// Pieces that multiply and shift one number over and over: no vectors, and no memory except for results, if any, so that workers cannot
+/// disturb each other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spin {
@@ -25,9 +25,9 @@ pub struct Spin {
     pub pieces: usize,
     /// Rounds of each.
     pub rounds: u64,
-    /// From this piece on …
+    /// The first costly piece.
     pub costly_from: usize,
-    /// … each has so many times as many rounds.
+    /// How many times as many rounds costly pieces have.
     pub factor: u64,
     /// The length of each piece's result.
     pub bytes: usize,
@@ -55,7 +55,7 @@ impl Spin {
     }
 }
 
-/// So many rounds. Each needs the one before, so that a processor cannot do two at a time.
+/// Runs `rounds` rounds. Each needs the one before, so that a processor cannot do two at a time.
 #[inline]
 fn spin(mut number: u64, rounds: u64) -> u64 {
     for _ in 0..rounds {
@@ -75,7 +75,7 @@ impl Work for Spin {
 
     fn compute(&self, _: &Prepared, claim: &mut Claim<'_>, stop: &Stop) -> Result<()> {
         if self.rounds == 0 {
-            // Nothing at all, so that only what surrounds a piece is measured.
+            // Nothing at all, so that only the overhead of a piece is measured.
             black_box(claim);
             return Ok(());
         }
@@ -92,10 +92,10 @@ impl Work for Spin {
 }
 
 impl Spin {
-    /// All rounds of a claim. Apart from `compute`, where the registers that it needs cost pieces of nothing 2 ns.
+    /// All rounds of a claim. Separate from `compute`, where the registers that it needs would cost empty pieces 2 ns.
     #[inline(never)]
     fn turn(&self, claim: &mut Claim<'_>, stop: &Stop) -> Result<()> {
-        // One chain through all pieces of a claim: a processor would begin the next short piece before the last is done.
+        // One chain through all pieces of a claim: otherwise a processor would begin the next short piece before the last is done.
         let mut number = 1;
         for index in claim.range() {
             let rounds = self.rounds_of(index);

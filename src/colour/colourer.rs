@@ -1,4 +1,4 @@
-//! A colouring and a palette together: tiles of samples in, rows of pixels out.
+//! A colouring combined with a palette: tiles of samples in, rows of pixels out.
 
 use super::oklab::{Linear, parse_hex};
 use super::palette::{Curve, INSIDE, Palette, Phase};
@@ -8,13 +8,13 @@ use crate::error::{Error, Result, brief};
 use crate::sample::{Channels, Samples};
 use std::sync::OnceLock;
 
-/// How many bits a pixel's red, green and blue have each.
+/// The number of bits for each of a pixel's red, green and blue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Depth {
     /// 8 bits.
     #[default]
     Eight,
-    /// 16 bits, the higher byte first, as PNG and PPM keep them.
+    /// 16 bits, big-endian, as in PNG and PPM.
     Sixteen,
 }
 
@@ -27,24 +27,24 @@ impl Depth {
         }
     }
 
-    /// The bytes of a pixel of three colours.
+    /// The bytes of an RGB pixel.
     pub fn pixel_bytes(self) -> usize {
         3 * usize::from(self.bits()) / 8
     }
 }
 
-/// Turns samples into pixels. It is shared by all workers.
+/// Turns samples into pixels. Shared by all workers.
 #[derive(Debug)]
 pub struct Colourer {
     entry: &'static ColouringEntry,
     colouring: Box<dyn Colouring>,
     curve: Curve,
     interior: Linear,
-    /// Computed when it is first needed: every worker process has a colourer, and none of them paints.
+    /// Computed when first needed: every worker process has a colourer, and none of them paints.
     palette: OnceLock<Palette>,
 }
 
-/// Memory that colouring needs; kept by a worker so that it is not allocated for each tile.
+/// Scratch memory for colouring; kept by a worker so that it is not allocated for each tile.
 #[derive(Debug, Default)]
 pub struct Scratch {
     phases: Vec<Phase>,
@@ -54,10 +54,10 @@ pub struct Scratch {
 }
 
 impl Colourer {
-    /// Looks up the names of `settings`. The palette's tables are computed before the first tile is painted.
+    /// Looks up the names in `settings`. The palette's tables are computed before the first tile is painted.
     ///
     /// # Errors
-    /// [`Error::Usage`] for an unknown name, which lists the known ones, a colour that is none, or a number out of range.
+    /// [`Error::Usage`] for an unknown name, with a list of the known ones, an invalid colour, or a number out of range.
     pub fn new(settings: &Settings) -> Result<Self> {
         for (what, value) in [("density", settings.density), ("offset", settings.offset)] {
             if value.is_nan() || value.abs() > MAX_DENSITY {
@@ -78,12 +78,12 @@ impl Colourer {
         self.palette.get_or_init(|| Palette::new(&self.curve, self.interior))
     }
 
-    /// Computes the palette's tables now (about a millisecond) and not when the first tile waits for them.
+    /// Computes the palette's tables now (about a millisecond) rather than when the first tile waits for them.
     pub fn prepare(&self) {
         let _ = self.palette();
     }
 
-    /// What a sample must have, beside its count, to be coloured.
+    /// The channels that colouring needs besides the count.
     pub fn channels(&self) -> Channels {
         self.entry.channels
     }
@@ -91,11 +91,11 @@ impl Colourer {
     /// Colours a tile into `out`: rows of pixels from the top, each the mean of `per_pixel` × `per_pixel` samples.
     ///
     /// # Panics
-    /// When the tile's sides are no multiples of `per_pixel`, the samples lack a channel, or `out` has not the tile's size.
+    /// When the tile's sides are not multiples of `per_pixel`, the samples lack a channel, or `out` does not have the tile's size.
     pub fn paint(&self, samples: &Samples<'_>, per_pixel: u32, depth: Depth, out: &mut [u8], scratch: &mut Scratch) {
         let tile = samples.tile;
         let whole = tile.width.is_multiple_of(per_pixel) && tile.height.is_multiple_of(per_pixel);
-        assert!(whole, "{tile} is cut inside of a pixel");
+        assert!(whole, "{tile} is cut inside a pixel");
         let pixels = (tile.width / per_pixel) as usize;
         assert_eq!(out.len(), tile.area() / (per_pixel * per_pixel) as usize * depth.pixel_bytes(), "pixels of {tile}");
         if let Some(lacking) = samples.channels().lacking(self.channels()) {
@@ -134,7 +134,7 @@ impl Colourer {
         }
     }
 
-    /// One sample a pixel and nothing but the palette's own light: 8-bit colours straight from the palette's table.
+    /// One sample per pixel and unchanged palette colours: 8-bit colours straight from the palette's table.
     fn paint_fast(&self, palette: &Palette, row: &Row<'_>, line: &mut [u8], scratch: &mut Scratch) {
         self.colouring.phases(row, &mut scratch.phases);
         for (to, &phase) in line.as_chunks_mut::<3>().0.iter_mut().zip(&scratch.phases) {
@@ -142,7 +142,7 @@ impl Colourer {
         }
     }
 
-    /// Adds the light of a row of samples to the sums of its pixels, from the left.
+    /// Adds the light of a row of samples to the sums of its pixels, from left to right.
     fn add(&self, palette: &Palette, row: &Row<'_>, per_pixel: usize, scratch: &mut Scratch) {
         self.colouring.phases(row, &mut scratch.phases);
         let lit = self.colouring.is_lit();

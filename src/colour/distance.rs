@@ -1,4 +1,4 @@
-//! Smooth colours darkened towards the boundary by the distance estimate, so that filaments thinner than a pixel show.
+//! Smooth colours darkened towards the boundary by the distance estimate, so that filaments thinner than a pixel stay visible.
 
 use super::{Colouring, ColouringEntry, Phase, Row, Scale, smooth};
 use crate::sample::{Channels, DISTANCES_X, DISTANCES_Y};
@@ -10,7 +10,7 @@ pub(super) const ENTRY: ColouringEntry = ColouringEntry {
     make: |scale| Box::new(Distance(scale)),
 };
 
-/// The distance in pixels at which half of the light is left.
+/// The distance in pixels at which half of the light remains.
 const HALF: f32 = 0.75;
 
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Colouring for Distance {
 
     fn light(&self, row: &Row<'_>, out: &mut [f32]) {
         for ((out, &x), &y) in out.iter_mut().zip(row.plane(DISTANCES_X)).zip(row.plane(DISTANCES_Y)) {
-            // Far away the length may overflow; the quotient of infinities would be no number.
+            // Far away the length may overflow, and the quotient of infinities would be NaN.
             let length = (row.spacing * (x * x + y * y).sqrt()).min(f32::MAX);
             *out = length / (length + HALF);
         }

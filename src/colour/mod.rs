@@ -1,7 +1,7 @@
-//! From samples to colours: colourings say where on a palette a sample lies, palettes say which colour is there.
+//! From samples to colours: a colouring decides where on a palette a sample lies, a palette which colour is there.
 //!
-//! Everything happens in linear light: colours are mixed over the samples of a pixel as a lens mixes light, and only the mean
-//! is encoded as sRGB. The same samples give the same bytes on every machine: nothing here calls a C library's mathematics.
+//! Everything happens in linear light: colours are mixed over the samples of a pixel as a lens mixes light, and only the mean is
+//! encoded as sRGB. The same samples give the same bytes on every machine: nothing here calls a C library's maths functions.
 //!
 //! A new colouring is one file and one line in [`COLOURINGS`]; a new palette is one entry in [`PALETTES`].
 
@@ -36,9 +36,9 @@ pub struct Settings {
     pub palette: String,
     /// The colour of the interior, `#rrggbb` or `#rgb`.
     pub interior: String,
-    /// How often the palette repeats, relative to the colouring's own measure; negative runs it backwards.
+    /// How often the palette repeats, relative to the colouring's own measure; negative values run it backwards.
     pub density: f64,
-    /// By how many times around the palette the colours are shifted; only the fraction matters.
+    /// The shift of the colours, in turns around the palette; only the fraction matters.
     pub offset: f64,
 }
 
@@ -57,14 +57,14 @@ impl Default for Settings {
 /// The largest magnitude of [`Settings::density`] and [`Settings::offset`].
 pub const MAX_DENSITY: f64 = 1000.0;
 
-/// A colouring as the registry knows it.
+/// A colouring's entry in the registry.
 #[derive(Clone, Copy, Debug)]
 pub struct ColouringEntry {
     /// The name, as in `colouring = "…"`.
     pub name: &'static str,
     /// What it shows, in one line.
     pub help: &'static str,
-    /// What it needs to know of a sample beside its count.
+    /// The channels it needs besides the count.
     pub channels: Channels,
     make: fn(Scale) -> Box<dyn Colouring>,
 }
@@ -72,17 +72,17 @@ pub struct ColouringEntry {
 /// Every colouring.
 pub const COLOURINGS: &[ColouringEntry] = &[smooth::ENTRY, bands::ENTRY, distance::ENTRY, relief::ENTRY];
 
-/// What a colouring decides of each sample: where on the palette it lies, and how bright it is.
+/// What a colouring decides for each sample: where on the palette it lies, and how bright it is.
 trait Colouring: Send + Sync + std::fmt::Debug {
     /// Writes the phase of each sample of `row`.
     fn phases(&self, row: &Row<'_>, out: &mut [Phase]);
 
-    /// Whether the colouring changes how bright the palette's colours are.
+    /// Whether the colouring changes the brightness of the palette's colours.
     fn is_lit(&self) -> bool {
         false
     }
 
-    /// Writes by how much the light of each sample of `row` is multiplied, in [0, 1]. What it says of the interior is ignored.
+    /// Writes the factor in [0, 1] by which the light of each sample of `row` is multiplied. Values for interior samples are ignored.
     fn light(&self, row: &Row<'_>, out: &mut [f32]) {
         let _ = row;
         out.fill(1.0);
@@ -96,7 +96,7 @@ struct Row<'a> {
     samples: Samples<'a>,
     /// Which of the tile's samples they are.
     first: usize,
-    /// The distance between samples in pixels, by which the distance estimates are to be multiplied.
+    /// The distance between samples in pixels, by which distance estimates must be multiplied.
     spacing: f32,
 }
 
@@ -113,13 +113,13 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// A plane of numbers, or nothing if it was not computed.
+    /// A plane of numbers, empty if it was not computed.
     fn plane(&self, plane: PlaneId) -> &'a [f32] {
         self.samples.plane(plane).get(self.first..self.first + self.counts.len()).unwrap_or_default()
     }
 }
 
-/// The straight line from a colouring's measure to the phase.
+/// The linear map from a colouring's measure to the phase.
 #[derive(Clone, Copy, Debug)]
 struct Scale {
     density: f64,
@@ -127,10 +127,10 @@ struct Scale {
 }
 
 impl Scale {
-    /// The phase of a sample whose measure is `times` times around the palette.
+    /// The phase of a sample whose measure is `times` turns around the palette.
     ///
-    /// Rounding to fixed point and taking the fraction are one addition: beside 1.5 · 2⁵²⁻²⁰ the last bits of a double count
-    /// in units of 2⁻²⁰, and the bits above them, whole turns, are cut off. Right while |`times`| · density < 2³⁰.
+    /// Rounding to fixed point and taking the fraction are one addition: near 1.5 · 2⁵²⁻²⁰ the last bits of a double count in units of
+    /// 2⁻²⁰, and the bits above them, whole turns, are cut off. Valid while |`times`| · density < 2³⁰.
     #[inline(always)]
     fn phase(self, times: f64) -> Phase {
         const { assert!(CIRCLE == 1 << 20) };
@@ -146,7 +146,7 @@ impl Scale {
     }
 }
 
-/// The entry called `name` in a registry, or an error that lists what there is.
+/// The entry called `name` in a registry, or an error that lists the known names.
 fn find<T: 'static>(
     entries: &'static [T],
     name_of: impl Fn(&T) -> &'static str,
@@ -155,7 +155,7 @@ fn find<T: 'static>(
 ) -> Result<&'static T> {
     entries.iter().find(|entry| name_of(entry) == name).ok_or_else(|| {
         let known: Vec<_> = entries.iter().map(&name_of).collect();
-        Error::Usage(format!("unknown {kind} `{}`; known are {}", shorten(name), known.join(", ")))
+        Error::Usage(format!("unknown {kind} `{}`; the {kind}s are {}", shorten(name), known.join(", ")))
     })
 }
 
@@ -165,7 +165,7 @@ mod tests {
     use crate::tile::Tile;
     use proptest::prelude::*;
 
-    /// The words of a row: counts, fractions, then both parts of the distances; those that are too few are filled up with zeros.
+    /// The words of a row: counts, fractions, then both parts of the distances; missing ones are filled with zeros.
     fn words(counts: &[u32], planes: [&[f32]; 3]) -> Vec<u32> {
         let filled = |plane: &[f32]| -> Vec<u32> {
             (0..counts.len()).map(|i| plane.get(i).map_or(0, |number| number.to_bits())).collect()
@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(light[3], 0.6);
     }
 
-    /// The default picture's first colour by hand: ν = 4 begins the palette.
+    /// The default picture's first colour, worked out by hand: ν = 4 is where the palette begins.
     #[test]
     fn a_colour_is_that_of_the_palette() {
         let tile = Tile { x: 0, y: 0, width: 2, height: 1 };

@@ -1,4 +1,4 @@
-//! OKLab, a colour space in which equal steps look equally large (Björn Ottosson, 2020), and its way to linear sRGB light.
+//! OKLab, a colour space in which equal steps look equally large (Björn Ottosson, 2020), and its conversion to linear sRGB light.
 
 use super::transfer::{Encoder, decode, root};
 use crate::error::{Error, Result, shorten};
@@ -34,7 +34,7 @@ impl Lab {
         }
     }
 
-    /// Its linear light, beyond [0, 1] for colours that a screen cannot show.
+    /// Its linear light; outside [0, 1] for colours that a screen cannot show.
     pub(crate) fn to_linear(self) -> Linear {
         let cube = |x: f64| x * x * x;
         let l = cube(self.l + 0.396_337_777_4 * self.a + 0.215_803_757_3 * self.b);
@@ -47,7 +47,7 @@ impl Lab {
         ]
     }
 
-    /// The linear light of the nearest colour of the same lightness and hue that a screen can show: less colourful as needed.
+    /// The linear light of the nearest colour of the same lightness and hue that a screen can show: less saturated as needed.
     pub(crate) fn to_gamut(self) -> Linear {
         const SLACK: f64 = 1e-6;
         let fits = |c: Linear| c.iter().all(|x| (-SLACK..=1.0 + SLACK).contains(x));
@@ -65,13 +65,13 @@ impl Lab {
     }
 }
 
-/// The colour with number `index` of a series in which neighbours differ clearly in hue, however long it is: each hue is the
-/// golden angle from the one before. `lightness` is OKLab's, 0 to 1. As 8-bit sRGB.
+/// Colour number `index` of a series in which neighbours differ clearly in hue, however long it is: each hue is a golden angle away
+/// from the one before. `lightness` is OKLab's, 0 to 1. As 8-bit sRGB.
 pub(crate) fn distinct(index: usize, lightness: f64) -> [u8; 3] {
     const CHROMA: f64 = 0.15;
-    // Cosine and sine of 2π(2 − φ); turning by multiplication needs no trigonometry at run time.
+    // Cosine and sine of 2π(2 − φ); rotating by multiplication needs no trigonometry at run time.
     let (cos, sin) = (-0.737_368_878_078_319_8, 0.675_490_294_261_523_8);
-    // Every thousand colours the series begins again, before errors add up to anything.
+    // The series restarts every thousand colours, before rounding errors add up.
     let turned = (0..index % 1000).fold((0.82, 0.57), |(x, y), _| (x * cos - y * sin, x * sin + y * cos));
     let colour = Lab { l: lightness, a: CHROMA * turned.0, b: CHROMA * turned.1 }.to_gamut();
     colour.map(|x| Encoder::shared().to_u8(x as f32))
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(Lab::from_linear([0.0; 3]), Lab { l: 0.0, a: 0.0, b: 0.0 });
     }
 
-    /// The values that the space's author gives for XYZ (1, 0, 0) in his table are outside of sRGB; pure sRGB red is well known.
+    /// The author's own test value, XYZ (1, 0, 0), is outside sRGB; the value of pure sRGB red is well known.
     #[test]
     fn red_is_where_it_is_known_to_be() {
         let red = Lab::from_linear([1.0, 0.0, 0.0]);

@@ -1,29 +1,29 @@
 //! Palettes: closed curves through OKLab, as tables of linear light.
 //!
-//! A palette is a handful of stops around a circle. Between them each OKLab coordinate is a monotone cubic (Fritsch and
-//! Butland, 1984): smooth at the stops and without overshoot, so no colour appears that the stops do not ask for. Periodic
-//! Catmull-Rom was tried first and left the gamut beside dark stops, where clipping showed as kinks.
+//! A palette is a handful of stops around a circle. Between them each OKLab coordinate is a monotone cubic (Fritsch and Butland, 1984):
+//! smooth at the stops and without overshoot, so no colour appears that is not between two stops. Periodic Catmull-Rom was tried first;
+//! it left the gamut next to dark stops, where clipping showed as kinks.
 
 use super::oklab::{Lab, Linear, parse_hex};
 use super::transfer::{Encoder, boxed};
 use crate::error::Result;
 
-/// The number of colours around the circle. Neighbours differ by less than a step of 8 bits nearly everywhere.
+/// The number of colours around the circle. Neighbours differ by less than an 8-bit step nearly everywhere.
 pub(super) const LEN: usize = 4096;
 
-/// Bits of a [`Phase`] below the number of the colour, for interpolation.
+/// Bits of a [`Phase`] below the colour's index, for interpolation.
 const FRACTION_BITS: u32 = 8;
 
 /// Where on a palette's circle a sample lies, in [0, [`CIRCLE`]), or [`INSIDE`].
 pub(crate) type Phase = u32;
 
-/// Once around the palette.
+/// One turn around the palette.
 pub(crate) const CIRCLE: Phase = (LEN as u32) << FRACTION_BITS;
 
-/// The phase of the interior: a place in the table after the circle's closing entry, so that no branch is needed.
+/// The phase of the interior: an entry in the table after the one that closes the circle, so that no branch is needed.
 pub(crate) const INSIDE: Phase = (LEN as u32 + 1) << FRACTION_BITS;
 
-/// A power of two that every index is masked with, so that no bounds need be checked.
+/// A power of two, so that masked indices need no bounds checks.
 const TABLE: usize = 2 * LEN;
 
 /// One named palette.
@@ -33,7 +33,7 @@ pub struct PaletteEntry {
     pub name: &'static str,
     /// What it looks like, in one line.
     pub help: &'static str,
-    /// Where on the circle, in [0, 1) and increasing, which colour as `#rrggbb`.
+    /// The stops: positions on the circle, in [0, 1) and increasing, with colours as `#rrggbb`.
     pub stops: &'static [(f64, &'static str)],
 }
 
@@ -88,7 +88,7 @@ impl Palette {
 /// A closed curve through the stops of a palette.
 #[derive(Debug)]
 pub(super) struct Curve {
-    /// Where, which colour, and its slope there.
+    /// Position, colour, and slope there.
     stops: Vec<(f64, [f64; 3], [f64; 3])>,
 }
 
@@ -131,7 +131,7 @@ impl Curve {
         let t = (if at >= from { at - from } else { at + 1.0 - from }) / step;
         let u = 1.0 - t;
         let [l, a, b] = std::array::from_fn(|k| {
-            // The cubic of Hermite in the form of Bernstein.
+            // The Hermite cubic in Bernstein form.
             let (p1, p2) = (low[k] + step * rise[k] / 3.0, high[k] - step * fall[k] / 3.0);
             u * u * u * low[k] + 3.0 * u * u * t * p1 + 3.0 * u * t * t * p2 + t * t * t * high[k]
         });
@@ -169,7 +169,8 @@ mod tests {
         }
     }
 
-    /// A step between neighbouring entries is invisible (0.02 in OKLab is about the smallest visible one), also across the end.
+    /// The step between neighbouring entries is invisible (0.02 in OKLab is about the smallest visible one), also where the circle
+    /// closes.
     #[test]
     fn palettes_are_continuous_and_cyclic() {
         for entry in PALETTES {

@@ -65,7 +65,7 @@ pub const PALETTES: &[PaletteEntry] = &[
     },
     PaletteEntry {
         name: "clarity",
-        help: "blue to yellow, told apart with every kind of colour vision",
+        help: "blue to yellow, distinguishable with every kind of colour vision",
         stops: &[
             (0.00, "#04163f"),
             (0.20, "#1c4a86"),

@@ -1,5 +1,5 @@
-//! Smooth colours lit from the upper left as if the count were a height: the slope's direction is that of the distance
-//! estimate ("normal map effect", after Jos Leys and Arnaud Chéritat).
+//! Smooth colours lit from the upper left as if the count were a height: the slope has the direction of the distance estimate ("normal
+//! map effect", after Jos Leys and Arnaud Chéritat).
 
 use super::{Colouring, ColouringEntry, Phase, Row, Scale, smooth};
 use crate::sample::{Channels, DISTANCES_X, DISTANCES_Y};
@@ -11,7 +11,7 @@ pub(super) const ENTRY: ColouringEntry = ColouringEntry {
     make: |scale| Box::new(Relief(scale)),
 };
 
-/// The height of the light over the plane; its direction in the plane has length 1.
+/// The height of the light above the plane; its direction in the plane has length 1.
 const HEIGHT: f32 = 1.5;
 
 #[derive(Debug)]

@@ -12,15 +12,15 @@ pub(super) const ENTRY: ColouringEntry = ColouringEntry {
 
 /// √ν grows by this much once around the palette.
 ///
-/// The square root is taken because it shows shallow and deep views alike: around the whole set ν runs from 4 to some dozens,
-/// in a deep view from thousands to a few thousands more, and in both √ν covers several units to some tens. With ν itself
-/// deep views turn to noise; with log ν they turn flat. A square root is also exact by IEEE 754, hence the same everywhere.
+/// The square root suits shallow and deep views alike: around the whole set ν runs from 4 to a few dozen, in a deep view from thousands
+/// to a few thousand more, and in both √ν covers between several units and a few tens. With ν itself, deep views turn to noise; with
+/// log ν, they turn flat. A square root is also exact by IEEE 754, hence the same everywhere.
 const TURN: f64 = 6.0;
 
-/// √ν where the palette begins: far outside of a whole set, as most pictures' background is.
+/// √ν where the palette begins: far outside a whole set, as in the background of most pictures.
 const BEGIN: f64 = 2.0;
 
-/// How often √ν has gone around the palette for a sample.
+/// How many turns around the palette √ν makes for a sample.
 #[inline(always)]
 fn turns(count: u32, fraction: f32) -> f64 {
     (f64::from(count) + f64::from(fraction)).sqrt() * (1.0 / TURN) - BEGIN / TURN
@@ -35,7 +35,7 @@ impl Colouring for Smooth {
     }
 }
 
-/// The phases of smooth colouring, which others build on.
+/// The phases of smooth colouring, which other colourings build on.
 pub(super) fn phases(scale: Scale, row: &Row<'_>, out: &mut [Phase]) {
     for ((out, &n), &f) in out.iter_mut().zip(row.counts).zip(row.plane(FRACTIONS)) {
         *out = scale.phase_unless_inside(n, turns(n, f));

@@ -1,14 +1,14 @@
 //! From linear light to the numbers in a file: the sRGB transfer function of IEC 61966-2-1.
 //!
-//! A picture must have the same bytes on every machine, and `powf` differs between C libraries. So the exact functions here
-//! take roots by Newton's method, from additions, multiplications and divisions only, whose results IEEE 754 fixes; they make
-//! tables, and pixels are encoded from the table.
+//! A picture must have the same bytes on every machine, and `powf` differs between C libraries. So the exact functions here take roots
+//! by Newton's method, using only additions, multiplications and divisions, whose results IEEE 754 fixes; they fill tables, from which
+//! pixels are encoded.
 
 use std::sync::LazyLock;
 
 /// The positive `n`-th root of a positive normal number, to within a few units in the last place.
 ///
-/// Newton's method from a guess that divides the exponent by `n` in the number's bits.
+/// Newton's method, from an initial guess that divides the exponent by `n` in the number's bits.
 pub(super) fn root(x: f64, n: i32) -> f64 {
     const ONE: u64 = 1023 << 52;
     let divisor = n as u64;
@@ -20,7 +20,7 @@ pub(super) fn root(x: f64, n: i32) -> f64 {
     y
 }
 
-/// x to a small natural power, always multiplied in the same order (`powi` promises no order).
+/// x to a small natural power, always multiplied in the same order (`powi` guarantees none).
 pub(super) fn power(x: f64, n: i32) -> f64 {
     (0..n).fold(1.0, |product, _| product * x)
 }
@@ -39,24 +39,24 @@ pub(super) fn decode(value: f64) -> f64 {
 /// Cells of the table of [`Encoder`].
 const CELLS: usize = 4096;
 
-/// The table's length: a power of two that every index is masked with, so that no bounds need be checked.
+/// The table's length: a power of two, so that masked indices need no bounds checks.
 const TABLE: usize = 2 * CELLS;
 
-/// Adding this to a number of small magnitude rounds it to an integer (to nearest, ties to even), which is then in the last
-/// bits of the sum. A conversion would first have to look whether the number fits.
+/// Adding this to a number of small magnitude rounds it to an integer (to nearest, ties to even), which is then in the last bits of the
+/// sum. A conversion would first have to check whether the number fits.
 const ROUND: f32 = 1.5 * (1u32 << 23) as f32;
 
-/// Encodes linear light by table: the transfer function over √x, where it is nearly straight, interpolated linearly.
-/// The square root is exact by IEEE 754. The result is within 0.02 of a 16-bit step of [`encode`] before it is rounded; within 0.06 in
-/// the one cell where the function's straight part meets its power.
+/// Encodes linear light by table: the transfer function over √x, where it is nearly linear, with linear interpolation. The square root
+/// is exact by IEEE 754. Before rounding, the result is within 0.02 of a 16-bit step of [`encode`]; within 0.06 in the one cell where
+/// the function's linear part meets its power part.
 #[derive(Debug)]
 pub(super) struct Encoder {
-    /// The value at the beginning of a cell, and by how much it grows in the cell.
+    /// The value at the start of a cell, and its increase over the cell.
     cells: Box<[(f32, f32); TABLE]>,
 }
 
 impl Encoder {
-    /// The table, made when it is first needed.
+    /// The table, built when first needed.
     pub(super) fn shared() -> &'static Self {
         static SHARED: LazyLock<Encoder> = LazyLock::new(|| {
             let mut cells = boxed((1.0, 0.0));
@@ -75,11 +75,11 @@ impl Encoder {
     /// The sRGB value in [0, 1] of linear light; below 0 counts as 0, above 1 as 1.
     #[inline(always)]
     fn value(&self, linear: f32) -> f32 {
-        // Written so that each is one instruction and that what is no number becomes 0.
+        // Written so that each is one instruction and NaN becomes 0.
         let x = if linear > 0.0 { linear } else { 0.0 };
         let x = if x < 1.0 { x } else { 1.0 };
         let s = x.sqrt() * CELLS as f32;
-        // The cell below; at a cell's end it does not matter which of the two is taken.
+        // The cell below; on a boundary it does not matter which of the two is taken.
         let rounded = (s - 0.5) + ROUND;
         let (low, rise) = self.cells[rounded.to_bits() as usize % TABLE];
         low + (s - (rounded - ROUND)) * rise

@@ -35,7 +35,7 @@ impl Formula for BurningShip {
         if !N::UNIFIED_PORTS {
             return self.step(self.step(z, parameters), parameters);
         }
-        // As for the Mandelbrot set; |x·y| is x times y with the sign of x, one operation where a bit-select is one.
+        // As for the Mandelbrot set; |x·y| is x times y with the sign of x, which is one operation where a bit-select is.
         let ([x, y], [minus_a, b, half_b]) = (z, parameters);
         let u = x.mul_sub(x, y.mul_add(y, minus_a));
         let t = x.mul_add(y.copysign(x), half_b);

@@ -1,18 +1,18 @@
-//! Numbers that formulas are written over: any [`Number`] for iterating, and [`Lanes`], one `f64` or a vector of them that a processor
-//! handles at once, for all that kernels do with samples beside.
+//! The numbers that formulas are generic over: any [`Number`] for iterating, and [`Lanes`], one `f64` or a SIMD vector of them, for
+//! everything else that kernels do with samples.
 
 use fearless_simd::prelude::*;
 use std::fmt::Debug;
 use std::ops::{Add, BitAnd, BitOr, Mul, Sub};
 
-/// What an iteration needs of a number: 64-bit numbers have it as well as exact ones of a fixed size, or pairs of a value and its
-/// derivative. Those that round do so once an operation.
+/// What an iteration needs from a number. Implementors may be 64-bit numbers, exact ones of a fixed size, or pairs of a value and its
+/// derivative. Those that round do so once per operation.
 pub trait Number: Copy + Debug + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {
-    /// Whether an addition occupies the same execution ports as a multiplication. Where it does, formulations with fewer operations
-    /// win; where additions have a port of their own, those with more additions and fewer multiplications do.
+    /// Whether an addition occupies the same execution ports as a multiplication. Where it does, forms with fewer operations win; where
+    /// additions have a port of their own, forms with more additions and fewer multiplications win.
     const UNIFIED_PORTS: bool = false;
 
-    /// A constant, which is an `f64`, as a number of the same kind.
+    /// An `f64` constant as a number of the same kind.
     fn constant(self, value: f64) -> Self;
 
     /// `self · b + c`, rounded once.
@@ -28,10 +28,10 @@ pub trait Number: Copy + Debug + Add<Output = Self> + Sub<Output = Self> + Mul<O
     fn copysign(self, sign: Self) -> Self;
 }
 
-/// One or more `f64` that go through the same operations. Every operation rounds as IEEE 754 says, the same in all implementors,
-/// so a formula gives the same bits whatever it runs on.
+/// One or more `f64` that go through the same operations. Every operation rounds according to IEEE 754 in all implementors, so a
+/// formula gives the same bits whatever it runs on.
 pub trait Lanes: Number {
-    /// A truth value for each lane.
+    /// A boolean for each lane.
     type Mask: Copy + BitAnd<Output = Self::Mask> + BitOr<Output = Self::Mask>;
 
     /// Whether `self` ≤ `other`; false for NaN.
@@ -54,7 +54,7 @@ pub trait Lanes: Number {
 const SQRT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
 /// The exponent bits of 2⁵²: an integer below 2⁵² in the low bits makes 2⁵² + integer.
 const TWO_52: u64 = 0x4330_0000_0000_0000;
-/// Added before shifting the exponent down so that it stays positive; taken away again as a number.
+/// Added before shifting the exponent down so that it stays positive; subtracted again as a number.
 const BIAS: u64 = 1023;
 
 impl Number for f64 {
@@ -140,8 +140,8 @@ impl<S: Simd> Mul for Vector<S> {
 pub type MaskOf<S> = <<S as Simd>::f64s as SimdBase<S>>::Mask;
 
 impl<S: Simd> Number for Vector<S> {
-    // The 512-bit units of Intel and the vector units of Arm take additions on the same ports; narrower ones of x86 have a port for
-    // them beside the two that multiply. (AMD has one for all widths: there, kernels step formulas one by one.)
+    // Intel's 512-bit units and Arm's vector units execute additions on the same ports; narrower x86 units have a port for them besides
+    // the two that multiply. (AMD has one for all widths: there, kernels use single steps of formulas.)
     const UNIFIED_PORTS: bool = Self::LEN > 4 || cfg!(target_arch = "aarch64");
 
     #[inline(always)]
@@ -197,10 +197,10 @@ impl<S: Simd> Lanes for Vector<S> {
 }
 
 impl<S: Simd> Vector<S> {
-    /// Whether the instruction set has a fused multiply-add. Of those that kernels are compiled for, only x86 with 128 bits has none.
+    /// Whether the instruction set has a fused multiply-add. Of those that kernels are compiled for, only x86 with 128 bits lacks it.
     const FUSED: bool = Self::LEN > 2 || cfg!(target_arch = "aarch64");
 
-    /// A fused multiply-add lane by lane, through the system's `fma`. A call each is slow, but little code.
+    /// A fused multiply-add lane by lane, through the system's `fma`. One call per lane is slow, but takes little code.
     #[inline(always)]
     fn emulated_mul_add(self, b: Self, c: Self) -> Self {
         let mut result = c.0;
@@ -234,10 +234,10 @@ impl<S: Simd> Vector<S> {
         self.0.store_slice(&mut slice[..Self::LEN]);
     }
 
-    /// Writes the lanes of `mask` to their places among the first [`Vector::LEN`] numbers of a slice, as a kernel's rarer steps do.
+    /// Writes the lanes of `mask` to their places among the first [`Vector::LEN`] numbers of a slice; for a kernel's rarer steps.
     ///
-    /// Of a selection that is stored where one of its sides came from, the compiler makes a masked store. With 256 bits, processors of
-    /// AMD take several times as long for that as for reading, blending and writing; with 512 they do not.
+    /// When a selection is stored where one of its sides came from, the compiler emits a masked store. With 256 bits, AMD processors
+    /// take several times as long for that as for reading, blending and writing; with 512 they do not.
     #[inline(always)]
     pub(crate) fn store_lanes(self, mask: MaskOf<S>, slice: &mut [f64]) {
         let old = Self::load(self.0.token(), slice);

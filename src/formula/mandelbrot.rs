@@ -1,9 +1,9 @@
 //! The Mandelbrot set: z² + c.
 //!
-//! One iteration takes 4 operations, one of them an addition. Where an addition is as costly as a multiplication, two iterations take 7:
-//! every other iterate is kept with half its imaginary part, and halving is exact, so every rounding is the same. Fewer than 3.5 for
-//! one iteration is impossible with fused multiply-adds: a step of 3 leaves the coordinates that it started from, so two of them
-//! cannot follow each other.
+//! One iteration takes 4 operations, one of them an addition. Where an addition is as costly as a multiplication, two iterations take
+//! 7: every other iterate is kept with half its imaginary part, and halving is exact, so every rounding is the same. Fewer than 3.5 for
+//! one iteration is impossible with fused multiply-adds: a step of 3 leaves its result in other coordinates than it started from, so
+//! two of them cannot follow each other.
 
 use super::{Entry, Formula, Home, Interior, Lanes, Number};
 
@@ -52,7 +52,7 @@ impl Formula for Mandelbrot {
 
     #[inline(always)]
     fn jacobian<N: Number>(self, [x, y]: [N; 2]) -> [[N; 2]; 2] {
-        // Sums, where a product would take the unit that multiplies; the sign goes into a fused operation.
+        // Sums, since products would occupy the multiplication unit; the sign goes into a fused operation.
         let (xx, yy) = (x + x, y + y);
         [[xx, yy * y.constant(-1.0)], [yy, xx]]
     }

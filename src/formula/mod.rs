@@ -1,4 +1,4 @@
-//! Formulas: what is iterated. One file each, written once over [`Number`], and one line in the table at the end of this file.
+//! Formulas: what is iterated. Each is one file, written once over [`Number`], and one line in the table at the end of this file.
 //!
 //! Every formula maps z to f(z, c). As a plane of parameters, z₀ = 0 and c is the point; as a Julia set, z₀ is the point and c fixed.
 
@@ -26,10 +26,11 @@ use num_complex::Complex64;
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
 
-/// A formula as code: what a kernel is made from. Implement it for an own type to render an own formula with the same kernel.
+/// A formula as code, from which kernels are built. Implement it for a type of your own to render a formula of your own with the same
+/// kernel.
 ///
-/// Complex numbers are pairs (real, imaginary) of lanes. Whatever form an implementation takes, [`Formula::step2`] must give the same
-/// bits as two times [`Formula::step`].
+/// Complex numbers are pairs (real, imaginary) of lanes. Whatever its form, [`Formula::step2`] must give the same bits as
+/// [`Formula::step`] applied twice.
 pub trait Formula: Copy + Debug + Send + Sync + 'static {
     /// The degree d, at least 2: far out |f(z)| is about |z|^d. The smooth count follows from it.
     const DEGREE: u32;
@@ -38,14 +39,14 @@ pub trait Formula: Copy + Debug + Send + Sync + 'static {
     const CONFORMAL: bool;
 
     /// Whether [`Formula::step2`] has a form of its own for lanes whose additions are as costly as multiplications
-    /// ([`Number::UNIFIED_PORTS`]). Kernels then have code for both forms, and take what is best for the processor and the scene.
+    /// ([`Number::UNIFIED_PORTS`]). Kernels then have code for both forms and use the better one for the processor and the scene.
     const PAIRED: bool = false;
 
-    /// Whether kernels have code for vectors of 128 bits without fused multiply-adds, to compare with: it is slower than the plain loop,
-    /// which runs in its place otherwise.
+    /// Whether kernels have code for 128-bit vectors without fused multiply-adds, for comparison: it is slower than the plain loop,
+    /// which otherwise runs in its place.
     const NARROW: bool = false;
 
-    /// What [`Formula::step`] wants of c, made once for each point, for example c and its half. The default is c itself.
+    /// What [`Formula::step`] needs of c, computed once for each point: c and its half, for example. The default is c itself.
     #[inline(always)]
     fn parameters<N: Number>(self, c: [N; 2]) -> [N; 3] {
         [c[0], c[1], c[1]]
@@ -54,7 +55,7 @@ pub trait Formula: Copy + Debug + Send + Sync + 'static {
     /// One iteration: f(z, c).
     fn step<N: Number>(self, z: [N; 2], parameters: [N; 3]) -> [N; 2];
 
-    /// Two iterations, for formulas that can do two with fewer operations than twice one.
+    /// Two iterations, for formulas that can do two in fewer operations than one twice.
     #[inline(always)]
     fn step2<N: Number>(self, z: [N; 2], parameters: [N; 3]) -> [N; 2] {
         self.step(self.step(z, parameters), parameters)
@@ -86,7 +87,7 @@ pub struct Interior<M> {
     pub bulb: M,
 }
 
-/// A view that shows the whole of a formula, as decimal strings.
+/// A view that shows the whole set of a formula, as decimal strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Home {
     /// Real part of the centre.
@@ -97,7 +98,7 @@ pub struct Home {
     pub zoom: &'static str,
 }
 
-/// A formula as people choose it.
+/// A formula as users choose it.
 #[derive(Debug)]
 pub struct Entry {
     /// Its name, as written in scenes and on the command line.
@@ -113,7 +114,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The power that it has when none is given: the smallest, except that `multibrot` starts at 3, since 2 is the Mandelbrot set.
+    /// The power when none is given: the smallest, except that `multibrot` starts at 3, since 2 is the Mandelbrot set.
     pub fn default_power(&self) -> u32 {
         if self.powers.end() > self.powers.start() { 3 } else { *self.powers.start() }
     }
@@ -133,15 +134,15 @@ pub struct Spec {
 /// Looks a formula up by name.
 ///
 /// # Errors
-/// [`Error::Usage`] that lists the known names.
+/// [`Error::Usage`], which lists the known names.
 pub fn find(name: &str) -> Result<&'static Entry> {
     FORMULAS.iter().copied().find(|entry| entry.name == name).ok_or_else(|| {
         let known: Vec<_> = FORMULAS.iter().map(|entry| entry.name).collect();
-        Error::Usage(format!("unknown formula `{name}`; known are {}", known.join(", ")))
+        Error::Usage(format!("unknown formula `{name}`; the formulas are {}", known.join(", ")))
     })
 }
 
-/// Something done with the type of a formula that is known by name only. See [`Spec::visit`].
+/// An operation on the type of a formula that is known only by name. See [`Spec::visit`].
 pub trait Visitor {
     /// What is returned.
     type Output;
@@ -150,7 +151,7 @@ pub trait Visitor {
     fn visit<F: Formula>(self, formula: F) -> Self::Output;
 }
 
-/// Makes the table and the way from a name and power to the type.
+/// Generates the table and the mapping from a name and power to the type.
 macro_rules! formulas {
     ($($entry:path { $($power:literal => $formula:expr,)+ })+) => {
         /// All formulas.
@@ -169,9 +170,9 @@ macro_rules! formulas {
                     }
                 })+
                 let (first, last) = (self.entry.powers.start(), self.entry.powers.end());
-                let allowed = if first == last { format!("only {first}") } else { format!("{first} to {last}") };
+                let allowed = if first == last { format!("{first}") } else { format!("{first} to {last}") };
                 Err(Error::Usage(format!(
-                    "power {} is not possible for formula `{}`; allowed is {allowed}",
+                    "power {} is not possible for formula `{}`; it must be {allowed}",
                     self.power, self.entry.name
                 )))
             }
@@ -200,7 +201,7 @@ mod tests {
     use super::*;
     use std::ops::{Add, Mul, Sub};
 
-    /// 54 bits behind the point: exact sums, and products that are cut off.
+    /// 54 fractional bits: exact sums and truncated products.
     #[derive(Clone, Copy, Debug)]
     struct Fixed(i128);
 
@@ -247,7 +248,7 @@ mod tests {
         }
     }
 
-    /// The same text of a formula gives the same orbit in other numbers than `f64`.
+    /// The same formula code gives the same orbit with numbers other than `f64`.
     #[test]
     fn formulas_run_over_numbers_that_are_no_floats() {
         struct Compare;

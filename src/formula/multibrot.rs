@@ -1,4 +1,4 @@
-//! Multibrot sets: z^d + c. The last squaring, product or cube adds c, so that it is rounded once with it.
+//! Multibrot sets: z^d + c. The last square, product or cube adds c, so that both are rounded once.
 
 use super::complex::{cube_add, multiply_add, power, square_add};
 use super::{Entry, Formula, Home, Number};

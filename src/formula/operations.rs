@@ -1,4 +1,4 @@
-//! Counting the operations of a formula by running it over numbers that count.
+//! Counts the operations of a formula by running it over numbers that count.
 
 use super::{Formula, Number};
 use std::cell::Cell;
@@ -6,7 +6,7 @@ use std::ops::{Add, Mul, Sub};
 
 thread_local!(static COUNT: Cell<u32> = const { Cell::new(0) });
 
-/// A number that counts what is done to it. `UNIFIED` is its [`Number::UNIFIED_PORTS`].
+/// A number that counts the operations on it. `UNIFIED` is its [`Number::UNIFIED_PORTS`].
 #[derive(Clone, Copy, Debug)]
 struct Counted<const UNIFIED: bool>(f64);
 
@@ -58,7 +58,7 @@ impl<const UNIFIED: bool> Number for Counted<UNIFIED> {
     }
 }
 
-/// The operations of one iteration as kernels run it: half of those of two. `unified_ports` says whether additions occupy the ports of
+/// The operations of one iteration as kernels run it: half of those of two. `unified_ports`: whether additions occupy the same ports as
 /// multiplications, as with Intel's 512-bit vectors.
 pub fn operations<F: Formula>(formula: F, unified_ports: bool) -> f64 {
     fn count<F: Formula, const UNIFIED: bool>(formula: F) -> f64 {

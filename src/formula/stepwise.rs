@@ -1,8 +1,8 @@
-//! A formula without its form for two iterations at once.
+//! A formula without its two-iteration form.
 
 use super::{Formula, Interior, Lanes, Number};
 
-/// `F` with two single steps for two iterations.
+/// `F`, with two single steps for two iterations.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stepwise<F>(pub(crate) F);
 

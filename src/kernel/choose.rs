@@ -1,4 +1,4 @@
-//! The cheapest number tier that is right for a view.
+//! Chooses the cheapest number tier that is accurate enough for a view.
 
 use super::direct::Direct;
 use super::{Isa, Kernel, Limits};
@@ -11,7 +11,7 @@ use crate::scene::{Crop, Scene, View};
 use num_complex::Complex64;
 use std::sync::{Arc, OnceLock};
 
-/// What a kernel is asked for: the exact view, of which each number tier makes the coordinates that it computes with.
+/// What a kernel is asked to compute: the exact view, from which each number tier derives the coordinates it computes with.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The formula.
@@ -28,7 +28,7 @@ pub struct Request {
     pub samples: u32,
     /// Which pixels are drawn, if not all: tiles are counted from the top left of these.
     pub crop: Option<Crop>,
-    /// 1 for every sample; else one of so many each way, in the middle of their square: see [`Plane::coarse`].
+    /// 1 for every sample; n for one sample from the middle of each n × n square: see [`Plane::coarse`].
     pub grain: u32,
     /// When an orbit ends.
     pub limits: Limits,
@@ -36,12 +36,12 @@ pub struct Request {
     pub channels: Channels,
     /// The instruction set.
     pub isa: Isa,
-    /// The plane of all samples, made once for all grains: rounding each coordinate rightly takes its time.
+    /// The plane of all samples, built once for all grains, since rounding every coordinate correctly takes time.
     fine: Arc<OnceLock<Arc<Plane>>>,
 }
 
 impl Request {
-    /// What `scene` asks for. `isa` is `None` for `FRACTAL_ISA`, then the best of this machine.
+    /// The request of `scene`. `isa` is `None` for `FRACTAL_ISA` or, without it, the best of this machine.
     ///
     /// # Errors
     /// [`Error::Usage`] for an unknown formula or instruction set, [`Error::Input`] for a scene with values out of range.
@@ -64,7 +64,7 @@ impl Request {
         })
     }
 
-    /// The same for one of `grain` × `grain` samples.
+    /// The same request for one of every `grain` × `grain` samples.
     #[must_use]
     pub fn coarse(&self, grain: u32) -> Self {
         Self { grain, ..self.clone() }
@@ -81,10 +81,10 @@ impl Request {
         self.view.log2_spacing(self.size.0, self.size.1) - f64::from(self.samples).log2()
     }
 
-    /// The points of the samples that are drawn, in 64-bit numbers, if these are right for the view.
+    /// The points of the drawn samples in 64-bit numbers, if these are accurate enough for the view.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] when samples are too close for them.
+    /// [`Error::Unsupported`] when the samples are too close together for them.
     pub fn plane(&self) -> Result<Arc<Plane>> {
         let fine = match self.fine.get() {
             Some(fine) => fine.clone(),
@@ -112,14 +112,14 @@ impl Request {
         })
     }
 
-    /// Checks that 64-bit numbers are right for a picture whose largest coordinate is `reach`.
+    /// Checks that 64-bit numbers are accurate enough for a picture whose largest coordinate is `reach`.
     fn check(&self, reach: f64) -> Result<()> {
         let (needed, spacing) = (F64_SPACING.log2() + reach.max(1.0).log2(), self.log2_spacing());
         if spacing >= needed {
             return Ok(());
         }
         Err(Error::Unsupported(format!(
-            "this view has samples {} apart, too close for 64-bit numbers, whose roundings would move them by more than a \
+            "this view has samples {} apart, too close for 64-bit numbers, whose rounding would move them by more than a \
              thousandth of that: the distance must be at least {} here, as deeper number tiers do not exist yet",
             power_of_ten(spacing),
             power_of_ten(needed)
@@ -127,18 +127,18 @@ impl Request {
     }
 }
 
-/// The smallest distance between samples, relative to the larger of 1 and the coordinates, that `f64` is right for: 2⁻⁴⁰.
+/// The smallest distance between samples, relative to the larger of 1 and the coordinates, for which `f64` is accurate enough: 2⁻⁴⁰.
 ///
-/// An orbit in `f64` is the exact orbit of a point that lies a few roundings away. The roundings of the first iterations count
-/// most, since later ones are small beside what the derivative has grown to by then; each is at most 2⁻⁵² for |z| ≤ 2, and
-/// the coordinate itself is off by at most 2⁻⁵³, so that the sum stays near 2⁻⁵⁰: a thousandth of this spacing, which is also what
-/// the exact reference data calls the limit of a stable sample. Views below it look right for a while and are not.
+/// An orbit in `f64` is the exact orbit of a point a few rounding errors away. The rounding errors of the first iterations count most,
+/// since later ones are small compared with the derivative by then; each is at most 2⁻⁵² for |z| ≤ 2, and the coordinate itself is off
+/// by at most 2⁻⁵³, so the sum stays near 2⁻⁵⁰: a thousandth of this spacing, which is also the limit of a stable sample in the exact
+/// reference data. Views below it look right for a while but are not.
 pub const F64_SPACING: f64 = 1.0 / (1u64 << 40) as f64;
 
-/// The kernel for `request` with the formula that it names.
+/// The kernel for `request` with the formula it names.
 ///
 /// # Errors
-/// [`Error::Unsupported`] when the view is too small for the tiers that there are; [`Error::Usage`] for limits out of range.
+/// [`Error::Unsupported`] when the view is too small for the existing tiers; [`Error::Usage`] for limits out of range.
 pub fn kernel(request: &Request) -> Result<Arc<dyn Kernel>> {
     let Request { limits, channels, isa, .. } = *request;
     Ok(Arc::new(Direct::new(&request.spec(), request.plane()?, limits, channels, isa)?))
@@ -153,10 +153,10 @@ pub fn kernel_for<F: Formula + 'static>(request: &Request, formula: F) -> Result
     Ok(Arc::new(Direct::with(formula, request.spec().julia, request.plane()?, limits, channels, isa)?))
 }
 
-/// A number for people, given its binary logarithm: `9.1e-13`.
+/// Formats a number for display, given its binary logarithm: `9.1e-13`.
 fn power_of_ten(log2: f64) -> String {
     let log10 = log2 * std::f64::consts::LOG10_2;
-    // What would be shown as 10.0 belongs to the next power.
+    // A mantissa that would be shown as 10.0 belongs to the next power.
     let exponent = (log10 + 0.0022).floor();
     format!("{:.1}e{exponent}", 10f64.powf(log10 - exponent))
 }
@@ -178,6 +178,6 @@ mod tests {
         assert!(text.contains("samples 9.0e-13 apart") && text.contains("at least 9.1e-13"), "{text}");
         let text = refusal(&scene("1e-2000")).unwrap();
         assert!(text.contains("samples 1.0e-2002 apart"), "{text}");
-        assert!(refusal("[view]\nre = \"1e6\"\nwidth = \"1e-4\"\n").is_some(), "far out numbers are coarser");
+        assert!(refusal("[view]\nre = \"1e6\"\nwidth = \"1e-4\"\n").is_some(), "numbers far out are coarser");
     }
 }

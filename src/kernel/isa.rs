@@ -8,10 +8,11 @@ use std::str::FromStr;
 /// An instruction set that kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Isa {
-    /// The plain loop over single samples: the reference that all others equal bit for bit.
+    /// The plain loop over single samples: the reference that all others match bit for bit.
     Scalar,
-    /// x86 with 128-bit vectors and no fused multiply-add, which is emulated: equal, and slower than the plain loop, which calls the same
-    /// emulation and runs no lane in vain (1.2 times on an emulated Nehalem). Few formulas have code for it ([`crate::formula::Formula::NARROW`]).
+    /// x86 with 128-bit vectors and no fused multiply-add, which is emulated: the same bits, but slower than the plain loop, which
+    /// calls the same emulation and wastes no lanes (by a factor of 1.2 on an emulated Nehalem). Few formulas have code for it
+    /// ([`crate::formula::Formula::NARROW`]).
     Sse42,
     /// x86 with 256-bit vectors and fused multiply-add.
     Avx2,
@@ -22,7 +23,7 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// All, from the slowest to the fastest of a kind.
+    /// All, from slowest to fastest for each architecture.
     pub const ALL: [Isa; 5] = [Isa::Sse42, Isa::Scalar, Isa::Avx2, Isa::Avx512, Isa::Neon];
 
     /// Its name: `scalar`, `sse4.2`, `avx2`, `avx512`, `neon`.
@@ -57,8 +58,8 @@ impl Isa {
         available(Level::new())
     }
 
-    /// Whether this processor adds numbers of this set's vectors on units of their own, beside those that multiply and add. Processors of
-    /// Intel have them for up to 256 bits only, those of AMD for all.
+    /// Whether this processor has separate adders for this set's vectors, besides its multiply-add units. Intel processors have them
+    /// for up to 256 bits only, AMD processors for all widths.
     pub fn has_adders(self) -> bool {
         match self {
             Isa::Scalar | Isa::Sse42 | Isa::Avx2 => true,
@@ -67,17 +68,17 @@ impl Isa {
         }
     }
 
-    /// Those that this processor has, from the slowest to the fastest.
+    /// The instruction sets that this processor has, from slowest to fastest.
     pub fn available() -> Vec<Isa> {
         Self::ALL.into_iter().filter(|isa| isa.is_available()).collect()
     }
 
-    /// The fastest that this processor has.
+    /// The fastest one that this processor has.
     pub fn best() -> Isa {
         Self::available().last().copied().unwrap_or(Isa::Scalar)
     }
 
-    /// The one that the environment variable `FRACTAL_ISA` names, or the best.
+    /// The one named by the environment variable `FRACTAL_ISA`, or the best.
     ///
     /// # Errors
     /// [`Error::Usage`] when the name is unknown or this processor does not have it.
@@ -92,7 +93,7 @@ impl Isa {
     }
 }
 
-/// Whether the processor says so.
+/// Whether the processor identifies itself as AMD's.
 fn made_by_amd() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
@@ -112,7 +113,7 @@ impl fmt::Display for Isa {
 impl FromStr for Isa {
     type Err = Error;
 
-    /// Reads a name.
+    /// Parses a name.
     ///
     /// # Errors
     /// [`Error::Usage`] when the name is unknown or this processor does not have it.

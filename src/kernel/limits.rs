@@ -1,4 +1,4 @@
-//! When an orbit ends, and why it did: what all number tiers share.
+//! When an orbit ends, and why it ended; shared by all number tiers.
 
 use crate::error::{Error, Result};
 use crate::sample::{MAX_ESCAPE_RADIUS, MAX_ITERATIONS};
@@ -18,7 +18,7 @@ impl Limits {
         let Limits { max, escape_radius } = self;
         if !(1..=MAX_ITERATIONS).contains(&max) {
             return Err(Error::Usage(format!(
-                "maximum of iterations {max} is not allowed; allowed is 1 to {MAX_ITERATIONS}"
+                "maximum number of iterations {max} is not allowed; it must be 1 to {MAX_ITERATIONS}"
             )));
         }
         if !(escape_radius > 1.0 && escape_radius <= MAX_ESCAPE_RADIUS) {
@@ -39,9 +39,9 @@ pub enum Why {
     Cardioid,
     /// The point lies in the disc of period 2.
     Bulb,
-    /// The orbit came back to exactly a number where it had been.
+    /// The orbit returned to exactly the same number.
     Period,
-    /// The maximum of iterations was reached.
+    /// The maximum number of iterations was reached.
     Limit,
 }
 

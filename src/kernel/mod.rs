@@ -13,17 +13,17 @@ use crate::parallel::{Prepared, Preparing, Stop};
 use crate::sample::Channels;
 use crate::tile::{Mask, Tile};
 
-/// What is computed of a tile.
+/// Which samples of a tile to compute.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
     /// The tile.
     pub tile: Tile,
-    /// Which of its samples are computed, if not all. The others are written as interior, and count as nothing.
+    /// Which of its samples are computed, if not all. The others are written as interior and not counted.
     pub mask: Option<Mask<'a>>,
 }
 
 impl From<Tile> for Wanted<'_> {
-    /// All of it.
+    /// The whole tile.
     fn from(tile: Tile) -> Self {
         Self { tile, mask: None }
     }
@@ -36,19 +36,19 @@ impl Wanted<'_> {
     }
 }
 
-/// What a kernel is and what may be done with its samples.
+/// What a kernel is and how its samples may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// The number tier: `f64`.
     pub tier: &'static str,
     /// The instruction set that runs: `scalar`, `sse4.2`, `avx2`, `avx512`, `neon`.
     pub isa: &'static str,
-    /// Whether its samples are the same to the bit on every machine; else they are right within a tolerance, and finished tiles of
+    /// Whether its samples are bit-identical on every machine; otherwise they are accurate within a tolerance, and finished tiles of
     /// such a kernel are not mixed with others.
     pub exact: bool,
-    /// Whether a larger maximum of iterations leaves samples that have escaped as they are.
+    /// Whether escaped samples stay the same when the maximum number of iterations is raised.
     pub prefix_stable: bool,
-    /// How many bytes of samples one call computes best; `None` for as many as stay in a core's cache.
+    /// The best number of bytes of samples per call; `None` for as many as fit in a core's cache.
     pub claim_bytes: Option<usize>,
 }
 
@@ -57,10 +57,10 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
     /// What a sample has.
     fn channels(&self) -> Channels;
 
-    /// What it is and what may be done with its samples.
+    /// What it is and how its samples may be used.
     fn facts(&self) -> Facts;
 
-    /// What is computed once before any tile, in parts whose names begin with the tier's.
+    /// Computes what all tiles share, once before any tile, in parts whose names begin with the tier's.
     ///
     /// # Errors
     /// When it cannot be computed, or [`crate::Error::Stopped`].
@@ -69,14 +69,14 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
         Ok(Prepared::default())
     }
 
-    /// About how many bytes [`Kernel::prepare`] will return, known before.
+    /// Roughly how many bytes [`Kernel::prepare`] will return, known in advance.
     fn prepared_len(&self) -> u64 {
         0
     }
 
     /// Fills `words` with the samples of `tiles`, one tile after the other, each in the layout of [`crate::sample`].
     ///
-    /// `useful[i]` receives the iterations that tile i's samples are worth: the sum of its counts, the maximum for interior.
+    /// `useful[i]` receives the useful iterations of tile i: the sum of its counts, with interior samples counting as the maximum.
     ///
     /// # Errors
     /// [`crate::Error::Stopped`] when `stop` was noticed.
@@ -90,10 +90,10 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
     ) -> Result<Counters>;
 }
 
-/// What happened inside a kernel, for statistics and for tests that must know that something did happen.
+/// What happened inside a kernel, for statistics and for tests that check that something did happen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Iterations really executed, over all lanes.
+    /// Iterations actually executed, over all lanes.
     pub executed: u64,
     /// Samples that escaped.
     pub escaped: u64,
@@ -103,20 +103,20 @@ pub struct Counters {
     pub bulb: u64,
     /// Samples found inside because their orbit repeated bit for bit.
     pub periodic: u64,
-    /// Samples that reached the maximum of iterations.
+    /// Samples that reached the maximum number of iterations.
     pub limit: u64,
-    /// Lanes that took a new sample while others of their vector went on.
+    /// Lanes that took a new sample while others of their vector continued.
     pub refills: u64,
 }
 
 impl Counters {
-    /// The counters as numbers, to be sent.
+    /// The counters as numbers, for sending.
     pub fn to_numbers(self) -> [u64; 7] {
         let Self { executed, escaped, cardioid, bulb, periodic, limit, refills } = self;
         [executed, escaped, cardioid, bulb, periodic, limit, refills]
     }
 
-    /// The counters of such numbers; those that are missing are 0.
+    /// The counters from such numbers; missing ones are 0.
     pub fn from_numbers(numbers: &[u64]) -> Self {
         let mut numbers = numbers.iter().copied();
         let mut next = || numbers.next().unwrap_or(0);

@@ -1,7 +1,7 @@
-//! Sine and cosine that are the same bits on every machine.
+//! Sine and cosine with the same bits on every machine.
 //!
-//! `f64::sin_cos` calls the mathematics library of the system, whose last bits differ between systems; here the series are summed in
-//! integers, once a picture.
+//! `f64::sin_cos` calls the system's maths library, whose last bits differ between systems; here the series are summed in integers,
+//! once per picture.
 
 use super::round::Ratio;
 use dashu_int::{IBig, UBig};
@@ -12,10 +12,10 @@ const BITS: usize = 192;
 /// π·2¹⁹², rounded down.
 const PI: &str = "3243f6a8885a308d313198a2e03707344a4093822299f31d0";
 
-/// Sine and cosine of an angle in degrees, rounded from a value that is right to 170 bits; multiples of 90 degrees are exact.
-/// The angle must be finite.
+/// Sine and cosine of an angle in degrees, rounded from a value that is accurate to 170 bits; multiples of 90 degrees are exact. The
+/// angle must be finite.
 pub fn sin_cos_degrees(degrees: f64) -> (f64, f64) {
-    // Both steps are exact: the remainder of `f64` is, and so is the difference of numbers this close.
+    // Both steps are exact: the remainder of `f64` is, and so is the difference of numbers this close together.
     let turned = degrees % 360.0;
     let quarter = (turned / 90.0).round();
     let rest = turned - 90.0 * quarter;

@@ -1,4 +1,4 @@
-//! Decimal numbers of any precision, kept exactly as they were typed.
+//! Decimal numbers of any precision, kept exactly as typed.
 
 use super::round::Ratio;
 use crate::error::shorten;
@@ -12,18 +12,18 @@ pub const MAX_DIGITS: usize = 100_000;
 /// The largest absolute value of an exponent.
 pub const MAX_EXPONENT: i64 = 1_000_000;
 
-/// The largest number of significant digits that a plain (unquoted) number in a file may have: an `f64` keeps these.
+/// The largest number of significant digits that a plain (unquoted) number in a file may have: an `f64` preserves these.
 pub(crate) const MAX_PLAIN_DIGITS: usize = 15;
 
 /// An exact decimal number: `-0.75`, `5.1e-5`, `1e-2000`.
 ///
-/// Equality is that of the text, since the text is what files keep; compare [`Decimal::ratio`]s for that of the value.
+/// Equality compares the text, since the text is what files keep; compare [`Decimal::ratio`]s to compare values.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Decimal {
     text: Box<str>,
 }
 
-/// Why a text is not a [`Decimal`]; the sentence goes after the name of the thing that it was for.
+/// Why a text is not a [`Decimal`]; the sentence follows the name of what the number is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseDecimalError(String);
 
@@ -41,7 +41,7 @@ impl Decimal {
         value.is_finite().then(|| Self { text: format!("{value:?}").into() })
     }
 
-    /// The text as it was typed, without surrounding space.
+    /// The text as typed, without surrounding whitespace.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -83,7 +83,7 @@ impl Decimal {
         }
     }
 
-    /// The largest k with 10ᵏ ≤ |value|; `None` for 0. Costs a look at the text only.
+    /// The largest k with 10ᵏ ≤ |value|; `None` for 0. Only looks at the text.
     pub fn order(&self) -> Option<i64> {
         let (mantissa, exponent) = split(&self.text);
         let digits = || mantissa.bytes().filter(u8::is_ascii_digit);
@@ -93,7 +93,7 @@ impl Decimal {
     }
 }
 
-/// Mantissa and exponent of a text that was checked.
+/// Mantissa and exponent of a checked text.
 fn split(text: &str) -> (&str, i64) {
     match text.split_once(['e', 'E']) {
         None => (text, 0),
@@ -123,10 +123,10 @@ impl FromStr for Decimal {
                 "a number of {length} digits is too long: at most {MAX_DIGITS} are allowed"
             )));
         }
-        // Nor is one allowed that does not fit into 64 bits.
+        // An exponent that does not fit into 64 bits is not allowed either.
         if exponent.parse::<i64>().map_or(true, |exponent| exponent.unsigned_abs() > MAX_EXPONENT as u64) {
             return Err(ParseDecimalError(format!(
-                "the exponent of `{}` is out of range: -{MAX_EXPONENT} to {MAX_EXPONENT} is allowed",
+                "the exponent of `{}` is out of range: it must be -{MAX_EXPONENT} to {MAX_EXPONENT}",
                 shorten(text)
             )));
         }
@@ -134,7 +134,7 @@ impl FromStr for Decimal {
     }
 }
 
-/// The number of digits of a number as written, from the first that is not 0, without those of the exponent.
+/// The number of digits of a number as written, from the first non-zero one, without those of the exponent.
 pub(crate) fn significant_digits(number: &str) -> usize {
     let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
     mantissa.bytes().filter(u8::is_ascii_digit).skip_while(|&b| b == b'0').count()
@@ -170,7 +170,7 @@ impl<'de> Deserialize<'de> for Decimal {
     }
 }
 
-/// Reads a quoted decimal, or a plain number that is short enough to have kept its digits.
+/// Reads a quoted decimal, or a plain number short enough not to have lost digits.
 struct Reader;
 
 impl de::Visitor<'_> for Reader {
@@ -196,7 +196,7 @@ impl de::Visitor<'_> for Reader {
         let decimal = Decimal::from_f64(value)
             .ok_or_else(|| E::custom(format!("`{value}` is not a decimal number such as -0.75 or 5.1e-5")))?;
         if significant_digits(&decimal.text) > MAX_PLAIN_DIGITS {
-            return Err(E::custom(format!("{decimal} has more digits than a plain number keeps, write it in quotes")));
+            return Err(E::custom(format!("{decimal} has more digits than a plain number keeps; write it in quotes")));
         }
         Ok(decimal)
     }
@@ -241,7 +241,7 @@ mod tests {
             ("0x10", "is not a decimal number"),
             ("1 2", "is not a decimal number"),
             ("٣", "is not a decimal number"),
-            ("1e1000001", "the exponent of `1e1000001` is out of range: -1000000 to 1000000 is allowed"),
+            ("1e1000001", "the exponent of `1e1000001` is out of range: it must be -1000000 to 1000000"),
             ("1e-99999999999999999999999999", "is out of range"),
             (&long, "a number of 200000 digits is too long: at most 100000 are allowed"),
         ];

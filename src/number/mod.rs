@@ -1,6 +1,6 @@
 //! Numbers that `f64` cannot hold: exact decimals, and how exact values are rounded.
 //!
-//! Nothing here knows of pictures.
+//! Nothing here knows about pictures.
 
 mod angle;
 mod decimal;

@@ -1,4 +1,4 @@
-//! From exact values to the nearest `f64`, ties to even: the one place where an exact number loses digits.
+//! Rounds exact values to the nearest `f64`, ties to even: the one place where an exact number loses digits.
 
 use dashu_int::ops::{BitTest, DivRem, UnsignedAbs};
 use dashu_int::{IBig, Sign, UBig};
@@ -13,7 +13,7 @@ pub struct Ratio {
 }
 
 impl Ratio {
-    /// The nearest `f64`, ties to even. Too large values become infinite; zero has no sign.
+    /// The nearest `f64`, ties to even. Values that are too large become infinite; zero has no sign.
     pub fn to_f64(&self) -> f64 {
         let (quotient, exponent) = self.leading_bits();
         let sign = self.num.sign();
@@ -21,14 +21,14 @@ impl Ratio {
         if sign == Sign::Negative { 0.0 - value } else { value }
     }
 
-    /// The binary logarithm of the absolute value, to a few units of the 15th digit however small the value is;
-    /// minus infinity for 0.
+    /// The binary logarithm of the absolute value, accurate to a few units of the 15th digit however small the value; minus infinity
+    /// for 0.
     pub fn log2(&self) -> f64 {
         let (quotient, exponent) = self.leading_bits();
         round_big(&quotient, 0).log2() + exponent as f64
     }
 
-    /// The largest integer k with 2ᵏ ≤ |value|; `None` for 0. Integer arithmetic alone, hence the same on every machine.
+    /// The largest integer k with 2ᵏ ≤ |value|; `None` for 0. Integer arithmetic only, hence the same on every machine.
     pub fn floor_log2(&self) -> Option<i64> {
         let (quotient, exponent) = self.leading_bits();
         (!quotient.is_zero()).then(|| quotient.bit_len() as i64 - 1 + exponent)
@@ -39,8 +39,8 @@ impl Ratio {
         self.num.is_zero()
     }
 
-    /// |value| = quotient·2^exponent with at least 65 bits of quotient, whose last bit is also set when digits were cut off: it can
-    /// be rounded like the exact value.
+    /// |value| = quotient·2^exponent with at least 65 bits of quotient, whose last bit is also set when digits were cut off, so that
+    /// it rounds like the exact value.
     fn leading_bits(&self) -> (UBig, i64) {
         let num = (&self.num).unsigned_abs();
         let shift = 66 + self.den.bit_len() as i64 - num.bit_len() as i64;
@@ -76,13 +76,13 @@ fn round_big(value: &UBig, exponent: i64) -> f64 {
 /// value·2^exponent as the nearest `f64`, ties to even; infinite when too large.
 pub fn ldexp(value: u128, exponent: i64) -> f64 {
     const MANTISSA: i64 = f64::MANTISSA_DIGITS as i64;
-    /// Exponent of the last place of the smallest numbers.
+    /// The exponent of the last place of the smallest numbers.
     const LAST: i64 = f64::MIN_EXP as i64 - MANTISSA;
     let bits = i64::from(128 - value.leading_zeros());
     if bits == 0 || bits + exponent < LAST {
         return 0.0;
     }
-    // Digits below the last place of the result, at least none.
+    // Digits below the last place of the result, at least 0.
     let below = (bits - MANTISSA).max(LAST - exponent).max(0);
     let (mut kept, place) = if below > 127 { (0, exponent + below) } else { (value >> below, exponent + below) };
     if below > 0 {
@@ -90,7 +90,7 @@ pub fn ldexp(value: u128, exponent: i64) -> f64 {
         let rest = if below > 127 { value } else { value & ((1u128 << below) - 1) };
         kept += u128::from(rest > half || (rest == half && kept & 1 == 1));
     }
-    // Exact from here: at most 53 bits, times a power of two in two factors that are both normal numbers.
+    // Exact from here on: at most 53 bits, times a power of two as two factors that are both normal numbers.
     if place + 64 - i64::from((kept as u64).leading_zeros()) > i64::from(f64::MAX_EXP) {
         return f64::INFINITY;
     }
@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(ldexp(one + half_place, -60), 1.0);
         assert_eq!(ldexp(one + half_place + 1, -60), 1.0 + f64::EPSILON);
         assert_eq!(ldexp(one + 3 * half_place, -60), 1.0 + 2.0 * f64::EPSILON);
-        // The same halfway to the smallest number above 0.
+        // The same, halfway to the smallest number above 0.
         assert_eq!(ldexp(1, -1075), 0.0);
         assert_eq!(ldexp((1 << 80) + 1, -1155), f64::from_bits(1));
         assert_eq!(ldexp(3, -1075), f64::from_bits(2));

@@ -1,5 +1,5 @@
-//! How many pieces are computed at once, whatever a schedule hands out: as many as stay in a processor's cache, and fewer where pieces
-//! are costly.
+//! How many pieces are computed at once, whatever a schedule hands out: as many as fit in a processor's cache, and fewer where pieces are
+//! costly.
 
 use super::Work;
 use super::panics::{catch, name};
@@ -8,39 +8,39 @@ use crate::error::{Error, Result};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The most pieces of a claim. Timing and handing on cost about as much as a hundred pixels, so more would not pay.
+/// The most pieces in a claim. Timing and delivering one cost about as much as a hundred pixels, so larger claims would gain nothing.
 pub(crate) const CLAIM_PIECES: usize = 1024;
 
-/// Results of a claim, in bytes, beyond which no further piece is added to it: about half of a core's own cache.
+/// The size of a claim's results, in bytes, beyond which no further piece is added: about half of a core's own cache.
 const CLAIM_BYTES: usize = 256 << 10;
 
-/// The same for a work that may have asked for something else.
+/// The same limit for `work`, which may ask for another.
 pub(crate) fn claim_bytes(work: &dyn Work) -> usize {
     work.claim_bytes().unwrap_or(CLAIM_BYTES)
 }
 
-/// Operations (iterations for a picture) that a claim should not exceed by far, going by those before: some 50 ms. When the program
-/// is killed, what its workers have in hand is lost; with the size alone as a limit that was seconds of costly tiles. Much shorter claims
-/// would cost time: at the end of each, vectors wait for their longest orbit.
+/// Operations (iterations for a picture) that a claim should not far exceed, judged by recent claims: about 50 ms. When the program is
+/// killed, claims in flight are lost; with size as the only limit, that was seconds of costly tiles. Much shorter claims would cost time:
+/// at the end of each, vectors wait for their longest orbit.
 const CLAIM_OPERATIONS: u64 = 1 << 28;
 
-/// How many times as many operations a claim may take at worst, if all of its pieces are as costly as they can be.
+/// By what factor a claim may exceed that at worst, if all of its pieces are as costly as they can be.
 const WORST: usize = 4;
 
-/// Pieces that take no more operations than this are never too many for a claim.
+/// Pieces that take no more operations than this never make a claim too long.
 const CHEAP: u64 = CLAIM_OPERATIONS / CLAIM_PIECES as u64;
 
-/// How many pieces are well taken at once as far as their size goes: what one claim holds.
+/// A good number of pieces per claim, judged by the size of their results alone.
 ///
 /// # Errors
-/// [`Error::Panicked`] when the work panics at the length of a piece.
+/// [`Error::Panicked`] when the work panics while giving the length of a piece.
 pub fn grain(work: &dyn Work) -> Result<usize> {
     let pieces = work.len();
     let sample = (0..8).map(|part| pieces * part / 8).filter(|&index| index < pieces);
     Ok((claim_bytes(work) / longest(work, sample)?.max(1)).clamp(1, CLAIM_PIECES))
 }
 
-/// How many bytes of memory the longest of some pieces takes.
+/// How many bytes of memory the longest of `pieces` takes.
 pub(super) fn longest(work: &dyn Work, pieces: impl Iterator<Item = usize>) -> Result<usize> {
     let mut at = 0;
     let len = |index| {
@@ -51,7 +51,7 @@ pub(super) fn longest(work: &dyn Work, pieces: impl Iterator<Item = usize>) -> R
     longest.map_err(|message| Error::Panicked { piece: name(work, at), worker: 0, message })
 }
 
-/// How many pieces that take so many operations a claim should have.
+/// How many pieces of `operations` each a claim should have.
 fn fit(operations: u64) -> usize {
     (CLAIM_OPERATIONS / operations.max(1)).clamp(1, CLAIM_PIECES as u64) as usize
 }
@@ -59,26 +59,26 @@ fn fit(operations: u64) -> usize {
 /// The size of a run's claims.
 #[derive(Debug)]
 pub(super) struct ClaimSize {
-    /// The most pieces of a claim, by what pieces took lately.
+    /// The most pieces in a claim, judged by the cost of recent pieces.
     most: AtomicUsize,
-    /// The most that it may become.
+    /// The upper limit of `most`.
     cap: usize,
-    /// The results of a claim, in bytes, beyond which no further piece is added to it.
+    /// The size of a claim's results, in bytes, beyond which no further piece is added.
     bytes: usize,
-    /// How the lengths of results are known; asked for once, since free pieces would pay for more.
+    /// How the lengths of results are known; asked once, since asking again would slow down free pieces.
     pub(super) lengths: Lengths,
 }
 
 impl ClaimSize {
-    /// Of work that nothing is known of but what it says itself. The first claims of a costly picture once took seconds, as did those that
-    /// went from cheap pieces to costly ones; all of it was lost with each kill.
+    /// For a work of which nothing is known except what it states itself. The first claims of a costly picture once took seconds, and so
+    /// did claims that ran from cheap pieces into costly ones; each kill lost all of that.
     pub(super) fn of(work: &dyn Work) -> Self {
         let most = work.most_operations().map_or(CLAIM_PIECES, fit);
         let (cap, lengths) = (CLAIM_PIECES.min(WORST * most), Lengths::of(work.varies()));
         Self { most: AtomicUsize::new(most), cap, bytes: claim_bytes(work), lengths }
     }
 
-    /// The first claim of `range`, and how many bytes of memory it takes: lengths are asked for once.
+    /// The first claim of `range`, and how many bytes of memory it takes: together, so that lengths are asked for only once.
     #[inline]
     pub(super) fn first(&self, work: &dyn Work, range: Range<usize>) -> (Range<usize>, usize) {
         let start = range.start;
@@ -97,18 +97,18 @@ impl ClaimSize {
         (start..range.end.min(start.saturating_add(most)), bytes)
     }
 
-    /// The pieces that the first claim of `range` has at most, whatever their lengths.
+    /// The most pieces that the first claim of `range` can have, whatever their lengths.
     #[inline]
     pub(super) fn most(range: &Range<usize>) -> Range<usize> {
         range.start..range.end.min(range.start.saturating_add(CLAIM_PIECES))
     }
 
-    /// Remembers what `pieces` pieces took. All workers learn together: a costly claim counts for the next one at once, cheap ones let
-    /// claims become twice as large each.
+    /// Records what `pieces` pieces took. All workers learn together: a costly claim shrinks the next one at once, a cheap one lets it
+    /// grow to twice the size at most.
     #[inline]
     pub(super) fn learn(&self, operations: u64, pieces: usize) {
         let before = self.most.load(Ordering::Relaxed);
-        // Free pieces do not pay for divisions, nor for one word that all workers write.
+        // Free pieces can afford neither a division nor a word that all workers write.
         if operations <= CHEAP && before == self.cap {
             return;
         }
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn claims_fit_a_cache_and_shrink_where_pieces_are_costly() {
-        // It may be costly: from single pieces on as long as they are cheap.
+        // It may be costly: claims start with single pieces and grow while these are cheap.
         let size = ClaimSize::of(&Long(Some(CLAIM_OPERATIONS)));
         for expected in [1, 2, 4, 4, 4] {
             assert_eq!(size.first(&Long(None), 5..900).0.len(), expected);
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(first(), 1);
         size.learn(1, 1);
         assert_eq!(first(), 2);
-        // Of other work nothing is known before.
+        // Nothing is known of other work beforehand.
         assert_eq!(ClaimSize::of(&Long(None)).first(&Long(None), 5..900).0.len(), 16);
     }
 }

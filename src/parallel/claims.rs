@@ -1,8 +1,8 @@
-//! How each schedule hands out a range: the one place where schedules are carried out.
+//! How each schedule hands out a range: the only implementation of the schedules.
 //!
-//! Shared counters cost one atomic operation a claim. Stealing begins with the blocks of `static`, each one word that its owner
-//! takes from the front and thieves halve from the back; a word is the whole state, so a compare-and-swap that succeeds is right
-//! whatever happened in between. A deque of chunks (crossbeam's) does the same with 16 bytes a chunk and a pass to fill it.
+//! Shared counters cost one atomic operation per claim. Stealing starts from the blocks of `static`. Each block is one word: its owner
+//! takes chunks from the front, thieves take half from the back. The word is the whole state, so a compare-and-swap that succeeds is
+//! right whatever happened in between. A deque of chunks (crossbeam's) does the same with 16 bytes per chunk and a pass to fill it.
 
 use super::schedule::{Kind, Order, Schedule};
 use crossbeam_utils::CachePadded;
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 /// The most pieces that `auto` takes at once when nothing is known about them.
 const AUTO_LIMIT: usize = 1024;
 
-/// A range that workers share under a schedule. Each piece is in one claim of one worker.
+/// A range that workers share under a schedule. Each piece is in exactly one claim of one worker.
 #[derive(Debug)]
 pub struct Loop {
     range: Range<usize>,
@@ -23,15 +23,15 @@ pub struct Loop {
 
 #[derive(Debug)]
 enum Plan {
-    /// One block for each worker, as equal as can be, the larger ones first.
+    /// One block per worker, as equal as possible, the larger ones first.
     Blocks,
-    /// Chunks in turn, from worker 0 on.
+    /// Chunks round robin, starting with worker 0.
     RoundRobin { chunk: usize },
-    /// The next chunk to whoever comes.
+    /// The next chunk to the next worker that asks.
     Counter { chunk: usize, next: CachePadded<AtomicUsize> },
-    /// The `share`-th part of what is left, within the bounds.
+    /// One `share`-th of what is left, within the bounds.
     Shrinking { share: usize, least: usize, most: usize, next: CachePadded<AtomicUsize> },
-    /// A block of chunks for each worker; who has none left takes half of the longest.
+    /// A block of chunks per worker; a worker without any takes half of the longest block.
     Stealing { chunk: usize, blocks: Box<[CachePadded<Block>]> },
 }
 
@@ -49,7 +49,7 @@ impl Loop {
             Kind::Static => Plan::RoundRobin { chunk },
             Kind::Dynamic if schedule.order() == Some(Order::Nonmonotonic) => {
                 let chunks = range.len().div_ceil(chunk);
-                // A block's bounds have 32 bits; beyond, the counter serves, which a nonmonotonic schedule allows.
+                // A block's bounds have 32 bits; with more chunks the counter is used, which a nonmonotonic schedule allows.
                 if chunks > u32::MAX as usize {
                     Plan::Counter { chunk, next }
                 } else {
@@ -59,7 +59,7 @@ impl Loop {
             }
             Kind::Dynamic => Plan::Counter { chunk, next },
             Kind::Guided => Plan::Shrinking { share: 2 * workers, least: chunk, most: usize::MAX, next },
-            // The part is small so that no worker is left alone with a costly end, and results come nearly in order.
+            // The parts are small so that no worker is left alone with a costly tail, and results arrive nearly in order.
             Kind::Auto => {
                 let most = schedule.auto_limit().unwrap_or(AUTO_LIMIT);
                 Plan::Shrinking { share: 8 * workers, least: 1, most, next }
@@ -68,7 +68,7 @@ impl Loop {
         Self { range, workers, plan, over: AtomicBool::new(false) }
     }
 
-    /// The claims of `worker`, each consecutive pieces, until the range is used up. Each worker asks for them once.
+    /// The claims of `worker`, each of consecutive pieces, until the range is used up. Each worker calls this once.
     ///
     /// # Panics
     /// When there is no such worker.
@@ -95,7 +95,7 @@ pub struct Claims<'a> {
 impl Iterator for Claims<'_> {
     type Item = Range<usize>;
 
-    // Where claims are single pieces that cost nothing, a call would be a tenth of the time.
+    // With claims of single pieces that cost nothing, a call would take a tenth of the time.
     #[inline(always)]
     fn next(&mut self) -> Option<Range<usize>> {
         let Loop { range, workers, plan, over } = self.owner;
@@ -107,7 +107,7 @@ impl Iterator for Claims<'_> {
             let start = number.checked_mul(chunk).filter(|&start| start < len)?;
             Some(start..start.saturating_add(chunk).min(len))
         };
-        // The results of a claim are published by whoever takes them, so the counters order nothing.
+        // The code that takes the results of a claim publishes them, so the counters need no memory ordering.
         let claim = match plan {
             Plan::Blocks => {
                 let block = part(len, self.worker, *workers);
@@ -141,8 +141,8 @@ pub(crate) fn part(len: usize, index: usize, parts: usize) -> Range<usize> {
     start..start + quotient + usize::from(index < larger)
 }
 
-/// Half of the longest block becomes the rest of `own`, which is empty, but for its first chunk, which is returned.
-/// None when all are empty; a chunk that another thief holds at this moment is that thief's to compute.
+/// Moves half of the longest block into `own`, which is empty, except for its first chunk, which is returned. `None` when all blocks are
+/// empty; a chunk that another thief is just taking is computed by that thief.
 #[cold]
 fn steal(blocks: &[CachePadded<Block>], own: &Block) -> Option<usize> {
     loop {
@@ -158,7 +158,7 @@ fn steal(blocks: &[CachePadded<Block>], own: &Block) -> Option<usize> {
     }
 }
 
-/// The chunk numbers from the lower to the upper half of one word.
+/// A range of chunk numbers in one word: the start in its lower half, the end in its upper.
 #[derive(Debug)]
 struct Block(AtomicU64);
 
@@ -182,7 +182,7 @@ impl Block {
         self.0.fetch_update(Relaxed, Relaxed, advance).ok().map(|word| Self::unpack(word).start)
     }
 
-    /// The back half, rounded up, for a thief; none when the block was emptied or changed meanwhile.
+    /// The back half, rounded up, for a thief; `None` when the block was emptied or changed meanwhile.
     fn take_half(&self) -> Option<Range<usize>> {
         let word = self.0.load(Relaxed);
         let chunks = Self::unpack(word);
@@ -202,7 +202,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// The claims of all workers who take turns, with who took them.
+    /// All claims, with the worker that took each, when workers take turns.
     fn in_turns(range: Range<usize>, schedule: Schedule, workers: usize) -> Vec<(usize, Range<usize>)> {
         let shared = Loop::new(range, schedule, workers);
         let mut claims: Vec<_> = (0..workers).map(|worker| shared.claims(worker)).collect();

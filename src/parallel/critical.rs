@@ -1,4 +1,4 @@
-//! Critical sections with names, which hold for the whole process as OpenMP's do.
+//! Named critical sections, which are process-wide as in OpenMP.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -11,15 +11,15 @@ thread_local! {
 
 /// Calls `body` while no other thread is in the critical section called `name`.
 ///
-/// A panic inside leaves the section to the others; whoever holds it when it ends badly takes nothing with it.
+/// A panic inside releases the section, and the others can still enter it.
 ///
 /// # Panics
-/// When the thread is in that section already, where it would wait for itself for ever.
+/// When the thread is already in that section: it would wait for itself for ever.
 pub fn critical<T>(name: &str, body: impl FnOnce() -> T) -> T {
     static SECTIONS: Mutex<Option<HashMap<String, Arc<Mutex<()>>>>> = Mutex::new(None);
     assert!(
         !INSIDE.with_borrow(|inside| inside.iter().any(|held| held == name)),
-        "critical section `{name}` is entered inside of itself"
+        "critical section `{name}` is entered inside itself"
     );
     let section = {
         let mut sections = SECTIONS.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,6 @@
 //! What the environment says about parallel runs: how many workers there are and whether they are bound to processors.
 //!
-//! Our own variables come before OpenMP's, so one program can be set apart from the others of a shell. A bad value is an error
+//! Our own variables take precedence over OpenMP's, so that this program can be set apart from others in a shell. A bad value is an error
 //! that names its variable: a run that silently ignored it would be measured as something it was not.
 
 use crate::error::{Error, Result};
@@ -11,21 +11,21 @@ use std::time::Duration;
 /// The most workers that a session may have.
 pub const MAX_WORKERS: usize = 4096;
 
-/// Gives the value of a variable, `None` when it is unset or empty. Tests use their own.
+/// Looks up a variable; `None` when it is unset or empty. Tests use their own.
 pub(crate) type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// The environment of this process.
 pub(crate) fn process(name: &str) -> Option<String> {
-    // What is no Unicode is no value of ours either, and is told as such.
+    // A value that is not Unicode is not one of ours either, and is reported as a bad one.
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
 }
 
-/// The number of workers: `explicit`, else `FRACTAL_WORKERS`, else the first of `OMP_NUM_THREADS`, else as many as the process
-/// may run on at once. From 1 to [`MAX_WORKERS`]. `OMP_THREAD_LIMIT` is the most of them, beyond which nobody may ask for any; what OpenMP's
-/// list says, or the processors, is lowered to it.
+/// The number of workers: `explicit`, else `FRACTAL_WORKERS`, else the first of `OMP_NUM_THREADS`, else the number of processors available
+/// to the process. From 1 to [`MAX_WORKERS`]. Asking for more than `OMP_THREAD_LIMIT` is an error; OpenMP's list and the number of
+/// processors are lowered to it.
 ///
 /// # Errors
-/// [`Error::Usage`] that names the argument or the variable when its value is no such number.
+/// [`Error::Usage`] that names the argument or the variable when its value is not such a number.
 pub fn worker_count(explicit: Option<usize>) -> Result<usize> {
     worker_count_in(explicit, &process)
 }
@@ -84,10 +84,10 @@ fn number(text: &str, least: usize) -> Option<usize> {
     text.trim().parse().ok().filter(|number| (least..=MAX_WORKERS).contains(number))
 }
 
-/// How long a worker process may give no sign of getting on before it is replaced: `FRACTAL_PATIENCE` in seconds, else 30.
+/// How long a worker process may be silent before it is replaced: `FRACTAL_PATIENCE` in seconds, else 30.
 ///
 /// # Errors
-/// [`Error::Usage`] when the variable is no number of seconds from 1 to a day.
+/// [`Error::Usage`] when the variable is not a number of seconds from 1 to 86400, a day.
 pub(crate) fn patience_in(environment: &Environment<'_>) -> Result<Duration> {
     let Some(text) = environment("FRACTAL_PATIENCE") else { return Ok(Duration::from_secs(30)) };
     match text.trim().parse() {
@@ -99,16 +99,15 @@ pub(crate) fn patience_in(environment: &Environment<'_>) -> Result<Duration> {
 /// How workers are bound to the processors that the process may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binding {
-    /// Worker after worker on the next processor.
+    /// Consecutive workers on consecutive processors.
     Close,
     /// As far apart as the processors' numbers allow.
     Spread,
-    /// All on the processor of the first.
+    /// All on the first worker's processor.
     Primary,
 }
 
-/// The binding that is asked for: by `pin`, which means [`Binding::Close`] unless `OMP_PROC_BIND` says otherwise, or by
-/// `OMP_PROC_BIND` alone.
+/// The requested binding: by `pin`, which means [`Binding::Close`] unless `OMP_PROC_BIND` says otherwise, or by `OMP_PROC_BIND` alone.
 ///
 /// # Errors
 /// [`Error::Usage`] when `OMP_PROC_BIND` is neither `true`, `false` nor a list of `close`, `spread`, `primary` and `master`, which is the

@@ -1,12 +1,12 @@
-//! A worker's own part of a run, and a claim that it has computed.
+//! A worker's state in a run, and a claim that it has computed.
 
 use super::{Done, WorkerReport};
 use std::ops::Range;
 use std::time::Duration;
 
 /// A worker's own state in a run: its tally and the memory that its claims are computed in.
-// Its place begins a cache line, and no other worker's is in its lines. A tally that lay across two of them, as the allocator had it, made a
-// free piece take half as long again.
+// It starts on a cache line and shares its lines with no other worker. A tally that straddled two lines, as the allocator placed it, made
+// a free piece take half as long again.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct Worker {
@@ -14,7 +14,7 @@ pub struct Worker {
     pub(super) finished: Finished,
 }
 
-/// A claim that was computed and not yet handed on: what travels from a worker to a collector. Its memory can be used again.
+/// A computed claim that has not been delivered yet: what travels from a worker to a collector. Its memory can be reused.
 #[derive(Debug, Default)]
 pub struct Finished {
     /// The pieces.
@@ -25,28 +25,28 @@ pub struct Finished {
     pub len: usize,
     /// What each piece was worth, in the work's own unit.
     pub costs: Vec<u64>,
-    /// What was really executed, in the same unit.
+    /// What was actually executed, in the same unit.
     pub executed: u64,
-    /// What the work counted for itself meanwhile.
+    /// The work's own counters for this claim.
     pub counts: Vec<u64>,
-    /// Who computed it.
+    /// The worker that computed it.
     pub worker: usize,
     /// When its computation began, since the start of the run.
     pub began: Duration,
-    /// When its computation ended. Both are zero when the run takes no times.
+    /// When its computation ended. Both are zero when the run is not timed.
     pub ended: Duration,
 }
 
 /// What computing a claim took.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Effort {
-    /// What was really executed, in the work's own unit.
+    /// What was actually executed, in the work's own unit.
     pub executed: u64,
     /// When it began, since the start of the run.
     pub began: Duration,
-    /// When it ended. Both are zero when the run takes no times.
+    /// When it ended. Both are zero when the run is not timed.
     pub ended: Duration,
-    /// How many bytes the results take: fewer than there was memory for where the work varies.
+    /// How many bytes the results take: fewer than were reserved if the work varies.
     pub len: usize,
 }
 
@@ -56,7 +56,7 @@ impl Finished {
         &bytemuck::cast_slice(&self.words)[..self.len]
     }
 
-    /// Memory for `len` bytes of results, for the costs of so many pieces, all 0, and for counts, of which there are none.
+    /// Memory for `len` bytes of results, for the costs of `pieces` pieces (all 0), and for counts (none yet).
     #[inline(always)]
     pub(super) fn memory(&mut self, len: usize, pieces: usize) -> (&mut [u8], &mut [u64], &mut Vec<u64>) {
         let Self { words, costs, counts, .. } = self;
@@ -81,12 +81,12 @@ impl Worker {
         self.report.index
     }
 
-    /// Counts a claim that it computed elsewhere, in a process of its own for example.
+    /// Counts a claim that it computed elsewhere, in its own process for example.
     pub fn count(&mut self, done: &Done<'_>) {
         self.report.count(done.costs, done.executed, done.counts, done.ended.saturating_sub(done.began));
     }
 
-    /// What it has done since the last call, leaving nothing; its memory is kept for the next run.
+    /// Takes the report of what it has done since the last call; its memory is kept for the next run.
     pub fn take_report(&mut self) -> WorkerReport {
         let index = self.report.index;
         std::mem::replace(&mut self.report, WorkerReport { index, ..WorkerReport::default() })

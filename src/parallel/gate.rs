@@ -1,27 +1,27 @@
-//! Waiting until something has become true, and the barrier made of it.
+//! Waiting until a condition becomes true, and the barrier built on it.
 //!
-//! Who waits looks a few times in a row, since what it waits for often follows at once, then gives the processor away between
-//! looks, then sleeps. Who makes the condition true looks for sleepers, which costs a fence, and wakes them. So nobody who
-//! waits for long costs anything, and a barrier that all reach together takes no call of the system.
+//! A waiting thread first spins, since the condition often becomes true at once, then yields between checks, then sleeps. The thread that
+//! makes the condition true checks for sleepers, which costs a fence, and wakes them. So a long wait costs nothing, and a barrier that
+//! all members reach together needs no system call.
 
 use super::sync::{AtomicUsize, Condvar, Mutex, Ordering, fence, spin_loop, yield_now};
 use crossbeam_utils::CachePadded;
 
-/// How long a waiting thread looks before it sleeps.
+/// How often a waiting thread checks before it sleeps.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    /// How often with only a pause in between.
+    /// Checks with only a spin hint in between.
     pub(crate) spins: u32,
-    /// How often with the processor given away in between.
+    /// Checks with a yield in between.
     pub(crate) yields: u32,
 }
 
 impl Patience {
-    /// Sleep at once: whoever looks only keeps the others from running.
+    /// Sleep at once: spinning would only keep the others from running.
     pub(crate) const NONE: Self = Self { spins: 0, yields: 0 };
 }
 
-/// A place to wait at.
+/// Where threads wait for a condition.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     sleepers: AtomicUsize,
@@ -30,7 +30,7 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// Returns when `ready` does. Whoever makes it so calls [`Gate::open`] afterwards.
+    /// Returns once `ready` is true. The thread that makes it true calls [`Gate::open`] afterwards.
     pub(crate) fn wait(&self, patience: Patience, ready: impl Fn() -> bool) {
         for look in 0..patience.spins + patience.yields {
             if ready() {
@@ -41,10 +41,10 @@ impl Gate {
         if ready() {
             return;
         }
-        // Nothing panics while it holds the lock, which guards nothing but the moment between a last look and sleep.
+        // Nothing panics while holding the lock, which guards only the moment between the last check and sleep.
         let mut guard = self.lock.lock().unwrap_or_else(|error| error.into_inner());
         self.sleepers.fetch_add(1, Ordering::Relaxed);
-        // Of this fence and that in `open` one comes first: either the condition is seen here or the sleeper is seen there.
+        // Either this fence or the one in `open` comes first: the condition is seen here or the sleeper is seen there.
         fence(Ordering::SeqCst);
         while !ready() {
             guard = self.woken.wait(guard).unwrap_or_else(|error| error.into_inner());
@@ -52,7 +52,7 @@ impl Gate {
         self.sleepers.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Wakes those who wait, to look again.
+    /// Wakes the sleepers to check again.
     pub(crate) fn open(&self) {
         fence(Ordering::SeqCst);
         if self.sleepers.load(Ordering::Relaxed) > 0 {
@@ -62,26 +62,26 @@ impl Gate {
     }
 }
 
-/// Where all members of a team wait for each other, again and again.
+/// A reusable barrier for all members of a team.
 ///
-/// Who waits looks at another cache line than the one that who comes writes.
+/// Waiting members read a different cache line from the one that arriving members write.
 #[derive(Debug, Default)]
 pub(crate) struct Barrier {
-    /// How often a member has come, since the first round.
+    /// Arrivals since the first round.
     arrived: CachePadded<AtomicUsize>,
-    /// How often all have been here.
+    /// Completed rounds.
     rounds: CachePadded<AtomicUsize>,
-    /// Members that will not come any more.
+    /// Members that will not arrive any more.
     gone: CachePadded<AtomicUsize>,
     gate: CachePadded<Gate>,
 }
 
-/// Some member will not come, so that the others would wait for ever.
+/// Some member will not arrive, so the others would wait for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Missing;
 
 impl Barrier {
-    /// Returns when all `size` members have come, or tells that one is gone.
+    /// Returns when all `size` members have arrived, or reports that one is gone.
     pub(crate) fn wait(&self, size: usize, patience: Patience) -> Result<(), Missing> {
         let round = self.rounds.load(Ordering::Relaxed);
         if self.arrived.fetch_add(1, Ordering::AcqRel).wrapping_add(1) == round.wrapping_add(1).wrapping_mul(size) {
@@ -91,11 +91,11 @@ impl Barrier {
         }
         let over = || self.rounds.load(Ordering::Acquire) != round;
         self.gate.wait(patience, || over() || self.is_missed());
-        // A member may be gone because all have been here; then the round is over, and was before it went.
+        // A member may be gone because all have arrived; then the round was over before it left.
         if over() { Ok(()) } else { Err(Missing) }
     }
 
-    /// Says that a member will not come any more.
+    /// Records that a member will not arrive any more.
     pub(crate) fn leave(&self) {
         self.gone.fetch_add(1, Ordering::AcqRel);
         self.gate.open();
@@ -106,7 +106,7 @@ impl Barrier {
         self.gone.load(Ordering::Acquire) > 0
     }
 
-    /// Makes it as new, when nobody is in it.
+    /// Resets the barrier. No member may be waiting.
     pub(crate) fn reset(&self) {
         self.arrived.store(0, Ordering::Relaxed);
         self.rounds.store(0, Ordering::Relaxed);

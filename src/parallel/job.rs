@@ -1,8 +1,8 @@
-//! One run as all backends in this process share it: computing a claim, timing it, catching a panic, handing on results.
+//! One run, as far as all backends share it: computing a claim, timing it, catching a panic, delivering results.
 //!
-//! What is left to a backend is who takes which pieces when, and that is what its file shows. A backend may take any number of
-//! pieces at once; they are computed in claims whose results stay in the processor's cache, so that no schedule makes a worker
-//! hold a large part of a picture, and sinks hear from it often.
+//! A backend only decides which worker takes which pieces when, and that is what its file shows. It may take any number of pieces at
+//! once; they are computed in claims whose results fit in the processor's cache, so that no schedule makes a worker hold a large part of
+//! a picture, and sinks get results often.
 
 mod dealing;
 mod faults;
@@ -20,7 +20,7 @@ use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What a panic may come from while a claim is computed: the work at a length, the work, or the sink.
+/// Where a panic may come from while a claim is computed: the work giving a length, the work computing, or the sink.
 #[derive(Clone, Copy)]
 enum Stage {
     Asking,
@@ -33,9 +33,9 @@ pub struct Job {
     work: Arc<dyn Work>,
     sink: Arc<dyn Sink>,
     prepared: Prepared,
-    /// The caller's request.
+    /// The caller's request to stop.
     asked: Stop,
-    /// Set by the caller's request, and by a failure in this run so that the other workers stop as well.
+    /// Set by the caller's request, or by a failure in this run so that the other workers stop as well.
     stop: Stop,
     failure: Mutex<Option<Error>>,
     backend: &'static str,
@@ -47,10 +47,10 @@ pub struct Job {
 }
 
 impl Job {
-    /// Prepares the work, unless it has no pieces, and starts the sink. `timed` says whether times are taken for each claim.
+    /// Prepares the work, unless it has no pieces, and starts the sink. `timed` says whether each claim is timed.
     ///
-    /// From the first job on, the process's panic hook is silent about panics of pieces, which become errors, unless
-    /// `RUST_BACKTRACE` is set.
+    /// From the first job on, the process's panic hook no longer prints panics of pieces, which become errors, unless `RUST_BACKTRACE` is
+    /// set.
     ///
     /// # Errors
     /// What the work's `prepare` or the sink's `start` returned, or a panic of the work.
@@ -65,7 +65,7 @@ impl Job {
         Self::begin_with(backend, workers, timed, work, sink, stop, None)
     }
 
-    /// The same with what was prepared elsewhere, if it was.
+    /// The same with what was already prepared elsewhere, if anything.
     pub(crate) fn begin_with(
         backend: &'static str,
         workers: usize,
@@ -109,7 +109,7 @@ impl Job {
         self.work.len()
     }
 
-    /// How many pieces are well taken at once as far as their size goes: [`grain`].
+    /// A good number of pieces per claim, judged by their size alone: [`grain`].
     pub fn grain(&self) -> usize {
         self.grain
     }
@@ -117,7 +117,7 @@ impl Job {
     /// How many bytes of memory the longest piece takes.
     ///
     /// # Errors
-    /// [`Error::Panicked`] when the work panics at the length of a piece.
+    /// [`Error::Panicked`] when the work panics while giving the length of a piece.
     pub(crate) fn longest_piece(&self) -> Result<usize> {
         longest(&*self.work, 0..self.pieces())
     }
@@ -128,7 +128,7 @@ impl Job {
         self.stop.is_set()
     }
 
-    /// Computes `range` as `worker` and hands the results to the sink, claim by claim. `Break` means that the run is over.
+    /// Computes `range` as `worker` and delivers the results to the sink, claim by claim. `Break` means that the run is over.
     #[inline]
     pub fn execute(&self, worker: &mut Worker, mut range: Range<usize>) -> ControlFlow<()> {
         let Worker { report, finished } = worker;
@@ -136,7 +136,7 @@ impl Job {
             if self.is_over() {
                 return ControlFlow::Break(());
             }
-            // One guard around everything that is not ours: a second one would cost as much as a free piece.
+            // One guard around all foreign code: a second one would cost as much as a free piece.
             let (mut claim, mut stage) = (range.clone(), Stage::Asking);
             let both = || {
                 let (first, len) = self.size.first(&*self.work, range.clone());
@@ -147,7 +147,7 @@ impl Job {
                     self.effort(worker, first.clone(), bytes, costs, counts)?;
                 report.count(costs, executed, counts, if self.timed { ended - began } else { Duration::ZERO });
                 stage = Stage::HandingOn;
-                // Of what is at hand, not of what could be kept of it: a free piece would take a tenth longer.
+                // Built from local values, not from stored ones: that would make a free piece take a tenth longer.
                 let work = &*self.work;
                 if self.timed {
                     take_waited();
@@ -176,14 +176,14 @@ impl Job {
         ControlFlow::Continue(())
     }
 
-    /// The first pieces of `range` that are well computed at once: at least one, as many as stay in a processor's cache, and fewer
-    /// where pieces were costly lately. If the work panics at its lengths, that ends the run.
+    /// The leading pieces of `range` that make a good claim: at least one, as many as fit in a processor's cache, and fewer where recent
+    /// pieces were costly. If the work panics while giving lengths, that ends the run.
     #[inline]
     pub fn first_claim(&self, range: Range<usize>) -> Range<usize> {
         self.first_claim_and_len(range).0
     }
 
-    /// The same with how many bytes of memory the claim takes, so that nobody asks for lengths twice: 0 if the work panicked.
+    /// The same with how many bytes of memory the claim takes, so that lengths are asked for only once: 0 if the work panicked.
     #[inline]
     pub(crate) fn first_claim_and_len(&self, range: Range<usize>) -> (Range<usize>, usize) {
         catch(|| self.size.first(&*self.work, range.clone())).unwrap_or_else(|message| {
@@ -192,7 +192,7 @@ impl Job {
         })
     }
 
-    /// The pieces of `range` in claims that are well computed at once.
+    /// Cuts `range` into claims of a good size.
     pub fn claims(&self, mut range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
         std::iter::from_fn(move || {
             let claim = (!range.is_empty()).then(|| self.first_claim(range.clone()))?;
@@ -201,10 +201,10 @@ impl Job {
         })
     }
 
-    /// Computes `claim` as `worker` into `finished`, whose memory is used again. `Break` means that the run is over; then
-    /// `finished` says nothing.
+    /// Computes `claim` as `worker` into `finished`, whose memory is reused. `Break` means that the run is over; then `finished` is
+    /// meaningless.
     ///
-    /// A backend whose workers hand on their own results calls [`Job::execute`] instead.
+    /// A backend whose workers deliver their own results calls [`Job::execute`] instead.
     pub fn compute(&self, worker: &mut Worker, claim: Range<usize>, finished: &mut Finished) -> ControlFlow<()> {
         self.guarded(worker.index(), claim.clone(), || {
             let (bytes, costs, counts) = finished.memory(self.room(claim.clone()), claim.len());
@@ -217,11 +217,11 @@ impl Job {
         })
     }
 
-    /// Computes `claim` as worker number `worker` into memory that the caller has: `bytes`, as many as [`Job::room`] says, `costs`, one a
-    /// piece and all 0, and `counts`, which are replaced. What it returns says how many of the bytes are results. `Break` means that the run is
-    /// over, and what was written says nothing.
+    /// Computes `claim` as worker number `worker` into the caller's memory: `bytes`, as many as [`Job::room`] says, `costs`, one per
+    /// piece and all 0, and `counts`, which are replaced. The returned effort says how many of the bytes are results. `Break` means that
+    /// the run is over and that what was written is meaningless.
     ///
-    /// For a backend whose results are computed where somebody else reads them, such as shared memory.
+    /// For a backend that computes results where another process reads them, such as shared memory.
     pub fn compute_into(
         &self,
         worker: usize,
@@ -259,7 +259,7 @@ impl Job {
         Ok(Effort { executed, began, ended, len })
     }
 
-    /// Computes a claim of a work that varies: what was executed, and how many bytes the results take.
+    /// Computes a claim of a work that varies. Returns what was executed and how many bytes the results take.
     #[inline(never)]
     fn varying(
         &self,
@@ -275,12 +275,12 @@ impl Job {
         Ok((claim.executed(), claim.close()))
     }
 
-    /// How many bytes of memory the results of some pieces take at most.
+    /// How many bytes of memory the results of `pieces` take at most.
     pub fn room(&self, pieces: Range<usize>) -> usize {
         pieces.map(|index| self.size.lengths.room(self.work.piece_len(index))).sum()
     }
 
-    /// How many of `bytes`, which come from elsewhere, the results of some pieces take; `None` if they are no such results.
+    /// How many of `bytes`, which come from elsewhere, the results of `pieces` take; `None` if they are not such results.
     pub(crate) fn whole(&self, bytes: &[u8], pieces: Range<usize>) -> Option<usize> {
         self.size.lengths.whole(bytes, pieces, |index| self.work.piece_len(index))
     }
@@ -290,8 +290,8 @@ impl Job {
         self.size.lengths
     }
 
-    /// Calls `body`, which computes `claim` as worker number `worker`, unless the run is over. `Break` when it is, also by an error or
-    /// a panic of the body.
+    /// Calls `body`, which computes `claim` as worker number `worker`, unless the run is over. `Break` when it is, or when the body ends
+    /// it with an error or a panic.
     #[inline]
     fn guarded<T>(&self, worker: usize, claim: Range<usize>, body: impl FnOnce() -> Result<T>) -> ControlFlow<(), T> {
         if self.is_over() {
@@ -306,7 +306,7 @@ impl Job {
         ControlFlow::Break(())
     }
 
-    /// A finished claim as the sink is told of it.
+    /// A finished claim as the sink receives it.
     #[inline]
     pub fn done<'a>(&'a self, finished: &'a Finished) -> Done<'a> {
         Done {
@@ -323,21 +323,21 @@ impl Job {
         }
     }
 
-    /// Tells the sink that a worker elsewhere, in a process of its own for example, computes `claim` now.
+    /// Reports to the sink that a worker elsewhere, in its own process for example, is now computing `claim`.
     pub fn claimed(&self, worker: usize, claim: Range<usize>) {
         if let Err(message) = catch(|| self.sink.claimed(worker, claim.clone())) {
             let _ = self.panicked(worker, claim, message);
         }
     }
 
-    /// Tells the sink that worker number `worker`, in a process of its own, was lost, and how.
+    /// Reports to the sink that worker number `worker`, in a process of its own, was lost, and how.
     pub(crate) fn worker_lost(&self, worker: usize, how: &str) {
         if let Err(message) = catch(|| self.sink.lost(worker, how)) {
             let _ = self.sink_panicked(worker, 0, &message);
         }
     }
 
-    /// Gives the sink a finished claim that another worker or process has computed. `Break` means that the run is over.
+    /// Delivers to the sink a finished claim that another worker or process has computed. `Break` means that the run is over.
     pub fn hand_on(&self, done: &Done<'_>) -> ControlFlow<()> {
         self.size.learn(done.executed, done.range.len());
         match catch(|| self.sink.done(done)) {
@@ -347,7 +347,7 @@ impl Job {
         }
     }
 
-    /// What is prepared for all pieces of the work.
+    /// What was prepared for all pieces of the work.
     pub fn prepared(&self) -> &Prepared {
         &self.prepared
     }
@@ -357,16 +357,16 @@ impl Job {
         &*self.work
     }
 
-    /// The time since the start of the run; zero when the run takes no times.
+    /// The time since the start of the run; zero when the run is not timed.
     #[inline]
     pub fn now(&self) -> Duration {
         if self.timed { self.began.elapsed() } else { Duration::ZERO }
     }
 
-    /// Ends the run with `error`, unless an earlier error did. Always `Break`.
+    /// Ends the run with `error`, unless an earlier error already has. Always `Break`.
     pub fn fail(&self, error: Error) -> ControlFlow<()> {
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        // A worker that only noticed the end of the run has nothing to tell beside what ended it.
+        // A worker that merely noticed the end of the run adds nothing to the error that ended it.
         if matches!(*failure, None | Some(Error::Stopped)) {
             *failure = Some(error);
         }
@@ -374,7 +374,7 @@ impl Job {
         ControlFlow::Break(())
     }
 
-    /// The error that ended the run, if one did, leaving none: for a worker that tells its session in another process.
+    /// Takes the error that ended the run, if any: for a worker that reports it to its session in another process.
     pub(crate) fn take_failure(&self) -> Option<Error> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

@@ -1,4 +1,4 @@
-//! Running independent pieces of work, whatever they are and whoever computes them.
+//! Running independent pieces of work of any kind, on any kind of worker.
 
 mod claim_size;
 mod claims;

@@ -1,8 +1,8 @@
-//! Catching a panic without noise: what it said becomes part of an error, which is shown once.
+//! Catching a panic silently: its message becomes part of an error, which is shown once.
 //!
-//! The standard hook prints every panic where it happens, also one that is caught and told as an error right after. So the
-//! first catch wraps the process's hook in one that stays silent inside a catch, and leaves all others as they were. It does
-//! not when `RUST_BACKTRACE` is set: who asks for backtraces gets them.
+//! The standard hook prints every panic where it happens, even one that is caught and reported as an error right after. So the first
+//! catch wraps the process's hook in one that is silent inside a catch and passes all other panics on. With `RUST_BACKTRACE` set, it
+//! prints them all: a user who asks for backtraces gets them.
 
 use super::Work;
 use std::any::Any;
@@ -33,11 +33,11 @@ pub(crate) fn prepare() {
     });
 }
 
-/// Calls `body`; a panic becomes what it said and where.
+/// Calls `body`; a panic becomes its message and its location.
 #[inline]
 pub(crate) fn catch<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     let outer = CATCHING.replace(true);
-    // The callers end what they were doing and read nothing that the body left half-done.
+    // Callers give up what they were doing and read nothing that the body left half-done.
     let outcome = catch_unwind(AssertUnwindSafe(body));
     CATCHING.set(outer);
     outcome.map_err(|payload| {
@@ -46,21 +46,21 @@ pub(crate) fn catch<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// A piece in words, whatever its work does when it is asked.
+/// A piece in words, even if its work panics when asked.
 pub(super) fn name(work: &dyn Work, index: usize) -> String {
     catch(|| work.describe(index)).unwrap_or_else(|_| format!("piece {index}"))
 }
 
-/// Calls `body`; a panic becomes an error that says what it happened in.
+/// Calls `body`; a panic becomes an error that says what panicked.
 pub(crate) fn guarded<T>(body: impl FnOnce() -> T, what: &str) -> crate::error::Result<T> {
     prepare();
     catch(body).map_err(|message| crate::error::Error::Input(format!("{what} panicked: {message}")))
 }
 
-/// Calls `body`; a panic goes on with what it said and where, and without noise.
+/// Calls `body`; a panic continues silently, with its location added to its message.
 pub(crate) fn with_place<T>(body: impl FnOnce() -> T) -> T {
     let outer = CATCHING.replace(true);
-    // Nothing is read that the body left half-done: the panic goes on.
+    // Nothing is read that the body left half-done: the panic continues.
     let outcome = catch_unwind(AssertUnwindSafe(body));
     CATCHING.set(outer);
     outcome.unwrap_or_else(|payload| match PLACE.take() {
@@ -69,7 +69,7 @@ pub(crate) fn with_place<T>(body: impl FnOnce() -> T) -> T {
     })
 }
 
-/// What a panic said.
+/// The message of a panic.
 pub(crate) fn message(payload: &(dyn Any + Send)) -> &str {
     let owned = payload.downcast_ref::<String>().map(String::as_str);
     owned.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message")
@@ -86,7 +86,7 @@ mod tests {
         let told = catch(|| panic!("number {}", 7)).map(|(): ()| ()).unwrap_err();
         assert_eq!(told, format!("number 7 ({}:{line}:{})", file!(), told_column(&told)));
         assert_eq!(catch(|| 3), Ok(3));
-        // A panic of another kind says nothing, and nothing is left over of the one before.
+        // A panic with another payload has no message, and nothing is left over from the one before.
         let told = catch(|| std::panic::resume_unwind(Box::new(5))).map(|(): ()| ()).unwrap_err();
         assert_eq!(told, "no message");
     }

@@ -11,8 +11,8 @@ pub const MAX_SHARDS: u32 = 1 << 20;
 
 /// One of several shares of a work, numbered from 1: `3/10` is the third of ten.
 ///
-/// Of every `of` consecutive pieces each share has one, at a place that looks random, so that shares are equally costly: costs change
-/// slowly from piece to piece, and no stride can fall in step with the rows of a picture.
+/// Each share has one of every `of` consecutive pieces, at a pseudo-random place, so that shares are equally costly: costs change slowly
+/// from piece to piece, and no stride can fall in step with the rows of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "(u32, u32)", into = "(u32, u32)")]
 pub struct Shard {
@@ -30,7 +30,7 @@ impl Shard {
             return Ok(Self { number, of });
         }
         Err(Error::Usage(format!(
-            "there is no shard {number}/{of}: the first number is from 1 to the second, which is at most {MAX_SHARDS}"
+            "shard {number}/{of} is not allowed: the first number must be from 1 to the second, which is at most {MAX_SHARDS}"
         )))
     }
 
@@ -56,13 +56,13 @@ impl Shard {
         position * self.of as usize + self.offset(position)
     }
 
-    /// Whose share piece `index` is, if there are `of`.
+    /// The number of the share that has piece `index`, if there are `of` shares.
     pub fn owner(index: usize, of: u32) -> u32 {
         let (block, offset) = (index / of as usize, index % of as usize);
         ((offset as u64 + scatter(block) % u64::from(of)) % u64::from(of)) as u32 + 1
     }
 
-    /// The place of its piece among the `block`-th group of `of` pieces.
+    /// The place of its piece in the `block`-th group of `of` pieces.
     #[inline]
     fn offset(self, block: usize) -> usize {
         let (of, own) = (u64::from(self.of), u64::from(self.number - 1));
@@ -91,7 +91,10 @@ impl FromStr for Shard {
     fn from_str(text: &str) -> Result<Self> {
         let numbers = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
         let (number, of) = numbers.ok_or_else(|| {
-            Error::Usage(format!("`{}` is no shard; it is written like 3/10, the third of ten", shorten(text)))
+            Error::Usage(format!(
+                "`{}` is not a shard; allowed are shards such as 3/10, the third of ten",
+                shorten(text)
+            ))
         })?;
         Self::new(number, of)
     }
@@ -111,37 +114,37 @@ impl From<Shard> for (u32, u32) {
     }
 }
 
-/// Where a piece lies among some of a work's [`Pieces`]: the number that it has in a work of these pieces only.
+/// A piece's place among some of a work's [`Pieces`]: its number in a work of these pieces only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position(pub usize);
 
 impl Position {
-    /// The positions of these pieces of a work that has some pieces of another only.
+    /// The positions of these pieces of a work that has only some pieces of another.
     pub fn range(pieces: Range<usize>) -> Range<Self> {
         Self(pieces.start)..Self(pieces.end)
     }
 }
 
-/// Some pieces of a work, in order. What takes memory is the gaps between them, not the pieces.
+/// Some pieces of a work, in order. Memory grows with the gaps between them, not with the pieces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Plain", into = "Plain")]
 pub struct Pieces {
     /// How many pieces the work has.
     of: usize,
     shard: Option<Shard>,
-    /// Runs of positions, among all pieces or those of the shard, by how many come before each.
+    /// Runs of positions, among all pieces or those of the shard: how many pieces come before each, and its first position.
     runs: Vec<(usize, usize)>,
     len: usize,
 }
 
 impl Pieces {
-    /// All pieces of a work of `of`, or those of a shard.
+    /// All pieces of a work that has `of`, or those of a shard.
     pub fn new(of: usize, shard: Option<Shard>) -> Self {
         let len = shard.map_or(of, |shard| shard.len(of));
         Self { of, shard, runs: vec![(0, 0)], len }
     }
 
-    /// Those of them that `found` is false of.
+    /// Those of them for which `found` is false.
     pub fn without(&self, mut found: impl FnMut(usize) -> bool) -> Self {
         let (mut runs, mut len, mut next) = (Vec::new(), 0, None);
         for position in self.positions() {
@@ -161,7 +164,7 @@ impl Pieces {
         self.len
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -176,10 +179,10 @@ impl Pieces {
         self.len == self.of
     }
 
-    /// The number in the work of the one at `position`.
+    /// The piece at `position`, as its number in the work.
     ///
     /// # Panics
-    /// When there are not so many.
+    /// When `position` is not below [`Pieces::len`].
     #[inline]
     pub fn get(&self, Position(position): Position) -> usize {
         assert!(position < self.len, "piece {position} of {}", self.len);
@@ -203,7 +206,7 @@ impl Pieces {
         self.positions().map(|position| self.at(position))
     }
 
-    /// Those of them from `range.start` to before `range.end`, as runs of consecutive pieces of the work.
+    /// The pieces at the positions `range`, as runs of consecutive pieces of the work.
     pub fn runs(&self, range: Range<Position>) -> impl Iterator<Item = Range<usize>> {
         let (mut position, last) = (range.start.0, range.end.0);
         std::iter::from_fn(move || {
@@ -231,7 +234,7 @@ impl Pieces {
     }
 }
 
-/// How [`Pieces`] travel.
+/// The serialised form of [`Pieces`].
 #[derive(Serialize, Deserialize)]
 struct Plain {
     of: usize,
@@ -255,7 +258,9 @@ impl TryFrom<Plain> for Pieces {
         let mut runs = Vec::with_capacity(ranges.len());
         for (start, end) in ranges {
             if start < last || end < start || end > most {
-                return Err(Error::Input(format!("pieces {start} to {end} of {most} are no part of a work")));
+                return Err(Error::Input(format!(
+                    "pieces {start} to {end} are not allowed: ranges must be in order and end by {most}"
+                )));
             }
             if start < end {
                 runs.push((len, start));

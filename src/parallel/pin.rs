@@ -1,4 +1,4 @@
-//! Binding workers to processors, where the system can.
+//! Binding workers to processors, where the system supports it.
 
 use super::environment::Binding;
 use crate::error::Result;
@@ -32,7 +32,7 @@ mod system {
     use rustix::io::Errno;
     use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-    /// The calling thread keeps to a worker's processor until this is dropped.
+    /// Keeps the calling thread on a worker's processor until dropped.
     #[derive(Debug)]
     pub(crate) struct Pinned {
         before: CpuSet,
@@ -40,7 +40,7 @@ mod system {
 
     impl Drop for Pinned {
         fn drop(&mut self) {
-            // It was in force before; if the system took a processor away meanwhile, it chose the rest itself.
+            // This set was in force before; if the system took a processor away meanwhile, it chose a set itself.
             let _ = sched_setaffinity(None, &self.before);
         }
     }
@@ -49,7 +49,7 @@ mod system {
         /// Finds the processors that the process may use.
         ///
         /// # Errors
-        /// [`Error::Unsupported`] when the system does not tell them or does not let a thread be bound.
+        /// [`Error::Unsupported`] when the system does not report them or does not let a thread be bound.
         pub(crate) fn new(binding: Binding, workers: usize) -> Result<Self> {
             let allowed = sched_getaffinity(None).map_err(refused)?;
             let processors: Vec<_> = (0..CpuSet::MAX_CPU).filter(|&number| allowed.is_set(number)).collect();
@@ -57,7 +57,7 @@ mod system {
                 return Err(refused(Errno::NODEV));
             }
             let pinning = Self { processors, binding, workers };
-            // What one thread may, the others may.
+            // If one thread may be bound, so may the others.
             pinning.pin(0)?;
             Ok(pinning)
         }
@@ -72,7 +72,7 @@ mod system {
         }
     }
 
-    /// Binds the calling thread to a processor for good, if the system lets it.
+    /// Binds the calling thread to a processor for good, if the system allows it.
     pub(crate) fn keep_to(processor: usize) {
         let mut only = CpuSet::new();
         if processor < CpuSet::MAX_CPU {

@@ -1,7 +1,7 @@
-//! What all pieces of a work share and is computed once before any of them: tables of a kernel, a reference orbit, masks.
+//! What all pieces of a work share, computed once before any of them: a kernel's tables, a reference orbit, masks.
 //!
-//! It is plain bytes, so that workers in other processes can map them; in named parts, so that what computes and what says which samples
-//! are wanted need not know of each other; each with a hash that is made once, so that nobody sends again what a worker has.
+//! It is plain bytes, so that workers in other processes can map them. They are in named parts, so that the kernel and the masks that
+//! select samples need not know of each other. Each part has a hash, made once, so that a worker is never sent a part that it has.
 
 use super::Stop;
 use crate::error::{Error, Result};
@@ -11,7 +11,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// What a part's bytes are aligned to: a cache line, and the longest vector.
+/// The alignment of a part's bytes: a cache line, and the longest vector.
 pub const ALIGNMENT: usize = 64;
 
 /// Position-independent bytes that all pieces of a work share, in named parts, each aligned to [`ALIGNMENT`]. Clones share them.
@@ -25,10 +25,10 @@ struct Part {
     bytes: Shared,
 }
 
-/// Bytes that several have.
+/// Bytes with several owners.
 pub(crate) type Shared = Arc<dyn AsRef<[u8]> + Send + Sync>;
 
-/// What tells a part's contents from any other's, whatever they are called.
+/// Identifies a part's contents, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Key {
     pub(crate) hash: u64,
@@ -49,9 +49,9 @@ impl Key {
     }
 }
 
-/// Memory for a part that is being made, all 0 at first, aligned to [`ALIGNMENT`].
+/// Memory for a part that is being made, zeroed, aligned to [`ALIGNMENT`].
 pub struct Buffer {
-    /// More than is needed, so that it can begin where it is aligned.
+    /// More than is needed, so that the bytes can begin at an aligned address.
     words: Vec<u64>,
     first: usize,
     len: usize,
@@ -95,7 +95,7 @@ impl Prepared {
     /// The same with one more part.
     ///
     /// # Panics
-    /// If there is a part of this name.
+    /// If there already is a part of this name.
     pub fn with(self, name: &str, buffer: Buffer) -> Self {
         assert!(self.get(name).is_none(), "two parts `{name}` were prepared");
         let part = Part { name: name.into(), key: Key::of(buffer.as_ref()), bytes: Arc::new(buffer) };
@@ -122,12 +122,12 @@ impl Prepared {
         self.0.is_empty()
     }
 
-    /// The names and hashes of the parts: equal for equal contents, in this process and in those that it sends them to.
+    /// The names and hashes of the parts: equal for equal contents, in this process and in those that the parts are sent to.
     pub fn hashes(&self) -> impl Iterator<Item = (&str, u64)> {
         self.0.iter().map(|part| (&*part.name, part.key.hash))
     }
 
-    /// The name, key and bytes of each part, for those who send it.
+    /// The name, key and bytes of each part, for sending it.
     pub(crate) fn parts(&self) -> impl Iterator<Item = (&str, Key, &[u8])> {
         self.0.iter().map(|part| (&*part.name, part.key, (*part.bytes).as_ref()))
     }
@@ -152,12 +152,12 @@ pub struct Preparing<'a> {
 }
 
 impl<'a> Preparing<'a> {
-    /// With so many threads; `progress` is told how much is done, from 0 to 1.
+    /// With `threads` threads; `progress` is called with the fraction that is done, from 0 to 1.
     pub fn new(stop: &'a Stop, threads: usize, progress: &'a (dyn Fn(f64) + Sync)) -> Self {
         Self { stop, threads, progress }
     }
 
-    /// On this thread, with nobody to watch.
+    /// On this thread only, without reporting progress.
     pub fn quietly(stop: &'a Stop) -> Self {
         Self { stop, threads: 1, progress: &|_| () }
     }
@@ -172,8 +172,8 @@ impl<'a> Preparing<'a> {
         self.threads
     }
 
-    /// Tells how much is done, from 0 to 1. Whoever prepares something that takes longer than a moment calls it at the beginning with 0, then
-    /// some times a second, from any thread.
+    /// Reports how much is done, from 0 to 1. A preparation that takes longer than a moment calls it with 0 at the beginning, then a few
+    /// times a second, from any thread.
     pub fn progress(&self, done: f64) {
         (self.progress)(done.clamp(0.0, 1.0));
     }
@@ -185,7 +185,7 @@ impl fmt::Debug for Preparing<'_> {
     }
 }
 
-/// What several runs share and the first of them prepares. Runs at the same time wait for it.
+/// What several runs share: the first of them prepares it, and concurrent runs wait for that.
 #[derive(Debug, Default)]
 pub struct PreparedOnce {
     state: Mutex<State>,
@@ -200,11 +200,11 @@ enum State {
     Made(Prepared),
 }
 
-/// How often who waits for another run's preparing looks whether it should stop.
+/// How often a run that waits for another one's preparation checks whether it should stop.
 const LOOK: Duration = Duration::from_millis(5);
 
 impl PreparedOnce {
-    /// What was prepared, by `make` unless an earlier call did. After an error or a panic of `make` the next one tries again.
+    /// What was prepared, by an earlier call or now by `make`. After an error or a panic of `make`, the next call tries again.
     ///
     /// # Errors
     /// Those of `make`, and [`Error::Stopped`].
@@ -234,7 +234,7 @@ impl PreparedOnce {
     }
 }
 
-/// Says at its end, whichever that is, what came of it.
+/// Publishes the outcome when dropped, however the preparation ended.
 struct Making<'a> {
     once: &'a PreparedOnce,
     state: State,
@@ -306,7 +306,7 @@ mod tests {
         }));
         assert!(panicked.is_err());
         assert!(once.get(&preparing, |_| Ok(example())).is_ok());
-        assert!(once.get(&preparing, |_| Err(Error::Stopped)).is_ok(), "it is there");
+        assert!(once.get(&preparing, |_| Err(Error::Stopped)).is_ok(), "already prepared");
     }
 
     #[test]

@@ -8,23 +8,23 @@ use std::time::Duration;
 pub struct WorkerReport {
     /// The worker's number.
     pub index: usize,
-    /// Time spent in computing claims and in the sinks' part of the work, such as colouring; waiting is not in it. 0 when the run took no times.
+    /// Time spent computing claims and on the sinks' part of the work, such as colouring, without waiting. 0 when the run was not timed.
     pub busy: Duration,
     /// Pieces computed.
     pub pieces: usize,
     /// Claims taken.
     pub claims: usize,
-    /// Operations (iterations for a picture) really executed.
+    /// Operations (iterations for a picture) actually executed.
     pub executed: u64,
     /// Operations that the results are worth, however they were computed.
     pub useful: u64,
-    /// What the work counted for itself while this worker computed: sums of what [`super::Claim::add_counts`] was given.
+    /// The work's own counters for this worker: sums of what [`super::Claim::add_counts`] was given.
     pub counts: Vec<u64>,
-    /// The process that it was, where workers are processes and the run took times; else 0.
+    /// Its process ID, where workers are processes and the run was timed; else 0.
     pub process: u32,
     /// Processor time that this process used in the run, to a hundredth of a second.
     pub processor: Duration,
-    /// The most memory that this process had for itself, in bytes; else 0.
+    /// The most memory that this process had to itself, in bytes; else 0.
     pub memory: u64,
 }
 
@@ -43,7 +43,7 @@ impl WorkerReport {
         add(&mut self.counts, counts);
     }
 
-    /// Adds what `other` says, but for its number.
+    /// Adds the figures of `other`, except its number.
     pub fn add(&mut self, other: &Self) {
         self.busy += other.busy;
         self.pieces += other.pieces;
@@ -64,7 +64,7 @@ pub struct Report {
     pub backend: &'static str,
     /// The schedule that was used, as it is written on the command line.
     pub schedule: String,
-    /// Time spent in preparing, before any piece.
+    /// Time spent preparing, before any piece.
     pub setup: Duration,
     /// Wall-clock time from the first claim to the end of the last.
     pub wall: Duration,
@@ -75,7 +75,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Operations really executed by all workers.
+    /// Operations actually executed by all workers.
     pub fn executed(&self) -> u64 {
         self.workers.iter().fold(0, |sum, worker| sum.wrapping_add(worker.executed))
     }
@@ -85,22 +85,20 @@ impl Report {
         self.workers.iter().fold(0, |sum, worker| sum.wrapping_add(worker.useful))
     }
 
-    /// What the work counted for itself, on all workers.
+    /// The work's own counters, summed over all workers.
     pub fn counts(&self) -> Vec<u64> {
         let mut sums = Vec::new();
         self.workers.iter().for_each(|w| add(&mut sums, &w.counts));
         sums
     }
 
-    /// Busy seconds over workers × wall: 1 when every worker computed all the time; 0 when the run took no times. NaN when
-    /// nothing ran.
+    /// Busy seconds over workers × wall: 1 when every worker computed all the time; 0 when the run was not timed. NaN when nothing ran.
     pub fn efficiency(&self) -> f64 {
         let busy: f64 = self.workers.iter().map(|w| w.busy.as_secs_f64()).sum();
         busy / (self.workers.len() as f64 * self.wall.as_secs_f64())
     }
 
-    /// The busiest worker's time over the mean, less 1: 0 when the load was balanced. NaN when nothing ran or the
-    /// run took no times.
+    /// The busiest worker's time over the mean, less 1: 0 when the load was balanced. NaN when nothing ran or the run was not timed.
     pub fn imbalance(&self) -> f64 {
         let busy = || self.workers.iter().map(|w| w.busy.as_secs_f64());
         let mean = busy().sum::<f64>() / self.workers.len() as f64;

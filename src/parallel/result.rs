@@ -1,17 +1,17 @@
-//! How the results of a claim lie in memory. Nobody else knows.
+//! How the results of a claim are laid out in memory. Only this module knows.
 //!
-//! Results whose lengths are known before lie one after the other, and nothing else. Those of a work that varies lie in slots: eight bytes
-//! that tell the length, in this machine's order, then the result in whole words, so that every slot is aligned. While a claim is computed
-//! each slot has room for the most that its piece may give, so results can come in any order; what travels on is [`Slots::close`]d to what was
-//! given.
+//! Results whose lengths are known beforehand lie one after the other, with nothing in between. Those of a work that varies lie in slots:
+//! eight bytes for the length, in this machine's byte order, then the result padded to whole words, so that every slot is aligned. While
+//! a claim is computed, each slot has room for the longest result that its piece may give, so results can come in any order;
+//! [`Slots::close`] then moves them together.
 //!
-//! No told length is believed: it may come from a worker in another process that has gone wild.
+//! No stored length is trusted: it may come from a worker in another process that has gone wild.
 
 use std::ops::Range;
 
 const WORD: usize = size_of::<u64>();
 
-/// In place of a length: no result was given yet.
+/// In place of a length: no result yet.
 const NONE: [u8; WORD] = u64::MAX.to_ne_bytes();
 
 /// How the lengths of results are known.
@@ -20,26 +20,27 @@ pub enum Lengths {
     /// From [`Work::piece_len`](super::Work::piece_len).
     #[default]
     Known,
-    /// They are told before each result: the work [`varies`](super::Work::varies).
+    /// From eight bytes before each result: the work [`varies`](super::Work::varies).
     Told,
-    /// There is one result, and it is all that there is.
+    /// There is one result, which takes all bytes.
     Single,
 }
 
 impl Lengths {
-    /// Those of the claims of a work that does or does not vary.
+    /// For the claims of a work that varies or does not.
     #[inline]
     pub(crate) fn of(varies: bool) -> Self {
         if varies { Self::Told } else { Self::Known }
     }
 
-    /// How much memory a result takes of which `most` bytes are the most, or all.
+    /// How much memory a result takes that has at most `most` bytes, or exactly that many if lengths are known.
     #[inline]
     pub(crate) fn room(self, most: usize) -> usize {
         if self == Self::Told { WORD + most.next_multiple_of(WORD) } else { most }
     }
 
-    /// The first result in `bytes`, of which `most` bytes are the most, or all, and what comes after it; `None` if there is no such one.
+    /// The first result in `bytes`, of at most `most` bytes, or exactly that many if lengths are known, and what comes after it; `None`
+    /// if there is no such result.
     #[inline]
     pub(crate) fn first(self, bytes: &[u8], most: usize) -> Option<(&[u8], &[u8])> {
         match self {
@@ -54,7 +55,7 @@ impl Lengths {
         }
     }
 
-    /// How many of `bytes` the results of `pieces` take, given the most of each; `None` if they are not there.
+    /// How many of `bytes` the results of `pieces` take, given the longest that each may be; `None` if `bytes` does not hold them.
     pub(crate) fn whole(
         self,
         bytes: &[u8],
@@ -68,15 +69,15 @@ impl Lengths {
 
 /// The slots of a claim that is being computed.
 pub(super) struct Slots<'a> {
-    /// The most that a piece may give.
+    /// The longest result that a piece may give.
     most: &'a dyn Fn(usize) -> usize,
     pieces: Range<usize>,
-    /// A piece, and where its slot begins: that of the result that came last.
+    /// The piece whose result came last, and where its slot begins.
     last: (usize, usize),
 }
 
 impl<'a> Slots<'a> {
-    /// Makes slots for `pieces` in `bytes`, with no result in them.
+    /// Makes empty slots for `pieces` in `bytes`.
     pub(super) fn open(most: &'a dyn Fn(usize) -> usize, pieces: Range<usize>, bytes: &mut [u8]) -> Self {
         let mut at = 0;
         for index in pieces.clone() {
@@ -90,7 +91,7 @@ impl<'a> Slots<'a> {
     /// Puts the result of a piece into its slot.
     #[track_caller]
     pub(super) fn put(&mut self, bytes: &mut [u8], index: usize, result: &[u8]) {
-        assert!(self.pieces.contains(&index), "a result was given of piece {index}, which is not of the claim");
+        assert!(self.pieces.contains(&index), "a result was given for piece {index}, which is not in the claim");
         let (mut at, mut start) = if index < self.last.0 { (self.pieces.start, 0) } else { self.last };
         while at < index {
             start += Lengths::Told.room((self.most)(at));
@@ -103,7 +104,7 @@ impl<'a> Slots<'a> {
         assert!(len == NONE, "its result was given twice");
         len.copy_from_slice(&(result.len() as u64).to_ne_bytes());
         slot[..result.len()].copy_from_slice(result);
-        // Nothing of earlier claims travels on, and the same results are the same bytes.
+        // No bytes of earlier claims remain, and equal results have equal bytes.
         slot[result.len()..result.len().next_multiple_of(WORD)].fill(0);
     }
 
@@ -159,7 +160,7 @@ mod tests {
         let bytes = &bytes[..len];
         assert_eq!(read(bytes, 3..8), [&b"3"[..], b"four", b"five!", b"six", b""]);
         assert_eq!(Lengths::Told.whole(bytes, 3..8, most), Some(len));
-        assert!(!bytes.contains(&0xaa), "nothing travels that was there before");
+        assert!(!bytes.contains(&0xaa), "no earlier bytes remain");
     }
 
     #[test]
@@ -184,7 +185,7 @@ mod tests {
         });
         assert!(twice.starts_with("its result was given twice"));
         assert!(told(&|slots, bytes| slots.put(bytes, 3, b"3")).starts_with("no result was given"));
-        assert!(told(&|slots, bytes| slots.put(bytes, 5, b"")).starts_with("a result was given of piece 5"));
+        assert!(told(&|slots, bytes| slots.put(bytes, 5, b"")).starts_with("a result was given for piece 5"));
         assert!(told(&|_, bytes| bytes.fill(1)).starts_with("only results are written"));
     }
 
@@ -206,7 +207,7 @@ mod tests {
 
         #[test]
         fn no_bytes_are_read_beyond_their_end(mut bytes in prop::collection::vec(0u8..3, 0..200), zeros in 0usize..9) {
-            // Mostly small numbers, so that some of the lengths are good.
+            // Mostly small numbers, so that some of the lengths are valid.
             bytes.chunks_mut(8).for_each(|chunk| chunk.iter_mut().skip(zeros).for_each(|byte| *byte = 0));
             for lengths in [Lengths::Known, Lengths::Told, Lengths::Single] {
                 let whole = lengths.whole(&bytes, 0..6, |_| 20);

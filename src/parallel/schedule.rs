@@ -1,4 +1,4 @@
-//! How pieces are given to workers, in OpenMP's words and with OpenMP's meaning.
+//! How pieces are distributed to workers, in OpenMP's terms and with OpenMP's meaning.
 
 use super::environment::{Environment, process};
 use crate::error::{Error, Result};
@@ -8,8 +8,8 @@ use std::str::FromStr;
 
 /// Which worker takes which pieces, and how many at once.
 ///
-/// Written `[monotonic:|nonmonotonic:]static|dynamic|guided[,chunk]` or `auto`, as in `OMP_SCHEDULE`; parsing ignores case and
-/// spaces, and what is displayed parses to the same value.
+/// Written `[monotonic:|nonmonotonic:]static|dynamic|guided[,chunk]` or `auto`, as in `OMP_SCHEDULE`; parsing ignores case and spaces,
+/// and the displayed text parses to the same value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Schedule {
     kind: Kind,
@@ -21,13 +21,13 @@ pub struct Schedule {
 /// The kinds of [`Schedule`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// Fixed before the loop: one block of nearly equal size a worker, or chunks round robin when a chunk is given.
+    /// Fixed before the loop: one block of nearly equal size per worker, or chunks round robin when a chunk is given.
     Static,
     /// First come, first served, a chunk (1 unless given) at a time.
     Dynamic,
     /// First come, first served, in shrinking parts of what is left, never smaller than the chunk (1 unless given).
     Guided,
-    /// As seems best: here like guided, with small parts from the start, so that results come nearly in order.
+    /// Left to the implementation: here like guided, with small parts from the start, so that results come nearly in order.
     Auto,
 }
 
@@ -36,7 +36,7 @@ pub enum Kind {
 pub enum Order {
     /// It must.
     Monotonic,
-    /// It need not, which allows `dynamic` to begin with a block for each worker and to steal when that is done.
+    /// It need not, which allows `dynamic` to begin with a block per worker and to steal when that is done.
     Nonmonotonic,
 }
 
@@ -60,12 +60,12 @@ impl Schedule {
         self.kind
     }
 
-    /// What was asked about the order; `None` leaves it to the backend.
+    /// The requested order; `None` leaves it to the backend.
     pub fn order(self) -> Option<Order> {
         self.order
     }
 
-    /// The chunk, if one was asked for.
+    /// The chunk, if one was requested.
     pub fn chunk(self) -> Option<u32> {
         self.chunk.filter(|_| self.kind != Kind::Auto).map(NonZeroU32::get)
     }
@@ -100,12 +100,12 @@ impl Schedule {
     /// What OpenMP calls `runtime`: `FRACTAL_SCHEDULE`, else `OMP_SCHEDULE`, else `auto`.
     ///
     /// # Errors
-    /// [`Error::Usage`] that names the variable when its value is no schedule.
+    /// [`Error::Usage`] that names the variable when its value is not a schedule.
     pub fn runtime() -> Result<Self> {
         Ok(Self::from_environment(&process)?.0)
     }
 
-    /// [`Schedule::runtime`] and the variable that it is from.
+    /// [`Schedule::runtime`] and the variable that it comes from.
     pub(crate) fn from_environment(environment: &Environment<'_>) -> Result<(Self, Option<&'static str>)> {
         for name in ["FRACTAL_SCHEDULE", "OMP_SCHEDULE"] {
             if let Some(text) = environment(name) {
@@ -116,10 +116,10 @@ impl Schedule {
         Ok((Self::AUTO, None))
     }
 
-    /// What `--schedule` takes: a schedule, or `runtime`, which is also what nothing means: [`Schedule::runtime`].
+    /// The value of `--schedule`: a schedule, or `runtime`, which is also the default and means [`Schedule::runtime`].
     ///
     /// # Errors
-    /// [`Error::Usage`] when the text or the variable's value is no schedule.
+    /// [`Error::Usage`] when the text or the variable's value is not a schedule.
     pub fn requested(text: Option<&str>) -> Result<Self> {
         match text {
             Some(text) if !text.trim().eq_ignore_ascii_case("runtime") => text.parse(),
@@ -127,9 +127,9 @@ impl Schedule {
         }
     }
 
-    /// Whether work that is handed out as `self` says is also as `asked` says.
+    /// Whether handing out work under `self` also satisfies `asked`.
     ///
-    /// Permission to leave the order is no duty to do so; what is not written as nonmonotonic is in order.
+    /// Leaving the order is allowed, not required; a schedule that is not written as nonmonotonic keeps it.
     pub fn serves(self, asked: Self) -> bool {
         let in_order = self.order != Some(Order::Nonmonotonic);
         self.kind == asked.kind && (in_order || asked.order != Some(Order::Monotonic))
@@ -171,8 +171,8 @@ impl FromStr for Schedule {
     fn from_str(text: &str) -> Result<Self> {
         let unknown = || {
             Error::Usage(format!(
-                "schedule `{}` is unknown; allowed are `static`, `dynamic` and `guided`, each with `monotonic:` or \
-                 `nonmonotonic:` before it and `,chunk` after it if wished, and `auto`",
+                "schedule `{}` is unknown; allowed are `static`, `dynamic` and `guided`, each optionally with `monotonic:` \
+                 or `nonmonotonic:` before it and `,chunk` after it, and `auto`",
                 text.trim()
             ))
         };

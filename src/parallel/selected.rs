@@ -6,11 +6,11 @@ use crate::error::{Error, Result};
 use std::fmt;
 use std::sync::Arc;
 
-/// What the kind of such a work begins with; the rest is the kind of the whole one.
+/// What the kind of such a work begins with; the rest is the kind of the whole work.
 const PREFIX: &str = "some of ";
 
-/// Some pieces of a work, numbered from 0: those that are missing of it, or a shard's. Workers in other processes can make it if they can
-/// make the whole one.
+/// Some pieces of a work, numbered from 0: the missing ones, or those of a shard. Workers in other processes can make it if they can make
+/// the whole work.
 pub struct Selected {
     work: Arc<dyn Work>,
     pieces: Pieces,
@@ -20,13 +20,13 @@ impl Selected {
     /// These pieces of `work`.
     ///
     /// # Panics
-    /// If they are pieces of another number of pieces.
+    /// If they are pieces of a work with another number of pieces.
     pub fn new(work: Arc<dyn Work>, pieces: Pieces) -> Self {
         assert_eq!(work.len(), pieces.of(), "pieces of this work");
         Self { work, pieces }
     }
 
-    /// What is selected of which work, if a recipe of this kind makes such a one: the kind and the recipe of the whole work, and the pieces.
+    /// Splits a recipe into the kind and the recipe of the whole work, and the pieces that are selected; `None` if it is of a whole work.
     ///
     /// # Errors
     /// [`Error::Input`] when the recipe is damaged.
@@ -41,7 +41,7 @@ impl Selected {
         Ok((kind, recipe, Some(serde_json::from_slice(pieces).map_err(|_| damaged())?)))
     }
 
-    /// These pieces of a work that a recipe made, if they are of one with so many.
+    /// These pieces of a work that a recipe made, if they are of a work with as many.
     ///
     /// # Errors
     /// [`Error::Input`] when they are not.
@@ -49,7 +49,7 @@ impl Selected {
         if work.len() == pieces.of() {
             return Ok(Self { work, pieces });
         }
-        Err(Error::Input(format!("a recipe has pieces of {}, but its work has {}", pieces.of(), work.len())))
+        Err(Error::Input(format!("a recipe selects from {} pieces, but its work has {}", pieces.of(), work.len())))
     }
 }
 

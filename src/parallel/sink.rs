@@ -8,12 +8,12 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Receives finished pieces. Methods are called from the workers' threads at the same time; the defaults do nothing.
+/// Receives finished claims. Methods are called from the workers' threads, several at the same time; the defaults do nothing.
 ///
-/// An error ends the run and is what the run returns.
+/// An error ends the run, which returns it.
 pub trait Sink: Send + Sync {
-    /// Called, perhaps often and from any thread, while what all pieces need is prepared, before [`Sink::start`]: `done` is how much of it is
-    /// done, from 0 to 1. Not called where there is nothing to prepare.
+    /// Called before [`Sink::start`], perhaps often and from any thread, while what all pieces share is prepared: `done` is the fraction
+    /// that is done, from 0 to 1. Not called where there is nothing to prepare.
     fn preparing(&self, done: f64) {
         let _ = done;
     }
@@ -27,21 +27,21 @@ pub trait Sink: Send + Sync {
         Ok(())
     }
 
-    /// Called when worker number `worker` begins to compute these pieces, before [`Sink::done`] is for them. A claim that is lost with
-    /// its worker is begun again, perhaps in parts; where results are handed on by somebody else, a worker begins its next claim before
-    /// the last one is done. For those who watch.
+    /// Called when worker number `worker` begins to compute these pieces, before [`Sink::done`] is called for them. A claim that is lost
+    /// with its worker is begun again, perhaps in parts; where another thread delivers results, a worker begins its next claim before the
+    /// last one is done. For observers.
     fn claimed(&self, worker: usize, range: Range<usize>) {
         let _ = (worker, range);
     }
 
     /// Called when worker number `worker`, in a process of its own, was lost: `how` says what happened to it, such as "was killed by
-    /// signal 9". Another takes its place if one can be started. What was lost before a run is told when it begins. For those who watch.
+    /// signal 9". Another takes its place if one can be started. Losses before a run are reported when it begins. For observers.
     fn lost(&self, worker: usize, how: &str) {
         let _ = (worker, how);
     }
 
-    /// Called once for each finished claim, in any order, by the worker that computed it. Where it waits instead of works, for an encoder
-    /// perhaps, it says so with [`waited`].
+    /// Called once for each finished claim, in any order, by the worker that computed it. A sink that waits instead of working, for an
+    /// encoder perhaps, reports that with [`waited`].
     ///
     /// # Errors
     /// When the results cannot be taken.
@@ -50,8 +50,8 @@ pub trait Sink: Send + Sync {
         Ok(())
     }
 
-    /// Called like [`Sink::done`] for what an earlier run computed and a record file kept. It was computed by nobody of this run:
-    /// worker and times say nothing.
+    /// Called like [`Sink::done`] for claims that an earlier run computed and a record kept. No worker of this run computed them: worker
+    /// and times are meaningless.
     ///
     /// # Errors
     /// When the results cannot be taken.
@@ -69,7 +69,7 @@ pub trait Sink: Send + Sync {
     }
 }
 
-/// What a sink is told before a run.
+/// What a sink learns before a run.
 #[derive(Clone, Debug)]
 pub struct RunInfo {
     /// The number of pieces.
@@ -89,21 +89,21 @@ pub struct Done<'a> {
     pub work: &'a dyn Work,
     /// The pieces.
     pub range: Range<usize>,
-    /// Their results: one after the other if their lengths are known, else with their lengths. [`Done::pieces`] reads both.
+    /// Their results: one after the other if their lengths are known, else with their lengths. [`Done::pieces`] reads either.
     pub bytes: &'a [u8],
     /// How the lengths of the results are known.
     pub lengths: Lengths,
     /// What each piece was worth, in the work's own unit.
     pub costs: &'a [u64],
-    /// What was really executed for the claim, in the same unit.
+    /// What was actually executed for the claim, in the same unit.
     pub executed: u64,
-    /// What the work counted for itself meanwhile.
+    /// The work's own counters for this claim.
     pub counts: &'a [u64],
-    /// Who computed it.
+    /// The worker that computed it.
     pub worker: usize,
     /// When its computation began, since the start of the run.
     pub began: Duration,
-    /// When its computation ended, since the start of the run. Both are zero when the run takes no times.
+    /// When its computation ended, since the start of the run. Both are zero when the run is not timed.
     pub ended: Duration,
 }
 
@@ -119,7 +119,7 @@ pub struct Piece<'a> {
 }
 
 impl<'a> Done<'a> {
-    /// Finished pieces of `work` of which nobody says what they took or who computed them.
+    /// Finished pieces of `work`, without saying how long they took or which worker computed them.
     pub fn new(work: &'a dyn Work, range: Range<usize>, bytes: &'a [u8], costs: &'a [u64]) -> Self {
         let (zero, lengths) = (Duration::ZERO, Lengths::of(work.varies()));
         Self { work, range, bytes, lengths, costs, executed: 0, counts: &[], worker: 0, began: zero, ended: zero }
@@ -133,7 +133,7 @@ impl<'a> Done<'a> {
     /// The pieces of the claim, in order, each with its own bytes.
     ///
     /// # Panics
-    /// The iterator does if the bytes are not those of the pieces.
+    /// The iterator panics if the bytes are not the results of the pieces.
     pub fn pieces(&self) -> impl Iterator<Item = Piece<'a>> {
         let (work, lengths, range, costs, mut rest) =
             (self.work, self.lengths, self.range.clone(), self.costs, self.bytes);
@@ -154,17 +154,17 @@ impl fmt::Debug for Done<'_> {
 
 thread_local!(static WAITED: Cell<Duration> = const { Cell::new(Duration::ZERO) });
 
-/// Says that this thread, in a sink's method, has waited for so long instead of worked. It does not count as the worker's busy time.
+/// Reports that this thread, in a sink's method, has waited for `time` instead of working. It does not count as the worker's busy time.
 pub fn waited(time: Duration) {
     WAITED.set(WAITED.get() + time);
 }
 
-/// What was said with [`waited`] on this thread since the last call.
+/// What was reported with [`waited`] on this thread since the last call.
 pub(super) fn take_waited() -> Duration {
     WAITED.take()
 }
 
-/// Gives everything to several sinks, in order.
+/// Passes everything to several sinks, in order.
 #[derive(Default)]
 pub struct Tee(Vec<Arc<dyn Sink>>);
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub struct Stop {
     own: Arc<AtomicBool>,
     parent: Option<Arc<AtomicBool>>,
-    /// Counts how often it was looked at: a worker that does so gets on.
+    /// Counts how often the flag is checked: a worker that checks it makes progress.
     checks: Option<Arc<AtomicU64>>,
 }
 
@@ -20,12 +20,12 @@ impl Stop {
         Self::default()
     }
 
-    /// A flag that counts in `checks` how often it is looked at.
+    /// A flag that counts in `checks` how often it is checked.
     pub(crate) fn counted(checks: Arc<AtomicU64>) -> Self {
         Self { checks: Some(checks), ..Self::default() }
     }
 
-    /// A flag that is set with `self` or by itself: what ends one run without ending its caller's.
+    /// A flag that is set with `self` or on its own: it ends one run without ending its caller's.
     pub fn child(&self) -> Self {
         Self { own: Arc::default(), parent: Some(self.own.clone()), checks: self.checks.clone() }
     }

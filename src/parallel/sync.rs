@@ -1,5 +1,5 @@
-//! What the protocols of this folder synchronise with. Their models in `tests/models.rs` put a checker's types in its place, which
-//! goes through every order in which threads can meet.
+//! The synchronisation primitives of this folder's protocols. Their models in `tests/models.rs` replace them with a model checker's
+//! types, which explore every order in which threads can meet.
 
 pub(super) use std::hint::spin_loop;
 pub(super) use std::sync::atomic::{AtomicUsize, Ordering, fence};

@@ -1,12 +1,11 @@
 //! A persistent team of threads that run a region together, as in OpenMP: the caller is worker 0.
 //!
-//! The caller takes part because it would wait otherwise: a team of one needs no thread and no hand-over, and a region is
-//! entered as in OpenMP, where the encountering thread becomes the primary one. Between regions the others spin briefly, since
-//! the next region often follows at once, then look while giving the processor away, and then sleep, so that an idle team costs
-//! nothing. A team with more workers than processors sleeps at once: who looks then only keeps the others from running. An
-//! empty region of two takes 0.3 µs and a barrier 0.06 µs when both have a processor, 4.7 and 2.3 µs when the system lets them take
-//! turns on one. Spinning alone for 100 µs was as fast on an idle machine, and took 28 to 60 µs beside other
-//! programs, as often as the system had put both threads on one processor.
+//! The caller takes part because it would otherwise only wait: a team of one needs no thread and no hand-over, and a region is entered as
+//! in OpenMP, where the encountering thread becomes the primary one. Between regions the others spin briefly, since the next region often
+//! follows at once, then yield between checks, and then sleep, so that an idle team costs nothing. A team with more workers than
+//! processors sleeps at once: spinning would only keep the others from running. An empty region of two takes 0.3 µs and a barrier 0.06 µs
+//! when both have a processor, 4.7 and 2.3 µs when they take turns on one. Only spinning, for 100 µs, was as fast on an idle machine, but
+//! took 28 to 60 µs beside other programs whenever the system had put both threads on one processor.
 //!
 //! A region's body may borrow from the caller's frame, as in `std::thread::scope`. The threads are older than that frame, so the
 //! body's lifetime is erased on the way to them; that is the unsafe code of regions, in [`erased`] and,
@@ -28,13 +27,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle, available_parallelism};
 
-/// What waiting threads do first when there is a processor for each: look for about a microsecond, then for some 50 µs.
+/// What waiting threads do first when there is a processor for each: spin for about a microsecond, then yield for some 50 µs.
 const PATIENCE: Patience = Patience { spins: 40, yields: 100 };
 
 /// What all members of a team do in a region.
 pub(crate) type Body<'a> = dyn Fn(&mut Member<'_>) + Sync + 'a;
 
-/// What a member panicked with, and its number.
+/// A member's number, and what it panicked with.
 pub(crate) type Panic = (usize, Box<dyn Any + Send>);
 
 /// Workers that live until the team is dropped.
@@ -45,11 +44,11 @@ pub(crate) struct Team {
     pinning: Option<Pinning>,
 }
 
-/// A worker inside a region. Its constructs ask for it mutably, so that none can be entered inside of another.
+/// A worker inside a region. Its constructs borrow it mutably, so that none can be entered inside another.
 pub struct Member<'a> {
     shared: &'a Shared,
     index: usize,
-    /// How many constructs it has come to in this region; those of all members correspond in this order.
+    /// How many constructs it has reached in this region; those of all members correspond in this order.
     constructs: usize,
 }
 
@@ -62,10 +61,10 @@ struct Shared {
     /// Members other than the caller that have not left the current region.
     inside: CachePadded<AtomicUsize>,
     end: CachePadded<Gate>,
-    /// The current region's body; none ends the team.
+    /// The current region's body; `None` ends the team.
     body: Mutex<Option<&'static Body<'static>>>,
     barrier: Barrier,
-    /// Where members wait for each other inside of constructs.
+    /// Where members wait for each other inside constructs.
     turns: CachePadded<Gate>,
     /// Whether the region is to end early.
     cancelled: CachePadded<AtomicBool>,
@@ -73,23 +72,23 @@ struct Shared {
     panics: Mutex<Vec<Panic>>,
 }
 
-/// The constructs of the region that some member has yet to come to.
+/// The constructs of the region that some member has yet to reach.
 #[derive(Default)]
 struct Constructs {
-    /// How many are over with, in the sense that every member has come to them.
+    /// How many constructs every member has reached.
     passed: usize,
-    /// Each with the number of members that have come to it.
+    /// The others, each with the number of members that have reached it.
     open: VecDeque<(Arc<dyn Any + Send + Sync>, usize)>,
 }
 
-/// What a member unwinds with when its region is cancelled. It is no fault, and nobody hears of it.
+/// What a member unwinds with when its region is cancelled. It is not a fault, and is not reported.
 struct Cancelled;
 
 impl Team {
     /// Starts `workers` − 1 threads.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] when the system gives no more threads.
+    /// [`Error::Unsupported`] when the system cannot start more threads.
     pub(crate) fn new(workers: usize, pinning: Option<Pinning>) -> Result<Self> {
         let processors = available_parallelism().map_or(1, usize::from);
         Self::with_patience(workers, pinning, if workers <= processors { PATIENCE } else { Patience::NONE })
@@ -114,11 +113,11 @@ impl Team {
         for index in 1..workers {
             let (shared, pinning) = (team.shared.clone(), team.pinning.clone());
             let thread = thread::Builder::new().name(format!("fractal-{index}")).spawn(move || {
-                // Pinning was tried when it was made; a processor lost since then is no reason to end.
+                // Pinning was tested when it was set up; a processor lost since then is no reason to end.
                 let _pinned = pinning.and_then(|pinning| pinning.pin(index).ok());
                 shared.work(index);
             });
-            // What was started ends when the team is dropped.
+            // The threads already started end when the team is dropped.
             team.threads.push(thread.map_err(|error| {
                 Error::Unsupported(format!(
                     "worker {index} of {workers} cannot be started: {error}; ask for fewer workers"
@@ -136,7 +135,7 @@ impl Team {
     /// Calls `body` once in every worker and returns when all have left it.
     ///
     /// # Errors
-    /// The panics of the members, by number. The team can be used again.
+    /// The panics of the members, by number. The team remains usable.
     pub(crate) fn run(&mut self, body: &Body<'_>) -> std::result::Result<(), Vec<Panic>> {
         let shared = &*self.shared;
         *lock(&shared.constructs) = Constructs::default();
@@ -173,9 +172,9 @@ fn erased(body: &Body<'_>, shared: &Shared, during: impl FnOnce(&'static Body<'s
         }
     }
     let _wait = Wait(shared);
-    // SAFETY: the threads use the body between the epoch's begin, which `during` brings about, and their decrease of `inside`,
-    // which is their last use of it. `Wait` keeps this function from ending, also by a panic, before all have done that, and
-    // then takes the body away; so no use of it comes after the end of the real lifetime, which is longer than this call.
+    // SAFETY: the threads use the body only between the start of the epoch, which `during` brings about, and their decrement of `inside`.
+    // `Wait` keeps this function from returning or unwinding before all have decremented it, and then removes the body. So it is never
+    // used after the end of its real lifetime, which is longer than this call.
     during(unsafe { std::mem::transmute::<&Body<'_>, &'static Body<'static>>(body) });
 }
 
@@ -214,7 +213,7 @@ impl Shared {
         self.leave();
     }
 
-    /// A member comes to no more barriers, and those that wait for something look whether it can still come.
+    /// The member reaches no more barriers; those that wait for something check whether it can still happen.
     fn leave(&self) {
         self.barrier.leave();
         self.turns.open();
@@ -237,17 +236,17 @@ impl<'a> Member<'a> {
         false
     }
 
-    /// Returns when all members have come here, which each does equally often.
+    /// Returns when all members have reached the barrier; each must do so equally often.
     ///
     /// # Panics
-    /// When a member has left the region without coming, which would leave the others waiting for ever. When the region is
+    /// When a member has left the region without reaching the barrier, where the others would wait for ever. When the region is
     /// cancelled, the member leaves it from here.
     pub fn barrier(&mut self) {
-        assert!(!is_inside(), "worker {} comes to a barrier inside of a critical section", self.index);
+        assert!(!is_inside(), "worker {} reached a barrier inside a critical section", self.index);
         let outcome = self.shared.barrier.wait(self.shared.size, self.shared.patience);
         self.check();
         if outcome == Err(Missing) {
-            panic!("worker {} waits at a barrier that a member of its team has passed by", self.index);
+            panic!("worker {} waits at a barrier that a member of its team skipped", self.index);
         }
     }
 
@@ -265,7 +264,7 @@ impl<'a> Member<'a> {
     /// Leaves the region when it was cancelled: a cancellation point.
     pub fn check(&self) {
         if self.is_cancelled() {
-            // No panic hook is called for it.
+            // This calls no panic hook.
             resume_unwind(Box::new(Cancelled));
         }
     }
@@ -274,7 +273,7 @@ impl<'a> Member<'a> {
         Waiter { shared: self.shared, index: self.index }
     }
 
-    /// This member's part of a loop over `range` that all members come to, claim by claim, without a barrier at its end.
+    /// This member's part of a loop over `range` that all members reach, claim by claim, without a barrier at the end.
     ///
     /// A `Break` cancels this loop: no member takes another claim of it.
     pub fn for_claims(
@@ -295,7 +294,7 @@ impl<'a> Member<'a> {
         outcome
     }
 
-    /// What members share in the construct that this one comes to now: made by the first member, forgotten by the last.
+    /// What members share in the construct that this one has reached: made by the first member, forgotten by the last.
     pub(crate) fn construct<T: Send + Sync + 'static>(&mut self, make: impl FnOnce() -> T) -> Arc<T> {
         let number = self.constructs;
         self.constructs += 1;
@@ -307,19 +306,22 @@ impl<'a> Member<'a> {
         let (shared, members) = &mut constructs.open[place];
         let shared = shared.clone();
         *members += 1;
-        // Members come to constructs in order, so the first of the list is the first to be complete.
+        // Members reach constructs in order, so the first in the list is the first to be complete.
         if *members == self.len() {
             constructs.open.pop_front();
             constructs.passed += 1;
         }
         drop(constructs);
         shared.downcast().unwrap_or_else(|_| {
-            panic!("worker {} comes to another construct than a member of its team before; all come to the same in the same order", self.index)
+            panic!(
+                "worker {} reached a different construct from the others of its team; all must reach the same in the same order",
+                self.index
+            )
         })
     }
 }
 
-/// Waits inside of a construct.
+/// Waits inside a construct.
 #[derive(Clone, Copy)]
 pub(crate) struct Waiter<'a> {
     shared: &'a Shared,
@@ -327,8 +329,8 @@ pub(crate) struct Waiter<'a> {
 }
 
 impl Waiter<'_> {
-    /// Returns when `ready` does; whoever makes it so calls [`Waiter::notify`]. `what` says what is waited for. The construct ends
-    /// with a barrier, so that nobody has left the region before it.
+    /// Returns once `ready` is true; the member that makes it true calls [`Waiter::notify`]. `what` names what is waited for. The
+    /// construct ends with a barrier, so that no member leaves the region before that.
     pub(crate) fn wait(&self, what: &str, ready: impl Fn() -> bool) {
         let Shared { turns, barrier, cancelled, patience, .. } = self.shared;
         let over = || cancelled.load(Ordering::Relaxed);
@@ -336,10 +338,10 @@ impl Waiter<'_> {
         if over() {
             resume_unwind(Box::new(Cancelled));
         }
-        assert!(ready(), "worker {} waits for {what}, and a member of its team has left the region", self.index);
+        assert!(ready(), "worker {} waits for {what}, but a member of its team has left the region", self.index);
     }
 
-    /// Returns when `ready` does, also in a region that was cancelled.
+    /// Returns once `ready` is true, even in a region that was cancelled.
     pub(crate) fn wait_whatever(&self, ready: impl Fn() -> bool) {
         self.shared.turns.wait(self.shared.patience, ready);
     }
@@ -356,7 +358,7 @@ impl fmt::Debug for Waiter<'_> {
 }
 
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds one of these locks; if it did, the values would still be whole.
+    // Nothing panics while holding one of these locks; if something did, the values would still be valid.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

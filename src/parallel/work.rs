@@ -12,7 +12,7 @@ pub const MAX_COUNTS: usize = 32;
 
 /// A workload of independent pieces. It is all that a backend knows of what it runs.
 ///
-/// Rendering is one such work (a piece is a tile of samples); testing numbers for being prime is another.
+/// Rendering is one such work (a piece is a tile of samples); testing numbers for primality is another.
 pub trait Work: Send + Sync {
     /// The number of pieces, numbered from 0 in the order in which they are best computed.
     fn len(&self) -> usize;
@@ -25,26 +25,26 @@ pub trait Work: Send + Sync {
     /// How many bytes piece `index` produces; may be 0. Where the work [varies](Work::varies), the most that it may produce.
     fn piece_len(&self, index: usize) -> usize;
 
-    /// Whether it shows only when a piece is computed how many bytes it produces, as with pictures that are compressed. The same for the whole
-    /// life of the work.
+    /// Whether the length of a result is known only once its piece is computed, as with compressed pictures. The same for the whole life
+    /// of the work.
     fn varies(&self) -> bool {
         false
     }
 
-    /// The most operations (iterations for a picture) that a piece can take, where that is known: where it is much, a run begins with
-    /// small claims, so that its first results are not long in coming.
+    /// The most operations (iterations for a picture) that a piece can take, if known: if it is many, a run begins with small claims, so
+    /// that its first results come soon.
     fn most_operations(&self) -> Option<u64> {
         None
     }
 
-    /// How many bytes of results one claim best has: no further piece is added beyond. Without an answer, as many as stay in a core's cache; a
-    /// device that computes many pieces at once may ask for more.
+    /// The best size of a claim's results in bytes, beyond which no further piece is added. `None` means as many as fit in a core's
+    /// cache; a device that computes many pieces at once may ask for more.
     fn claim_bytes(&self) -> Option<usize> {
         None
     }
 
-    /// What all pieces need and is computed once before any of them, for example a reference orbit. A run over no pieces does not ask for
-    /// it. Works that share it keep a [`super::PreparedOnce`].
+    /// Computes what all pieces share, once before any of them, for example a reference orbit. Not called for a run without pieces. Works
+    /// that share it keep a [`super::PreparedOnce`].
     ///
     /// # Errors
     /// When it cannot be computed, or [`crate::Error::Stopped`].
@@ -53,7 +53,7 @@ pub trait Work: Send + Sync {
         Ok(Prepared::default())
     }
 
-    /// About how many bytes [`Work::prepare`] will return, known before.
+    /// About how many bytes [`Work::prepare`] will return, known beforehand.
     fn prepared_len(&self) -> u64 {
         0
     }
@@ -63,7 +63,7 @@ pub trait Work: Send + Sync {
     /// result of a piece depends on its index and `prepared` only.
     ///
     /// # Errors
-    /// When a piece cannot be computed, or [`crate::Error::Stopped`] when `stop` was noticed, at latest 20 ms after it was set.
+    /// When a piece cannot be computed, or [`crate::Error::Stopped`] when `stop` was noticed, at the latest 20 ms after it was set.
     fn compute(&self, prepared: &Prepared, claim: &mut Claim<'_>, stop: &Stop) -> Result<()>;
 
     /// How another process makes the same work again; `None` when it can run in this process only.
@@ -71,7 +71,7 @@ pub trait Work: Send + Sync {
         None
     }
 
-    /// The plural word for what costs and executed operations are counted in: iterations for a picture.
+    /// The unit that costs and executed operations are counted in, in the plural: iterations for a picture.
     fn unit(&self) -> &'static str {
         "operations"
     }
@@ -98,18 +98,18 @@ pub struct Claim<'a> {
     costs: &'a mut [u64],
     executed: u64,
     counts: &'a mut Vec<u64>,
-    /// Where results go whose lengths vary.
+    /// Where results of varying length go.
     slots: Option<Slots<'a>>,
 }
 
 impl<'a> Claim<'a> {
-    /// A claim of `range` whose results go to `bytes`, whose costs go to `costs`, one a piece, and whose counts are added to `counts`.
+    /// A claim of `range`: results go to `bytes`, costs to `costs`, one per piece, and counts are added to `counts`.
     pub fn new(range: Range<usize>, bytes: &'a mut [u8], costs: &'a mut [u64], counts: &'a mut Vec<u64>) -> Self {
         assert_eq!(range.len(), costs.len(), "one cost for each piece");
         Self { range, bytes, costs, executed: 0, counts, slots: None }
     }
 
-    /// The same of a work that varies, given the most of each piece.
+    /// The same for a work that varies, given the longest result of each piece.
     pub(super) fn with_slots(
         most: &'a dyn Fn(usize) -> usize,
         range: Range<usize>,
@@ -121,8 +121,8 @@ impl<'a> Claim<'a> {
         Self { slots: Some(slots), ..Self::new(range, bytes, costs, counts) }
     }
 
-    /// Some of its pieces, `pieces` by their place in it, as a claim of `range`: their results go to `bytes` of its memory. `most` is the most of
-    /// each piece of `range` if the work varies.
+    /// Some of its pieces as a claim of `range`: `pieces` are their places in this claim, `bytes` the part of its memory for their
+    /// results. `most` is the longest result of each piece of `range` if the work varies.
     pub(super) fn part<'b>(
         &'b mut self,
         range: Range<usize>,
@@ -140,7 +140,7 @@ impl<'a> Claim<'a> {
     /// Moves the results of a work that varies together, and returns how many bytes they take.
     ///
     /// # Panics
-    /// If one was not given.
+    /// If a result is missing.
     pub(super) fn close(self) -> usize {
         let len = self.bytes.len();
         self.slots.map_or(len, |slots| slots.close(self.bytes))
@@ -156,11 +156,11 @@ impl<'a> Claim<'a> {
         self.bytes
     }
 
-    /// Gives the result of piece `index`, where the work [varies](Work::varies). Pieces come in any order, each once.
+    /// Gives the result of piece `index`, where the work [varies](Work::varies). Pieces may come in any order, each once.
     ///
     /// # Panics
-    /// If the work does not vary, the result is longer than [`Work::piece_len`], or the piece has one already or is not of this claim. The run
-    /// then ends with an error that names the piece, as it does when one has no result after [`Work::compute`].
+    /// If the work does not vary, the result is longer than [`Work::piece_len`], or the piece already has one or is not in this claim.
+    /// The run then ends with an error that names the piece, as it does when one has no result after [`Work::compute`].
     #[track_caller]
     pub fn put(&mut self, index: usize, result: &[u8]) {
         let slots =
@@ -168,12 +168,12 @@ impl<'a> Claim<'a> {
         slots.put(self.bytes, index, result);
     }
 
-    /// Says what piece `index` was worth, in the work's own unit (iterations for a picture), however it was computed.
+    /// Reports what piece `index` was worth, in the work's own unit (iterations for a picture), however it was computed.
     pub fn set_cost(&mut self, index: usize, useful: u64) {
         self.costs[index - self.range.start] = useful;
     }
 
-    /// Says that `operations` (iterations for a picture) were really executed for this claim.
+    /// Reports that `operations` (iterations for a picture) were actually executed for this claim.
     pub fn add_executed(&mut self, operations: u64) {
         self.executed += operations;
     }
@@ -183,8 +183,8 @@ impl<'a> Claim<'a> {
         self.executed
     }
 
-    /// Adds what the work has counted for itself while it computed this claim, at most [`MAX_COUNTS`] numbers. They come to the sinks with
-    /// the claim ([`Done::counts`](super::Done::counts)), and their sums to the report ([`WorkerReport::counts`](super::WorkerReport::counts)).
+    /// Adds the work's own counters for this claim, at most [`MAX_COUNTS`] numbers. Sinks get them with the claim
+    /// ([`Done::counts`](super::Done::counts)), the report gets their sums ([`WorkerReport::counts`](super::WorkerReport::counts)).
     ///
     /// # Panics
     /// If there are more.
@@ -203,7 +203,7 @@ impl fmt::Debug for Claim<'_> {
 /// Adds `counts` to sums, number by number.
 #[inline]
 pub(super) fn add(sums: &mut Vec<u64>, counts: &[u64]) {
-    // Out of the way of works that count nothing, whose free pieces took a fifth longer with it.
+    // Not inlined: for works that count nothing, free pieces would take a fifth longer.
     #[inline(never)]
     fn add_some(sums: &mut Vec<u64>, counts: &[u64]) {
         if sums.len() < counts.len() {

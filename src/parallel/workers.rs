@@ -1,4 +1,4 @@
-//! The workers of a backend whose threads belong to somebody else, such as a pool: what each of them computes with.
+//! The workers of a backend whose threads belong to a library, such as a pool: the state that each of them computes with.
 
 use super::{Job, Worker, WorkerReport};
 use crossbeam_utils::CachePadded;
@@ -12,25 +12,25 @@ pub(crate) struct Workers(Box<[CachePadded<Place>]>);
 #[derive(Debug)]
 struct Place {
     worker: Mutex<Worker>,
-    /// What was done while the worker was busy.
+    /// Claims computed while the worker was locked.
     nested: Mutex<WorkerReport>,
 }
 
 impl Workers {
-    /// So many workers, with nothing done.
+    /// `count` workers, with nothing done.
     pub(crate) fn new(count: usize) -> Self {
         let place = |index| Place { worker: Mutex::new(Worker::new(index)), nested: Mutex::default() };
         Self((0..count).map(|index| CachePadded::new(place(index))).collect())
     }
 
-    /// Worker number `index`, once nobody else has it.
+    /// Worker number `index`, once no other thread has it.
     pub(crate) fn lock(&self, index: usize) -> MutexGuard<'_, Worker> {
         lock(&self.0[index].worker)
     }
 
     /// Computes `claim` as worker number `index`. `Break` means that the run is over.
     ///
-    /// Work that itself uses a pool lets a thread wait inside a piece, and the pool has it take up another claim meanwhile: it would
+    /// Work that itself uses a pool may make a thread wait inside a piece, and the pool has it take another claim meanwhile. It would
     /// deadlock if it waited for its own worker, so it gets another with the same number.
     pub(crate) fn execute(&self, index: usize, job: &Job, claim: Range<usize>) -> ControlFlow<()> {
         let place = &self.0[index];
@@ -46,7 +46,7 @@ impl Workers {
         }
     }
 
-    /// What each has done since the last call, leaving nothing.
+    /// Takes what each has done since the last call.
     pub(crate) fn take_reports(&self) -> Vec<WorkerReport> {
         let take = |place: &CachePadded<Place>| {
             let mut report = lock(&place.worker).take_report();
@@ -57,7 +57,7 @@ impl Workers {
     }
 }
 
-/// Locks `mutex`. What it guards is whole even if somebody panicked meanwhile.
+/// Locks `mutex`. The value is valid even if a thread panicked meanwhile.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,9 +1,9 @@
-//! Going on with a picture whose maximum was raised: only samples that had not escaped are computed.
+//! Continuing a picture whose maximum number of iterations was raised: only samples that had not escaped are computed.
 //!
-//! A tile of which some samples are known is computed with a mask: the kernel leaves out the lanes of the others, and its queue fills
-//! up with what is left, so that single samples cost no more than whole tiles do. Masks travel as what the session prepares, mapped or
-//! sent once a worker, and not within the recipe: those of a large picture are tens of megabytes. On its way to the sinks a finished
-//! tile gets the samples that are known, so that they see whole tiles, as they do of any other run.
+//! A tile with some known samples is computed with a mask: the kernel skips the lanes of the known ones and fills its queue with the
+//! rest, so that scattered samples cost no more than whole tiles do. Masks travel as part of what the session prepares, mapped or sent
+//! once per worker, and not within the recipe: those of a large picture are tens of megabytes. On its way to the sinks a finished tile
+//! is filled up with the known samples, so that sinks see whole tiles, as in any other run.
 
 use crate::error::{Error, Result};
 use crate::parallel::{Done, Pieces, Position, Prepared, Report, RunInfo, Sink, Stop};
@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Known {
     /// Finished tiles of it.
     pub tiles: Vec<Arc<dyn Kept>>,
-    /// What had escaped in the same picture with fewer iterations.
+    /// Samples that had escaped in the same picture with fewer iterations.
     pub samples: Option<Arc<Escaped>>,
 }
 
@@ -40,20 +40,20 @@ impl fmt::Debug for Known {
 /// The samples of a picture that had escaped before its maximum was raised.
 #[derive(Debug)]
 pub struct Escaped {
-    /// All of the tiles in which every sample had.
+    /// The tiles in which every sample had escaped.
     tiles: Arc<Records>,
-    /// The tiles in which some had, by number.
+    /// The tiles in which some had, ordered by number.
     partial: Vec<Partial>,
     layout: Tiles,
     samples: u64,
     wanted: u64,
 }
 
-/// A tile of which some samples are known.
+/// A tile with some known samples.
 #[derive(Debug)]
 struct Partial {
     found: Found,
-    /// A bit for each sample that is not, as in a [`Mask`].
+    /// A bit for each sample that is not known, as in a [`Mask`].
     mask: Box<[u8]>,
 }
 
@@ -85,7 +85,7 @@ impl Escaped {
         self.samples
     }
 
-    /// How many samples there are, of the tiles that are wanted.
+    /// How many samples the wanted tiles have.
     pub fn of(&self) -> u64 {
         self.wanted
     }
@@ -100,7 +100,7 @@ impl Escaped {
         place.ok().map(|place| &self.partial[place])
     }
 
-    /// The masks of these tiles: for each the place of its first byte among all bytes, as 64 bits, or 0 if it is wanted as a whole; then
+    /// The masks of these tiles: for each tile the offset of its mask's first byte, as 64 bits, or 0 if the whole tile is wanted; then
     /// the masks.
     pub(super) fn masks(&self, pieces: &Pieces) -> Vec<u8> {
         let (mut bytes, mut masks) = (Vec::with_capacity(8 * pieces.len()), Vec::new());
@@ -117,11 +117,11 @@ impl Escaped {
     }
 }
 
-/// The name of the part of what is prepared that has [`Escaped::masks`].
+/// The name of the part of the prepared data that holds [`Escaped::masks`].
 pub(super) const MASKS: &str = "masks";
 
-/// The mask of piece `index`, which has `area` samples, in what [`Escaped::masks`] made; `None` if all of it is wanted, also if there is no
-/// such part.
+/// The mask of piece `index`, which has `area` samples, from the bytes of [`Escaped::masks`]; `None` if the whole piece is wanted or
+/// there are no masks.
 pub(super) fn mask(prepared: &Prepared, index: usize, area: usize) -> Result<Option<Mask<'_>>> {
     let Some(prepared) = prepared.get(MASKS) else { return Ok(None) };
     let place = prepared.get(8 * index..).and_then(|rest| rest.first_chunk::<8>());
@@ -130,22 +130,22 @@ pub(super) fn mask(prepared: &Prepared, index: usize, area: usize) -> Result<Opt
         return Ok(None);
     }
     let bits = place.and_then(|place| prepared.get(place..)?.get(..Mask::bytes(area)));
-    let bits = bits.ok_or_else(|| Error::Input(format!("what was prepared has no mask of piece {index}")))?;
+    let bits = bits.ok_or_else(|| Error::Input(format!("the prepared data has no mask for piece {index}")))?;
     Ok(Some(Mask::new(bits)))
 }
 
-/// Puts the samples that are known into the tiles of which only the others were computed, and gives on whole ones.
+/// Adds the known samples to tiles of which only the others were computed, and passes on whole tiles.
 pub(super) struct Filled {
     inner: Resumed,
     escaped: Arc<Escaped>,
     /// The pieces of the run.
     missing: Pieces,
-    /// What an interior sample is worth.
+    /// The useful iterations of an interior sample.
     max: u32,
     memory: Mutex<Vec<Memory>>,
 }
 
-/// What a worker needs to fill a claim.
+/// A worker's memory for filling a claim.
 #[derive(Default)]
 struct Memory {
     words: Vec<u32>,
@@ -158,7 +158,7 @@ impl Filled {
         Self { inner, escaped, missing, max, memory: Mutex::default() }
     }
 
-    /// Fills a claim, if there is anything to fill.
+    /// Fills a claim; returns whether there was anything to fill.
     fn fill(&self, done: &Done<'_>, memory: &mut Memory) -> Result<bool> {
         let Memory { words, costs, known } = memory;
         let Escaped { tiles, layout: Tiles { tiling, channels }, .. } = &*self.escaped;

@@ -1,4 +1,4 @@
-//! Rendering what is missing: what a file of finished tiles must say to be of this render, and the run of the rest.
+//! Rendering what is missing: whether a file of finished tiles belongs to a render, and the run that computes the rest.
 
 use super::continued::{Escaped, Filled, Known, MASKS};
 use super::recipe::{Ingredients, from_recipe};
@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 impl Render {
-    /// What a file of this render's finished tiles says of them; `shard` if it is to have a share only.
+    /// The description for a file of this render's finished tiles, or of a `shard` of them.
     ///
     /// # Errors
     /// [`Error::Unsupported`] for a formula that only this program has.
@@ -23,20 +23,20 @@ impl Render {
         Description::new(self.work.recipe().as_ref(), self.work.len(), shard)
     }
 
-    /// The render whose finished tiles the file at `path` has.
+    /// The render whose finished tiles are in the file at `path`.
     ///
     /// # Errors
-    /// [`Error::Input`] when they are of something else, or computed by another version of this program.
+    /// [`Error::Input`] when they belong to something else, or were computed by another version of this program.
     pub fn of_records(description: &Description, path: &Path) -> Result<Self> {
         Identity::of(description, path)?;
         let render = from_recipe(&description.recipe()).map_err(|error| damaged(path, &error.to_string()))?;
         if description.pieces != render.work.len() {
-            return Err(damaged(path, "its scene has another number of tiles"));
+            return Err(damaged(path, "its scene has a different number of tiles"));
         }
         Ok(render)
     }
 
-    /// The same tiles, with the same data, of another scene: in other colours, for example.
+    /// A render of another scene with the same tiles and data: the same picture in other colours, for example.
     ///
     /// # Errors
     /// As [`Render::with`].
@@ -52,7 +52,7 @@ impl Render {
         Identity { scene: self.work.scene.clone(), options: self.work.options, tier: tier.into(), exact }
     }
 
-    /// Checks that a file has finished tiles of this render, then reads it. Names and colours may differ, all else may not.
+    /// Checks that a file has finished tiles of this render, then reads it. Names and colours may differ, but nothing else.
     ///
     /// # Errors
     /// [`Error::Input`] with what differs, and as [`Render::of_records`] and [`Unread::read`].
@@ -61,33 +61,33 @@ impl Render {
         self.read_recognized(file, stop)
     }
 
-    /// The second step: the file says that it is of this render.
+    /// The second step, once the file has been recognised as this render's.
     fn read_recognized(&self, file: Unread, stop: &Stop) -> Result<Records> {
         if file.description().pieces != self.work.len() {
-            return Err(damaged(file.path(), "its scene has another number of tiles"));
+            return Err(damaged(file.path(), "its scene has a different number of tiles"));
         }
         file.read(|index| self.work.piece_len(index), stop)
     }
 
-    /// The samples that had escaped in the same picture with fewer iterations, or as many: a larger maximum does not change them. `path`
-    /// is a file of finished tiles or an EXR picture; of the latter the tiles wait in a file in `folder`, without a name. Only tiles of
-    /// `wanted` are looked at. All other samples are to be computed from their start, since no file keeps where orbits were.
+    /// The samples that had escaped in the same picture with at most as many iterations: a larger maximum does not change them. `path`
+    /// is a file of finished tiles or an EXR picture; the tiles of the latter are stored in an unnamed file in `folder`. Only tiles of
+    /// `wanted` are read. All other samples must be computed from the start, since no file stores where orbits were.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where samples depend on the maximum as a whole; [`Error::Input`] when the file is of another picture or
-    /// of more iterations; as [`Render::read_records`].
+    /// [`Error::Unsupported`] where all samples depend on the maximum; [`Error::Input`] when the file belongs to another picture or has
+    /// more iterations; as [`Render::read_records`].
     pub fn escaped(&self, path: &Path, folder: &Path, wanted: &Pieces, stop: &Stop) -> Result<Escaped> {
         let facts = self.kernel().facts();
         if !facts.prefix_stable {
             return Err(Error::Unsupported(format!(
-                "a picture in numbers of `{}` cannot go on from `{}`: there, all samples depend on the maximum of iterations",
+                "a picture in number tier `{}` cannot continue from `{}`: all its samples depend on the maximum number of iterations",
                 facts.tier,
                 path.display()
             )));
         }
         let is_picture = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("exr"));
         let (mut theirs, file) = if is_picture {
-            // It has all data in whatever tiles one likes.
+            // A picture can be read in tiles of any size.
             (Identity { scene: Scene::load(path)?, ..self.identity() }, None)
         } else {
             let file = Records::open(path)?;
@@ -96,7 +96,7 @@ impl Render {
         let (old, new) = (theirs.scene.max_iterations(), self.scene.max_iterations());
         if old > new {
             return Err(Error::Input(format!(
-                "`{}` has up to {old} iterations, more than the {new} of this picture, so nothing can go on from it",
+                "`{}` has up to {old} iterations, more than the {new} of this picture, which therefore cannot continue from it",
                 path.display()
             )));
         }
@@ -109,13 +109,13 @@ impl Render {
         Escaped::new(records, self.tiles(), wanted, stop)
     }
 
-    /// Checks that something is of this render. Nothing is made of what it claims: a foreign file may claim a picture of any size.
+    /// Checks that an identity is this render's. Nothing is built from what it claims: a foreign file may claim a picture of any size.
     fn recognize(&self, theirs: &Identity, path: &Path) -> Result<()> {
         let Some((key, theirs, ours)) = self.identity().difference(theirs) else { return Ok(()) };
         Err(Error::Input(format!("`{}` is of another picture: its {key} is {theirs}, not {ours}", path.display())))
     }
 
-    /// As [`Render::run`], but only that of `wanted` is computed which is not `known`. The sink sees all of it.
+    /// As [`Render::run`], but computes only what is `wanted` and not yet `known`. The sink sees everything that is wanted.
     ///
     /// # Errors
     /// As [`Render::run`], and as [`Resumed::new`].
@@ -147,7 +147,7 @@ impl Render {
     }
 }
 
-/// What decides a render's samples and tiles.
+/// Everything that determines a render's samples and tiles.
 struct Identity {
     scene: Scene,
     options: Options,
@@ -156,10 +156,13 @@ struct Identity {
 }
 
 impl Identity {
-    /// What a file says of itself.
+    /// The identity that a file claims.
     fn of(description: &Description, path: &Path) -> Result<Self> {
         if description.kind != super::KIND {
-            return Err(Error::Input(format!("`{}` has finished pieces of a work that is no picture", path.display())));
+            return Err(Error::Input(format!(
+                "`{}` has finished pieces of a work that is not a picture",
+                path.display()
+            )));
         }
         let because = |error: Error| damaged(path, &error.to_string());
         let ingredients = Ingredients::read(&description.recipe()).map_err(because)?;
@@ -169,7 +172,7 @@ impl Identity {
         Ok(Self { scene, options: Options { tile, order, isa: None, channels }, tier, exact })
     }
 
-    /// The first thing that is not the same in `other`: its key, and both values, theirs first.
+    /// The first difference from `other`: its key, and both values, theirs first.
     fn difference(&self, other: &Self) -> Option<(String, String, String)> {
         let (ours, theirs) = (self.facts(), other.facts());
         let value = |facts: &[(String, String)], key: &str| {
@@ -231,7 +234,7 @@ mod tests {
         let (key, theirs, ours) = exact.difference(&other).unwrap();
         assert_eq!([&key, &theirs, &ours], ["precision", "within a tolerance", "exact"]);
         let recipe = String::from_utf8(render.work().recipe().unwrap().bytes).unwrap();
-        assert!(!recipe.contains("exact\":true"), "what is usual is not said");
+        assert!(!recipe.contains("exact\":true"), "defaults are left out");
         let wrong = recipe.replacen('{', "{\"exact\":false,", 1);
         assert!(from_recipe(wrong.as_bytes()).unwrap_err().to_string().contains("tolerance"));
     }

@@ -1,4 +1,4 @@
-//! Parts of a render: what a work computes of a picture, if not all of it.
+//! Parts of a render: works that compute only some of a picture.
 
 use super::{Options, Render, RenderWork};
 use crate::error::{Error, Result};
@@ -8,7 +8,7 @@ use crate::scene::Crop;
 use crate::tile::{Order, Tiling};
 use std::sync::Arc;
 
-/// What is computed of a render's picture. All parts have the picture's very samples, and share what its kernel prepares.
+/// Which part of a render's picture is computed. All parts have exactly the picture's samples, and share what its kernel prepares.
 #[derive(Clone, Debug, Default)]
 pub enum Part {
     /// All of it.
@@ -16,13 +16,13 @@ pub enum Part {
     All,
     /// Some of its tiles.
     Tiles(Pieces),
-    /// Some samples of some of its tiles. The masks that say which are among what is prepared; none come with a recipe, since the
+    /// Some samples of some of its tiles. The masks that select them are part of the prepared data; a recipe has none, since the
     /// session sends them.
     Samples(Pieces, Prepared),
     /// A rectangle of its pixels, counted from the top left of what the render draws, cut into tiles of its own.
     Area(Crop),
-    /// The samples in the middle of squares of so many samples each way, for those squares that have any of these pixels: a coarse
-    /// picture, cut into tiles of its own.
+    /// The samples in the middle of squares of so many samples each way, for the squares that overlap these pixels: a coarse picture,
+    /// cut into tiles of its own.
     Coarse(Crop, u32),
 }
 
@@ -35,7 +35,7 @@ impl Part {
         }
     }
 
-    /// The masks that say which samples are computed, if not all.
+    /// The masks that select which samples are computed, if not all.
     pub(super) fn masks(&self) -> Option<&Prepared> {
         match self {
             Part::Samples(_, masks) => Some(masks),
@@ -45,16 +45,16 @@ impl Part {
 }
 
 impl Render {
-    /// A part of this render. A rectangle and a coarse picture are cut into tiles of `tile` × `tile` pixels, or squares, in this
-    /// order; the other parts keep the tiles that there are.
+    /// A part of this render. A rectangle and a coarse picture are cut into tiles of `tile` × `tile` pixels, or squares, in this order;
+    /// the other parts keep the existing tiles.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a rectangle that does not lie within the picture or is empty; [`Error::Unsupported`] for a coarse picture
-    /// of a render with a kernel or formula of your own, and for a part of a part that is not all of it.
+    /// [`Error::Usage`] for a rectangle that is empty or not within the picture; [`Error::Unsupported`] for a coarse picture of a
+    /// render with a kernel or formula of your own, and for a part of a render that is itself only a part.
     pub fn part(&self, part: Part, tile: u32, order: Order) -> Result<Self> {
         let work = &*self.work;
         if !matches!(work.part, Part::All) {
-            return Err(Error::Unsupported("a part of a picture has no parts of its own".into()));
+            return Err(Error::Unsupported("a part of a picture cannot have parts of its own".into()));
         }
         let mut new = RenderWork { part: part.clone(), ..work.clone() };
         match part {
@@ -62,7 +62,7 @@ impl Render {
             Part::Tiles(pieces) | Part::Samples(pieces, _) => {
                 if pieces.of() != work.tiling.len() {
                     return Err(Error::Usage(format!(
-                        "the pieces are some of {}, but the picture has {} tiles",
+                        "the pieces were chosen from {} tiles, but the picture has {}",
                         pieces.of(),
                         work.tiling.len()
                     )));
@@ -78,7 +78,7 @@ impl Render {
             }
             Part::Coarse(area, grain) => {
                 if work.own_kernel {
-                    let why = "there is no coarse picture of a render with a kernel of its own";
+                    let why = "a render with a kernel or formula of its own has no coarse picture";
                     return Err(Error::Unsupported(why.into()));
                 }
                 let (samples, grain) = (self.scene.image.samples, grain.max(1));
@@ -105,7 +105,7 @@ impl Render {
             return Ok(());
         }
         Err(Error::Usage(format!(
-            "the part {area} must be at least 1x1 pixels within the {width}x{height} of the picture"
+            "the part {area} must be at least 1x1 pixels and within the picture's {width}x{height}"
         )))
     }
 }

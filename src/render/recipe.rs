@@ -1,4 +1,4 @@
-//! The recipe of a render: how another process, or a later run, makes the same work again.
+//! The recipe of a render: how another process, or a later run, recreates the same work.
 
 use super::{Options, Part, Render};
 use crate::backend::WorkKind;
@@ -18,7 +18,7 @@ pub(super) struct Ingredients {
     pub(super) scene: Scene,
     pub(super) tile: u32,
     pub(super) order: String,
-    /// What is computed: each channel's name, with whether it is.
+    /// What is computed: each channel's name, and whether it is.
     #[serde(flatten)]
     pub(super) channels: Channels,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -29,28 +29,28 @@ pub(super) struct Ingredients {
     /// A coarse picture of an area, and its grain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) coarse: Option<(Crop, u32)>,
-    /// What was asked for; without, each process chooses its own.
+    /// The instruction set that was asked for; without it, each process chooses its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) isa: Option<String>,
     /// The number tier that was chosen.
     #[serde(default = "first_tier")]
     pub(super) tier: String,
-    /// Whether its samples are the same to the bit on every machine.
+    /// Whether its samples are bit-identical on every machine.
     #[serde(default = "yes", skip_serializing_if = "is_so")]
     pub(super) exact: bool,
 }
 
-/// The tier of recipes that were written when there was no other.
+/// The tier of recipes written before there was a choice.
 fn first_tier() -> String {
     "f64".into()
 }
 
-/// What recipes mean that say nothing of tolerances.
+/// The meaning of recipes that do not mention tolerances.
 fn yes() -> bool {
     true
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)] // It is asked so.
+#[allow(clippy::trivially_copy_pass_by_ref)] // Serde requires it.
 fn is_so(exact: &bool) -> bool {
     *exact
 }
@@ -65,8 +65,8 @@ impl Ingredients {
 /// The kinds of work that every worker program knows.
 pub const KINDS: &[WorkKind<'_>] = &[WorkKind { name: KIND, make: &|bytes| Ok(from_recipe(bytes)?.work()) }];
 
-/// The image of a [`Recipe`](crate::parallel::Recipe) of kind [`KIND`], the edge of its tiles in pixels and their order: what its tables grow with, known before
-/// they are made.
+/// The image of a [`Recipe`](crate::parallel::Recipe) of kind [`KIND`], the edge of its tiles in pixels and their order: what the size
+/// of its tables depends on, known before they are built.
 ///
 /// # Errors
 /// [`Error::Input`] when the bytes are not such a recipe.
@@ -75,7 +75,7 @@ pub fn size_of_recipe(bytes: &[u8]) -> Result<(Image, u32, Order)> {
     Ok((scene.image, tile, order.parse()?))
 }
 
-/// Plans the render of a [`Recipe`](crate::parallel::Recipe) of kind [`KIND`] again.
+/// Recreates the render of a [`Recipe`](crate::parallel::Recipe) of kind [`KIND`].
 ///
 /// # Errors
 /// [`Error::Input`] when the bytes are not such a recipe, and as [`Render::with`].
@@ -89,12 +89,12 @@ pub fn from_recipe(bytes: &[u8]) -> Result<Render> {
     let chosen = facts.tier;
     if facts.exact != exact {
         return Err(Error::Input(
-            "one of its samples and those of here is exact and the other within a tolerance".into(),
+            "its samples are exact and those computed here within a tolerance, or the reverse".into(),
         ));
     }
     if chosen != tier {
         return Err(Error::Input(format!(
-            "it was made for numbers of `{tier}`, but here `{chosen}` is chosen for its view"
+            "it was made for number tier `{tier}`, but `{chosen}` is chosen for its view here"
         )));
     }
     let part = match (pieces, coarse) {
@@ -103,5 +103,5 @@ pub fn from_recipe(bytes: &[u8]) -> Result<Render> {
         (None, Some((area, grain))) => Part::Coarse(area, grain),
         (None, None) => Part::All,
     };
-    render.part(part, tile, order).map_err(|error| Error::Input(format!("the recipe of a render is wrong: {error}")))
+    render.part(part, tile, order).map_err(|error| Error::Input(format!("the recipe of a render is invalid: {error}")))
 }

@@ -1,4 +1,4 @@
-//! What the values of a scene may be, beyond what their types say.
+//! Which values a scene may have, beyond what their types enforce.
 
 use super::{MaxIterations, Scene, view::MAX_SAMPLES_ACROSS};
 use crate::colour::Colourer;
@@ -7,7 +7,7 @@ use crate::formula;
 use crate::number::Decimal;
 use crate::sample::{MAX_ESCAPE_RADIUS, MAX_ITERATIONS};
 
-/// The largest number of pixels of an image: as many as the most tiles of the usual size have.
+/// The largest number of pixels of an image: as many as the maximum number of tiles of the default size have.
 pub const MAX_PIXELS: u64 = 1 << 40;
 /// The largest number of samples per pixel each way.
 pub const MAX_SAMPLES: u32 = 16;
@@ -15,11 +15,11 @@ pub const MAX_SAMPLES: u32 = 16;
 const MAX_ORDER: i64 = 100;
 
 impl Scene {
-    /// A sentence on the first value that is out of range.
+    /// A sentence about the first value that is out of range.
     pub(super) fn find_fault(&self) -> Option<String> {
         let Self { version, power, view, image, iteration, colour, .. } = self;
         if *version != 1 {
-            return Some(format!("`version` is {version}, but only version 1 of scenes is known"));
+            return Some(format!("`version` is {version}, but only scenes of version 1 are supported"));
         }
         for (key, text) in
             [("name", self.name.as_deref()), ("title", self.title.as_deref()), ("formula", Some(self.formula.as_str()))]
@@ -76,7 +76,7 @@ impl Scene {
                 .any(|(from, length, all)| length == 0 || from.checked_add(length).is_none_or(|end| end > all))
         {
             return Some(format!(
-                "`image.crop` is {crop}, but must be at least 1x1 pixels within the {width}x{height} of the image, or none"
+                "`image.crop` is {crop}, but must be at least 1x1 pixels and within the image's {width}x{height}, or none"
             ));
         }
         if let MaxIterations::Count(count) = iteration.max

@@ -12,7 +12,7 @@ pub struct Key {
     pub name: &'static str,
     /// What it is, and what is allowed, in a few words.
     pub help: &'static str,
-    /// Sets it; on failure, why the text is not a value, or nothing when the help says all.
+    /// Sets it; on failure, returns why the text is not a value, or nothing when the help is enough.
     set: fn(&mut Scene, &str) -> Result<(), Option<String>>,
 }
 
@@ -109,13 +109,13 @@ pub static KEYS: &[Key] = &[
 pub(super) fn set(scene: &mut Scene, assignment: &str) -> Result<(), String> {
     let Some((name, value)) = assignment.split_once('=') else {
         return Err(format!(
-            "`{}` sets nothing: `key=value` is wanted, for example `iteration.max=5000`",
+            "`{}` sets nothing: it must be `key=value`, for example `iteration.max=5000`",
             shorten(assignment)
         ));
     };
     let (name, value) = (name.trim(), unquoted(value.trim()));
     let key = KEYS.iter().find(|key| key.name == name).or_else(|| {
-        // The last part of a name is enough, since none occurs twice.
+        // The last part of a name is enough, since all are different.
         KEYS.iter().find(|key| key.name.rsplit('.').next() == Some(name))
     });
     let Some(key) = key else {
@@ -125,7 +125,7 @@ pub(super) fn set(scene: &mut Scene, assignment: &str) -> Result<(), String> {
     let mut changed = scene.clone();
     (key.set)(&mut changed, value).map_err(|why| match why {
         Some(why) => format!("`{}`: {why}", key.name),
-        None => format!("`{}` cannot be `{}`: {} is wanted", key.name, shorten(value), key.help),
+        None => format!("`{}` cannot be `{}`: it must be {}", key.name, shorten(value), key.help),
     })?;
     if let Some(fault) = changed.find_fault() {
         return Err(fault);
@@ -199,7 +199,7 @@ fn set_quality(scene: &mut Scene, value: &str) -> Result<(), Option<String>> {
     Ok(())
 }
 
-/// One of a few names, as a scene file has them.
+/// One of a few names, as written in a scene file.
 fn named<T: DeserializeOwned>(value: &str) -> Result<T, Option<String>> {
     T::deserialize(IntoDeserializer::<serde::de::value::Error>::into_deserializer(value)).map_err(|_| None)
 }
@@ -210,7 +210,7 @@ fn set_precision(scene: &mut Scene, value: &str) -> Result<(), Option<String>> {
 }
 
 impl Scene {
-    /// Sets how much is seen, in place of the width or zoom that was there.
+    /// Sets how much is shown, replacing any width or zoom.
     pub fn set_extent(&mut self, extent: Extent) {
         (self.view.width, self.view.zoom) = match extent {
             Extent::Width(width) => (Some(width), None),

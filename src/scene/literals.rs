@@ -1,7 +1,7 @@
 //! Plain numbers in place of exact decimals: `re = -0.75` instead of `re = "-0.75"`.
 //!
-//! Parsers hand plain numbers on as `f64`, and a number with more digits than that keeps may have lost some unseen. Here the numbers are
-//! looked at as they were written.
+//! Parsers deliver plain numbers as `f64`, which silently loses digits beyond its precision. Here numbers are checked as they were
+//! written.
 
 use crate::error::shorten;
 use crate::number::{MAX_PLAIN_DIGITS, significant_digits};
@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 /// The keys of `[view]` that hold exact decimals.
 const EXACT: [&str; 4] = ["re", "im", "width", "zoom"];
 
-/// Refuses plain numbers of too many digits in a TOML scene that was read before.
+/// Refuses plain numbers with too many digits in a TOML scene that has already been read.
 pub(super) fn check_toml(text: &str) -> Result<(), String> {
     let Ok(table) = DeTable::parse(text) else { return Ok(()) };
     let table = table.get_ref();
@@ -41,7 +41,7 @@ struct Written<'a> {
     julia: Option<Vec<&'a RawValue>>,
 }
 
-/// Refuses plain numbers of too many digits in a JSON scene that was read before.
+/// Refuses plain numbers with too many digits in a JSON scene that has already been read.
 pub(super) fn check_json(text: &str) -> Result<(), String> {
     let Ok(written) = serde_json::from_str::<Written<'_>>(text) else { return Ok(()) };
     for key in EXACT {
@@ -52,10 +52,10 @@ pub(super) fn check_json(text: &str) -> Result<(), String> {
     written.julia.into_iter().flatten().try_for_each(|value| check("julia", value.get()))
 }
 
-/// Refuses a value that is a plain number of too many digits; whole numbers that fit 64 bits lose none.
+/// Refuses a value that is a plain number with too many digits; whole numbers that fit 64 bits lose none.
 fn check(key: &str, literal: &str) -> Result<(), String> {
     if literal.parse::<i64>().is_ok() || literal.starts_with('"') || significant_digits(literal) <= MAX_PLAIN_DIGITS {
         return Ok(());
     }
-    Err(format!("`{key}`: {} has more digits than a plain number keeps, write it in quotes", shorten(literal)))
+    Err(format!("`{key}`: {} has more digits than a plain number keeps; write it in quotes", shorten(literal)))
 }

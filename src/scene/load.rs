@@ -1,4 +1,4 @@
-//! Where scenes come from: names, files, standard input; and what to say when they are none.
+//! Where scenes come from: names, files, standard input; and the errors when they are not scenes.
 
 use super::{MAX_SCENE_BYTES, PLACES, Scene, foreign, literals, picture, tables};
 use crate::error::{Error, Result, brief, shorten};
@@ -21,7 +21,7 @@ pub(super) fn load(path: &Path) -> Result<Scene> {
     }
     let head = match File::open(path) {
         Ok(file) => {
-            // A directory opens like a file and fails when it is read, in words that help nobody.
+            // A directory opens like a file and fails only when read, with an unhelpful message.
             if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
                 return Err(Error::Input(format!("`{}` is a directory, not a scene or a picture", shown(path))));
             }
@@ -30,7 +30,7 @@ pub(super) fn load(path: &Path) -> Result<Scene> {
         Err(error) if error.kind() == io::ErrorKind::NotFound && !is_path(path) => {
             let places: Vec<_> = PLACES.iter().map(|place| place.name).collect();
             return Err(Error::Usage(format!(
-                "there is no file and no place `{}`; the places are {}",
+                "there is no file or place `{}`; the places are {}",
                 shown(path),
                 places.join(", ")
             )));
@@ -46,7 +46,7 @@ fn shown(path: &Path) -> String {
     shorten(&path.to_string_lossy())
 }
 
-/// Whether a name was hardly meant as that of a place: it has a folder or an extension.
+/// Whether a name was clearly not meant to be that of a place: it has a folder or an extension.
 fn is_path(path: &Path) -> bool {
     path.extension().is_some() || path.components().count() > 1
 }
@@ -58,10 +58,10 @@ fn read_head(source: impl Read) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// A scene from the bytes of a file, by their content. The error goes after the name of the file.
+/// A scene from the bytes of a file, by their content. The error follows the name of the file.
 pub(super) fn from_bytes(bytes: &[u8], is_json: bool) -> std::result::Result<Scene, String> {
     if let Some(text) = picture::scene_text(bytes) {
-        return from_text(&text?, false).map_err(|why| format!("carries a scene that is none: {why}"));
+        return from_text(&text?, false).map_err(|why| format!("carries an invalid scene: {why}"));
     }
     if bytes.contains(&0) {
         return Err("is neither a scene (TOML or JSON) nor a picture that carries one (PNG or EXR)".into());
@@ -134,7 +134,7 @@ fn checked(scene: Scene) -> std::result::Result<Scene, String> {
     scene.find_fault().map_or(Ok(scene), Err)
 }
 
-/// A parser's message in one line, in words of people rather than of Rust, and without more than a glimpse of what was read.
+/// A parser's message in one line, without Rust's terms, and with only a short excerpt of what was read.
 fn tidy(message: &str) -> String {
     let mut parts: Vec<_> = message.split('`').map(str::to_owned).collect();
     for i in (1..parts.len()).step_by(2) {

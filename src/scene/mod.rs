@@ -1,6 +1,6 @@
 //! What is drawn: the scene, its exact view, and where scenes come from.
 //!
-//! A [`Scene`] is what a scene file says, and nothing more: every key has a default, so that an empty file is the whole Mandelbrot set.
+//! A [`Scene`] holds exactly what a scene file says. Every key has a default, so that an empty file is the whole Mandelbrot set.
 
 mod check;
 mod foreign;
@@ -26,7 +26,7 @@ use crate::number::Decimal;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// The largest size of a scene in text: enough for every number in it at its largest.
+/// The largest size of a scene as text: enough for all its numbers at their longest.
 pub const MAX_SCENE_BYTES: usize = 1 << 20;
 
 /// Everything that decides what a picture looks like: the keys of a scene file, under the same names.
@@ -38,7 +38,7 @@ pub struct Scene {
     /// A short name, for file names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// A title for people.
+    /// A title for display.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// The name of the formula.
@@ -49,7 +49,7 @@ pub struct Scene {
     /// The constant k of a Julia set, as real and imaginary part; without it c is the pixel.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "tables::julia")]
     pub julia: Option<[Decimal; 2]>,
-    /// Which part of the plane is shown, as far as the file says; [`Scene::view`] has the rest.
+    /// Which part of the plane is shown, as far as the file says; [`Scene::view`] fills in the rest.
     #[serde(skip_serializing_if = "Frame::is_home", deserialize_with = "tables::table")]
     pub view: Frame,
     /// Pixels.
@@ -84,7 +84,7 @@ impl Scene {
     /// Reads a scene in TOML.
     ///
     /// # Errors
-    /// [`Error::Input`] with line and column of what is not a scene, and what is allowed there.
+    /// [`Error::Input`] with the line and column of a mistake, and what is allowed there.
     pub fn from_toml(text: &str) -> Result<Self> {
         load::from_toml(text).map_err(Error::Input)
     }
@@ -107,12 +107,12 @@ impl Scene {
         serde_json::to_string(self).expect("a scene has only what JSON has")
     }
 
-    /// A scene by name of a place, from a file (TOML, JSON, or a PNG or EXR picture of ours), or from standard input for `-`.
-    /// A place comes before a file of the same name.
+    /// A scene by the name of a place, from a file (TOML, JSON, or a PNG or EXR picture of ours), or from standard input for `-`. A
+    /// place comes before a file of the same name.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a bare name that neither a place nor a file has, [`Error::Io`] when the file cannot be read, [`Error::Input`] when it
-    /// is no scene.
+    /// [`Error::Usage`] for a bare name of neither a place nor a file, [`Error::Io`] when the file cannot be read, [`Error::Input`]
+    /// when it is not a scene.
     pub fn load(argument: impl AsRef<Path>) -> Result<Self> {
         load::load(argument.as_ref())
     }
@@ -120,7 +120,7 @@ impl Scene {
     /// A scene from the bytes of a file as [`Scene::load`] reads it: text in TOML or JSON, or the beginning of a picture of ours.
     ///
     /// # Errors
-    /// [`Error::Input`] when it is no scene.
+    /// [`Error::Input`] when it is not a scene.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         load::from_bytes(bytes, false).map_err(|why| Error::Input(format!("the file {why}")))
     }
@@ -129,12 +129,12 @@ impl Scene {
     /// The last part of a key is enough: `max=5000`. [`KEYS`] lists all.
     ///
     /// # Errors
-    /// [`Error::Usage`] when key or value is not allowed; the scene is as before then.
+    /// [`Error::Usage`] when the key or value is not allowed; the scene is then unchanged.
     pub fn set(&mut self, assignment: &str) -> Result<()> {
         keys::set(self, assignment).map_err(Error::Usage)
     }
 
-    /// Checks what types cannot say; every way of reading a scene does this.
+    /// Checks what types cannot express; every way of reading a scene does this.
     ///
     /// # Errors
     /// [`Error::Input`] with the key, its value and what is allowed.
@@ -142,9 +142,9 @@ impl Scene {
         self.find_fault().map_or(Ok(()), |fault| Err(Error::Input(fault)))
     }
 
-    /// The view: what the scene says, and where it says nothing, the home view of its formula.
+    /// The view: what the scene says, with the rest taken from the home view of its formula.
     pub fn view(&self) -> View {
-        // No scene that was checked names an unknown formula; who computes one that was not checked says so.
+        // A checked scene never names an unknown formula; computing an unchecked one reports it.
         let entry = formula::find(&self.formula).unwrap_or(formula::FORMULAS[0]);
         let home = if self.julia.is_some() { entry.julia_home } else { entry.home };
         let Frame { re, im, width, zoom, rotation } = &self.view;
@@ -162,7 +162,7 @@ impl Scene {
         }
     }
 
-    /// The largest number of iterations, where `auto` is resolved.
+    /// The maximum number of iterations, with `auto` resolved.
     pub fn max_iterations(&self) -> u32 {
         match self.iteration.max {
             MaxIterations::Count(count) => count,
@@ -176,11 +176,12 @@ impl Scene {
     }
 }
 
-/// The largest number of iterations for a view whose width was halved `octaves` times, coming from 4:
-/// 1000 + 100·octaves^1.5, at most 50 million.
+/// The maximum number of iterations for a view whose width has been halved `octaves` times, starting from 4: 1000 + 100·octaves^1.5, at
+/// most 50 million.
 ///
-/// The number that a view needs grows a little faster than its depth, as the surroundings of small copies of the set, which are what is
-/// worth visiting, have ever longer periods; the form was fitted to known deep views by hand. Pictures for show should give their own.
+/// The number that a view needs grows slightly faster than its depth, since the surroundings of small copies of the set, the places
+/// worth visiting, have ever longer periods; the formula was fitted to known deep views by hand. Pictures for display should set their
+/// own.
 pub fn auto_max(octaves: u32) -> u32 {
     let octaves = f64::from(octaves);
     // Products and square roots are the same on every machine, other powers are not.

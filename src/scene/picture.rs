@@ -1,7 +1,7 @@
 //! The scene that a picture carries: an iTXt chunk of a PNG file, or a text attribute of an EXR file.
 //!
-//! Only the head of the file is read, and what it claims about sizes is not believed: everything works on at most
-//! [`MAX_HEAD_BYTES`] bytes in memory, and a compressed text is unpacked up to the largest size of a scene.
+//! Only the head of the file is read, and the sizes it claims are not trusted: everything works on at most [`MAX_HEAD_BYTES`] bytes in
+//! memory, and a compressed text is unpacked up to the largest size of a scene.
 
 use super::MAX_SCENE_BYTES;
 use crate::sink::SCENE_KEY;
@@ -9,14 +9,14 @@ use crate::sink::SCENE_KEY;
 use exr::meta::{MetaData, attribute::AttributeValue};
 use std::io::Cursor;
 
-/// How much of a picture is read at most; what is before the first pixels must fit.
+/// How much of a picture is read at most; everything before the first pixels must fit.
 pub const MAX_HEAD_BYTES: usize = 4 << 20;
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 const EXR: &[u8] = b"\x76\x2f\x31\x01";
 
-/// The scene's text when `head` begins a picture; `None` when it does not look like a picture of a kind that carries scenes.
-/// The error goes after the name of the file.
+/// The scene's text when `head` begins a picture; `None` when it does not look like a picture of a kind that carries scenes. The error
+/// follows the name of the file.
 pub(super) fn scene_text(head: &[u8]) -> Option<Result<String, String>> {
     if head.starts_with(PNG) {
         Some(png(head))
@@ -60,7 +60,7 @@ fn exr(head: &[u8]) -> Result<String, String> {
             _ => None,
         })
         .ok_or_else(|| missing("an EXR"))?;
-    // The bytes of the attribute are UTF-8; the crate's own conversion takes each for a character.
+    // The bytes of the attribute are UTF-8; the crate's own conversion treats each as a character.
     String::from_utf8(text.as_slice().to_vec()).map_err(|_| "is an EXR picture whose scene is not UTF-8".into())
 }
 

@@ -5,16 +5,16 @@ use super::Scene;
 /// A place worth seeing.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
-    /// The name by which it is asked for.
+    /// Its name.
     pub name: &'static str,
-    /// What is to be seen there.
+    /// What there is to see.
     pub help: &'static str,
     /// The scene file.
     pub text: &'static str,
 }
 
 impl Place {
-    /// The scene, with the place's name, and what is to be seen there as its title.
+    /// The scene, with the place's name, and what there is to see as its title.
     pub fn scene(&self) -> Scene {
         let scene = Scene::from_toml(self.text).expect("a test reads every place");
         Scene { name: Some(self.name.into()), title: Some(self.help.into()), ..scene }

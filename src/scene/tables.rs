@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::marker::PhantomData;
 
-/// The keys of `[view]`; what is absent is that of the formula's home view.
+/// The keys of `[view]`; absent ones come from the formula's home view.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Frame {
@@ -107,7 +107,7 @@ pub struct Iteration {
     pub precision: Precision,
 }
 
-/// The largest number of iterations: a number, or `auto` from the view.
+/// The maximum number of iterations: a number, or `auto`, which follows from the view.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MaxIterations {
     /// Chosen by [`super::auto_max`].
@@ -117,7 +117,7 @@ pub enum MaxIterations {
     Count(u32),
 }
 
-/// How much error a deep view may trade for speed; views that `f64` is enough for are always exact.
+/// How much error a deep view may trade for speed; views for which `f64` is enough are always exact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Quality {
@@ -134,7 +134,7 @@ pub enum Quality {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// The cheapest that are right for the view.
+    /// The cheapest that are accurate enough for the view.
     #[default]
     Auto,
     /// 64-bit numbers.
@@ -203,7 +203,7 @@ impl<'de> Deserialize<'de> for MaxIterations {
     }
 }
 
-/// Reads a table by its keys alone: the derived readers would also take a list of the values in order.
+/// Reads a table by its keys only: the derived readers would also accept a list of the values in order.
 pub(super) fn table<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     struct Reader<T>(PhantomData<T>);
 
@@ -222,7 +222,7 @@ pub(super) fn table<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer
     deserializer.deserialize_map(Reader(PhantomData))
 }
 
-/// Reads a list of exactly two values: some of the formats' own readers ignore a third.
+/// Reads a list of exactly two values: some formats' own readers ignore a third.
 pub(super) fn pair<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<(T, T), D::Error> {
     struct Reader<T>(PhantomData<T>);
 

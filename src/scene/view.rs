@@ -1,10 +1,10 @@
 //! Which part of the plane a picture shows, exactly, and the `f64` coordinates of its samples.
 //!
 //! With N samples across an image of this width, column X lies at re + (2X+1−N)·h, h = width/(2N) being half the sample spacing. Both
-//! terms are rational numbers; the coordinate is their exact sum, rounded once. Nearly always 96 fractional bits of both terms are
-//! enough to know the rounded value: all values in the interval that they leave round to it. Where they are not enough, the exact
-//! fraction decides. Coordinates grow with X, so that between two columns with equal coordinates nothing needs to be computed, and
-//! neither deep views nor long centres cost much.
+//! terms are rational numbers; the coordinate is their exact sum, rounded once. Nearly always, 96 fractional bits of both terms
+//! determine the rounded value: all values in the remaining interval round to it. Where they are not enough, the exact fraction
+//! decides. Coordinates grow with X, so nothing needs to be computed between two columns with equal coordinates, and neither deep views
+//! nor long centres cost much.
 
 use crate::error::{Error, Result};
 use crate::number::{Decimal, Ratio, ldexp, sin_cos_degrees};
@@ -23,7 +23,7 @@ pub struct View {
     pub re: Decimal,
     /// Imaginary part of the image's centre; it grows upwards.
     pub im: Decimal,
-    /// How much is seen.
+    /// How much is shown.
     pub extent: Extent,
     /// By how many degrees the image's right turns counter-clockwise from the real axis.
     pub rotation: f64,
@@ -87,7 +87,7 @@ impl View {
         Ratio { num: IBig::from(den) * 4, den: num.unsigned_abs() * height }.to_f64()
     }
 
-    /// How often the width was halved, coming from a view 4 wide: the largest k with width·2ᵏ ≤ 4, at least 0.
+    /// How often the width has been halved, starting from a view 4 wide: the largest k with width·2ᵏ ≤ 4, at least 0.
     pub fn octaves(&self, width: u32, height: u32) -> u32 {
         let Ratio { num, den } = self.spacing_ratio(width, height);
         let magnification = Ratio { num: IBig::from(den) * 4, den: num.unsigned_abs() * width };
@@ -119,10 +119,10 @@ fn samples_across(pixels: u32, samples: u32) -> Result<usize> {
     Ok(count as usize)
 }
 
-/// Bits of the larger of centre and half spacing in the short forms: with an index of 26 bits, sums and twice them fit an `i128`.
+/// Bits of the larger of centre and half spacing in the short forms: with an index of 26 bits, sums and their doubles fit an `i128`.
 const SHORT_BITS: i64 = 96;
 
-/// Bits that a short sum must have for its interval to be finer than an `f64` and not to reach 0.
+/// Bits that a short sum must have for its interval to be finer than an `f64` and not reach 0.
 const SURE_BITS: u32 = 60;
 
 /// Values centre + k·half for whole k, rounded.
@@ -176,14 +176,14 @@ impl Axis {
         let [(centre, centre_exact), (half, half_exact)] = self.short;
         let k = i128::from(k);
         let sum = centre + k * half;
-        // The cut digits add less than 1 for the centre and less than k for the half spacings.
+        // The truncated digits add less than 1 for the centre and less than k for the half spacings.
         let slack = if half_exact { 0 } else { k };
         let low = sum + slack.min(0);
         let high = sum + slack.max(0) + i128::from(!centre_exact);
         if low == high {
             return Some(rounded(low, -self.bits));
         }
-        // The value lies strictly between: take the ends half a unit inwards, which is past any tie.
+        // The value lies strictly between: move the ends half a unit inwards, past any tie.
         let (low, high) = (2 * low + 1, 2 * high - 1);
         let sure = (low < 0) == (high < 0) && low.unsigned_abs().min(high.unsigned_abs()).bit_len() as u32 >= SURE_BITS;
         let (low, high) = (rounded(low, -self.bits - 1), rounded(high, -self.bits - 1));

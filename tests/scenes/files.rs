@@ -46,7 +46,7 @@ fn files_that_are_no_scenes_are_told() {
     assert!(message.ends_with("is a directory, not a scene or a picture"), "{message}");
     let missing = Scene::load("no-such-place").unwrap_err();
     assert_eq!(missing.exit_code(), 2);
-    assert!(missing.to_string().contains("there is no file and no place `no-such-place`; the places are whole, "));
+    assert!(missing.to_string().contains("there is no file or place `no-such-place`; the places are whole, "));
     for name in ["no-such-scene.toml", "no/such", "nul\0.toml"] {
         let missing = Scene::load(name).unwrap_err();
         assert!(matches!(missing, Error::Io { action: "read", .. }), "{missing:?}");

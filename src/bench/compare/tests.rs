@@ -3,12 +3,12 @@ use super::super::measure::{Rounds, in_turns};
 use super::*;
 use std::cell::{Cell, RefCell};
 
-/// Times in nanoseconds of 400 real runs of one and the same render, one after the other, on a virtual machine with two processors on which
-/// other programs ran now and then: `fractal bench --scene exterior --size 320x180 --backend serial --runs 400`.
+/// Times in nanoseconds of 400 real runs of the same render, one after the other, on a virtual machine with two processors on which other
+/// programs ran now and then: `fractal bench --scene exterior --size 320x180 --backend serial --runs 400`.
 const NOISE: &str = include_str!("noise.txt");
 
-/// Measures a program before and after a change that makes it so many times slower, in turns, on a clock on which each run takes as long
-/// as the next of the recorded ones.
+/// Measures a program before and after a change that makes it `slowdown` times slower, in turns, on a clock on which each run takes as
+/// long as the next recorded one.
 fn measured(start: usize, rounds: usize, slowdown: f64) -> [Results; 2] {
     let noise: Vec<f64> = NOISE.split_whitespace().map(|text| text.parse::<f64>().unwrap() * 1e-9).collect();
     assert_eq!(noise.len(), 400);
@@ -88,7 +88,7 @@ fn the_change_and_its_interval_are_told() {
     assert!((difference.ratio - 1.2).abs() < 1e-12 && difference.interval.unwrap().contains(1.2));
     assert!(difference.interval.unwrap().low > 1.1 && difference.p < 1e-6);
     assert_eq!((difference.verdict, comparison.unmatched.len()), (Verdict::Slower, 1));
-    // The same change is none when only larger ones count.
+    // The same change does not count when only larger ones do.
     let large = compare(&results(&[("a", &before)]), &results(&[("a", &after)]), 0.05, 0.25);
     assert_eq!(large.differences[0].verdict, Verdict::Same);
 }

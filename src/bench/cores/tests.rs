@@ -34,7 +34,7 @@ fn figures_follow_from_times() {
     assert!((two.imbalance.unwrap() - 0.2).abs() < 1e-12);
     assert!((two.idle.unwrap() - 0.2).abs() < 1e-12);
     assert!((two.overhead_per_piece.unwrap() - 0.0001).abs() < 1e-12);
-    assert_eq!(results.results[3].speedup, Some(1.0), "without the base one worker of the fastest");
+    assert_eq!(results.results[3].speedup, Some(1.0), "without the baseline, one worker of the fastest");
     assert!(results.warnings[0].contains("Up to 2 workers shared 1 processors"), "{:?}", results.warnings);
     fit(&mut results);
     assert!(results.fits.is_empty(), "two workers on one processor say nothing about scaling");
@@ -64,7 +64,7 @@ fn every_backend_is_combined_with_every_number_of_workers_once() {
 fn real_runs_are_kept_and_gone_on_with() {
     let standard = super::super::subject::standard("whole").unwrap();
     let subjects = [Subject::standard(standard, (96, 64), 16).unwrap()];
-    // This test's program does not become a worker when it is started as one; tests/bench.rs has those backends too.
+    // This test program cannot become a worker process; tests/bench.rs has those backends too.
     let entries: Vec<_> = backend::BACKENDS.iter().filter(|entry| !entry.in_processes()).collect();
     let (all, _) = combinations(&subjects, &entries, &[1, 2], &Schedules::These(vec![Schedule::AUTO]));
     let mut results = Results::default();

@@ -106,7 +106,7 @@ proptest! {
         prop_assert!((found.law.single / single - 1.0).abs() < 1e-9);
         prop_assert!((found.law.contention - contention).abs() < 1e-9, "{:?}", found);
         prop_assert!((found.law.coherency - coherency).abs() < 1e-9);
-        // All runs took the same time, so that there is nothing to be unsure about.
+        // All runs took the same time, so there is no uncertainty.
         prop_assert!(found.contention_interval.unwrap().contains(found.law.contention));
     }
 

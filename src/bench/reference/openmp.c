@@ -1,5 +1,5 @@
-/* The constructs of OpenMP, each alone, as EPCC's micro-benchmarks take them apart: what a construct costs is the time of many of them less
-   that of what is inside, which is nothing. Then pieces of known length under schedule(dynamic, 1).
+/* What each construct of OpenMP costs on its own, as in EPCC's micro-benchmarks: the time of many of them, less that of their bodies, which
+   is nothing. Then pieces of known length under schedule(dynamic, 1).
 
    openmp WORKERS RUNS [ROUNDS:PIECES]...
    writes a line for each: its name, and seconds for each run. */

@@ -1,5 +1,5 @@
 "use strict";
-// Charts in SVG: scales, axes, curves with a legend, and a tip that follows the pointer.
+// Charts in SVG: scales, axes, curves with a legend, and a tooltip that follows the pointer.
 
 const COLOURS = ["#2f7fd0", "#d9632b", "#2c9e72", "#b04fb3", "#c9a227", "#5b6bd6", "#c8425e", "#3aa6b0", "#8a8f2e", "#9a6a4a", "#7c8894", "#e07ba8"];
 const colour = index => COLOURS[index % COLOURS.length];
@@ -60,7 +60,7 @@ function logarithmic(base, from, to, low, high) {
 }
 
 // Curves: [{name, points: [[x, y, low, high]], dashed}]. Options: x and y as {label, log, min, max, format}, ideal: [[x, y]],
-// beside: curves share few values of x, and their points stand side by side there.
+// beside: curves share few values of x, and their points are drawn side by side there.
 function chart(curves, options) {
   const W = options.wide ? 1130 : 560, H = options.wide ? 400 : 340, left = 66, right = 26, top = 12, bottom = 44;
   const drawing = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": options.title || "" });
@@ -118,7 +118,7 @@ function chart(curves, options) {
   return card;
 }
 
-// Columns: [heading, cell of a row, whether it stands to the left]. A cell may be an element.
+// Columns: [heading, cell of a row, whether it is left-aligned]. A cell may be an element.
 function table(columns, rows) {
   const cell = (tag, value, isLeft) => html(tag, isLeft ? { class: "l" } : {}, value ?? "");
   const head = html("tr", {}, ...columns.map(([heading, , isLeft]) => cell("th", heading, isLeft)));

@@ -58,7 +58,7 @@ function scaling() {
       chart(curve((speedup, n) => speedup / n), { title: "Efficiency", x, y: { label: "efficiency", min: 0, max: Math.max(1.1, over(1)), format: v => Math.round(100 * v) + " %" }, beside: true, ideal: [[1, 1], [most, 1]] }),
       runs(all), laws(scene), card("All combinations", rows(all))));
   };
-  section("Cores", "Medians of the measured times, against one worker of serial; bars reach from the slowest to the fastest run, the dotted line is what the workers could do at most. Click a name to hide it.",
+  section("Cores", "Medians of the measured times, relative to one worker of serial. Bars reach from the slowest to the fastest run; the dotted line is the ideal. Click a name to hide it.",
     html("div", { class: "bar" }, "Scene", choice(kinds, show)), place);
   show(0);
 }
@@ -68,15 +68,15 @@ function rows(all) {
   return table([
     ["backend", e => e.parameters.backend, true], ["schedule", e => e.parameters.schedule, true],
     ["workers", e => e.parameters.core ? "on " + e.parameters.core : e.parameters.workers], ["runs", e => e.times.length],
-    ["least", e => time(e.min)], ["median", e => time(e.median)], ["MAD", e => time(e.mad)], ["outliers", e => e.outliers],
+    ["minimum", e => time(e.min)], ["median", e => time(e.median)], ["MAD", e => time(e.mad)], ["outliers", e => e.outliers],
     ["speed-up", e => number(e.speedup)], ["", e => meter(e.speedup / most, paint_of(line_of(e))), true],
     ["efficiency", e => percent(e.efficiency)], ["idle", e => percent(e.idle)], ["imbalance", e => percent(e.imbalance)],
-    ["Karp–Flatt", e => number(e.karp_flatt, 4)], ["beside a piece", e => time(e.overhead_per_piece)],
+    ["Karp–Flatt", e => number(e.karp_flatt, 4)], ["overhead per piece", e => time(e.overhead_per_piece)],
     ["user", e => time(e.user)], ["system", e => time(e.system)],
   ], all);
 }
 
-// Every single time, so that nobody has to believe a median.
+// Every single time, so that nobody has to trust a median.
 function runs(all) {
   const W = 560, left = 190, step = 20, H = all.length * step + 34;
   const times = all.flatMap(entry => entry.times), x = linear(0, Math.max(...times), left, W - 14);
@@ -102,17 +102,17 @@ function runs(all) {
 
 function laws(scene) {
   const fits = (data.fits || []).filter(fit => fit.scene === scene);
-  if (!fits.length) return html("div", { class: "card" }, html("h3", {}, "Laws of scaling"), html("p", { class: "soft" }, "They need at least two different numbers of workers, each with its own processor."));
+  if (!fits.length) return html("div", { class: "card" }, html("h3", {}, "Scaling laws"), html("p", { class: "soft" }, "They need at least two different numbers of workers, each with its own processor."));
   const counts = [1, 2, 4, 8, 16, 32, 64, 128, 256];
   const speedup = (law, n) => n / (1 + law.contention * (n - 1) + law.coherency * n * (n - 1));
   const curves = fits.map(fit => {
     const law = fit.universal || fit.amdahl, range = fit.amdahl.contention_interval, name = `${fit.backend}, ${fit.schedule}`;
     return { name, colour: paint_of(name), dashed: true, points: counts.map(n => {
-      const words = `${name} with ${n}: ${number(speedup(law, n))}\nserial part ${percent(fit.amdahl.contention)}` + (range ? `, with 95 % between ${percent(range.low)} and ${percent(range.high)}` : "");
+      const words = `${name} with ${n}: ${number(speedup(law, n))}\nserial part ${percent(fit.amdahl.contention)}` + (range ? `, 95 % interval ${percent(range.low)} to ${percent(range.high)}` : "");
       return [n, speedup(law, n), undefined, undefined, words];
     }) };
   });
-  return chart(curves, { title: "What Amdahl's law or the universal one foretells from this", x: { label: "workers", log: 2 }, y: { label: "speed-up", log: 2, min: 1, max: 256 }, ideal: [[1, 1], [256, 256]] });
+  return chart(curves, { title: "Speed-up predicted by Amdahl's or the universal scalability law", x: { label: "workers", log: 2 }, y: { label: "speed-up", log: 2, min: 1, max: 256 }, ideal: [[1, 1], [256, 256]] });
 }
 
 function timelines() {
@@ -129,7 +129,7 @@ function timelines() {
       line.claims.forEach(c => { for (let i = 0; i < c[2]; i++) owner[c[1] + i] = c[0]; });
       const workers = html("div", { class: "key" });
       for (let worker = 0; worker < Math.min(line.workers, 16); worker++) workers.append(html("i", { style: `background:${colour(worker)}` }), "worker " + worker);
-      parts.push(html("div", { class: "card" }, html("h3", {}, "Who computed which tile"), map(scene.tiles, i => colour(owner[i] ?? 0), i => `tile ${i}: worker ${owner[i]}`), workers));
+      parts.push(html("div", { class: "card" }, html("h3", {}, "Which worker computed which tile"), map(scene.tiles, i => colour(owner[i] ?? 0), i => `tile ${i}: worker ${owner[i]}`), workers));
       if (costs) {
         const low = Math.log(Math.min(...costs)), high = Math.log(Math.max(...costs));
         const steps = [0, 0.25, 0.5, 0.75, 1].map(heat).join(","), key = html("div", { class: "key" });
@@ -142,7 +142,7 @@ function timelines() {
     place.replaceChildren(grid(...parts));
     redraw();
   };
-  section("Who did what when", "One run of each backend. Turn the wheel to zoom, drag to move, double-click for the whole. Paler claims cost less for each of their pieces.",
+  section("Timelines", "One run of each backend. Scroll to zoom, drag to move, double-click to reset. Paler claims cost less per piece.",
     html("div", { class: "bar" }, "Run", choice(options.map(([scene, line]) => `${scene.name}: ${line.backend}, ${line.schedule}`), show, first)), place);
   show(Math.max(0, first));
 }
@@ -163,14 +163,14 @@ function predictions() {
     const efficiency = mine.map((p, i) => ({ name: p.schedule, colour: colour(i), points: p.runs.map(([, run]) => [run.workers, run.efficiency]) }));
     parts.push(chart(efficiency, { title: "Predicted efficiency", x: { label: "workers", log: 2 }, y: { label: "efficiency", min: 0, max: 1, format: v => Math.round(100 * v) + " %" } }));
     if ((scene.checks || []).length) {
-      parts.push(card("Real runs beside their predictions (the lower decile of the times of each)", table([
+      parts.push(card("Real runs and their predictions (the lower decile of the times of each)", table([
         ["backend", c => c.backend, true], ["schedule", c => c.schedule, true], ["workers", c => c.workers],
         ["measured", c => time(c.measured)], ["predicted", c => time(c.predicted)], ["error", c => percent(c.predicted / c.measured - 1)],
       ], scene.checks)));
     }
     place.replaceChildren(grid(...parts));
   };
-  section("What other schedules and more workers would do", "Each piece's recorded cost, replayed event by event with the code that hands out pieces in real runs, with measured costs of claims, counter and start.",
+  section("Predictions for other schedules and more workers", "Each piece's recorded cost, replayed event by event by the code that hands out pieces in real runs, with the measured costs of claims, of the shared counter and of starting.",
     html("div", { class: "bar" }, "Scene and order", choice(options.map(([scene, order]) => `${scene.name}, ${order}`), show)), place);
   show(0);
 }
@@ -183,27 +183,27 @@ function overheads() {
   const split = r => [r.name.slice(0, r.name.indexOf(", ")), r.name.slice(r.name.indexOf(", ") + 2)];
   const [runtimes, whats] = [0, 1].map(part => [...new Set((found.references || []).map(r => split(r)[part]))]);
   const backends = [...new Set(found.grains.map(g => g.backend))];
-  // One curve of each backend: a piece a claim, from a common counter where it has one.
+  // One curve for each backend: one piece per claim, from a shared counter where it has one.
   const single = backends.map(backend => {
     const own = found.grains.filter(g => g.backend === backend), plain = own.filter(g => !/auto|guided/.test(g.schedule));
     return own.find(g => g.schedule.startsWith("dynamic")) || plain[0] || own[0];
   });
-  const choices = [["each backend, one piece a claim", single], ["each backend, auto", found.grains.filter(g => g.schedule === "auto")],
+  const choices = [["each backend, one piece per claim", single], ["each backend, auto", found.grains.filter(g => g.schedule === "auto")],
     ...backends.map(backend => [`${backend}, every schedule`, found.grains.filter(g => g.backend === backend)]), ["all", found.grains]].filter(([, grains]) => grains.length);
   const place = html("div");
   const show = index => {
     const curves = choices[index][1].map((g, i) => ({ name: name(g), colour: colour(i), points: g.points.map(p => [p.seconds, p.efficiency, undefined, undefined, `${name(g)}\npieces of ${time(p.seconds)}: ${percent(p.efficiency)}`]) }));
     place.replaceChildren(chart(curves, { wide: true, title: "Efficiency by length of a piece", x: { label: "length of a piece", log: 10, format: time }, y: { label: "efficiency", min: 0, max: 1, format: v => Math.round(100 * v) + " %" }, ideal: [[1e-8, 0.5], [0.1, 0.5]] }));
   };
-  section("What backends cost beside their work", "Efficiency over the length of a piece: the work done over the most that any backend did in the same time with as many workers. Where a curve crosses 50 % is Task Bench's METG.",
+  section("Overhead of backends", "Efficiency by length of a piece: the work done, relative to the most that any backend did in the same time with as many workers. The length at which a curve crosses 50 % is Task Bench's METG.",
     html("div", { class: "bar" }, "Curves", choice(choices.map(([name]) => name), show)), place, html("p"), grid(
-      card("Costs, the least of all runs", table([
+      card("Costs, the minimum of all runs", table([
         ["backend", c => c.backend, true], ["schedule", c => c.schedule, true], ["workers", c => c.workers],
         ["empty piece", c => time(least(c.piece))], ["its processor time", c => time(least(c.processor))],
         ["empty run", c => time(least(c.run))], ["start", c => time(least(c.open))], ["stop", c => time(least(c.close))],
         ["METG 50 %", c => metg(found, c, "metg50")], ["METG 95 %", c => metg(found, c, "metg95")],
       ], found.costs)),
-      ...(found.references || []).length ? [card("The constructs of a region, and other runtimes, measured here in the same run", table([
+      ...(found.references || []).length ? [card("Region constructs and other runtimes, measured in the same run", table([
         ["what", what => what, true], ["workers", () => found.references[0].workers],
         ...runtimes.map(runtime => [runtime, what => time(least((found.references.find(r => r.name === `${runtime}, ${what}`) || { times: [] }).times))]),
       ], whats))] : []));
@@ -223,21 +223,21 @@ function about() {
     ["host", machine.host], ["processor", machine.processor], ["logical processors", machine.processors], ["cores", machine.cores],
     ["may run on", machine.allowed && machine.allowed.join(", ")], ["quota", machine.quota && machine.quota + " processors"],
     ["caches", (machine.caches || []).map(c => `L${c.level} ${c.kind.toLowerCase()} ${c.size.replace("K", " KiB")}, shared by ${c.shared_by}`).join("; ")],
-    ["memory nodes", machine.nodes], ["governor", machine.governor || (told && "not told")], ["virtual machine", told && (machine.is_virtual ? "yes" : "no")],
+    ["memory nodes", machine.nodes], ["governor", machine.governor || (told && "unknown")], ["virtual machine", told && (machine.is_virtual ? "yes" : "no")],
     ["memory", machine.memory_bytes && (machine.memory_bytes / 2 ** 30).toFixed(1) + " GiB"], ["system", machine.system], ["instruction set", machine.isa],
     ["compiler", machine.compiler], ["fractal", machine.version && machine.version + (machine.debug_assertions ? ", with debug assertions" : "")],
-    ["commit", machine.commit || (told && "not known")],
+    ["commit", machine.commit || (told && "unknown")],
   ];
   const meanwhile = [
-    ["took", seconds(use.wall)], ["processor time of fractal", use.own === undefined ? "" : `${seconds(use.own)} by the system's account, ${seconds(use.own_clock)} by its own clock`],
-    ["of other programs", seconds(use.others)], ["taken by the host", seconds(use.steal)], ["slowed down", use.throttled === undefined ? "" : use.throttled + " times"], ["load of the last minute", use.load],
-    ["a cache line to another processor and back", use.round_trips && [...new Set(use.round_trips.map(t => (1e9 * t).toFixed(0)))].join(" to ") + " ns"],
+    ["took", seconds(use.wall)], ["processor time of fractal", use.own === undefined ? "" : `${seconds(use.own)} by the system's accounting, ${seconds(use.own_clock)} by its own clock`],
+    ["processor time of other programs", seconds(use.others)], ["taken by the host", seconds(use.steal)], ["throttled", use.throttled === undefined ? "" : use.throttled + " times"], ["load average of the last minute", use.load],
+    ["round trip of a cache line between processors", use.round_trips && [...new Set(use.round_trips.map(t => (1e9 * t).toFixed(0)))].join(" to ") + " ns"],
   ];
   const text = JSON.stringify(data), link = html("a", { href: URL.createObjectURL(new Blob([text], { type: "application/json" })), download: "fractal-bench.json" }, "save as a file");
   const raw = html("pre"), details = html("details", { ontoggle: () => { raw.textContent = details.open ? JSON.stringify(data, null, 1).slice(0, 400000) : ""; } }, html("summary", {}, "Raw data"), raw);
-  section("Machine and settings", "What these figures hold for.", grid(
+  section("Machine and settings", "Where and how these figures were measured.", grid(
     html("div", { class: "card" }, html("h3", {}, "Machine"), list(computer)),
-    html("div", { class: "card" }, html("h3", {}, "Settings"), list(Object.entries(data.settings || {})), html("h3", {}, "While it was measured"), list(meanwhile)),
+    html("div", { class: "card" }, html("h3", {}, "Settings"), list(Object.entries(data.settings || {})), html("h3", {}, "During the measurement"), list(meanwhile)),
     card("Everything that was measured", html("p", {}, link), details)));
 }
 

@@ -1,5 +1,5 @@
 "use strict";
-// Who did what when, to be zoomed with the wheel and moved by dragging; and maps of the picture's tiles.
+// Timelines, zoomed with the wheel and moved by dragging; and maps of the picture's tiles.
 
 function canvas(height, draw) {
   const element = html("canvas", { height });
@@ -75,7 +75,7 @@ function gantt(timeline, costs) {
     if (!claim) return hideTip();
     const pieces = claim[2] > 1 ? `pieces ${claim[1]} to ${claim[1] + claim[2] - 1}` : `piece ${claim[1]}`;
     const alone = costs ? `, ${time(costs.slice(claim[1], claim[1] + claim[2]).reduce((a, b) => a + b, 0))} one by one` : "";
-    showTip(event, `worker ${who}, ${pieces}\nfrom ${time(claim[3] * 1e-6)} on, ${time((claim[4] - claim[3]) * 1e-6)}${alone}`);
+    showTip(event, `worker ${who}, ${pieces}\nfrom ${time(claim[3] * 1e-6)}, for ${time((claim[4] - claim[3]) * 1e-6)}${alone}`);
   });
   view.addEventListener("mouseleave", hideTip);
   return view;
@@ -101,7 +101,7 @@ function map(tiles, paint, words) {
   return view;
 }
 
-// From dark blue over red to yellow, as costs grow by their logarithm.
+// From dark blue through red to yellow, by the logarithm of the cost.
 function heat(part) {
   const stops = [[22, 27, 66], [92, 30, 118], [186, 54, 85], [245, 125, 21], [252, 240, 150]];
   const place = Math.max(0, Math.min(1, part)) * (stops.length - 1), at = Math.min(stops.length - 2, Math.floor(place));

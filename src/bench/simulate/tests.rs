@@ -90,7 +90,7 @@ fn claims_are_handed_out_as_backends_do() {
         let pieces = Recording { grain: 2, ..recording(costs) };
         pieces.replay_handed(schedule.parse().unwrap(), workers, &[], handing)
     };
-    // Who takes blocks for itself keeps the costly one to the end; in a queue the other goes on with parts of it.
+    // A worker that takes whole blocks keeps the costly one to the end; with a queue, the other continues with parts of it.
     let costs = [1.0, 1.0, 1.0, 1.0, 3.0, 3.0, 3.0, 3.0];
     assert_eq!(run(&costs, "static", 2, Handing::OWN).makespan, 12.0);
     let queue = run(&costs, "guided,4", 2, Handing::Queue);
@@ -153,7 +153,7 @@ proptest! {
         prop_assert!((busy - slowdown * costs.iter().sum::<f64>()).abs() < 1e-6);
     }
 
-    /// Graham's bound for handing out pieces one by one to whoever is free.
+    /// Graham's bound for handing out pieces one by one to the next free worker.
     #[test]
     fn dynamic_keeps_grahams_bound(costs in prop::collection::vec(0.0..10.0, 1..200), workers in 1..40usize) {
         let pieces = recording(&costs);

@@ -53,7 +53,7 @@ fn outliers_are_far_from_the_median() {
     assert_eq!(Summary::of(&values).unwrap().outliers, 0);
     values.push(12.0);
     assert_eq!(Summary::of(&values).unwrap().outliers, 1);
-    assert_eq!(Summary::of(&[1.0, 1.0, 1.0, 5.0]).unwrap().outliers, 0, "without any deviation nothing can be told");
+    assert_eq!(Summary::of(&[1.0, 1.0, 1.0, 5.0]).unwrap().outliers, 0, "without any deviation there are no outliers");
     assert_eq!(Summary::of(&[]), None);
     assert_eq!(Summary::of(&[1.0, f64::NAN]), None);
     assert_eq!(Summary::of(&[2.5]).unwrap().stddev, 0.0);

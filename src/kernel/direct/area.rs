@@ -1,13 +1,13 @@
-//! The memory that a thread computes in: lanes in flight, the queue of samples that wait for one, and those that wait for their exact
-//! count. It is kept for the next claim.
+//! A thread's working memory: lanes in flight, the queue of samples waiting for a lane, and those waiting for their exact count. It is
+//! kept for the next claim.
 
 use std::cell::Cell;
 
-/// The most vectors in flight, times the most lanes of one.
+/// The maximum number of vectors in flight times the maximum number of lanes in one.
 pub(super) const LANES: usize = 64;
 /// Samples that can wait for a lane.
 pub(super) const QUEUE: usize = 4096;
-/// Escaped samples that can wait for their exact count: a batch and what one event can add to it.
+/// Escaped samples that can wait for their exact count: a batch plus what one event can add.
 pub(super) const FINISH: usize = 2 * LANES;
 
 /// One number for each lane in flight; aligned so that no vector crosses a cache line.
@@ -21,7 +21,7 @@ impl PerLane {
     }
 }
 
-/// The lanes in flight and what is known of each.
+/// The lanes in flight and what is known about each.
 #[derive(Debug)]
 pub(super) struct Flight {
     pub(super) x: PerLane,
@@ -34,12 +34,12 @@ pub(super) struct Flight {
     pub(super) b: PerLane,
     /// The word where the count goes.
     pub(super) id: PerLane,
-    /// The iterations done less those of the blocks that have run since the flight began.
+    /// The iterations done, minus those of the blocks that have run since the flight began.
     pub(super) base: PerLane,
     /// The iterate that the orbit is compared with.
     pub(super) seen_x: PerLane,
     pub(super) seen_y: PerLane,
-    /// The block when the lane took its sample, and the one when the iterate that is compared with is next replaced.
+    /// The block at which the lane took its sample, and the one at which the iterate it is compared with is next replaced.
     pub(super) birth: PerLane,
     pub(super) renew: PerLane,
     /// Blocks that have run.
@@ -48,7 +48,7 @@ pub(super) struct Flight {
     pub(super) alive: u64,
 }
 
-/// Samples with their state, as a structure of arrays of capacity `N`. A vector can be written at any index below the capacity less
+/// Samples with their state, as a structure of arrays of capacity `N`. A vector can be written at any index below the capacity minus
 /// [`LANES`].
 #[derive(Debug)]
 pub(super) struct List<const N: usize> {
@@ -62,7 +62,7 @@ pub(super) struct List<const N: usize> {
     pub(super) n: Box<[f64; N]>,
     /// The first that has not been taken.
     pub(super) head: usize,
-    /// The number of samples, those taken included.
+    /// The number of samples, including those taken.
     pub(super) len: usize,
 }
 
@@ -73,17 +73,17 @@ impl<const N: usize> List<N> {
     }
 }
 
-/// All of a thread's memory.
+/// All of a thread's working memory.
 #[derive(Debug)]
 pub(super) struct Area {
     pub(super) flight: Box<Flight>,
-    /// The group of samples that run together first uses these as `flight` does.
+    /// The state of the group of samples that run together first, laid out like `flight`.
     pub(super) group: Box<Flight>,
     /// The group's x and y in the middle of a block.
     pub(super) middle: Box<[PerLane; 2]>,
     pub(super) queue: List<{ QUEUE + LANES }>,
     pub(super) finish: List<{ FINISH + LANES }>,
-    /// Counts and places of samples, to be sorted.
+    /// Counts and positions of samples, for sorting.
     pub(super) order: Vec<u64>,
 }
 
@@ -112,7 +112,7 @@ impl Area {
         Self { flight: flight(), group: flight(), middle, queue: List::new(), finish: List::new(), order: Vec::new() }
     }
 
-    /// Runs `compute` with this thread's memory. What an interrupted computation left there is forgotten.
+    /// Runs `compute` with this thread's memory. Anything an interrupted computation left there is discarded.
     pub(super) fn with<R>(compute: impl FnOnce(&mut Area) -> R) -> R {
         thread_local!(static AREA: Cell<Option<Box<Area>>> = const { Cell::new(None) });
         let mut area = AREA.take().unwrap_or_else(|| Box::new(Area::new()));

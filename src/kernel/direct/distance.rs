@@ -4,9 +4,9 @@
 //! (Milnor, Thurston; for formulas without a complex derivative the real Jacobian does the same) becomes the vector
 //! |z|²·ln|z|·G / |G|².
 //!
-//! Derivatives are not carried by the kernel that counts: most of what it runs never escapes. Once counts are known, the escaped
-//! samples are sorted by them and run again with their derivative, as many iterations as it takes and without a test; neighbours in
-//! that order end together.
+//! The counting kernel does not carry derivatives, since most of what it iterates never escapes. Once the counts are known, the escaped
+//! samples are sorted by count and run again with their derivative, for exactly that many iterations and without any test; neighbours
+//! in that order finish together.
 
 use super::Problem;
 use super::smooth::log2;
@@ -21,9 +21,9 @@ use num_complex::Complex64;
 
 /// Vectors that run at once.
 const D: usize = 4;
-/// Samples that are sorted at once, which bounds the memory for it.
+/// Samples that are sorted at once, which bounds the memory needed.
 const CHUNK: usize = 1 << 14;
-/// Iterations between looks at the stop flag.
+/// Iterations between checks of the stop flag.
 const STOP_INTERVAL: u32 = 1 << 13;
 
 /// An orbit with its derivative: z and the columns of J.
@@ -32,12 +32,12 @@ pub(super) struct Tangent<L> {
     pub(super) z: [L; 2],
     /// ∂z/∂x.
     pub(super) right: [L; 2],
-    /// ∂z/∂y; for conformal formulas it follows from `right` and is left alone.
+    /// ∂z/∂y; for conformal formulas it follows from `right` and is not updated.
     pub(super) up: [L; 2],
 }
 
-/// One iteration of an orbit and its derivative. `own` is 1 where the point is c, so that f has a derivative of its own by it, and 0
-/// for a Julia set.
+/// One iteration of an orbit and its derivative. `own` is 1 where the point is c, so that f itself depends on it, and 0 for a Julia
+/// set.
 #[inline(always)]
 pub(super) fn step<F: Formula, L: Lanes>(formula: F, t: Tangent<L>, parameters: [L; 3], own: L) -> Tangent<L> {
     let [[a, b], [c, d]] = formula.jacobian(t.z);
@@ -67,7 +67,7 @@ pub(super) fn vector<F: Formula, L: Lanes>(t: Tangent<L>, frame: Frame) -> [L; 2
     // G over the plane's own axes.
     let gx = t.right[0].mul_add(x, t.right[1] * y);
     let gy = up[0].mul_add(x, up[1] * y);
-    // Scaled by its larger component, so that its square neither overflows nor vanishes.
+    // Scaled by its larger component, so that its square neither overflows nor underflows.
     let (ax, ay) = (gx.abs(), gy.abs());
     let largest = ax.select(ay.at_most(ax), ay);
     let (ux, uy) = (gx.div(largest), gy.div(largest));
@@ -116,7 +116,7 @@ pub(super) struct Counted<'a> {
 }
 
 impl<F: Formula> Problem<F> {
-    /// Computes the distance vectors of a tile; returns the iterations executed. `order` is memory to sort in.
+    /// Computes the distance vectors of a tile; returns the iterations executed. `order` is scratch memory for sorting.
     #[inline(never)]
     pub(super) fn distances<S: Simd>(
         &self,
@@ -162,7 +162,7 @@ impl<F: Formula> Problem<F> {
         let mut counts = [0.0; 8 * D];
         let mut l = 0;
         while l < D * length {
-            // Lanes without a sample of their own do what the last one does.
+            // Lanes without a sample of their own repeat the last one.
             let key = group[l.min(group.len() - 1)];
             let i = first + (key & 0xffff_ffff) as usize;
             let (column, row) = (counted.tile.x as usize + i % width, counted.tile.y as usize + i / width);
@@ -191,7 +191,7 @@ impl<F: Formula> Problem<F> {
         });
         let mut n = 0;
         while n < most {
-            // All lanes need the iterations below `least`; then those that have reached their count stay.
+            // All lanes need the iterations below `least`; after that, lanes that have reached their count keep their state.
             let until = if n < least { least } else { most }.min(n.saturating_add(STOP_INTERVAL));
             if n < least {
                 while n < until {

@@ -1,29 +1,29 @@
 //! The vector kernel: many orbits at once.
 //!
-//! Samples go through two stages. First a *group*, a small rectangle of as many samples as fill a few vectors, runs together in
-//! *blocks* of iterations without a test in between. After a block, lanes that have escaped are set back to its start (so they repeat
-//! it, harmlessly, and nothing branches), the others go on. Neighbours escape at similar counts, so this costs little until half
-//! of the lanes are idle; the rest then goes to a *queue*. From it, K vectors in *flight* are kept full: when enough lanes have escaped,
-//! they are refilled. At a claim's end, the last lanes are moved together to run as fewer vectors (5 % of the time of a picture with
-//! many iterations).
+//! Samples go through two stages. First a *group*, a small rectangle of just enough samples to fill a few vectors, runs together in
+//! *blocks* of iterations without a test in between. After each block, lanes that have escaped are set back to its start (they repeat
+//! it, harmlessly, and nothing branches); the others continue. Neighbours escape at similar counts, so this costs little until half of
+//! the lanes are idle; the remaining samples then go to a *queue*. From it, K vectors in *flight* are kept full: when enough lanes have
+//! escaped, they are refilled. At the end of a claim, the last lanes are compacted into fewer vectors (5 % of the time of a picture
+//! with many iterations).
 //!
-//! An escaped lane knows its state at the start of the block in which it escaped. Its exact count is found by halving: half a block is
-//! run and kept if the lane has not escaped by then, then a quarter, and so on. Growth beyond the escape radius is monotonic, so
+//! An escaped lane keeps its state from the start of the block in which it escaped. Its exact count is found by bisection: half a block
+//! is run and kept if the lane has not escaped by then, then a quarter, and so on. Growth beyond the escape radius is monotonic, so
 //! this gives the first escaped iterate.
 //!
-//! Orbits that come back to exactly the same number never escape. They are compared after every block with an iterate that is replaced
-//! whenever the orbit has become half as long again (Brent: twice as long). A period that has no factor in common with the iterations
-//! between two looks is seen after as many looks as it is long, so looking often matters; together with the earlier replacement it
-//! saves a fifth of the iterations of a picture with many. Lanes found so idle, as escaped ones do, until enough are free.
+//! Orbits that return to exactly the same number never escape. After every block they are compared with an earlier iterate, which is
+//! replaced whenever the orbit has become half as long again (Brent: twice as long). A period that is coprime to the iterations between
+//! two comparisons is found after as many comparisons as it is long, so comparing often matters; together with the earlier replacement
+//! this saves a fifth of the iterations of a picture with many. Lanes found periodic idle, like escaped ones, until enough are free.
 //!
-//! Tried and no faster: groups that run without a test as long as their neighbour did; looking after every fourth block only and
-//! replacing the iterate sooner (a fifth more iterations); refilling each periodic lane at once (all gain lost); replacements every 4
-//! blocks (5 % slower); exact counts of a batch with their state in registers and one test for all masks (2 to 10 % slower on Zen 4); keeping a group's state after each quarter of a block (slower: the stores are no longer free). Claims four
-//! times as large save a further 10 % with many iterations and nothing with few; progress and what a cut-off run keeps would be
-//! coarser.
+//! Tried, and no faster: running groups without a test for as long as their neighbour ran; comparing only after every fourth block and
+//! replacing the iterate sooner (a fifth more iterations); refilling each periodic lane at once (all gain lost); replacing every 4
+//! blocks (5 % slower); finding the exact counts of a batch with its state in registers and one test for all masks (2 to 10 % slower on
+//! Zen 4); keeping a group's state after each quarter of a block (slower: the stores are no longer free). Claims four times as large
+//! save a further 10 % with many iterations and nothing with few, but progress, and what an interrupted run keeps, would be coarser.
 //!
-//! In the code that runs by vectors there is no closure and no iterator adapter but the one that enters it: where the compiler leaves
-//! one as a call, it is compiled without the instruction set, and all inside becomes calls as well.
+//! Vector code uses no closures and no iterator adapters except the closure passed to `vectorize`: where the compiler leaves one as a
+//! call, it is compiled without the instruction set, and everything inside becomes calls as well.
 
 use super::Problem;
 use super::area::{Area, LANES, QUEUE};
@@ -36,32 +36,32 @@ use crate::plane::Rotation;
 use crate::tile::{Mask, Tile};
 use fearless_simd::prelude::*;
 
-/// Iterations of a block.
+/// Iterations per block.
 pub(super) const BLOCK: u64 = 16;
-/// Blocks before an orbit is first compared with itself, and at least between replacements of what it is compared with.
+/// Blocks before an orbit is first compared with itself, and the minimum between replacements of the iterate it is compared with.
 pub(super) const PERIOD_CHECK: u64 = 4;
-/// Blocks between looks at the stop flag: a tenth of a millisecond, and some where multiply-adds are emulated.
+/// Blocks between checks of the stop flag: a tenth of a millisecond, a few milliseconds where multiply-adds are emulated.
 pub(super) const STOP_CHECK: u64 = 1024;
 
-/// What all parts of a claim's computation use.
+/// The state shared by all steps of a claim's computation.
 pub(super) struct Engine<'a, S: Simd, F, const K: usize, const G: usize> {
     pub(super) simd: S,
     pub(super) problem: &'a Problem<F>,
     pub(super) smooth: bool,
     pub(super) area: &'a mut Area,
-    /// The samples' words, of tiles of equal areas.
+    /// The samples' words, for tiles of equal area.
     pub(super) words: &'a mut [u32],
-    /// How far behind a count its fraction lies.
+    /// The offset from a count to its fraction, in words.
     pub(super) fractions: usize,
     pub(super) stop: &'a Stop,
     pub(super) counters: Counters,
 }
 
-/// The words of `words`' part for one tile, and what is true of all of it.
+/// Where a tile's words lie in `words`, and what holds for the whole tile.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     pub(super) tile: Tile,
-    /// Which of its samples are wanted, if not all.
+    /// Which of its samples are computed, if not all.
     pub(super) mask: Option<Mask<'a>>,
     /// Its first word.
     pub(super) first: usize,
@@ -78,7 +78,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     /// All lanes of a group.
     pub(super) const GROUP: u64 = u64::MAX >> (64 - Self::LEN * G);
 
-    /// Computes the counts, and |z|² in the fractions' place, of `tiles`.
+    /// Computes the counts of `tiles`, and |z|² in place of the fractions.
     #[inline(always)]
     pub(super) fn run(&mut self, tiles: &[Wanted<'_>], tile_words: usize) -> Result<()> {
         let mut first = 0;
@@ -122,7 +122,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         MaskOf::<S>::from_bitmask(self.simd, bits & Self::FULL)
     }
 
-    /// Runs `pairs` times two iterations of N vectors.
+    /// Runs `pairs` pairs of iterations on N vectors.
     #[inline(always)]
     pub(super) fn iterate<const N: usize>(
         problem: &Problem<F>,
@@ -141,7 +141,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     }
 }
 
-/// The lanes of `z` that are where they were when last looked at.
+/// The lanes of `z` that equal the iterate they are compared with.
 #[inline(always)]
 pub(super) fn same<S: Simd>(simd: S, [x, y]: [Vector<S>; 2], seen: [&[f64]; 2]) -> u64 {
     let seen = [Vector::<S>::load(simd, seen[0]), Vector::<S>::load(simd, seen[1])];
@@ -149,7 +149,7 @@ pub(super) fn same<S: Simd>(simd: S, [x, y]: [Vector<S>; 2], seen: [&[f64]; 2]) 
 }
 
 impl<F: Formula> Problem<F> {
-    /// R², the most that |z|² may be.
+    /// R², the limit for |z|².
     #[inline(always)]
     pub(super) fn limit(&self) -> f64 {
         self.limits.escape_radius * self.limits.escape_radius
@@ -161,7 +161,7 @@ impl<F: Formula> Problem<F> {
         y.mul_add(y, x * x).at_most(x.constant(self.limit()))
     }
 
-    /// The points of a vector of samples from (x, y) on; from the `columns`-th on they repeat the last.
+    /// The points of a vector of samples starting at (x, y); beyond `columns` they repeat the last one.
     #[inline(always)]
     pub(super) fn points<S: Simd>(&self, simd: S, x: usize, y: usize, columns: usize) -> [Vector<S>; 2] {
         let u = if columns == Vector::<S>::LEN {
@@ -182,7 +182,7 @@ impl<F: Formula> Problem<F> {
         [u.mul_add(cos, v.mul_add(minus_sin, re)), u.mul_add(sin, v.mul_add(cos, im))]
     }
 
-    /// Whether a tile's points may lie in the cardioid or the bulb: whether its bounding box meets theirs.
+    /// Whether a tile's points may lie in the cardioid or the bulb: whether its bounding box intersects theirs.
     fn may_be_interior(&self, tile: Tile) -> bool {
         let has_regions = self.formula.interior([0.0, 0.0]).is_some();
         if !has_regions || self.julia.is_some() {
@@ -196,7 +196,7 @@ impl<F: Formula> Problem<F> {
             low = [low[0].min(point.re), low[1].min(point.im)];
             high = [high[0].max(point.re), high[1].max(point.im)];
         }
-        // The box is larger than cardioid and bulb by far more than rounding.
+        // The box exceeds the cardioid and the bulb by far more than any rounding error.
         low[0] <= 0.4 && high[0] >= -1.3 && low[1] <= 0.7 && high[1] >= -0.7
     }
 }

@@ -1,4 +1,4 @@
-//! The exact counts of lanes that are known to have escaped within a block. See the engine for the whole.
+//! The exact counts of lanes that are known to have escaped within a block. See the engine for the overview.
 
 use super::Problem;
 use super::area::{FINISH, LANES, List};
@@ -17,8 +17,8 @@ pub(super) struct Batch<'a> {
 }
 
 impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G> {
-    /// Finds the exact counts of a group of escaped lanes by halving, from blocks of `block` iterations. They are at a state that has
-    /// not escaped, after `n` iterations; then `n` becomes the count, and with `smooth` x becomes |z|², scaled to fit an `f32`.
+    /// Finds the exact counts of a group of escaped lanes by bisection of blocks of `block` iterations. Before, each lane holds a state
+    /// that has not escaped, after `n` iterations; afterwards, `n` is the count and, with `smooth`, x is |z|², scaled to fit an `f32`.
     #[inline(never)]
     pub(super) fn settle(simd: S, problem: &Problem<F>, smooth: bool, batch: &mut Batch<'_>, block: u64) {
         simd.vectorize(
@@ -79,7 +79,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         Self::settle(self.simd, self.problem, self.smooth, &mut batch, BLOCK);
     }
 
-    /// Finds the exact counts of full batches in the list of escaped samples, with `all` of the rest too, and writes them.
+    /// Finds and writes the exact counts of full batches in the list of escaped samples; with `all`, those of the rest too.
     #[inline(never)]
     pub(super) fn finish(&mut self, all: bool) {
         self.simd.vectorize(
@@ -101,7 +101,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             let list = &self.area.finish;
             let mut l = i;
             while l < i + count {
-                // Beyond the maximum they stay interior, as which they were written.
+                // Samples beyond the maximum stay interior, as already written.
                 if list.n[l] <= max {
                     self.words[list.id[l] as usize] = list.n[l] as u32;
                 }

@@ -1,4 +1,4 @@
-//! Vectors in flight that are kept full from the queue. See the engine for the whole.
+//! Vectors in flight, kept full from the queue. See the engine for the overview.
 
 use super::area::Flight;
 use super::engine::{BLOCK, Engine, STOP_CHECK};
@@ -11,15 +11,15 @@ use fearless_simd::prelude::*;
 /// Lanes that have ended; they idle.
 struct Ended {
     escaped: u64,
-    /// Those that are where they were before.
+    /// Those whose orbit has repeated.
     repeated: u64,
 }
 
-/// Blocks between two looks at which lanes are to be compared with a later iterate from then on.
+/// Blocks between two checks of which lanes should be compared with a later iterate from then on.
 const RENEWAL: u64 = 8;
-/// Vectors that run when no more lanes than theirs are left and nothing waits: an iteration of one takes as long as of two.
+/// Vectors that run once the remaining lanes fit in them and nothing waits: an iteration of one takes as long as of two.
 const FEW: usize = 2;
-/// Lanes in flight, in 48ths, that are let idle before they are refilled together.
+/// The share of lanes in flight, in 48ths, that may idle before they are refilled together.
 const WAIT: u32 = 12;
 
 impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G> {
@@ -45,7 +45,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         InFlight { simd: self.simd, area: self.area }
     }
 
-    /// Runs the samples of the queue in flight until it is empty; with `land`, until nothing flies any more.
+    /// Runs the samples of the queue in flight until it is empty; with `land`, until no lane is in flight.
     #[inline(never)]
     pub(super) fn fly(&mut self, land: bool) -> Result<()> {
         self.simd.vectorize(
@@ -120,7 +120,8 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         Ok(())
     }
 
-    /// Runs blocks of the first N vectors until `patience` lanes have ended or `until` blocks have been run; returns the lanes that have ended.
+    /// Runs blocks of the first N vectors until `patience` lanes have ended or `until` blocks have been run; returns the lanes that have
+    /// ended.
     #[inline(always)]
     fn blocks<const N: usize>(&mut self, patience: u32, until: u64) -> Ended {
         let simd = self.simd;
@@ -168,7 +169,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                     break;
                 }
             }
-            // Seldom is one part what it was: only then is the other looked at.
+            // Real parts rarely match; only then are the imaginary parts compared.
             let mut same = 0;
             unroll!(N, k => {
                 let i = k * Self::LEN;

@@ -1,4 +1,4 @@
-//! Groups of neighbours that run together first. See the engine for the whole.
+//! Groups of neighbours that run together first. See the engine for the overview.
 
 use super::area::{Flight, QUEUE};
 use super::engine::{BLOCK, Engine, PERIOD_CHECK, Place, STOP_CHECK, same};
@@ -9,12 +9,12 @@ use crate::formula::{Formula, Lanes, MaskOf, Vector};
 use crate::sample::INTERIOR;
 use fearless_simd::prelude::*;
 
-/// Iterations of half a block. A group keeps its state there, from which exact counts are found sooner; keeping quarters as well was
+/// Iterations of half a block. A group saves its state there, so that exact counts are found sooner; saving quarters as well was
 /// slower.
 const HALF: u64 = BLOCK / 2;
-/// Iterations of a block at the start of a group in places where samples escape soon.
+/// Iterations of a group's first blocks where samples escape early.
 const SHORT: u64 = 4;
-/// Iterations after which a group looks for a period after every block. Most that have gone on for so long are interior.
+/// Iterations after which a group checks for a period after every block. Most samples that last this long are interior.
 const OLD: u64 = 512;
 const COUNTING: [f64; 8] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
 
@@ -32,8 +32,8 @@ struct Ran {
 }
 
 impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G> {
-    /// Runs the group of samples whose first is (left, top) of the tile. `shallow` says that samples may escape soon; the result says
-    /// so of this group.
+    /// Runs the group of samples whose first is (left, top) of the tile. `shallow` means that samples of the previous group escaped
+    /// early; returns whether those of this group did.
     #[inline(always)]
     pub(super) fn group(&mut self, place: Place<'_>, left: usize, top: usize, shallow: bool) -> Result<bool> {
         let columns = Self::LEN.min(place.tile.width as usize - left);
@@ -44,7 +44,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             let max = u64::from(self.problem.limits.max);
             soon = self.run_group(&mut ran, shallow, max)?;
             self.counters.executed += ran.n * (G * Self::LEN) as u64;
-            // Those that have not ended go on in flight.
+            // Samples that have not ended continue in flight.
             if ran.n < max && ran.alive != 0 {
                 self.enqueue(place, left, top, ran);
             }
@@ -85,8 +85,8 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         Self::settle(simd, self.problem, self.smooth, &mut batch, ran.block.min(HALF));
     }
 
-    /// Writes a group's start and parameters to its memory; returns the lanes that have a sample which is wanted and not known to
-    /// be interior.
+    /// Writes a group's initial state and parameters to its memory; returns the lanes whose sample is wanted and not known to be
+    /// interior.
     #[inline(always)]
     fn locate(&mut self, place: Place<'_>, left: usize, top: usize, columns: usize, rows: usize) -> u64 {
         let zero = self.splat(0.0);
@@ -129,7 +129,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         valid & !cardioids & !bulbs
     }
 
-    /// Runs a group until half of its lanes are idle or it is at its end.
+    /// Runs a group until half of its lanes are idle or it has reached `max` iterations.
     #[inline(always)]
     fn run_group(&mut self, ran: &mut Ran, shallow: bool, max: u64) -> Result<bool> {
         let simd = self.simd;
@@ -209,7 +209,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                         y[k].store(&mut group.seen_y.0[i..]);
                     }
                 });
-                // The first time there is nothing to compare with.
+                // The first time, there is nothing to compare with yet.
                 if n > first_check {
                     repeated &= alive;
                     self.counters.periodic += u64::from(repeated.count_ones());
@@ -279,7 +279,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         }
     }
 
-    /// Appends the lanes of a group that are alive to the queue.
+    /// Appends a group's live lanes to the queue.
     #[inline(never)]
     fn enqueue(&mut self, place: Place<'_>, left: usize, top: usize, ran: Ran) {
         self.simd.vectorize(

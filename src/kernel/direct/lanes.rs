@@ -1,4 +1,4 @@
-//! From a scene and an instruction set to the vector kernel's code for both, and the passes after it.
+//! Selects the vector kernel's code for a formula and an instruction set, and runs the passes after it.
 
 use super::Problem;
 use super::area::Area;
@@ -12,7 +12,7 @@ use crate::sample::{COUNTS, Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTER
 use fearless_simd::Level;
 use fearless_simd::prelude::*;
 
-/// A claim's part of tiles of equal areas.
+/// Consecutive tiles of a claim with equal areas.
 struct Part<'a> {
     channels: Channels,
     tiles: &'a [Wanted<'a>],
@@ -22,7 +22,7 @@ struct Part<'a> {
     area: &'a mut Area,
 }
 
-/// What is run by the code for an instruction set.
+/// What the code for an instruction set runs.
 enum Task<'a> {
     /// Samples.
     Tiles(Part<'a>),
@@ -31,7 +31,7 @@ enum Task<'a> {
 }
 
 impl<F: Formula> Problem<F> {
-    /// Computes tiles of equal areas by vectors.
+    /// Computes tiles of equal area with vectors.
     pub(super) fn together(
         &self,
         isa: Isa,
@@ -61,7 +61,7 @@ impl<F: Formula> Problem<F> {
         })
     }
 
-    /// Runs a task by the code for an instruction set, or gives it back where there is none. K and G were chosen by measuring.
+    /// Runs a task with the code for an instruction set, or returns the task where there is none. K and G were chosen by measurement.
     fn dispatch<'a>(&self, isa: Isa, task: Task<'a>) -> std::result::Result<Result<Counters>, Task<'a>> {
         let level = Level::new();
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
@@ -85,7 +85,7 @@ impl<F: Formula> Problem<F> {
         Err(task)
     }
 
-    /// The code for an instruction set for which formulas have a form of two iterations at once, if that form is best.
+    /// Runs a task on an instruction set for which formulas may have a two-iteration form, using that form where it is best.
     fn run_best<S: Simd>(&self, simd: S, task: Task<'_>) -> Result<Counters> {
         if F::PAIRED && !self.paired {
             let Problem { formula, julia, ref plane, limits, fraction, checked, paired } = *self;
@@ -96,7 +96,7 @@ impl<F: Formula> Problem<F> {
         self.run::<S, 6, 8>(simd, task)
     }
 
-    /// The code for one instruction set.
+    /// Runs a task with the code for one instruction set.
     fn run<S: Simd, const K: usize, const G: usize>(&self, simd: S, task: Task<'_>) -> Result<Counters> {
         simd.vectorize(
             #[inline(always)]
@@ -148,7 +148,7 @@ impl<F: Formula> Problem<F> {
             let all = [COUNTS, FRACTIONS, DISTANCES_X, DISTANCES_Y];
             let [counts, fractions, x, y] = channels.planes_mut(samples, words, all);
             let [interior, sum] = tally(simd, counts, max);
-            // What was not wanted was written as interior.
+            // Samples outside the mask were written as interior.
             let skipped = tiles[i].skipped() as u64;
             counters.escaped += samples as u64 - interior;
             interiors += interior - skipped;
@@ -162,7 +162,7 @@ impl<F: Formula> Problem<F> {
             }
             i += 1;
         }
-        // What is interior for no other reason has reached the maximum.
+        // Samples that are interior for no other reason have reached the maximum.
         counters.limit = interiors - counters.cardioid - counters.bulb - counters.periodic;
         Ok(counters)
     }
@@ -202,7 +202,7 @@ impl<F: Formula> Problem<F> {
     }
 }
 
-/// The number of interior counts, and the sum of all with interior as `max`.
+/// The number of interior counts, and the sum of all counts with interior ones as `max`.
 #[inline(never)]
 fn tally<S: Simd>(simd: S, counts: &[u32], max: u32) -> [u64; 2] {
     simd.vectorize(
@@ -213,7 +213,7 @@ fn tally<S: Simd>(simd: S, counts: &[u32], max: u32) -> [u64; 2] {
             let (interior, low_half) = (S::u32s::splat(simd, INTERIOR), S::u32s::splat(simd, 0xffff));
             let most = S::u32s::splat(simd, max);
             let mut total = [0_u64; 3];
-            // So few at once that sums of 16 bits do not overflow their 32.
+            // Few enough at once that sums of 16-bit halves do not overflow 32 bits.
             for part in counts.chunks(length << 15) {
                 let mut sums = [zero; 3];
                 let mut whole = part.chunks_exact(length);

@@ -1,4 +1,4 @@
-//! The direct kernel: every sample iterated by itself in `f64`.
+//! The direct kernel: every sample iterated on its own in `f64`.
 
 mod area;
 mod distance;
@@ -23,7 +23,7 @@ use smooth::Fraction;
 use std::fmt;
 use std::sync::Arc;
 
-/// All that is known of one sample.
+/// Everything known about one sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Probe {
     /// Its point in the plane.
@@ -40,7 +40,7 @@ pub struct Probe {
 
 /// The kernel for views that `f64` can resolve.
 pub struct Direct {
-    /// What runs.
+    /// The instruction set that runs.
     isa: Isa,
     channels: Channels,
     tiles: Box<dyn Tiles>,
@@ -68,7 +68,7 @@ impl Direct {
         spec.visit(Make { julia: spec.julia, plane, limits, channels, isa })?
     }
 
-    /// A kernel for any formula, one of your own perhaps. `julia` is the fixed c of a Julia set.
+    /// A kernel for any formula, including one of your own. `julia` is the fixed c of a Julia set.
     ///
     /// # Errors
     /// [`Error::Usage`] when a limit or the Julia constant is not allowed or the processor does not have `isa`.
@@ -101,7 +101,7 @@ impl Direct {
         self.tiles.spin(self.isa, blocks)
     }
 
-    /// All that is known of sample (x, y), computed by the scalar reference.
+    /// Everything known about sample (x, y), computed by the scalar reference.
     pub fn probe(&self, x: usize, y: usize) -> Probe {
         self.tiles.probe(x, y)
     }
@@ -137,7 +137,7 @@ impl Kernel for Direct {
     }
 }
 
-/// What is left of a kernel once the formula's type is forgotten.
+/// A kernel with the formula's type erased.
 trait Tiles: Send + Sync {
     fn compute(
         &self,
@@ -154,7 +154,7 @@ trait Tiles: Send + Sync {
     fn spin(&self, isa: Isa, blocks: u64) -> u64;
 }
 
-/// What is computed: everything that an instruction set's code reads.
+/// What is computed: everything that the code for an instruction set reads.
 #[derive(Debug)]
 struct Problem<F> {
     formula: F,
@@ -163,23 +163,23 @@ struct Problem<F> {
     plane: Arc<Plane>,
     limits: Limits,
     fraction: Fraction,
-    /// Whether every single iterate must be tested, since growth beyond the escape radius is not certain.
+    /// Whether every single iterate must be tested, since growth beyond the escape radius is not guaranteed.
     checked: bool,
-    /// Whether formulas' form of two iterations at once is taken where there is one: whether it is faster here, and right, since it
-    /// keeps half of an imaginary part.
+    /// Whether a formula's two-iteration form is used where there is one: whether it is faster here, and exact, since it keeps half of
+    /// an imaginary part.
     paired: bool,
 }
 
-/// Whether no imaginary part can fall so low that its half loses a bit. It can only if the imaginary part of c is tiny itself or is 0
-/// with an orbit that does not stay on the real axis: where c is not tiny, its sum with a product is 0 or far above the least number,
-/// and in the plane of c an orbit with c on the real axis stays there.
+/// Whether no imaginary part can become so small that halving it loses a bit. That can happen only if the imaginary part of c is itself
+/// tiny, or is 0 with an orbit that leaves the real axis: where c is not tiny, its sum with a product is 0 or far above the smallest
+/// number, and in the plane of c an orbit with c on the real axis stays there.
 fn halves_exactly(julia: Option<Complex64>, plane: &Plane) -> bool {
     const TINY: f64 = 1e-60;
     let coarse = |value: f64| value == 0.0 || value.abs() > TINY;
     if let Some(c) = julia {
         return c.im.abs() > TINY;
     }
-    // A rotated view's imaginary part is a sum of products: of numbers that are not tiny, it is 0 or not tiny enough to matter.
+    // A rotated view's imaginary part is a sum of products: if no factor is tiny, it is 0 or not tiny enough to matter.
     let rotation = plane.rotation.is_none_or(|r| {
         [r.centre.im, r.cos, r.sin].into_iter().all(coarse) && plane.columns.iter().copied().all(coarse)
     });
@@ -202,7 +202,7 @@ impl<F: Formula> Tiles for Problem<F> {
         let mut counters = Counters::default();
         let (mut rest, mut rest_words, mut rest_useful) = (tiles, words, useful);
         while let Some(first) = rest.first() {
-            // Tiles of equal areas have their planes at equal distances.
+            // Tiles of equal area have their planes at equal offsets.
             let area = first.tile.area();
             let equal = rest.iter().take_while(|wanted| wanted.tile.area() == area).count();
             let (tiles, after) = rest.split_at(equal);

@@ -8,7 +8,7 @@ use crate::parallel::Stop;
 use crate::sample::{COUNTS, Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR};
 use num_complex::Complex64;
 
-/// How many iterations pass between looks at the stop flag: far below 20 ms, emulated multiply-adds included.
+/// Iterations between checks of the stop flag: far below 20 ms, even with emulated multiply-adds.
 const STOP_INTERVAL: u64 = 1 << 16;
 
 /// How an orbit ended.
@@ -22,8 +22,8 @@ pub(super) struct Orbit {
 }
 
 impl<F: Formula> Problem<F> {
-    /// The orbit of a point. `shortcuts` are the tests for interior regions and for periodicity, which change nothing but the time.
-    /// `None` if `stopped` said so.
+    /// The orbit of a point. `shortcuts` enables the tests for interior regions and for periodicity, which change only the time taken.
+    /// `None` once `stopped` returns true.
     pub(super) fn orbit(&self, point: Complex64, shortcuts: bool, stopped: &mut impl FnMut() -> bool) -> Option<Orbit> {
         let (mut z, c) = match self.julia {
             None => ([0.0; 2], [point.re, point.im]),
@@ -50,7 +50,7 @@ impl<F: Formula> Problem<F> {
         for n in 1..=self.limits.max {
             z = self.formula.step(z, parameters);
             let u = z[1].mul_add(z[1], z[0] * z[0]);
-            // NaN has escaped too.
+            // NaN counts as escaped.
             if u > limit || u.is_nan() {
                 return end(Why::Escaped, n, z);
             }
@@ -70,7 +70,7 @@ impl<F: Formula> Problem<F> {
         end(Why::Limit, self.limits.max, z)
     }
 
-    /// All tiles, sample by sample.
+    /// Computes all tiles, sample by sample.
     pub(super) fn one_by_one(
         &self,
         channels: Channels,
@@ -89,7 +89,7 @@ impl<F: Formula> Problem<F> {
         Ok(counters)
     }
 
-    /// One tile; returns its useful iterations.
+    /// Computes one tile; returns its useful iterations.
     fn tile(
         &self,
         channels: Channels,
@@ -100,7 +100,7 @@ impl<F: Formula> Problem<F> {
     ) -> Result<u64> {
         let area = tile.area();
         if mask.is_some() {
-            // What is not wanted.
+            // For the samples outside the mask.
             for (plane, words) in channels.planes().zip(words.chunks_exact_mut(area)) {
                 words.fill(plane.values.missing());
             }

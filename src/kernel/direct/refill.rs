@@ -1,9 +1,9 @@
-//! What happens to the lanes in flight between blocks: who ends, who begins, what an orbit is compared with. See the engine for the
-//! whole.
+//! What happens to the lanes in flight between blocks: which end, which start, and what their orbits are compared with. See the engine
+//! for the overview.
 //!
-//! None of it depends on the formula, so none of it is generic over one: each instruction set has this code once instead of once for
-//! every formula, which was a third of what kernels cost to compile. On AVX-512 calls take no longer than inlined code; on AVX2 they cost about 1 %.
-//! Single lanes are written as vectors: a loop over those that are due was 2 % slower on AVX-512.
+//! None of it depends on the formula, so it is not generic over one: each instruction set has this code once instead of once per
+//! formula, which was a third of the kernels' compile time. On AVX-512, calls take no longer than inlined code; on AVX2 they cost about
+//! 1 %. Single lanes are written as whole vectors: a loop over the lanes that are due was 2 % slower on AVX-512.
 
 use super::area::{Area, FINISH, QUEUE};
 use super::engine::{BLOCK, PERIOD_CHECK};
@@ -11,7 +11,7 @@ use super::unroll::unroll;
 use crate::formula::{Lanes, MaskOf, Vector};
 use fearless_simd::prelude::*;
 
-/// The lanes in flight of an instruction set `S` with `K` vectors, and what they come from and go to.
+/// The lanes in flight for an instruction set `S` with `K` vectors, and the lists they come from and go to.
 pub(super) struct InFlight<'a, S: Simd, const K: usize> {
     pub(super) simd: S,
     pub(super) area: &'a mut Area,
@@ -56,7 +56,7 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
         ((max as i64 - largest as i64).max(0) as u64).div_ceil(BLOCK)
     }
 
-    /// Ends the lanes that have reached `max` iterations within the radius; they were written as interior before.
+    /// Ends the lanes that have reached `max` iterations within the radius; they are already written as interior.
     #[inline(never)]
     pub(super) fn retire_old(&mut self, max: u64, escaped: u64) {
         self.simd.vectorize(
@@ -78,7 +78,7 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
         flight.alive &= !old;
     }
 
-    /// Replaces the iterates that orbits are compared with, where it is time.
+    /// Replaces the iterates that orbits are compared with, where due.
     #[inline(never)]
     pub(super) fn renew(&mut self) {
         self.simd.vectorize(
@@ -106,7 +106,7 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
         });
     }
 
-    /// Moves escaped lanes to the list of those that wait for their exact count.
+    /// Moves escaped lanes to the list of samples waiting for their exact count.
     #[inline(never)]
     pub(super) fn retire_escaped(&mut self, escaped: u64) {
         self.simd.vectorize(
@@ -140,8 +140,8 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
         self.area.flight.alive &= !escaped;
     }
 
-    /// Gives the lanes of `free` samples from the queue while there are any; the others are put to rest. Returns how many samples came
-    /// into lanes while others flew on.
+    /// Fills the lanes of `free` with samples from the queue while there are any, and parks the rest. Returns how many samples were
+    /// taken while other lanes stayed in flight.
     #[inline(never)]
     pub(super) fn refill(&mut self, free: u64) -> u64 {
         self.simd.vectorize(
@@ -203,7 +203,7 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
 }
 
 impl Area {
-    /// Moves the lanes that are alive to the front.
+    /// Moves the live lanes to the front.
     pub(super) fn gather(&mut self) {
         let flight = &mut *self.flight;
         let (mut to, mut lanes) = (0, flight.alive);

@@ -1,10 +1,10 @@
-//! The smooth count's fraction, with a logarithm of our own, so that every processor gives the same bits.
+//! The fraction of the smooth count, computed with our own logarithm so that every processor gives the same bits.
 //!
 //! f = 1 − log(log|z| / log R) / log d. With u = |z|², log|z| / log R = log₂u / log₂R². The logarithm is a polynomial of degree 10 for
 //! log₂(1+s)/s on [√½ − 1, √2 − 1], near-minimax (Chebyshev), relative error below 1.1·10⁻⁹.
 //!
-//! Unless every iterate is tested, u is rounded to `f32` on the way, since it is kept in the word where the fraction will be. That
-//! costs at most 6.3·10⁻⁸ of f for R ≥ 2 and d ≥ 2; so the error of f, its own rounding to `f32` included, is below 10⁻⁷.
+//! Unless every iterate is tested, u is rounded to `f32` on the way, since it is stored in the word where the fraction will go. That
+//! costs at most 6.3·10⁻⁸ of f for R ≥ 2 and d ≥ 2; so the error of f, including its own rounding to `f32`, is below 10⁻⁷.
 
 use crate::formula::Lanes;
 use num_complex::Complex64;
@@ -24,8 +24,8 @@ const LOG2: [f64; 11] = [
     0.09481863798699576,
 ];
 
-/// The binary logarithm of positive numbers, relative error of the mantissa's part below 1.1·10⁻⁹. Infinity and NaN give 1024 or a
-/// little more.
+/// The binary logarithm of positive numbers, with a relative error of the mantissa's part below 1.1·10⁻⁹. Infinity and NaN give 1024 or
+/// a little more.
 #[inline(always)]
 pub(super) fn log2<L: Lanes>(u: L) -> L {
     let (exponent, mantissa) = u.exponent_mantissa();
@@ -42,7 +42,7 @@ pub(super) fn log2<L: Lanes>(u: L) -> L {
 /// How |z|² of the first escaped iterate becomes the fraction f.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fraction {
-    /// A power of two by which |z|² is multiplied so that it fits an `f32` for every degree and radius that is allowed.
+    /// A power of two by which |z|² is multiplied so that it fits an `f32` for every allowed degree and radius.
     pub(super) scale: f64,
     /// The logarithm of `1 / scale`.
     shift: f64,
@@ -56,7 +56,7 @@ pub(super) struct Fraction {
 
 impl Fraction {
     pub(super) fn new(degree: u32, radius: f64, rounded: bool) -> Self {
-        // R² comes to about 2⁻¹²⁰; |z|² is at most about R^16, for R = 10⁵ that is 2²³² times more, within f32's 2¹²⁸.
+        // R² is scaled to about 2⁻¹²⁰; |z|² is at most about R^16, which for R = 10⁵ is 2²³² times more, within f32's 2¹²⁸.
         let exponent = (radius * radius).exponent_mantissa().0;
         let shift = exponent + 120.0;
         let scale = f64::from_bits(((1023.0 - shift) as u64) << 52);

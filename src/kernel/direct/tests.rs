@@ -1,4 +1,4 @@
-//! Tests of the kernel through its public face.
+//! Tests of the kernel through its public interface.
 
 use super::*;
 use crate::formula::{self, FORMULAS, Number};
@@ -41,10 +41,10 @@ fn known_points_end_as_they_must() {
     };
     assert_eq!(probe(0.1, 0.1).why, Why::Cardioid);
     assert_eq!(probe(-1.1, 0.1).why, Why::Bulb);
-    // The centre of the period-3 minibrot's body attracts fast and so repeats exactly.
+    // The orbit at the centre of the period-3 minibrot converges fast and so repeats exactly.
     assert_eq!(probe(-1.7548776662466927, 0.0).why, Why::Period);
     assert_eq!(probe(-2.0, 0.0).why, Why::Period);
-    // i is preperiodic but not stable: rounding drives it away only if there is any, and there is none.
+    // i is preperiodic but unstable: only rounding could drive it away, and there is none.
     assert_eq!(probe(0.0, 1.0).why, Why::Period);
     assert_eq!(probe(1.0, 0.0).n, Some(3));
     assert_eq!(probe(2.0, 0.0).n, Some(2));
@@ -152,7 +152,7 @@ fn specs() -> Vec<Spec> {
     specs
 }
 
-/// Where vectors and the reference differ, in words.
+/// Describes how vectors and the reference differ.
 fn difference(direct: &Direct, reference: &Direct, plane: &Plane) -> Option<String> {
     let ((words, useful, counters), (expected, sum, _)) = (render(direct, plane), render(reference, plane));
     let area = whole(plane).area();
@@ -190,7 +190,7 @@ fn every_instruction_set_gives_the_reference_bits() {
     }
 }
 
-/// Makes a kernel that takes formulas' form of two iterations at once, or does not, whatever is faster here.
+/// Makes a kernel that uses formulas' two-iteration form, or does not, regardless of which is faster here.
 struct Form {
     spec: Spec,
     plane: Arc<Plane>,
@@ -288,7 +288,7 @@ fn only_wanted_samples_are_computed() {
                     (words, useful, counters)
                 };
                 let (whole, ..) = run(&tiles);
-                // All, none, every third, and what looks random.
+                // All, none, every third, and a pseudo-random choice.
                 let bit = |tile: usize, i: usize| match tile % 4 {
                     0 => true,
                     1 => false,
@@ -402,7 +402,7 @@ fn what_is_told_is_what_runs() {
             Direct::new(&spec, plane.clone(), limits, ALL, isa).unwrap().facts().isa
         };
         assert_eq!(told(2.0), isa.name());
-        assert_eq!(told(1.5), "scalar", "every iterate is tested by itself");
+        assert_eq!(told(1.5), "scalar", "every iterate is tested");
     }
 }
 

@@ -1,7 +1,7 @@
-//! Loops over vectors in registers, spelled out.
+//! Unrolled loops over vectors in registers.
 
-/// Runs a body for each number below `$n`, at most 8, spelled out: an array of vectors that is indexed in a loop which the compiler
-/// leaves as a loop lives in memory for good.
+/// Unrolls a body for each number below `$n`, at most 8: where the compiler leaves a loop that indexes an array of vectors as a loop,
+/// the array stays in memory.
 macro_rules! unroll {
     ($n:expr, $k:ident => $body:block) => {
         $crate::kernel::direct::unroll::unroll!($n, $k => $body, 0 1 2 3 4 5 6 7)

@@ -1,4 +1,4 @@
-//! How many pieces backends deal out at once, and who watches over a backend's own code.
+//! How many pieces backends deal out at once, and guards around a backend's own code.
 
 use super::Job;
 use crate::error::Error;
@@ -7,12 +7,12 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{Builder, ScopedJoinHandle};
 
-/// The most claims that are under way for each worker.
+/// The most claims in flight per worker.
 const UNDER_WAY: usize = 64;
 
 impl Job {
-    /// How many pieces a claim has under `schedule` where claims have one size: under `auto` few enough that a costly last claim keeps
-    /// no other of the `workers` waiting for long.
+    /// Pieces per claim under `schedule` where all claims have the same size: under `auto` few enough that a costly last claim does not
+    /// keep the other `workers` waiting for long.
     pub(crate) fn chunk(&self, schedule: Schedule, workers: usize) -> usize {
         match schedule.kind() {
             Kind::Auto => (self.pieces() / (256 * workers)).clamp(1, self.grain()),
@@ -20,35 +20,34 @@ impl Job {
         }
     }
 
-    /// How many claims are under way where one thread deals them out: one to compute and one waiting for each worker if they are
-    /// large, and up to 64 small ones, since a thread that sleeps is woken at the price of a hundred messages.
+    /// How many claims are in flight where one thread deals them out: for each worker, one to compute and one waiting if they are large,
+    /// and up to 64 small ones, since waking a sleeping thread costs as much as a hundred messages.
     pub(crate) fn under_way(&self, workers: usize) -> usize {
         workers * self.grain().clamp(2, UNDER_WAY)
     }
 
-    /// The most that [`Job::under_way`] says for so many workers.
+    /// The most that [`Job::under_way`] returns for `workers`.
     pub(crate) const fn most_under_way(workers: usize) -> usize {
         workers * UNDER_WAY
     }
 
-    /// All pieces, as so many workers share them under `schedule`.
+    /// All pieces, as `workers` share them under `schedule`.
     pub(crate) fn share(&self, schedule: Schedule, workers: usize) -> Loop {
         Loop::new(0..self.pieces(), schedule.with_auto_limit(self.grain()), workers)
     }
 
-    /// The claims of a loop that no worker has begun, one after the other, as a thread takes them that deals them out to all, until
-    /// the run is over.
+    /// The claims of a loop that no worker has begun, in order, for one thread that deals them out to all, until the run is over.
     pub(crate) fn dealt<'a>(&'a self, shared: &'a Loop) -> impl Iterator<Item = Range<usize>> + 'a {
         let mut claims = shared.claims(0).flat_map(|range| self.claims(range));
         std::iter::from_fn(move || if self.is_over() { None } else { claims.next() })
     }
 
-    /// Calls `body`, which is a backend's own code or a library's. If it panics, which is a fault of theirs, that ends the run.
+    /// Calls `body`, which is a backend's own code or a library's. A panic is a fault of that code and ends the run.
     pub(crate) fn guard<T>(&self, body: impl FnOnce() -> T) -> Option<T> {
         catch_unwind(AssertUnwindSafe(body)).map_err(|payload| self.lost(payload.as_ref())).ok()
     }
 
-    /// The same on a thread beside this one if `apart`: an executor refuses to run inside of another.
+    /// The same, on a separate thread if `apart`: an executor refuses to run inside another.
     pub(crate) fn guard_apart<T: Send>(&self, apart: bool, body: impl FnOnce() -> T + Send) -> Option<T> {
         if !apart {
             return self.guard(body);

@@ -1,4 +1,4 @@
-//! What is said of a run in which a piece, the sink or the backend goes wrong.
+//! The errors of a run in which a piece, the sink or the backend fails.
 
 use super::Job;
 use crate::error::Error;
@@ -10,8 +10,8 @@ use std::any::Any;
 use std::ops::{ControlFlow, Range};
 
 impl Job {
-    /// Ends the run with what is known of a panic. Which piece it was is found by computing them again one by one: a piece's
-    /// result depends on its index only, and so does its panic, but for a fault of the kernel between pieces.
+    /// Ends the run with what is known about a panic. The piece at fault is found by computing the pieces again one by one: a piece's
+    /// result depends on its index only, and so does its panic, unless the kernel fails between pieces.
     #[cold]
     pub(super) fn panicked(&self, worker: usize, range: Range<usize>, message: String) -> ControlFlow<()> {
         self.stop.set();
@@ -36,10 +36,10 @@ impl Job {
         self.fail(Error::Panicked { piece, worker, message })
     }
 
-    /// Ends the run with what is known of a panic of the sink.
+    /// Ends the run with what is known about a panic of the sink.
     #[cold]
     pub(super) fn sink_panicked(&self, worker: usize, piece: usize, message: &str) -> ControlFlow<()> {
-        let message = format!("{message} (in the sink, which was given its result)");
+        let message = format!("{message} (in the sink, which received its result)");
         self.fail(Error::Panicked { piece: self.name(piece), worker, message })
     }
 
@@ -48,20 +48,20 @@ impl Job {
         panics::name(&*self.work, index)
     }
 
-    /// Ends the run because a worker panicked outside of any piece, which is a fault of its backend.
+    /// Ends the run because a worker panicked outside any piece, which is a fault of its backend.
     pub fn lost(&self, payload: &(dyn Any + Send)) {
         let message = panics::message(payload);
         let _ = self.fail(Error::Unsupported(format!("a worker of backend `{}` panicked: {message}", self.backend)));
     }
 
-    /// [`Job::lost`] for what the members of a team panicked with.
+    /// [`Job::lost`] for the panics of a team's members.
     pub(crate) fn check(&self, outcome: std::result::Result<(), Vec<Panic>>) {
         for (_, payload) in outcome.err().into_iter().flatten() {
             self.lost(payload.as_ref());
         }
     }
 
-    /// What is wrong with a backend whose run ended by itself and did not compute each piece once.
+    /// The error of a backend whose run ended by itself without computing each piece exactly once.
     #[cold]
     pub(super) fn miscounted(&self, done: usize, pieces: usize) -> Error {
         Error::Unsupported(format!(

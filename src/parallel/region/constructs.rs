@@ -1,4 +1,4 @@
-//! The work-sharing constructs that are made of loops and barriers.
+//! The work-sharing constructs that are built from loops and barriers.
 
 use crate::parallel::team::{Member, Waiter};
 use crate::parallel::{Order, Schedule};
@@ -10,16 +10,16 @@ impl Member<'_> {
     /// Calls `body` for each number of `range` in one of the members (`omp for`), and waits until all have finished.
     ///
     /// # Panics
-    /// As [`Member::barrier`], and when members come to different constructs.
+    /// As [`Member::barrier`], and when members reach different constructs.
     pub fn for_each(&mut self, range: Range<usize>, schedule: Schedule, body: impl FnMut(usize)) {
         self.for_each_nowait(range, schedule, body);
         self.barrier();
     }
 
-    /// [`Member::for_each`] without waiting at its end (`nowait`).
+    /// [`Member::for_each`] without waiting at the end (`nowait`).
     ///
     /// # Panics
-    /// When members come to different constructs.
+    /// When members reach different constructs.
     pub fn for_each_nowait(&mut self, range: Range<usize>, schedule: Schedule, mut body: impl FnMut(usize)) {
         let _ = self.for_claims(range, schedule, |claim| {
             claim.for_each(&mut body);
@@ -27,10 +27,10 @@ impl Member<'_> {
         });
     }
 
-    /// [`Member::for_each`] over all combinations of numbers below `sizes`, the last running fastest (`collapse`).
+    /// [`Member::for_each`] over all combinations of numbers below `sizes`, the last varying fastest (`collapse`).
     ///
     /// # Panics
-    /// As [`Member::for_each`], and when there are more combinations than numbers.
+    /// As [`Member::for_each`], and when there are more than `usize::MAX` combinations.
     pub fn collapse<const N: usize>(
         &mut self,
         sizes: [usize; N],
@@ -38,7 +38,7 @@ impl Member<'_> {
         mut body: impl FnMut([usize; N]),
     ) {
         let all = sizes.iter().try_fold(1_usize, |all, &size| all.checked_mul(size));
-        self.for_each(0..all.expect("a loop has no more iterations than there are numbers"), schedule, |mut number| {
+        self.for_each(0..all.expect("a loop has at most `usize::MAX` iterations"), schedule, |mut number| {
             let mut place = [0; N];
             for (part, size) in place.iter_mut().zip(sizes).rev() {
                 (*part, number) = (number % size, number / size);
@@ -47,14 +47,14 @@ impl Member<'_> {
         });
     }
 
-    /// [`Member::for_each`] whose body can do something in the loop's order (`ordered`), by [`Ordered::run`].
+    /// [`Member::for_each`] whose body can run code in the loop's order (`ordered`), with [`Ordered::run`].
     ///
     /// # Panics
-    /// As [`Member::for_each`], and when `schedule` lets a member leave the order, so that members would wait for each other.
+    /// As [`Member::for_each`], and when `schedule` lets members take iterations out of order, so that they would wait for each other.
     pub fn ordered(&mut self, range: Range<usize>, schedule: Schedule, mut body: impl FnMut(usize, &mut Ordered<'_>)) {
         assert!(
             schedule.order() != Some(Order::Nonmonotonic),
-            "an ordered loop cannot be `{schedule}`, which leaves the order"
+            "an ordered loop cannot have schedule `{schedule}`, which does not keep the order"
         );
         let start = range.start;
         let turn = self.construct(|| AtomicUsize::new(start));
@@ -63,7 +63,7 @@ impl Member<'_> {
             for number in claim {
                 let mut ordered = Ordered { turn: &turn, number, done: false, waiter };
                 body(number, &mut ordered);
-                // An iteration that had nothing to do in order gives its turn on.
+                // An iteration that ran nothing in order passes its turn on.
                 if !ordered.done {
                     ordered.run(|| ());
                 }
@@ -81,7 +81,7 @@ impl Member<'_> {
         self.for_each(0..sections.len(), Schedule::DYNAMIC, |number| sections[number]());
     }
 
-    /// Calls `body` in the first member that comes (`single`), and waits until it has finished. `Some` in that member.
+    /// Calls `body` in the first member that arrives (`single`), and waits until it has finished. `Some` in that member.
     ///
     /// # Panics
     /// As [`Member::for_each`].

@@ -15,8 +15,8 @@
 //! # Ok::<(), fractal::Error>(())
 //! ```
 //!
-//! What OpenMP leaves undefined is refused. Rust's compiler refuses data races; a value that escapes from the region; and, since
-//! every construct asks for the member mutably, a construct inside of another, where a barrier would wait for ever:
+//! What OpenMP leaves undefined is refused. Rust's compiler refuses data races, values that escape from the region and, since every
+//! construct borrows the member mutably, a construct inside another, where a barrier would wait for ever:
 //!
 //! ```compile_fail,E0499
 //! # use fractal::parallel::{Schedule, region::region};
@@ -34,7 +34,7 @@
 //! ```compile_fail,E0277
 //! # use fractal::parallel::region::region;
 //! let shared = std::rc::Rc::new(1);
-//! region(2, |_| println!("{shared}"))?; // not fit to be shared between threads
+//! region(2, |_| println!("{shared}"))?; // cannot be shared between threads
 //! # Ok::<(), fractal::Error>(())
 //! ```
 //! ```compile_fail,E0521
@@ -44,9 +44,9 @@
 //! # Ok::<(), fractal::Error>(())
 //! ```
 //!
-//! A barrier that not all members reach, members that come to different constructs, and a critical section inside of itself
-//! are found when they happen, and are told as the panic of a member. A panic cancels the region: the others leave it at the next
-//! barrier or iteration, and [`region`] returns what every member panicked with.
+//! A barrier that not all members reach, members that reach different constructs, and a critical section inside itself are detected when
+//! they happen, and are reported as the panic of a member. A panic cancels the region: the others leave it at the next barrier or
+//! iteration, and [`region`] returns the panics of all members.
 
 mod constructs;
 mod settings;
@@ -68,26 +68,26 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 thread_local! {
-    /// How many regions with more than one worker the thread is in, one inside of the other.
+    /// How many nested regions with more than one worker the thread is in.
     static LEVEL: Cell<usize> = const { Cell::new(0) };
-    /// The team of the thread's last region, which the next one probably wants again.
+    /// The team of the thread's last region, which the next one can probably use again.
     static KEPT: Cell<Option<Kept>> = const { Cell::new(None) };
 }
 
-/// How long threads look that never sleep if it can be helped: for some milliseconds.
+/// How often threads check that should avoid sleep: for some milliseconds.
 const ACTIVE: Patience = Patience { spins: 20_000, yields: 20_000 };
 
-/// Threads that are in regions beside those that entered them.
+/// Threads that are in regions, without those that entered them.
 static BUSY: AtomicUsize = AtomicUsize::new(0);
 
-/// Calls `body` in each of `workers` workers at the same time, and returns when all have left it. The caller is worker 0.
-/// With 0, [`Settings::current`] says how many. Inside of another region it has one worker unless the settings allow more.
+/// Calls `body` in each of `workers` workers at the same time, and returns when all have left it. The caller is worker 0. With 0,
+/// [`Settings::current`] says how many. Inside another region it has one worker unless the settings allow more.
 ///
-/// The threads stay for the thread's next region.
+/// The threads are kept for the calling thread's next region.
 ///
 /// # Errors
-/// [`Error::Panicked`] with what every member panicked with; [`Error::Usage`] when a variable of the environment is wrong;
-/// [`Error::Unsupported`] when the system gives no more threads.
+/// [`Error::Panicked`] with the panics of all members; [`Error::Usage`] when an environment variable is wrong; [`Error::Unsupported`]
+/// when the system cannot start more threads.
 pub fn region(workers: usize, body: impl Fn(&mut Member<'_>) + Sync) -> Result<()> {
     region_with(Settings::current()?, workers, body)
 }
@@ -109,7 +109,7 @@ pub fn region_with(settings: &Settings, workers: usize, body: impl Fn(&mut Membe
     let inner = level + usize::from(team.team.len() > 1);
     let outcome = team.team.run(&|member| {
         let _level = Level(LEVEL.replace(inner));
-        // What a member panics with is told once, by the error, and with its place.
+        // A member's panic is reported once, by the error, with its location.
         panics::with_place(|| body(member));
     });
     KEPT.set(Some(team));
@@ -128,7 +128,7 @@ impl Kept {
     fn take(settings: &Settings, workers: usize) -> Result<Self> {
         let Settings { binding, waiting, .. } = *settings;
         let fits = |kept: &Self| kept.team.len() == workers && (kept.binding, kept.waiting) == (binding, waiting);
-        // One that does not fit ends before the next begins.
+        // A team that does not fit ends before the next begins.
         if let Some(kept) = KEPT.take().filter(fits) {
             return Ok(kept);
         }

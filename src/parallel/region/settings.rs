@@ -5,7 +5,7 @@ use crate::parallel::environment::{num_threads_in, number_in, thread_limit_in};
 use crate::parallel::{Binding, Environment, MAX_WORKERS, Schedule, binding_in, process, worker_count_in};
 use std::sync::OnceLock;
 
-/// What regions go by. OpenMP calls these the internal control variables.
+/// The settings of regions. OpenMP calls these the internal control variables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Workers of a region at each level of nesting, the last for all deeper ones; never empty. `OMP_NUM_THREADS`.
@@ -14,7 +14,7 @@ pub struct Settings {
     pub schedule: Schedule,
     /// The most threads in all regions together, from 1. `OMP_THREAD_LIMIT`.
     pub thread_limit: usize,
-    /// How many regions with more than one worker may be inside of each other. `OMP_MAX_ACTIVE_LEVELS`.
+    /// How many regions with more than one worker may be nested. `OMP_MAX_ACTIVE_LEVELS`.
     pub max_active_levels: usize,
     /// Whether each worker keeps to a processor. `OMP_PROC_BIND`.
     pub binding: Option<Binding>,
@@ -25,15 +25,15 @@ pub struct Settings {
 /// How threads wait for each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitPolicy {
-    /// They go on looking, which takes a processor.
+    /// They keep checking, which takes a processor.
     Active,
     /// They sleep.
     Passive,
 }
 
 impl Settings {
-    /// Those of the process's environment, read once. When `OMP_DISPLAY_ENV` is `true` or `verbose`, they are shown on standard
-    /// error then.
+    /// The settings of the process's environment, read once. If `OMP_DISPLAY_ENV` is `true` or `verbose`, they are then shown on standard
+    /// error.
     ///
     /// # Errors
     /// [`Error::Usage`] that names the variable when its value is not allowed.
@@ -56,7 +56,7 @@ impl Settings {
         {
             workers = levels;
         }
-        // A list asks for nesting; so does gcc's library read it.
+        // A list asks for nesting, as in GCC's library.
         let levels = if workers.len() > 1 { MAX_WORKERS } else { 1 };
         Ok(Self {
             schedule: Schedule::from_environment(environment)?.0,
@@ -77,7 +77,7 @@ impl Settings {
         })
     }
 
-    /// How many workers a region has that is inside of `level` others with more than one.
+    /// How many workers a region has that is inside `level` others with more than one.
     pub(crate) fn workers_at(&self, level: usize) -> usize {
         self.workers.get(level).or(self.workers.last()).copied().unwrap_or(1)
     }

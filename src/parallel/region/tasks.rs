@@ -1,4 +1,4 @@
-//! Tasks: work that is found while other work is done, as in a tree.
+//! Tasks: work that is discovered while other work is done, as in a tree.
 
 use crate::parallel::team::{Member, Waiter};
 use std::collections::VecDeque;
@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Takes tasks while the team is in [`Member::tasks`]. What they borrow outlives that call: `'env`.
+/// Accepts tasks while the team is in [`Member::tasks`]. What they borrow outlives that call: `'env`.
 pub struct Tasks<'a, 'env> {
     queue: &'a Queue,
     waiter: Waiter<'a>,
@@ -21,34 +21,33 @@ type Task = Box<dyn FnOnce(&Tasks<'_, 'static>) + Send>;
 /// What the members share in the construct.
 struct Queue {
     state: Mutex<State>,
-    /// Whether a member has come that calls the body.
+    /// Whether a member has taken on the body.
     taken: AtomicBool,
 }
 
 struct State {
     waiting: VecDeque<Task>,
-    /// Tasks that members are doing, with the body of the construct.
+    /// Tasks that members are running, including the body of the construct.
     running: usize,
-    /// Set when a member leaves: what is spawned from then on is dropped.
+    /// Set when a member leaves: tasks spawned from then on are dropped.
     closed: bool,
 }
 
 impl Queue {
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds the lock.
+        // Nothing panics while holding the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Member<'_> {
-    /// Calls `body` in the first member that comes, has all members do the tasks that it and the tasks spawn, and waits until
-    /// there are none left (`single` with `task` and `taskgroup`). The member that called `body` takes up what was spawned
-    /// last, the others what was spawned first.
+    /// Calls `body` in the first member that arrives, has all members run the tasks that it and other tasks spawn, and waits until none
+    /// are left (`single` with `task` and `taskgroup`). The member that called `body` takes the newest task, the others take the oldest.
     ///
     /// # Panics
     /// As [`Member::for_each`].
     pub fn tasks<'env>(&mut self, body: impl FnOnce(&Tasks<'_, 'env>)) {
-        // The body runs from the beginning on, in a member that is about to call it.
+        // The body counts as running from the start: a member is about to call it.
         let state = || State { waiting: VecDeque::new(), running: 1, closed: false };
         let queue = self.construct(|| Queue { state: Mutex::new(state()), taken: AtomicBool::new(false) });
         let (queue, waiter) = (&*queue, self.waiter());
@@ -66,7 +65,7 @@ impl Member<'_> {
         self.barrier();
     }
 
-    /// Calls `body` for each number of `range`, `grain` numbers a task (`taskloop`), and waits until all have finished.
+    /// Calls `body` for each number of `range`, `grain` numbers per task (`taskloop`), and waits until all have finished.
     ///
     /// # Panics
     /// As [`Member::for_each`], and when `grain` is 0.
@@ -80,7 +79,7 @@ impl Member<'_> {
     }
 }
 
-/// A task to do, or `None` when all are done.
+/// A task to run, or `None` when all are done.
 fn next(queue: &Queue, waiter: Waiter<'_>, newest: bool) -> Option<Task> {
     loop {
         let mut state = queue.state();
@@ -101,13 +100,13 @@ fn next(queue: &Queue, waiter: Waiter<'_>, newest: bool) -> Option<Task> {
 }
 
 impl<'env> Tasks<'_, 'env> {
-    /// Adds a task, which some member will do. It can spawn others.
+    /// Adds a task, which some member will run. It can spawn others.
     #[allow(unsafe_code)]
     pub fn spawn(&self, task: impl FnOnce(&Tasks<'_, 'env>) + Send + 'env) {
         let task: Box<dyn FnOnce(&Tasks<'_, 'env>) + Send + 'env> = Box::new(task);
-        // SAFETY: the task is done or dropped before the call of `Member::tasks` that `'env` outlives comes to its end, because
-        // `Leaving` waits for that, also when the member unwinds. The task is called with `Tasks` of the erased lifetime, which
-        // takes tasks of `'env` from it; these are subject to the same.
+        // SAFETY: the task is run or dropped before the call of `Member::tasks` that `'env` outlives returns, because `Leaving` waits for
+        // that, even when the member unwinds. The task is called with `Tasks` of the erased lifetime, but can only give it tasks of
+        // `'env`; the same holds for these.
         let task = unsafe { std::mem::transmute::<Box<dyn FnOnce(&Tasks<'_, 'env>) + Send + 'env>, Task>(task) };
         let mut state = self.queue.state();
         if state.closed {
@@ -120,7 +119,7 @@ impl<'env> Tasks<'_, 'env> {
     }
 }
 
-/// Says that a task has ended, in whatever way.
+/// Records when dropped that a task has ended, however it did.
 struct Ended<'a> {
     queue: &'a Queue,
     waiter: Waiter<'a>,
@@ -133,7 +132,7 @@ impl Drop for Ended<'_> {
     }
 }
 
-/// Lets a member leave when no task is left: all are done, or dropped because it unwinds.
+/// Lets a member leave only when no task is left: all have run, or were dropped because it unwinds.
 struct Leaving<'a> {
     queue: &'a Queue,
     waiter: Waiter<'a>,

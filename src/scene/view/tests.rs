@@ -1,4 +1,4 @@
-//! Coordinates against fractions of big integers.
+//! Checks coordinates against fractions of big integers.
 
 use super::*;
 use proptest::prelude::*;
@@ -29,7 +29,7 @@ fn read(text: &str) -> (IBig, i64) {
     (if mantissa.starts_with('-') { -value } else { value }, power)
 }
 
-/// centre + k·width/(2·count) as a fraction, by nothing but big integers.
+/// centre + k·width/(2·count) as a fraction, using only big integers.
 fn exact(centre: &str, width: &str, count: i64, k: i64) -> (IBig, IBig) {
     let ((c, cp), (w, wp)) = (read(centre), read(width));
     let least = cp.min(wp).min(0);

@@ -112,6 +112,7 @@ mod tests {
                 workers: 1,
                 samples: 1,
                 kernel: String::new(),
+                unit: "iterations",
             };
             let tile = tiles.samples(0, bytemuck::cast_slice(&words));
             frame.put_coarse(&begun, &tile, &colourer);
