@@ -1,4 +1,4 @@
-//! The window's memory use, measured in a separate process so that nothing else counts.
+//! The window's memory use, in a process of its own so that nothing else counts.
 
 use fractal::Scene;
 use fractal::window::{Button, Event, Explorer, Key, Options, Script, Settings, Status, Window};

@@ -1,4 +1,4 @@
-//! Drawing over a picture: rectangles, outlines and text. The letters are Noto Sans Mono, drawn beforehand in four sizes and compiled in.
+//! Drawing over a picture: rectangles, outlines and text. The font is Noto Sans Mono, rasterised beforehand in four sizes and compiled in.
 
 use super::place::Size;
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
@@ -9,11 +9,11 @@ pub(super) struct Canvas<'a> {
     pub(super) size: Size,
 }
 
-/// A size of letters.
+/// A font size.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Font {
     raster: RasterHeight,
-    /// Each of the raster's pixels is a block of so many, each way.
+    /// Each of the raster's pixels becomes a block of this many, each way.
     times: usize,
 }
 
@@ -21,7 +21,7 @@ const RASTERS: [RasterHeight; 4] =
     [RasterHeight::Size16, RasterHeight::Size20, RasterHeight::Size24, RasterHeight::Size32];
 
 impl Font {
-    /// Letters for a screen that is `scale` times as dense as usual; 0 for what fits a window of this height.
+    /// The font for a screen that is `scale` times as dense as usual; with 0, for a window of this height.
     pub(super) fn new(scale: f64, height: u32) -> Self {
         let wanted = if scale > 0.0 { 16.0 * scale } else { f64::from(height) / 56.0 };
         let fits = |raster: &&RasterHeight| raster.val() as f64 <= wanted + 0.5;
@@ -41,7 +41,7 @@ impl Font {
     }
 }
 
-/// A colour over another, `share` of 256 parts of it.
+/// Blends a colour over another, `share` parts of 256.
 fn mix(under: u32, over: u32, share: u32) -> u32 {
     let blend = |shift: u32| {
         let (a, b) = (under >> shift & 0xff, over >> shift & 0xff);
@@ -64,7 +64,7 @@ impl Canvas<'_> {
         (range(x, width, self.size.0), range(y, height, self.size.1))
     }
 
-    /// Fills a rectangle, `share` of 256 parts.
+    /// Fills a rectangle, with an opacity of `share` parts of 256.
     pub(super) fn fill(&mut self, at: (i64, i64), size: (i64, i64), colour: u32, share: u32) {
         let (columns, rows) = self.clip(at, size);
         let width = self.size.0 as usize;
@@ -84,7 +84,7 @@ impl Canvas<'_> {
         self.fill((x + width - thick, y), (thick, height), colour, 256);
     }
 
-    /// Copies a picture to a place.
+    /// Copies a picture to a position.
     pub(super) fn copy(&mut self, (x, y): (i64, i64), picture: &[u32], (width, height): Size) {
         let (columns, rows) = self.clip((x, y), (width.into(), height.into()));
         if columns.is_empty() {
@@ -97,7 +97,7 @@ impl Canvas<'_> {
         }
     }
 
-    /// Writes a line with its upper left corner at a place; what does not fit is cut off. Characters that the font lacks become `?`.
+    /// Writes a line with its upper left corner at a position; what does not fit is cut off. Characters that the font lacks become `?`.
     pub(super) fn text(&mut self, (x, y): (i64, i64), text: &str, colour: u32, font: Font) {
         let lacking = get_raster('?', FontWeight::Regular, font.raster);
         let times = font.times as i64;
@@ -119,7 +119,7 @@ impl Canvas<'_> {
         }
     }
 
-    /// Writes lines on a dark ground at a place, and returns the height of it all.
+    /// Writes lines on a dark background at a position, and returns their total height.
     pub(super) fn lines(&mut self, at: (i64, i64), lines: &[(String, u32)], font: Font) -> i64 {
         let (width, height) = Self::measure(lines, font);
         let pad = font.width();
@@ -130,7 +130,7 @@ impl Canvas<'_> {
         height
     }
 
-    /// The width and height of lines with their ground.
+    /// The width and height of lines with their background.
     pub(super) fn measure(lines: &[(String, u32)], font: Font) -> (i64, i64) {
         let longest = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0) as i64;
         ((longest + 2) * font.width(), lines.len() as i64 * font.height() + font.width())

@@ -1,8 +1,8 @@
-//! Computing behind the window: one thread with a session, which does the latest batch of steps and can be stopped at any moment.
+//! Computing in the background: one thread with a session, which performs the latest batch of steps and can be stopped at any moment.
 //!
-//! The window never waits for it. Orders go in, replacing the one before; letters come out, each with the generation of its order, so
-//! that what an old view still sends is told apart and dropped. A step is a part of one render: all of them share what its kernel
-//! prepares, every backend serves the window, and what it shows at last is what `render` gives.
+//! The window never waits for it. Batches go in, each replacing the one before; letters come out, each with the generation of its batch, so
+//! that late ones from an old view are recognised and dropped. All steps are parts of one render and share what its kernel prepares; every
+//! backend can serve the window, and the final picture is what `render` gives.
 
 use crate::backend::{self, Session};
 use crate::error::{Error, Result};
@@ -26,7 +26,7 @@ pub(super) struct Crew {
     /// 0 for as many as the environment says.
     pub(super) workers: usize,
     pub(super) schedule: Schedule,
-    /// What workers that are processes run.
+    /// The program that worker processes run.
     pub(super) program: backend::Program,
 }
 
@@ -42,7 +42,7 @@ impl PartialEq for Crew {
 pub(super) struct Step {
     /// Which pixels.
     pub(super) area: Crop,
-    /// One sample for so many pixels each way; 0 for all samples.
+    /// One sample per this many pixels, each way; 0 for all samples.
     pub(super) grain: u32,
     /// The edge of its tiles, in pixels or coarse samples, and their order.
     pub(super) tile: u32,
@@ -56,23 +56,23 @@ pub(super) struct Batch {
     pub(super) crew: Crew,
     /// The scene of the whole picture.
     pub(super) scene: Scene,
-    /// What is computed beside what the colouring needs.
+    /// Channels to compute besides those the colouring needs.
     pub(super) channels: Channels,
     pub(super) steps: Vec<Step>,
 }
 
-/// What a [`Letter`] tells.
+/// What a [`Letter`] reports.
 #[derive(Debug)]
 pub(super) enum News {
-    /// What all tiles of the next step need is being prepared; so many hundredths of it are done.
+    /// The data that all tiles of the next step share is being prepared; `percent` of it is done.
     Preparing { percent: u32 },
     /// Step number `step` begins.
     Began { step: Arc<Begun> },
-    /// A worker has taken tiles.
+    /// A worker has claimed tiles.
     Claimed { step: Arc<Begun>, range: Range<usize>, worker: usize, at: Instant },
     /// A worker has finished tiles.
     Finished { step: Arc<Begun>, claim: Finished },
-    /// A step is complete whose pixels stand for so many of the picture's, each way.
+    /// A step is complete, in which a sample stands for this many pixels, each way.
     Ended { grain: u32 },
     /// All steps are complete.
     Complete,
@@ -82,12 +82,12 @@ pub(super) enum News {
     Failed(Error),
 }
 
-/// How much is prepared, in hundredths, each told once: whoever prepares may tell of it a million times.
+/// How much is prepared, in per cent. Each value is reported once: a kernel may report its progress a million times.
 #[derive(Debug, Default)]
 pub(super) struct Percent(AtomicU32);
 
 impl Percent {
-    /// The hundredths of `done`, if nobody was told of so much yet.
+    /// `done` in per cent, unless as much has been reported before.
     pub(super) fn news(&self, done: f64) -> Option<u32> {
         let percent = (100.0 * done) as u32;
         (self.0.fetch_max(percent + 1, Ordering::Relaxed) <= percent).then_some(percent)
@@ -103,9 +103,9 @@ pub(super) struct Begun {
     pub(super) workers: usize,
     /// Samples per pixel, each way.
     pub(super) samples: u32,
-    /// The kernel, for people.
+    /// The kernel, for display.
     pub(super) kernel: String,
-    /// What the work counts, in the plural.
+    /// The unit in which the work counts, in the plural.
     pub(super) unit: &'static str,
 }
 
@@ -144,7 +144,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Desk {
     batch: Option<Batch>,
-    /// Ends the batch that is being computed.
+    /// Stops the batch that is being computed.
     stop: Stop,
     quit: bool,
 }
@@ -167,7 +167,7 @@ impl Engine {
         let thread = std::thread::Builder::new()
             .name("window engine".into())
             .spawn(move || serve(&own))
-            .map_err(|error| Error::Unsupported(format!("a thread for computing cannot be started: {error}")))?;
+            .map_err(|error| Error::Unsupported(format!("the computing thread cannot be started: {error}")))?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
@@ -186,12 +186,12 @@ impl Engine {
         desk.batch = None;
     }
 
-    /// Adds what has happened since the last call to `letters`, in order.
+    /// Appends the letters since the last call to `letters`, in order.
     pub(super) fn collect(&self, letters: &mut VecDeque<Letter>) {
         letters.extend(self.shared.letters.lock().unwrap_or_else(PoisonError::into_inner).drain(..));
     }
 
-    /// Whether the thread has ended, which only a fault of this program does.
+    /// Whether the thread has ended, which only a bug can cause.
     pub(super) fn is_dead(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
@@ -203,13 +203,13 @@ impl Drop for Engine {
         self.shared.desk().quit = true;
         self.shared.ordered.notify_one();
         if let Some(thread) = self.thread.take() {
-            // A panic has been told by the hook.
+            // Any panic has been reported by the panic hook.
             let _ = thread.join();
         }
     }
 }
 
-/// The thread.
+/// The thread's loop.
 fn serve(shared: &Arc<Shared>) {
     let mut open: Option<(Crew, Box<dyn Session>)> = None;
     loop {
@@ -277,7 +277,7 @@ fn take(
     let samples = whole.scene().image.samples;
     let part = if grain == 0 { Part::Area(area) } else { Part::Coarse(area, grain * samples) };
     let render = whole.part(part, tile, order)?;
-    // Squares are counted from the top left of the picture.
+    // Blocks are counted from the top left of the picture.
     let first = |from: u32| from / grain.max(1) * grain.max(1);
     let begun = Arc::new(Begun {
         origin: (first(area.x), first(area.y)),
@@ -294,7 +294,7 @@ fn take(
     Ok(())
 }
 
-/// Sends what a run does.
+/// Posts what a run reports.
 struct Postman {
     shared: Arc<Shared>,
     generation: u64,
@@ -355,7 +355,7 @@ mod tests {
     use crate::parallel::{Prepared, Preparing};
     use crate::sample::Channels;
 
-    /// A kernel whose every count is what it prepared.
+    /// A kernel whose counts all equal the number that it prepared.
     #[derive(Debug)]
     struct Constant(Arc<dyn Kernel>, u32);
 
@@ -367,7 +367,7 @@ mod tests {
             self.0.facts()
         }
         fn prepare(&self, preparing: &Preparing<'_>) -> Result<Prepared> {
-            // As often as it likes, from wherever it is.
+            // As often as it likes, and in any order.
             [0.0, 0.001, 0.4, 0.4, 0.39, 1.0, 2.0].into_iter().for_each(|done| preparing.progress(done));
             Ok(Prepared::default().with("constant", self.1.to_ne_bytes()[..].into()))
         }

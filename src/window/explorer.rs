@@ -25,8 +25,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// How long the loop waits between two looks at what has happened: when nothing moves, and as long as something does and a little
-/// longer. A look at X11 costs 30 µs.
+/// How long the loop waits between two polls: while nothing moves, and while something does and for `AWAKE` after. Polling X11 costs 30 µs.
 const IDLE_TICK: Duration = Duration::from_millis(8);
 const TICK: Duration = Duration::from_millis(2);
 const AWAKE: Duration = Duration::from_secs(1);
@@ -34,23 +33,23 @@ const AWAKE: Duration = Duration::from_secs(1);
 /// Frames that only show more finished tiles are this far apart: drawing takes time from the workers.
 const FRAME: Duration = Duration::from_millis(30);
 
-/// Turns around the palette in a second when colours run.
+/// Turns around the palette per second while the colours cycle.
 const CYCLE: f64 = 0.08;
 
-/// How the window begins.
+/// How the window starts.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Who computes, and what is drawn over the picture.
     pub settings: Settings,
-    /// What workers that are processes run.
+    /// The program that worker processes run.
     pub program: backend::Program,
-    /// How dense the screen is, for the size of letters: 2 for letters of twice the usual height, 0 to follow the window's height.
+    /// The screen's density, for the size of text: 2 for text of twice the usual height, 0 to follow the window's height.
     pub scale: f64,
     /// The file in which settings and place are remembered; `None` for nowhere.
     pub remember: Option<PathBuf>,
     /// The folder that pictures are saved in.
     pub folder: PathBuf,
-    /// Ends the window from outside, and what is being saved with it.
+    /// Closes the window from outside, and stops pictures being saved.
     pub stop: Stop,
 }
 
@@ -67,27 +66,27 @@ impl Default for Options {
     }
 }
 
-/// How far the picture is.
+/// The picture's progress.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
     /// It is being computed.
     Busy,
     /// It is complete: every pixel is what rendering the scene gives.
     Settled,
-    /// The view cannot be computed, for this reason; what is shown is what was there before.
+    /// The view cannot be computed, for this reason; the previous picture stays.
     Refused(String),
 }
 
 /// When things happened, for measuring the window.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timing {
-    /// From the last change of the view to the end of the first coarse pass (or of the picture, when there was none), as it was taken.
+    /// From the last change of the view to the end of the first coarse pass (or of the picture, if there was none), as seen by the loop.
     pub first: Option<Duration>,
     /// From the last change of the view to the complete picture.
     pub full: Option<Duration>,
     /// When all workers had stopped after the last change that found them busy.
     pub stopped: Option<Instant>,
-    /// Tiles that were finished for the picture since the last change of the view.
+    /// Tiles finished for the picture since the last change of the view.
     pub tiles: u64,
 }
 
@@ -108,23 +107,23 @@ pub struct Explorer {
     keeper: Keeper,
     stop: Stop,
     events: Vec<Event>,
-    /// News that were not taken in yet.
+    /// News not processed yet.
     letters: VecDeque<Letter>,
     /// When something happened last.
     awake: Duration,
     printed: Vec<String>,
-    /// The generation whose workers a change has stopped, and when they had.
+    /// The generation that a change is stopping, and when the last such one had stopped.
     stopping: Option<u64>,
     stopped: Option<Instant>,
-    /// What is drawn on when something is drawn over the picture.
+    /// A copy of the picture for overlays.
     canvas: Vec<u32>,
-    /// Whether the last frame was that and not the picture as it is.
+    /// Whether the last frame was `canvas` rather than the picture itself.
     drawn: bool,
-    /// When the last frame was there, and what it cost.
+    /// When the last frame was shown, and how long it took.
     presented: Option<(Duration, Duration)>,
-    /// Something changed that is to be shown at once.
+    /// Something changed that must be shown at once.
     urgent: bool,
-    /// Something changed that is to be shown soon.
+    /// Something changed that should be shown soon.
     dirty: bool,
     cycled: Duration,
     title: String,
@@ -132,11 +131,11 @@ pub struct Explorer {
 }
 
 impl Explorer {
-    /// Begins with a scene in a window.
+    /// Starts with a scene in a window.
     ///
     /// # Errors
-    /// [`Error::Usage`] for names that are not known, [`Error::Input`] for a scene with
-    /// values out of range, [`Error::Unsupported`] for a view that is too deep for any window.
+    /// [`Error::Usage`] for unknown names, [`Error::Input`] for a scene with values out of range, [`Error::Unsupported`] for a view that is
+    /// too deep for any window.
     pub fn new(scene: &Scene, options: &Options, window: &mut dyn Window) -> Result<Self> {
         scene.check()?;
         Place::check(scene, window.size())?;
@@ -152,7 +151,7 @@ impl Explorer {
         state.tell("H shows all keys", window.now());
         if scene.image.samples > state.scene().image.samples {
             let samples = state.scene().image.samples;
-            state.tell(format!("the window has at most {samples} samples a pixel, each way"), window.now());
+            state.tell(format!("the window computes at most {samples} × {samples} samples a pixel"), window.now());
         }
         let scene = state.scene();
         let colourer = Colourer::new(state.colour())?;
@@ -191,8 +190,8 @@ impl Explorer {
         Ok(explorer)
     }
 
-    /// The most bytes that the picture of a window takes, with `samples` samples for each pixel, each way, as far as the window has them:
-    /// what it shows, what it moves that to, what it is drawn on, and that on its way to the screen.
+    /// The most bytes that a window's picture takes with `samples` samples per pixel, each way (limited to the window's maximum): the
+    /// samples shown, the copy they are moved to, the canvas, and its copy on the way to the screen.
     pub fn bytes((width, height): (u32, u32), samples: u32) -> u64 {
         const DRAWN: u64 = 32;
         let samples = u64::from(samples.min(MOST_SAMPLES));
@@ -205,17 +204,17 @@ impl Explorer {
         self.state.scene()
     }
 
-    /// How the window is set.
+    /// The window's settings.
     pub fn settings(&self) -> Settings {
         self.state.memory().settings
     }
 
-    /// How far the picture is.
+    /// The picture's progress.
     pub fn status(&self) -> &Status {
         &self.status
     }
 
-    /// What is told to the user at the moment.
+    /// The message that the user sees at the moment.
     pub fn message(&self) -> Option<&str> {
         self.state.message.as_ref().map(|(text, _)| text.as_str())
     }
@@ -236,15 +235,15 @@ impl Explorer {
         Timing { first, full, stopped: self.stopped, tiles }
     }
 
-    /// What was to be printed since the last call: scenes as command lines.
+    /// The lines to print since the last call: scenes as command lines.
     pub fn take_printed(&mut self) -> Vec<String> {
         std::mem::take(&mut self.printed)
     }
 
-    /// Turns the loop until the user quits, and waits for pictures that are still being saved. However it ends, the place is remembered.
+    /// Runs the loop until the user quits, and waits for pictures that are still being saved. However it ends, the place is remembered.
     ///
     /// # Errors
-    /// As [`Explorer::step`], what `print` returns, and [`Error::Stopped`] when it was ended from outside.
+    /// As [`Explorer::step`], what `print` returns, and [`Error::Stopped`] when it was stopped from outside.
     pub fn run(&mut self, window: &mut dyn Window, print: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
         let outcome = self.turns(window, print);
         self.engine.cancel();
@@ -277,10 +276,10 @@ impl Explorer {
         }
     }
 
-    /// One turn of the loop: reads events, takes what was computed, shows it. Returns whether to go on.
+    /// One turn of the loop: reads events, takes what was computed, shows it. Returns whether to continue.
     ///
     /// # Errors
-    /// When the toolkit fails, or the thread that computes has ended.
+    /// When the toolkit fails, or the computing thread has ended.
     pub fn step(&mut self, window: &mut dyn Window) -> Result<bool> {
         let mut events = std::mem::take(&mut self.events);
         let outcome = window.poll(&mut events);
@@ -314,7 +313,7 @@ impl Explorer {
             self.state.help = 0;
         }
         if (effects.view || effects.again) && self.status == Status::Busy {
-            // Before anything else: moving what is shown is faster when nobody else computes.
+            // Before anything else: moving the picture is faster while no worker computes.
             self.engine.cancel();
             self.stopping = Some(self.generation);
         }
@@ -342,7 +341,7 @@ impl Explorer {
         Ok(())
     }
 
-    /// Lets colours run.
+    /// Cycles the colours.
     fn cycle(&mut self, now: Duration) -> Result<()> {
         let passed = now.saturating_sub(self.cycled);
         if !self.state.cycling {

@@ -1,7 +1,7 @@
 //! Exact decimal arithmetic for views: whole numbers times powers of ten.
 //!
-//! Everything that moves a view (half pixels, zoom steps of 4/5, sums) stays a finite decimal number, so that a pan by whole pixels
-//! is exact and the scene's own decimal strings say all of it. Digits are cut off in one place only, [`Fixed::rounded`].
+//! Everything that moves a view (half pixels, zoom steps of 4/5, sums) stays a finite decimal number, so a pan by whole pixels is exact,
+//! and the scene's own decimal strings hold every digit. Digits are rounded off in one place only, [`Fixed::rounded`].
 
 use crate::number::{Decimal, Ratio};
 use dashu_int::ops::{Abs, DivRem, UnsignedAbs};
@@ -38,7 +38,7 @@ impl Fixed {
 
     /// A ratio's value if it is a decimal number of at most `exact` significant digits, else rounded to `digits` of them.
     pub(super) fn from_ratio(ratio: &Ratio, exact: i64, digits: i64) -> Self {
-        // 0.30103 digits a bit; one more so that `exact` digits are surely there.
+        // 0.30103 digits per bit; one more, so that there are at least `exact` digits.
         let order = ratio.floor_log2().map_or(0, |bits| (bits as f64 * std::f64::consts::LOG10_2).floor() as i64);
         let exponent = order - exact;
         let num = &ratio.num * IBig::from(power_of_ten((-exponent).max(0)));
@@ -48,7 +48,7 @@ impl Fixed {
         if remainder.is_zero() { value.trimmed() } else { value.significant(digits) }
     }
 
-    /// The number of pixels that a position or length in a rotated picture is, to 10⁻¹².
+    /// A position or length in a rotated picture, in pixels, to 10⁻¹².
     pub(super) fn from_pixels(pixels: f64) -> Self {
         Self::new((pixels * 1e12).round() as i128, -12).trimmed()
     }
@@ -118,12 +118,12 @@ impl Fixed {
         Self { mantissa, exponent }
     }
 
-    /// Rounded to so many significant digits.
+    /// Rounded to this many significant digits.
     pub(super) fn significant(&self, digits: i64) -> Self {
         self.rounded(self.order() + 1 - digits).trimmed()
     }
 
-    /// Without zeros at the end.
+    /// Without trailing zeros.
     fn trimmed(mut self) -> Self {
         if self.mantissa.is_zero() {
             return Self::new(0, 0);
@@ -142,7 +142,7 @@ impl Fixed {
         Ratio { num: a.num * IBig::from(b.den) * sign, den: b.num.unsigned_abs() * a.den }.to_f64()
     }
 
-    /// The whole number k with self = k·unit, if there is one of at most `largest`.
+    /// The whole number k with self = k·unit, if there is one with |k| ≤ `largest`.
     pub(super) fn multiple_of(&self, unit: &Self, largest: i64) -> Option<i64> {
         let exponent = self.exponent.min(unit.exponent);
         let aligned = |value: &Self| &value.mantissa * IBig::from(power_of_ten(value.exponent - exponent));

@@ -1,9 +1,9 @@
-//! The samples that are on the screen, from whatever view they came, and the picture that is painted of them.
+//! The samples on the screen, whichever view they came from, and the picture painted from them.
 //!
-//! Samples are kept rather than colours, so that palettes change at once. Each pixel has a level: how large the blocks are of which it
-//! is a part. Level 0 is final: computed for this very pixel of this very view. A moved view takes the samples of the old one along;
-//! where coordinates are the same to the bit, levels stay, elsewhere they say how coarse the enlarged picture is, and coarse passes draw
-//! only where they are finer.
+//! Samples are kept rather than colours, so that palettes change at once. Each pixel has a level: the size of the block it belongs to.
+//! Level 0 is final: computed for exactly this pixel of this view. A moved view reuses the samples of the old one: where coordinates are
+//! the same to the bit, levels stay; elsewhere they say how coarse the enlarged picture is, and coarse passes draw only where they are
+//! finer.
 
 mod coarse;
 mod gather;
@@ -19,13 +19,13 @@ use crate::sample::{Channels, Samples};
 use crate::tile::Tile;
 use gather::Gather;
 
-/// The level of a pixel of which nothing is known.
+/// The level of a pixel about which nothing is known.
 pub(super) const NOTHING: u8 = u8::MAX;
 
-/// Steps of levels in an octave of block sizes.
+/// Levels per octave of block sizes.
 const PER_OCTAVE: f64 = 8.0;
 
-/// The colour of pixels of which nothing is known.
+/// The colour of pixels about which nothing is known.
 const BLANK: u32 = 0x16_16_1a;
 
 /// The level of blocks of `grain` pixels each way.
@@ -33,17 +33,17 @@ pub(super) fn level(grain: f64) -> u8 {
     (1.0 + PER_OCTAVE * grain.max(1.0).log2()).round().min(254.0) as u8
 }
 
-/// Planes of samples and the picture.
+/// The planes of samples, and the picture.
 #[derive(Debug)]
 pub(super) struct Frame {
     size: Size,
     /// Samples per pixel, each way.
     samples: u32,
     planes: Planes,
-    /// One a pixel.
+    /// One per pixel.
     levels: Vec<u8>,
     picture: Vec<u32>,
-    /// Memory for painting and moving.
+    /// Scratch memory for painting and moving.
     scratch: Box<Memory>,
 }
 
@@ -58,7 +58,7 @@ struct Memory {
 }
 
 impl Frame {
-    /// Nothing, of this size.
+    /// An empty frame of this size.
     pub(super) fn new(size: Size, samples: u32, channels: Channels) -> Self {
         let mut frame = Self {
             size,
@@ -90,13 +90,13 @@ impl Frame {
         &self.picture
     }
 
-    /// What the samples have.
+    /// The channels of the samples.
     pub(super) fn channels(&self) -> Channels {
         self.planes.channels
     }
 
-    /// Moves everything as a new view of this size wants it: exactly by whole pixels, or approximately along a map with the size of the
-    /// new pixels in old ones. The picture's colours are moved as well, which is faster than painting them again: 3 ms at 1280×720.
+    /// Moves everything to a new view of this size: exactly, by whole pixels, or approximately, along a map with the size of the new pixels
+    /// in old ones. The picture's colours are moved as well, which is faster than painting them again: 3 ms at 1280×720.
     pub(super) fn reproject(&mut self, size: Size, way: &Way) {
         let pixels = size.0 as usize * size.1 as usize;
         let (samples, count) = (self.samples, pixels * (self.samples * self.samples) as usize);
@@ -116,7 +116,7 @@ impl Frame {
             gather.plane(old, new);
         }
         if let Way::Along { scale, .. } = way {
-            // What was one pixel of the old view is 1/scale pixels now.
+            // One pixel of the old view is 1/scale pixels now.
             let finer = (-PER_OCTAVE * scale.log2()).round().clamp(-300.0, 300.0) as i32;
             for level in &mut self.levels {
                 if *level != NOTHING {
@@ -128,7 +128,7 @@ impl Frame {
         self.size = size;
     }
 
-    /// Gets another number of samples per pixel, or other channels. Samples that lack what is new are worth nothing.
+    /// Changes the number of samples per pixel, or the channels. Samples that lack a new channel become worthless.
     pub(super) fn adapt(&mut self, samples: u32, channels: Channels, colourer: &Colourer) {
         let fine = |per: u32| (self.size.0 * per, self.size.1 * per);
         let (new, old) = (fine(samples), fine(self.samples));
@@ -151,14 +151,14 @@ impl Frame {
         }
     }
 
-    /// Nothing is final any more, though it looks much like what will be.
+    /// Marks everything as not final, though it looks much like the picture to come.
     pub(super) fn stale(&mut self) {
         for level in &mut self.levels {
             *level = (*level).max(1);
         }
     }
 
-    /// What is shown has nothing to do with what will be.
+    /// Marks everything as unrelated to the picture to come.
     pub(super) fn worthless(&mut self) {
         self.levels.fill(NOTHING - 1);
     }
@@ -178,7 +178,7 @@ impl Frame {
         }
     }
 
-    /// Takes final samples as they are and paints them.
+    /// Takes final samples unchanged and paints them.
     pub(super) fn put_samples(&mut self, samples: &Samples<'_>, colourer: &Colourer) {
         if let Some(area) = self.store((samples.tile.x, samples.tile.y), samples) {
             self.paint(area, colourer);
@@ -193,7 +193,7 @@ impl Frame {
         self.store((step.origin.0 * per + tile.x, step.origin.1 * per + tile.y), samples)
     }
 
-    /// Takes final samples with their first at (x, y), in samples.
+    /// Takes final samples, the first of them at (x, y), in samples.
     fn store(&mut self, (x, y): (u32, u32), samples: &Samples<'_>) -> Option<Tile> {
         let (per, tile) = (self.samples, samples.tile);
         let (across, down) = (self.size.0 * per, self.size.1 * per);
@@ -215,7 +215,7 @@ impl Frame {
         Some(area)
     }
 
-    /// A copy of what there is, for keeping.
+    /// A copy of the samples and their levels, to keep.
     pub(super) fn shown(&self) -> Shown {
         let (planes, levels) = (self.planes.clone(), self.levels.clone());
         Shown { size: self.size, samples: self.samples, planes, levels }
@@ -229,11 +229,11 @@ pub(super) struct Shown {
     /// Samples per pixel, each way.
     pub(super) samples: u32,
     pub(super) planes: Planes,
-    /// One a pixel; 0 is final.
+    /// One per pixel; 0 is final.
     pub(super) levels: Vec<u8>,
 }
 
-/// All samples: of each plane of the channels a word a sample, rows from the top.
+/// All samples: for each plane of the channels one word per sample, rows from the top.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Planes {
     pub(super) channels: Channels,

@@ -1,4 +1,4 @@
-//! The Julia set of the pointer's point, live in a corner: an engine and a frame of its own, beside the picture's.
+//! The Julia set of the point under the pointer, live in a corner, with an engine and a frame of its own.
 
 use super::engine::{Batch, Crew, Engine, Letter, News, Step};
 use super::frame::Frame;
@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 /// More iterations would make it lag behind the pointer.
 const MOST_ITERATIONS: u32 = 2000;
 
-/// The blocks of its coarse pass, in pixels.
+/// The block size of its coarse pass, in pixels.
 const GRAIN: u32 = 4;
 
 /// The edge of its tiles.
@@ -45,7 +45,7 @@ impl Inset {
         (scaled(width), scaled(height))
     }
 
-    /// Shows another scene, in colours that `colourer` gives.
+    /// Shows another scene, in the colours of `colourer`.
     pub(super) fn show(&mut self, mut scene: Scene, colourer: Colourer) {
         let size = scene.image.size;
         scene.iteration.max = MaxIterations::Count(scene.max_iterations().min(MOST_ITERATIONS));
@@ -66,7 +66,7 @@ impl Inset {
         self.engine.compute(Batch { generation: self.generation, crew, scene, channels, steps: steps.into() });
     }
 
-    /// Takes what was computed; whether anything was.
+    /// Takes finished work. Returns whether there was any.
     pub(super) fn collect(&mut self) -> bool {
         self.engine.collect(&mut self.letters);
         let mut news = false;

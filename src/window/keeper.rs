@@ -1,4 +1,4 @@
-//! What outlives the window: saved pictures, and what is remembered.
+//! What outlives the window: saved pictures and its remembered state.
 
 use super::frame::Frame;
 use super::remember::Memory;
@@ -10,7 +10,7 @@ use crate::scene::Scene;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What changed is remembered after this time, so that nothing much is lost however the window ends.
+/// Changes are remembered this often, so that little is lost however the window ends.
 const PACE: Duration = Duration::from_secs(5);
 
 /// Saves and remembers.
@@ -18,15 +18,15 @@ const PACE: Duration = Duration::from_secs(5);
 pub(super) struct Keeper {
     file: Option<PathBuf>,
     folder: PathBuf,
-    /// Ends what is being saved.
+    /// Stops pictures being saved.
     stop: Stop,
-    /// What the file says, and when it was looked at last.
+    /// What the file says, and when changes were last looked for.
     kept: Memory,
     looked: Duration,
     /// Scenes whose pictures are to be saved.
     wanted: Vec<Scene>,
     saving: Vec<Saving>,
-    /// Why remembering failed; told once.
+    /// Why remembering failed; reported once.
     failure: Option<String>,
     told: bool,
 }
@@ -46,16 +46,16 @@ impl Keeper {
         }
     }
 
-    /// The picture of this scene is to be saved.
+    /// Asks for the picture of this scene to be saved.
     pub(super) fn save(&mut self, scene: Scene) {
         self.wanted.push(scene);
     }
 
-    /// Does what is due; what is to be told of it.
+    /// Does what is due. Returns a message to show, if any.
     pub(super) fn turn(&mut self, state: &State, frame: &Frame, now: Duration) -> Option<String> {
         let mut told = None;
         for scene in self.wanted.drain(..) {
-            // What is there of the picture is not computed again.
+            // Pixels that are final are not computed again.
             let shown = (scene == state.scene()).then(|| frame.shown());
             match Saving::start(&self.folder, scene, shown, self.stop.clone()) {
                 Ok(saving) => self.saving.push(saving),
@@ -67,7 +67,7 @@ impl Keeper {
             Some(outcome) => {
                 told = Some(outcome.map_or_else(
                     |error| error.to_string(),
-                    |path| format!("saved as {}; `fractal view {0}` goes on there", path.display()),
+                    |path| format!("saved as {}; `fractal view {0}` continues there", path.display()),
                 ));
                 false
             }
@@ -83,19 +83,20 @@ impl Keeper {
         told
     }
 
-    /// Remembers what changed.
+    /// Remembers the state if it has changed.
     pub(super) fn remember(&mut self, memory: &Memory) {
         if let Some(file) = self.file.as_ref().filter(|_| *memory != self.kept) {
             self.kept = memory.clone();
-            self.failure = memory.save(file).err().map(|error| format!("nothing is remembered: {error}"));
+            self.failure =
+                memory.save(file).err().map(|error| format!("the window's state is not remembered: {error}"));
         }
     }
 
-    /// Waits for pictures that are being saved; what is to be told of them, and of what went wrong.
+    /// Waits for pictures that are being saved. Returns what to report about them, and about what went wrong.
     pub(super) fn finish(&mut self) -> Vec<String> {
         let saved = self.saving.iter_mut().filter_map(Saving::finish);
         let mut told: Vec<_> = saved
-            // Whoever ended it knows.
+            // The user who stopped it knows.
             .filter(|outcome| !matches!(outcome, Err(Error::Stopped)))
             .map(|outcome| {
                 outcome.map_or_else(|error| error.to_string(), |path| format!("saved as {}", path.display()))

@@ -1,4 +1,4 @@
-//! The one table of what keys and mouse do: it handles them, and help, the README and `fractal view --keys` are made from it.
+//! The single table of what keys and mouse do: the window, its help, the README and `fractal view --keys` all follow it.
 
 use super::toolkit::Key;
 
@@ -69,7 +69,7 @@ pub enum Gesture {
     Drag,
     /// The same with the right button, or with Shift.
     OtherDrag,
-    /// The left button was pressed twice in a moment.
+    /// The left button was pressed twice in quick succession.
     DoubleClick,
 }
 
@@ -78,7 +78,7 @@ pub enum Gesture {
 pub enum Trigger {
     /// A key.
     Key(Key),
-    /// Something that the mouse does.
+    /// A mouse gesture.
     Mouse(Gesture),
 }
 
@@ -87,7 +87,7 @@ pub enum Trigger {
 pub struct Binding {
     /// What is done.
     pub action: Action,
-    /// What asks for it.
+    /// What triggers it.
     pub triggers: &'static [Trigger],
     /// What it does, in a few words.
     pub help: &'static str,
@@ -124,44 +124,44 @@ pub const GROUPS: &[Group] = &[
             Centre [Trigger::Mouse(Gesture::DoubleClick)] "bring this point to the centre",
             NearIn [key('+'), key('=')] "zoom in at the centre",
             NearOut [key('-')] "zoom out at the centre",
-            PanLeft [Trigger::Key(Key::Left)] "look further left",
-            PanRight [Trigger::Key(Key::Right)] "look further right",
-            PanUp [Trigger::Key(Key::Up)] "look further up",
-            PanDown [Trigger::Key(Key::Down)] "look further down",
-            Back [Trigger::Key(Key::Backspace), key('[')] "back to the place before",
+            PanLeft [Trigger::Key(Key::Left)] "pan left",
+            PanRight [Trigger::Key(Key::Right)] "pan right",
+            PanUp [Trigger::Key(Key::Up)] "pan up",
+            PanDown [Trigger::Key(Key::Down)] "pan down",
+            Back [Trigger::Key(Key::Backspace), key('[')] "back to the previous place",
             Forward [key(']')] "forward again",
             Home [Trigger::Key(Key::Home), key('0')] "the formula's home view",
             TurnLeft [key('r')] "turn left by 15 degrees",
             TurnRight [key('R')] "turn right by 15 degrees",
-            Upright [key('u')] "upright again",
+            Upright [key('u')] "turn upright again",
         },
     },
     Group {
         name: "Compute",
         bindings: bind! {
-            MoreIterations [key('i')] "half as many iterations more",
+            MoreIterations [key('i')] "half as many iterations again",
             FewerIterations [key('I')] "a third fewer iterations",
-            AutoIterations [key('a')] "iterations from the view",
-            Samples [key('x')] "1, 2, 3 or 4 samples a pixel, each way",
+            AutoIterations [key('a')] "let the view set the iterations",
+            Samples [key('x')] "1, 2, 3 or 4 samples per pixel, each way",
             NextFormula [key('f')] "next formula",
-            LastFormula [key('F')] "formula before",
-            JuliaInset [key('j')] "show the Julia set of the pointer's point",
-            OpenJulia [key('J')] "open it, or go back from it",
+            LastFormula [key('F')] "previous formula",
+            JuliaInset [key('j')] "show the Julia set at the pointer",
+            OpenJulia [key('J')] "open that Julia set, or leave it",
         },
     },
     Group {
         name: "See the parallelism",
         bindings: bind! {
             NextBackend [key('b')] "next backend",
-            LastBackend [key('B')] "backend before",
-            MoreWorkers [key('w')] "one worker more",
-            FewerWorkers [key('W')] "one worker fewer",
-            NextSchedule [key('d')] "deal tiles out by the next schedule",
-            LastSchedule [key('D')] "schedule before",
+            LastBackend [key('B')] "previous backend",
+            MoreWorkers [key('w')] "one more worker",
+            FewerWorkers [key('W')] "one fewer worker",
+            NextSchedule [key('d')] "next schedule for giving out tiles",
+            LastSchedule [key('D')] "previous schedule",
             SmallerTiles [key('t')] "smaller tiles",
             LargerTiles [key('T')] "larger tiles",
             Again [key('n')] "compute the picture again",
-            Outlines [key('o')] "outline tiles, in their workers' colours",
+            Outlines [key('o')] "outline tiles in their workers' colours",
             Costs [key('m')] "map of how long each tile took",
             Panel [Trigger::Key(Key::Tab)] "panel of workers and speeds",
         },
@@ -170,11 +170,11 @@ pub const GROUPS: &[Group] = &[
         name: "Colour",
         bindings: bind! {
             NextPalette [key('p')] "next palette",
-            LastPalette [key('P')] "palette before",
+            LastPalette [key('P')] "previous palette",
             NextColouring [key('c')] "next colouring",
-            LastColouring [key('C')] "colouring before",
-            Cycle [key(' ')] "let the colours run, or stop them",
-            OffsetOn [key('.')] "shift the colours on",
+            LastColouring [key('C')] "previous colouring",
+            Cycle [key(' ')] "cycle the colours, or stop them",
+            OffsetOn [key('.')] "shift the colours forward",
             OffsetBack [key(',')] "shift the colours back",
             Denser [key('k')] "denser colours",
             Sparser [key('K')] "sparser colours",
@@ -198,7 +198,7 @@ pub fn action(trigger: Trigger) -> Option<Action> {
 }
 
 impl Trigger {
-    /// Its name for people.
+    /// Its name, for display.
     pub fn name(self) -> String {
         let fixed = match self {
             Trigger::Key(Key::Char(' ')) => "Space",
@@ -218,7 +218,7 @@ impl Trigger {
 }
 
 impl Binding {
-    /// The names of what asks for it: a letter in both cases once.
+    /// The names of its triggers: a letter in both cases counts once.
     pub fn names(&self) -> Vec<String> {
         let other_case = |c: char| if c.is_uppercase() { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() };
         let twin = |trigger: &Trigger| match trigger {

@@ -1,9 +1,9 @@
-//! The window by minifb: a framebuffer on X11 (and so on Wayland through XWayland), Windows and macOS.
+//! The window through minifb: a framebuffer on X11 (and so on Wayland through XWayland), Windows and macOS.
 //!
 //! Measured with 0.29 on X11: key callbacks deliver every press and character in order, while polled keys miss those released within a
-//! frame; a notch of the wheel counts twice, for the press and for the release of its button; buttons are levels, so that a click
-//! shorter than the time between two polls is lost, and polls are therefore 8 ms apart; a poll costs 30 µs, a picture of
-//! 1280×720 6 ms; nothing tells that the window was uncovered.
+//! frame; a notch of the wheel counts twice, for the press and for the release of its button; buttons are reported as levels, so a click
+//! shorter than the time between two polls is lost, and polls are therefore 8 ms apart; a poll costs 30 µs, a picture of 1280×720 6 ms;
+//! nothing reports that the window was uncovered.
 
 use super::pixels::Pixels;
 use super::toolkit::{Button, Event, Key, Window};
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// The time between two polls.
 const POLL: Duration = Duration::from_millis(8);
 
-/// What the wheel says for one notch.
+/// What the wheel reports for one notch.
 const NOTCH: f32 = if cfg!(windows) {
     12.0
 } else if cfg!(target_os = "macos") {
@@ -25,7 +25,7 @@ const NOTCH: f32 = if cfg!(windows) {
     2.0
 };
 
-/// A window of minifb.
+/// A minifb window.
 pub(super) struct Minifb {
     window: minifb::Window,
     pixels: Pixels,
@@ -35,9 +35,9 @@ pub(super) struct Minifb {
     pointer: (i64, i64),
     buttons: [bool; 3],
     active: bool,
-    /// Turns of the wheel that are no whole notch yet.
+    /// Wheel movement that does not add up to a whole notch yet.
     wheel: f32,
-    /// What happened while a picture was shown.
+    /// Events read while a picture was being shown.
     pending: Vec<Event>,
 }
 
@@ -90,12 +90,12 @@ impl InputCallback for Keys {
 }
 
 impl Minifb {
-    /// Opens a window that can be resized, on a display that has its pixels like this. The error is the toolkit's own word.
+    /// Opens a resizable window on a display with this pixel format. The error is the toolkit's own message.
     pub(super) fn open(title: &str, (width, height): (u32, u32), pixels: Pixels) -> std::result::Result<Self, String> {
         let options = WindowOptions { resize: true, scale_mode: ScaleMode::UpperLeft, ..WindowOptions::default() };
         let window = minifb::Window::new(title, width as usize, height as usize, options);
         let mut window = window.map_err(|error| error.to_string())?;
-        // The loop waits by itself.
+        // The loop does its own waiting.
         window.set_target_fps(0);
         let keys = Arc::default();
         window.set_input_callback(Box::new(Keys(Arc::clone(&keys))));
@@ -113,12 +113,12 @@ impl Minifb {
         })
     }
 
-    /// The toolkit's number of the window.
+    /// The window's handle in the toolkit.
     pub(super) fn number(&self) -> u64 {
         self.window.get_window_handle() as u64
     }
 
-    /// Adds what the toolkit has just read. Levels of buttons last from one reading to the next only.
+    /// Adds the events that the toolkit has just read. Button levels are valid only until the next read.
     fn observe(&mut self, events: &mut Vec<Event>) {
         if !self.window.is_open() {
             events.push(Event::Closed);

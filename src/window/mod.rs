@@ -1,8 +1,8 @@
 //! The interactive window: exploring, watching the backends at work, saving what was found.
 //!
-//! The toolkit is behind one small trait ([`Window`]); [`Script`] is one without a screen. The [`Explorer`] is the loop: it reads events,
-//! moves what is on the screen at once, has the engine behind it compute what is missing, and draws. It never waits for anything but
-//! time, and every picture that it settles on is, to the bit, what rendering its [scene](Explorer::scene) gives.
+//! The toolkit is behind one small trait ([`Window`]); [`Script`] implements it without a screen. The [`Explorer`] is the loop: it reads
+//! events, moves what is on the screen at once, has the engine compute what is missing in the background, and draws. It never blocks on
+//! anything but time, and every picture that it settles on equals, bit for bit, what rendering its [scene](Explorer::scene) gives.
 
 mod canvas;
 mod engine;

@@ -1,13 +1,13 @@
-//! The window on the screen, which a process of its own has: the program started again.
+//! The window on the screen, owned by a process of its own: the program started a second time.
 //!
-//! Toolkits end the process when the display goes (Xlib calls `exit` when the server is stopped or the user kills the connection, and
-//! for every refusal of the server), crash in what they load, and wait for a server that does not answer. Here that ends or delays
-//! nothing but the window: this side never waits for the toolkit longer than [`PATIENCE`], and a window that has gone is an error of
-//! [`Window::poll`] like any other. A thread with an error handler that never returns would bear the loss of a server alone, and needs
+//! Toolkits end the process when the display goes away (Xlib calls `exit` when the server is stopped or the user kills the connection, and
+//! whenever the server refuses a request), crash in libraries that they load, and wait for a server that does not answer. Here that ends or
+//! delays only the window: this side never waits for the toolkit longer than [`PATIENCE`], and a lost window is an error of
+//! [`Window::poll`] like any other. A thread with an error handler that never returns would survive only the loss of a server, and needs
 //! more `unsafe`.
 //!
-//! Through the pipe a picture of 1280×720 takes 2.3 ms under Xvfb, where it took the toolkit alone 0.9 ms; with both processes an idle
-//! window takes 2.0 % of a processor instead of 1.4 %.
+//! Through the pipe a picture of 1280×720 takes 2.3 ms under Xvfb, compared with 0.9 ms for the toolkit alone; an idle window takes 2.0 %
+//! of a processor in both processes together, instead of 1.4 %.
 
 mod message;
 mod serve;
@@ -29,29 +29,29 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What the process that has the window is told to be, where workers are told their backend.
+/// The role that the window's process is started in; workers are given their backend's name there.
 const ROLE: &str = "window";
 
-/// The most pixels of a window's side: X11 counts them in 15 bits.
+/// The most pixels that a window's side can have: X11 counts them in 15 bits.
 const MAX_SIDE: u32 = 32_767;
 
-/// How long is waited until a picture is shown. After that the next one waits for it, and the program goes on.
+/// How long to wait for a picture to be shown. After that the program continues, and sends no other picture until this one is shown.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// The status with which Xlib ends a process whose display has ended or has refused something.
+/// The exit status with which Xlib ends a process whose display is gone or has refused a request.
 const XLIB: i32 = 1;
 
-/// How long is waited until a window opens.
+/// How long to wait for a window to open.
 const OPENING: Duration = Duration::from_secs(30);
 
 /// Why no window opened.
 #[derive(Debug)]
 pub enum NoWindow {
-    /// There is no display, or nobody answers there.
+    /// There is no display, or it does not answer.
     NoDisplay(String),
-    /// There is a display, and it cannot show the window.
+    /// There is a display, but it cannot show the window.
     Unfit(String),
-    /// Another reason, which is none of the display's.
+    /// A reason that is not the display's fault.
     Failed(Error),
 }
 
@@ -70,9 +70,9 @@ impl From<NoWindow> for Error {
 pub struct OnScreen {
     process: Process,
     heard: Arc<Heard>,
-    /// To the thread that writes: whoever has the window may not read.
+    /// To the thread that writes: the window's process may not be reading.
     orders: Sender<Vec<u8>>,
-    /// What was written, to be used again.
+    /// Buffers that have been written, for reuse.
     written: Receiver<Vec<u8>>,
     size: (u32, u32),
     density: f64,
@@ -85,7 +85,7 @@ impl fmt::Debug for OnScreen {
     }
 }
 
-/// What was heard from the window's process.
+/// What has been received from the window's process.
 #[derive(Default)]
 struct Heard {
     state: Mutex<State>,
@@ -99,7 +99,7 @@ struct State {
     /// A picture was sent that is not shown yet.
     showing: bool,
     failure: Option<String>,
-    /// Nothing more will be heard.
+    /// Nothing more will be received.
     ended: bool,
 }
 
@@ -108,13 +108,13 @@ impl Heard {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits as long as something holds, at most for this time.
+    /// Waits while a condition holds, at most this long.
     fn wait_while(&self, at_most: Duration, holds: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
         let waited = self.changed.wait_timeout_while(self.lock(), at_most, |state| !state.ended && holds(state));
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Hears all that there is.
+    /// Receives messages until there are no more.
     fn listen(&self, news: impl Read) {
         let (mut news, mut line) = (BufReader::new(news), String::new());
         while let Ok(Some(message)) = receive(&mut news, &mut line) {
@@ -144,10 +144,10 @@ impl OnScreen {
         if [width, height].iter().all(|side| (1..=MAX_SIDE).contains(side)) {
             return Ok(());
         }
-        Err(Error::Usage(format!("a window of {width}x{height} pixels cannot be: each side has 1 to {MAX_SIDE}")))
+        Err(Error::Usage(format!("a window cannot have {width}x{height} pixels: each side takes 1 to {MAX_SIDE}")))
     }
 
-    /// Opens a window that can be resized, in a process of `program`, whose `main` calls [`crate::worker_main`] first.
+    /// Opens a resizable window in a process that runs `program`, whose `main` calls [`crate::worker_main`] first.
     ///
     /// # Errors
     /// [`NoWindow`] says why there is none; a stop that is set meanwhile is [`Error::Stopped`].
@@ -174,16 +174,15 @@ impl OnScreen {
         }
     }
 
-    /// Starts the process, and the threads that talk with it.
+    /// Starts the process, and the threads that talk to it.
     fn start(title: &str, size: (u32, u32), program: &Program) -> Result<Self> {
         Self::check(size)?;
         let mut command = program.command(ROLE)?;
-        // Xlib says on standard error what is said in better words here.
+        // What Xlib prints on standard error is reported in better words here.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        // The window asks for keys, never for text. An input method that does not answer has the toolkit free memory twice.
+        // The window needs keys, never text, and an input method that does not answer makes the toolkit free memory twice.
         command.env("XMODIFIERS", "@im=none");
-        let failed =
-            |error| Error::Unsupported(format!("the process that is to have the window cannot be started: {error}"));
+        let failed = |error| Error::Unsupported(format!("the window's process cannot be started: {error}"));
         let mut child = spawn(command).map_err(failed)?;
         let (input, output) = (child.stdin.take(), child.stdout.take());
         let process = Process::new(child);
@@ -203,7 +202,7 @@ impl OnScreen {
         let mut input = input.expect("it is piped");
         let write = move || {
             for order in to_write {
-                // Who does not read any more has ended, which is heard.
+                // The process no longer reads because it has ended, which the other thread notices.
                 if input.write_all(&order).is_err() {
                     return;
                 }
@@ -216,7 +215,7 @@ impl OnScreen {
         Ok(window)
     }
 
-    /// How many times as dense as usual the screen is; 0 when it does not tell.
+    /// How many times as dense as usual the screen is; 0 if that is unknown.
     pub fn density(&self) -> f64 {
         self.density
     }
@@ -224,9 +223,9 @@ impl OnScreen {
     fn order(&self, order: &Order, pixels: &[u32]) {
         let mut bytes = self.written.try_recv().unwrap_or_default();
         bytes.clear();
-        send(&mut bytes, order).expect("memory takes everything");
+        send(&mut bytes, order).expect("writing to memory never fails");
         bytes.extend_from_slice(bytemuck::cast_slice(pixels));
-        // Nobody takes it when the process has ended, which is heard.
+        // This fails only if the process has ended, which the receiving thread notices.
         let _ = self.orders.send(bytes);
     }
 
@@ -236,14 +235,14 @@ impl OnScreen {
         match status.map(|status| status.code()) {
             None => NoWindow::Failed(program.no_worker("said something else")),
             Some(Some(0)) => NoWindow::Failed(program.no_worker("ended")),
-            Some(Some(XLIB)) => NoWindow::NoDisplay(format!("{} has ended, or refuses it", display())),
-            // What the display needs has crashed.
+            Some(Some(XLIB)) => NoWindow::NoDisplay(format!("{} is gone, or refuses the window", display())),
+            // A library that the display needs has crashed.
             Some(_) => NoWindow::Unfit(format!("its process {}", ending(status))),
         }
     }
 }
 
-/// The display in words.
+/// The display, for messages.
 fn display() -> String {
     match std::env::var_os("DISPLAY").filter(|name| !name.is_empty()) {
         Some(name) => format!("the display `{}`", name.to_string_lossy()),
@@ -269,7 +268,7 @@ impl Window for OnScreen {
         let status = self.process.ended_soon();
         let why = match (failure, status.and_then(|status| status.code())) {
             (Some(why), _) => why,
-            (None, Some(XLIB)) => format!("{} has ended, or has closed it", display()),
+            (None, Some(XLIB)) => format!("{} is gone, or has closed it", display()),
             _ => format!("its process {}", ending(status)),
         };
         Err(Error::Unsupported(format!("the window is gone: {why}")))
@@ -283,7 +282,7 @@ impl Window for OnScreen {
         let patient = |state: &State| state.showing;
         {
             let mut state = self.heard.lock();
-            // What is not shown for want of time is shown with the next picture, which comes soon for other reasons.
+            // A picture that is skipped for lack of time is made up for by the next one, which comes soon for other reasons.
             if state.showing || state.ended {
                 return Ok(());
             }
@@ -311,7 +310,7 @@ impl Window for OnScreen {
 mod tests {
     use super::*;
 
-    /// What a shell in the place of this program has come of the window.
+    /// What comes of opening a window with a shell in place of this program.
     fn open(script: &str, stop: &Stop) -> std::result::Result<OnScreen, NoWindow> {
         let program = Program { path: Some("/bin/sh".into()), arguments: vec!["-c".into(), script.into()] };
         OnScreen::open("a", (4, 3), &program, stop)
@@ -349,7 +348,7 @@ mod tests {
         assert!(matches!(failed, NoWindow::Failed(Error::Stopped)), "{failed:?}");
         let program = Program::at("/nonexistent/fractal");
         let failed = Error::from(OnScreen::open("a", (4, 3), &program, &stop).unwrap_err()).to_string();
-        assert!(failed.starts_with("the process that is to have the window cannot be started: "), "{failed}");
+        assert!(failed.starts_with("the window's process cannot be started: "), "{failed}");
         let failed = Error::from(OnScreen::open("a", (0, 3), &program, &stop).unwrap_err());
         assert!(matches!(failed, Error::Usage(_)), "{failed}");
     }
@@ -358,7 +357,7 @@ mod tests {
     fn a_window_that_goes_is_an_error_of_the_next_look() {
         for (end, why) in [
             ("kill -SEGV $$", "its process was killed by signal 11"),
-            ("exit 1", "has ended, or has closed it"),
+            ("exit 1", "is gone, or has closed it"),
             ("exit 3", "its process ended with status 3"),
             (r#"echo '{"Failed":"no more"}'"#, "no more"),
         ] {
@@ -367,14 +366,14 @@ mod tests {
             assert_eq!(window.density(), 1.5);
             let told = lost(&mut window);
             assert!(told.starts_with("the window is gone: ") && told.ends_with(why), "{told}");
-            // Nothing waits for it, whatever is still asked.
+            // Nothing waits for it, whatever is still requested.
             window.set_title("b");
             window.present(&[0; 12], (4, 3)).unwrap();
             window.wait(Duration::from_secs(1000));
         }
     }
 
-    /// It takes no picture, and so much of each that no pipe holds it.
+    /// It never takes a picture, and no pipe can hold one of this size.
     #[test]
     fn a_window_that_hangs_is_not_waited_for() {
         let mut window = open(r#"echo '{"Opened":0}'; exec sleep 1000"#, &Stop::new()).unwrap();

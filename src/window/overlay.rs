@@ -15,10 +15,10 @@ pub(super) const BRIGHT: u32 = 0xf4_f6_fa;
 pub(super) const DIM: u32 = 0xa9_b4_c4;
 pub(super) const ACCENT: u32 = 0xff_c8_5a;
 
-/// The most tiles that are remembered: pans add strips to what there is.
+/// The most tiles that are remembered: every pan adds strips of new ones.
 const MOST_TILES: usize = 100_000;
 
-/// Tiles with fewer pixels each way are filled, as their outlines would hide them.
+/// Tiles with fewer pixels each way are filled, since their outlines would hide them.
 const OUTLINED: u32 = 6;
 
 /// A tile that was claimed.
@@ -27,9 +27,9 @@ struct Mark {
     /// In pixels of the picture; can lie outside after a pan.
     at: (i64, i64),
     size: (i64, i64),
-    /// Who computes it, or has.
+    /// The worker that computes it, or did.
     worker: usize,
-    /// Nanoseconds a pixel; `None` as long as it is computed.
+    /// Nanoseconds per pixel; `None` while it is being computed.
     cost: Option<f64>,
 }
 
@@ -39,12 +39,12 @@ pub(super) struct Marks {
     marks: Vec<Mark>,
     /// Where the tiles of the steps of this generation are, by the step's address and the tile's number.
     index: HashMap<(usize, usize), usize>,
-    /// Keeps the addresses from being used again.
+    /// Keeps the addresses from being reused.
     steps: Vec<Arc<Begun>>,
 }
 
 impl Marks {
-    /// Another view begins: tiles stay with the pixels that stay.
+    /// Starts another view: tiles stay where their pixels do.
     pub(super) fn begin(&mut self, shift: Option<(i64, i64)>, (width, height): Size) {
         self.index.clear();
         self.steps.clear();
@@ -80,7 +80,7 @@ impl Marks {
         mark
     }
 
-    /// A worker has taken tiles. Those of coarse passes are not shown: they are over in a moment.
+    /// A worker has claimed tiles. Those of coarse passes are not shown: they are over in a moment.
     pub(super) fn claimed(&mut self, step: &Arc<Begun>, range: Range<usize>, worker: usize) {
         if step.grain == 0 {
             range.for_each(|index| {
@@ -89,7 +89,7 @@ impl Marks {
         }
     }
 
-    /// Somebody has finished tiles. Those of one claim share its time by their pixels.
+    /// A worker has finished tiles. Those of one claim share its time by their pixels.
     pub(super) fn finished(&mut self, step: &Arc<Begun>, claim: &Finished) {
         if step.grain == 0 {
             let pixels: usize = claim.range.clone().map(|index| step.tiles.tiling.tile(index).area()).sum();
@@ -100,7 +100,7 @@ impl Marks {
         }
     }
 
-    /// Draws the outline of each tile in its worker's colour, and fills it a little as long as it is computed.
+    /// Draws the outline of each tile in its worker's colour, and fills it lightly while it is being computed.
     pub(super) fn draw_outlines(&self, canvas: &mut Canvas<'_>, thick: i64) {
         for mark in &self.marks {
             let colour = worker_colour(mark.worker);
@@ -115,7 +115,7 @@ impl Marks {
         }
     }
 
-    /// Draws how long each tile took, from blue for the fastest to yellow for the slowest, by the logarithm.
+    /// Draws how long each tile took, from blue for the fastest to yellow for the slowest, on a logarithmic scale.
     pub(super) fn draw_costs(&self, canvas: &mut Canvas<'_>) {
         let logarithms = || self.marks.iter().filter_map(|mark| Some((mark, mark.cost?.max(1.0).ln())));
         let low = logarithms().map(|(_, cost)| cost).fold(f64::INFINITY, f64::min);
@@ -144,7 +144,7 @@ fn heat(share: f64) -> u32 {
     u32::from_be_bytes([0, r, g, b])
 }
 
-/// Draws the box that the pointer draws.
+/// Draws the box that the user is drawing.
 pub(super) fn draw_box(canvas: &mut Canvas<'_>, from: (i64, i64), to: (i64, i64)) {
     let at = (from.0.min(to.0), from.1.min(to.1));
     let size = ((from.0 - to.0).abs() + 1, (from.1 - to.1).abs() + 1);
@@ -153,7 +153,7 @@ pub(super) fn draw_box(canvas: &mut Canvas<'_>, from: (i64, i64), to: (i64, i64)
     canvas.outline((at.0 + 1, at.1 + 1), (size.0 - 2, size.1 - 2), 0xff_ff_ff, 1);
 }
 
-/// Writes a message at the bottom, broken into lines that fit.
+/// Writes a message at the bottom, wrapped to fit.
 pub(super) fn draw_message(canvas: &mut Canvas<'_>, text: &str, colour: u32, font: Font) {
     let letters = (i64::from(canvas.size.0) / font.width() - 4).max(8) as usize;
     let lines: Vec<_> = broken(text, letters).into_iter().map(|line| (line, colour)).collect();
@@ -162,7 +162,7 @@ pub(super) fn draw_message(canvas: &mut Canvas<'_>, text: &str, colour: u32, fon
     canvas.lines(at, &lines, font);
 }
 
-/// A text in lines of at most so many letters; words that are longer are cut.
+/// Wraps a text into lines of at most this many characters; longer words are cut.
 fn broken(text: &str, letters: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut count = 0;
@@ -186,7 +186,7 @@ fn broken(text: &str, letters: usize) -> Vec<String> {
     lines
 }
 
-/// The help in columns of at most so many lines. A group stays together where it fits.
+/// The help in columns of at most this many lines. A group stays together where it fits.
 fn help_columns(lines: usize) -> Vec<Vec<(String, u32)>> {
     let mut columns = vec![Vec::new()];
     for group in GROUPS {
@@ -208,7 +208,7 @@ fn help_columns(lines: usize) -> Vec<Vec<(String, u32)>> {
     columns
 }
 
-/// Columns of a page, lines of a column, and a column's width, of the help in a window.
+/// The layout of the help in a window: columns per page, lines per column, and a column's width.
 fn help_layout((width, height): Size, font: Font) -> (usize, usize, i64) {
     let rows = GROUPS.iter().flat_map(|group| group.bindings);
     let longest = 20 + rows.map(|binding| binding.help.chars().count()).max().unwrap_or(0) as i64;
@@ -224,7 +224,7 @@ pub(super) fn help_pages(size: Size, font: Font) -> usize {
     help_columns(lines).len().div_ceil(columns)
 }
 
-/// Draws a page of the help, from 1 on.
+/// Draws a page of the help, counted from 1.
 pub(super) fn draw_help(canvas: &mut Canvas<'_>, page: usize, font: Font) {
     let size = canvas.size;
     let (columns, lines, column) = help_layout(size, font);
@@ -239,7 +239,7 @@ pub(super) fn draw_help(canvas: &mut Canvas<'_>, page: usize, font: Font) {
         }
     }
     let place = if pages > 1 { format!("page {page} of {pages}; ") } else { String::new() };
-    let next = place + if page < pages { "H shows the next" } else { "H goes back to the picture" };
+    let next = place + if page < pages { "H shows the next" } else { "H returns to the picture" };
     canvas.text((pad, i64::from(size.1) - font.height() - pad), &next, DIM, font);
 }
 

@@ -8,21 +8,21 @@ use std::time::{Duration, Instant};
 /// The most workers that have a line of their own.
 const MOST_LINES: usize = 16;
 
-/// Letters of a bar.
+/// The width of a bar, in characters.
 const BAR: i64 = 20;
 
 /// What one worker did for the picture.
 #[derive(Clone, Copy, Debug, Default)]
 struct Worker {
-    /// For what is finished.
+    /// In finished claims.
     busy: Duration,
-    /// The first piece of what it computes, and since when.
+    /// The first piece of the claim in flight, and since when.
     hand: Option<(usize, Instant)>,
     tiles: u64,
 }
 
 impl Worker {
-    /// How long it was busy, with what it has in hand.
+    /// How long it was busy, including the claim in flight.
     fn busy(&self) -> Duration {
         self.busy + self.hand.map_or(Duration::ZERO, |(_, since)| since.elapsed())
     }
@@ -31,9 +31,9 @@ impl Worker {
 /// What a picture has cost so far.
 #[derive(Debug)]
 pub(super) struct Stats {
-    /// The change that the picture is an answer to.
+    /// When the view changed to this picture's.
     asked: Instant,
-    /// Its first step began.
+    /// When its first step began.
     began: Option<Instant>,
     /// Time from the change to the first complete pass, and to the whole picture.
     pub(super) first: Option<Duration>,
@@ -44,9 +44,9 @@ pub(super) struct Stats {
     pub(super) tiles: u64,
     planned: u64,
     kernel: String,
-    /// What executed and useful are counted in.
+    /// The unit of `executed` and `useful`.
     unit: &'static str,
-    /// How much of what its next step needs is prepared, in hundredths, while that lasts.
+    /// How much is prepared for its next step, in per cent, while that lasts.
     preparing: Option<u32>,
 }
 
@@ -68,17 +68,17 @@ impl Stats {
         }
     }
 
-    /// So many hundredths are prepared.
+    /// Records how much is prepared, in per cent.
     pub(super) fn prepare(&mut self, percent: u32) {
         self.preparing = self.preparing.max(Some(percent));
     }
 
-    /// Nothing is prepared any more.
+    /// Preparing is over.
     pub(super) fn end_preparing(&mut self) {
         self.preparing = None;
     }
 
-    /// What is told while something is prepared.
+    /// The message while something is being prepared.
     pub(super) fn preparing(&self) -> Option<String> {
         self.preparing.map(|percent| format!("preparing {percent} %"))
     }
@@ -112,7 +112,7 @@ impl Stats {
         self.useful += claim.costs.iter().sum::<u64>();
     }
 
-    /// A step is complete; blocks of more pixels than this are not yet called a picture.
+    /// A step is complete. One with larger blocks than `COARSEST` does not count as a picture yet.
     pub(super) fn ended(&mut self, grain: u32) {
         const COARSEST: u32 = 8;
         if grain <= COARSEST {
@@ -125,7 +125,7 @@ impl Stats {
         self.full.get_or_insert(self.asked.elapsed());
     }
 
-    /// Time since the first step began, to the end.
+    /// Time since the first step began, up to the end.
     fn wall(&self) -> Duration {
         let Some(began) = self.began else { return Duration::ZERO };
         self.full.map_or(began.elapsed(), |full| full.saturating_sub(began - self.asked))
@@ -138,14 +138,14 @@ impl Stats {
         (busy / (self.wall().as_secs_f64() * self.workers.len() as f64).max(1e-9)).clamp(0.0, 1.0).abs()
     }
 
-    /// How much of its unit was executed in a second so far, and how much of that was of use.
+    /// How many units were executed per second so far, and how many of them were useful.
     fn speeds(&self) -> [String; 2] {
         let wall = self.wall().as_secs_f64().max(1e-9);
         [(self.executed, "executed"), (self.useful, "useful")]
             .map(|(count, what)| format!("{}{}/s {what}", scaled(count as f64 / wall), self.unit))
     }
 
-    /// Draws the panel under what is shown and who computes it.
+    /// Draws the panel, with the lines of `head` first.
     pub(super) fn draw(&self, canvas: &mut Canvas<'_>, head: &[String], font: Font) {
         let wall = self.wall().as_secs_f64().max(1e-9);
         let time = |time: Option<Duration>| time.map_or("...".into(), |time| format!("{} ms", time.as_millis()));
@@ -162,7 +162,7 @@ impl Stats {
             ));
         }
         if self.workers.len() > shown {
-            lines.push((format!("and {} workers more", self.workers.len() - shown), DIM));
+            lines.push((format!("and {} more workers", self.workers.len() - shown), DIM));
         }
         lines.push((format!("efficiency {:.0} %", 100.0 * self.efficiency()), ACCENT));
         lines.push((format!("{} of {} tiles", self.tiles, self.planned), BRIGHT));
@@ -181,7 +181,7 @@ impl Stats {
     }
 }
 
-/// A number with the prefix of its thousands, before a unit: `3.42 G`.
+/// A number with an SI prefix, to go before a unit: `3.42 G`.
 fn scaled(number: f64) -> String {
     const PREFIXES: [&str; 6] = ["", "k", "M", "G", "T", "P"];
     let step = ((number.max(1.0).log10() / 3.0) as usize).min(PREFIXES.len() - 1);
@@ -201,10 +201,10 @@ mod tests {
         (stats.asked, stats.began) = (before, Some(before));
         stats.workers = vec![Worker::default(); 2];
         assert_eq!(stats.efficiency(), 0.0);
-        assert!(Stats::new().efficiency().is_sign_positive(), "nobody has done nothing");
+        assert!(Stats::new().efficiency().is_sign_positive(), "no work is 0, not -0");
         stats.claimed(1, 0, before);
         assert!((0.49..=0.51).contains(&stats.efficiency()), "{}", stats.efficiency());
-        // Then what it took is what it says.
+        // Once it is finished, its own busy time counts.
         let claim = Finished {
             range: 0..1,
             words: Box::default(),
@@ -222,7 +222,7 @@ mod tests {
             words: Box::default(),
             ..claim
         });
-        assert!((0.5..0.6).contains(&stats.efficiency()), "worker 0 has the next one in hand");
+        assert!((0.5..0.6).contains(&stats.efficiency()), "worker 0 has its next claim in flight");
         stats.workers[0] = Worker::default();
         assert!((0.04..=0.06).contains(&stats.efficiency()), "{}", stats.efficiency());
     }
@@ -238,7 +238,7 @@ mod tests {
         let before = shown(&stats);
         for (percent, told) in [(0, 0), (40, 40), (39, 40)] {
             stats.prepare(percent);
-            assert_eq!(stats.preparing(), Some(format!("preparing {told} %")), "several threads tell of it");
+            assert_eq!(stats.preparing(), Some(format!("preparing {told} %")), "several threads report progress");
         }
         assert!(shown(&stats) != before);
         stats.end_preparing();

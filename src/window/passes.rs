@@ -1,4 +1,4 @@
-//! What is computed for a view, in which order: coarse pictures where what is shown is coarser still, then every missing pixel once.
+//! What is computed for a view, and in which order: coarse pictures where the frame is coarser still, then every missing pixel once.
 
 use super::engine::Step;
 use super::frame::Frame;
@@ -6,22 +6,22 @@ use super::place::Size;
 use crate::scene::Crop;
 use crate::tile::{Order, Tile};
 
-/// Pixels of the blocks of the coarse passes, each way. They cost a 1000th, a 64th and a 16th of the picture.
+/// The block sizes of the coarse passes in pixels, each way. The passes cost a 1000th, a 64th and a 16th of the picture.
 const GRAINS: [u32; 3] = [32, 8, 4];
 
-/// A coarse pass of fewer pixels than this is left out: the picture itself is as fast.
+/// A coarse pass of fewer samples than this is left out: the picture itself is as fast.
 const LEAST: usize = 400;
 
-/// The edge of the tiles of coarse passes: small, so that all workers have some.
+/// The edge of the tiles of coarse passes: small, so that all workers get some.
 const COARSE_TILE: u32 = 16;
 
-/// What is wanted.
+/// The picture that is asked for.
 pub(super) struct Wanted {
     /// The size of the picture.
     pub(super) size: Size,
     /// Samples per pixel, each way.
     pub(super) samples: u32,
-    /// The pixel from which on it is to be computed.
+    /// The pixel around which to start computing.
     pub(super) focus: (i64, i64),
     /// The edge of the tiles in pixels.
     pub(super) tile: u32,
@@ -30,7 +30,7 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// The steps to a final picture from what is there.
+    /// The steps from the frame to a final picture.
     pub(super) fn steps(&self, frame: &Frame) -> Vec<Step> {
         let everything = Tile { x: 0, y: 0, width: self.size.0, height: self.size.1 };
         let mut areas = if self.whole { vec![everything] } else { frame.missing() };
@@ -48,7 +48,7 @@ impl Wanted {
     }
 
     fn step(&self, area: Tile, grain: u32) -> Step {
-        // What is counted: samples of the area, or coarse ones of whole squares.
+        // Positions count samples of the area, or coarse samples of whole blocks.
         let (block, samples) = (grain.max(1), if grain == 0 { self.samples } else { 1 });
         let focus = |at: i64, start: u32, count: u32| {
             let first = start / block;

@@ -1,8 +1,8 @@
-//! Where the window looks: an exact centre and an exact distance between pixels, and how events move them.
+//! The window's view: an exact centre and an exact distance between pixels, and how events change them.
 //!
-//! The distance is a short decimal number and so is the centre, to 10⁻¹² of a pixel. Hence a pan by whole pixels is exact, the columns
-//! and rows that it keeps have the same coordinates to the bit, and any rectangle of the picture is a scene of its own whose samples
-//! are those of the whole.
+//! The distance is a short decimal number, and so is the centre, to 10⁻¹² of a pixel. So a pan by whole pixels is exact, the columns and
+//! rows that it keeps have the same coordinates to the bit, and any rectangle of the picture is a scene of its own whose samples are those
+//! of the whole.
 
 use super::fixed::Fixed;
 use crate::error::{Error, Result};
@@ -19,7 +19,7 @@ const OPENED_DIGITS: i64 = 14;
 const EXACT_DIGITS: i64 = 24;
 /// The centre is kept to 10 to the power of minus this, in pixels.
 const CENTRE_DIGITS: i64 = 12;
-/// The same for a scene that is opened. What it says is shown to the bit, but not digits without end: 1e-1000000 is a million of them
+/// The same for a scene that is opened. Its view is shown exact to the bit, but not with endless digits: 1e-1000000 has a million of them
 /// once half a pixel is added.
 const OPENED_CENTRE_DIGITS: i64 = 1000;
 /// Orders of magnitude of the distance between pixels within which the window moves.
@@ -57,7 +57,7 @@ impl Place {
         }
     }
 
-    /// Checks that a scene's pixels are not so close that numbers of all their digits would be no work for a window.
+    /// Checks that a scene's pixels are not so close that computing with all their digits would be too slow for a window.
     ///
     /// # Errors
     /// [`Error::Unsupported`] when they are.
@@ -67,7 +67,7 @@ impl Place {
             return Ok(());
         }
         Err(Error::Unsupported(format!(
-            "the view's pixels are 1e{order:.0} apart, but a window's are at least 1e{least}"
+            "the view's pixels are 1e{order:.0} apart, but a window's must be at least 1e{least}"
         )))
     }
 
@@ -82,13 +82,13 @@ impl Place {
         }
     }
 
-    /// The point at so many pixels to the right of and below the centre.
+    /// The point this many pixels to the right of and below the centre.
     fn at(&self, [right, down]: [&Fixed; 2]) -> [Fixed; 2] {
         let [u, v] = self.turned([right, down]);
         [&self.re + &u.multiplied(&self.spacing), &self.im + &v.multiplied(&self.spacing)]
     }
 
-    /// A way right and down in the picture as a way right and up in the plane.
+    /// Turns an offset right and down in the picture into one right and up in the plane.
     fn turned(&self, [right, down]: [&Fixed; 2]) -> [Fixed; 2] {
         if self.rotation == 0.0 {
             return [right.clone(), -down.clone()];
@@ -105,8 +105,8 @@ impl Place {
         self.at([&right, &down])
     }
 
-    /// Divides the distance between pixels by (5/4)^`steps`, keeping the point at the centre of pixel (x, y) where it is.
-    /// Returns whether it could.
+    /// Divides the distance between pixels by (5/4)^`steps`, keeping the point at the centre of pixel (x, y) where it is. Returns whether
+    /// that was possible.
     pub(super) fn zoom(&mut self, steps: i32, pixel: (i64, i64), size: Size) -> bool {
         let factor = if steps >= 0 { Fixed::new(8, -1) } else { Fixed::new(125, -2) };
         let mut spacing = self.spacing.clone();
@@ -136,7 +136,7 @@ impl Place {
         self.im = self.im.rounded(exponent);
     }
 
-    /// Moves the view by whole pixels to the right and down. Returns whether it could.
+    /// Moves the view by whole pixels to the right and down. Returns whether that was possible.
     pub(super) fn pan(&mut self, right: i64, down: i64) -> bool {
         self.shift([&Fixed::new(right, 0), &Fixed::new(down, 0)])
     }
@@ -154,12 +154,12 @@ impl Place {
         true
     }
 
-    /// Brings the point at the centre of pixel (x, y) to the pixel in the middle.
+    /// Brings the point at the centre of pixel (x, y) to the middle pixel.
     pub(super) fn centre(&mut self, (x, y): (i64, i64), (width, height): Size) -> bool {
         self.pan(x - i64::from(width / 2), y - i64::from(height / 2))
     }
 
-    /// Shows the rectangle between two pixels as large as it fits.
+    /// Shows the rectangle between two pixels as large as possible.
     pub(super) fn show_box(&mut self, a: (i64, i64), b: (i64, i64), (width, height): Size) -> bool {
         let (across, down) = ((a.0 - b.0).abs() + 1, (a.1 - b.1).abs() + 1);
         let share = (across as f64 / f64::from(width)).max(down as f64 / f64::from(height));
@@ -184,16 +184,16 @@ impl Place {
         self.rotation = (self.rotation + degrees).rem_euclid(360.0);
     }
 
-    /// The view of a picture of another size: the distance between pixels stays, and so does every pixel's point. Where the sizes differ
-    /// by an odd number, the centre moves by half a pixel for that.
+    /// Adapts the view to a picture of another size: the distance between pixels stays, and so does every pixel's point. For that, the
+    /// centre moves by half a pixel where the sizes differ by an odd number.
     pub(super) fn resize(&mut self, old: Size, new: Size) {
         let half = |old: u32, new: u32| Fixed::new(i64::from(new.abs_diff(old) % 2), 0).half();
         let way = [half(old.0, new.0), half(old.1, new.1)];
         self.shift([&way[0], &way[1]]);
     }
 
-    /// By how many whole pixels right and down `self` shows what `old` shows, when the pixels that both show have the same coordinates to
-    /// the bit.
+    /// By how many whole pixels `self` lies to the right of and below `old`, if the pixels that both show have the same coordinates to the
+    /// bit.
     pub(super) fn exact_shift(&self, size: Size, old: &Self, old_size: Size) -> Option<(i64, i64)> {
         if self.spacing != old.spacing || self.rotation != old.rotation {
             return None;
@@ -234,7 +234,7 @@ impl Place {
     }
 }
 
-/// The way from the picture's centre to the centre of pixel (x, y), right and down.
+/// The offset from the picture's centre to the centre of pixel (x, y), right and down.
 fn from_centre((x, y): (i64, i64), (width, height): Size) -> [Fixed; 2] {
     [Fixed::new(2 * x + 1 - i64::from(width), 0).half(), Fixed::new(2 * y + 1 - i64::from(height), 0).half()]
 }

@@ -1,4 +1,4 @@
-//! What the window remembers from one day to the next, in the user's state directory: where it was, and how it was set.
+//! What the window remembers between runs, in the user's state directory: its scene and its settings.
 
 use crate::error::{Error, Result};
 use crate::scene::Scene;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// How the window is set beside what it shows.
+/// The window's settings, apart from what it shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
@@ -47,7 +47,7 @@ impl Default for Settings {
 /// What is remembered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
-    /// How the window was set.
+    /// The window's settings.
     pub settings: Settings,
     /// What it showed.
     pub scene: Scene,
@@ -62,11 +62,11 @@ impl Memory {
     /// What was remembered; `None` when nothing was.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be read, [`Error::Input`] when it is not what was written.
+    /// [`Error::Io`] when the file cannot be read, [`Error::Input`] when it is not a saved window state.
     pub fn load(path: &Path) -> Result<Option<Self>> {
         let Some(text) = remembered::read(path)? else { return Ok(None) };
         let memory: Self = toml::from_str(&text).map_err(|error| {
-            Error::Input(format!("`{}` is not what was written: {}", path.display(), error.message()))
+            Error::Input(format!("`{}` is not a saved window state: {}", path.display(), error.message()))
         })?;
         memory.scene.check()?;
         Ok(Some(memory))
@@ -75,10 +75,10 @@ impl Memory {
     /// Remembers it.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be written, [`Error::Input`] when it is no regular file.
+    /// [`Error::Io`] when the file cannot be written, [`Error::Input`] when it is not a regular file.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let text =
-            toml::to_string(self).map_err(|error| Error::Input(format!("what is remembered is no TOML: {error}")))?;
+        let text = toml::to_string(self)
+            .map_err(|error| Error::Input(format!("the window's state cannot be written as TOML: {error}")))?;
         let mut output = remembered::create(path)?;
         output.write_all(text.as_bytes()).map_err(|error| Error::io("write", path, error))?;
         output.finish()

@@ -21,7 +21,7 @@ pub(super) struct Saving {
 }
 
 impl Saving {
-    /// Saves the picture of a scene in a folder under a name that is not used yet. Samples that are there are not computed again.
+    /// Saves the picture of a scene in a folder under a name that is not used yet. Final samples are not computed again.
     pub(super) fn start(folder: &Path, scene: Scene, shown: Option<Shown>, stop: Stop) -> Result<Self> {
         let folder = folder.to_path_buf();
         let thread = std::thread::Builder::new()
@@ -31,7 +31,7 @@ impl Saving {
         Ok(Self { thread: Some(thread) })
     }
 
-    /// What came of it, once, as soon as it is over.
+    /// The outcome, once, as soon as saving is over.
     pub(super) fn outcome(&mut self) -> Option<Result<PathBuf>> {
         if self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
             return None;
@@ -39,10 +39,13 @@ impl Saving {
         self.finish()
     }
 
-    /// Waits for the end.
+    /// Waits until saving is over.
     pub(super) fn finish(&mut self) -> Option<Result<PathBuf>> {
         let outcome = self.thread.take()?.join();
-        Some(outcome.unwrap_or_else(|_| Err(Error::Unsupported("saving the picture failed by a fault".into()))))
+        Some(
+            outcome
+                .unwrap_or_else(|_| Err(Error::Unsupported("saving the picture failed: its thread panicked".into()))),
+        )
     }
 }
 
@@ -65,14 +68,14 @@ fn save(folder: &Path, scene: &Scene, shown: Option<Shown>, stop: &Stop) -> Resu
     match write() {
         Ok(()) => Ok(path),
         Err(error) => {
-            // Nothing but the empty file that kept the name, if it still has it.
+            // Removes only the empty file that reserved the name, if it is still there.
             let _ = identity::remove(&reserved, &path);
             Err(error)
         }
     }
 }
 
-/// Creates an empty file under the first name of NAME-1.png, NAME-2.png … that is free, so that nobody else takes it.
+/// Creates an empty file under the first free name of NAME-1.png, NAME-2.png …, to reserve it.
 fn reserve(folder: &Path, scene: &Scene) -> Result<(PathBuf, File)> {
     let name = scene.name.as_deref().unwrap_or(&scene.formula);
     let name: String = name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
@@ -84,10 +87,10 @@ fn reserve(folder: &Path, scene: &Scene) -> Result<(PathBuf, File)> {
             Err(error) => return Err(Error::io("create", path, error)),
         }
     }
-    Err(Error::Unsupported(format!("a million pictures called {name} are there already")))
+    Err(Error::Unsupported(format!("there are a million pictures called {name} already")))
 }
 
-/// The tiles of a window's picture of which every sample is final.
+/// The tiles of a window's picture whose samples are all final.
 struct Final {
     planes: Planes,
     tiles: Tiles,
@@ -98,7 +101,7 @@ struct Final {
 }
 
 impl Final {
-    /// What there is for `render`, which has the same view. Nothing if other channels are needed.
+    /// The final tiles for `render`, which has the same view. None if other channels are needed.
     fn new(shown: Shown, render: &Render) -> Self {
         let (tiles, samples) = (render.tiles(), render.scene().image.samples);
         let fits = shown.samples == samples && shown.planes.channels.contains(tiles.channels);
@@ -144,7 +147,7 @@ impl Kept for Final {
     }
 }
 
-/// The command that renders a scene. Names and titles are left out: they change nothing that is seen.
+/// The command that renders a scene. Names and titles are left out: they do not change the picture.
 pub fn command_line(scene: &Scene) -> String {
     let plain = Scene::default();
     let mut words = vec!["fractal".to_owned(), "render".to_owned()];
@@ -191,7 +194,7 @@ pub fn command_line(scene: &Scene) -> String {
     words.join(" ")
 }
 
-/// A word as a shell reads it.
+/// A word, quoted for a shell.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.,=+/:".contains(c);
     if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
@@ -205,7 +208,7 @@ mod tests {
     use crate::sample::Channels;
     use crate::sink::Grid;
 
-    /// A frame that has some of its tiles, saved, is the picture of the whole; and what it has is taken from it.
+    /// Saving a frame that has some of its tiles gives the whole picture, and those tiles are taken from the frame.
     #[test]
     fn only_what_is_not_final_is_computed() {
         let scene =
@@ -233,7 +236,7 @@ mod tests {
             .map(|shown| std::fs::read(save(&folder, &scene, shown, &Stop::new()).unwrap()).unwrap());
         std::fs::remove_dir_all(&folder).unwrap();
         assert!(files[0] == files[1]);
-        // Samples that lack what the colours need are of no use.
+        // Samples that lack a channel the colours need are of no use.
         assert!(Final::new(Frame::new((150, 130), 2, Channels::SMOOTH).shown(), &render).is_empty());
     }
 

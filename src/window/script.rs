@@ -1,4 +1,4 @@
-//! A window without a screen, for tests and benchmarks: events are what they are told to be, and pictures are kept.
+//! A window without a screen, for tests and benchmarks: events are scripted, and pictures are kept.
 
 use super::toolkit::{Event, Window};
 use crate::error::Result;
@@ -7,7 +7,7 @@ use std::time::Duration;
 /// A window that plays a script.
 #[derive(Debug)]
 pub struct Script {
-    /// What happens at the next poll. Resizes also change the window's size then.
+    /// The events of the next poll. Resizes also change the window's size then.
     pub events: Vec<Event>,
     /// The last picture that was shown.
     pub shown: Vec<u32>,
@@ -16,12 +16,12 @@ pub struct Script {
     /// The title.
     pub title: String,
     size: (u32, u32),
-    /// The time, which goes on by what is waited only, so that a slow machine changes nothing.
+    /// The time, which advances only by waiting, so that a slow machine changes nothing.
     pub later: Duration,
 }
 
 impl Script {
-    /// A window of this size in which nothing happens yet.
+    /// A window of this size without any events yet.
     pub fn new(width: u32, height: u32) -> Self {
         Self {
             events: Vec::new(),
@@ -50,7 +50,7 @@ impl Window for Script {
     }
 
     fn present(&mut self, pixels: &[u32], size: (u32, u32)) -> Result<()> {
-        assert_eq!(pixels.len(), size.0 as usize * size.1 as usize, "a picture of the size that is said");
+        assert_eq!(pixels.len(), size.0 as usize * size.1 as usize, "the picture is of the size that is passed");
         self.shown.clear();
         self.shown.extend_from_slice(pixels);
         self.frames += 1;

@@ -1,4 +1,4 @@
-//! What the window shows and who computes it, and what events make of that. No pixels and no threads: all of it is tested without.
+//! What the window shows, who computes it, and how events change that. No pixels and no threads: all of it is tested without them.
 
 mod act;
 mod crew;
@@ -15,23 +15,23 @@ use crate::scene::{Frame, Scene};
 use history::{Kind, Spot};
 use std::time::Duration;
 
-/// Two presses within this time and few pixels are a double click.
+/// Two presses within this time and distance are a double click.
 const DOUBLE_CLICK: Duration = Duration::from_millis(400);
 const CLICK_PIXELS: i64 = 4;
 
 /// How long a message is shown.
 const MESSAGE: Duration = Duration::from_secs(5);
 
-/// The largest number of samples per pixel, each way: with it a screen's samples still fit the memory.
+/// The largest number of samples per pixel, each way: with it a screen's samples still fit into memory.
 pub(super) const MOST_SAMPLES: u32 = 4;
 
 /// Degrees of one turn.
 const TURN: f64 = 15.0;
 
-/// What a button that is held does.
+/// What a held button does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Hold {
-    /// Moves the picture; the pointer was here when it last did.
+    /// Moves the picture; the pointer was here at the last move.
     Move((i64, i64)),
     /// Draws a box from here.
     Box((i64, i64)),
@@ -40,9 +40,9 @@ pub(super) enum Hold {
 /// What has to be done after events.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Effects {
-    /// What is shown changed: where, of what, how large, or when an orbit ends.
+    /// The picture changed: its place, formula, size, or when an orbit ends.
     pub(super) view: bool,
-    /// Everything is to be computed again by a new crew.
+    /// Everything must be computed again, by other workers.
     pub(super) again: bool,
     /// Only colours changed.
     pub(super) colour: bool,
@@ -58,7 +58,7 @@ pub(super) struct Effects {
 /// The state.
 #[derive(Debug)]
 pub(super) struct State {
-    /// Its view and its image's size are those of `place` and `size`, see [`State::scene`].
+    /// Its view and image size are overridden by `place` and `size`, see [`State::scene`].
     scene: Scene,
     pub(super) place: Place,
     pub(super) size: Size,
@@ -68,15 +68,15 @@ pub(super) struct State {
     pub(super) outlines: bool,
     pub(super) costs: bool,
     pub(super) panel: bool,
-    /// The page of the help that is shown, from 1 on; 0 for none.
+    /// The page of the help that is shown, counted from 1; 0 for none.
     pub(super) help: usize,
     pub(super) inset: bool,
     pub(super) cycling: bool,
     pub(super) pointer: (i64, i64),
-    /// The pixel at which the user looks, as far as the last event tells.
+    /// The pixel that the user looks at, judging by the last event.
     pub(super) focus: (i64, i64),
     pub(super) hold: Option<Hold>,
-    /// What is told to the user, and until when.
+    /// The message that the user sees, and until when.
     pub(super) message: Option<(String, Duration)>,
     click: Option<(Duration, (i64, i64))>,
     back: Vec<Spot>,
@@ -84,7 +84,7 @@ pub(super) struct State {
     last: Option<(Kind, Duration)>,
     /// Where a Julia set was opened from.
     parameters: Option<Spot>,
-    /// The backends that run here, once somebody wanted another.
+    /// The backends that run here; empty until another one is asked for.
     available: Vec<&'static Entry>,
 }
 
@@ -125,7 +125,7 @@ impl State {
         scene
     }
 
-    /// Sets what settings say beside who computes.
+    /// Applies the settings, except who computes.
     pub(super) fn restore(&mut self, settings: &Settings) {
         self.tile = settings.tile.clamp(4, 4096);
         (self.outlines, self.costs) = (settings.outlines, settings.costs);
@@ -147,7 +147,7 @@ impl State {
         Memory { settings, scene: self.scene() }
     }
 
-    /// How far the view is zoomed in, for people.
+    /// The view's magnification, for display.
     pub(super) fn magnification(&self) -> String {
         let scene = self.scene();
         let log10 = (4f64.log2() - scene.view().log2_spacing(self.size.0, self.size.1) - f64::from(self.size.1).log2())
@@ -174,23 +174,23 @@ impl State {
         ]
     }
 
-    /// How things are coloured.
+    /// The colour settings.
     pub(super) fn colour(&self) -> &crate::colour::Settings {
         &self.scene.colour
     }
 
-    /// The colours go on by this many times around the palette.
+    /// Shifts the colours by this many turns around the palette.
     pub(super) fn shift_colours(&mut self, turns: f64) {
         let offset = self.scene.colour.offset + turns;
         self.scene.colour.offset = (offset.rem_euclid(1.0) * 1e4).round() / 1e4;
     }
 
-    /// The constant of the Julia set that belongs to the pointer's point.
+    /// The constant of the Julia set of the point under the pointer.
     pub(super) fn pointed(&self) -> [Decimal; 2] {
         self.place.point(self.pointer, self.size).map(|part| part.to_decimal())
     }
 
-    /// The scene of the Julia set that belongs to the pointer's point, in a picture of its own.
+    /// The scene of the Julia set of the point under the pointer, in a picture of its own.
     pub(super) fn julia(&self, size: Size) -> Option<Scene> {
         if self.scene.julia.is_some() {
             return None;
@@ -202,7 +202,7 @@ impl State {
         Some(scene)
     }
 
-    /// Tells something.
+    /// Shows a message.
     pub(super) fn tell(&mut self, text: impl Into<String>, now: Duration) {
         self.message = Some((text.into(), now + MESSAGE));
     }
@@ -283,7 +283,7 @@ impl State {
     }
 }
 
-/// The name after or before one in a list; the first when it is not there.
+/// The name after or before another in a list, cyclically; the first if that is not in the list.
 fn next(names: impl Iterator<Item = &'static str>, name: &str, on: bool) -> &'static str {
     let names: Vec<_> = names.collect();
     let here = names.iter().position(|there| *there == name);

@@ -1,4 +1,4 @@
-//! Watching a render that goes on anyway: its pictures fill as tiles finish. A window that is closed leaves the render alone.
+//! Watching a render that runs anyway: its pictures fill as tiles finish. Closing the window does not stop the render.
 
 use super::canvas::{Canvas, Font};
 use super::engine::{Begun, Finished, Percent};
@@ -19,30 +19,29 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Frames are this far apart, and take at most one of so many parts of the time: drawing takes time from the workers.
+/// Frames are at least this far apart, and take at most one part in `SHARE` of the time: drawing takes time from the workers.
 const FRAME: Duration = Duration::from_millis(50);
 const SHARE: u32 = 8;
-/// An unchanged picture is shown again so often, since toolkits do not tell that the window was uncovered.
+/// How often an unchanged picture is shown again, since toolkits do not report that the window was uncovered.
 const HEARTBEAT: Duration = Duration::from_millis(450);
 
 /// How long a message is shown.
 const MESSAGE: Duration = Duration::from_secs(6);
 
-const KEYS: &str =
-    "O outlines tiles, M maps costs, Tab shows the workers, Q twice cancels; closing the window lets the render go on";
+const KEYS: &str = "O outlines tiles, M maps costs, Tab shows the workers, Q twice cancels; closing the window does not stop the render";
 
-/// Where renders tell what they do. Clones share it.
+/// Where renders report what they do. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Watched(Arc<Mutex<Vec<Told>>>);
 
-/// What a render tells.
+/// What a render reports.
 #[derive(Debug)]
 enum Told {
-    /// What all tiles of the next picture need is being prepared; so many hundredths of it are done.
+    /// The data that all tiles of the next picture share is being prepared; this many per cent of it are done.
     Preparing(u32),
     /// A picture begins.
     Picture(Box<Picture>),
-    /// A worker has taken tiles, at this moment.
+    /// A worker has claimed tiles, at this moment.
     Claimed(usize, Range<usize>, Instant),
     /// A claim is finished, with the samples that are shown.
     Claim(Finished, Vec<(Tile, Box<[u32]>)>),
@@ -50,7 +49,7 @@ enum Told {
     Complete,
 }
 
-/// A picture as it is shown: every so many samples one.
+/// A picture as it is shown: every n-th sample, each way.
 #[derive(Debug)]
 struct Picture {
     title: String,
@@ -83,7 +82,7 @@ impl Watched {
     }
 }
 
-/// Sends what a run does, at no more than one sample for each pixel of the window.
+/// Passes on what a run reports, with at most one sample for each pixel of the window.
 #[derive(Debug)]
 struct Reporter {
     watched: Watched,
@@ -97,7 +96,7 @@ struct Reporter {
 }
 
 impl Reporter {
-    /// The samples of a tile that are shown, with the pixels that they are.
+    /// The samples of a tile that are shown, with the pixels that they fill.
     fn thin(&self, samples: &Samples<'_>) -> Option<(Tile, Box<[u32]>)> {
         let (tile, stride) = (samples.tile, self.stride);
         let first = |start: u32| start.div_ceil(stride);
@@ -114,7 +113,7 @@ impl Reporter {
             })
         };
         for (plane, of) in samples.planes() {
-            // Lengths are in samples, and are to be in pixels of the window.
+            // Lengths are in samples, and must be in pixels of the window.
             words.extend(places().map(|at| plane.values.stretched(of[at], (stride as f32).recip())));
         }
         Some((Tile { x, y, width, height }, words.into()))
@@ -176,11 +175,11 @@ pub enum Seen {
     Nothing,
     /// The window was closed: the render continues unseen.
     Closed,
-    /// The render is to be cancelled.
+    /// The user wants the render cancelled.
     Cancelled,
 }
 
-/// The window that shows them.
+/// The window that shows watched renders.
 #[derive(Debug)]
 pub struct Viewer {
     watched: Watched,
@@ -197,7 +196,7 @@ pub struct Viewer {
     over: bool,
     asked: bool,
     message: Option<(String, Duration)>,
-    /// When the last frame was there, and what it cost.
+    /// When the last frame was shown, and how long it took.
     presented: Option<Duration>,
     cost: Duration,
     dirty: bool,
@@ -207,7 +206,7 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// Shows what is told to `watched` in a window.
+    /// Shows what is reported to `watched` in a window.
     pub fn new(watched: Watched, scale: f64, window: &mut dyn Window) -> Self {
         let size = window.size();
         Self {
@@ -233,14 +232,14 @@ impl Viewer {
         }
     }
 
-    /// Tells that everything is over, and how it ended.
+    /// Shows that everything is over, and how it ended.
     pub fn end(&mut self, text: &str, window: &dyn Window) {
         self.over = true;
         self.stats.end_preparing();
         self.tell(text, window.now());
     }
 
-    /// What is told to the user at the moment.
+    /// The message that the user sees at the moment.
     pub fn message(&self) -> Option<&str> {
         self.message.as_ref().map(|(text, _)| text.as_str())
     }
@@ -290,7 +289,7 @@ impl Viewer {
         Ok(seen)
     }
 
-    /// Does what a key asks for; whether it ends something.
+    /// Performs a key's action. Returns whether it closes the window or cancels the render.
     fn act(&mut self, action: Action, now: Duration) -> bool {
         match action {
             Action::Outlines => self.outlines = !self.outlines,
@@ -299,7 +298,7 @@ impl Viewer {
             Action::Help => self.tell(KEYS, now),
             Action::Quit if self.over || self.asked => return true,
             Action::Quit => {
-                self.tell("press Q once more to cancel the render; closing the window lets it go on", now);
+                self.tell("press Q once more to cancel the render; closing the window does not stop it", now);
                 self.asked = true;
             }
             _ => {}
@@ -347,7 +346,7 @@ impl Viewer {
         }
     }
 
-    /// Draws the picture in the middle of the window, and what belongs over it.
+    /// Draws the picture in the middle of the window, and the overlays.
     fn draw(&mut self) {
         let (width, height) = self.size;
         let inner = self.frame.size();
@@ -371,7 +370,7 @@ impl Viewer {
             Some(_) => {}
             None => {
                 let waiting = || "the render is being prepared, and its time estimated".to_owned();
-                let told = format!("no tile is computed yet: {}", preparing.clone().unwrap_or_else(waiting));
+                let told = format!("no tile has been computed yet: {}", preparing.clone().unwrap_or_else(waiting));
                 canvas.lines((font.width(), font.width()), &[(told, overlay::DIM)], font);
             }
         }

@@ -1,4 +1,4 @@
-//! Where the window looks: zooms, pans, boxes, history, and that the finished picture equals the render.
+//! Exploring: zooms, pans, boxes, history, and that the settled picture is the rendered one.
 
 use crate::session::{LIMIT, Session, drag, scene, valley};
 use fractal::scene::MaxIterations;
@@ -52,7 +52,7 @@ fn a_pan_computes_only_what_it_uncovers() {
     // A strip of 20 × 192 pixels, in tiles of 64.
     assert!(everything >= 12);
     assert_eq!(session.explorer.timing().tiles, 3);
-    // What is kept is shown in the very frame that answers the event.
+    // The pixels that stay are shown in the very frame that answers the event.
     let before = session.explorer.picture().to_vec();
     session.step(&drag(Button::Left, false, (80, 100), (85, 93)));
     let after = session.explorer.picture();
@@ -64,7 +64,7 @@ fn a_pan_computes_only_what_it_uncovers() {
 
 #[test]
 fn an_event_is_answered_by_the_old_picture_at_once() {
-    // A tile takes so long that few are there by the time of the answer, also where this thread has to wait for a processor.
+    // A tile takes so long that few are finished by the time of the answer, even if this thread has to wait for a processor.
     let mut heavy = valley();
     heavy.iteration.max = MaxIterations::Count(100_000);
     let mut session = Session::new(&heavy, (240, 160));
@@ -123,14 +123,14 @@ fn history_goes_back_and_forward() {
     session.type_keys("[");
     assert_eq!(view(&session), start);
     session.type_keys("[");
-    assert_eq!((view(&session), session.explorer.message()), (start, Some("this is where it began")));
+    assert_eq!((view(&session), session.explorer.message()), (start, Some("there is nothing further back")));
     session.type_keys("]");
     assert_eq!(view(&session), nearer);
     session.type_keys("]]]]");
     assert!(session.explorer.scene().julia.is_some());
-    // A new way ends the old one.
+    // A new change discards the way forward.
     session.type_keys("[-]");
-    assert_eq!(session.explorer.message(), Some("there is nothing further on"));
+    assert_eq!(session.explorer.message(), Some("there is nothing further forward"));
     session.check();
 }
 
@@ -158,7 +158,7 @@ fn a_view_too_deep_is_refused_in_words_and_left_again() {
     }
     let Status::Refused(why) = session.explorer.status().clone() else { unreachable!() };
     assert!(why.contains("too close for 64-bit numbers"), "{why}");
-    // Colours, overlays and moves go on.
+    // Colours, overlays and moves still work.
     session.type_keys("po");
     session.step(&[Event::Wheel(-9)]);
     session.check();

@@ -14,14 +14,16 @@ fn saved_pictures_are_the_rendered_ones_and_go_on_where_they_were() {
     let options = Options { folder: PathBuf::from(&*scratch), ..Options::default() };
     let mut session = Session::with(&valley(), (150, 90), &options);
     session.settle();
-    // One whose samples are all there, and one that is not computed yet when it is asked for.
+    // One whose samples are all there, and one that is not computed yet when it is to be saved.
     session.type_keys("s");
     session.step(&[Event::Wheel(2), Event::Key(Key::Char('s')), Event::Wheel(1)]);
     session.until("both are saved", |_| {
         let whole = |n: u32| Scene::load(scratch.join(format!("mandelbrot-{n}.png")).to_str().unwrap()).is_ok();
         whole(2) && whole(3)
     });
-    session.until("it is said where", |session| session.explorer.message().is_some_and(|text| text.contains(".png")));
+    session.until("the message says where", |session| {
+        session.explorer.message().is_some_and(|text| text.contains(".png"))
+    });
     assert_eq!(std::fs::read(scratch.join("mandelbrot-1.png")).unwrap(), b"mine");
     for number in [2, 3] {
         let saved = scratch.join(format!("mandelbrot-{number}.png"));
@@ -65,25 +67,25 @@ fn settings_and_place_are_remembered() {
     let mut explorer = Explorer::new(&valley(), &options, &mut window).unwrap();
     let keys = "+rtomdw".chars().map(|c| Event::Key(Key::Char(c)));
     window.events = keys.chain([Event::Key(Key::Tab), Event::Closed]).collect();
-    explorer.run(&mut window, &mut |line| panic!("nothing is printed: {line}")).unwrap();
+    explorer.run(&mut window, &mut |line| panic!("nothing should be printed: {line}")).unwrap();
     let memory = Memory::load(&file).unwrap().unwrap();
     assert_eq!(memory, explorer.memory());
     let Settings { outlines, costs, panel, tile, .. } = memory.settings;
     assert!(outlines && costs && panel && tile == 32 && memory.scene.view.rotation != 0.0);
-    // The next window begins there, to the bit.
+    // The next window starts there, to the bit.
     let options = Options { settings: memory.settings.clone(), ..options };
     let mut next = Explorer::new(&memory.scene, &options, &mut Script::new(140, 90)).unwrap();
     assert_eq!(next.memory(), memory);
-    // Without quitting it is remembered after a while.
+    // Without quitting, it is remembered after a while.
     let mut window = Script::new(140, 90);
     window.events = vec![Event::Key(Key::Char('-'))];
     next.step(&mut window).unwrap();
     window.later += Duration::from_secs(60);
     next.step(&mut window).unwrap();
     assert_eq!(Memory::load(&file).unwrap().unwrap(), next.memory());
-    // What is broken is an error, and forgetting removes it.
+    // A broken file is an error, and forgetting removes it.
     std::fs::write(&file, "settings = 3").unwrap();
-    assert!(Memory::load(&file).unwrap_err().to_string().contains("view.toml` is not what was written"));
+    assert!(Memory::load(&file).unwrap_err().to_string().contains("view.toml` is not a saved window state"));
     Memory::forget(&file).unwrap();
     Memory::forget(&file).unwrap();
     assert_eq!(Memory::load(&file).unwrap(), None);
@@ -99,7 +101,7 @@ fn a_state_directory_that_cannot_be_written_is_told_and_nothing_else() {
     session.window.later += Duration::from_secs(60);
     session.step(&[]);
     assert!(
-        session.explorer.message().unwrap().starts_with("nothing is remembered: "),
+        session.explorer.message().unwrap().starts_with("the window's state is not remembered: "),
         "{:?}",
         session.explorer.message()
     );

@@ -6,7 +6,7 @@ use fractal::window::{Button, Event, Explorer, Key, Options, Script, Settings, S
 use fractal::{Scene, render};
 use std::time::{Duration, Instant};
 
-/// Generous: a stuck worker is to be found, a slow machine is not.
+/// Generous: this is to catch a stuck worker, not a slow machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
 pub(crate) fn scene(text: &str) -> Scene {
@@ -22,7 +22,7 @@ pub(crate) fn pixels(picture: &fractal::sink::Picture) -> Vec<u32> {
     picture.pixels.chunks(3).map(|p| u32::from_be_bytes([0, p[0], p[1], p[2]])).collect()
 }
 
-/// What workers that are processes run: this program has no place for them.
+/// The program that worker processes run: this one cannot serve as a worker.
 pub(crate) fn program() -> Program {
     Program { path: Some(env!("CARGO_BIN_EXE_fractal").into()), ..Program::default() }
 }
@@ -30,7 +30,7 @@ pub(crate) fn program() -> Program {
 pub(crate) struct Session {
     pub(crate) window: Script,
     pub(crate) explorer: Explorer,
-    /// Where it saves pictures, if that is its own.
+    /// The folder that it saves pictures in, if it owns that.
     _folder: Option<Scratch>,
 }
 
@@ -48,13 +48,13 @@ impl Session {
         Self { _folder: Some(scratch), ..Self::with(scene, size, &options) }
     }
 
-    /// One turn of the loop in which these events happen.
+    /// One turn of the loop, with these events.
     pub(crate) fn step(&mut self, events: &[Event]) {
         self.window.events.extend_from_slice(events);
         assert!(self.explorer.step(&mut self.window).unwrap(), "nobody quits here");
     }
 
-    /// Each key in a turn of its own, so far apart that each is a step of the history.
+    /// Each key in a turn of its own, far enough apart that each is a step of the history.
     pub(crate) fn type_keys(&mut self, keys: &str) {
         for c in keys.chars() {
             self.window.later += Duration::from_secs(1);
@@ -62,7 +62,7 @@ impl Session {
         }
     }
 
-    /// Turns the loop until something holds.
+    /// Runs the loop until a condition holds.
     pub(crate) fn until(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> bool) {
         let began = Instant::now();
         while !holds(self) {
@@ -72,12 +72,12 @@ impl Session {
         }
     }
 
-    /// Turns the loop until the picture is complete, or refused.
+    /// Runs the loop until the picture is complete, or refused.
     pub(crate) fn settle(&mut self) {
         self.until("the picture is complete", |session| *session.explorer.status() != Status::Busy);
     }
 
-    /// The settled picture is the rendered one.
+    /// Checks that the settled picture is the rendered one.
     pub(crate) fn check(&mut self) {
         self.settle();
         assert_eq!(*self.explorer.status(), Status::Settled);

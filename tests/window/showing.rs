@@ -35,13 +35,13 @@ fn colours_change_without_computing() {
         session.check();
     }
     assert_eq!(seen.len(), 7);
-    // Bands need nothing that smooth colours have not.
+    // Bands need no channel that smooth colours lack.
     session.type_keys("c");
     assert_eq!(*session.explorer.status(), Status::Settled);
-    // Running colours run until they are stopped.
+    // Cycling colours cycle until they are stopped.
     session.type_keys(" ");
     let still = session.explorer.picture().to_vec();
-    session.until("colours run", |session| {
+    session.until("the colours cycle", |session| {
         session.window.later += Duration::from_millis(50);
         session.explorer.picture() != still
     });
@@ -115,7 +115,7 @@ fn everything_drawn_over_the_picture_is_gone_when_it_is_switched_off() {
     session.step(&[Event::Moved(50, 50), Event::Pressed(Button::Left, true), Event::Moved(200, 120)]);
     assert_eq!(session.window.shown[50 * 640 + 100], 0, "the box has a dark edge");
     session.step(&[Event::Moved(51, 51), Event::Released(Button::Left)]);
-    assert!(session.window.shown == plain, "a box that is no box does nothing");
+    assert!(session.window.shown == plain, "a box that is too small does nothing");
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn an_unchanged_picture_is_shown_again_now_and_then() {
         session.step(&[]);
     }
     assert!(session.window.frames >= frames + 20);
-    // What the toolkit does tell is answered at once.
+    // What the toolkit does report is answered at once.
     let frames = session.window.frames;
     session.step(&[Event::Exposed]);
     assert_eq!(session.window.frames, frames + 1);

@@ -21,7 +21,7 @@ fn any_event(random: &mut Random, keys: &[Key]) -> Event {
     }
 }
 
-/// Random events at random moments. Wherever that leads, what settles is what is rendered.
+/// Random events at random moments. Wherever that leads, the settled picture is the rendered one.
 fn storm(seed: u64, settings: Settings, unwanted: &[keys::Action]) {
     let bindings = || keys::GROUPS.iter().flat_map(|group| group.bindings);
     let unwanted = [&[keys::Action::Quit, keys::Action::Save, keys::Action::MoreIterations], unwanted].concat();
@@ -30,7 +30,7 @@ fn storm(seed: u64, settings: Settings, unwanted: &[keys::Action]) {
         .flat_map(|binding| binding.triggers)
         .filter_map(|trigger| if let keys::Trigger::Key(key) = trigger { Some(*key) } else { None })
         .collect();
-    // More iterations now and then, and soon as many as the view wants again.
+    // More iterations now and then, and soon as many as suit the view again.
     pool.extend([Key::Char('i'), Key::Char('a'), Key::Char('a'), Key::Home]);
     let mut session =
         Session::with(&valley(), (160, 100), &Options { settings, program: program(), ..Options::default() });
@@ -53,10 +53,10 @@ fn storm(seed: u64, settings: Settings, unwanted: &[keys::Action]) {
             }
         }
     }
-    // Wherever it went, home is a picture.
+    // Wherever it went, the home view can be rendered.
     session.step(&[Event::Key(Key::Home), Event::Key(Key::Char('a'))]);
     session.check();
-    // So does the program.
+    // The program renders the same picture.
     let scratch = Scratch::new(&format!("window-storm-{seed}"));
     std::fs::write(scratch.join("scene.toml"), session.explorer.scene().to_toml()).unwrap();
     let output = scratch.program(["render", "scene.toml", "-o", "scene.ppm"]).output().unwrap();

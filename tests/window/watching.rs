@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Who takes tiles, and that they are being computed, is seen before they are finished.
+/// Tiles that are being computed, and their workers, are seen before they are finished.
 #[test]
 fn a_watched_render_shows_tiles_as_they_are_claimed() {
     use fractal::parallel::RunInfo;
@@ -90,7 +90,7 @@ fn a_watched_render_fills_the_window() {
     }
 }
 
-/// A kernel that prepares for as long as it is not told to go on.
+/// A kernel that keeps preparing until its channel is closed.
 #[derive(Debug)]
 struct Slow {
     inner: Arc<dyn Kernel>,
@@ -138,7 +138,7 @@ fn a_watched_render_tells_how_much_is_prepared() {
             viewer.step(&mut window).unwrap();
             window.shown.clone()
         };
-        // Messages end, then it is drawn without them.
+        // Messages expire, then it is drawn without them.
         look(&mut viewer);
         let before = look(&mut viewer);
         let (tell, done) = channel();
@@ -153,7 +153,7 @@ fn a_watched_render_tells_how_much_is_prepared() {
             for done in [0.0, 0.4, 0.75] {
                 tell.send(done).unwrap();
                 seen = until("what is shown changes", || Some(look(&mut viewer)).filter(|shown| *shown != seen));
-                assert!(look(&mut viewer) == seen, "it is shown until there is more");
+                assert!(look(&mut viewer) == seen, "it is shown until there is more progress");
             }
             drop(tell);
             running.join().unwrap();

@@ -14,7 +14,7 @@ const LOSSES: [(&str, Lose); 4] = [
     ("the server ends", |loss| send(&loss.screen.server, Signal::KILL)),
     ("the user kills the client", |loss| loss.xdotool("windowkill")),
     ("another client destroys the window", |loss| loss.xdotool("windowclose")),
-    ("the process that has it is killed", |loss| kill_process(loss.window_process(), Signal::KILL).unwrap()),
+    ("the window's process is killed", |loss| kill_process(loss.window_process(), Signal::KILL).unwrap()),
 ];
 
 struct Loss<'a> {
@@ -58,9 +58,9 @@ fn told(scratch: &Scratch) -> String {
     std::fs::read_to_string(scratch.join("told")).unwrap()
 }
 
-/// Changes the palette, and gives its name back. A key that comes while something else has the keyboard is lost now and then.
+/// Changes the palette, and returns its name. A key pressed while something else has the keyboard is lost now and then.
 fn repaint(program: &mut Program<'_>) -> String {
-    until("the palette is another", || {
+    until("the palette changes", || {
         program.press("p");
         let command = program.command();
         command.split(' ').skip_while(|word| *word != "--palette").nth(1).map(str::to_owned)
@@ -115,7 +115,7 @@ fn a_window_that_is_lost_has_its_place_remembered() {
 #[test]
 fn signals_end_a_window_in_order() {
     let Some(screen) = Screen::start() else { return };
-    // No orbit inside of this Julia set ends before its last iteration: neither its picture nor a saved one would be complete in hours.
+    // No orbit inside this Julia set ends before its last iteration: neither its picture nor a saved one would be complete in hours.
     let endless = ["--julia", "-0.390540870218,-0.586787907347", "--iterations", "2000000000"];
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let scratch = Scratch::new("x11-signals");
@@ -140,7 +140,7 @@ fn signals_end_a_window_in_order() {
         assert_eq!(program.exit_code(), Some(130), "{signal:?}");
         assert!(files(&scratch).iter().all(|name| !name.contains("b.png")), "{:?}", files(&scratch));
     }
-    // What is ignored from the beginning stays so.
+    // Signals that are ignored from the start stay ignored.
     let scratch = Scratch::new("x11-ignored");
     let mut command = std::process::Command::new("sh");
     let inner = program(&screen, &scratch, &["view", "--fresh", "--size", "300x200"]);
@@ -155,7 +155,7 @@ fn signals_end_a_window_in_order() {
     assert_eq!(program.exit_code(), Some(0));
 }
 
-/// A server that does not answer, as over a network that is gone, keeps nobody from ending.
+/// A server that does not answer, as over a network that is gone, does not keep programs from ending.
 #[test]
 fn a_server_that_hangs_delays_nothing_but_the_window() {
     let Some(screen) = Screen::start() else { return };
@@ -170,9 +170,9 @@ fn a_server_that_hangs_delays_nothing_but_the_window() {
     render.signal(Signal::TERM);
     // It is complete, or becomes so too late.
     assert!(matches!(render.exit_code(), Some(0 | 130)));
-    // A window that does not open can be given up.
+    // Waiting for a window that does not open can be interrupted.
     let mut late = screen::Running(program(&screen, &scratch, &["view", "--fresh"]).spawn().unwrap());
-    until("it listens to signals", || {
+    until("it handles signals", || {
         let status = std::fs::read_to_string(format!("/proc/{}/status", late.0.id())).unwrap();
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
         (u64::from_str_radix(caught.trim(), 16).unwrap() >> (libc::SIGTERM - 1) & 1 == 1).then_some(())
@@ -180,7 +180,7 @@ fn a_server_that_hangs_delays_nothing_but_the_window() {
     send(&late, Signal::TERM);
     let status = until("it ends", || late.0.try_wait().unwrap());
     assert_eq!(status.code(), Some(130));
-    // Nor is one waited for whose server ends meanwhile.
+    // Nor does the program wait for one whose server ends meanwhile.
     let mut late = program(&screen, &scratch, &["view", "--fresh"]);
     let late = late.stderr(std::process::Stdio::piped()).spawn().unwrap();
     until("it has a process for the window", || (!children(late.id()).is_empty()).then_some(()));
@@ -194,7 +194,7 @@ fn a_server_that_hangs_delays_nothing_but_the_window() {
     assert!(remembered(&scratch).contains(&palette));
 }
 
-/// Before there is a window, while it opens, and after: what is watched is complete or was not begun.
+/// Before there is a window, while it opens, and after: the watched render is complete or was never started.
 #[test]
 fn a_server_may_end_at_any_moment() {
     let scratch = Scratch::new("x11-moments");

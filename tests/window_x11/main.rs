@@ -83,7 +83,7 @@ fn a_window_that_was_covered_or_minimised_is_right_again() {
     let scratch = Scratch::new("x11-cover");
     let mut program = Program::open(&screen, &scratch, &["view", "jewel", "--size", "400x300", "--fresh"]);
     let wanted = program.check();
-    // Half a second is what is promised. What counts is when a look begins, however long it takes.
+    // Half a second is what is promised. What counts is when a screenshot begins, however long it takes.
     let soon = |what: &str| {
         let began = Instant::now();
         until(what, || {
@@ -102,7 +102,7 @@ fn a_window_that_was_covered_or_minimised_is_right_again() {
     }
     soon("it is uncovered");
     program.do_(&format!("windowminimize --sync {}", program.window));
-    // Longer than it takes to be shown anew.
+    // Longer than until it is shown again.
     std::thread::sleep(Duration::from_millis(700));
     program.do_(&format!("windowactivate --sync {}", program.window));
     soon("it is back");
@@ -113,7 +113,7 @@ fn tiles_fill_in_and_overlays_come_and_go() {
     let Some(screen) = Screen::start() else { return };
     let scratch = Scratch::new("x11-tiles");
     let place = ["--re", "-0.7467", "--im", "0.1097", "--width", "0.0118", "--size", "600x400"];
-    // Until one is slow enough to be seen on its way.
+    // Until one is slow enough to be seen unfinished.
     let watched = HARDER.into_iter().find_map(|harder| {
         let iterations = (4_000_000 * harder).to_string();
         let slow = ["view", "--fresh", "--backend", "serial", "--iterations", &iterations, "--samples", "2"];
@@ -142,7 +142,7 @@ fn tiles_fill_in_and_overlays_come_and_go() {
     let help = until("the help is shown", || Some(program.shot()).filter(|shot| shot.like(&wanted) < 0.1));
     assert!(help.pixels.iter().filter(|pixel| pixel.iter().all(|channel| *channel > 190)).count() > 2000);
     program.press("h h h h q");
-    // However many pages there are, and whether q came then: it ends.
+    // However many pages there are, and whether or not that q counted: it ends.
     program.press("q");
     assert_eq!(program.exit_code(), Some(0));
 }
@@ -151,7 +151,7 @@ fn tiles_fill_in_and_overlays_come_and_go() {
 fn a_render_is_watched() {
     let Some(screen) = Screen::start() else { return };
     let scratch = Scratch::new("x11-render");
-    // Closing the window lets the render go on: one that is slow enough not to be complete before.
+    // Closing the window does not stop the render: one that is slow enough not to be complete before.
     let went_on = HARDER.into_iter().any(|harder| {
         let _ = std::fs::remove_file(scratch.join("a.png"));
         let iterations = (3_000_000 * harder).to_string();
@@ -166,7 +166,7 @@ fn a_render_is_watched() {
         early
     });
     assert!(went_on, "every picture was complete before its window was closed");
-    // Q asks once more, then cancels. No orbit inside of this Julia set ends before its last iteration, so it would take hours.
+    // Q asks once more, then cancels. No orbit inside this Julia set ends before its last iteration, so it would take hours.
     let endless = [
         "--julia",
         "-0.390540870218,-0.586787907347",
@@ -195,18 +195,18 @@ fn a_render_is_watched() {
     assert_eq!(program.exit_code(), Some(0));
 }
 
-/// Keys faster than anybody types, while the window changes its size, and what is left of it is still right.
+/// Keys faster than anybody types, while the window changes its size: the final picture is still right.
 #[test]
 fn mashed_keys_and_sizes_do_no_harm() {
     let Some(screen) = Screen::start() else { return };
     let scratch = Scratch::new("x11-mash");
     let mut program = Program::open(&screen, &scratch, &["view", "seahorses", "--size", "500x320", "--fresh"]);
-    // Whatever is switched is switched twice.
+    // Everything that is toggled is toggled twice.
     let keys = "b w W d D t T n o m Tab p c k K period comma j J r u i I x f F plus minus Left Up bracketleft bracketright space B";
     for size in ["640 400", "2 2", "1 700", "500 320"] {
         program.do_(&format!("windowactivate --sync {0} windowsize {0} {size}", program.window));
         program.do_(&format!("key --delay 4 {keys}"));
-        // A click beside the window would be the window manager's.
+        // A click beside the window would go to the window manager.
         if let Some((width, height)) = size.split_once(' ').filter(|_| size.len() == 7) {
             until("it has its size", || {
                 let geometry = screen.xdotool(&format!("getwindowgeometry --shell {}", program.window))?;
@@ -224,7 +224,7 @@ fn mashed_keys_and_sizes_do_no_harm() {
     assert_eq!(program.exit_code(), Some(0));
 }
 
-/// What was remembered can be damaged, and nothing may be writable: the window opens all the same, and says so.
+/// The remembered state can be damaged, and nothing may be writable: the window opens all the same, and says so.
 #[test]
 fn a_state_that_is_no_use_is_told_and_left_aside() {
     let Some(screen) = Screen::start() else { return };
@@ -256,15 +256,15 @@ fn a_state_that_is_no_use_is_told_and_left_aside() {
         std::fs::write(&file, text).unwrap();
         session(told, "plus q");
     }
-    // The last one was well enough to be remembered anew.
+    // The last one was good enough to be remembered again.
     assert!(std::fs::read_to_string(&file).unwrap().contains("workers = 0"));
     std::fs::remove_dir_all(scratch.join("state")).unwrap();
     std::fs::write(scratch.join("state"), "in the way").unwrap();
     session("", "q");
-    session("nothing is remembered: ", "plus q");
+    session("the window's state is not remembered: ", "plus q");
 }
 
-/// Without what they need these tests pass, but not in silence; where everything must be tested they fail.
+/// Without the programs they need, these tests pass, but not silently; where everything must be tested they fail.
 #[test]
 fn what_is_left_out_is_said() {
     let run = |ci: bool| {
@@ -279,7 +279,7 @@ fn what_is_left_out_is_said() {
     let told = "left out: the window on a real X server (`Xvfb` is not installed)\n";
     assert!(output.status.success(), "{output:?}");
     assert_eq!((text(output.stderr).as_str(), std::fs::read_to_string(&list).unwrap().as_str()), (told, told));
-    assert_eq!(text(run(false).stderr), "", "it is said once");
+    assert_eq!(text(run(false).stderr), "", "it is reported once");
     std::fs::remove_file(&list).unwrap();
     let output = run(true);
     assert!(!output.status.success() && text(output.stdout).contains("`Xvfb` is not installed"));
@@ -304,7 +304,7 @@ fn without_a_display_there_is_one_sentence() {
     assert_eq!(std::fs::read_dir(&*scratch).unwrap().count(), 0);
 }
 
-/// What is no file is not waited for.
+/// The program does not wait for a state file that is not a regular file.
 #[test]
 fn a_state_that_is_no_file_is_told_and_left_aside() {
     let scratch = Scratch::new("x11-pipe");
@@ -326,7 +326,7 @@ fn a_state_that_is_no_file_is_told_and_left_aside() {
     assert_eq!(run(), told);
 }
 
-/// The commands of the documents that open a window, as they stand there.
+/// The commands in the documents that open a window, word for word.
 #[test]
 fn documented_commands_open_windows() {
     let Some(screen) = Screen::start() else { return };

@@ -1,4 +1,4 @@
-//! A screen, the program on it, and ways to look at it.
+//! A screen, the program on it, and screenshots.
 
 use crate::support::{LIMIT, Scratch, left_out, until};
 use rustix::process::{Pid, Signal};
@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many times more work there is with each try, where something must be seen before its end.
+/// How many times as much work each try has, where something must be seen before it ends.
 pub(crate) const HARDER: [u32; 7] = [1, 2, 4, 8, 16, 32, 64];
 
 /// Servers and their clients share few processors: one test at a time.
@@ -21,7 +21,7 @@ pub(crate) fn send(process: &Running, signal: Signal) {
     rustix::process::kill_process(Pid::from_child(&process.0), signal).unwrap();
 }
 
-/// A process that ends with its value.
+/// A process that is killed when its value is dropped.
 pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
@@ -41,7 +41,7 @@ pub(crate) struct Screen {
     _turn: MutexGuard<'static, ()>,
 }
 
-/// What is missing here, if anything.
+/// The first required program that is missing here, if any.
 pub(crate) fn missing() -> Option<&'static str> {
     let there = |name: &&str| {
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -67,9 +67,9 @@ impl Screen {
         Some(Self { display, living: RefCell::default(), _manager: manager, server, _turn: turn })
     }
 
-    /// A server, its window manager and its name, unless one of them does not come: then it is tried again.
+    /// A server, its window manager and its name; `None` if one of them does not start, to try again.
     fn try_start(arguments: &[&str]) -> Option<(Running, Running, String)> {
-        // The server chooses a number that is free, and tells it when it is ready. It must not begin anew when its only client goes.
+        // The server chooses a free number, and reports it when it is ready. It must not reset when its only client goes away.
         let mut server = Command::new("Xvfb")
             .args(["-displayfd", "1", "-nolisten", "tcp", "-noreset"])
             .args(arguments)
@@ -94,7 +94,7 @@ impl Screen {
         Some((server, manager, display))
     }
 
-    /// What xdotool says to a line of arguments; `None` when it fails.
+    /// What xdotool prints for a line of arguments; `None` when it fails.
     pub(crate) fn xdotool(&self, arguments: &str) -> Option<String> {
         xdotool(&self.display, arguments)
     }
@@ -131,7 +131,7 @@ impl Shot {
         self.pixels.iter().collect::<HashSet<_>>().len()
     }
 
-    /// The share of pixels that are as in another picture of the same size.
+    /// The share of pixels that equal those of another picture of the same size.
     pub(crate) fn like(&self, other: &Self) -> f64 {
         if self.width != other.width || self.pixels.len() != other.pixels.len() {
             return 0.0;
@@ -158,11 +158,14 @@ impl<'a> Program<'a> {
         Self::start(screen, scratch, program(screen, scratch, arguments))
     }
 
-    /// The same for a command that is made already.
+    /// The same for a command that exists already.
     pub(crate) fn start(screen: &'a Screen, scratch: &'a Scratch, mut command: Command) -> Self {
-        // The server gives the numbers of a program that has ended to the next one, and may list its window for a while yet: what is
-        // new can only be told once that has gone. Nothing else tells windows apart, since none says which process it is of.
-        until("windows go with their programs", || windows(screen).is_subset(&screen.living.borrow()).then_some(()));
+        // The server reuses the numbers of a program that has ended for the next one, and may still list its window for a while: a new
+        // window can be recognised only once the old one is gone. Nothing else distinguishes windows, since none says which process it
+        // belongs to.
+        until("windows disappear with their programs", || {
+            windows(screen).is_subset(&screen.living.borrow()).then_some(())
+        });
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let stdout = BufReader::new(process.stdout.take().unwrap());
         let (sender, lines) = channel();
@@ -202,14 +205,14 @@ impl<'a> Program<'a> {
         std::thread::sleep(Duration::from_millis(60));
     }
 
-    /// Waits until the program has heard of everything that was done before: it hears in order, and answers this.
+    /// Waits until the program has received everything that was sent before: it receives in order, and answers this.
     pub(crate) fn heard(&mut self) {
         self.command();
     }
 
-    /// Has the window manager close the window, as a click on its cross does.
+    /// Has the window manager close the window, as a click on its close button does.
     pub(crate) fn close(&self) {
-        // A key that comes while something else has the keyboard is lost now and then; who sees that presses it again.
+        // A key pressed while something else has the keyboard is lost now and then; a user who sees that presses it again.
         let mut pressed: Option<Instant> = None;
         until("the window closes", || {
             if !windows(self.screen).contains(&self.window) {
@@ -228,8 +231,8 @@ impl<'a> Program<'a> {
     pub(crate) fn shot(&self) -> Shot {
         let mut import = Command::new("import");
         import.args(["-window", &self.window, "-depth", "8", "ppm:-"]).env("DISPLAY", &self.screen.display);
-        // A window that is on its way back cannot be looked at yet.
-        until("the window can be looked at", || {
+        // A window that is on its way back cannot be captured yet.
+        until("the window can be captured", || {
             let output = import.output().unwrap();
             output.status.success().then(|| Shot::from_ppm(&output.stdout))
         })
@@ -242,18 +245,18 @@ impl<'a> Program<'a> {
         line.trim().to_owned()
     }
 
-    /// Waits until the window shows exactly what the scene's command line renders: when nothing is told over it any more.
+    /// Waits until the window shows exactly what the scene's command line renders: once no message covers it any more.
     pub(crate) fn check(&mut self) -> Shot {
         self.check_but(0)
     }
 
-    /// The same for what is above the line in which something is told for 5 s after each question: for all checks of a window but the last,
-    /// since pixels that are wrong go along with a picture that is moved.
+    /// The same above the line that shows a message for 5 s after each request: for all checks of a window but the last, since wrong pixels
+    /// move along with the picture.
     pub(crate) fn check_above(&mut self) -> Shot {
         self.check_but(50)
     }
 
-    /// Compares all but so many rows at the bottom.
+    /// Compares all but this many rows at the bottom.
     fn check_but(&mut self, rows: usize) -> Shot {
         let command = self.command();
         let words = command.strip_prefix("fractal ").unwrap().split(' ').chain(["-o", "wanted.ppm"]);
@@ -291,7 +294,7 @@ impl<'a> Program<'a> {
 
 impl Drop for Program<'_> {
     fn drop(&mut self) {
-        // The process ends right after this, unless it was waited for: then the number may be another's.
+        // The process ends right after this, unless it was waited for: then the number may be another window's.
         if !self.ended {
             self.screen.living.borrow_mut().remove(&self.window);
         }
@@ -303,7 +306,7 @@ pub(crate) fn windows(screen: &Screen) -> HashSet<String> {
     search.args(["search", "--onlyvisible", "--name", "^fractal"]).env("DISPLAY", &screen.display);
     let found = until("windows are listed", || {
         let output = search.output().unwrap();
-        // Finding none is a failure as well, a silent one; another is that a window goes while it is looked at.
+        // Finding none is a failure as well, a silent one; another is that a window disappears while it is examined.
         (output.status.success() || output.stderr.is_empty()).then_some(output.stdout)
     });
     String::from_utf8(found).unwrap().lines().map(str::to_owned).collect()

@@ -1,4 +1,4 @@
-//! Screens other than the usual one, and what a desktop learns of the window.
+//! Screens other than the usual one, and what a desktop learns about the window.
 
 use crate::screen::{Program, Screen, Shot, program};
 use crate::support::{Scratch, until};
@@ -11,10 +11,10 @@ fn displays_of_few_colours_are_refused_in_a_sentence() {
         let output = program(&screen, &scratch, &["view"]).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{depth}: {output:?}");
         let why =
-            format!("(the display has colours of {depth} bits, and the window needs true colours of 24 bits or more)");
+            format!("(the display has {depth}-bit colour, but the window needs true colour with 24 bits or more)");
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(told, format!("fractal: no window can be opened here {why}; `fractal render` needs no display\n"));
-        // What is watched is computed all the same.
+        // The watched render is computed all the same.
         let render = ["render", "curl", "--size", "64x48", "-q", "-o"];
         let output = program(&screen, &scratch, &[&render[..], &["a.ppm", "--view"]].concat()).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{depth}: {output:?}");
@@ -41,7 +41,7 @@ fn colours_of_ten_bits_are_right() {
     assert_eq!(program.exit_code(), Some(0));
 }
 
-/// An input method that nobody serves, as it is left over when its server was not started.
+/// An input method without a server, as when that was not started.
 #[test]
 fn a_window_needs_no_input_method() {
     let Some(screen) = Screen::start() else { return };
@@ -66,8 +66,8 @@ fn the_desktop_learns_whose_window_it_is() {
     ] {
         let mut program = Program::open(&screen, &scratch, arguments);
         let process = program.process.0.id().to_string();
-        let pid = until("the window tells its process", || screen.xdotool(&format!("getwindowpid {}", program.window)));
-        assert_eq!(pid, process, "the process that was started, and not the one that has the window");
+        let pid = until("the window names its process", || screen.xdotool(&format!("getwindowpid {}", program.window)));
+        assert_eq!(pid, process, "the process that was started, and not the one that owns the window");
         for name in ["--class ^Fractal$", "--classname ^fractal$"] {
             let found = screen.xdotool(&format!("search {name}")).unwrap_or_default();
             assert!(found.lines().any(|window| window == program.window), "{name}: {found}");
@@ -88,7 +88,7 @@ fn letters_are_as_large_as_the_screen_is_dense() {
         let picture = ["render", "whole", "--size", "640x400", "-q", "-o", "a.ppm"];
         assert!(scratch.program(picture).status().unwrap().success());
         let picture = Shot::from_ppm(&std::fs::read(scratch.join("a.ppm")).unwrap());
-        // Above what is told at the bottom.
+        // Above the message at the bottom.
         let top = |shot: Shot| shot.pixels[..250 * 640].to_vec();
         let wanted = top(picture.clone());
         until("there is a picture", || (top(program.shot()) == wanted).then_some(()));

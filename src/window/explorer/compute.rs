@@ -1,4 +1,4 @@
-//! What is computed: new views, the engine's news, the inset.
+//! Computing: new views, the engine's news, the inset.
 
 use super::super::engine::{Batch, Letter, News};
 use super::super::frame::Way;
@@ -14,10 +14,10 @@ use crate::sample::Channels;
 use crate::scene::Scene;
 use std::time::{Duration, Instant};
 
-/// How long one turn of the loop takes in finished tiles. More of them wait for the next turn, after a look at what has happened.
+/// How long one turn of the loop spends on taking in finished tiles. The rest wait for the next turn, after another poll.
 const INTAKE: Duration = Duration::from_millis(4);
 
-/// What is computed beside where: what decides the samples.
+/// What determines the samples, apart from the place.
 #[derive(Clone, Debug, PartialEq)]
 struct World {
     formula: String,
@@ -25,7 +25,7 @@ struct World {
     julia: Option<[crate::number::Decimal; 2]>,
 }
 
-/// What decides when orbits end.
+/// What determines when orbits end.
 #[derive(Clone, Debug, PartialEq)]
 struct Limits(u32, u64, crate::scene::Quality, crate::scene::Precision);
 
@@ -58,7 +58,7 @@ impl Shown {
 }
 
 impl Explorer {
-    /// Whether the colouring needs what the samples do not have.
+    /// Whether the colouring needs channels that the samples lack.
     pub(super) fn lacks_channels(&self) -> bool {
         !(self.frame.channels() | Channels::SMOOTH).contains(self.colourer.channels())
     }
@@ -69,7 +69,7 @@ impl Explorer {
         Ok(())
     }
 
-    /// Moves what is shown to where the state is now, and has the rest computed.
+    /// Moves the picture to the state's current view, and has the rest computed.
     pub(super) fn retarget(&mut self) {
         let scene = self.state.scene();
         let (old, new) = (self.shown.clone(), Shown::of(&self.state, &scene));
@@ -100,7 +100,7 @@ impl Explorer {
         self.compute(false);
     }
 
-    /// Has computed what is missing; or everything again.
+    /// Has the missing pixels computed, or the whole picture again.
     pub(super) fn compute(&mut self, whole: bool) {
         if whole {
             self.marks.begin(None, self.state.size);
@@ -121,7 +121,7 @@ impl Explorer {
         self.engine.compute(Batch { generation: self.generation, crew, scene, channels, steps });
     }
 
-    /// Takes what was computed. What belongs to an old view is dropped.
+    /// Takes finished work. What belongs to an old view is dropped.
     pub(super) fn collect(&mut self) -> Result<()> {
         self.engine.collect(&mut self.letters);
         let began = Instant::now();
@@ -157,7 +157,7 @@ impl Explorer {
                 News::Ended { grain } => {
                     let before = self.stats.first;
                     self.stats.ended(grain);
-                    // A view is seen as soon as there is a coarse picture of all of it; what follows can wait for the next frame.
+                    // A view is shown as soon as there is a coarse picture of all of it; the rest can wait for the next frame.
                     self.urgent |= self.stats.first != before;
                     self.dirty = true;
                 }
@@ -181,7 +181,7 @@ impl Explorer {
         Ok(())
     }
 
-    /// Shows the Julia set of the pointer's point, if it is wanted and there is one.
+    /// Shows the Julia set of the point under the pointer, if the inset is on and there is one.
     pub(super) fn update_inset(&mut self) -> Result<()> {
         let size = Inset::size(self.state.size);
         let scene = self.state.julia(size).filter(|_| self.state.inset);

@@ -1,4 +1,4 @@
-//! What is shown when: frames, and what is drawn over the picture.
+//! When frames are shown, and what is drawn over the picture.
 
 use super::super::canvas::{Canvas, Font};
 use super::super::overlay;
@@ -8,10 +8,10 @@ use super::{Explorer, FRAME, Status};
 use crate::error::Result;
 use std::time::{Duration, Instant};
 
-/// An unchanged picture is shown again so often, since toolkits do not tell that the window was uncovered.
+/// How often an unchanged picture is shown again, since toolkits do not report that the window was uncovered.
 const HEARTBEAT: Duration = Duration::from_millis(450);
 
-/// Frames that only show more finished tiles take at most one of so many parts of the time, however large the window is.
+/// Frames that only show more finished tiles take at most one part in this many of the time, however large the window is.
 const SHARE: u32 = 4;
 
 impl Explorer {
@@ -32,7 +32,7 @@ impl Explorer {
         };
         if due {
             let began = Instant::now();
-            // What has not changed needs no drawing.
+            // An unchanged picture needs no drawing.
             let same = !self.urgent && !self.dirty && !live && self.presented.is_some();
             let drawn = if same { self.drawn } else { self.draw() };
             self.drawn = drawn;
@@ -55,7 +55,7 @@ impl Explorer {
         format!("fractal - {name}, {}", self.state.magnification())
     }
 
-    /// Draws what belongs over the picture on a copy of it; whether there is anything.
+    /// Draws the overlays on a copy of the picture. Returns whether there are any.
     fn draw(&mut self) -> bool {
         let State { outlines, costs, panel, help, hold, pointer, .. } = self.state;
         let refusal = match &self.status {

@@ -1,4 +1,4 @@
-//! Coarse pictures: a sample for a block of pixels, drawn where what is shown is coarser.
+//! Coarse pictures: one sample per block of pixels, drawn where the frame is coarser.
 
 use super::super::engine::Begun;
 use super::paint::colour_of;
@@ -7,8 +7,8 @@ use crate::colour::Colourer;
 use crate::sample::Samples;
 
 impl Frame {
-    /// Draws blocks where what is shown is coarser. They are painted once each, which is many times faster than painting their pixels,
-    /// and a row of blocks is spread over its pixels once, for all rows of pixels that it covers.
+    /// Draws blocks where the frame is coarser. Each is painted once, which is many times faster than painting their pixels, and a row of
+    /// blocks is spread over its pixels once, for all rows of pixels that it covers.
     pub(super) fn put_coarse(&mut self, step: &Begun, samples: &Samples<'_>, colourer: &Colourer) {
         let (grain, per) = (step.grain, self.samples as usize);
         let finer = level(grain.into());
@@ -37,7 +37,7 @@ impl Frame {
                 let start = y as usize * across + left as usize;
                 let mut x = 0;
                 while x < width {
-                    // From here to where what is shown is as fine.
+                    // Up to the next pixel that is already as fine.
                     let levels = &mut self.levels[start + x..start + width];
                     let run = levels.iter().position(|&level| level <= finer).unwrap_or(levels.len());
                     if run == 0 {
@@ -67,14 +67,14 @@ impl Frame {
 /// A row of blocks, spread over the pixels of one row.
 #[derive(Debug, Default)]
 struct Spread {
-    /// Of each plane that is drawn, a word a sample.
+    /// For each plane that is drawn, one word per sample.
     planes: Vec<Vec<u32>>,
     /// The colours of the blocks, and of the pixels.
     blocks: Vec<u32>,
     picture: Vec<u32>,
 }
 
-/// Each of `blocks` as many times as `grain` says, up to `width` in all.
+/// Repeats each of `blocks` `grain` times, up to `width` in all.
 fn spread_row(row: &mut Vec<u32>, blocks: &[u32], grain: usize, width: usize) {
     row.resize(width, 0);
     for (pixels, &block) in row.chunks_mut(grain).zip(blocks) {
@@ -90,7 +90,7 @@ mod tests {
     use crate::sink::Tiles;
     use crate::tile::{Order, Tiling};
 
-    /// A coarse tile over a frame whose pixels are of many levels, compared with drawing one pixel after the other.
+    /// A coarse tile over a frame whose pixels have many levels, compared with drawing pixel by pixel.
     #[test]
     fn blocks_are_drawn_where_they_are_finer_and_nowhere_else() {
         let colourer = Colourer::new(&Scene::default().colour).unwrap();

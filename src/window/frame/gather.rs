@@ -1,17 +1,17 @@
-//! Taking planes of samples along from one view to another.
+//! Carrying planes of samples over from one view to another.
 
 use super::super::place::{Map, Size};
 
-/// Where the pixels of a new view were.
+/// Where the pixels of a new view were in the old one.
 #[derive(Clone, Debug)]
 pub(in crate::window) enum Way {
-    /// So many pixels to the right and down, exactly.
+    /// This many pixels to the right and down, exactly.
     By(i64, i64),
-    /// Along a map, with the size of the new pixels in old ones.
+    /// Along a map; `scale` is the size of the new pixels in old ones.
     Along { map: Map, scale: f64 },
 }
 
-/// Takes planes along, each sample from the nearest.
+/// Carries planes over, each sample from the nearest one.
 pub(super) struct Gather {
     new: Size,
     old: Size,
@@ -26,7 +26,7 @@ enum Rule {
 }
 
 impl Gather {
-    /// `samples` a pixel, each way: sizes are in samples, the way in pixels.
+    /// With `samples` per pixel, each way: sizes are in samples, the way in pixels.
     pub(super) fn new(way: &Way, new: Size, old: Size, samples: u32) -> Self {
         let per = f64::from(samples);
         let rule = match way {

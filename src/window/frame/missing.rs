@@ -1,4 +1,4 @@
-//! What is missing until the picture is final.
+//! The pixels still missing from the final picture.
 
 use super::{Frame, level};
 use crate::tile::Tile;
@@ -12,9 +12,10 @@ impl Frame {
         rows.into_iter().any(|row| row[columns.clone()].iter().any(|&there| there > level))
     }
 
-    /// Rectangles that hold all pixels that are not final, and no others, unless these would be fewer than what the rectangles cost.
+    /// Rectangles that hold exactly the pixels that are not final, or one around them all if computing its final pixels again costs less
+    /// than separate runs.
     pub(in crate::window) fn missing(&self) -> Vec<Tile> {
-        /// Each rectangle is a run of its own, which costs about as much as so many pixels.
+        /// Each rectangle is a run of its own, which costs about as much as this many pixels.
         const RUN: usize = 1000;
         let width = self.size.0;
         let mut done: Vec<Tile> = Vec::new();
@@ -72,7 +73,7 @@ mod tests {
 
     #[test]
     fn what_is_final_is_not_missing() {
-        // A picture that has grown from its middle outwards, as far as half of its tiles.
+        // A picture that has grown outwards from its middle to half of its tiles.
         let near = |x: u32, y: u32| (x as i32 - 10).pow(2) + 3 * (y as i32 - 6).pow(2) < 60;
         let tiles: Vec<_> = (0..12).flat_map(|y| (0..20).map(move |x| (x, y))).filter(|&(x, y)| near(x, y)).collect();
         let frame = frame(&tiles);

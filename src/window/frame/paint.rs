@@ -1,4 +1,4 @@
-//! Samples become colours.
+//! Painting: from samples to colours.
 
 use super::{BLANK, Frame, NOTHING};
 use crate::colour::{Colourer, Depth};
@@ -6,7 +6,7 @@ use crate::sample::Samples;
 use crate::tile::Tile;
 
 impl Frame {
-    /// Paints everything again, in other colours perhaps. What the colours need and the samples do not have leaves the picture as it is.
+    /// Paints everything again, perhaps in other colours. If the samples lack a channel that the colours need, the picture stays as it is.
     pub(in crate::window) fn repaint(&mut self, colourer: &Colourer) {
         const ROWS: u32 = 16;
         let (width, height) = self.size;
@@ -45,7 +45,7 @@ impl Frame {
         }
     }
 
-    /// Leaves the colours of a coarse step's samples in the scratch memory, if the samples have what the colours need.
+    /// Leaves the colours of a coarse step's samples in the scratch memory, if the samples have the channels that the colours need.
     pub(super) fn paint_blocks(&mut self, samples: &Samples<'_>, colourer: &Colourer) -> bool {
         let (needs, memory, per) = (colourer.channels(), &mut *self.scratch, self.samples as f32);
         if !samples.channels().contains(needs) {
@@ -53,7 +53,7 @@ impl Frame {
         }
         memory.words.clear();
         for (place, _, plane) in samples.channels().shared(needs) {
-            // Lengths are in samples, of which there is one a pixel to the colourer.
+            // Lengths are in samples; here, the colourer has one per pixel.
             let pixels = |&word: &u32| plane.values.stretched(word, per.recip());
             memory.words.extend(samples.words(place).iter().map(pixels));
         }

@@ -1,25 +1,25 @@
-//! What the program and the process that has its window tell each other: lines of JSON, and pixels after the line of their picture.
+//! The messages between the program and its window's process: lines of JSON, and after a picture's line its pixels.
 
 use super::super::toolkit::Event;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Write};
 
-/// What the program wants.
+/// What the program asks for.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Order {
     /// A window with this title, of this size. It comes first.
     Open(String, (u32, u32)),
     /// Another title.
     Title(String),
-    /// A picture of this size: its pixels follow, four bytes each, in the machine's own order. Answered by [`News::Shown`].
+    /// A picture of this size: its pixels follow, four bytes each, in native byte order. Answered by [`News::Shown`].
     Picture(u32, u32),
 }
 
-/// What the window's process tells.
+/// What the window's process reports.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum News {
-    /// The window is there, on a screen so many times as dense as usual; 0 when the screen does not tell.
+    /// The window is open, on a screen this many times as dense as usual; 0 if that is unknown.
     Opened(f64),
     /// There is no display, and why.
     NoDisplay(String),
@@ -29,7 +29,7 @@ pub(super) enum News {
     Event(Event),
     /// The picture is shown.
     Shown,
-    /// The toolkit has failed: this is the last that is heard.
+    /// The toolkit has failed: this is the last message.
     Failed(String),
 }
 

@@ -1,7 +1,7 @@
-//! The process that has the window: it does what the program orders, and tells what happens.
+//! The window's process: it carries out the program's orders, and reports events.
 //!
-//! Two things end it at once, whatever the toolkit is doing: the end of its input, which is that of the program, and the toolkit itself,
-//! whose library ends a process that has lost its display.
+//! Two things end it at once, whatever the toolkit is doing: the end of its input, which means that the program has ended, and the
+//! toolkit's own library, which ends a process that has lost its display.
 
 use super::super::minifb::Minifb;
 #[cfg(not(all(unix, not(target_os = "macos"))))]
@@ -17,17 +17,17 @@ use std::process::exit;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The time between two looks at what has happened, and for how long after something did it is the shorter one. A look costs 30 µs.
+/// The time between two polls: the shorter one for `STAYS_AWAKE` after an event. A poll costs 30 µs.
 const IDLE: Duration = Duration::from_millis(8);
 const AWAKE: Duration = Duration::from_millis(2);
 const STAYS_AWAKE: Duration = Duration::from_secs(1);
 
-/// Has the window and never returns if this process was started for it; else does nothing.
+/// Runs the window and never returns if this process was started for it; otherwise does nothing.
 pub(crate) fn main() {
     let Some((role, program)) = worker::role().filter(|(role, _)| role == ROLE) else { return };
     if let Err(error) = serve(program) {
         eprintln!("fractal: {role}: {error}");
-        // Not what Xlib ends with.
+        // Not the status that Xlib ends with.
         exit(3);
     }
     exit(0);
@@ -38,7 +38,7 @@ pub(crate) fn main() {
 struct Wanted {
     title: Option<String>,
     picture: Option<(u32, u32)>,
-    /// Of the picture, and then for the next one.
+    /// The picture's pixels, and later the buffer for the next one's.
     pixels: Vec<u32>,
 }
 
@@ -59,9 +59,9 @@ fn serve(program: u32) -> Result<()> {
     let Some(Order::Open(title, size)) = first else { return Ok(()) };
     let mut window = match open(&title, size) {
         Ok((window, density)) => {
-            // Before more is asked of the display: the program need not wait for that.
+            // Before any further request to the display: the program need not wait for that.
             tell(&[News::Opened(density)])?;
-            // Without a display it is the toolkit that ends.
+            // If the display is gone, it is the toolkit that ends the process.
             #[cfg(all(unix, not(target_os = "macos")))]
             let _ = super::x11::introduce(window.number(), program);
             window
@@ -97,7 +97,7 @@ fn serve(program: u32) -> Result<()> {
         }
         if let Some((pixels, size)) = pixels {
             outcome = window.present(&pixels, size);
-            // Before the program hears of it: then it sends the next one.
+            // Before the program is notified: it then sends the next one.
             desk.0.lock().unwrap_or_else(PoisonError::into_inner).pixels = pixels;
             messages.push(News::Shown);
         }
@@ -117,14 +117,14 @@ fn serve(program: u32) -> Result<()> {
     }
 }
 
-/// Opens the window, and tells how dense the screen is.
+/// Opens the window, and returns the screen's density with it.
 fn open(title: &str, size: (u32, u32)) -> std::result::Result<(Minifb, f64), NoWindow> {
     #[cfg(all(unix, not(target_os = "macos")))]
     let (pixels, density) = super::x11::examine()?;
     #[cfg(not(all(unix, not(target_os = "macos"))))]
     let (pixels, density) = (Pixels::default(), 0.0);
     let window = Minifb::open(title, size, pixels).map_err(|error| {
-        // A display that has ended meanwhile is told as what it is.
+        // If the display has gone meanwhile, that is what is reported.
         #[cfg(all(unix, not(target_os = "macos")))]
         if let Err(why) = super::x11::examine() {
             return why;
@@ -134,7 +134,7 @@ fn open(title: &str, size: (u32, u32)) -> std::result::Result<(Minifb, f64), NoW
     Ok((window, density))
 }
 
-/// Takes orders until no more come.
+/// Takes orders until there are no more.
 fn listen(orders: &mut BufReader<File>, desk: &Desk) {
     let mut line = String::new();
     while let Ok(Some(order)) = receive(orders, &mut line) {
@@ -143,7 +143,7 @@ fn listen(orders: &mut BufReader<File>, desk: &Desk) {
             Order::Open(..) => {}
             Order::Title(title) => lock().title = Some(title),
             Order::Picture(width, height) => {
-                // The program has sent no other that it has not heard of.
+                // The buffer is free: the program sends a picture only after the last one was answered.
                 let mut pixels = std::mem::take(&mut lock().pixels);
                 pixels.resize(width as usize * height as usize, 0);
                 if orders.read_exact(bytemuck::cast_slice_mut(&mut pixels)).is_err() {

@@ -1,15 +1,15 @@
-//! What the window must know of an X display before it opens there, and what the desktop is to know of the window. The toolkit has no way
-//! to ask either, and frees memory twice on a display that it refuses, which is why it is asked here first.
+//! What the window must know about an X display before it opens there, and what the desktop should know about the window. The toolkit
+//! offers neither, and frees memory twice on a display that it refuses, which is why the display is examined here first.
 
 use super::super::pixels::Pixels;
 use super::NoWindow;
 use std::ffi::{CStr, c_int, c_ulong};
 use x11_dl::xlib::{self, Xlib};
 
-/// Dots per inch of a screen of the usual density.
+/// Dots per inch of a screen with the usual density.
 const USUAL: f64 = 96.0;
 
-/// A connection of our own to the display.
+/// Our own connection to the display.
 struct Connection {
     lib: Xlib,
     display: *mut xlib::Display,
@@ -19,7 +19,7 @@ impl Connection {
     #[allow(unsafe_code)]
     fn open() -> Result<Self, NoWindow> {
         let lib = Xlib::open().map_err(|error| NoWindow::NoDisplay(format!("libX11 cannot be loaded: {error}")))?;
-        // SAFETY: Xlib allows a null name, which stands for what DISPLAY says.
+        // SAFETY: Xlib allows a null name, which stands for the value of DISPLAY.
         let display = unsafe { (lib.XOpenDisplay)(std::ptr::null()) };
         if display.is_null() {
             let name = std::env::var_os("DISPLAY").filter(|name| !name.is_empty());
@@ -40,7 +40,7 @@ impl Connection {
         if formats.is_null() {
             return None;
         }
-        // SAFETY: it is a list of so many formats, which is ours until it is freed below, and nothing else is kept of it.
+        // SAFETY: it is a list of `count` formats, which is ours until it is freed below, and nothing refers to it afterwards.
         let listed = unsafe { std::slice::from_raw_parts(formats, usize::try_from(count).unwrap_or(0)) };
         let bits = listed.iter().find(|format| format.depth == depth).map(|format| format.bits_per_pixel);
         // SAFETY: Xlib has made the list for us to free, and this is the only place that does.
@@ -48,10 +48,10 @@ impl Connection {
         bits
     }
 
-    /// What the desktop says for all its programs.
+    /// The desktop's settings for all its programs.
     #[allow(unsafe_code)]
     fn resources(&self) -> String {
-        // SAFETY: the display is open. The text is the display's and stays as it is until that is closed; it is copied at once.
+        // SAFETY: the display is open. The text belongs to the display and stays unchanged until that is closed; it is copied at once.
         unsafe {
             let text = (self.lib.XResourceManagerString)(self.display);
             if text.is_null() { String::new() } else { CStr::from_ptr(text).to_string_lossy().into_owned() }
@@ -62,17 +62,19 @@ impl Connection {
 impl Drop for Connection {
     #[allow(unsafe_code)]
     fn drop(&mut self) {
-        // SAFETY: the display was opened by `open`, and nobody has its address but this value.
+        // SAFETY: the display was opened by `open`, and only this value has its address.
         unsafe { (self.lib.XCloseDisplay)(self.display) };
     }
 }
 
-/// A display that the window can open on: how it has its pixels, and how many times as dense as usual its screen is, 0 if it does not tell.
+/// Checks that the window can open on the display. Returns its pixel format, and how many times as dense as usual its screen is, 0 if
+/// unknown.
 #[allow(unsafe_code)]
 pub(super) fn examine() -> Result<(Pixels, f64), NoWindow> {
     let connection = Connection::open()?;
     let (lib, display) = (&connection.lib, connection.display);
-    // SAFETY: the display is open, and the screen is its own. The visual is the display's, which stays open; `Visual` is as Xlib.h has it.
+    // SAFETY: the display is open, and the screen is its own. The visual belongs to the display, which stays open; `Visual` is declared as
+    // in Xlib.h.
     let (depth, visual, is_big, width, breadth) = unsafe {
         let screen = (lib.XDefaultScreen)(display);
         (
@@ -84,30 +86,30 @@ pub(super) fn examine() -> Result<(Pixels, f64), NoWindow> {
         )
     };
     let unfit = |what: String| {
-        NoWindow::Unfit(format!("the display has {what}, and the window needs true colours of 24 bits or more"))
+        NoWindow::Unfit(format!("the display has {what}, but the window needs true colour with 24 bits or more"))
     };
     match connection.bits(depth) {
         Some(32) => {}
-        _ => return Err(unfit(format!("colours of {depth} bits"))),
+        _ => return Err(unfit(format!("{depth}-bit colour"))),
     }
     if visual.class != xlib::TrueColor && visual.class != xlib::DirectColor {
-        return Err(unfit("a table of colours".into()));
+        return Err(unfit("a colour table".into()));
     }
-    // A mask is a long, of which a pixel has 32 bits.
+    // A mask is a long, of which a pixel uses 32 bits.
     let masks = [visual.red_mask, visual.green_mask, visual.blue_mask].map(|mask| mask as u32);
     let pixels = Pixels::new(masks, is_big != cfg!(target_endian = "big"));
     let pixels = pixels.ok_or_else(|| {
-        unfit(format!("red, green and blue in the bits {:x}, {:x} and {:x}", masks[0], masks[1], masks[2]))
+        unfit(format!("the masks {:x}, {:x} and {:x} for red, green and blue", masks[0], masks[1], masks[2]))
     })?;
     Ok((pixels, density(&connection.resources(), width, breadth)))
 }
 
-/// How dense a screen of so many pixels and millimetres is: what the desktop says, else what the server says, unless that is what servers
-/// say that do not know.
+/// The density of a screen of this many pixels and millimetres: what the desktop says, else what the server says, unless that is the value
+/// servers report when they do not know.
 fn density(resources: &str, pixels: c_int, millimetres: c_int) -> f64 {
-    /// Servers that do not know their screen say 96 dots an inch, or something near it.
+    /// Servers that do not know their screen report 96 dots per inch, or something near it.
     const TELLS: f64 = 1.25;
-    /// Other densities are mistakes.
+    /// Densities outside this range are mistakes.
     const ALLOWED: std::ops::RangeInclusive<f64> = 0.25..=16.0;
     let line = resources.lines().find_map(|line| line.strip_prefix("Xft.dpi:"));
     let said = line.and_then(|dots| dots.trim().parse::<f64>().ok()).map(|dots| dots / USUAL);
@@ -118,7 +120,7 @@ fn density(resources: &str, pixels: c_int, millimetres: c_int) -> f64 {
     if ALLOWED.contains(&measured) && measured >= TELLS { measured } else { 0.0 }
 }
 
-/// Tells the desktop whose window this is: the program's name, its machine and its process.
+/// Announces to the desktop whose window this is: the program's name, its machine and its process.
 #[allow(unsafe_code)]
 pub(super) fn introduce(window: u64, process: u32) -> Result<(), NoWindow> {
     let connection = Connection::open()?;
@@ -132,10 +134,10 @@ pub(super) fn introduce(window: u64, process: u32) -> Result<(), NoWindow> {
         format: 8,
         nitems: host.count_bytes() as _,
     };
-    // Properties of 32 bits are longs to Xlib.
+    // To Xlib, 32-bit properties are longs.
     let process = c_ulong::from(process);
-    // SAFETY: the display is open. The texts and numbers live until the calls return, which copy them and change nothing of them; `nitems`
-    // is the text's length, and the last property is one long. A window that has gone is an error of the server's, not of memory.
+    // SAFETY: the display is open. The texts and numbers live until the calls return, which copy them and do not change them; `nitems` is
+    // the text's length, and the last property is one long. A window that is gone is a server error, not a memory error.
     unsafe {
         (lib.XSetClassHint)(display, window as _, &mut class);
         (lib.XSetWMClientMachine)(display, window as _, &mut machine);
@@ -165,7 +167,7 @@ mod tests {
         assert_eq!(density("Xft.antialias:\t1\nXft.dpi:\t192\n", 800, 203), 2.0);
         assert_eq!(density("Xft.dpi: 96", 3840, 300), 1.0);
         assert!((density("", 3840, 508) - 2.0).abs() < 1e-9);
-        // Nothing is known of these.
+        // Nothing is known about these.
         for (resources, pixels, millimetres) in
             [("", 1280, 339), ("Xft.dpi: much", 800, 203), ("Xft.dpi: 0", 800, 0), ("", 800, -1)]
         {

@@ -10,7 +10,7 @@ use crate::scene::{Frame, MaxIterations, Scene};
 use std::time::Duration;
 
 impl State {
-    /// Does what a key or a gesture asks for.
+    /// Performs an action.
     pub(super) fn act(&mut self, action: Action, now: Duration, effects: &mut Effects) {
         match action {
             Action::ZoomIn | Action::ZoomOut => {
@@ -91,7 +91,7 @@ impl State {
         }
     }
 
-    /// What is no exploring.
+    /// Actions that do not explore.
     fn act_on_others(&mut self, action: Action, now: Duration, effects: &mut Effects) {
         let colour = &mut self.scene.colour;
         match action {
@@ -194,7 +194,7 @@ impl State {
             _ => MaxIterations::Auto,
         };
         let count = self.scene().max_iterations();
-        let auto = if action == Action::AutoIterations { ", from the view" } else { "" };
+        let auto = if action == Action::AutoIterations { ", set by the view" } else { "" };
         self.tell(format!("up to {count} iterations{auto}"), now);
         effects.view = true;
         effects.inset |= self.inset;

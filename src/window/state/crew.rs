@@ -27,7 +27,7 @@ impl State {
         };
         self.crew.workers = if more { (workers + 1).min(MAX_WORKERS) } else { (workers - 1).max(1) };
         let told = match self.crew.workers {
-            _ if !self.crew.backend.parallel => format!("backend {} has one worker only", self.crew.backend.name),
+            _ if !self.crew.backend.parallel => format!("backend {} has only one worker", self.crew.backend.name),
             1 => "1 worker".into(),
             workers => format!("{workers} workers"),
         };

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Changes of the same kind that follow each other faster than this are one step of the history.
 const ONE_VISIT: Duration = Duration::from_millis(700);
 
-/// The most places that are remembered for going back.
+/// The most places remembered for going back.
 const HISTORY: usize = 500;
 
 /// A place in the history.
@@ -21,7 +21,7 @@ pub(super) struct Spot {
     pub(super) place: Place,
 }
 
-/// What kind of change the last one was.
+/// The kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Zoom,
@@ -36,7 +36,7 @@ impl State {
         Spot { formula, power, julia, place: self.place.clone() }
     }
 
-    /// Notes where the user was before a change.
+    /// Records where the user was before a change.
     pub(super) fn leave(&mut self, kind: Kind, now: Duration) {
         let same = self
             .last
@@ -76,13 +76,13 @@ impl State {
     pub(super) fn travel(&mut self, back: bool, now: Duration, effects: &mut Effects) {
         let found = if back { self.back.pop() } else { self.forward.pop() };
         let Some(spot) = found else {
-            let end = if back { "this is where it began" } else { "there is nothing further on" };
+            let end = if back { "there is nothing further back" } else { "there is nothing further forward" };
             return self.tell(end, now);
         };
         let here = self.spot();
         if back { &mut self.forward } else { &mut self.back }.push(here);
         self.go(spot);
-        // What comes next is a visit of its own.
+        // The next change is a visit of its own.
         self.last = None;
         effects.view = true;
         effects.inset |= self.inset;

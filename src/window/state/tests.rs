@@ -1,4 +1,4 @@
-//! What events make of the state.
+//! How events change the state.
 
 use super::*;
 use crate::backend;
