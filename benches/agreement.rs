@@ -13,14 +13,14 @@
 //! of where the compiler placed their functions.
 
 use criterion::{Criterion, SamplingMode};
-use fractal::backend::{BACKENDS, Entry, Options, Session};
+use fractal::backend::{BACKENDS, BackendEntry, Session, SessionOptions};
 use fractal::bench::clock::System;
 use fractal::bench::constructs;
 use fractal::bench::load::Watch;
 use fractal::bench::overhead::{Candidate, Cost, cost};
 use fractal::bench::statistics::median;
 use fractal::bench::work::Spin;
-use fractal::parallel::region::{Member, Settings, WaitPolicy, critical, region_with};
+use fractal::parallel::region::{Member, RegionSettings, WaitPolicy, critical, region_with};
 use fractal::parallel::{Discard, Schedule, Stop, Work};
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -131,8 +131,8 @@ fn run(session: &mut dyn Session, work: &Arc<dyn Work>) -> Duration {
     timed(|| session.run(work.clone(), sink, &stop).expect("the run is complete")).0
 }
 
-fn open(entry: &Entry, schedule: Schedule, workers: usize) -> Box<dyn Session> {
-    let options = Options { workers, schedule: Some(schedule), ..Options::default() };
+fn open(entry: &BackendEntry, schedule: Schedule, workers: usize) -> Box<dyn Session> {
+    let options = SessionOptions { workers, schedule: Some(schedule), ..SessionOptions::default() };
     entry.open(&options).expect("the backend opens")
 }
 
@@ -190,13 +190,13 @@ fn backend(criterion: &mut Criterion, candidate: Candidate) -> Vec<Figure> {
 }
 
 /// The time of `times` executions of a construct in a region.
-fn inside(settings: &Settings, times: u64, construct: impl Fn(&mut Member<'_>) + Sync) -> Duration {
+fn inside(settings: &RegionSettings, times: u64, construct: impl Fn(&mut Member<'_>) + Sync) -> Duration {
     let all = |team: &mut Member<'_>| (0..times).for_each(|_| construct(team));
     timed(|| region_with(settings, WORKERS, all).expect("it ends well")).0
 }
 
 /// The time of `times` loops of many iterations each.
-fn iterations(settings: &Settings, times: u64, schedule: Schedule) -> Duration {
+fn iterations(settings: &RegionSettings, times: u64, schedule: Schedule) -> Duration {
     let schedule = black_box(schedule.with_chunk(1).expect("it takes a chunk"));
     let loops = |team: &mut Member<'_>| {
         team.for_each(0..ITERATIONS, schedule, |number| {
@@ -207,7 +207,7 @@ fn iterations(settings: &Settings, times: u64, schedule: Schedule) -> Duration {
 }
 
 /// How constructs are measured here, by the names that `bench overhead` gives them.
-type Construct = (&'static str, fn(&Settings, u64) -> Duration, u64);
+type Construct = (&'static str, fn(&RegionSettings, u64) -> Duration, u64);
 
 const CONSTRUCTS: &[Construct] = &[
     (
@@ -268,8 +268,8 @@ const CONSTRUCTS: &[Construct] = &[
 ];
 
 fn region(criterion: &mut Criterion) -> Vec<Figure> {
-    let settings = Settings::current().expect("the environment is sound").clone();
-    let settings = Settings { waiting: Some(WaitPolicy::Active), ..settings };
+    let settings = RegionSettings::current().expect("the environment is sound").clone();
+    let settings = RegionSettings { waiting: Some(WaitPolicy::Active), ..settings };
     let figure = |&(name, measure, each): &Construct| {
         let many = if each > 1_000 { 1 } else { TIMES };
         let mut figure = Figure::new(format!("region, {name}"), CYCLES);

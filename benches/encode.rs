@@ -1,8 +1,8 @@
 //! Colouring and encoding: what a picture costs once its samples exist.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fractal::colour::{Colourer, Depth, Scratch, Settings};
-use fractal::parallel::{Claim, Done, Prepared, Report, RunInfo, Sink, Stop, Work};
+use fractal::colour::{ColourSettings, Colourer, Depth, Scratch};
+use fractal::parallel::{Claim, FinishedClaim, Prepared, Report, RunInfo, Sink, Stop, Work};
 use fractal::sample::{Channels, INTERIOR, Samples};
 use fractal::sink::{Format, ImageOptions, ImageSink, Output, Tiles};
 use fractal::tile::{Order, Tiling};
@@ -49,7 +49,7 @@ impl Picture {
     }
 
     fn options(&self, depth: Depth) -> ImageOptions {
-        let colourer = Arc::new(Colourer::new(&Settings::default()).expect("the defaults are right"));
+        let colourer = Arc::new(Colourer::new(&ColourSettings::default()).expect("the defaults are right"));
         let tiles = Tiles { tiling: self.tiling.clone(), channels: self.channels };
         ImageOptions { tiles, samples: 1, colourer, depth, scene: String::new() }
     }
@@ -60,7 +60,7 @@ impl Picture {
         let run = RunInfo { pieces: self.len(), workers: 1, backend: "bench", unit: "iterations" };
         sink.start(&run).expect("memory takes all");
         for (index, words) in self.pieces.iter().enumerate() {
-            let done = Done::new(self, index..index + 1, bytemuck::cast_slice(words), &[1]);
+            let done = FinishedClaim::new(self, index..index + 1, bytemuck::cast_slice(words), &[1]);
             sink.done(&done).expect("memory takes all");
         }
         let (setup, wall) = (Duration::ZERO, Duration::ZERO);
@@ -114,7 +114,8 @@ fn colour(criterion: &mut Criterion, picture: &Picture) {
     let cases = [("bands", 1, Depth::Eight), ("smooth", 1, Depth::Eight), ("smooth", 1, Depth::Sixteen)];
     let more = [("smooth", 2, Depth::Eight), ("distance", 1, Depth::Eight), ("relief", 1, Depth::Eight)];
     for (name, samples, depth) in cases.into_iter().chain(more) {
-        let colourer = Colourer::new(&Settings { colouring: name.into(), ..Settings::default() }).expect("known names");
+        let colourer = Colourer::new(&ColourSettings { colouring: name.into(), ..ColourSettings::default() })
+            .expect("known names");
         let (mut pixels, mut scratch) = (vec![0; (TILE * TILE) as usize * depth.pixel_bytes()], Scratch::default());
         group.bench_function(format!("{name}, {samples}x{samples} samples, {} bits", depth.bits()), |bencher| {
             bencher.iter(|| {
@@ -146,7 +147,7 @@ fn encode(criterion: &mut Criterion, picture: &Picture) {
 
 fn palettes(criterion: &mut Criterion) {
     criterion.bench_function("palette", |bencher| {
-        bencher.iter(|| Colourer::new(black_box(&Settings::default())).expect("the defaults are right"));
+        bencher.iter(|| Colourer::new(black_box(&ColourSettings::default())).expect("the defaults are right"));
     });
 }
 

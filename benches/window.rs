@@ -8,7 +8,7 @@
 use fractal::backend::Program;
 use fractal::parallel::Stop;
 use fractal::scene::MaxIterations;
-use fractal::window::{Event, Explorer, Key, OnScreen, Options, Settings, Status, Window};
+use fractal::window::{Event, Explorer, ExplorerOptions, Key, OnScreen, Status, Window, WindowSettings};
 use fractal::{Result, Scene};
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::VecDeque;
@@ -90,8 +90,9 @@ impl Loop {
             screen.then(|| OnScreen::open("fractal", SIZE, &Program::default(), &Stop::new()).expect("a display"));
         let (began, shown) = (Instant::now(), Vec::new());
         let mut window = Bench { hand: Hand::default(), began, shown, presented: began, screen };
-        let settings = Settings { workers: 2, ..Settings::default() };
-        let explorer = Explorer::new(scene, &Options { settings, ..Options::default() }, &mut window).unwrap();
+        let settings = WindowSettings { workers: 2, ..WindowSettings::default() };
+        let explorer =
+            Explorer::new(scene, &ExplorerOptions { settings, ..ExplorerOptions::default() }, &mut window).unwrap();
         Self { window, explorer }
     }
 

@@ -2,8 +2,8 @@
 //! index to bytes. How many bytes need not be known in advance: some ranges of numbers have more primes than others.
 
 use fractal::Result;
-use fractal::backend::{BACKENDS, Options};
-use fractal::parallel::{Claim, Done, Prepared, Sink, Stop, Work};
+use fractal::backend::{BACKENDS, SessionOptions};
+use fractal::parallel::{Claim, FinishedClaim, Prepared, Sink, Stop, Work};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -54,7 +54,7 @@ fn is_prime(n: u32) -> bool {
 struct Total(AtomicUsize);
 
 impl Sink for Total {
-    fn done(&self, done: &Done<'_>) -> Result<()> {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         for piece in done.pieces() {
             self.0.fetch_add(piece.bytes.len() / size_of::<u32>(), Ordering::Relaxed);
         }
@@ -65,7 +65,7 @@ impl Sink for Total {
 fn main() -> Result<()> {
     // Other processes would have to recreate the work; the example `own_worker` shows how.
     for backend in BACKENDS.iter().filter(|backend| !backend.in_processes()) {
-        let mut session = backend.open(&Options { timed: true, ..Options::default() })?;
+        let mut session = backend.open(&SessionOptions { timed: true, ..SessionOptions::default() })?;
         let total = Arc::new(Total::default());
         let report = session.run(Arc::new(Primes), total.clone(), &Stop::new())?;
         let (count, seconds) = (total.0.load(Ordering::Relaxed), report.wall.as_secs_f64());

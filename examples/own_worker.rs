@@ -1,7 +1,7 @@
 //! Work of your own in processes of your own program: a recipe says how to recreate the work, and `worker_main` does so.
 
-use fractal::backend::{BACKENDS, Options, WorkKind};
-use fractal::parallel::{Claim, Done, Prepared, Recipe, Sink, Stop, Work};
+use fractal::backend::{BACKENDS, SessionOptions, WorkKind};
+use fractal::parallel::{Claim, FinishedClaim, Prepared, Recipe, Sink, Stop, Work};
 use fractal::{Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,7 +50,7 @@ impl Work for Primes {
 struct Total(AtomicU64);
 
 impl Sink for Total {
-    fn done(&self, done: &Done<'_>) -> Result<()> {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         let counts = done.bytes.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes));
         self.0.fetch_add(counts.sum(), Ordering::Relaxed);
         Ok(())
@@ -62,7 +62,7 @@ fn main() -> Result<()> {
     fractal::worker_main(&[KINDS]);
 
     for backend in BACKENDS.iter().filter(|backend| backend.in_processes()) {
-        let mut session = backend.open(&Options { timed: true, ..Options::default() })?;
+        let mut session = backend.open(&SessionOptions { timed: true, ..SessionOptions::default() })?;
         let total = Arc::new(Total::default());
         let report = session.run(Arc::new(Primes { span: 10_000 }), total.clone(), &Stop::new())?;
         let ids: Vec<_> = report.workers.iter().map(|worker| worker.process).collect();

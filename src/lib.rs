@@ -27,7 +27,7 @@
 //! # fn main() -> fractal::Result<()> {
 //! let scene = Scene::from_toml("image = { size = [64, 48] }\niteration = { max = 500 }")?;
 //! let render = Render::new(&scene)?;
-//! let mut session = backend::find("threads")?.open(&backend::Options { workers: 2, timed: true, ..Default::default() })?;
+//! let mut session = backend::find("threads")?.open(&backend::SessionOptions { workers: 2, timed: true, ..Default::default() })?;
 //! let grid = Arc::new(Grid::new(render.tiles()));
 //! let outcome = render.run(&mut *session, grid.clone(), &Stop::new())?;
 //! assert_eq!(outcome.report.workers.len(), 2);
@@ -147,11 +147,11 @@ pub mod window;
 pub use error::{Error, Result};
 pub use render::{Render, render};
 
-/// If this process was started as a worker of a process backend, or to hold a window on the screen, becomes that and never returns; otherwise
-/// does nothing.
+/// If this process was started as a worker of a process backend, or to hold a window on the screen, becomes that and never returns;
+/// otherwise does nothing.
 ///
-/// A program that uses the backends `processes` or `pipes`, or that opens a window, must call this first in its `main`: they start the program
-/// again for each of their workers, and for the window. `kinds` are its own kinds of work; those of this library are always known.
+/// A program that uses the backends `processes` or `pipes`, or that opens a window, must call this first in its `main`: they start the
+/// program again for each of their workers, and for the window. `kinds` are its own kinds of work; those of this library are always known.
 pub fn worker_main(kinds: &[&[backend::WorkKind<'_>]]) {
     #[cfg(feature = "window")]
     window::main();

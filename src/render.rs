@@ -13,7 +13,7 @@ use crate::backend::{self, Session};
 use crate::colour::{Colourer, Depth};
 use crate::error::Result;
 use crate::formula::Formula;
-use crate::kernel::{Counters, Isa, Kernel, Wanted, choose};
+use crate::kernel::{Counters, Isa, Kernel, TileRequest, choose};
 use crate::parallel::{Claim, Pieces, Position, Prepared, PreparedOnce, Preparing, Recipe, Report, Sink, Stop, Work};
 use crate::sample::Channels;
 use crate::scene::{Crop, Scene};
@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 /// How a scene is computed; nothing here changes a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Options {
+pub struct RenderOptions {
     /// The edge of a tile in pixels; a value beyond the image's size gives one tile.
     pub tile: u32,
     /// The order of the tiles.
@@ -40,7 +40,7 @@ pub struct Options {
 /// The default edge of a tile in pixels.
 pub const DEFAULT_TILE: u32 = 64;
 
-impl Default for Options {
+impl Default for RenderOptions {
     fn default() -> Self {
         Self { tile: DEFAULT_TILE, order: Order::default(), isa: None, channels: Channels::default() }
     }
@@ -84,7 +84,7 @@ impl Render {
     /// # Errors
     /// As [`Render::with`].
     pub fn new(scene: &Scene) -> Result<Self> {
-        Self::with(scene, Options::default())
+        Self::with(scene, RenderOptions::default())
     }
 
     /// Plans `scene`.
@@ -92,7 +92,7 @@ impl Render {
     /// # Errors
     /// [`crate::Error::Usage`] for names and numbers that are not allowed, [`crate::Error::Unsupported`] for a view too small for the
     /// existing kernels.
-    pub fn with(scene: &Scene, options: Options) -> Result<Self> {
+    pub fn with(scene: &Scene, options: RenderOptions) -> Result<Self> {
         Self::plan(scene, options, false, choose::kernel)
     }
 
@@ -100,7 +100,7 @@ impl Render {
     ///
     /// # Errors
     /// As [`Render::with`].
-    pub fn with_formula<F: Formula>(scene: &Scene, options: Options, formula: F) -> Result<Self> {
+    pub fn with_formula<F: Formula>(scene: &Scene, options: RenderOptions, formula: F) -> Result<Self> {
         Self::plan(scene, options, true, |request| choose::kernel_for(request, formula))
     }
 
@@ -110,7 +110,7 @@ impl Render {
     /// As [`Render::with`], and what `kernel` returns.
     pub fn with_kernel(
         scene: &Scene,
-        options: Options,
+        options: RenderOptions,
         kernel: impl FnOnce(&choose::Request) -> Result<Arc<dyn Kernel>>,
     ) -> Result<Self> {
         Self::plan(scene, options, true, kernel)
@@ -126,7 +126,7 @@ impl Render {
 
     fn plan(
         scene: &Scene,
-        options: Options,
+        options: RenderOptions,
         own_kernel: bool,
         kernel: impl FnOnce(&choose::Request) -> Result<Arc<dyn Kernel>>,
     ) -> Result<Self> {
@@ -139,7 +139,7 @@ impl Render {
         let kernel = kernel(&request)?;
         let work = RenderWork {
             scene: scene.clone(),
-            options: Options { channels, ..options },
+            options: RenderOptions { channels, ..options },
             kernel,
             request,
             tiling,
@@ -213,7 +213,7 @@ impl Render {
     /// # Errors
     /// As [`Render::run`].
     pub fn run_here(&self, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Outcome> {
-        let mut session = backend::find("threads")?.open(&backend::Options::default())?;
+        let mut session = backend::find("threads")?.open(&backend::SessionOptions::default())?;
         self.run(&mut *session, sink, stop)
     }
 
@@ -234,7 +234,7 @@ impl Render {
 #[derive(Clone)]
 struct RenderWork {
     scene: Scene,
-    options: Options,
+    options: RenderOptions,
     kernel: Arc<dyn Kernel>,
     /// The request for the kernel.
     request: choose::Request,
@@ -292,7 +292,7 @@ impl Work for RenderWork {
             let masked = self.part.masks().is_some();
             let mask = if masked { continued::mask(prepared, index, tile.area())? } else { None };
             let (x, y) = (tile.x + self.origin.0, tile.y + self.origin.1);
-            Ok(Wanted { tile: Tile { x, y, ..tile }, mask })
+            Ok(TileRequest { tile: Tile { x, y, ..tile }, mask })
         });
         let tiles: Vec<_> = tiles.collect::<Result<_>>()?;
         let mut useful = vec![0; tiles.len()];
@@ -310,7 +310,7 @@ impl Work for RenderWork {
         if self.own_kernel {
             return None;
         }
-        let Options { tile, order, channels, isa } = self.options;
+        let RenderOptions { tile, order, channels, isa } = self.options;
         let mut scene = self.scene.clone();
         let coarse = match self.part {
             Part::Area(area) => {
@@ -375,7 +375,8 @@ mod tests {
     #[test]
     fn a_recipe_makes_the_same_samples() {
         let channels = Channels::ALL;
-        let render = Render::with(&scene(), Options { tile: 7, order: Order::Hilbert, isa: None, channels }).unwrap();
+        let render =
+            Render::with(&scene(), RenderOptions { tile: 7, order: Order::Hilbert, isa: None, channels }).unwrap();
         let again = from_recipe(&render.work().recipe().unwrap().bytes).unwrap();
         assert_eq!(render.work().len(), again.work().len());
         let samples = [&render, &again].map(|render| {

@@ -119,7 +119,7 @@ fn an_interrupted_measurement_goes_on() {
 }
 
 #[test]
-fn a_busy_machine_is_told_of() {
+fn a_busy_machine_is_reported_of() {
     let scratch = Scratch::new("bench-busy");
     let mut others: Vec<_> =
         (0..2).map(|_| Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap()).collect();
@@ -343,7 +343,7 @@ fn what_was_measured_best_is_kept_and_used() {
     assert!(told.contains("tiles of 64, by default: `fractal bench --save` has not measured this backend"), "{told}");
     assert!(!render(&["--backend", "auto", "-q"]).contains("tiles of"));
 
-    // What cannot be used is told of, and nothing else happens: nobody waits for the other end of a pipe, or the end of a device.
+    // What cannot be used is reported, and nothing else happens: nobody waits for the other end of a pipe, or the end of a device.
     let file = scratch.join("cache/fractal/wisdom.json");
     std::fs::write(&file, "wise").unwrap();
     let told = render(&auto);

@@ -1,7 +1,7 @@
 //! Observers of a run see claims as workers take them, whatever the backend.
 
-use fractal::backend::{BACKENDS, Options, Program};
-use fractal::parallel::{Done, Sink, Stop};
+use fractal::backend::{BACKENDS, Program, SessionOptions};
+use fractal::parallel::{FinishedClaim, Sink, Stop};
 use fractal::{Render, Result, Scene, render};
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
@@ -21,21 +21,23 @@ impl Sink for Watcher {
         self.0.lock().unwrap().push((Happened::Claimed, worker, range));
     }
 
-    fn done(&self, done: &Done<'_>) -> Result<()> {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         self.0.lock().unwrap().push((Happened::Done, done.worker, done.range.clone()));
         Ok(())
     }
 }
 
 #[test]
-fn claims_are_told_when_they_are_taken() {
+fn claims_are_reported_when_they_are_taken() {
     // No orbit inside of this Julia set ends before its last iteration, so each tile takes its time.
-    let scene = "julia = [\"-0.390540870218\", \"-0.586787907347\"]\nview = { width = \"0.2\" }\nimage = { size = [64, 64] }\niteration = { max = 400000 }";
+    let scene = "julia = [\"-0.390540870218\", \"-0.586787907347\"]\n\
+                 view = { width = \"0.2\" }\nimage = { size = [64, 64] }\niteration = { max = 400000 }";
     let scene = Scene::from_toml(scene).unwrap();
     for entry in BACKENDS {
         let program = Program { path: Some(env!("CARGO_BIN_EXE_fractal").into()), ..Program::default() };
-        let options = Options { workers: 2, timed: true, program, ..Options::default() };
-        let render = Render::with(&scene, render::Options { tile: 16, ..render::Options::default() }).unwrap();
+        let options = SessionOptions { workers: 2, timed: true, program, ..SessionOptions::default() };
+        let render =
+            Render::with(&scene, render::RenderOptions { tile: 16, ..render::RenderOptions::default() }).unwrap();
         let watcher = Arc::new(Watcher::default());
         render.run(&mut *entry.open(&options).unwrap(), watcher.clone(), &Stop::new()).unwrap();
         let log = watcher.0.lock().unwrap();

@@ -2,7 +2,7 @@
 
 mod support;
 
-use fractal::render::{Options, Render};
+use fractal::render::{Render, RenderOptions};
 use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS};
 use fractal::sink::Grid;
 use fractal::{Scene, backend};
@@ -176,7 +176,7 @@ fn lists_are_json_with_fixed_keys() {
 }
 
 #[test]
-fn every_place_can_be_planned_and_told_about() {
+fn every_place_can_be_planned_and_reported_about() {
     let scratch = Scratch::new("info");
     for place in fractal::scene::PLACES {
         let text = stdout(scratch.program(["info", place.name]));
@@ -190,7 +190,7 @@ fn every_place_can_be_planned_and_told_about() {
 }
 
 #[test]
-fn a_render_tells_what_it_cost_in_fixed_keys() {
+fn a_render_says_what_it_cost_in_fixed_keys() {
     let scratch = Scratch::new("stats");
     let text = stderr(scratch.program(words(
         "render whole --size 300x200 --samples 2 --tile 32 --backend threads --workers 3 --schedule dynamic,2 -o a.png --stats json",
@@ -372,12 +372,12 @@ fn standard_input_and_output_are_scenes_and_pictures() {
 }
 
 #[test]
-fn probing_tells_what_rendering_computes() {
+fn probing_says_what_rendering_computes() {
     let scratch = Scratch::new("probe");
     let mut scene = Scene::load("seahorses").unwrap();
     scene.set("size=32x18").unwrap();
     let channels = Channels::ALL;
-    let render = Render::with(&scene, Options { channels, ..Options::default() }).unwrap();
+    let render = Render::with(&scene, RenderOptions { channels, ..RenderOptions::default() }).unwrap();
     let grid = Arc::new(Grid::new(render.tiles()));
     render.run_here(grid.clone(), &fractal::parallel::Stop::new()).unwrap();
     let points: String = (0..18).flat_map(|y| (0..32).map(move |x| format!("{x},{y}\n"))).collect();
@@ -424,7 +424,8 @@ fn measurements_tell_the_loops_and_the_scenes() {
 /// A run that cannot end by itself soon, and that has begun to write `a.png`.
 fn endless(scratch: &Scratch) -> Child {
     // It would take minutes at least, and is interrupted after milliseconds.
-    let scene = "render --re -0.1 --im 0.6557 --width 0.3 --iterations 4000000000 --formula burning_ship --size 2000x2000 --no-checkpoint -o a.png";
+    let scene = "render --re -0.1 --im 0.6557 --width 0.3 --iterations 4000000000 \
+                 --formula burning_ship --size 2000x2000 --no-checkpoint -o a.png";
     let mut command = scratch.program(words(scene));
     command.stderr(Stdio::piped());
     let child = command.spawn().unwrap();

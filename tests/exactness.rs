@@ -13,7 +13,7 @@ use fractal::backend::{self, Session};
 use fractal::formula::{FORMULAS, Home};
 use fractal::kernel::{Counters, Isa};
 use fractal::parallel::Stop;
-use fractal::render::{Options, Part, Render};
+use fractal::render::{Part, Render, RenderOptions};
 use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS};
 use fractal::scene::{Crop, Scene};
 use fractal::sink::Grid;
@@ -34,7 +34,7 @@ const MULTIPLIED: [&str; 3] = ["serial", "threads", "rayon"];
 /// Every sample as bits, row by row.
 type Bits = Vec<[u32; 4]>;
 
-fn compute(scene: &Scene, options: Options, session: &mut dyn Session) -> (Bits, Counters) {
+fn compute(scene: &Scene, options: RenderOptions, session: &mut dyn Session) -> (Bits, Counters) {
     let render = Render::with(scene, options).unwrap();
     assert_eq!(render.channels(), options.channels);
     let grid = Arc::new(Grid::new(render.tiles()));
@@ -52,7 +52,7 @@ fn bits(s: fractal::sink::Sample) -> [u32; 4] {
 fn session(backend: &str, workers: usize, schedule: &str) -> Box<dyn Session> {
     let program = backend::Program::at(env!("CARGO_BIN_EXE_fractal"));
     let schedule = Some(schedule.parse().unwrap());
-    let options = backend::Options { workers, schedule, program, ..Default::default() };
+    let options = backend::SessionOptions { workers, schedule, program, ..Default::default() };
     backend::find(backend).unwrap().open(&options).unwrap()
 }
 
@@ -84,7 +84,7 @@ impl Expected {
         scene.set("colour.colouring=bands").unwrap();
         let mut serial = session("serial", 1, "auto");
         let bits = CHANNELS.map(|channels| {
-            let options = Options { tile: u32::MAX, order: Order::Rows, isa: Some(Isa::Scalar), channels };
+            let options = RenderOptions { tile: u32::MAX, order: Order::Rows, isa: Some(Isa::Scalar), channels };
             compute(&scene, options, &mut *serial).0
         });
         Self { scene, bits: bits.into() }
@@ -92,7 +92,7 @@ impl Expected {
 
     fn check(&self, way: (&str, usize, &str), session: &mut dyn Session, tile: u32, order: Order, isa: Isa, c: usize) {
         let (bits, counters) =
-            compute(&self.scene, Options { tile, order, isa: Some(isa), channels: CHANNELS[c] }, session);
+            compute(&self.scene, RenderOptions { tile, order, isa: Some(isa), channels: CHANNELS[c] }, session);
         let wrong = bits.iter().zip(&self.bits[c]).position(|(ours, theirs)| ours != theirs);
         assert_eq!(
             wrong, None,
@@ -206,7 +206,7 @@ impl Met {
 /// What must have happened for the comparison to mean something.
 fn happened(scene: &Scene, shortcuts: bool) {
     let isa = Isa::best();
-    let options = Options { isa: Some(isa), ..Options::default() };
+    let options = RenderOptions { isa: Some(isa), ..RenderOptions::default() };
     let (_, counters) = compute(scene, options, &mut *session("serial", 1, "auto"));
     assert!(counters.escaped > 0 && counters.periodic > 0 && counters.limit > 0, "{counters:?}");
     assert!(!shortcuts || (counters.cardioid > 0 && counters.bulb > 0), "{counters:?}");
@@ -225,7 +225,7 @@ fn a_crop_is_a_part_of_the_whole() {
         for assignment in [&format!("view.rotation={rotation}"), "image.samples=2"] {
             whole.set(assignment).unwrap();
         }
-        let options = Options { tile: 16, channels: CHANNELS[3], ..Options::default() };
+        let options = RenderOptions { tile: 16, channels: CHANNELS[3], ..RenderOptions::default() };
         let (all, _) = compute(&whole, options, &mut *session("threads", 2, "auto"));
         let mut crop = whole.clone();
         crop.set("image.crop=31,7,40x23").unwrap();
@@ -249,7 +249,7 @@ fn a_crop_is_a_part_of_the_whole() {
 #[test]
 fn a_coarse_picture_has_samples_of_the_whole() {
     let scene = Scene::from_toml(SHIP).unwrap();
-    let options = Options { channels: CHANNELS[3], ..Options::default() };
+    let options = RenderOptions { channels: CHANNELS[3], ..RenderOptions::default() };
     let (all, _) = compute(&scene, options, &mut *session("threads", 2, "auto"));
     let render = Render::with(&scene, options).unwrap();
     let part = |x, y, width, height| Crop { x, y, width, height };

@@ -35,7 +35,7 @@ fn sentence(scratch: &Scratch, output: Output) -> String {
 }
 
 #[test]
-fn processes_that_the_system_refuses_are_told() {
+fn processes_that_the_system_refuses_are_reported() {
     let scratch = Scratch::new("refused");
     for backend in BACKENDS {
         // A process has some files open, a worker's pipes are more.
@@ -72,7 +72,7 @@ fn another_user(scratch: &Scratch, test: u32) -> Option<Vec<String>> {
 
 /// However many threads and processes there may be, and so whichever of them is the first that may not.
 #[test]
-fn threads_that_the_system_refuses_are_told() {
+fn threads_that_the_system_refuses_are_reported() {
     let scratch = Scratch::new("threads");
     let Some(around) = another_user(&scratch, 1) else { return };
     let around: Vec<_> = around.iter().map(String::as_str).collect();
@@ -95,7 +95,7 @@ fn threads_that_the_system_refuses_are_told() {
 }
 
 #[test]
-fn memory_that_is_lacking_is_told() {
+fn memory_that_is_lacking_is_reported() {
     let scratch = Scratch::new("memory");
     let begin = "fractal: backend `processes` cannot ";
     let told = sentence(&scratch, limited(&scratch, &[], "ulimit -f 64", &render("processes", 2)));
@@ -110,7 +110,7 @@ fn memory_that_is_lacking_is_told() {
 }
 
 #[test]
-fn a_file_that_becomes_too_long_is_told() {
+fn a_file_that_becomes_too_long_is_reported() {
     let scratch = Scratch::new("length");
     // Each kind of file: a picture, one that is written from both ends, what is finished, what waits on the disk, a trace.
     let whole = "render whole --size 700x700 --workers 2 --iterations 50 -q";
@@ -135,7 +135,7 @@ fn a_file_that_becomes_too_long_is_told() {
 }
 
 #[test]
-fn processor_time_that_is_used_up_is_told() {
+fn processor_time_that_is_used_up_is_reported() {
     let scratch = Scratch::new("time");
     let costly = "render whole --size 8000x8000 --iterations 1000000 --workers 2 --no-checkpoint -q -o out.png";
     let told = sentence(&scratch, limited(&scratch, &[], "ulimit -S -t 1", costly));
@@ -144,7 +144,7 @@ fn processor_time_that_is_used_up_is_told() {
 
 /// Whatever the limit is, a picture is complete or there is one sentence: nothing runs out of memory in between.
 #[test]
-fn a_limit_of_memory_is_told_before_it_is_reached() {
+fn a_limit_of_memory_is_reported_before_it_is_reached() {
     let scratch = Scratch::new("ulimits");
     let picture = "--iterations 10 --no-checkpoint -q -o out.exr";
     let tall = format!("render whole --size 1x300000 --workers 2 {picture}");
@@ -217,7 +217,7 @@ fn a_worker_process_takes_no_more_than_8_mb() {
 
 #[cfg(feature = "window")]
 #[test]
-fn a_window_that_does_not_fit_is_told_before_it_opens() {
+fn a_window_that_does_not_fit_is_reported_before_it_opens() {
     let scratch = Scratch::new("window-memory");
     let limit = "export DISPLAY= XDG_STATE_HOME=$PWD/state; ulimit -v 4000000";
     let told = sentence(&scratch, limited(&scratch, &[], limit, "view whole --size 30000x30000"));

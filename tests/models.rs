@@ -12,8 +12,8 @@ mod sync {
 }
 
 #[allow(dead_code)] // The models use a part of it.
-#[path = "../src/parallel/gate.rs"]
-mod gate;
+#[path = "../src/parallel/event_count.rs"]
+mod event_count;
 
 /// Queues as crossbeam's are seen from outside: a thief who meets somebody has to come again.
 mod crossbeam {
@@ -57,22 +57,22 @@ mod crossbeam {
 #[path = "../src/backend/deque/queues.rs"]
 mod queues;
 
-use gate::{Barrier, Gate, Missing, Patience};
+use event_count::{Barrier, EventCount, Missing, SpinThenPark};
 use loom::cell::UnsafeCell;
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 use sync::{AtomicUsize, Ordering};
 
 /// With a look before sleep, and without.
-const PATIENCES: [Patience; 2] = [Patience::NONE, Patience { spins: 0, yields: 1 }];
+const PATIENCES: [SpinThenPark; 2] = [SpinThenPark::NONE, SpinThenPark { spins: 0, yields: 1 }];
 
-/// Checks `model` in every order, for each patience. Threads are interrupted at most three times where they could go on, which finds
+/// Checks `model` in every order, for each spin. Threads are interrupted at most three times where they could go on, which finds
 /// nearly all faults of such protocols, and ends.
-fn check(model: impl Fn(Patience) + Send + Sync + Copy + 'static) {
-    for patience in PATIENCES {
+fn check(model: impl Fn(SpinThenPark) + Send + Sync + Copy + 'static) {
+    for spin in PATIENCES {
         let mut builder = loom::model::Builder::new();
         builder.preemption_bound = Some(3);
-        builder.check(move || model(patience));
+        builder.check(move || model(spin));
     }
 }
 
@@ -102,32 +102,32 @@ fn plain() -> Plain {
 
 #[test]
 fn who_waits_at_a_gate_is_let_through() {
-    check(|patience| {
-        let shared = Arc::new((Gate::default(), AtomicUsize::new(0), plain()));
+    check(|spin| {
+        let shared = Arc::new((EventCount::default(), AtomicUsize::new(0), plain()));
         let other = shared.clone();
         let thread = thread::spawn(move || {
-            let (gate, ready, value) = &*other;
-            gate.wait(patience, || ready.load(Ordering::Acquire) == 1);
+            let (event_count, ready, value) = &*other;
+            event_count.wait(spin, || ready.load(Ordering::Acquire) == 1);
             assert_eq!(value.get(), 7);
         });
-        let (gate, ready, value) = &*shared;
+        let (event_count, ready, value) = &*shared;
         value.set(7);
         ready.store(1, Ordering::Release);
-        gate.open();
+        event_count.open();
         thread.join().unwrap();
     });
 }
 
 #[test]
 fn a_barrier_orders_what_is_before_it_and_after() {
-    check(|patience| {
+    check(|spin| {
         let shared = Arc::new((Barrier::default(), [plain(), plain()]));
         let member = move |index: usize, (barrier, values): &(Barrier, [Plain; 2])| {
             for round in 1..=2 {
                 values[index].set(round);
-                barrier.wait(2, patience).unwrap();
+                barrier.wait(2, spin).unwrap();
                 assert_eq!(values[1 - index].get(), round);
-                barrier.wait(2, patience).unwrap();
+                barrier.wait(2, spin).unwrap();
             }
         };
         let other = shared.clone();
@@ -139,10 +139,10 @@ fn a_barrier_orders_what_is_before_it_and_after() {
 
 #[test]
 fn who_leaves_after_the_last_barrier_is_not_missed() {
-    check(|patience| {
+    check(|spin| {
         let barrier = Arc::new(Barrier::default());
         let member = move |barrier: &Barrier| {
-            assert_eq!(barrier.wait(2, patience), Ok(()));
+            assert_eq!(barrier.wait(2, spin), Ok(()));
             barrier.leave();
         };
         let other = barrier.clone();
@@ -154,11 +154,11 @@ fn who_leaves_after_the_last_barrier_is_not_missed() {
 
 #[test]
 fn who_leaves_without_coming_is_missed_and_nobody_hangs() {
-    check(|patience| {
+    check(|spin| {
         let barrier = Arc::new(Barrier::default());
         let other = barrier.clone();
         let thread = thread::spawn(move || other.leave());
-        assert_eq!(barrier.wait(2, patience), Err(Missing));
+        assert_eq!(barrier.wait(2, spin), Err(Missing));
         thread.join().unwrap();
     });
 }
@@ -168,26 +168,26 @@ fn a_team_begins_and_ends_its_regions_together() {
     /// What `Team` and its threads share, as far as regions go.
     struct Team {
         epoch: AtomicUsize,
-        begin: Gate,
+        begin: EventCount,
         inside: AtomicUsize,
-        end: Gate,
+        end: EventCount,
         body: Plain,
         result: Plain,
     }
     const REGIONS: usize = 2;
-    check(|patience| {
+    check(|spin| {
         let team = Arc::new(Team {
             epoch: AtomicUsize::new(0),
-            begin: Gate::default(),
+            begin: EventCount::default(),
             inside: AtomicUsize::new(0),
-            end: Gate::default(),
+            end: EventCount::default(),
             body: plain(),
             result: plain(),
         });
         let worker = team.clone();
         let thread = thread::spawn(move || {
             for epoch in 1..=REGIONS {
-                worker.begin.wait(patience, || worker.epoch.load(Ordering::Acquire) >= epoch);
+                worker.begin.wait(spin, || worker.epoch.load(Ordering::Acquire) >= epoch);
                 worker.result.set(worker.body.get() + 1);
                 if worker.inside.fetch_sub(1, Ordering::Release) == 1 {
                     worker.end.open();
@@ -199,7 +199,7 @@ fn a_team_begins_and_ends_its_regions_together() {
             team.body.set(10 * region);
             team.epoch.fetch_add(1, Ordering::Release);
             team.begin.open();
-            team.end.wait(patience, || team.inside.load(Ordering::Acquire) == 0);
+            team.end.wait(spin, || team.inside.load(Ordering::Acquire) == 0);
             assert_eq!(team.result.get(), 10 * region + 1);
         }
         thread.join().unwrap();

@@ -60,7 +60,7 @@ fn what_comes_from_outside_does_nothing_to_a_terminal() {
     assert!(is_quiet(&compare(&[]).stdout).contains("red\u{fffd}[31m\u{fffd}1m\u{fffd}"));
     let json: Value = serde_json::from_str(&is_quiet(&compare(&["--json"]).stdout)).unwrap();
     assert_eq!(json["differences"][0]["command"], foreign);
-    // Names of files in what is told.
+    // Names of files in messages.
     std::fs::write(scratch.join(format!("{foreign}.toml")), "").unwrap();
     let scene = format!("{foreign}.toml");
     let render = |more: &[&str]| {
@@ -125,7 +125,7 @@ fn names_of_files_need_not_be_text() {
     run("bench compare b@.json b@.json");
     run("bench report b@.json -o r@.html");
     ["m@.png", "b@.json", "b@.csv", "b@.html", "i@.json", "r@.html"].into_iter().for_each(is_there);
-    // What is wrong with such a name is told with what of it can be shown.
+    // An error about such a name shows what of it can be shown.
     let output = scratch.program(["info", "x@.toml"].map(name)).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr).unwrap().contains("cannot read `x\u{fffd}.toml`"));

@@ -4,7 +4,7 @@
 //! thousandth of a pixel (`chaotic`) or is not proved.
 
 use fractal::parallel::Stop;
-use fractal::render::{Options, Render};
+use fractal::render::{Render, RenderOptions};
 use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS};
 use fractal::scene::Scene;
 use fractal::sink::{Grid, Sample};
@@ -55,7 +55,8 @@ impl View {
 
     fn samples(&self, escape_radius: f64, distance: bool) -> Vec<Sample> {
         let channels = if distance { Channels::ALL } else { Channels::SMOOTH };
-        let render = Render::with(&self.scene(escape_radius), Options { channels, ..Options::default() }).unwrap();
+        let render =
+            Render::with(&self.scene(escape_radius), RenderOptions { channels, ..RenderOptions::default() }).unwrap();
         let grid = Arc::new(Grid::new(render.tiles()));
         render.run_here(grid.clone(), &Stop::new()).unwrap();
         grid.samples()

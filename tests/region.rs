@@ -2,7 +2,7 @@
 //! the Python library that regions are modelled on.
 
 use fractal::Error;
-use fractal::parallel::region::{Member, Settings, WaitPolicy, critical, region, region_with};
+use fractal::parallel::region::{Member, RegionSettings, WaitPolicy, critical, region, region_with};
 use fractal::parallel::{Binding, Schedule};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 const WORKERS: [usize; 4] = [1, 2, 3, 8];
 
-fn settings() -> Settings {
-    Settings {
+fn settings() -> RegionSettings {
+    RegionSettings {
         workers: vec![3],
         schedule: Schedule::AUTO,
         thread_limit: 4096,
@@ -225,7 +225,7 @@ fn a_cancelled_region_ends_early_and_well() {
 
 #[test]
 fn regions_nest_as_far_as_they_may() {
-    let count = |settings: &Settings| {
+    let count = |settings: &RegionSettings| {
         let seen = Mutex::new(Vec::new());
         region_with(settings, 0, |outer| {
             let (index, outer) = (outer.index(), outer.len());
@@ -237,20 +237,20 @@ fn regions_nest_as_far_as_they_may() {
         seen.sort_unstable();
         seen
     };
-    let base = Settings { workers: vec![2, 3], ..settings() };
+    let base = RegionSettings { workers: vec![2, 3], ..settings() };
     assert_eq!(count(&base), [(2, 0, 1, 0), (2, 1, 1, 0)], "one active level");
-    let nested = count(&Settings { max_active_levels: 2, ..base.clone() });
+    let nested = count(&RegionSettings { max_active_levels: 2, ..base.clone() });
     let all: Vec<_> = (0..6).map(|number| (2, number / 3, 3, number % 3)).collect();
     assert_eq!(nested, all);
-    assert_eq!(count(&Settings { max_active_levels: 0, ..base.clone() }), [(1, 0, 1, 0)]);
-    assert_eq!(count(&Settings { thread_limit: 1, ..base }), [(1, 0, 1, 0)]);
+    assert_eq!(count(&RegionSettings { max_active_levels: 0, ..base.clone() }), [(1, 0, 1, 0)]);
+    assert_eq!(count(&RegionSettings { thread_limit: 1, ..base }), [(1, 0, 1, 0)]);
 }
 
 #[test]
 fn waiting_and_binding_are_as_set() {
     for waiting in [None, Some(WaitPolicy::Active), Some(WaitPolicy::Passive)] {
         let rounds = AtomicUsize::new(0);
-        region_with(&Settings { waiting, ..settings() }, 2, |team| {
+        region_with(&RegionSettings { waiting, ..settings() }, 2, |team| {
             (0..50).for_each(|_| team.barrier());
             rounds.fetch_add(1, SeqCst);
         })
@@ -258,7 +258,7 @@ fn waiting_and_binding_are_as_set() {
         assert_eq!(rounds.into_inner(), 2);
     }
     #[cfg(target_os = "linux")]
-    region_with(&Settings { binding: Some(Binding::Close), ..settings() }, 2, |_| {
+    region_with(&RegionSettings { binding: Some(Binding::Close), ..settings() }, 2, |_| {
         assert_eq!(rustix::thread::sched_getaffinity(None).unwrap().count(), 1);
     })
     .unwrap();
@@ -287,7 +287,7 @@ fn the_environment_is_shown_and_checked() {
 }
 
 #[test]
-fn a_barrier_that_not_all_reach_is_told() {
+fn a_barrier_that_not_all_reach_is_reported() {
     let told = fault(3, |team| {
         if team.index() != 1 {
             team.barrier();
@@ -297,7 +297,7 @@ fn a_barrier_that_not_all_reach_is_told() {
 }
 
 #[test]
-fn an_ordered_loop_that_a_member_passes_by_is_told() {
+fn an_ordered_loop_that_a_member_passes_by_is_reported() {
     let told = fault(2, |team| {
         if team.index() == 1 {
             team.ordered(0..10, Schedule::STATIC, |_, _| ());
@@ -307,7 +307,7 @@ fn an_ordered_loop_that_a_member_passes_by_is_told() {
 }
 
 #[test]
-fn members_that_come_to_different_constructs_are_told() {
+fn members_that_come_to_different_constructs_are_reported() {
     let told = fault(2, |team| {
         if team.index() == 0 {
             team.reduce(1, |left, right| left + right);
@@ -319,7 +319,7 @@ fn members_that_come_to_different_constructs_are_told() {
 }
 
 #[test]
-fn a_critical_section_inside_of_itself_or_around_a_barrier_is_told() {
+fn a_critical_section_inside_of_itself_or_around_a_barrier_is_reported() {
     let told = fault(1, |_| critical("twice", || critical("twice", || ())));
     assert!(told.contains("critical section `twice` is entered inside itself"), "{told}");
     let told = fault(2, |team| critical("around", || team.barrier()));
@@ -407,7 +407,7 @@ fn pymp_a_lock_holder_that_dies_deadlocks_the_rest() {
 }
 
 #[test]
-fn pymp_only_the_first_of_several_errors_is_told() {
+fn pymp_only_the_first_of_several_errors_is_reported() {
     let ready = AtomicUsize::new(0);
     let told = fault(3, |team| {
         ready.fetch_add(1, SeqCst);

@@ -1,7 +1,7 @@
 //! The window's memory use, in a process of its own so that nothing else counts.
 
 use fractal::Scene;
-use fractal::window::{Button, Event, Explorer, Key, Options, Script, Settings, Status, Window};
+use fractal::window::{Button, Event, Explorer, ExplorerOptions, Key, Script, Status, Window, WindowSettings};
 use std::time::Duration;
 
 /// Memory of this process that is in use, in bytes.
@@ -18,8 +18,9 @@ fn memory_stays_flat_over_ten_thousand_changes_of_the_view() {
     }
     let scene = Scene::load("seahorses").unwrap();
     let mut window = Script::new(320, 200);
-    let settings = Settings { workers: 2, outlines: true, panel: true, ..Settings::default() };
-    let mut explorer = Explorer::new(&scene, &Options { settings, ..Options::default() }, &mut window).unwrap();
+    let settings = WindowSettings { workers: 2, outlines: true, panel: true, ..WindowSettings::default() };
+    let mut explorer =
+        Explorer::new(&scene, &ExplorerOptions { settings, ..ExplorerOptions::default() }, &mut window).unwrap();
     let mut seen = Vec::new();
     for change in 0..CHANGES {
         let k = change as i64;

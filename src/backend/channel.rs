@@ -12,40 +12,40 @@
 //!
 //! A claim of one empty piece costs 0.21 µs of wall time with two workers and the caller as third thread.
 
-use super::crew::Crew;
-use super::{Entry, Handing, Session, Setup};
+use super::worker_pool::WorkerPool;
+use super::{BackendEntry, Dispatch, Session, Setup};
 use crate::error::Result;
-use crate::parallel::{Finished, Job, Report, Schedule, Sink, Stop, Work};
+use crate::parallel::{ComputedClaim, Job, Report, Schedule, Sink, Stop, Work};
 use crossbeam_channel::{Receiver, bounded};
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: BackendEntry = BackendEntry {
     name: "channel",
     help: "fixed workers; claims and results travel through bounded channels, the caller takes the results",
     model: "threads, message passing",
     counterpart: "threading with queue.Queue",
     schedules: &[Schedule::DYNAMIC, Schedule::GUIDED, Schedule::AUTO],
-    handing: Handing::Queue,
+    dispatch: Dispatch::Push,
     open,
-    ..Entry::THREADS
+    ..BackendEntry::THREADS
 };
 
 /// A claim to compute, with memory for the result.
 struct Order {
     job: Arc<Job>,
     claim: Range<usize>,
-    memory: Finished,
+    memory: ComputedClaim,
 }
 
 /// What became of an order. The memory holds the result, unless the run is over.
 struct Reply {
-    memory: Finished,
+    memory: ComputedClaim,
     outcome: ControlFlow<()>,
 }
 
 struct Channel {
-    crew: Crew<Order>,
+    pool: WorkerPool<Order>,
     replies: Receiver<Reply>,
     setup: Setup,
 }
@@ -53,32 +53,32 @@ struct Channel {
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
     let room = Job::most_under_way(setup.workers);
     let (outbox, replies) = bounded(room);
-    let crew = Crew::start(&setup, bounded(room), move |worker, Order { job, claim, mut memory }| {
+    let pool = WorkerPool::start(&setup, bounded(room), move |worker, Order { job, claim, mut memory }| {
         let outcome = job.compute(worker, claim, &mut memory);
         // When the last reply has arrived, only the caller holds the job.
         drop(job);
         // The caller receives all replies before it drops the other end.
         let _ = outbox.send(Reply { memory, outcome });
     })?;
-    Ok(Box::new(Channel { crew, replies, setup }))
+    Ok(Box::new(Channel { pool, replies, setup }))
 }
 
 impl Session for Channel {
     fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
-        let Self { crew, replies, setup } = self;
+        let Self { pool, replies, setup } = self;
         let job = Arc::new(setup.begin(ENTRY.name, work, sink, stop)?);
         let shared = job.share(setup.schedule, setup.workers);
         let (mut claims, mut under_way) = (job.dealt(&shared), 0);
         let receive = || replies.recv().expect("the workers live as long as the session");
         let all = || {
             let mut order =
-                |memory| claims.next().map(|claim| crew.order(Order { job: job.clone(), claim, memory })).is_some();
-            under_way = (0..job.under_way(setup.workers)).take_while(|_| order(Finished::default())).count();
+                |memory| claims.next().map(|claim| pool.order(Order { job: job.clone(), claim, memory })).is_some();
+            under_way = (0..job.under_way(setup.workers)).take_while(|_| order(ComputedClaim::default())).count();
             while under_way > 0 {
                 let Reply { memory, outcome } = receive();
                 under_way -= 1;
                 if outcome.is_continue() {
-                    let _ = job.hand_on(&job.done(&memory));
+                    let _ = job.deliver(&job.done(&memory));
                 }
                 under_way += usize::from(order(memory));
             }
@@ -87,6 +87,6 @@ impl Session for Channel {
             // No reply of this run may be left for the next one.
             (0..under_way).for_each(|_| drop(receive()));
         }
-        setup.end(&job, crew.take_reports())
+        setup.end(&job, pool.take_reports())
     }
 }

@@ -13,25 +13,26 @@
 //! has a scheduler that moves fibers, but thread-local values are unsafe to use with it, and Rust's output and random numbers use
 //! them.
 
-use super::{Entry, Handing, Session, Setup};
+use super::{BackendEntry, Dispatch, Session, Setup};
 use crate::error::Result;
+use crate::parallel::lock;
 use crate::parallel::team::Team;
 use crate::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, Workers};
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult};
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: BackendEntry = BackendEntry {
     name: "fibers",
     help: "green threads with their own stacks, several on each thread, that yield between claims",
     model: "stackful coroutines, M:N",
     counterpart: "gevent, greenlet, eventlet",
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
-    handing: Handing::Own { shares: FIBERS },
+    dispatch: Dispatch::Pull { shares: FIBERS },
     open,
-    ..Entry::THREADS
+    ..BackendEntry::THREADS
 };
 
 /// How many fibers a thread has.
@@ -62,7 +63,7 @@ impl Session for Fibers {
         let shared = Arc::new(job.share(setup.schedule, setup.workers * FIBERS));
         let outcome = team.run(&|member| {
             let thread = member.index();
-            let mut stacks = stacks[thread].lock().unwrap_or_else(PoisonError::into_inner);
+            let mut stacks = lock(&stacks[thread]);
             let begin = |(stack, share)| begin(stack, share, workers, &job, &shared);
             *stacks = take_turns(stacks.drain(..).zip(thread * FIBERS..).map(begin).collect());
         });

@@ -13,7 +13,7 @@
 //! A claim of one empty piece costs 0.43 µs of wall time with two workers: a future, its task and its reply are one allocation
 //! each, and the pool's queue is behind a lock. `channel` does the same work without futures in half of that.
 
-use super::{Entry, Handing, Session, Setup};
+use super::{BackendEntry, Dispatch, Session, Setup};
 use crate::error::Result;
 use crate::parallel::{Job, Report, Schedule, Sink, Stop, Work, Workers};
 use futures_executor::{ThreadPool, ThreadPoolBuilder, block_on, enter};
@@ -23,15 +23,15 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: BackendEntry = BackendEntry {
     name: "futures",
     help: "claims are submitted to an executor; their futures are taken as they are completed",
     model: "thread pool, futures",
     counterpart: "concurrent.futures.ThreadPoolExecutor",
     schedules: &[Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
-    handing: Handing::Queue,
+    dispatch: Dispatch::Push,
     open,
-    ..Entry::THREADS
+    ..BackendEntry::THREADS
 };
 
 thread_local! {

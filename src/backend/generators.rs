@@ -12,7 +12,7 @@
 //! A claim of one empty piece costs 20 ns, compared with 16 under `serial`. `genawaiter` offers the same with a `yield_` and values
 //! to pass, but is no longer maintained.
 
-use super::{Entry, Handing, Session, Setup};
+use super::{BackendEntry, Dispatch, Session, Setup};
 use crate::error::Result;
 use crate::parallel::{Report, Schedule, Sink, Stop, Work, Worker};
 use std::cell::RefCell;
@@ -21,16 +21,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: BackendEntry = BackendEntry {
     name: "generators",
     help: "generators that take turns on one thread",
     model: "cooperative, one thread",
     counterpart: "generators, a task scheduler",
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
     parallel: false,
-    handing: Handing::Own { shares: GENERATORS },
+    dispatch: Dispatch::Pull { shares: GENERATORS },
     open: |setup| Ok(Box::new(Generators { worker: RefCell::new(Worker::new(0)), setup })),
-    ..Entry::THREADS
+    ..BackendEntry::THREADS
 };
 
 /// How many generators there are; enough to see them take turns.

@@ -1,7 +1,6 @@
 //! Who computes the pieces: the trait and the table of backends. A backend is one file and one line here.
 
 mod channel;
-mod crew;
 mod deque;
 #[cfg(feature = "fibers")]
 mod fibers;
@@ -18,6 +17,7 @@ mod threads;
 #[cfg(feature = "tokio")]
 mod tokio;
 pub mod worker;
+mod worker_pool;
 
 pub use worker::{Make, Program, WorkKind};
 
@@ -25,15 +25,15 @@ use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
 use crate::parallel::team::Team;
 use crate::parallel::{
-    Environment, Job, Report, Schedule, Sink, Stop, Work, WorkerReport, binding_in, patience_in, process,
-    worker_count_in,
+    Environment, Job, Report, Schedule, Sink, Stop, Work, WorkerReport, binding_in, process, worker_count_in,
+    worker_timeout_in,
 };
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Every backend, beginning with the simplest. Help, lists, completions and error messages follow from this table.
-pub const BACKENDS: &[Entry] = &[
+pub const BACKENDS: &[BackendEntry] = &[
     serial::ENTRY,
     threads::ENTRY,
     #[cfg(feature = "rayon")]
@@ -104,7 +104,7 @@ pub trait Session: Send {
 
 /// How a session is opened. The default leaves everything to the environment and measures no times.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct SessionOptions {
     /// The number of workers, up to [`crate::parallel::MAX_WORKERS`]; 0 for the number that
     /// [`worker_count`](crate::parallel::worker_count) gives. A backend that is not parallel always has one.
     pub workers: usize,
@@ -123,7 +123,7 @@ pub struct Options {
 
 /// A backend's entry in the table.
 #[derive(Clone)]
-pub struct Entry {
+pub struct BackendEntry {
     /// Its name on the command line.
     pub name: &'static str,
     /// What it does, in one line.
@@ -139,12 +139,12 @@ pub struct Entry {
     /// How its workers and their session communicate, where they are other processes.
     transport: Option<worker::Transport>,
     /// How its workers get their claims.
-    pub handing: Handing,
+    pub dispatch: Dispatch,
     probe: fn() -> std::result::Result<(), String>,
     open: fn(Setup) -> Result<Box<dyn Session>>,
 }
 
-impl Entry {
+impl BackendEntry {
     /// The defaults of an entry: threads of this process that take their own claims.
     const THREADS: Self = Self {
         name: "",
@@ -154,7 +154,7 @@ impl Entry {
         schedules: &[],
         parallel: true,
         transport: None,
-        handing: Handing::OWN,
+        dispatch: Dispatch::PULL,
         probe: || Ok(()),
         open: |_| Err(Error::Unsupported("this backend has no way to open it".into())),
     };
@@ -162,19 +162,19 @@ impl Entry {
 
 /// How workers get the claims of a loop; the simulation depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Handing {
+pub enum Dispatch {
     /// Each worker takes its own, for several shares in turn, each of which is a worker to the schedule.
-    Own {
+    Pull {
         /// How many shares a worker has.
         shares: usize,
     },
     /// One thread takes all of them and queues those to be in flight; free workers take the next from the queue.
-    Queue,
+    Push,
 }
 
-impl Handing {
+impl Dispatch {
     /// Each worker takes its own claims.
-    pub const OWN: Self = Self::Own { shares: 1 };
+    pub const PULL: Self = Self::Pull { shares: 1 };
 }
 
 /// The argument of an entry's `open`: the options with everything decided and checked.
@@ -185,7 +185,7 @@ struct Setup {
     timed: bool,
     program: Program,
     /// How long a worker process may show no progress.
-    patience: Duration,
+    timeout: Duration,
     stop: Stop,
 }
 
@@ -229,14 +229,14 @@ fn no_recipe(backend: &str) -> Error {
 ///
 /// # Errors
 /// [`Error::Usage`] that lists the known backends.
-pub fn find(name: &str) -> Result<&'static Entry> {
+pub fn find(name: &str) -> Result<&'static BackendEntry> {
     BACKENDS.iter().find(|entry| entry.name == name).ok_or_else(|| {
         let known: Vec<_> = BACKENDS.iter().map(|entry| entry.name).collect();
         Error::Usage(format!("backend `{name}` is unknown; there are {}", known.join(", ")))
     })
 }
 
-impl Entry {
+impl BackendEntry {
     /// Whether its workers are other processes, which requires a work to have a [`Recipe`](crate::parallel::Recipe).
     pub fn in_processes(&self) -> bool {
         self.transport.is_some()
@@ -255,12 +255,12 @@ impl Entry {
     /// # Errors
     /// [`Error::Usage`] when an option or a variable is not allowed, or the backend does not honour the schedule;
     /// [`Error::Unsupported`] when the backend, so many workers, or pinning is not available here; [`Error::Stopped`].
-    pub fn open(&self, options: &Options) -> Result<Box<dyn Session>> {
+    pub fn open(&self, options: &SessionOptions) -> Result<Box<dyn Session>> {
         let setup = self.set_up(options, &process)?;
         (self.open)(setup)
     }
 
-    fn set_up(&self, options: &Options, environment: &Environment<'_>) -> Result<Setup> {
+    fn set_up(&self, options: &SessionOptions, environment: &Environment<'_>) -> Result<Setup> {
         let (schedule, variable) = match options.schedule {
             Some(schedule) => (schedule, None),
             None => Schedule::from_environment(environment)?,
@@ -280,15 +280,18 @@ impl Entry {
         let binding = binding_in(options.pin, environment)?;
         self.probe().map_err(|why| Error::Unsupported(format!("backend `{}` cannot run here: {why}", self.name)))?;
         let pinning = binding.map(|binding| Pinning::new(binding, workers)).transpose()?;
-        let patience = patience_in(environment)?;
+        let timeout = worker_timeout_in(environment)?;
         let (program, stop) = (options.program.clone(), options.stop.clone());
-        Ok(Setup { workers, schedule, pinning, timed: options.timed, program, patience, stop })
+        Ok(Setup { workers, schedule, pinning, timed: options.timed, program, timeout, stop })
     }
 }
 
-impl fmt::Debug for Entry {
+impl fmt::Debug for BackendEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entry").field("name", &self.name).field("schedules", &self.schedules).finish_non_exhaustive()
+        f.debug_struct("BackendEntry")
+            .field("name", &self.name)
+            .field("schedules", &self.schedules)
+            .finish_non_exhaustive()
     }
 }
 
@@ -319,14 +322,14 @@ mod tests {
             Err(Error::Usage(text)) => text,
             other => panic!("{:?}", other.err()),
         };
-        let text = refusal(serial.set_up(&Options::default(), &variable));
+        let text = refusal(serial.set_up(&SessionOptions::default(), &variable));
         assert_eq!(
             text,
             "backend `serial` does not honour the schedule `guided,4` from OMP_SCHEDULE; it honours static[,chunk], auto"
         );
-        let asked = Options { schedule: Some(Schedule::STEALING), ..Options::default() };
+        let asked = SessionOptions { schedule: Some(Schedule::STEALING), ..SessionOptions::default() };
         assert!(refusal(serial.set_up(&asked, &|_| None)).contains("`nonmonotonic:dynamic`; it honours"));
-        let text = refusal(serial.set_up(&Options { workers: 5000, ..Options::default() }, &|_| None));
+        let text = refusal(serial.set_up(&SessionOptions { workers: 5000, ..SessionOptions::default() }, &|_| None));
         assert!(text.contains("from 1 to 4096"), "{text}");
     }
 
@@ -337,14 +340,19 @@ mod tests {
             "FRACTAL_SCHEDULE" => Some("static,2".to_owned()),
             _ => None,
         };
-        let setup = find("threads").unwrap().set_up(&Options::default(), &variable).unwrap();
+        let setup = find("threads").unwrap().set_up(&SessionOptions::default(), &variable).unwrap();
         assert_eq!((setup.workers, setup.schedule.to_string().as_str()), (3, "static,2"));
         assert!(setup.pinning.is_none());
-        let asked =
-            Options { workers: 2, schedule: Some(Schedule::GUIDED), pin: true, timed: true, ..Options::default() };
+        let asked = SessionOptions {
+            workers: 2,
+            schedule: Some(Schedule::GUIDED),
+            pin: true,
+            timed: true,
+            ..SessionOptions::default()
+        };
         let setup = find("threads").unwrap().set_up(&asked, &variable).unwrap();
         assert_eq!((setup.workers, setup.schedule, setup.timed), (2, Schedule::GUIDED, true));
         assert!(setup.pinning.is_some());
-        assert_eq!(find("serial").unwrap().set_up(&Options::default(), &variable).unwrap().workers, 1);
+        assert_eq!(find("serial").unwrap().set_up(&SessionOptions::default(), &variable).unwrap().workers, 1);
     }
 }

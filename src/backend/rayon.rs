@@ -15,9 +15,9 @@
 //! of a run takes time that grows with the square of the threads: on two processors 0.07 s with 256, 0.85 s with 512, 5 s with
 //! 1024, minutes with 4096. Hence the limit of [`most`]; the threads of `threads`, which park at once, take 0.5 s with 4096.
 
-use super::{Entry, Session, Setup};
+use super::{BackendEntry, Session, Setup};
 use crate::error::{Error, Result};
-use crate::parallel::{Order, Report, Schedule, Sink, Stop, Work, Workers};
+use crate::parallel::{Modifier, Report, Schedule, Sink, Stop, Work, Workers};
 use crossbeam_utils::CachePadded;
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -25,14 +25,14 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: BackendEntry = BackendEntry {
     name: "rayon",
     help: "Rayon's work-stealing parallel iterator, in its own thread pool",
     model: "threads, work stealing",
     counterpart: "multiprocessing.Pool.map, joblib",
     schedules: &[Schedule::DYNAMIC, Schedule::STEALING, Schedule::AUTO],
     open,
-    ..Entry::THREADS
+    ..BackendEntry::THREADS
 };
 
 struct Rayon {
@@ -68,7 +68,7 @@ impl Session for Rayon {
         let Self { pool, workers, setup } = self;
         let job = setup.begin(ENTRY.name, work, sink, stop)?;
         let (pieces, chunk) = (job.pieces(), job.chunk(setup.schedule, setup.workers));
-        let in_order = setup.schedule.order() != Some(Order::Nonmonotonic);
+        let in_order = setup.schedule.order() != Some(Modifier::Nonmonotonic);
         let next = CachePadded::new(AtomicUsize::new(0));
         let turn = |turn: usize| {
             let claim = if in_order { next.fetch_add(1, Ordering::Relaxed) } else { turn };
@@ -88,18 +88,18 @@ impl Session for Rayon {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::Options;
+    use crate::backend::SessionOptions;
 
     #[test]
     fn as_many_threads_as_begin_soon_are_allowed() {
         assert_eq!([1, 2, 256, 257, 1024].map(most), [512, 512, 512, 514, 2048]);
         let here = most(std::thread::available_parallelism().map_or(1, NonZero::get));
         if here < crate::parallel::MAX_WORKERS {
-            let refused = ENTRY.open(&Options { workers: here + 1, ..Options::default() }).err().unwrap();
+            let refused = ENTRY.open(&SessionOptions { workers: here + 1, ..SessionOptions::default() }).err().unwrap();
             assert_eq!(refused.exit_code(), 2);
             let text = refused.to_string();
             assert!(text.contains(&format!("allowed are 1 to {here} here")) && text.contains("`threads`"), "{text}");
         }
-        assert!(ENTRY.open(&Options { workers: 300, ..Options::default() }).is_ok());
+        assert!(ENTRY.open(&SessionOptions { workers: 300, ..SessionOptions::default() }).is_ok());
     }
 }

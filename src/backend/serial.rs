@@ -3,12 +3,12 @@
 //! The Python equivalent is a `for` loop. Choose it to debug, to profile a kernel, or as the base of a speed-up.
 //! A claim of one empty piece costs 16 ns, most of it in virtual calls of the work and the sink.
 
-use super::{Entry, Session, Setup};
+use super::{BackendEntry, Session, Setup};
 use crate::error::Result;
 use crate::parallel::{Report, Schedule, Sink, Stop, Work, Worker};
 use std::sync::Arc;
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: BackendEntry = BackendEntry {
     name: "serial",
     help: "one worker that computes the pieces in order: the reference",
     model: "no parallelism",
@@ -16,7 +16,7 @@ pub(super) const ENTRY: Entry = Entry {
     schedules: &[Schedule::STATIC, Schedule::AUTO],
     parallel: false,
     open: |setup| Ok(Box::new(Serial { worker: Worker::new(0), setup })),
-    ..Entry::THREADS
+    ..BackendEntry::THREADS
 };
 
 struct Serial {

@@ -8,20 +8,20 @@
 //! `dynamic`, whose counter both write; under `auto` it costs 1 ns. A run without pieces takes 2 µs. When workers' states shared a
 //! cache line, it cost half as much again.
 
-use super::{Entry, Session, Setup};
+use super::{BackendEntry, Session, Setup};
 use crate::error::Result;
 use crate::parallel::team::Team;
 use crate::parallel::{Report, Schedule, Sink, Stop, Work, Workers};
 use std::sync::Arc;
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: BackendEntry = BackendEntry {
     name: "threads",
     help: "a persistent team of threads that share one loop, under any schedule",
     model: "threads, fork-join",
     counterpart: "PyMP, threading",
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
     open: |setup| Ok(Box::new(Threads { team: setup.team()?, workers: Workers::new(setup.workers), setup })),
-    ..Entry::THREADS
+    ..BackendEntry::THREADS
 };
 
 struct Threads {

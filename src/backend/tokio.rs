@@ -11,8 +11,8 @@
 //! A claim of one empty piece costs 0.6 µs of wall time with two workers. `spawn_blocking` instead of the pool costs 4 µs, starts
 //! up to 512 threads as it sees fit, and does not say on which of them a task runs.
 
-use super::crew::Crew;
-use super::{Entry, Handing, Session, Setup};
+use super::worker_pool::WorkerPool;
+use super::{BackendEntry, Dispatch, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::{Job, Report, Schedule, Sink, Stop, Work};
 use ::tokio::runtime::{self, Handle};
@@ -22,15 +22,15 @@ use crossbeam_channel::unbounded;
 use std::ops::Range;
 use std::sync::Arc;
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: BackendEntry = BackendEntry {
     name: "tokio",
     help: "asynchronous tasks that await the answers of a pool of computing threads",
     model: "async tasks, thread pool",
     counterpart: "asyncio with run_in_executor",
     schedules: &[Schedule::DYNAMIC, Schedule::GUIDED, Schedule::AUTO],
-    handing: Handing::Queue,
+    dispatch: Dispatch::Push,
     open,
-    ..Entry::THREADS
+    ..BackendEntry::THREADS
 };
 
 /// A claim to compute, and the channel for the answer.
@@ -41,12 +41,12 @@ struct Order {
 }
 
 struct Tokio {
-    crew: Crew<Order>,
+    pool: WorkerPool<Order>,
     setup: Setup,
 }
 
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
-    let crew = Crew::start(&setup, unbounded(), |worker, Order { job, claim, answer }| {
+    let pool = WorkerPool::start(&setup, unbounded(), |worker, Order { job, claim, answer }| {
         // The tasks notice the end of the run themselves.
         let _ = job.execute(worker, claim);
         // When the last answer has arrived, only the caller holds the job.
@@ -54,7 +54,7 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
         // Nobody listens once the reactor has failed.
         let _ = answer.send(());
     })?;
-    Ok(Box::new(Tokio { crew, setup }))
+    Ok(Box::new(Tokio { pool, setup }))
 }
 
 impl Session for Tokio {
@@ -64,7 +64,7 @@ impl Session for Tokio {
             Ok(reactor) => reactor.block_on(self.all_claims(&job)),
             Err(error) => drop(job.fail(Error::Unsupported(format!("a reactor cannot be started: {error}")))),
         });
-        self.setup.end(&job, self.crew.take_reports())
+        self.setup.end(&job, self.pool.take_reports())
     }
 }
 
@@ -77,7 +77,7 @@ impl Tokio {
         for claim in job.dealt(&shared) {
             let permit = room.clone().acquire_owned().await.expect("the semaphore is never closed");
             let (answer, answered) = oneshot::channel();
-            let (order, orders) = (Order { job: job.clone(), claim, answer }, self.crew.orders());
+            let (order, orders) = (Order { job: job.clone(), claim, answer }, self.pool.orders());
             tasks.spawn(async move {
                 let _permit = permit;
                 orders.send(order).expect("the pool lives as long as the session");

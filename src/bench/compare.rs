@@ -5,7 +5,7 @@
 //! changed, the chance that anything at all is called a change is the level. The size of a difference is given by the ratio of the
 //! medians with its bootstrap interval.
 
-use super::results::{Entry, Results};
+use super::results::{ResultEntry, Results};
 use super::statistics::{Interval, bootstrap_medians, discoveries, mann_whitney, median};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
@@ -84,11 +84,11 @@ pub fn compare(before: &Results, after: &Results, level: f64, threshold: f64) ->
 
 /// The partner of each entry of `before`, and the entries of `after` without one. Names may occur more than once: first entries are
 /// paired that also have the command in common, then the rest, each in the order of its file.
-fn pair<'a>(before: &[Entry], after: &'a [Entry]) -> (Vec<Option<&'a Entry>>, Vec<&'a Entry>) {
+fn pair<'a>(before: &[ResultEntry], after: &'a [ResultEntry]) -> (Vec<Option<&'a ResultEntry>>, Vec<&'a ResultEntry>) {
     let mut partners = vec![None; before.len()];
     let mut taken = vec![false; after.len()];
     for with_command in [true, false] {
-        let name = |entry: &Entry| (entry.key(), with_command.then(|| entry.command.clone()));
+        let name = |entry: &ResultEntry| (entry.key(), with_command.then(|| entry.command.clone()));
         let mut free: HashMap<_, VecDeque<usize>> = HashMap::new();
         for place in (0..after.len()).filter(|&place| !taken[place]) {
             free.entry(name(&after[place])).or_default().push_back(place);
@@ -114,7 +114,7 @@ impl Comparison {
     }
 }
 
-fn difference(before: &Entry, after: &Entry, level: f64) -> Option<Difference> {
+fn difference(before: &ResultEntry, after: &ResultEntry, level: f64) -> Option<Difference> {
     let test = mann_whitney(&before.times, &after.times)?;
     let few = least_p(before.times.len(), after.times.len()) > level;
     Some(Difference {

@@ -4,7 +4,7 @@
 use super::clock::Clock;
 use super::overhead::{Reference, least_of_batch, seconds};
 use crate::error::{Error, Result};
-use crate::parallel::region::{Member, Settings, WaitPolicy, critical, region_with};
+use crate::parallel::region::{Member, RegionSettings, WaitPolicy, critical, region_with};
 use crate::parallel::{Schedule, Stop};
 use std::hint::black_box;
 
@@ -16,15 +16,15 @@ const ITERATIONS: usize = 1000 * TIMES;
 struct Construct {
     name: &'static str,
     count: usize,
-    run: fn(&Settings, usize) -> Result<()>,
+    run: fn(&RegionSettings, usize) -> Result<()>,
 }
 
 /// A region in which every member reaches `construct` many times.
-fn inside(settings: &Settings, workers: usize, construct: impl Fn(&mut Member<'_>) + Sync) -> Result<()> {
+fn inside(settings: &RegionSettings, workers: usize, construct: impl Fn(&mut Member<'_>) + Sync) -> Result<()> {
     region_with(settings, workers, |team| (0..TIMES).for_each(|_| construct(team)))
 }
 
-fn iterations(settings: &Settings, workers: usize, schedule: Schedule) -> Result<()> {
+fn iterations(settings: &RegionSettings, workers: usize, schedule: Schedule) -> Result<()> {
     // A program may know its schedule at compile time; here the cost with any schedule is measured.
     let schedule = black_box(schedule.with_chunk(1)?);
     region_with(settings, workers, |team| {
@@ -94,7 +94,7 @@ pub fn measure(
     // As in the reference: threads that spin while another one needs their processor measure the system's time slices.
     let free = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) >= workers;
     let waiting = Some(if free { WaitPolicy::Active } else { WaitPolicy::Passive });
-    let settings = Settings { waiting, ..Settings::current()?.clone() };
+    let settings = RegionSettings { waiting, ..RegionSettings::current()?.clone() };
     let mut references = Vec::new();
     for Construct { name, count, run } in constructs(workers).into_iter().filter(|construct| wanted(construct.name)) {
         let mut times = Vec::new();

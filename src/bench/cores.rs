@@ -2,13 +2,13 @@
 
 use super::clock::Clock;
 use super::fits::{self, Point, karp_flatt};
-use super::load::{Counters, Watch};
+use super::load::{LoadCounters, Watch};
 use super::machine::Machine;
 use super::measure::{Rounds, Step, in_turns};
-use super::results::{Entry, Results, Run, Scaling, VERSION};
+use super::results::{ResultEntry, Results, Run, Scaling, VERSION};
 use super::statistics::median;
 use super::subject::Subject;
-use crate::backend::{self, Options};
+use crate::backend::{self, SessionOptions};
 use crate::error::{Error, Result};
 use crate::parallel::{Discard, Schedule, Stop};
 use rustix::thread::{CpuSet, sched_setaffinity};
@@ -25,7 +25,7 @@ pub struct Combination {
     /// Which of the subjects.
     pub subject: usize,
     /// The backend.
-    pub entry: &'static backend::Entry,
+    pub entry: &'static backend::BackendEntry,
     /// The schedule.
     pub schedule: Schedule,
     /// The number of workers.
@@ -47,7 +47,7 @@ pub enum Schedules {
 /// measured, and why.
 pub fn combinations(
     subjects: &[Subject],
-    entries: &[&'static backend::Entry],
+    entries: &[&'static backend::BackendEntry],
     workers: &[usize],
     schedules: &Schedules,
 ) -> (Vec<Combination>, Vec<String>) {
@@ -85,7 +85,7 @@ pub fn per_core(subjects: &[Subject], machine: &Machine) -> Result<Vec<Combinati
 
 impl Combination {
     /// Its entry in the results, without times yet.
-    fn entry(&self, subjects: &[Subject]) -> Entry {
+    fn entry(&self, subjects: &[Subject]) -> ResultEntry {
         let subject = &subjects[self.subject];
         let Self { entry, schedule, workers, core, .. } = self;
         let mut parameters = BTreeMap::from(
@@ -102,7 +102,7 @@ impl Combination {
             parameters.insert("core".into(), core.to_string());
             command += &format!(", processor {core}");
         }
-        Entry { command, parameters, pieces: subject.work.len(), ..Entry::default() }
+        ResultEntry { command, parameters, pieces: subject.work.len(), ..ResultEntry::default() }
     }
 }
 
@@ -125,10 +125,10 @@ pub(super) fn run(
 ) -> Result<Sample> {
     let Combination { entry, schedule, workers, .. } = *combination;
     let (schedule, stop_open) = (Some(schedule), stop.clone());
-    let options = Options { workers, schedule, pin, timed: true, stop: stop_open, ..Options::default() };
+    let options = SessionOptions { workers, schedule, pin, timed: true, stop: stop_open, ..SessionOptions::default() };
     let mut session = entry.open(&options)?;
     session.run(subject.small.clone(), Arc::new(Discard), stop)?;
-    let before = Counters::read();
+    let before = LoadCounters::read();
     let (processor, began) = (clock.processor(), clock.now());
     let report = session.run(subject.work.clone(), Arc::new(Discard), stop)?;
     let wall = clock.now() - began;
@@ -137,7 +137,7 @@ pub(super) fn run(
     Ok(Sample {
         wall: wall.as_secs_f64(),
         processor: processor.as_secs_f64(),
-        own: Counters::read().own_since(&before),
+        own: LoadCounters::read().own_since(&before),
         busy: report.workers.iter().map(|worker| worker.busy.as_secs_f64()).collect(),
         claims: report.workers.iter().map(|worker| worker.claims).sum(),
     })
@@ -245,7 +245,7 @@ pub fn conclude(results: &mut Results) {
     }
     results.warnings = results.usage.warnings();
     if let Some(machine) = &results.machine {
-        let most = results.results.iter().map(Entry::workers).max().unwrap_or(0);
+        let most = results.results.iter().map(ResultEntry::workers).max().unwrap_or(0);
         if most > machine.allowed.len() && !machine.allowed.is_empty() {
             results.warnings.push(format!(
                 "Up to {most} workers shared {} processors: beyond that number, speed-ups show how a backend copes with \
@@ -271,7 +271,7 @@ pub fn conclude(results: &mut Results) {
 fn base(results: &Results, scene: &str) -> Option<f64> {
     let alone = || {
         let single =
-            |entry: &&Entry| entry.workers() == 1 && entry.parameter("scene") == scene && !entry.times.is_empty();
+            |entry: &&ResultEntry| entry.workers() == 1 && entry.parameter("scene") == scene && !entry.times.is_empty();
         results.results.iter().filter(single).filter(|entry| entry.parameter("core").is_empty())
     };
     let least = |a: &f64, b: &f64| a.total_cmp(b);

@@ -5,12 +5,12 @@ use super::clock::Clock;
 use super::measure::{Rounds, Step, enough, in_turns};
 use super::overhead::{Candidate, for_simulation, round_seconds};
 use super::record::{self, Between, Costs};
-use super::results::{Check, Forecast, Scene};
-use super::simulate::{Overheads, Recording, worker_counts};
+use super::results::{Check, Forecast, MeasuredScene};
+use super::simulate::{Recording, RunOverheads, worker_counts};
 use super::statistics::{Summary, lower_decile};
 use super::subject::Subject;
 use super::work::Spin;
-use crate::backend::{Entry, Handing, Options, Session, find};
+use crate::backend::{BackendEntry, Dispatch, Session, SessionOptions, find};
 use crate::error::Result;
 use crate::parallel::{Discard, Schedule, Stop, Work};
 use std::sync::Arc;
@@ -34,18 +34,18 @@ impl Observed {
     }
 
     /// The subject with the results so far.
-    fn scene(&self, subject: &Subject, overheads: Overheads, processors: usize) -> Scene {
+    fn scene(&self, subject: &Subject, overheads: RunOverheads, processors: usize) -> MeasuredScene {
         let recording = Recording { overheads, ..self.costs.recording() };
         let slowdown = self.slowdown.values();
         let tiles = subject.tiles.iter().map(|tile| [tile.x, tile.y, tile.width, tile.height]).collect();
-        Scene {
+        MeasuredScene {
             name: subject.name.clone(),
             help: subject.help.clone(),
             tiles,
             predictions: predict(&recording, &subject.orders(), &slowdown, processors),
             recording: Some(recording),
             slowdown,
-            ..Scene::default()
+            ..MeasuredScene::default()
         }
     }
 }
@@ -55,7 +55,7 @@ impl Observed {
 ///
 /// # Errors
 /// The errors of a backend, and when it is stopped.
-pub fn scene(clock: &dyn Clock, subject: &Subject, processors: usize, stop: &Stop) -> Result<Scene> {
+pub fn scene(clock: &dyn Clock, subject: &Subject, processors: usize, stop: &Stop) -> Result<MeasuredScene> {
     let mut observed = Observed::new(subject, processors, stop)?;
     let (start, mut done) = (clock.now(), 0);
     while !enough(done, clock.now() - start) {
@@ -67,7 +67,7 @@ pub fn scene(clock: &dyn Clock, subject: &Subject, processors: usize, stop: &Sto
 }
 
 /// The overheads of the model backend.
-fn model(clock: &dyn Clock, workers: usize, stop: &Stop) -> Result<Overheads> {
+fn model(clock: &dyn Clock, workers: usize, stop: &Stop) -> Result<RunOverheads> {
     let schedule = Schedule::DYNAMIC.with_chunk(1)?;
     for_simulation(clock, Candidate { entry: find(MODEL)?, schedule, workers }, stop)
 }
@@ -80,7 +80,7 @@ impl Slowdown {
     fn new(processors: usize) -> Result<Self> {
         let schedule = Some(Schedule::DYNAMIC.with_chunk(1)?);
         let open = |workers| {
-            let options = Options { workers, schedule, timed: true, ..Options::default() };
+            let options = SessionOptions { workers, schedule, timed: true, ..SessionOptions::default() };
             Ok((find(MODEL)?.open(&options)?, Vec::new()))
         };
         (1..=processors).map(open).collect::<Result<_>>().map(Self)
@@ -133,7 +133,7 @@ const EVEN: f64 = 0.1;
 
 /// A backend, a schedule and workers whose real run can be predicted.
 struct Case {
-    entry: &'static Entry,
+    entry: &'static BackendEntry,
     schedule: Schedule,
     workers: usize,
     /// For real runs, and for runs of even pieces: with only one, other processes would have to be sent the work again each time.
@@ -146,7 +146,7 @@ struct Case {
 
 impl Case {
     /// Every backend of `entries` with 1 to `processors` workers under each of its schedules that the simulation knows.
-    fn all(entries: &[&'static Entry], processors: usize) -> Result<Vec<Self>> {
+    fn all(entries: &[&'static BackendEntry], processors: usize) -> Result<Vec<Self>> {
         let mut cases = Vec::new();
         for entry in entries.iter().copied().filter(|entry| entry.probe().is_ok()) {
             // `auto` differs from backend to backend; the simulation knows the model's, which also holds wherever there is only one
@@ -154,7 +154,8 @@ impl Case {
             let known = |schedule: &&Schedule| **schedule != Schedule::AUTO || entry.name == MODEL || !entry.parallel;
             for workers in if entry.parallel { 1..=processors } else { 1..=1 } {
                 for &schedule in entry.schedules.iter().filter(known) {
-                    let options = Options { workers, schedule: Some(schedule), timed: true, ..Options::default() };
+                    let options =
+                        SessionOptions { workers, schedule: Some(schedule), timed: true, ..SessionOptions::default() };
                     let sessions = [entry.open(&options)?, entry.open(&options)?];
                     let (times, between) = (Vec::new(), Vec::new());
                     cases.push(Self { entry, schedule, workers, sessions, times, between });
@@ -179,15 +180,15 @@ impl Case {
 
     /// Whether only the workers themselves handle their claims.
     fn is_plain(&self) -> bool {
-        !self.entry.in_processes() && self.entry.handing != Handing::Queue
+        !self.entry.in_processes() && self.entry.dispatch != Dispatch::Push
     }
 
     /// The measurement and its prediction. `even` is how long an even piece takes undisturbed.
-    fn check(&self, scene: &Scene, recording: &Recording, even: f64) -> Option<Check> {
+    fn check(&self, scene: &MeasuredScene, recording: &Recording, even: f64) -> Option<Check> {
         let Between { start, ends, gap, piece, pieces, .. } = *self.between()?;
         // A thread that hands out claims or takes results needs a processor as well, and takes it from a worker that is computing.
         let disturbed = if self.is_plain() { 0.0 } else { (piece - even).max(0.0) * pieces };
-        let overheads = Overheads { claim: gap + disturbed, shared: 0.0, start, end: ends };
+        let overheads = RunOverheads { claim: gap + disturbed, shared: 0.0, start, end: ends };
         let own = Recording { overheads, ..recording.clone() };
         Some(Check {
             backend: self.entry.name.to_owned(),
@@ -195,7 +196,7 @@ impl Case {
             workers: self.workers,
             runs: self.times.len(),
             measured: *lower_decile(&self.times, |time| *time)?,
-            predicted: own.replay_handed(self.schedule, self.workers, &scene.slowdown, self.entry.handing).makespan,
+            predicted: own.replay_handed(self.schedule, self.workers, &scene.slowdown, self.entry.dispatch).makespan,
         })
     }
 }
@@ -210,10 +211,10 @@ impl Case {
 pub fn scene_beside_runs(
     clock: &dyn Clock,
     subject: &Subject,
-    (entries, processors, rounds): (&[&'static Entry], usize, Rounds),
+    (entries, processors, rounds): (&[&'static BackendEntry], usize, Rounds),
     stop: &Stop,
     mut after: impl FnMut(&Step) -> Result<()>,
-) -> Result<Scene> {
+) -> Result<MeasuredScene> {
     let overheads = model(clock, processors, stop)?;
     let mut observed = Observed::new(subject, processors, stop)?;
     observed.costs.round(subject, stop)?;
@@ -260,7 +261,7 @@ fn even(subject: &Subject, recording: &Recording, round: f64, workers: usize) ->
 /// The errors of a backend, and when it is stopped.
 pub fn timelines(
     subject: &Subject,
-    entries: &[&'static Entry],
+    entries: &[&'static BackendEntry],
     processors: usize,
     stop: &Stop,
 ) -> Result<Vec<super::results::Timeline>> {

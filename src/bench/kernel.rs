@@ -4,9 +4,9 @@
 //! several.
 
 use crate::error::Result;
-use crate::formula::{Entry, Formula, Number, Spec, Vector, Visitor, operations};
+use crate::formula::{Formula, FormulaEntry, Number, Spec, Vector, Visitor, operations};
 use crate::kernel::direct::Direct;
-use crate::kernel::{Counters, Isa, Kernel, Limits, Wanted};
+use crate::kernel::{Counters, Isa, Kernel, Limits, TileRequest};
 use crate::parallel::{Prepared, Stop};
 use crate::plane::Plane;
 use crate::sample::Channels;
@@ -58,7 +58,7 @@ pub struct Figures {
 #[derive(Debug)]
 pub struct Prepare {
     kernel: Direct,
-    tiles: Vec<Wanted<'static>>,
+    tiles: Vec<TileRequest<'static>>,
     claim: usize,
     words: Vec<u32>,
     useful: Vec<u64>,
@@ -133,7 +133,7 @@ impl InnerLoop {
     ///
     /// # Errors
     /// When the formula has no such power or the processor no such instruction set.
-    pub fn new(entry: &'static Entry, power: u32, isa: Isa) -> Result<Self> {
+    pub fn new(entry: &'static FormulaEntry, power: u32, isa: Isa) -> Result<Self> {
         struct Count(bool);
         impl Visitor for Count {
             type Output = f64;

@@ -15,9 +15,9 @@ const TICKS: f64 = 100.0;
 /// The ratio of round trips above which a move is reported: within one place they differ by less.
 const MOVED: f64 = 2.0;
 
-/// Counters at one moment, in seconds since the machine's start.
+/// LoadCounters at one moment, in seconds since the machine's start.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Counters {
+pub struct LoadCounters {
     /// Busy time of all processors.
     busy: f64,
     /// Time in which a virtual machine's processors were given to others.
@@ -52,7 +52,7 @@ pub struct Usage {
     pub round_trips: Option<[f64; 2]>,
 }
 
-impl Counters {
+impl LoadCounters {
     /// The counters now. What the system does not report is 0.
     pub fn read() -> Self {
         let (busy, steal) = fs::read_to_string("/proc/stat").ok().and_then(|text| totals(&text)).unwrap_or_default();
@@ -86,7 +86,7 @@ impl Counters {
 /// Watches the machine from the start of a measurement.
 #[derive(Clone, Debug)]
 pub struct Watch {
-    counters: Counters,
+    counters: LoadCounters,
     began: Duration,
     processor: Duration,
     round_trips: RoundTrips,
@@ -97,7 +97,7 @@ impl Watch {
     pub fn begin(clock: &dyn Clock) -> Self {
         let mut round_trips = RoundTrips::default();
         round_trips.look();
-        Self { counters: Counters::read(), began: clock.now(), processor: clock.processor(), round_trips }
+        Self { counters: LoadCounters::read(), began: clock.now(), processor: clock.processor(), round_trips }
     }
 
     /// Measures another round trip between two processors.
@@ -108,7 +108,7 @@ impl Watch {
     /// The usage so far.
     pub fn usage(&mut self, clock: &dyn Clock) -> Usage {
         let (wall, processor) = (clock.now() - self.began, clock.processor() - self.processor);
-        let usage = self.counters.until(&Counters::read(), wall, processor);
+        let usage = self.counters.until(&LoadCounters::read(), wall, processor);
         self.look();
         Usage { round_trips: self.round_trips.range(), ..usage }
     }
@@ -250,17 +250,17 @@ mod tests {
 
     #[test]
     fn a_quiet_machine_gives_no_warning_and_a_busy_one_does() {
-        let start = Counters { busy: 100.0, steal: 1.0, user: 4.0, system: 1.0, throttled: 2 };
+        let start = LoadCounters { busy: 100.0, steal: 1.0, user: 4.0, system: 1.0, throttled: 2 };
         let seconds = Duration::from_secs;
-        let quiet = Counters { busy: 110.0, steal: 1.0, user: 13.0, system: 2.0, throttled: 2 };
+        let quiet = LoadCounters { busy: 110.0, steal: 1.0, user: 13.0, system: 2.0, throttled: 2 };
         let usage = start.until(&quiet, seconds(5), seconds(10));
         assert_eq!((usage.others, usage.steal, usage.throttled), (0.0, 0.0, 0));
         assert_eq!(usage.warnings(), Vec::<String>::new());
-        let busy = Counters { busy: 114.5, steal: 2.0, user: 13.0, system: 2.0, throttled: 5 };
+        let busy = LoadCounters { busy: 114.5, steal: 2.0, user: 13.0, system: 2.0, throttled: 5 };
         let warnings = start.until(&busy, seconds(5), seconds(10)).warnings();
         assert!(warnings[0].contains("other programs used 0.90 processors"), "{warnings:?}");
         assert!(warnings[1].contains("took away 0.20 processors") && warnings[2].contains("3 times"), "{warnings:?}");
-        let lost = Counters { user: 7.0, ..quiet };
+        let lost = LoadCounters { user: 7.0, ..quiet };
         let warnings = start.until(&lost, seconds(5), seconds(10)).warnings();
         assert!(warnings[0].contains("counted 4.00 s"), "{warnings:?}");
         let twice = usage.and(usage);
@@ -278,7 +278,7 @@ mod tests {
         if !cfg!(target_os = "linux") {
             return;
         }
-        let before = Counters::read();
+        let before = LoadCounters::read();
         let began = std::time::Instant::now();
         let mut sum = 0_u64;
         // Until the system has counted at least three ticks for us, and two for the machine, which it may do later.
@@ -286,7 +286,7 @@ mod tests {
             for i in 0..1_000_000_u64 {
                 sum = std::hint::black_box(sum ^ i.wrapping_mul(sum | 1));
             }
-            let after = Counters::read();
+            let after = LoadCounters::read();
             let counted = after.own_since(&before).iter().sum::<f64>() >= 0.03 && after.busy - before.busy >= 0.02;
             if counted || began.elapsed() > Duration::from_secs(60) {
                 break after;

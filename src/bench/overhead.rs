@@ -10,7 +10,7 @@
 use super::clock::Clock;
 use super::simulate;
 use super::work::Spin;
-use crate::backend::{Entry, Options};
+use crate::backend::{BackendEntry, SessionOptions};
 use crate::error::Result;
 use crate::parallel::{Discard, Schedule, Stop, Work};
 use serde::{Deserialize, Serialize};
@@ -106,7 +106,7 @@ const BATCH: Duration = Duration::from_millis(20);
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate {
     /// The backend.
-    pub entry: &'static Entry,
+    pub entry: &'static BackendEntry,
     /// The schedule.
     pub schedule: Schedule,
     /// The number of workers.
@@ -115,14 +115,14 @@ pub struct Candidate {
 
 impl Candidate {
     /// Each schedule of the backend with one piece per claim, then `auto`.
-    pub fn all(entry: &'static Entry, workers: usize) -> Vec<Self> {
+    pub fn all(entry: &'static BackendEntry, workers: usize) -> Vec<Self> {
         let single = entry.schedules.iter().filter_map(|schedule| schedule.with_chunk(1).ok());
         let workers = if entry.parallel { workers } else { 1 };
         single.chain([Schedule::AUTO]).map(|schedule| Self { entry, schedule, workers }).collect()
     }
 
-    fn options(&self, timed: bool) -> Options {
-        Options { workers: self.workers, schedule: Some(self.schedule), timed, ..Options::default() }
+    fn options(&self, timed: bool) -> SessionOptions {
+        SessionOptions { workers: self.workers, schedule: Some(self.schedule), timed, ..SessionOptions::default() }
     }
 }
 
@@ -171,7 +171,7 @@ fn measure_cost(clock: &dyn Clock, candidate: Candidate, runs: usize, timed: boo
     let nothing = empty(0);
     let sink = Arc::new(Discard);
     let open_one = || {
-        let mut session = entry.open(&Options { stop: stop.clone(), ..candidate.options(timed) })?;
+        let mut session = entry.open(&SessionOptions { stop: stop.clone(), ..candidate.options(timed) })?;
         session.run(nothing.clone(), sink.clone(), stop)?;
         Ok(session)
     };
@@ -221,18 +221,18 @@ fn measure_cost(clock: &dyn Clock, candidate: Candidate, runs: usize, timed: boo
 ///
 /// # Errors
 /// The errors of the backend.
-pub fn for_simulation(clock: &dyn Clock, candidate: Candidate, stop: &Stop) -> Result<simulate::Overheads> {
+pub fn for_simulation(clock: &dyn Clock, candidate: Candidate, stop: &Stop) -> Result<simulate::RunOverheads> {
     const RUNS: usize = 5;
     let least = |times: &[f64]| times.iter().copied().fold(f64::INFINITY, f64::min);
     let alone = measure_cost(clock, Candidate { workers: 1, ..candidate }, RUNS, true, stop)?;
     let claim = least(&alone.piece);
     if candidate.workers == 1 {
-        return Ok(simulate::Overheads { claim, shared: 0.0, start: 0.0, end: least(&alone.run) });
+        return Ok(simulate::RunOverheads { claim, shared: 0.0, start: 0.0, end: least(&alone.run) });
     }
     let together = measure_cost(clock, candidate, RUNS, true, stop)?;
     let run = least(&together.run);
     // With nothing to compute, the workers only wait for each other.
-    Ok(simulate::Overheads { claim, shared: least(&together.piece), start: run / 2.0, end: run / 2.0 })
+    Ok(simulate::RunOverheads { claim, shared: least(&together.piece), start: run / 2.0, end: run / 2.0 })
 }
 
 /// Seconds of one round of [`Spin`], by the fastest of several.
@@ -241,8 +241,8 @@ pub fn for_simulation(clock: &dyn Clock, candidate: Candidate, stop: &Stop) -> R
 /// When it is stopped.
 pub fn round_seconds(clock: &dyn Clock, stop: &Stop) -> Result<f64> {
     const ROUNDS: u64 = 2_000_000;
-    let mut session =
-        crate::backend::find("serial")?.open(&Options { schedule: Some(Schedule::AUTO), ..Options::default() })?;
+    let mut session = crate::backend::find("serial")?
+        .open(&SessionOptions { schedule: Some(Schedule::AUTO), ..SessionOptions::default() })?;
     let mut least = f64::INFINITY;
     for _ in 0..7 {
         let work = Arc::new(Spin::even(1, ROUNDS));
@@ -275,7 +275,7 @@ pub fn grain(
     time: Duration,
     stop: &Stop,
 ) -> Result<Grain> {
-    let mut session = candidate.entry.open(&Options { stop: stop.clone(), ..candidate.options(false) })?;
+    let mut session = candidate.entry.open(&SessionOptions { stop: stop.clone(), ..candidate.options(false) })?;
     let pieces = pieces(length, candidate.workers, time);
     let rounds = ((length / round).round() as u64).max(1);
     let sink = Arc::new(Discard);
@@ -360,7 +360,7 @@ mod tests {
     fn every_backend_can_be_measured() {
         let clock = super::super::clock::System;
         // This test program cannot become a worker process; tests/bench.rs has those backends too.
-        let runs = |entry: &&Entry| entry.probe().is_ok() && !entry.in_processes();
+        let runs = |entry: &&BackendEntry| entry.probe().is_ok() && !entry.in_processes();
         for entry in crate::backend::BACKENDS.iter().filter(runs) {
             let candidate = Candidate::all(entry, 2)[0];
             let cost = cost(&clock, candidate, 2, &Stop::new()).unwrap();

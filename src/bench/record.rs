@@ -1,15 +1,16 @@
 //! Recording runs: which worker computed which pieces when, and what each piece costs.
 
 use super::results::Timeline;
-use super::simulate::{Overheads, Recording};
+use super::simulate::{Recording, RunOverheads};
 use super::statistics::lower_decile;
 use super::subject::Subject;
-use crate::backend::{Entry, Options, Session};
+use crate::backend::{BackendEntry, Session, SessionOptions};
 use crate::error::Result;
-use crate::parallel::{Discard, Done, Schedule, Sink, Stop, Work};
+use crate::parallel::lock;
+use crate::parallel::{Discard, FinishedClaim, Schedule, Sink, Stop, Work};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// Worker, first piece, number of pieces, start and end in seconds.
 type Slice = (usize, usize, usize, f64, f64);
@@ -20,21 +21,21 @@ struct Recorder(Mutex<Vec<Slice>>);
 
 impl Recorder {
     fn take(&self) -> Vec<Slice> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *lock(&self.0))
     }
 }
 
 impl Sink for Recorder {
-    fn done(&self, done: &Done<'_>) -> Result<()> {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         let slice =
             (done.worker, done.range.start, done.range.len(), done.began.as_secs_f64(), done.ended.as_secs_f64());
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(slice);
+        lock(&self.0).push(slice);
         Ok(())
     }
 }
 
-fn options(workers: usize, schedule: Schedule) -> Options {
-    Options { workers, schedule: Some(schedule), timed: true, ..Options::default() }
+fn options(workers: usize, schedule: Schedule) -> SessionOptions {
+    SessionOptions { workers, schedule: Some(schedule), timed: true, ..SessionOptions::default() }
 }
 
 /// Runs `subject` once and keeps its claims.
@@ -43,12 +44,12 @@ fn options(workers: usize, schedule: Schedule) -> Options {
 /// The errors of the backend.
 pub fn timeline(
     subject: &Subject,
-    entry: &'static Entry,
+    entry: &'static BackendEntry,
     schedule: Schedule,
     workers: usize,
     stop: &Stop,
 ) -> Result<Timeline> {
-    let mut session = entry.open(&Options { stop: stop.clone(), ..options(workers, schedule) })?;
+    let mut session = entry.open(&SessionOptions { stop: stop.clone(), ..options(workers, schedule) })?;
     session.run(subject.small.clone(), Arc::new(Discard), stop)?;
     let recorder = Arc::new(Recorder::default());
     let report = session.run(subject.work.clone(), recorder.clone(), stop)?;
@@ -138,7 +139,7 @@ impl Costs {
             let saved = (costs[range.clone()].iter().sum::<f64>() - time * scale) / (count - 1) as f64;
             joined[range].fill(saved);
         }
-        Recording { costs, joined, grain: self.grain, overheads: Overheads::default() }
+        Recording { costs, joined, grain: self.grain, overheads: RunOverheads::default() }
     }
 }
 

@@ -25,7 +25,7 @@ pub const MAX_BYTES: u64 = 1 << 30;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Results {
     /// The measurements: an entry for each combination.
-    pub results: Vec<Entry>,
+    pub results: Vec<ResultEntry>,
     /// Version of the keys below and in the entries, 0 for hyperfine's files.
     #[serde(default)]
     pub fractal: u32,
@@ -49,7 +49,7 @@ pub struct Results {
     pub fits: Vec<Scaling>,
     /// The scenes, piece by piece.
     #[serde(default)]
-    pub scenes: Vec<Scene>,
+    pub scenes: Vec<MeasuredScene>,
     /// The overhead of the backends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overhead: Option<Overheads>,
@@ -58,7 +58,7 @@ pub struct Results {
 /// The measurements of one combination of parameters. Times are in seconds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Entry {
+pub struct ResultEntry {
     /// What was run, in a line.
     pub command: String,
     /// The mean of `times`.
@@ -126,7 +126,7 @@ pub struct Scaling {
 
 /// A scene, piece by piece.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Scene {
+pub struct MeasuredScene {
     /// Its name.
     pub name: String,
     /// What it is good for.
@@ -213,7 +213,7 @@ impl Timeline {
     }
 }
 
-/// One run of an [`Entry`]. All times are seconds.
+/// One run of an [`ResultEntry`]. All times are seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
     /// From its start to its end.
@@ -228,7 +228,7 @@ pub struct Run {
     pub processor: f64,
 }
 
-impl Entry {
+impl ResultEntry {
     /// The runs with complete data; none in hyperfine's files.
     pub fn runs(&self) -> impl Iterator<Item = Run> {
         let known = self.times.iter().zip(&self.busy).zip(&self.processor);
@@ -297,7 +297,7 @@ impl Results {
                 results.fractal
             )));
         }
-        let sound = |entry: &Entry| entry.times.iter().all(|time| time.is_finite() && *time >= 0.0);
+        let sound = |entry: &ResultEntry| entry.times.iter().all(|time| time.is_finite() && *time >= 0.0);
         if let Some(entry) = results.results.iter().find(|entry| !sound(entry)) {
             return Err(Error::Input(format!(
                 "`{}` has a bad time for `{}`; allowed are finite numbers from 0",
@@ -316,7 +316,7 @@ impl Results {
     /// Adds the contents of another file, for one report of several measurements. What both have is kept from this one.
     pub fn merge(&mut self, other: Self) {
         // A name may occur more than once in one file.
-        let known: HashSet<_> = self.results.iter().map(Entry::key).collect();
+        let known: HashSet<_> = self.results.iter().map(ResultEntry::key).collect();
         self.results.extend(other.results.into_iter().filter(|entry| !known.contains(&entry.key())));
         let name = |fit: &Scaling| [&fit.scene, &fit.backend, &fit.schedule].map(String::clone);
         let mut known: HashSet<_> = self.fits.iter().map(name).collect();
@@ -361,7 +361,7 @@ impl Results {
         for entry in &self.results {
             text += &quoted(&entry.command);
             names.iter().for_each(|name| _ = write!(text, ",{}", quoted(entry.parameter(name))));
-            let Entry { mean, median, min, max, mad, user, system, .. } = entry;
+            let ResultEntry { mean, median, min, max, mad, user, system, .. } = entry;
             let known = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
             let fields = [
                 entry.times.len().to_string(),

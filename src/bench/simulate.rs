@@ -9,8 +9,8 @@
 //! enough, and a worker that is left alone at the end is as fast as one alone. Slowing all claims down equally once over-predicted runs
 //! under `static` by 6 % where two workers slow each other down by a tenth.
 
-use crate::backend::Handing;
-use crate::parallel::{Claims, Kind, Loop, Order, Schedule};
+use crate::backend::Dispatch;
+use crate::parallel::{Claims, Kind, Loop, Modifier, Schedule};
 use serde::{Deserialize, Serialize};
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
@@ -18,7 +18,7 @@ use std::ops::Range;
 
 /// The overheads of a run, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Overheads {
+pub struct RunOverheads {
     /// Each claim that is computed: taking it, timing it, delivering its results.
     pub claim: f64,
     /// The part of taking a claim that no two workers can do at the same time: the counter that they share. Schedules without one,
@@ -40,7 +40,7 @@ pub struct Recording {
     /// The most pieces that are computed together, whatever the schedule hands out.
     pub grain: usize,
     /// What the run costs besides its pieces.
-    pub overheads: Overheads,
+    pub overheads: RunOverheads,
 }
 
 /// The outcome of a simulated run.
@@ -137,24 +137,30 @@ impl Recording {
     /// # Panics
     /// When there are no workers.
     pub fn replay(&self, schedule: Schedule, workers: usize, slowdown: &[f64]) -> Prediction {
-        self.replay_handed(schedule, workers, slowdown, Handing::OWN)
+        self.replay_handed(schedule, workers, slowdown, Dispatch::PULL)
     }
 
     /// The same for a backend whose workers get their claims in another way.
     ///
     /// # Panics
     /// When there are no workers.
-    pub fn replay_handed(&self, schedule: Schedule, workers: usize, slowdown: &[f64], handing: Handing) -> Prediction {
-        let Overheads { claim: per_claim, shared, start, end } = self.overheads;
+    pub fn replay_handed(
+        &self,
+        schedule: Schedule,
+        workers: usize,
+        slowdown: &[f64],
+        dispatch: Dispatch,
+    ) -> Prediction {
+        let RunOverheads { claim: per_claim, shared, start, end } = self.overheads;
         let grain = self.grain.max(1);
-        let shares = if let Handing::Own { shares } = handing { shares } else { 1 };
+        let shares = if let Dispatch::Pull { shares } = dispatch { shares } else { 1 };
         let pieces = Loop::new(0..self.costs.len(), schedule.with_auto_limit(self.grain), workers * shares);
-        let mut source = match handing {
-            Handing::Own { .. } => {
+        let mut source = match dispatch {
+            Dispatch::Pull { .. } => {
                 let of = |worker| (worker * shares..(worker + 1) * shares).map(|share| pieces.claims(share)).collect();
                 Source::Own((0..workers).map(of).collect())
             }
-            Handing::Queue => Source::Queue { claims: pieces.claims(0), rest: 0..0, grain },
+            Dispatch::Push => Source::Queue { claims: pieces.claims(0), rest: 0..0, grain },
         };
         let mut requests: BinaryHeap<_> =
             (0..workers).map(|worker| Reverse(Request(if worker == 0 { 0.0 } else { start }, worker))).collect();
@@ -238,7 +244,7 @@ impl Recording {
 fn has_counter(schedule: Schedule) -> bool {
     match schedule.kind() {
         Kind::Static => false,
-        Kind::Dynamic => schedule.order() != Some(Order::Nonmonotonic),
+        Kind::Dynamic => schedule.order() != Some(Modifier::Nonmonotonic),
         Kind::Guided | Kind::Auto => true,
     }
 }

@@ -3,7 +3,7 @@
 use super::work::Spin;
 use crate::error::Result;
 use crate::parallel::Work;
-use crate::render::{Options, Render};
+use crate::render::{Render, RenderOptions};
 use crate::scene::Scene;
 use crate::tile::{ORDERS, Tile};
 use std::collections::HashMap;
@@ -126,12 +126,12 @@ impl Subject {
     /// # Errors
     /// When it cannot be rendered.
     pub fn of_scene(name: &str, help: &str, scene: &Scene, tile: u32) -> Result<Self> {
-        let options = Options { tile, ..Options::default() };
+        let options = RenderOptions { tile, ..RenderOptions::default() };
         let render = Render::with(scene, options)?;
         let mut small = scene.clone();
         small.image.crop = None;
         small.image.size = (scene.image.size.0.min(64), scene.image.size.1.min(64));
-        let small = Render::with(&small, Options { tile: 8, ..options })?;
+        let small = Render::with(&small, RenderOptions { tile: 8, ..options })?;
         let tiling = render.tiling();
         Ok(Self {
             name: name.to_owned(),

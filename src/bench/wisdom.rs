@@ -10,7 +10,7 @@ use super::machine::Machine;
 use super::measure::{Rounds, in_turns};
 use super::results;
 use super::subject::{Subject, standard};
-use crate::backend::{self, Entry};
+use crate::backend::{self, BackendEntry};
 use crate::error::{Error, Result};
 use crate::parallel::{Schedule, Stop};
 use crate::render::DEFAULT_TILE;
@@ -117,7 +117,7 @@ impl Wisdom {
     }
 
     /// The fastest of the backends that can run here, and its best settings.
-    pub fn best(&self) -> Option<(&'static Entry, &Choice)> {
+    pub fn best(&self) -> Option<(&'static BackendEntry, &Choice)> {
         let here = |(name, choice)| Some((backend::find(name).ok().filter(|entry| entry.probe().is_ok())?, choice));
         let known = self.backends.iter().map(|(name, choice)| (name.as_str(), choice)).filter_map(here);
         known.min_by(|(_, a), (_, b)| a.seconds.total_cmp(&b.seconds))
@@ -135,20 +135,20 @@ fn damaged(path: &Path, why: impl std::fmt::Display) -> Error {
 /// The errors of a backend; [`Error::Stopped`] when it is stopped.
 pub fn learn(
     clock: &dyn Clock,
-    entries: &[&'static Entry],
+    entries: &[&'static BackendEntry],
     workers: usize,
     size: (u32, u32),
     stop: &Stop,
     mut after: impl FnMut(&str, usize, usize),
 ) -> Result<Wisdom> {
-    let scheduled: Vec<(&'static Entry, Schedule, u32)> = entries
+    let scheduled: Vec<(&'static BackendEntry, Schedule, u32)> = entries
         .iter()
         .flat_map(|&entry| entry.schedules.iter().map(move |&schedule| (entry, schedule, DEFAULT_TILE)))
         .collect();
     let runs = 2 * (ROUNDS + 1);
     let all = runs * (scheduled.len() + TILES.len() * entries.len());
     let mut done = 0;
-    let mut measure = |candidates: &[(&'static Entry, Schedule, u32)]| {
+    let mut measure = |candidates: &[(&'static BackendEntry, Schedule, u32)]| {
         times(clock, candidates, workers, size, stop, |entry| {
             done += 1;
             after(entry.name, done, all);
@@ -189,11 +189,11 @@ fn choose<T: Copy + PartialEq>(candidates: &[(T, f64)], default: T) -> Option<(T
 /// The time of each candidate over all scenes.
 fn times(
     clock: &dyn Clock,
-    candidates: &[(&'static Entry, Schedule, u32)],
+    candidates: &[(&'static BackendEntry, Schedule, u32)],
     workers: usize,
     size: (u32, u32),
     stop: &Stop,
-    mut after: impl FnMut(&Entry),
+    mut after: impl FnMut(&BackendEntry),
 ) -> Result<Vec<f64>> {
     let mut subjects: BTreeMap<(u32, &str), Subject> = BTreeMap::new();
     for &(.., tile) in candidates {

@@ -123,12 +123,13 @@ mod tests {
     use crate::parallel::Discard;
 
     #[test]
-    fn pieces_cost_what_they_are_told() {
+    fn pieces_cost_what_they_are_reported() {
         let spin = Spin { pieces: 5, rounds: 250_000, costly_from: 4, factor: 3, bytes: 16 };
         let recipe = spin.recipe().unwrap();
         assert_eq!(recipe.kind, KIND);
         let again = Spin::from_recipe(&recipe.bytes).unwrap();
-        let mut session = crate::backend::find("serial").unwrap().open(&crate::backend::Options::default()).unwrap();
+        let mut session =
+            crate::backend::find("serial").unwrap().open(&crate::backend::SessionOptions::default()).unwrap();
         let report = session.run(again, Arc::new(Discard), &Stop::new()).unwrap();
         assert_eq!((report.useful(), report.executed()), (1_750_000, 1_750_000));
         assert!(Spin::from_recipe(b"{\"pieces\":1}").is_err());

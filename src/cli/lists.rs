@@ -45,7 +45,7 @@ struct Backend {
 
 /// `fractal backends`.
 pub(crate) fn backends(args: &ListArgs) -> Result<()> {
-    let describe = |entry: &backend::Entry| {
+    let describe = |entry: &backend::BackendEntry| {
         let why = entry.probe().err();
         Backend {
             name: entry.name,

@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_fit_is_told_with_its_largest_part() {
+    fn what_does_not_fit_is_reported_with_its_largest_part() {
         let parts = [(1 << 60, "dreams", "sleep less"), (5, "crumbs", "eat more")];
         let text = enough("a", &parts).unwrap_err().to_string();
         assert!(text.starts_with("`a` needs about 1.15 EB of memory, 1.15 EB of it for dreams, but "), "{text}");

@@ -57,7 +57,7 @@ pub(crate) fn run(args: &MergeArgs) -> Result<()> {
     let plan = Plan {
         pictures: Vec::new(),
         backend: backend::find(backend::DEFAULT)?,
-        workers: backend::Options { timed: args.verbose, ..backend::Options::default() },
+        workers: backend::SessionOptions { timed: args.verbose, ..backend::SessionOptions::default() },
         depth: if args.bits == "16" { Depth::Sixteen } else { Depth::Eight },
         trace: None,
         stats: false,

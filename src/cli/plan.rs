@@ -11,7 +11,7 @@ use super::picture::Picture;
 use super::wisdom::{self, Asked, Chosen};
 use fractal::colour::Depth;
 use fractal::parallel::worker_count;
-use fractal::render::{Options, Render};
+use fractal::render::{Render, RenderOptions};
 use fractal::sample::Channels;
 use fractal::scene::PLACES;
 use fractal::sink::records::PART_EXTENSION;
@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 /// What to do.
 pub(super) struct Plan {
     pub(super) pictures: Vec<(Picture, Keep)>,
-    pub(super) backend: &'static backend::Entry,
-    pub(super) workers: backend::Options,
+    pub(super) backend: &'static backend::BackendEntry,
+    pub(super) workers: backend::SessionOptions,
     pub(super) depth: Depth,
     pub(super) trace: Option<PathBuf>,
     pub(super) stats: bool,
@@ -37,12 +37,12 @@ impl Plan {
     pub(super) fn new(args: &RenderArgs) -> Result<Self> {
         let asked = Asked { backend: args.backend.as_deref(), schedule: args.schedule.as_deref(), tile: args.tile };
         let Chosen { backend, schedule, tile, .. } = wisdom::choose(asked, args.quiet)?;
-        let workers = backend::Options {
+        let workers = backend::SessionOptions {
             workers: args.workers.unwrap_or(0),
             schedule: Some(schedule),
             pin: args.pin,
             timed: args.trace.is_some() || args.stats.is_some() || args.verbose || args.is_watched(),
-            ..backend::Options::default()
+            ..backend::SessionOptions::default()
         };
         let pictures = pictures(args, tile)?;
         check_files(args, &pictures)?;
@@ -106,7 +106,7 @@ fn pictures(args: &RenderArgs, tile: u32) -> Result<Vec<(Picture, Keep)>> {
         let title = name.to_string_lossy().into_owned();
         memory::check_order(&title, &scene.image, tile, order)?;
         let channels = if format.data == Data::Samples { Channels::ALL } else { Channels::default() };
-        let options = Options { tile, order, channels, ..Options::default() };
+        let options = RenderOptions { tile, order, channels, ..RenderOptions::default() };
         let render = Render::with(&scene, options).map_err(|error| of_scene(error, source, sources.len()))?;
         let checkpoint = args.checkpoint.as_deref().map(named).transpose()?;
         let keep = Keep::new(args, checkpoint, &output)?;

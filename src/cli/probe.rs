@@ -4,7 +4,7 @@ use super::args::ProbeArgs;
 use super::{plan, print};
 use fractal::kernel::Counters;
 use fractal::parallel::{Preparing, Stop};
-use fractal::render::{Options, Render};
+use fractal::render::{Render, RenderOptions};
 use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR, Samples};
 use fractal::tile::Tile;
 use fractal::{Error, Result};
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &ProbeArgs) -> Result<()> {
     scene.image.samples = 1;
     let points = points(&args.points, scene.image.drawn())?;
     let channels = Channels::ALL;
-    let render = Render::with(&scene, Options { channels, ..Options::default() })?;
+    let render = Render::with(&scene, RenderOptions { channels, ..RenderOptions::default() })?;
     let kernel = render.kernel();
     let stop = Stop::new();
     let prepared = render.prepared(&Preparing::quietly(&stop))?;

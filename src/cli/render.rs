@@ -13,13 +13,13 @@ use super::plan::{Plan, refuse_existing};
 use super::signals::Signals;
 use super::stats::{Mark, Stats};
 use super::{exit, tell, tell_json, written};
-use fractal::backend::{self, Options, Session};
+use fractal::backend::{self, Session, SessionOptions};
 use fractal::parallel::{Schedule, Sink, Stop, Tee};
 use fractal::render::{Known, Outcome, Part, Render};
 use fractal::scene::Crop;
 use fractal::sink::output::is_stdout;
 use fractal::sink::progress::{Estimate, Estimator};
-use fractal::sink::{Checkpoint, ImageSink, Kept, Output, Owners, Progress, Replay, Trace};
+use fractal::sink::{Checkpoint, ImageSink, Kept, Output, Progress, Replay, Trace, WorkerMap};
 use fractal::tile::Order;
 use fractal::{Error, Result};
 use std::io::{BufWriter, Write};
@@ -46,7 +46,7 @@ type Watching<'a> = &'a (dyn Fn(&Picture) -> Result<Option<Arc<dyn Sink>>> + Syn
 /// Renders all pictures.
 fn pictures(plan: &Plan, signals: &Signals, mut mark: Mark, watching: Watching<'_>) -> Result<()> {
     let trace = plan.trace.as_ref().map(|path| signals.create(path)).transpose()?;
-    let mut session = plan.backend.open(&Options { stop: signals.stop.clone(), ..plan.workers.clone() })?;
+    let mut session = plan.backend.open(&SessionOptions { stop: signals.stop.clone(), ..plan.workers.clone() })?;
     let epoch = Instant::now();
     let mut traces = Vec::new();
     for (index, (picture, keep)) in plan.pictures.iter().enumerate() {
@@ -184,7 +184,7 @@ impl Sinks {
         if let Some((path, format)) = owners {
             let (scene, tiling) = (render.scene(), render.tiling());
             let samples = scene.image.samples;
-            let map = Owners::new(format, signals.create(path)?, tiling, samples, scene.to_toml())?;
+            let map = WorkerMap::new(format, signals.create(path)?, tiling, samples, scene.to_toml())?;
             sinks.map = Some(Arc::new(map));
         }
         Ok(sinks)
@@ -255,7 +255,7 @@ const DECIDING: u64 = 1 << 13;
 
 /// Whether a render could be long if every sample took all iterations and a worker did only 200 million a second, fewer than any
 /// processor does. Most renders could not.
-fn may_be_long(render: &Render, workers: &Options) -> bool {
+fn may_be_long(render: &Render, workers: &SessionOptions) -> bool {
     let (width, height) = render.tiling().size();
     let iterations = f64::from(width) * f64::from(height) * (f64::from(render.scene().max_iterations()) + 100.0);
     iterations > LONG.as_secs_f64() * workers.workers.max(1) as f64 * 200e6
@@ -275,7 +275,7 @@ fn estimate(render: &Render, plan: &Plan, most: u64, stop: &Stop) -> Result<(Est
     let grain = (samples as f64 / (samples / RATIO).clamp(FEWEST, most) as f64).sqrt().max(1.0).ceil();
     let preview = render.part(Part::Coarse(whole, grain as u32), 16, Order::Rows)?;
     let estimator = Arc::new(Estimator::new(preview.tiles()));
-    let options = Options { schedule: Some(Schedule::DYNAMIC), timed: false, ..plan.workers.clone() };
+    let options = SessionOptions { schedule: Some(Schedule::DYNAMIC), timed: false, ..plan.workers.clone() };
     let mut session = backend::find("threads")?.open(&options)?;
     let report = preview.run(&mut *session, estimator.clone(), stop)?.report;
     let estimate = estimator.estimate((width, height));

@@ -9,7 +9,9 @@ use super::{memory, plan, print, tell};
 use fractal::parallel::{MAX_WORKERS, Schedule, Sink, Stop};
 use fractal::render::Render;
 use fractal::scene::PLACES;
-use fractal::window::{Explorer, Memory, NoWindow, OnScreen, Options, Seen, Settings, Viewer, Watched, Window, keys};
+use fractal::window::{
+    Explorer, ExplorerOptions, NoWindow, OnScreen, SavedState, Seen, Viewer, Watched, Window, WindowSettings, keys,
+};
 use fractal::{Error, Result, Scene, backend};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,19 +27,19 @@ pub(crate) fn run(args: &ViewArgs) -> Result<()> {
     if args.keys {
         return print(keys::markdown());
     }
-    let file = Memory::path();
+    let file = SavedState::path();
     let remembered = match &file {
-        Some(file) if args.fresh => Memory::forget(file).map(|()| None)?,
+        Some(file) if args.fresh => SavedState::forget(file).map(|()| None)?,
         // An unreadable file is no reason not to open.
-        Some(file) => Memory::load(file).unwrap_or_else(|error| {
+        Some(file) => SavedState::load(file).unwrap_or_else(|error| {
             tell(format!("fractal: the remembered settings are ignored: {error}"));
             None
         }),
         None => None,
     };
-    let (settings, last) = remembered.map_or((Settings::default(), None), |it| (it.settings, Some(it.scene)));
+    let (settings, last) = remembered.map_or((WindowSettings::default(), None), |it| (it.settings, Some(it.scene)));
     let signals = Signals::receive()?;
-    let mut options = Options {
+    let mut options = ExplorerOptions {
         settings: settle(args, settings)?,
         program: backend::Program::default(),
         scale: 0.0,
@@ -118,7 +120,7 @@ pub(super) fn watch<'a>(
 }
 
 /// The settings: as typed, else from the environment, else as remembered.
-fn settle(args: &ViewArgs, mut settings: Settings) -> Result<Settings> {
+fn settle(args: &ViewArgs, mut settings: WindowSettings) -> Result<WindowSettings> {
     let variable = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let runs_here = |name: &str| backend::find(name).is_ok_and(|entry| entry.probe().is_ok());
     // A remembered backend counts as typed, unless another is named or it cannot run here.

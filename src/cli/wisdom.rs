@@ -2,7 +2,7 @@
 
 use super::args::{AUTO, Edge};
 use super::tell;
-use fractal::backend::{self, Entry};
+use fractal::backend::{self, BackendEntry};
 use fractal::bench::wisdom::Wisdom;
 use fractal::parallel::Schedule;
 use fractal::render::DEFAULT_TILE;
@@ -18,7 +18,7 @@ pub(super) struct Asked<'a> {
 
 /// What was chosen.
 pub(super) struct Chosen {
-    pub(super) backend: &'static Entry,
+    pub(super) backend: &'static BackendEntry,
     pub(super) schedule: Schedule,
     /// Whether the schedule was left to measurements.
     #[cfg_attr(not(feature = "window"), allow(dead_code))]

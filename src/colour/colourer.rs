@@ -3,7 +3,7 @@
 use super::oklab::{Linear, parse_hex};
 use super::palette::{Curve, INSIDE, Palette, Phase};
 use super::transfer::Encoder;
-use super::{COLOURINGS, Colouring, ColouringEntry, MAX_DENSITY, PALETTES, Row, Scale, Settings, find};
+use super::{COLOURINGS, ColourSettings, Colouring, ColouringEntry, MAX_DENSITY, PALETTES, Row, Scale, find};
 use crate::error::{Error, Result, brief};
 use crate::sample::{Channels, Samples};
 use std::sync::OnceLock;
@@ -58,7 +58,7 @@ impl Colourer {
     ///
     /// # Errors
     /// [`Error::Usage`] for an unknown name, with a list of the known ones, an invalid colour, or a number out of range.
-    pub fn new(settings: &Settings) -> Result<Self> {
+    pub fn new(settings: &ColourSettings) -> Result<Self> {
         for (what, value) in [("density", settings.density), ("offset", settings.offset)] {
             if value.is_nan() || value.abs() > MAX_DENSITY {
                 let range = format!("from -{MAX_DENSITY} to {MAX_DENSITY}");

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 /// How a picture is coloured: the `[colour]` table of a scene.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {
+pub struct ColourSettings {
     /// A name from [`COLOURINGS`].
     pub colouring: String,
     /// A name from [`PALETTES`].
@@ -42,7 +42,7 @@ pub struct Settings {
     pub offset: f64,
 }
 
-impl Default for Settings {
+impl Default for ColourSettings {
     fn default() -> Self {
         Self {
             colouring: COLOURINGS[0].name.into(),
@@ -54,7 +54,7 @@ impl Default for Settings {
     }
 }
 
-/// The largest magnitude of [`Settings::density`] and [`Settings::offset`].
+/// The largest magnitude of [`ColourSettings::density`] and [`ColourSettings::offset`].
 pub const MAX_DENSITY: f64 = 1000.0;
 
 /// A colouring's entry in the registry.
@@ -261,7 +261,8 @@ mod tests {
         let words = words(&[4, INTERIOR], [&[]; 3]);
         let samples = Samples::new(tile, Channels::ALL, bytemuck::cast_slice(&words));
         for entry in PALETTES {
-            let settings = Settings { palette: entry.name.into(), interior: "#0A1".into(), ..Settings::default() };
+            let settings =
+                ColourSettings { palette: entry.name.into(), interior: "#0A1".into(), ..ColourSettings::default() };
             let mut pixels = [0; 6];
             Colourer::new(&settings).unwrap().paint(&samples, 1, Depth::Eight, &mut pixels, &mut Scratch::default());
             let [r, g, b, rest @ ..] = pixels;

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_series_of_colours_is_told_apart() {
+    fn a_series_of_colours_is_distinguished() {
         let lab = |i: usize| Lab::from_linear(distinct(i, 0.72).map(|x| decode(f64::from(x) / 255.0)));
         for (i, j) in (0..12).flat_map(|i| (0..i).map(move |j| (i, j))) {
             let (p, q) = (lab(i), lab(j));

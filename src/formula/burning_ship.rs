@@ -1,12 +1,12 @@
 //! The Burning Ship: (|x| + i|y|)² + c.
 
-use super::{Entry, Formula, Home, Number};
+use super::{Formula, FormulaEntry, Home, Number};
 
 /// (|x| + i|y|)² + c.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BurningShip;
 
-pub(super) static ENTRY: Entry = Entry {
+pub(super) static ENTRY: FormulaEntry = FormulaEntry {
     name: "burning_ship",
     help: "(|x| + i|y|)² + c, the Burning Ship; its masts point down",
     powers: 2..=2,

@@ -1,12 +1,12 @@
 //! The Celtic fractal: |Re z²| + i·Im z² + c.
 
-use super::{Entry, Formula, Home, Number};
+use super::{Formula, FormulaEntry, Home, Number};
 
 /// |Re z²| + i·Im z² + c.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Celtic;
 
-pub(super) static ENTRY: Entry = Entry {
+pub(super) static ENTRY: FormulaEntry = FormulaEntry {
     name: "celtic",
     help: "|Re z²| + i·Im z² + c, the Celtic fractal",
     powers: 2..=2,

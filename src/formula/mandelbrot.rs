@@ -5,13 +5,13 @@
 //! one iteration is impossible with fused multiply-adds: a step of 3 leaves its result in other coordinates than it started from, so
 //! two of them cannot follow each other.
 
-use super::{Entry, Formula, Home, Interior, Lanes, Number};
+use super::{Formula, FormulaEntry, Home, Interior, Lanes, Number};
 
 /// z² + c.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Mandelbrot;
 
-pub(super) static ENTRY: Entry = Entry {
+pub(super) static ENTRY: FormulaEntry = FormulaEntry {
     name: "mandelbrot",
     help: "z² + c, the Mandelbrot set",
     powers: 2..=2,

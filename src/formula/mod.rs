@@ -100,7 +100,7 @@ pub struct Home {
 
 /// A formula as users choose it.
 #[derive(Debug)]
-pub struct Entry {
+pub struct FormulaEntry {
     /// Its name, as written in scenes and on the command line.
     pub name: &'static str,
     /// What it is, in one line.
@@ -113,7 +113,7 @@ pub struct Entry {
     pub julia_home: Home,
 }
 
-impl Entry {
+impl FormulaEntry {
     /// The power when none is given: the smallest, except that `multibrot` starts at 3, since 2 is the Mandelbrot set.
     pub fn default_power(&self) -> u32 {
         if self.powers.end() > self.powers.start() { 3 } else { *self.powers.start() }
@@ -124,7 +124,7 @@ impl Entry {
 #[derive(Clone, Copy, Debug)]
 pub struct Spec {
     /// Which formula.
-    pub entry: &'static Entry,
+    pub entry: &'static FormulaEntry,
     /// Its power, one of `entry.powers`.
     pub power: u32,
     /// The fixed c of a Julia set; `None` for the plane of c.
@@ -135,7 +135,7 @@ pub struct Spec {
 ///
 /// # Errors
 /// [`Error::Usage`], which lists the known names.
-pub fn find(name: &str) -> Result<&'static Entry> {
+pub fn find(name: &str) -> Result<&'static FormulaEntry> {
     FORMULAS.iter().copied().find(|entry| entry.name == name).ok_or_else(|| {
         let known: Vec<_> = FORMULAS.iter().map(|entry| entry.name).collect();
         Error::Usage(format!("unknown formula `{name}`; the formulas are {}", known.join(", ")))
@@ -155,7 +155,7 @@ pub trait Visitor {
 macro_rules! formulas {
     ($($entry:path { $($power:literal => $formula:expr,)+ })+) => {
         /// All formulas.
-        pub static FORMULAS: &[&Entry] = &[$(&$entry),+];
+        pub static FORMULAS: &[&FormulaEntry] = &[$(&$entry),+];
 
         impl Spec {
             /// Calls `visitor` with the formula's type.

@@ -1,13 +1,13 @@
 //! Multibrot sets: z^d + c. The last square, product or cube adds c, so that both are rounded once.
 
 use super::complex::{cube_add, multiply_add, power, square_add};
-use super::{Entry, Formula, Home, Number};
+use super::{Formula, FormulaEntry, Home, Number};
 
 /// z^D + c for D from 3 to 8. (Power 2 is [`super::Mandelbrot`].)
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Multibrot<const D: u32>;
 
-pub(super) static ENTRY: Entry = Entry {
+pub(super) static ENTRY: FormulaEntry = FormulaEntry {
     name: "multibrot",
     help: "z^power + c, power 2 to 8",
     powers: 2..=8,

@@ -1,12 +1,12 @@
 //! The Tricorn, or Mandelbar: conj(z)² + c.
 
-use super::{Entry, Formula, Home, Number};
+use super::{Formula, FormulaEntry, Home, Number};
 
 /// conj(z)² + c.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tricorn;
 
-pub(super) static ENTRY: Entry = Entry {
+pub(super) static ENTRY: FormulaEntry = FormulaEntry {
     name: "tricorn",
     help: "conj(z)² + c, the Tricorn or Mandelbar",
     powers: 2..=2,

@@ -3,7 +3,7 @@
 use super::direct::Direct;
 use super::{Isa, Kernel, Limits};
 use crate::error::{Error, Result};
-use crate::formula::{self, Entry, Formula, Spec};
+use crate::formula::{self, Formula, FormulaEntry, Spec};
 use crate::number::Decimal;
 use crate::plane::Plane;
 use crate::sample::Channels;
@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The formula.
-    pub formula: &'static Entry,
+    pub formula: &'static FormulaEntry,
     /// Its power.
     pub power: u32,
     /// The exact constant of a Julia set; `None` for the plane of c.

@@ -15,21 +15,21 @@ use crate::tile::{Mask, Tile};
 
 /// Which samples of a tile to compute.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub struct TileRequest<'a> {
     /// The tile.
     pub tile: Tile,
     /// Which of its samples are computed, if not all. The others are written as interior and not counted.
     pub mask: Option<Mask<'a>>,
 }
 
-impl From<Tile> for Wanted<'_> {
+impl From<Tile> for TileRequest<'_> {
     /// The whole tile.
     fn from(tile: Tile) -> Self {
         Self { tile, mask: None }
     }
 }
 
-impl Wanted<'_> {
+impl TileRequest<'_> {
     /// How many samples of the tile are not computed.
     pub(crate) fn skipped(&self) -> usize {
         self.mask.map_or(0, |mask| self.tile.area() - mask.count())
@@ -83,7 +83,7 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
     fn compute(
         &self,
         prepared: &Prepared,
-        tiles: &[Wanted<'_>],
+        tiles: &[TileRequest<'_>],
         words: &mut [u32],
         useful: &mut [u64],
         stop: &Stop,

@@ -4,7 +4,7 @@
 //! takes chunks from the front, thieves take half from the back. The word is the whole state, so a compare-and-swap that succeeds is
 //! right whatever happened in between. A deque of chunks (crossbeam's) does the same with 16 bytes per chunk and a pass to fill it.
 
-use super::schedule::{Kind, Order, Schedule};
+use super::schedule::{Kind, Modifier, Schedule};
 use crossbeam_utils::CachePadded;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -47,7 +47,7 @@ impl Loop {
         let plan = match schedule.kind() {
             Kind::Static if schedule.chunk().is_none() => Plan::Blocks,
             Kind::Static => Plan::RoundRobin { chunk },
-            Kind::Dynamic if schedule.order() == Some(Order::Nonmonotonic) => {
+            Kind::Dynamic if schedule.order() == Some(Modifier::Nonmonotonic) => {
                 let chunks = range.len().div_ceil(chunk);
                 // A block's bounds have 32 bits; with more chunks the counter is used, which a nonmonotonic schedule allows.
                 if chunks > u32::MAX as usize {

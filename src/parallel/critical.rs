@@ -1,5 +1,6 @@
 //! Named critical sections, which are process-wide as in OpenMP.
 
+use crate::parallel::lock;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,7 +30,7 @@ pub fn critical<T>(name: &str, body: impl FnOnce() -> T) -> T {
             None => sections.entry(name.to_owned()).or_default().clone(),
         }
     };
-    let _held = section.lock().unwrap_or_else(PoisonError::into_inner);
+    let _held = lock(&section);
     INSIDE.with_borrow_mut(|inside| inside.push(name.to_owned()));
     struct Leave;
     impl Drop for Leave {

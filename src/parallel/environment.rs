@@ -84,15 +84,17 @@ fn number(text: &str, least: usize) -> Option<usize> {
     text.trim().parse().ok().filter(|number| (least..=MAX_WORKERS).contains(number))
 }
 
-/// How long a worker process may be silent before it is replaced: `FRACTAL_PATIENCE` in seconds, else 30.
+/// How long a worker process may be silent before it is replaced: `FRACTAL_WORKER_TIMEOUT` in seconds, else 30.
 ///
 /// # Errors
 /// [`Error::Usage`] when the variable is not a number of seconds from 1 to 86400, a day.
-pub(crate) fn patience_in(environment: &Environment<'_>) -> Result<Duration> {
-    let Some(text) = environment("FRACTAL_PATIENCE") else { return Ok(Duration::from_secs(30)) };
+pub(crate) fn worker_timeout_in(environment: &Environment<'_>) -> Result<Duration> {
+    let Some(text) = environment("FRACTAL_WORKER_TIMEOUT") else { return Ok(Duration::from_secs(30)) };
     match text.trim().parse() {
         Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
-        _ => Err(Error::Usage(format!("FRACTAL_PATIENCE is `{text}`; allowed is a number of seconds from 1 to 86400"))),
+        _ => Err(Error::Usage(format!(
+            "FRACTAL_WORKER_TIMEOUT is `{text}`; allowed is a number of seconds from 1 to 86400"
+        ))),
     }
 }
 

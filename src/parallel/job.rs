@@ -12,12 +12,14 @@ use super::panics::{self, catch};
 use super::result::Lengths;
 use super::sink::take_waited;
 use super::{
-    Claim, Done, Effort, Finished, Prepared, Preparing, Report, RunInfo, Sink, Stop, Work, Worker, WorkerReport,
+    Claim, ComputedClaim, Effort, FinishedClaim, Prepared, Preparing, Report, RunInfo, Sink, Stop, Work, Worker,
+    WorkerReport,
 };
 use crate::error::{Error, Result};
+use crate::parallel::lock;
 use std::fmt;
 use std::ops::{ControlFlow, Range};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Where a panic may come from while a claim is computed: the work giving a length, the work computing, or the sink.
@@ -25,7 +27,7 @@ use std::time::{Duration, Instant};
 enum Stage {
     Asking,
     Computing,
-    HandingOn,
+    Delivering,
 }
 
 /// A run that has been prepared and started.
@@ -146,7 +148,7 @@ impl Job {
                 let Effort { executed, began, ended, len } =
                     self.effort(worker, first.clone(), bytes, costs, counts)?;
                 report.count(costs, executed, counts, if self.timed { ended - began } else { Duration::ZERO });
-                stage = Stage::HandingOn;
+                stage = Stage::Delivering;
                 // Built from local values, not from stored ones: that would make a free piece take a tenth longer.
                 let work = &*self.work;
                 if self.timed {
@@ -154,7 +156,18 @@ impl Job {
                 }
                 let (bytes, lengths) = (&bytes[..len], self.size.lengths);
                 let (range, counts) = (first, &*counts);
-                self.sink.done(&Done { work, range, bytes, lengths, costs, executed, counts, worker, began, ended })?;
+                self.sink.done(&FinishedClaim {
+                    work,
+                    range,
+                    bytes,
+                    lengths,
+                    costs,
+                    executed,
+                    counts,
+                    worker,
+                    began,
+                    ended,
+                })?;
                 Ok(ended)
             };
             let ended = match catch(both) {
@@ -164,7 +177,7 @@ impl Job {
                     return match stage {
                         Stage::Asking => self.panicked(report.index, ClaimSize::most(&range), message),
                         Stage::Computing => self.panicked(report.index, claim, message),
-                        Stage::HandingOn => self.sink_panicked(report.index, claim.start, &message),
+                        Stage::Delivering => self.sink_panicked(report.index, claim.start, &message),
                     };
                 }
             };
@@ -205,7 +218,7 @@ impl Job {
     /// meaningless.
     ///
     /// A backend whose workers deliver their own results calls [`Job::execute`] instead.
-    pub fn compute(&self, worker: &mut Worker, claim: Range<usize>, finished: &mut Finished) -> ControlFlow<()> {
+    pub fn compute(&self, worker: &mut Worker, claim: Range<usize>, finished: &mut ComputedClaim) -> ControlFlow<()> {
         self.guarded(worker.index(), claim.clone(), || {
             let (bytes, costs, counts) = finished.memory(self.room(claim.clone()), claim.len());
             let Effort { executed, began, ended, len } =
@@ -308,8 +321,8 @@ impl Job {
 
     /// A finished claim as the sink receives it.
     #[inline]
-    pub fn done<'a>(&'a self, finished: &'a Finished) -> Done<'a> {
-        Done {
+    pub fn done<'a>(&'a self, finished: &'a ComputedClaim) -> FinishedClaim<'a> {
+        FinishedClaim {
             work: &*self.work,
             range: finished.range.clone(),
             bytes: finished.bytes(),
@@ -338,7 +351,7 @@ impl Job {
     }
 
     /// Delivers to the sink a finished claim that another worker or process has computed. `Break` means that the run is over.
-    pub fn hand_on(&self, done: &Done<'_>) -> ControlFlow<()> {
+    pub fn deliver(&self, done: &FinishedClaim<'_>) -> ControlFlow<()> {
         self.size.learn(done.executed, done.range.len());
         match catch(|| self.sink.done(done)) {
             Ok(Ok(())) => ControlFlow::Continue(()),
@@ -365,7 +378,7 @@ impl Job {
 
     /// Ends the run with `error`, unless an earlier error already has. Always `Break`.
     pub fn fail(&self, error: Error) -> ControlFlow<()> {
-        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failure = lock(&self.failure);
         // A worker that merely noticed the end of the run adds nothing to the error that ended it.
         if matches!(*failure, None | Some(Error::Stopped)) {
             *failure = Some(error);
@@ -376,7 +389,7 @@ impl Job {
 
     /// Takes the error that ended the run, if any: for a worker that reports it to its session in another process.
     pub(crate) fn take_failure(&self) -> Option<Error> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.failure).take()
     }
 
     /// Ends the run after all workers have returned: the first error, or the report after the sink has finished.
@@ -386,7 +399,7 @@ impl Job {
     /// or computed one twice, or what the sink's `finish` returned.
     pub fn end(&self, schedule: &str, workers: Vec<WorkerReport>) -> Result<Report> {
         let wall = self.began.elapsed();
-        if let Some(error) = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(error) = lock(&self.failure).take() {
             return Err(error);
         }
         let (done, pieces) = (workers.iter().map(|w| w.pieces).sum::<usize>(), self.work.len());

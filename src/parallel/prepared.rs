@@ -5,6 +5,7 @@
 
 use super::Stop;
 use crate::error::{Error, Result};
+use crate::parallel::lock;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
@@ -213,7 +214,7 @@ impl PreparedOnce {
         preparing: &Preparing<'_>,
         make: impl FnOnce(&Preparing<'_>) -> Result<Prepared>,
     ) -> Result<Prepared> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         loop {
             match &*state {
                 State::Made(prepared) => return Ok(prepared.clone()),
@@ -242,7 +243,7 @@ struct Making<'a> {
 
 impl Drop for Making<'_> {
     fn drop(&mut self) {
-        *self.once.state.lock().unwrap_or_else(PoisonError::into_inner) = std::mem::take(&mut self.state);
+        *lock(&self.once.state) = std::mem::take(&mut self.state);
         self.once.changed.notify_all();
     }
 }

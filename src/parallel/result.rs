@@ -21,7 +21,7 @@ pub enum Lengths {
     #[default]
     Known,
     /// From eight bytes before each result: the work [`varies`](super::Work::varies).
-    Told,
+    Prefixed,
     /// There is one result, which takes all bytes.
     Single,
 }
@@ -30,13 +30,13 @@ impl Lengths {
     /// For the claims of a work that varies or does not.
     #[inline]
     pub(crate) fn of(varies: bool) -> Self {
-        if varies { Self::Told } else { Self::Known }
+        if varies { Self::Prefixed } else { Self::Known }
     }
 
     /// How much memory a result takes that has at most `most` bytes, or exactly that many if lengths are known.
     #[inline]
     pub(crate) fn room(self, most: usize) -> usize {
-        if self == Self::Told { WORD + most.next_multiple_of(WORD) } else { most }
+        if self == Self::Prefixed { WORD + most.next_multiple_of(WORD) } else { most }
     }
 
     /// The first result in `bytes`, of at most `most` bytes, or exactly that many if lengths are known, and what comes after it; `None`
@@ -45,7 +45,7 @@ impl Lengths {
     pub(crate) fn first(self, bytes: &[u8], most: usize) -> Option<(&[u8], &[u8])> {
         match self {
             Self::Known => bytes.split_at_checked(most),
-            Self::Told => {
+            Self::Prefixed => {
                 let (&len, rest) = bytes.split_first_chunk()?;
                 let len = usize::try_from(u64::from_ne_bytes(len)).ok().filter(|&len| len <= most)?;
                 let (slot, after) = rest.split_at_checked(len.next_multiple_of(WORD))?;
@@ -82,7 +82,7 @@ impl<'a> Slots<'a> {
         let mut at = 0;
         for index in pieces.clone() {
             bytes[at..at + WORD].copy_from_slice(&NONE);
-            at += Lengths::Told.room(most(index));
+            at += Lengths::Prefixed.room(most(index));
         }
         assert_eq!(at, bytes.len(), "a claim has memory for exactly its pieces");
         Self { most, last: (pieces.start, 0), pieces }
@@ -94,13 +94,13 @@ impl<'a> Slots<'a> {
         assert!(self.pieces.contains(&index), "a result was given for piece {index}, which is not in the claim");
         let (mut at, mut start) = if index < self.last.0 { (self.pieces.start, 0) } else { self.last };
         while at < index {
-            start += Lengths::Told.room((self.most)(at));
+            start += Lengths::Prefixed.room((self.most)(at));
             at += 1;
         }
         self.last = (index, start);
         let most = (self.most)(index);
         assert!(result.len() <= most, "its result has {} bytes; allowed are at most {most}", result.len());
-        let (len, slot) = bytes[start..start + Lengths::Told.room(most)].split_at_mut(WORD);
+        let (len, slot) = bytes[start..start + Lengths::Prefixed.room(most)].split_at_mut(WORD);
         assert!(len == NONE, "its result was given twice");
         len.copy_from_slice(&(result.len() as u64).to_ne_bytes());
         slot[..result.len()].copy_from_slice(result);
@@ -114,10 +114,11 @@ impl<'a> Slots<'a> {
         for index in self.pieces {
             let most = (self.most)(index);
             assert!(bytes[from..from + WORD] != NONE, "no result was given");
-            let (result, _) = Lengths::Told.first(&bytes[from..], most).expect("only results are written into slots");
-            let taken = Lengths::Told.room(result.len());
+            let (result, _) =
+                Lengths::Prefixed.first(&bytes[from..], most).expect("only results are written into slots");
+            let taken = Lengths::Prefixed.room(result.len());
             bytes.copy_within(from..from + taken, to);
-            from += Lengths::Told.room(most);
+            from += Lengths::Prefixed.room(most);
             to += taken;
         }
         to
@@ -135,13 +136,13 @@ mod tests {
     }
 
     fn memory(pieces: Range<usize>) -> Vec<u8> {
-        vec![0xaa; pieces.map(|index| Lengths::Told.room(most(index))).sum()]
+        vec![0xaa; pieces.map(|index| Lengths::Prefixed.room(most(index))).sum()]
     }
 
     fn read(bytes: &[u8], pieces: Range<usize>) -> Vec<&[u8]> {
         let mut rest = bytes;
         let mut next = |index| {
-            let (result, after) = Lengths::Told.first(rest, most(index)).unwrap();
+            let (result, after) = Lengths::Prefixed.first(rest, most(index)).unwrap();
             rest = after;
             result
         };
@@ -159,12 +160,12 @@ mod tests {
         assert_eq!(len, 5 * WORD + 4 * WORD);
         let bytes = &bytes[..len];
         assert_eq!(read(bytes, 3..8), [&b"3"[..], b"four", b"five!", b"six", b""]);
-        assert_eq!(Lengths::Told.whole(bytes, 3..8, most), Some(len));
+        assert_eq!(Lengths::Prefixed.whole(bytes, 3..8, most), Some(len));
         assert!(!bytes.contains(&0xaa), "no earlier bytes remain");
     }
 
     #[test]
-    fn a_work_that_gives_results_wrongly_is_told() {
+    fn a_work_that_gives_results_wrongly_is_reported() {
         let told = |body: &dyn Fn(&mut Slots<'_>, &mut [u8])| {
             let said = crate::parallel::panics::catch(|| {
                 let mut bytes = memory(3..5);
@@ -193,12 +194,12 @@ mod tests {
     fn a_length_that_is_none_is_no_result() {
         for len in [8, 9, u64::MAX, 1 << 40, u64::MAX - 6] {
             let bytes = [&len.to_ne_bytes()[..], &[0; 64]].concat();
-            assert_eq!(Lengths::Told.whole(&bytes, 7..8, most), None, "{len}");
+            assert_eq!(Lengths::Prefixed.whole(&bytes, 7..8, most), None, "{len}");
         }
         let bytes = [&7u64.to_ne_bytes()[..], &[0; 8]].concat();
-        assert_eq!(Lengths::Told.whole(&bytes, 7..8, most), Some(16));
+        assert_eq!(Lengths::Prefixed.whole(&bytes, 7..8, most), Some(16));
         for len in 0..16 {
-            assert_eq!(Lengths::Told.whole(&bytes[..len], 7..8, most), None);
+            assert_eq!(Lengths::Prefixed.whole(&bytes[..len], 7..8, most), None);
         }
     }
 
@@ -209,7 +210,7 @@ mod tests {
         fn no_bytes_are_read_beyond_their_end(mut bytes in prop::collection::vec(0u8..3, 0..200), zeros in 0usize..9) {
             // Mostly small numbers, so that some of the lengths are valid.
             bytes.chunks_mut(8).for_each(|chunk| chunk.iter_mut().skip(zeros).for_each(|byte| *byte = 0));
-            for lengths in [Lengths::Known, Lengths::Told, Lengths::Single] {
+            for lengths in [Lengths::Known, Lengths::Prefixed, Lengths::Single] {
                 let whole = lengths.whole(&bytes, 0..6, |_| 20);
                 prop_assert!(whole.is_none_or(|whole| whole <= bytes.len()));
             }

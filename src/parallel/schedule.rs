@@ -13,7 +13,7 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Schedule {
     kind: Kind,
-    order: Option<Order>,
+    order: Option<Modifier>,
     /// For `auto`, which is written without a chunk, the most pieces that a claim may have.
     chunk: Option<NonZeroU32>,
 }
@@ -33,7 +33,7 @@ pub enum Kind {
 
 /// Whether a worker must take pieces in increasing order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Order {
+pub enum Modifier {
     /// It must.
     Monotonic,
     /// It need not, which allows `dynamic` to begin with a block per worker and to steal when that is done.
@@ -48,7 +48,7 @@ impl Schedule {
     /// `guided`
     pub const GUIDED: Self = Self { kind: Kind::Guided, order: None, chunk: None };
     /// `nonmonotonic:dynamic`: work stealing.
-    pub const STEALING: Self = Self { kind: Kind::Dynamic, order: Some(Order::Nonmonotonic), chunk: None };
+    pub const STEALING: Self = Self { kind: Kind::Dynamic, order: Some(Modifier::Nonmonotonic), chunk: None };
     /// `auto`
     pub const AUTO: Self = Self { kind: Kind::Auto, order: None, chunk: None };
 
@@ -61,7 +61,7 @@ impl Schedule {
     }
 
     /// The requested order; `None` leaves it to the backend.
-    pub fn order(self) -> Option<Order> {
+    pub fn order(self) -> Option<Modifier> {
         self.order
     }
 
@@ -127,12 +127,12 @@ impl Schedule {
         }
     }
 
-    /// Whether handing out work under `self` also satisfies `asked`.
+    /// Whether dispatch out work under `self` also satisfies `asked`.
     ///
     /// Leaving the order is allowed, not required; a schedule that is not written as nonmonotonic keeps it.
     pub fn serves(self, asked: Self) -> bool {
-        let in_order = self.order != Some(Order::Nonmonotonic);
-        self.kind == asked.kind && (in_order || asked.order != Some(Order::Monotonic))
+        let in_order = self.order != Some(Modifier::Nonmonotonic);
+        self.kind == asked.kind && (in_order || asked.order != Some(Modifier::Monotonic))
     }
 
     /// The schedule as it is listed: with `[,chunk]` when it takes one.
@@ -152,8 +152,8 @@ impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.order {
             None => "",
-            Some(Order::Monotonic) => "monotonic:",
-            Some(Order::Nonmonotonic) => "nonmonotonic:",
+            Some(Modifier::Monotonic) => "monotonic:",
+            Some(Modifier::Nonmonotonic) => "nonmonotonic:",
         })?;
         f.write_str(match self.kind {
             Kind::Static => "static",
@@ -180,8 +180,8 @@ impl FromStr for Schedule {
         let (order, rest) = match lower.split_once(':') {
             None => (None, lower.as_str()),
             Some((order, rest)) => match order.trim() {
-                "monotonic" => (Some(Order::Monotonic), rest),
-                "nonmonotonic" => (Some(Order::Nonmonotonic), rest),
+                "monotonic" => (Some(Modifier::Monotonic), rest),
+                "nonmonotonic" => (Some(Modifier::Nonmonotonic), rest),
                 _ => return Err(unknown()),
             },
         };
@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(parse(" Dynamic , 4 "), Schedule::DYNAMIC.with_chunk(4).unwrap());
         assert_eq!(parse("GUIDED,2147483648").chunk(), Some(1 << 31));
         assert_eq!(parse("nonmonotonic:dynamic"), Schedule::STEALING);
-        assert_eq!(parse("monotonic: static,7").order(), Some(Order::Monotonic));
+        assert_eq!(parse("monotonic: static,7").order(), Some(Modifier::Monotonic));
         assert_eq!(parse("auto"), Schedule::default());
     }
 
@@ -288,7 +288,7 @@ mod tests {
         #[test]
         fn display_parses_to_the_same(kind in 0..3, order in 0..3, chunk in prop::option::of(1..=Schedule::MAX_CHUNK)) {
             let kind = [Kind::Static, Kind::Dynamic, Kind::Guided][kind as usize];
-            let order = [None, Some(Order::Monotonic), Some(Order::Nonmonotonic)][order as usize];
+            let order = [None, Some(Modifier::Monotonic), Some(Modifier::Nonmonotonic)][order as usize];
             let schedule = Schedule { kind, order, chunk: chunk.and_then(NonZeroU32::new) };
             prop_assert_eq!(parse(&schedule.to_string()), schedule);
         }

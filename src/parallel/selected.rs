@@ -89,7 +89,7 @@ impl Work for Selected {
             let room = run.clone().map(|index| lengths.room(most(index))).sum::<usize>();
             let (pieces, bytes) = (piece..piece + run.len(), byte..byte + room);
             (piece, byte) = (pieces.end, bytes.end);
-            let mut part = claim.part(run, pieces, bytes, (lengths == Lengths::Told).then_some(&most));
+            let mut part = claim.part(run, pieces, bytes, (lengths == Lengths::Prefixed).then_some(&most));
             self.work.compute(prepared, &mut part, stop)?;
             let executed = part.executed();
             claim.add_executed(executed);
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_damaged_recipe_is_told() {
+    fn a_damaged_recipe_is_reported() {
         assert!(matches!(Selected::split("primes", b"abc"), Ok(("primes", b"abc", None))));
         for recipe in
             [&b""[..], &[1; 7], &[255; 9], &[2, 0, 0, 0, 0, 0, 0, 0, b'{'], &[2, 0, 0, 0, 0, 0, 0, 0, b'{', b'}']]

@@ -45,7 +45,7 @@ pub trait Sink: Send + Sync {
     ///
     /// # Errors
     /// When the results cannot be taken.
-    fn done(&self, done: &Done<'_>) -> Result<()> {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         let _ = done;
         Ok(())
     }
@@ -55,7 +55,7 @@ pub trait Sink: Send + Sync {
     ///
     /// # Errors
     /// When the results cannot be taken.
-    fn kept(&self, done: &Done<'_>) -> Result<()> {
+    fn kept(&self, done: &FinishedClaim<'_>) -> Result<()> {
         self.done(done)
     }
 
@@ -84,12 +84,12 @@ pub struct RunInfo {
 
 /// A finished claim.
 #[derive(Clone)]
-pub struct Done<'a> {
+pub struct FinishedClaim<'a> {
     /// The work, for the lengths of its pieces.
     pub work: &'a dyn Work,
     /// The pieces.
     pub range: Range<usize>,
-    /// Their results: one after the other if their lengths are known, else with their lengths. [`Done::pieces`] reads either.
+    /// Their results: one after the other if their lengths are known, else with their lengths. [`FinishedClaim::pieces`] reads either.
     pub bytes: &'a [u8],
     /// How the lengths of the results are known.
     pub lengths: Lengths,
@@ -118,7 +118,7 @@ pub struct Piece<'a> {
     pub cost: u64,
 }
 
-impl<'a> Done<'a> {
+impl<'a> FinishedClaim<'a> {
     /// Finished pieces of `work`, without saying how long they took or which worker computed them.
     pub fn new(work: &'a dyn Work, range: Range<usize>, bytes: &'a [u8], costs: &'a [u64]) -> Self {
         let (zero, lengths) = (Duration::ZERO, Lengths::of(work.varies()));
@@ -146,9 +146,12 @@ impl<'a> Done<'a> {
     }
 }
 
-impl fmt::Debug for Done<'_> {
+impl fmt::Debug for FinishedClaim<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Done").field("range", &self.range).field("worker", &self.worker).finish_non_exhaustive()
+        f.debug_struct("FinishedClaim")
+            .field("range", &self.range)
+            .field("worker", &self.worker)
+            .finish_non_exhaustive()
     }
 }
 
@@ -198,11 +201,11 @@ impl Sink for Tee {
         self.0.iter().for_each(|sink| sink.lost(worker, how));
     }
 
-    fn done(&self, done: &Done<'_>) -> Result<()> {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         self.0.iter().try_for_each(|sink| sink.done(done))
     }
 
-    fn kept(&self, done: &Done<'_>) -> Result<()> {
+    fn kept(&self, done: &FinishedClaim<'_>) -> Result<()> {
         self.0.iter().try_for_each(|sink| sink.kept(done))
     }
 

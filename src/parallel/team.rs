@@ -13,10 +13,11 @@
 
 use super::claims::Loop;
 use super::critical::is_inside;
-use super::gate::{Barrier, Gate, Missing, Patience};
+use super::event_count::{Barrier, EventCount, Missing, SpinThenPark};
 use super::pin::Pinning;
 use super::schedule::Schedule;
 use crate::error::{Error, Result};
+use crate::parallel::lock;
 use crossbeam_utils::CachePadded;
 use std::any::Any;
 use std::collections::VecDeque;
@@ -24,11 +25,11 @@ use std::fmt;
 use std::ops::{ControlFlow, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle, available_parallelism};
 
 /// What waiting threads do first when there is a processor for each: spin for about a microsecond, then yield for some 50 µs.
-const PATIENCE: Patience = Patience { spins: 40, yields: 100 };
+const SPIN: SpinThenPark = SpinThenPark { spins: 40, yields: 100 };
 
 /// What all members of a team do in a region.
 pub(crate) type Body<'a> = dyn Fn(&mut Member<'_>) + Sync + 'a;
@@ -54,18 +55,18 @@ pub struct Member<'a> {
 
 struct Shared {
     size: usize,
-    patience: Patience,
+    spin: SpinThenPark,
     /// Counts regions, and the end of the team.
     epoch: CachePadded<AtomicUsize>,
-    begin: CachePadded<Gate>,
+    begin: CachePadded<EventCount>,
     /// Members other than the caller that have not left the current region.
     inside: CachePadded<AtomicUsize>,
-    end: CachePadded<Gate>,
+    end: CachePadded<EventCount>,
     /// The current region's body; `None` ends the team.
     body: Mutex<Option<&'static Body<'static>>>,
     barrier: Barrier,
     /// Where members wait for each other inside constructs.
-    turns: CachePadded<Gate>,
+    turns: CachePadded<EventCount>,
     /// Whether the region is to end early.
     cancelled: CachePadded<AtomicBool>,
     constructs: Mutex<Constructs>,
@@ -91,13 +92,13 @@ impl Team {
     /// [`Error::Unsupported`] when the system cannot start more threads.
     pub(crate) fn new(workers: usize, pinning: Option<Pinning>) -> Result<Self> {
         let processors = available_parallelism().map_or(1, usize::from);
-        Self::with_patience(workers, pinning, if workers <= processors { PATIENCE } else { Patience::NONE })
+        Self::with_spin(workers, pinning, if workers <= processors { SPIN } else { SpinThenPark::NONE })
     }
 
-    pub(crate) fn with_patience(workers: usize, pinning: Option<Pinning>, patience: Patience) -> Result<Self> {
+    pub(crate) fn with_spin(workers: usize, pinning: Option<Pinning>, spin: SpinThenPark) -> Result<Self> {
         let shared = Arc::new(Shared {
             size: workers,
-            patience,
+            spin,
             epoch: CachePadded::default(),
             begin: CachePadded::default(),
             inside: CachePadded::default(),
@@ -167,7 +168,7 @@ fn erased(body: &Body<'_>, shared: &Shared, during: impl FnOnce(&'static Body<'s
     struct Wait<'a>(&'a Shared);
     impl Drop for Wait<'_> {
         fn drop(&mut self) {
-            self.0.end.wait(self.0.patience, || self.0.inside.load(Ordering::Acquire) == 0);
+            self.0.end.wait(self.0.spin, || self.0.inside.load(Ordering::Acquire) == 0);
             *lock(&self.0.body) = None;
         }
     }
@@ -193,7 +194,7 @@ impl Shared {
     /// The life of worker `index`.
     fn work(&self, index: usize) {
         for epoch in 1.. {
-            self.begin.wait(self.patience, || self.epoch.load(Ordering::Acquire) >= epoch);
+            self.begin.wait(self.spin, || self.epoch.load(Ordering::Acquire) >= epoch);
             let Some(body) = *lock(&self.body) else { return };
             self.enter(body, index);
             if self.inside.fetch_sub(1, Ordering::Release) == 1 {
@@ -243,7 +244,7 @@ impl<'a> Member<'a> {
     /// cancelled, the member leaves it from here.
     pub fn barrier(&mut self) {
         assert!(!is_inside(), "worker {} reached a barrier inside a critical section", self.index);
-        let outcome = self.shared.barrier.wait(self.shared.size, self.shared.patience);
+        let outcome = self.shared.barrier.wait(self.shared.size, self.shared.spin);
         self.check();
         if outcome == Err(Missing) {
             panic!("worker {} waits at a barrier that a member of its team skipped", self.index);
@@ -332,9 +333,9 @@ impl Waiter<'_> {
     /// Returns once `ready` is true; the member that makes it true calls [`Waiter::notify`]. `what` names what is waited for. The
     /// construct ends with a barrier, so that no member leaves the region before that.
     pub(crate) fn wait(&self, what: &str, ready: impl Fn() -> bool) {
-        let Shared { turns, barrier, cancelled, patience, .. } = self.shared;
+        let Shared { turns, barrier, cancelled, spin, .. } = self.shared;
         let over = || cancelled.load(Ordering::Relaxed);
-        turns.wait(*patience, || ready() || over() || barrier.is_missed());
+        turns.wait(*spin, || ready() || over() || barrier.is_missed());
         if over() {
             resume_unwind(Box::new(Cancelled));
         }
@@ -343,7 +344,7 @@ impl Waiter<'_> {
 
     /// Returns once `ready` is true, even in a region that was cancelled.
     pub(crate) fn wait_whatever(&self, ready: impl Fn() -> bool) {
-        self.shared.turns.wait(self.shared.patience, ready);
+        self.shared.turns.wait(self.shared.spin, ready);
     }
 
     pub(crate) fn notify(&self) {
@@ -355,11 +356,6 @@ impl fmt::Debug for Waiter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Waiter({} of {})", self.index, self.shared.size)
     }
-}
-
-fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while holding one of these locks; if something did, the values would still be valid.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for Team {

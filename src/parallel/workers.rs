@@ -1,9 +1,9 @@
 //! The workers of a backend whose threads belong to a library, such as a pool: the state that each of them computes with.
 
-use super::{Job, Worker, WorkerReport};
+use super::{Job, Worker, WorkerReport, lock};
 use crossbeam_utils::CachePadded;
 use std::ops::{ControlFlow, Range};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
 /// Workers numbered from 0, each behind a lock that its thread takes for a claim or for a whole run.
 #[derive(Debug)]
@@ -55,9 +55,4 @@ impl Workers {
         };
         self.0.iter().map(take).collect()
     }
-}
-
-/// Locks `mutex`. The value is valid even if a thread panicked meanwhile.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

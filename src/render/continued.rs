@@ -6,14 +6,15 @@
 //! is filled up with the known samples, so that sinks see whole tiles, as in any other run.
 
 use crate::error::{Error, Result};
-use crate::parallel::{Done, Pieces, Position, Prepared, Report, RunInfo, Sink, Stop};
+use crate::parallel::lock;
+use crate::parallel::{FinishedClaim, Pieces, Position, Prepared, Report, RunInfo, Sink, Stop};
 use crate::sample::INTERIOR;
 use crate::sink::records::{Found, Records};
 use crate::sink::{Kept, Resumed, Tiles};
 use crate::tile::Mask;
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// What earlier runs left of a picture.
 #[derive(Clone, Default)]
@@ -159,7 +160,7 @@ impl Filled {
     }
 
     /// Fills a claim; returns whether there was anything to fill.
-    fn fill(&self, done: &Done<'_>, memory: &mut Memory) -> Result<bool> {
+    fn fill(&self, done: &FinishedClaim<'_>, memory: &mut Memory) -> Result<bool> {
         let Memory { words, costs, known } = memory;
         let Escaped { tiles, layout: Tiles { tiling, channels }, .. } = &*self.escaped;
         let (mut from, mut filled) = (0, false);
@@ -206,11 +207,12 @@ impl Sink for Filled {
         self.inner.lost(worker, how);
     }
 
-    fn done(&self, done: &Done<'_>) -> Result<()> {
-        let memories = || self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
+        let memories = || lock(&self.memory);
         let mut memory = memories().pop().unwrap_or_default();
         let outcome = if self.fill(done, &mut memory)? {
-            let whole = Done { bytes: bytemuck::cast_slice(&memory.words), costs: &memory.costs, ..done.clone() };
+            let whole =
+                FinishedClaim { bytes: bytemuck::cast_slice(&memory.words), costs: &memory.costs, ..done.clone() };
             self.inner.done(&whole)
         } else {
             self.inner.done(done)

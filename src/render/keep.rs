@@ -2,7 +2,7 @@
 
 use super::continued::{Escaped, Filled, Known, MASKS};
 use super::recipe::{Ingredients, from_recipe};
-use super::{Options, Outcome, Part, Render};
+use super::{Outcome, Part, Render, RenderOptions};
 use crate::backend::Session;
 use crate::error::{Error, Result};
 use crate::kernel::Facts;
@@ -142,7 +142,7 @@ impl Render {
             }
             None => (Arc::new(resumed), Part::Tiles(missing)),
         };
-        let Options { tile, order, .. } = self.work.options;
+        let RenderOptions { tile, order, .. } = self.work.options;
         self.part(part, tile, order)?.run(session, sink, stop)
     }
 }
@@ -150,7 +150,7 @@ impl Render {
 /// Everything that determines a render's samples and tiles.
 struct Identity {
     scene: Scene,
-    options: Options,
+    options: RenderOptions,
     tier: String,
     exact: bool,
 }
@@ -169,7 +169,7 @@ impl Identity {
         description.check_program(path)?;
         let Ingredients { scene, tile, order, channels, tier, exact, .. } = ingredients;
         let order = order.parse().map_err(because)?;
-        Ok(Self { scene, options: Options { tile, order, isa: None, channels }, tier, exact })
+        Ok(Self { scene, options: RenderOptions { tile, order, isa: None, channels }, tier, exact })
     }
 
     /// The first difference from `other`: its key, and both values, theirs first.
@@ -185,7 +185,7 @@ impl Identity {
 
     /// All of it, as keys and values.
     fn facts(&self) -> Vec<(String, String)> {
-        let Options { tile, order, channels, .. } = self.options;
+        let RenderOptions { tile, order, channels, .. } = self.options;
         let scene = Scene { name: None, title: None, colour: Default::default(), ..self.scene.clone() };
         let iteration = Iteration {
             max: MaxIterations::Count(scene.max_iterations()),

@@ -1,6 +1,6 @@
 //! Parts of a render: works that compute only some of a picture.
 
-use super::{Options, Render, RenderWork};
+use super::{Render, RenderOptions, RenderWork};
 use crate::error::{Error, Result};
 use crate::kernel::choose;
 use crate::parallel::{Pieces, Prepared};
@@ -74,7 +74,7 @@ impl Render {
                 let edge = tile.saturating_mul(samples);
                 new.tiling = tiling((area.width * samples, area.height * samples), edge, order)?;
                 new.origin = (area.x * samples, area.y * samples);
-                new.options = Options { tile, order, ..work.options };
+                new.options = RenderOptions { tile, order, ..work.options };
             }
             Part::Coarse(area, grain) => {
                 if work.own_kernel {
@@ -91,7 +91,7 @@ impl Render {
                 new.kernel = choose::kernel(&work.request.coarse(grain))?;
                 new.tiling = tiling((width, height), tile, order)?;
                 new.origin = (x, y);
-                new.options = Options { tile, order, ..work.options };
+                new.options = RenderOptions { tile, order, ..work.options };
             }
         }
         Ok(Self { work: Arc::new(new), ..self.clone() })

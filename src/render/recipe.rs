@@ -1,6 +1,6 @@
 //! The recipe of a render: how another process, or a later run, recreates the same work.
 
-use super::{Options, Part, Render};
+use super::{Part, Render, RenderOptions};
 use crate::backend::WorkKind;
 use crate::error::{Error, Result};
 use crate::parallel::{Pieces, Prepared};
@@ -84,7 +84,7 @@ pub fn from_recipe(bytes: &[u8]) -> Result<Render> {
         Ingredients::read(bytes)?;
     let isa = isa.map(|isa| isa.parse()).transpose()?;
     let order = order.parse()?;
-    let render = Render::with(&scene, Options { tile, order, isa, channels })?;
+    let render = Render::with(&scene, RenderOptions { tile, order, isa, channels })?;
     let facts = render.kernel().facts();
     let chosen = facts.tier;
     if facts.exact != exact {

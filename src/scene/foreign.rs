@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_of_other_programs_are_told_by_their_content() {
+    fn files_of_other_programs_are_reported_by_their_content() {
         for (text, what) in [
             ("Re: -0.049\r\nIm: -0.67\r\nZoom: 1E50\r\nIterations: 9000\r\n", Some("a Kalles Fraktaler location")),
             ("Power: 2\nFractalType: 1\n", Some("a Kalles Fraktaler location")),

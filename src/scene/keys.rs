@@ -7,7 +7,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 
 /// A key of a scene that can be set from text.
 #[derive(Clone, Copy, Debug)]
-pub struct Key {
+pub struct SceneKey {
     /// The name, with the table that it is in: `view.re`.
     pub name: &'static str,
     /// What it is, and what is allowed, in a few words.
@@ -17,9 +17,9 @@ pub struct Key {
 }
 
 /// All keys, in the order of a scene file.
-pub static KEYS: &[Key] = &[
-    Key { name: "version", help: "the version of the format, 1", set: |s, v| parse(v).map(|v| s.version = v) },
-    Key {
+pub static KEYS: &[SceneKey] = &[
+    SceneKey { name: "version", help: "the version of the format, 1", set: |s, v| parse(v).map(|v| s.version = v) },
+    SceneKey {
         name: "name",
         help: "a short name, or nothing",
         set: |s, v| {
@@ -27,7 +27,7 @@ pub static KEYS: &[Key] = &[
             Ok(())
         },
     },
-    Key {
+    SceneKey {
         name: "title",
         help: "a title, or nothing",
         set: |s, v| {
@@ -35,7 +35,7 @@ pub static KEYS: &[Key] = &[
             Ok(())
         },
     },
-    Key {
+    SceneKey {
         name: "formula",
         help: "the name of a formula",
         set: |s, v| {
@@ -43,41 +43,45 @@ pub static KEYS: &[Key] = &[
             Ok(())
         },
     },
-    Key { name: "power", help: "a whole number from 2 to 8, or nothing", set: set_power },
-    Key { name: "julia", help: "two decimal numbers such as -0.8,0.156, or none", set: set_julia },
-    Key {
+    SceneKey { name: "power", help: "a whole number from 2 to 8, or nothing", set: set_power },
+    SceneKey { name: "julia", help: "two decimal numbers such as -0.8,0.156, or none", set: set_julia },
+    SceneKey {
         name: "view.re",
         help: "a decimal number such as -0.75",
         set: |s, v| decimal(v).map(|v| s.view.re = Some(v)),
     },
-    Key { name: "view.im", help: "a decimal number such as 0.1", set: |s, v| decimal(v).map(|v| s.view.im = Some(v)) },
-    Key {
+    SceneKey {
+        name: "view.im",
+        help: "a decimal number such as 0.1",
+        set: |s, v| decimal(v).map(|v| s.view.im = Some(v)),
+    },
+    SceneKey {
         name: "view.width",
         help: "a decimal number above 0 such as 5.1e-5",
         set: |s, v| decimal(v).map(|v| s.set_extent(Extent::Width(v))),
     },
-    Key {
+    SceneKey {
         name: "view.zoom",
         help: "a decimal number above 0 such as 1e6",
         set: |s, v| decimal(v).map(|v| s.set_extent(Extent::Zoom(v))),
     },
-    Key { name: "view.rotation", help: "degrees such as 45", set: |s, v| parse(v).map(|v| s.view.rotation = v) },
-    Key { name: "image.size", help: "width and height in pixels such as 1920x1080", set: set_size },
-    Key {
+    SceneKey { name: "view.rotation", help: "degrees such as 45", set: |s, v| parse(v).map(|v| s.view.rotation = v) },
+    SceneKey { name: "image.size", help: "width and height in pixels such as 1920x1080", set: set_size },
+    SceneKey {
         name: "image.samples",
         help: "a whole number from 1 to 16",
         set: |s, v| parse(v).map(|v| s.image.samples = v),
     },
-    Key { name: "image.crop", help: "column, row and size such as 100,50,640x360, or none", set: set_crop },
-    Key { name: "iteration.max", help: "a whole number from 1 to 4294966270, or auto", set: set_max },
-    Key {
+    SceneKey { name: "image.crop", help: "column, row and size such as 100,50,640x360, or none", set: set_crop },
+    SceneKey { name: "iteration.max", help: "a whole number from 1 to 4294966270, or auto", set: set_max },
+    SceneKey {
         name: "iteration.escape_radius",
         help: "a number above 1",
         set: |s, v| parse(v).map(|v| s.iteration.escape_radius = v),
     },
-    Key { name: "iteration.quality", help: "draft, normal or exact", set: set_quality },
-    Key { name: "iteration.precision", help: "auto, or a number tier: f64", set: set_precision },
-    Key {
+    SceneKey { name: "iteration.quality", help: "draft, normal or exact", set: set_quality },
+    SceneKey { name: "iteration.precision", help: "auto, or a number tier: f64", set: set_precision },
+    SceneKey {
         name: "colour.colouring",
         help: "the name of a colouring",
         set: |s, v| {
@@ -85,7 +89,7 @@ pub static KEYS: &[Key] = &[
             Ok(())
         },
     },
-    Key {
+    SceneKey {
         name: "colour.palette",
         help: "the name of a palette",
         set: |s, v| {
@@ -93,7 +97,7 @@ pub static KEYS: &[Key] = &[
             Ok(())
         },
     },
-    Key {
+    SceneKey {
         name: "colour.interior",
         help: "a colour such as #000000",
         set: |s, v| {
@@ -101,8 +105,12 @@ pub static KEYS: &[Key] = &[
             Ok(())
         },
     },
-    Key { name: "colour.density", help: "a number above 0", set: |s, v| parse(v).map(|v| s.colour.density = v) },
-    Key { name: "colour.offset", help: "a number such as 0.25", set: |s, v| parse(v).map(|v| s.colour.offset = v) },
+    SceneKey { name: "colour.density", help: "a number above 0", set: |s, v| parse(v).map(|v| s.colour.density = v) },
+    SceneKey {
+        name: "colour.offset",
+        help: "a number such as 0.25",
+        set: |s, v| parse(v).map(|v| s.colour.offset = v),
+    },
 ];
 
 /// Sets a key from `key=value`.

@@ -13,13 +13,13 @@ mod tables;
 mod view;
 
 pub use check::{MAX_PIXELS, MAX_SAMPLES};
-pub use keys::{KEYS, Key};
+pub use keys::{KEYS, SceneKey};
 pub use picture::MAX_HEAD_BYTES;
 pub use places::{PLACES, Place};
-pub use tables::{Crop, Frame, Image, Iteration, MaxIterations, Precision, Quality};
+pub use tables::{Crop, Image, Iteration, MaxIterations, Precision, Quality, ViewKeys};
 pub use view::{Extent, MAX_SAMPLES_ACROSS, View};
 
-use crate::colour::Settings;
+use crate::colour::ColourSettings;
 use crate::error::{Error, Result};
 use crate::formula;
 use crate::number::Decimal;
@@ -50,8 +50,8 @@ pub struct Scene {
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "tables::julia")]
     pub julia: Option<[Decimal; 2]>,
     /// Which part of the plane is shown, as far as the file says; [`Scene::view`] fills in the rest.
-    #[serde(skip_serializing_if = "Frame::is_home", deserialize_with = "tables::table")]
-    pub view: Frame,
+    #[serde(skip_serializing_if = "ViewKeys::is_home", deserialize_with = "tables::table")]
+    pub view: ViewKeys,
     /// Pixels.
     #[serde(deserialize_with = "tables::table")]
     pub image: Image,
@@ -60,7 +60,7 @@ pub struct Scene {
     pub iteration: Iteration,
     /// How numbers become colours.
     #[serde(deserialize_with = "tables::table")]
-    pub colour: Settings,
+    pub colour: ColourSettings,
 }
 
 impl Default for Scene {
@@ -72,10 +72,10 @@ impl Default for Scene {
             formula: "mandelbrot".into(),
             power: None,
             julia: None,
-            view: Frame::default(),
+            view: ViewKeys::default(),
             image: Image::default(),
             iteration: Iteration::default(),
-            colour: Settings::default(),
+            colour: ColourSettings::default(),
         }
     }
 }
@@ -147,7 +147,7 @@ impl Scene {
         // A checked scene never names an unknown formula; computing an unchecked one reports it.
         let entry = formula::find(&self.formula).unwrap_or(formula::FORMULAS[0]);
         let home = if self.julia.is_some() { entry.julia_home } else { entry.home };
-        let Frame { re, im, width, zoom, rotation } = &self.view;
+        let ViewKeys { re, im, width, zoom, rotation } = &self.view;
         let fixed = |text: &str| text.parse::<Decimal>().expect("a constant");
         let extent = match (width, zoom) {
             (Some(width), _) => Extent::Width(width.clone()),

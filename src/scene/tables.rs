@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 /// The keys of `[view]`; absent ones come from the formula's home view.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Frame {
+pub struct ViewKeys {
     /// Real part of the image's centre.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub re: Option<Decimal>,
@@ -26,7 +26,7 @@ pub struct Frame {
     pub rotation: f64,
 }
 
-impl Frame {
+impl ViewKeys {
     /// Whether nothing differs from the home view.
     pub(super) fn is_home(&self) -> bool {
         *self == Self::default()

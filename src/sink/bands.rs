@@ -7,10 +7,11 @@
 //! Refusing such orders for large pictures would require knowing the tile order of every backend and schedule.
 
 use super::spill::Spill;
+use crate::parallel::lock;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Complete bands beyond this many bytes make workers wait, as long as the consumer has a band to take.
@@ -109,11 +110,6 @@ impl Queue {
     fn is_waiting_for_consumer(&self) -> bool {
         !self.closed && self.bytes > WAITING_BYTES && self.complete.len() > 1 && self.complete.contains_key(&self.next)
     }
-}
-
-/// A lock whose holder panicked protects only bytes that will never be read: the run is over.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Bands {

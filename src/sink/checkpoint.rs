@@ -6,14 +6,15 @@
 
 use super::identity::{self, is_at};
 use super::output::Output;
-use super::records::{self, Description, Records, Unread, lock, write_piece};
+use super::records::{self, Description, Records, Unread, lock_file, write_piece};
 use crate::error::{Error, Result};
-use crate::parallel::{Done, Sink};
+use crate::parallel::lock;
+use crate::parallel::{FinishedClaim, Sink};
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A sink that appends finished pieces to a file.
@@ -54,7 +55,7 @@ impl Checkpoint {
             }
             opened => (opened.map_err(failed)?, true),
         };
-        let unlocked = lock(&file, path)?;
+        let unlocked = lock_file(&file, path)?;
         if let Some(error) = unlocked.as_ref().filter(|_| !is_new) {
             return Err(Error::Unsupported(format!(
                 "`{}` is there already and cannot be locked ({error}), so another process may be writing it unseen; remove it, or \
@@ -130,7 +131,7 @@ impl Checkpoint {
 
     /// Whether the file still has its name: it was neither removed nor replaced.
     pub fn is_in_place(&self) -> bool {
-        is_at(&lock_of(&self.file), &self.path)
+        is_at(&lock(&self.file), &self.path)
     }
 
     /// The contents of the file, even if another has its name meanwhile.
@@ -138,7 +139,7 @@ impl Checkpoint {
     /// # Errors
     /// As [`Records::open`].
     pub fn records(&self) -> Result<Unread> {
-        let file = lock_of(&self.file).try_clone();
+        let file = lock(&self.file).try_clone();
         Unread::of(file.map_err(|source| Error::io("read", &self.path, source))?, &self.path, false)
     }
 
@@ -148,7 +149,7 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Io`] when it cannot be renamed or copied.
     pub fn publish(&self, to: &Path) -> Result<()> {
-        let mut file = lock_of(&self.file);
+        let mut file = lock(&self.file);
         let failed = |source| Error::io("complete", &self.path, source);
         if identity::rename(&file, &self.path, to).map_err(failed)? {
             return Ok(());
@@ -165,11 +166,11 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Io`] when it cannot be removed.
     pub fn remove(&self) -> Result<()> {
-        identity::remove(&lock_of(&self.file), &self.path).map_err(|source| Error::io("remove", &self.path, source))
+        identity::remove(&lock(&self.file), &self.path).map_err(|source| Error::io("remove", &self.path, source))
     }
 
     fn append(&self, bytes: &[u8]) -> Result<()> {
-        let mut file = lock_of(&self.file);
+        let mut file = lock(&self.file);
         if self.has_failed() {
             return Ok(());
         }
@@ -184,28 +185,23 @@ impl Checkpoint {
 }
 
 impl Sink for Checkpoint {
-    fn done(&self, done: &Done<'_>) -> Result<()> {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         let began = Instant::now();
-        let mut buffer = lock_of(&self.buffers).pop().unwrap_or_default();
+        let mut buffer = lock(&self.buffers).pop().unwrap_or_default();
         buffer.clear();
         let (varies, mut executed) = (done.work.varies(), done.executed);
         for piece in done.pieces() {
             write_piece(&piece, varies, std::mem::take(&mut executed), &mut buffer);
         }
         let outcome = self.append(&buffer);
-        lock_of(&self.buffers).push(buffer);
+        lock(&self.buffers).push(buffer);
         self.pieces.fetch_add(done.range.len(), Ordering::Relaxed);
         self.busy.fetch_add(began.elapsed().as_nanos() as u64, Ordering::Relaxed);
         outcome
     }
 
-    fn kept(&self, done: &Done<'_>) -> Result<()> {
+    fn kept(&self, done: &FinishedClaim<'_>) -> Result<()> {
         // Kept pieces come one at a time. Pieces from other files are wanted in this one too.
         if self.own.binary_search(&done.range.start).is_ok() { Ok(()) } else { self.done(done) }
     }
-}
-
-/// A lock whose holder panicked protects a file that is still appended to in whole records.
-fn lock_of<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

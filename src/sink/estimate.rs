@@ -2,7 +2,7 @@
 
 use super::Tiles;
 use crate::error::Result;
-use crate::parallel::{Done, Sink};
+use crate::parallel::{FinishedClaim, Sink};
 use crate::sample::{INTERIOR, Samples};
 use crate::tile::Tile;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -104,7 +104,7 @@ impl Estimator {
 impl Sink for Estimator {
     /// An escaped sample costs its count. The iterations of each interior sample are not known, so those of a claim share the rest
     /// of its executed iterations.
-    fn done(&self, done: &Done<'_>) -> Result<()> {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         let tiles = || self.tiles.of(done).map(|(_, samples)| samples);
         let counts = || tiles().flat_map(|tile| tile.counts.iter().copied());
         let escaped: u64 = counts().filter(|&n| n != INTERIOR).map(u64::from).sum();
@@ -146,7 +146,7 @@ mod tests {
 
     fn claim(sink: &dyn Sink, range: std::ops::Range<usize>, bytes: &[u8], executed: u64) {
         let (work, costs) = (Made(bytes.len() / range.len()), vec![0; range.len()]);
-        sink.done(&Done { executed, ..Done::new(&work, range, bytes, &costs) }).unwrap();
+        sink.done(&FinishedClaim { executed, ..FinishedClaim::new(&work, range, bytes, &costs) }).unwrap();
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::Tiles;
 use crate::error::Result;
-use crate::parallel::{Done, Sink};
+use crate::parallel::{FinishedClaim, Sink};
 use crate::sample::{Channels, INTERIOR, PlaneId, Samples};
 use std::sync::OnceLock;
 
@@ -72,7 +72,7 @@ impl Grid {
 }
 
 impl Sink for Grid {
-    fn done(&self, done: &Done<'_>) -> Result<()> {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         for piece in done.pieces() {
             // A tile that is already there stays: the same index always has the same samples.
             let _ = self.tiles[piece.index].set(bytemuck::cast_slice(piece.bytes).into());

@@ -6,9 +6,10 @@
 
 use super::records::Records;
 use crate::error::{Error, Result};
-use crate::parallel::{Done, Piece, Report, RunInfo, Sink, Stop, Work};
+use crate::parallel::lock;
+use crate::parallel::{FinishedClaim, Piece, Report, RunInfo, Sink, Stop, Work};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// Finished pieces of a work, kept by an earlier run.
 pub trait Kept: Send + Sync {
@@ -62,7 +63,7 @@ pub(super) fn give(
 ) -> Result<()> {
     let (piece, executed) = kept.read(entry, words)?;
     let costs = [piece.cost];
-    sink.kept(&Done { executed, ..Done::single(work, piece.index, piece.bytes, &costs) })
+    sink.kept(&FinishedClaim { executed, ..FinishedClaim::single(work, piece.index, piece.bytes, &costs) })
 }
 
 /// Opens the kept pieces when a run is complete.
@@ -97,12 +98,12 @@ impl fmt::Debug for Replay {
 
 impl Sink for Replay {
     fn start(&self, run: &RunInfo) -> Result<()> {
-        *self.run.lock().unwrap_or_else(PoisonError::into_inner) = Some(run.clone());
+        *lock(&self.run) = Some(run.clone());
         Ok(())
     }
 
     fn finish(&self, report: &Report) -> Result<()> {
-        let run = self.run.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let run = lock(&self.run).take();
         run.map_or(Ok(()), |run| self.inner.start(&run))?;
         let (kept, mut words) = ((self.open)()?, Vec::new());
         for entry in 0..kept.len() {

@@ -7,7 +7,8 @@ use super::output::Output;
 use super::outputs::format_for;
 use crate::colour::{Depth, Scratch};
 use crate::error::{Error, Result};
-use crate::parallel::{Done, Sink};
+use crate::parallel::lock;
+use crate::parallel::{FinishedClaim, Sink};
 use crate::sample::Channels;
 use std::io;
 use std::path::Path;
@@ -92,7 +93,7 @@ impl PictureSink {
 
     /// The picture so far; pixels not yet computed are black.
     pub fn picture(&self) -> MutexGuard<'_, Picture> {
-        self.picture.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.picture)
     }
 
     /// The picture, after the run.
@@ -102,7 +103,7 @@ impl PictureSink {
 }
 
 impl Sink for PictureSink {
-    fn done(&self, done: &Done<'_>) -> Result<()> {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         let (mut pixels, mut scratch) = (Vec::new(), Scratch::default());
         for (_, samples) in self.options.tiles.of(done) {
             self.options.paint(&samples, &mut pixels, &mut scratch);

@@ -13,7 +13,7 @@
 pub use super::estimate::{Estimate, Estimator};
 
 use crate::error::Result;
-use crate::parallel::{Done, Pieces, RunInfo, Sink};
+use crate::parallel::{FinishedClaim, Pieces, RunInfo, Sink};
 use crate::tile::Tiling;
 use serde::Serialize;
 use std::sync::OnceLock;
@@ -215,13 +215,13 @@ impl Sink for Progress {
         Ok(())
     }
 
-    fn done(&self, done: &Done<'_>) -> Result<()> {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         self.add(self.amount(done.range.clone()));
         self.executed.fetch_add(done.executed, Ordering::Relaxed);
         Ok(())
     }
 
-    fn kept(&self, done: &Done<'_>) -> Result<()> {
+    fn kept(&self, done: &FinishedClaim<'_>) -> Result<()> {
         let amount = self.amount(done.range.clone());
         self.kept.fetch_add(amount.cost, Ordering::Relaxed);
         self.add(amount);
@@ -252,7 +252,7 @@ mod tests {
 
     fn finish(progress: &Progress, range: std::ops::Range<usize>, executed: u64) {
         let costs = vec![0; range.len()];
-        progress.done(&Done { executed, ..Done::new(&Made, range, &[], &costs) }).unwrap();
+        progress.done(&FinishedClaim { executed, ..FinishedClaim::new(&Made, range, &[], &costs) }).unwrap();
     }
 
     #[test]
@@ -287,7 +287,7 @@ mod tests {
     fn without_a_picture_each_piece_counts_as_one() {
         let progress = Progress::of_pieces(10).only(&Pieces::new(10, None).without(|index| index < 2));
         progress.start(&RunInfo { pieces: 8, workers: 1, backend: "by hand", unit: "files" }).unwrap();
-        progress.kept(&Done::new(&Made, 2..4, &[], &[0, 0])).unwrap();
+        progress.kept(&FinishedClaim::new(&Made, 2..4, &[], &[0, 0])).unwrap();
         finish(&progress, 4..6, 70);
         let half = progress.snapshot_after(Duration::from_secs(3));
         assert_eq!((half.pieces_done, half.pieces, half.fraction), (4, 8, 0.5));

@@ -25,7 +25,7 @@ mod picture;
 mod reader;
 
 pub use locking::check_unused;
-pub(in crate::sink) use locking::lock;
+pub(in crate::sink) use locking::lock_file;
 pub(crate) use picture::of_picture;
 pub use reader::{Found, Records, Unread};
 

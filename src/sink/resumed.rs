@@ -6,10 +6,11 @@
 
 use super::kept::{Kept, give};
 use crate::error::{Error, Result};
-use crate::parallel::{Done, Pieces, Position, Report, RunInfo, Selected, Sink, Stop, Work, waited};
+use crate::parallel::lock;
+use crate::parallel::{FinishedClaim, Pieces, Position, Report, RunInfo, Selected, Sink, Stop, Work, waited};
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 /// The sink of a run over `missing` pieces of a work.
@@ -144,7 +145,7 @@ impl Sink for Resumed {
     fn start(&self, run: &RunInfo) -> Result<()> {
         assert_eq!(run.pieces, self.missing.len(), "the run is over the missing pieces");
         self.inner.start(&RunInfo { pieces: self.missing.of(), ..run.clone() })?;
-        self.give(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+        self.give(&mut lock(&self.state))
     }
 
     fn claimed(&self, worker: usize, range: Range<usize>) {
@@ -155,7 +156,7 @@ impl Sink for Resumed {
         self.inner.lost(worker, how);
     }
 
-    fn done(&self, done: &Done<'_>) -> Result<()> {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         let (mut from, mut bytes) = (0, done.bytes);
         // The claim's totals are credited to its first pieces.
         let (mut executed, mut counts) = (done.executed, done.counts);
@@ -164,7 +165,7 @@ impl Sink for Resumed {
             let until = from + range.len();
             let whole = done.lengths.whole(bytes, range.clone(), |index| self.work.piece_len(index));
             let (own, rest) = bytes.split_at(whole.expect("a claim has the results of its pieces"));
-            let part = Done {
+            let part = FinishedClaim {
                 work: &*self.work,
                 range,
                 bytes: own,
@@ -184,7 +185,7 @@ impl Sink for Resumed {
             return Ok(());
         }
         let began = Instant::now();
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         waited(began.elapsed());
         for position in done.range.clone() {
             state.finished[position / 64] |= 1 << (position % 64);
@@ -223,7 +224,7 @@ mod tests {
     struct Parts(Mutex<Vec<Part>>);
 
     impl Sink for Parts {
-        fn done(&self, done: &Done<'_>) -> Result<()> {
+        fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
             let times = [done.began, done.ended].map(|time| time.as_nanos() as u64);
             self.0.lock().unwrap().push((done.range.clone(), times, done.executed, done.counts.to_vec()));
             Ok(())
@@ -236,8 +237,8 @@ mod tests {
         let wanted = Pieces::new(6, None).without(|index| index == 0 || index == 3);
         let resumed = Resumed::new(parts.clone(), work.clone(), &wanted, Vec::new(), &Stop::new()).unwrap();
         let (began, ended) = (Duration::from_nanos(100), Duration::from_nanos(190));
-        let claim = Done::new(&*work, 0..3, &[], &[1, 2, 3]);
-        resumed.done(&Done { executed: 7, counts: &[8, 9], began, ended, ..claim }).unwrap();
+        let claim = FinishedClaim::new(&*work, 0..3, &[], &[1, 2, 3]);
+        resumed.done(&FinishedClaim { executed: 7, counts: &[8, 9], began, ended, ..claim }).unwrap();
         let expected = [(1..3, [100, 160], 7, vec![8, 9]), (4..5, [160, 190], 0, vec![])];
         assert_eq!(*parts.0.lock().unwrap(), expected);
     }

@@ -1,9 +1,10 @@
 //! Bytes that are spilled to disk because memory is bounded.
 
+use crate::parallel::lock;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// A nameless file, made when first needed. It disappears with the process, however that ends.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ impl Spill {
 
     /// Writes `bytes`, and returns their position.
     pub(crate) fn put(&self, bytes: &[u8]) -> io::Result<u64> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = lock(&self.file);
         let (file, end) = match &mut *file {
             Some(file) => file,
             none => none.insert((create(&self.folder)?, 0)),
@@ -34,7 +35,7 @@ impl Spill {
 
     /// Reads the bytes at `place` into `bytes`.
     pub(crate) fn get(&self, place: u64, bytes: &mut [u8]) -> io::Result<()> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = lock(&self.file);
         let Some((file, _)) = &mut *file else { return Err(io::ErrorKind::NotFound.into()) };
         file.seek(SeekFrom::Start(place))?;
         file.read_exact(bytes)

@@ -167,7 +167,7 @@ fn claim(file: &File, path: &Path) -> bool {
 
 /// Removes the files that killed processes left for the output `name` in `folder`. Files that cannot be removed do no harm.
 fn remove_leftovers(folder: &Path, name: &OsStr) {
-    // A shortened name may belong to several outputs. On systems other than Unix files cannot be told apart.
+    // A shortened name may belong to several outputs. On systems other than Unix files cannot be distinguished.
     if name.len() > KEPT || cfg!(not(unix)) {
         return;
     }

@@ -1,6 +1,6 @@
 //! Finished claims of a picture's work as tiles of samples.
 
-use crate::parallel::Done;
+use crate::parallel::FinishedClaim;
 use crate::sample::{Channels, Samples};
 use crate::tile::Tiling;
 
@@ -15,7 +15,7 @@ pub struct Tiles {
 
 impl Tiles {
     /// The samples of the finished tiles of a claim, in order, each with its tile's number.
-    pub fn of<'a>(&self, done: &Done<'a>) -> impl Iterator<Item = (usize, Samples<'a>)> {
+    pub fn of<'a>(&self, done: &FinishedClaim<'a>) -> impl Iterator<Item = (usize, Samples<'a>)> {
         done.pieces().map(|piece| (piece.index, self.samples(piece.index, piece.bytes)))
     }
 

@@ -7,15 +7,16 @@
 //! their claims by the clock that all processes of a machine share.
 
 use crate::error::Result;
-use crate::parallel::{Done, Report, RunInfo, Sink};
+use crate::parallel::lock;
+use crate::parallel::{FinishedClaim, Report, RunInfo, Sink};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::io::{self, Write};
 use std::ops::Range;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-/// A sink that collects the claims of one run. Sessions must measure times for it (`timed` in [`crate::backend::Options`]).
+/// A sink that collects the claims of one run. Sessions must measure times for it (`timed` in [`crate::backend::SessionOptions`]).
 #[derive(Debug)]
 pub struct Trace {
     name: String,
@@ -92,7 +93,7 @@ impl Run {
         let mut changes: Vec<(Duration, isize, usize)> = Vec::new();
         for (tid, slices) in self.workers.iter().enumerate() {
             write!(out, r#"{comma}{},"tid":{tid},"args":{{"name":"worker {tid}"}}}}"#, metadata("thread_name"))?;
-            let mut slices = slices.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut slices = lock(&slices);
             // Where another thread receives the results, they may be out of order.
             slices.sort_by_key(|slice| slice.began);
             for Slice { range, operations, began, ended } in slices.iter() {
@@ -112,7 +113,7 @@ impl Run {
                 changes.extend([(begin, 1, range.len()), (end, -1, 0)]);
             }
         }
-        for (tid, when, how) in self.lost.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for (tid, when, how) in lock(&self.lost).iter() {
             let (ts, how) = (Microseconds(*when), Value::from(how.as_str()));
             write!(
                 out,
@@ -202,11 +203,11 @@ impl Sink for Trace {
     fn lost(&self, worker: usize, how: &str) {
         if let Some(run) = self.run.get() {
             let loss = (worker, self.epoch.elapsed(), how.to_owned());
-            run.lost.lock().unwrap_or_else(PoisonError::into_inner).push(loss);
+            lock(&run.lost).push(loss);
         }
     }
 
-    fn done(&self, done: &Done<'_>) -> Result<()> {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         let slice = Slice {
             range: done.range.clone(),
             operations: Some([done.costs.iter().fold(0, |sum, cost| sum.wrapping_add(*cost)), done.executed]),
@@ -215,12 +216,12 @@ impl Sink for Trace {
         };
         // Each worker has its own list, so this never blocks.
         if let Some(slices) = self.run.get().and_then(|run| run.workers.get(done.worker)) {
-            slices.lock().unwrap_or_else(PoisonError::into_inner).push(slice);
+            lock(&slices).push(slice);
         }
         Ok(())
     }
 
-    fn kept(&self, _: &Done<'_>) -> Result<()> {
+    fn kept(&self, _: &FinishedClaim<'_>) -> Result<()> {
         // No worker of this run computed it.
         Ok(())
     }

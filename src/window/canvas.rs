@@ -30,7 +30,7 @@ impl Font {
         Self { raster: if times > 1 { RasterHeight::Size32 } else { raster }, times }
     }
 
-    /// The width of a letter.
+    /// The width of a engine_event.
     pub(super) fn width(self) -> i64 {
         (get_raster_width(FontWeight::Regular, self.raster) * self.times) as i64
     }
@@ -101,12 +101,12 @@ impl Canvas<'_> {
     pub(super) fn text(&mut self, (x, y): (i64, i64), text: &str, colour: u32, font: Font) {
         let lacking = get_raster('?', FontWeight::Regular, font.raster);
         let times = font.times as i64;
-        for (index, letter) in (0..).zip(text.chars()) {
+        for (index, engine_event) in (0..).zip(text.chars()) {
             let left = x + index * font.width();
             if left >= i64::from(self.size.0) {
                 return;
             }
-            let raster = get_raster(letter, FontWeight::Regular, font.raster);
+            let raster = get_raster(engine_event, FontWeight::Regular, font.raster);
             let Some(raster) = raster.as_ref().or(lacking.as_ref()) else { continue };
             for (row, line) in (0..).zip(raster.raster()) {
                 for (column, &strength) in (0..).zip(*line) {

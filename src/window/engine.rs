@@ -1,13 +1,14 @@
 //! Computing in the background: one thread with a session, which performs the latest batch of steps and can be stopped at any moment.
 //!
-//! The window never waits for it. Batches go in, each replacing the one before; letters come out, each with the generation of its batch, so
+//! The window never waits for it. Batches go in, each replacing the one before; events come out, each with the generation of its batch, so
 //! that late ones from an old view are recognised and dropped. All steps are parts of one render and share what its kernel prepares; every
 //! backend can serve the window, and the final picture is what `render` gives.
 
 use crate::backend::{self, Session};
 use crate::error::{Error, Result};
-use crate::parallel::{Done, Schedule, Sink, Stop};
-use crate::render::{Options, Part, Render};
+use crate::parallel::lock;
+use crate::parallel::{FinishedClaim, Schedule, Sink, Stop};
+use crate::render::{Part, Render, RenderOptions};
 use crate::sample::Channels;
 use crate::scene::{Crop, Scene};
 use crate::sink::Tiles;
@@ -21,8 +22,8 @@ use std::time::{Duration, Instant};
 
 /// Who computes.
 #[derive(Clone, Debug)]
-pub(super) struct Crew {
-    pub(super) backend: &'static backend::Entry,
+pub(super) struct Workforce {
+    pub(super) backend: &'static backend::BackendEntry,
     /// 0 for as many as the environment says.
     pub(super) workers: usize,
     pub(super) schedule: Schedule,
@@ -30,9 +31,9 @@ pub(super) struct Crew {
     pub(super) program: backend::Program,
 }
 
-impl PartialEq for Crew {
+impl PartialEq for Workforce {
     fn eq(&self, other: &Self) -> bool {
-        let key = |crew: &Self| (crew.backend.name, crew.workers, crew.schedule);
+        let key = |workforce: &Self| (workforce.backend.name, workforce.workers, workforce.schedule);
         key(self) == key(other)
     }
 }
@@ -53,7 +54,7 @@ pub(super) struct Step {
 #[derive(Clone, Debug)]
 pub(super) struct Batch {
     pub(super) generation: u64,
-    pub(super) crew: Crew,
+    pub(super) workforce: Workforce,
     /// The scene of the whole picture.
     pub(super) scene: Scene,
     /// Channels to compute besides those the colouring needs.
@@ -61,7 +62,7 @@ pub(super) struct Batch {
     pub(super) steps: Vec<Step>,
 }
 
-/// What a [`Letter`] reports.
+/// What a [`EngineEvent`] reports.
 #[derive(Debug)]
 pub(super) enum News {
     /// The data that all tiles of the next step share is being prepared; `percent` of it is done.
@@ -122,7 +123,7 @@ pub(super) struct Finished {
 
 /// News of a batch.
 #[derive(Debug)]
-pub(super) struct Letter {
+pub(super) struct EngineEvent {
     pub(super) generation: u64,
     pub(super) news: News,
 }
@@ -136,13 +137,13 @@ pub(super) struct Engine {
 
 #[derive(Debug, Default)]
 struct Shared {
-    desk: Mutex<Desk>,
+    inbox: Mutex<Inbox>,
     ordered: Condvar,
-    letters: Mutex<Vec<Letter>>,
+    engine_events: Mutex<Vec<EngineEvent>>,
 }
 
 #[derive(Debug, Default)]
-struct Desk {
+struct Inbox {
     batch: Option<Batch>,
     /// Stops the batch that is being computed.
     stop: Stop,
@@ -150,12 +151,12 @@ struct Desk {
 }
 
 impl Shared {
-    fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        lock(&self.inbox)
     }
 
     fn post(&self, generation: u64, news: News) {
-        self.letters.lock().unwrap_or_else(PoisonError::into_inner).push(Letter { generation, news });
+        lock(&self.engine_events).push(EngineEvent { generation, news });
     }
 }
 
@@ -173,22 +174,22 @@ impl Engine {
 
     /// Computes `batch`, in place of what is being computed.
     pub(super) fn compute(&self, batch: Batch) {
-        let mut desk = self.shared.desk();
-        desk.stop.set();
-        desk.batch = Some(batch);
+        let mut inbox = self.shared.inbox();
+        inbox.stop.set();
+        inbox.batch = Some(batch);
         self.shared.ordered.notify_one();
     }
 
     /// Stops what is being computed.
     pub(super) fn cancel(&self) {
-        let mut desk = self.shared.desk();
-        desk.stop.set();
-        desk.batch = None;
+        let mut inbox = self.shared.inbox();
+        inbox.stop.set();
+        inbox.batch = None;
     }
 
-    /// Appends the letters since the last call to `letters`, in order.
-    pub(super) fn collect(&self, letters: &mut VecDeque<Letter>) {
-        letters.extend(self.shared.letters.lock().unwrap_or_else(PoisonError::into_inner).drain(..));
+    /// Appends the events since the last call to `engine_events`, in order.
+    pub(super) fn collect(&self, engine_events: &mut VecDeque<EngineEvent>) {
+        engine_events.extend(lock(&self.shared.engine_events).drain(..));
     }
 
     /// Whether the thread has ended, which only a bug can cause.
@@ -200,7 +201,7 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.cancel();
-        self.shared.desk().quit = true;
+        self.shared.inbox().quit = true;
         self.shared.ordered.notify_one();
         if let Some(thread) = self.thread.take() {
             // Any panic has been reported by the panic hook.
@@ -211,19 +212,19 @@ impl Drop for Engine {
 
 /// The thread's loop.
 fn serve(shared: &Arc<Shared>) {
-    let mut open: Option<(Crew, Box<dyn Session>)> = None;
+    let mut open: Option<(Workforce, Box<dyn Session>)> = None;
     loop {
         let (batch, stop) = {
-            let mut desk = shared.desk();
+            let mut inbox = shared.inbox();
             loop {
-                if desk.quit {
+                if inbox.quit {
                     return;
                 }
-                if let Some(batch) = desk.batch.take() {
-                    desk.stop = Stop::new();
-                    break (batch, desk.stop.clone());
+                if let Some(batch) = inbox.batch.take() {
+                    inbox.stop = Stop::new();
+                    break (batch, inbox.stop.clone());
                 }
-                desk = shared.ordered.wait(desk).unwrap_or_else(PoisonError::into_inner);
+                inbox = shared.ordered.wait(inbox).unwrap_or_else(PoisonError::into_inner);
             }
         };
         let generation = batch.generation;
@@ -236,24 +237,29 @@ fn serve(shared: &Arc<Shared>) {
     }
 }
 
-fn perform(shared: &Arc<Shared>, batch: Batch, open: &mut Option<(Crew, Box<dyn Session>)>, stop: &Stop) -> Result<()> {
-    let Batch { generation, crew, scene, channels, steps } = batch;
+fn perform(
+    shared: &Arc<Shared>,
+    batch: Batch,
+    open: &mut Option<(Workforce, Box<dyn Session>)>,
+    stop: &Stop,
+) -> Result<()> {
+    let Batch { generation, workforce, scene, channels, steps } = batch;
     if steps.is_empty() {
         return Ok(());
     }
-    let whole = Render::with(&scene, Options { channels, ..Options::default() })?;
-    if open.as_ref().is_none_or(|(opened, _)| *opened != crew) {
+    let whole = Render::with(&scene, RenderOptions { channels, ..RenderOptions::default() })?;
+    if open.as_ref().is_none_or(|(opened, _)| *opened != workforce) {
         *open = None;
-        let options = backend::Options {
-            workers: crew.workers,
-            schedule: Some(crew.schedule),
-            program: crew.program.clone(),
+        let options = backend::SessionOptions {
+            workers: workforce.workers,
+            schedule: Some(workforce.schedule),
+            program: workforce.program.clone(),
             timed: true,
             stop: stop.clone(),
-            ..backend::Options::default()
+            ..backend::SessionOptions::default()
         };
-        let session = crew.backend.open(&options)?;
-        *open = Some((crew, session));
+        let session = workforce.backend.open(&options)?;
+        *open = Some((workforce, session));
     }
     let Some((_, session)) = open else { return Ok(()) };
     for step in steps {
@@ -289,22 +295,22 @@ fn take(
         unit: "",
     });
     let (begun, percent) = (Mutex::new(begun), Percent::default());
-    session.run(render.work(), Arc::new(Postman { shared: shared.clone(), generation, begun, percent }), stop)?;
+    session.run(render.work(), Arc::new(EventSink { shared: shared.clone(), generation, begun, percent }), stop)?;
     shared.post(generation, News::Ended { grain });
     Ok(())
 }
 
 /// Posts what a run reports.
-struct Postman {
+struct EventSink {
     shared: Arc<Shared>,
     generation: u64,
     begun: Mutex<Arc<Begun>>,
     percent: Percent,
 }
 
-impl Postman {
+impl EventSink {
     fn begun(&self) -> MutexGuard<'_, Arc<Begun>> {
-        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.begun)
     }
 
     fn post(&self, news: News) {
@@ -312,7 +318,7 @@ impl Postman {
     }
 }
 
-impl Sink for Postman {
+impl Sink for EventSink {
     fn preparing(&self, done: f64) {
         if let Some(percent) = self.percent.news(done) {
             self.post(News::Preparing { percent });
@@ -333,7 +339,7 @@ impl Sink for Postman {
         self.post(News::Claimed { step, range, worker, at: Instant::now() });
     }
 
-    fn done(&self, done: &Done<'_>) -> Result<()> {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         let claim = Finished {
             range: done.range.clone(),
             words: bytemuck::cast_slice(done.bytes).into(),
@@ -351,7 +357,7 @@ impl Sink for Postman {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::{Counters, Facts, Kernel, Wanted, choose};
+    use crate::kernel::{Counters, Facts, Kernel, TileRequest, choose};
     use crate::parallel::{Prepared, Preparing};
     use crate::sample::Channels;
 
@@ -374,7 +380,7 @@ mod tests {
         fn compute(
             &self,
             prepared: &Prepared,
-            _: &[Wanted<'_>],
+            _: &[TileRequest<'_>],
             words: &mut [u32],
             _: &mut [u64],
             _: &Stop,
@@ -385,21 +391,21 @@ mod tests {
     }
 
     #[test]
-    fn the_first_step_of_a_render_tells_of_its_preparing_and_all_have_it() {
+    fn the_first_step_of_a_render_says_of_its_preparing_and_all_have_it() {
         let mut scene = Scene::default();
         scene.image.size = (40, 30);
-        let mut session = backend::find("threads").unwrap().open(&backend::Options::default()).unwrap();
+        let mut session = backend::find("threads").unwrap().open(&backend::SessionOptions::default()).unwrap();
         for number in [7, 9, 7] {
             let own =
                 |request: &choose::Request| Ok(Arc::new(Constant(choose::kernel(request)?, number)) as Arc<dyn Kernel>);
-            let render = Render::with_kernel(&scene, Options::default(), own).unwrap();
+            let render = Render::with_kernel(&scene, RenderOptions::default(), own).unwrap();
             for (x, percents) in [(0, vec![0, 40, 100]), (20, vec![])] {
                 let shared = Arc::default();
                 let step = Step { area: [x, 0, 20, 30].into(), grain: 0, tile: 16, order: Order::Rows };
                 take(&shared, 1, &mut *session, &render, step, &Stop::new()).unwrap();
                 let (mut told, mut finished) = (Vec::new(), 0);
-                for letter in &*shared.letters.lock().unwrap() {
-                    match &letter.news {
+                for engine_event in &*shared.engine_events.lock().unwrap() {
+                    match &engine_event.news {
                         News::Preparing { percent } => told.push(*percent),
                         News::Began { .. } => assert_eq!(told, percents, "before anything else"),
                         News::Finished { claim, .. } => {

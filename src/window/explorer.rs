@@ -3,14 +3,14 @@
 mod compute;
 mod show;
 
-use super::engine::{Crew, Engine, Letter};
+use super::autosave::Autosave;
+use super::engine::{Engine, EngineEvent, Workforce};
 use super::frame::Frame;
 use super::inset::Inset;
-use super::keeper::Keeper;
 use super::overlay::{self, Marks};
 use super::panel::Stats;
 use super::place::Place;
-use super::remember::{Memory, Settings};
+use super::remember::{SavedState, WindowSettings};
 use super::save::command_line;
 use super::state::{Effects, MOST_SAMPLES, State};
 use super::toolkit::{Event, Window};
@@ -38,9 +38,9 @@ const CYCLE: f64 = 0.08;
 
 /// How the window starts.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ExplorerOptions {
     /// Who computes, and what is drawn over the picture.
-    pub settings: Settings,
+    pub settings: WindowSettings,
     /// The program that worker processes run.
     pub program: backend::Program,
     /// The screen's density, for the size of text: 2 for text of twice the usual height, 0 to follow the window's height.
@@ -53,10 +53,10 @@ pub struct Options {
     pub stop: Stop,
 }
 
-impl Default for Options {
+impl Default for ExplorerOptions {
     fn default() -> Self {
         Self {
-            settings: Settings::default(),
+            settings: WindowSettings::default(),
             program: backend::Program::default(),
             scale: 0.0,
             remember: None,
@@ -104,11 +104,11 @@ pub struct Explorer {
     marks: Marks,
     stats: Stats,
     inset: Option<Inset>,
-    keeper: Keeper,
+    autosave: Autosave,
     stop: Stop,
     events: Vec<Event>,
     /// News not processed yet.
-    letters: VecDeque<Letter>,
+    engine_events: VecDeque<EngineEvent>,
     /// When something happened last.
     awake: Duration,
     printed: Vec<String>,
@@ -136,17 +136,17 @@ impl Explorer {
     /// # Errors
     /// [`Error::Usage`] for unknown names, [`Error::Input`] for a scene with values out of range, [`Error::Unsupported`] for a view that is
     /// too deep for any window.
-    pub fn new(scene: &Scene, options: &Options, window: &mut dyn Window) -> Result<Self> {
+    pub fn new(scene: &Scene, options: &ExplorerOptions, window: &mut dyn Window) -> Result<Self> {
         scene.check()?;
         Place::check(scene, window.size())?;
         let settings = &options.settings;
-        let crew = Crew {
+        let workforce = Workforce {
             backend: backend::find(&settings.backend)?,
             workers: settings.workers,
             schedule: Schedule::requested(settings.schedule.as_deref())?,
             program: options.program.clone(),
         };
-        let mut state = State::new(scene.clone(), window.size(), crew);
+        let mut state = State::new(scene.clone(), window.size(), workforce);
         state.restore(settings);
         state.tell("H shows all keys", window.now());
         if scene.image.samples > state.scene().image.samples {
@@ -167,11 +167,16 @@ impl Explorer {
             marks: Marks::default(),
             stats: Stats::new(),
             inset: None,
-            keeper: Keeper::new(options.remember.clone(), options.folder.clone(), options.stop.clone(), state.memory()),
+            autosave: Autosave::new(
+                options.remember.clone(),
+                options.folder.clone(),
+                options.stop.clone(),
+                state.memory(),
+            ),
             stop: options.stop.clone(),
             state,
             events: Vec::new(),
-            letters: VecDeque::new(),
+            engine_events: VecDeque::new(),
             awake: window.now(),
             printed: Vec::new(),
             stopping: None,
@@ -205,7 +210,7 @@ impl Explorer {
     }
 
     /// The window's settings.
-    pub fn settings(&self) -> Settings {
+    pub fn settings(&self) -> WindowSettings {
         self.state.memory().settings
     }
 
@@ -247,8 +252,8 @@ impl Explorer {
     pub fn run(&mut self, window: &mut dyn Window, print: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
         let outcome = self.turns(window, print);
         self.engine.cancel();
-        self.keeper.remember(&self.state.memory());
-        let told = self.keeper.finish();
+        self.autosave.remember(&self.state.memory());
+        let told = self.autosave.finish();
         outcome.and(told.iter().try_for_each(|line| print(line)))
     }
 
@@ -269,7 +274,7 @@ impl Explorer {
     /// How long the loop waits before its next turn.
     pub fn pause(&self, now: Duration) -> Duration {
         let moving = self.status == Status::Busy || self.state.cycling || now.saturating_sub(self.awake) < AWAKE;
-        match (self.letters.is_empty(), moving) {
+        match (self.engine_events.is_empty(), moving) {
             (false, _) => Duration::ZERO,
             (true, true) => TICK,
             (true, false) => IDLE_TICK,
@@ -296,7 +301,7 @@ impl Explorer {
         self.apply(effects, now)?;
         self.collect()?;
         self.cycle(now)?;
-        if let Some(told) = self.keeper.turn(&self.state, &self.frame, now) {
+        if let Some(told) = self.autosave.turn(&self.state, &self.frame, now) {
             self.state.tell(told, now);
             self.urgent = true;
         }
@@ -333,7 +338,7 @@ impl Explorer {
             self.state.tell("the scene's command line is in the terminal", now);
         }
         if effects.save {
-            self.keeper.save(self.state.scene());
+            self.autosave.save(self.state.scene());
             self.state.tell("saving ...", now);
         }
         self.urgent |= effects.draw || effects.view || effects.colour || effects.again;
@@ -356,7 +361,7 @@ impl Explorer {
     }
 
     /// What would be remembered now.
-    pub fn memory(&self) -> Memory {
+    pub fn memory(&self) -> SavedState {
         self.state.memory()
     }
 }

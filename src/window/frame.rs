@@ -44,11 +44,11 @@ pub(super) struct Frame {
     levels: Vec<u8>,
     picture: Vec<u32>,
     /// Scratch memory for painting and moving.
-    scratch: Box<Memory>,
+    scratch: Box<FrameScratch>,
 }
 
 #[derive(Debug, Default)]
-struct Memory {
+struct FrameScratch {
     planes: Planes,
     words: Vec<u32>,
     levels: Vec<u8>,

@@ -1,6 +1,6 @@
 //! The Julia set of the point under the pointer, live in a corner, with an engine and a frame of its own.
 
-use super::engine::{Batch, Crew, Engine, Letter, News, Step};
+use super::engine::{Batch, Engine, EngineEvent, News, Step, Workforce};
 use super::frame::Frame;
 use super::place::Size;
 use crate::backend;
@@ -26,7 +26,7 @@ pub(super) struct Inset {
     engine: Engine,
     frame: Frame,
     generation: u64,
-    letters: VecDeque<Letter>,
+    engine_events: VecDeque<EngineEvent>,
     colourer: Colourer,
 }
 
@@ -35,7 +35,7 @@ impl Inset {
     pub(super) fn start(size: Size, colourer: Colourer) -> Result<Self> {
         let channels = colourer.channels();
         let (engine, frame) = (Engine::start()?, Frame::new(size, 1, channels));
-        Ok(Self { engine, frame, generation: 0, letters: VecDeque::new(), colourer })
+        Ok(Self { engine, frame, generation: 0, engine_events: VecDeque::new(), colourer })
     }
 
     /// The size that suits a window: a quarter of its width.
@@ -62,16 +62,18 @@ impl Inset {
         let steps = [GRAIN, 0].map(|grain| Step { area, grain, tile: TILE, order: Order::Centre });
         self.generation += 1;
         let program = backend::Program::default();
-        let crew = Crew { backend: &backend::BACKENDS[0], workers: 1, schedule: Schedule::AUTO, program };
-        self.engine.compute(Batch { generation: self.generation, crew, scene, channels, steps: steps.into() });
+        let workforce = Workforce { backend: &backend::BACKENDS[0], workers: 1, schedule: Schedule::AUTO, program };
+        self.engine.compute(Batch { generation: self.generation, workforce, scene, channels, steps: steps.into() });
     }
 
     /// Takes finished work. Returns whether there was any.
     pub(super) fn collect(&mut self) -> bool {
-        self.engine.collect(&mut self.letters);
+        self.engine.collect(&mut self.engine_events);
         let mut news = false;
-        for letter in self.letters.drain(..).filter(|letter| letter.generation == self.generation) {
-            if let News::Finished { step, claim } = letter.news {
+        for engine_event in
+            self.engine_events.drain(..).filter(|engine_event| engine_event.generation == self.generation)
+        {
+            if let News::Finished { step, claim } = engine_event.news {
                 self.frame.put(&step, &claim, &self.colourer);
                 news = true;
             }

@@ -84,7 +84,7 @@ pub enum Trigger {
 
 /// A line of the table.
 #[derive(Clone, Copy, Debug)]
-pub struct Binding {
+pub struct KeyBinding {
     /// What is done.
     pub action: Action,
     /// What triggers it.
@@ -99,7 +99,7 @@ pub struct Group {
     /// What they have in common.
     pub name: &'static str,
     /// The lines.
-    pub bindings: &'static [Binding],
+    pub bindings: &'static [KeyBinding],
 }
 
 const fn key(c: char) -> Trigger {
@@ -108,7 +108,7 @@ const fn key(c: char) -> Trigger {
 
 macro_rules! bind {
     ($($action:ident [$($trigger:expr),+] $help:literal,)+) => {
-        &[$(Binding { action: Action::$action, triggers: &[$($trigger),+], help: $help }),+]
+        &[$(KeyBinding { action: Action::$action, triggers: &[$($trigger),+], help: $help }),+]
     };
 }
 
@@ -217,8 +217,8 @@ impl Trigger {
     }
 }
 
-impl Binding {
-    /// The names of its triggers: a letter in both cases counts once.
+impl KeyBinding {
+    /// The names of its triggers: a event in both cases counts once.
     pub fn names(&self) -> Vec<String> {
         let other_case = |c: char| if c.is_uppercase() { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() };
         let twin = |trigger: &Trigger| match trigger {

@@ -8,9 +8,10 @@
 use super::pixels::Pixels;
 use super::toolkit::{Button, Event, Key, Window};
 use crate::error::{Error, Result};
+use crate::parallel::lock;
 use minifb::{InputCallback, MouseButton, MouseMode, ScaleMode, WindowOptions};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// The time between two polls.
@@ -52,7 +53,7 @@ struct Keys(Arc<Mutex<Vec<Event>>>);
 
 impl Keys {
     fn push(&self, key: Key) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Event::Key(key));
+        lock(&self.0).push(Event::Key(key));
     }
 }
 
@@ -163,7 +164,7 @@ impl Minifb {
                 events.push(Event::Wheel(notches.clamp(-100.0, 100.0) as i32));
             }
         }
-        events.append(&mut self.keys.lock().unwrap_or_else(PoisonError::into_inner));
+        events.append(&mut lock(&self.keys));
     }
 }
 

@@ -4,13 +4,12 @@
 //! events, moves what is on the screen at once, has the engine compute what is missing in the background, and draws. It never blocks on
 //! anything but time, and every picture that it settles on equals, bit for bit, what rendering its [scene](Explorer::scene) gives.
 
+mod autosave;
 mod canvas;
 mod engine;
 mod explorer;
-mod fixed;
 mod frame;
 mod inset;
-mod keeper;
 pub mod keys;
 mod minifb;
 mod onscreen;
@@ -26,10 +25,10 @@ mod state;
 mod toolkit;
 mod watch;
 
-pub use explorer::{Explorer, Options, Status, Timing};
+pub use explorer::{Explorer, ExplorerOptions, Status, Timing};
 pub(crate) use onscreen::main;
 pub use onscreen::{NoWindow, OnScreen};
-pub use remember::{Memory, Settings};
+pub use remember::{SavedState, WindowSettings};
 pub use save::command_line;
 pub use script::Script;
 pub use toolkit::{Button, Event, Key, Window};

@@ -21,6 +21,7 @@ use crate::backend::Program;
 use crate::backend::worker::{Process, ending, spawn};
 use crate::error::{Error, Result};
 use crate::parallel::Stop;
+use crate::parallel::lock;
 use message::{News, Order, receive, send};
 use std::fmt;
 use std::io::{BufReader, Read, Write};
@@ -105,7 +106,7 @@ struct State {
 
 impl Heard {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Waits while a condition holds, at most this long.
@@ -326,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn why_no_window_opens_is_told() {
+    fn why_no_window_opens_is_reported() {
         let told = |script: &str| match open(script, &Stop::new()).unwrap_err() {
             NoWindow::NoDisplay(why) => format!("no display: {why}"),
             NoWindow::Unfit(why) => format!("unfit: {why}"),

@@ -155,21 +155,21 @@ pub(super) fn draw_box(canvas: &mut Canvas<'_>, from: (i64, i64), to: (i64, i64)
 
 /// Writes a message at the bottom, wrapped to fit.
 pub(super) fn draw_message(canvas: &mut Canvas<'_>, text: &str, colour: u32, font: Font) {
-    let letters = (i64::from(canvas.size.0) / font.width() - 4).max(8) as usize;
-    let lines: Vec<_> = broken(text, letters).into_iter().map(|line| (line, colour)).collect();
+    let engine_events = (i64::from(canvas.size.0) / font.width() - 4).max(8) as usize;
+    let lines: Vec<_> = broken(text, engine_events).into_iter().map(|line| (line, colour)).collect();
     let (_, height) = Canvas::measure(&lines, font);
     let at = (font.width(), i64::from(canvas.size.1) - height - font.width());
     canvas.lines(at, &lines, font);
 }
 
 /// Wraps a text into lines of at most this many characters; longer words are cut.
-fn broken(text: &str, letters: usize) -> Vec<String> {
+fn broken(text: &str, engine_events: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut count = 0;
     for word in text.split_whitespace() {
         let word: Vec<char> = word.chars().collect();
-        for part in word.chunks(letters) {
-            if count > 0 && count + 1 + part.len() > letters {
+        for part in word.chunks(engine_events) {
+            if count > 0 && count + 1 + part.len() > engine_events {
                 lines.push(String::new());
                 count = 0;
             }

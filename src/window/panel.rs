@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_told_how_much_is_prepared_until_a_step_begins() {
+    fn it_is_reported_how_much_is_prepared_until_a_step_begins() {
         let mut stats = Stats::new();
         let shown = |stats: &Stats| {
             let mut pixels = vec![0; 400 * 200];

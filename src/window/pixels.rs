@@ -12,7 +12,8 @@ pub(super) struct Pixels {
 }
 
 impl Pixels {
-    /// 32-bit pixels with the colours in the bits of these masks, in the byte order opposite to this machine's if `swapped`; `None` for invalid masks.
+    /// 32-bit pixels with the colours in the bits of these masks, in the byte order opposite to this machine's if `swapped`; `None` for
+    /// invalid masks.
     pub(super) fn new(masks: [u32; 3], swapped: bool) -> Option<Self> {
         let contiguous = |mask: u32| mask != 0 && (mask >> mask.trailing_zeros()).wrapping_add(1).is_power_of_two();
         let disjoint = masks[0] & masks[1] == 0 && (masks[0] | masks[1]) & masks[2] == 0;

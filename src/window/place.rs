@@ -4,10 +4,10 @@
 //! rows that it keeps have the same coordinates to the bit, and any rectangle of the picture is a scene of its own whose samples are those
 //! of the whole.
 
-use super::fixed::Fixed;
 use crate::error::{Error, Result};
+use crate::number::ExactDecimal;
 use crate::number::sin_cos_degrees;
-use crate::scene::{Frame, Scene};
+use crate::scene::{Scene, ViewKeys};
 
 /// Width and height in pixels.
 pub(super) type Size = (u32, u32);
@@ -28,9 +28,9 @@ const ORDERS: std::ops::RangeInclusive<i64> = -3000..=20;
 /// A view as the window keeps it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Place {
-    re: Fixed,
-    im: Fixed,
-    spacing: Fixed,
+    re: ExactDecimal,
+    im: ExactDecimal,
+    spacing: ExactDecimal,
     /// Degrees by which the picture's right turns counter-clockwise from the real axis, in [0, 360).
     pub(super) rotation: f64,
 }
@@ -47,11 +47,11 @@ impl Place {
     /// The view of a scene in a picture of this size.
     pub(super) fn of(scene: &Scene, (width, height): Size) -> Self {
         let view = scene.view();
-        let spacing = Fixed::from_ratio(&view.spacing_ratio(width, height), EXACT_DIGITS, OPENED_DIGITS);
+        let spacing = ExactDecimal::from_ratio(&view.spacing_ratio(width, height), EXACT_DIGITS, OPENED_DIGITS);
         let least = spacing.order() - OPENED_CENTRE_DIGITS;
         Self {
-            re: Fixed::from_decimal(&view.re).rounded(least),
-            im: Fixed::from_decimal(&view.im).rounded(least),
+            re: ExactDecimal::from_decimal(&view.re).rounded(least),
+            im: ExactDecimal::from_decimal(&view.im).rounded(least),
             spacing,
             rotation: view.rotation.rem_euclid(360.0),
         }
@@ -72,8 +72,8 @@ impl Place {
     }
 
     /// The keys of a scene that show this in a picture `width` pixels wide.
-    pub(super) fn frame(&self, width: u32) -> Frame {
-        Frame {
+    pub(super) fn frame(&self, width: u32) -> ViewKeys {
+        ViewKeys {
             re: Some(self.re.to_decimal()),
             im: Some(self.im.to_decimal()),
             width: Some(self.spacing.times(width.into()).to_decimal()),
@@ -83,24 +83,24 @@ impl Place {
     }
 
     /// The point this many pixels to the right of and below the centre.
-    fn at(&self, [right, down]: [&Fixed; 2]) -> [Fixed; 2] {
+    fn at(&self, [right, down]: [&ExactDecimal; 2]) -> [ExactDecimal; 2] {
         let [u, v] = self.turned([right, down]);
         [&self.re + &u.multiplied(&self.spacing), &self.im + &v.multiplied(&self.spacing)]
     }
 
     /// Turns an offset right and down in the picture into one right and up in the plane.
-    fn turned(&self, [right, down]: [&Fixed; 2]) -> [Fixed; 2] {
+    fn turned(&self, [right, down]: [&ExactDecimal; 2]) -> [ExactDecimal; 2] {
         if self.rotation == 0.0 {
             return [right.clone(), -down.clone()];
         }
         let (sin, cos) = sin_cos_degrees(self.rotation);
-        let one = Fixed::new(1, 0);
+        let one = ExactDecimal::new(1, 0);
         let (right, up) = (right.over(&one), -down.over(&one));
-        [Fixed::from_pixels(right * cos - up * sin), Fixed::from_pixels(right * sin + up * cos)]
+        [ExactDecimal::from_pixels(right * cos - up * sin), ExactDecimal::from_pixels(right * sin + up * cos)]
     }
 
     /// The point at the centre of pixel (x, y).
-    pub(super) fn point(&self, (x, y): (i64, i64), (width, height): Size) -> [Fixed; 2] {
+    pub(super) fn point(&self, (x, y): (i64, i64), (width, height): Size) -> [ExactDecimal; 2] {
         let [right, down] = from_centre((x, y), (width, height));
         self.at([&right, &down])
     }
@@ -108,7 +108,7 @@ impl Place {
     /// Divides the distance between pixels by (5/4)^`steps`, keeping the point at the centre of pixel (x, y) where it is. Returns whether
     /// that was possible.
     pub(super) fn zoom(&mut self, steps: i32, pixel: (i64, i64), size: Size) -> bool {
-        let factor = if steps >= 0 { Fixed::new(8, -1) } else { Fixed::new(125, -2) };
+        let factor = if steps >= 0 { ExactDecimal::new(8, -1) } else { ExactDecimal::new(125, -2) };
         let mut spacing = self.spacing.clone();
         for _ in 0..steps.unsigned_abs().min(1000) {
             spacing = spacing.multiplied(&factor).significant(SPACING_DIGITS);
@@ -116,7 +116,7 @@ impl Place {
         self.set_spacing(spacing, pixel, size)
     }
 
-    fn set_spacing(&mut self, spacing: Fixed, pixel: (i64, i64), size: Size) -> bool {
+    fn set_spacing(&mut self, spacing: ExactDecimal, pixel: (i64, i64), size: Size) -> bool {
         if !ORDERS.contains(&spacing.order()) {
             return false;
         }
@@ -138,10 +138,10 @@ impl Place {
 
     /// Moves the view by whole pixels to the right and down. Returns whether that was possible.
     pub(super) fn pan(&mut self, right: i64, down: i64) -> bool {
-        self.shift([&Fixed::new(right, 0), &Fixed::new(down, 0)])
+        self.shift([&ExactDecimal::new(right, 0), &ExactDecimal::new(down, 0)])
     }
 
-    fn shift(&mut self, way: [&Fixed; 2]) -> bool {
+    fn shift(&mut self, way: [&ExactDecimal; 2]) -> bool {
         let [re, im] = self.at(way);
         // Far out there is nothing to see, and scenes end at 10¹⁰⁰.
         if re.order().max(im.order()) > 30 {
@@ -163,10 +163,12 @@ impl Place {
     pub(super) fn show_box(&mut self, a: (i64, i64), b: (i64, i64), (width, height): Size) -> bool {
         let (across, down) = ((a.0 - b.0).abs() + 1, (a.1 - b.1).abs() + 1);
         let share = (across as f64 / f64::from(width)).max(down as f64 / f64::from(height));
-        let factor = Fixed::new((share * 1e6).round().max(1.0) as i64, -6);
+        let factor = ExactDecimal::new((share * 1e6).round().max(1.0) as i64, -6);
         let mut moved = self.clone();
-        let middle =
-            [Fixed::new(a.0 + b.0 + 1 - i64::from(width), 0), Fixed::new(a.1 + b.1 + 1 - i64::from(height), 0)];
+        let middle = [
+            ExactDecimal::new(a.0 + b.0 + 1 - i64::from(width), 0),
+            ExactDecimal::new(a.1 + b.1 + 1 - i64::from(height), 0),
+        ];
         let middle = middle.map(|twice| twice.half());
         if !moved.shift([&middle[0], &middle[1]]) {
             return false;
@@ -187,7 +189,7 @@ impl Place {
     /// Adapts the view to a picture of another size: the distance between pixels stays, and so does every pixel's point. For that, the
     /// centre moves by half a pixel where the sizes differ by an odd number.
     pub(super) fn resize(&mut self, old: Size, new: Size) {
-        let half = |old: u32, new: u32| Fixed::new(i64::from(new.abs_diff(old) % 2), 0).half();
+        let half = |old: u32, new: u32| ExactDecimal::new(i64::from(new.abs_diff(old) % 2), 0).half();
         let way = [half(old.0, new.0), half(old.1, new.1)];
         self.shift([&way[0], &way[1]]);
     }
@@ -201,10 +203,10 @@ impl Place {
         let from_centre = [&self.re - &old.re, &old.im - &self.im];
         if self.rotation != 0.0 {
             // Rotated coordinates are rounded differently when the centre moves.
-            let same = from_centre.iter().all(Fixed::is_zero) && size == old_size;
+            let same = from_centre.iter().all(ExactDecimal::is_zero) && size == old_size;
             return same.then_some((0, 0));
         }
-        let corner = |way: &Fixed, size: u32, old_size: u32| {
+        let corner = |way: &ExactDecimal, size: u32, old_size: u32| {
             let halves = i64::from(old_size) - i64::from(size);
             let way = way + &self.spacing.times(halves).half();
             way.multiple_of(&self.spacing, 1 << 30)
@@ -235,8 +237,11 @@ impl Place {
 }
 
 /// The offset from the picture's centre to the centre of pixel (x, y), right and down.
-fn from_centre((x, y): (i64, i64), (width, height): Size) -> [Fixed; 2] {
-    [Fixed::new(2 * x + 1 - i64::from(width), 0).half(), Fixed::new(2 * y + 1 - i64::from(height), 0).half()]
+fn from_centre((x, y): (i64, i64), (width, height): Size) -> [ExactDecimal; 2] {
+    [
+        ExactDecimal::new(2 * x + 1 - i64::from(width), 0).half(),
+        ExactDecimal::new(2 * y + 1 - i64::from(height), 0).half(),
+    ]
 }
 
 #[cfg(test)]
@@ -250,7 +255,7 @@ mod tests {
         Place::of(&Scene::load("seahorses").unwrap(), SIZE)
     }
 
-    fn apart(a: &[Fixed; 2], b: &[Fixed; 2], unit: &Fixed) -> f64 {
+    fn apart(a: &[ExactDecimal; 2], b: &[ExactDecimal; 2], unit: &ExactDecimal) -> f64 {
         [0, 1].map(|i| (&a[i] - &b[i]).over(unit).abs()).into_iter().fold(0.0, f64::max)
     }
 
@@ -308,7 +313,7 @@ mod tests {
             let point = new.point((x, y), SIZE);
             let map = new.map(SIZE, &old, SIZE);
             let position = [0, 1].map(|i| map.origin[i] + (x as f64 + 0.5) * map.right[i] + (y as f64 + 0.5) * map.down[i]);
-            let offset = [position[0] - 320.0, position[1] - 200.5].map(Fixed::from_pixels);
+            let offset = [position[0] - 320.0, position[1] - 200.5].map(ExactDecimal::from_pixels);
             let error = apart(&old.at([&offset[0], &offset[1]]), &point, &old.spacing);
             prop_assert!(error < 1e-6, "{error} pixels");
         }
@@ -333,7 +338,7 @@ mod tests {
         let map = new.map(SIZE, &old, SIZE);
         assert!((map.right[0] - (41.0 / 401.0f64)).abs() < 1e-6, "{map:?}");
         let middle = [0, 1].map(|i| (&left[i] + &right[i]).half());
-        assert!(apart(&middle, &new.at([&Fixed::new(0, 0), &Fixed::new(0, 0)]), &new.spacing) < 1e-9);
+        assert!(apart(&middle, &new.at([&ExactDecimal::new(0, 0), &ExactDecimal::new(0, 0)]), &new.spacing) < 1e-9);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// The window's settings, apart from what it shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Settings {
+pub struct WindowSettings {
     /// The backend's name.
     pub backend: String,
     /// The number of workers; 0 for what the environment says.
@@ -29,7 +29,7 @@ pub struct Settings {
     pub inset: bool,
 }
 
-impl Default for Settings {
+impl Default for WindowSettings {
     fn default() -> Self {
         Self {
             backend: crate::backend::DEFAULT.into(),
@@ -46,14 +46,14 @@ impl Default for Settings {
 
 /// What is remembered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Memory {
+pub struct SavedState {
     /// The window's settings.
-    pub settings: Settings,
+    pub settings: WindowSettings,
     /// What it showed.
     pub scene: Scene,
 }
 
-impl Memory {
+impl SavedState {
     /// Where it is kept: `fractal/view.toml` in `XDG_STATE_HOME`, else in `~/.local/state`; `None` where there is no home.
     pub fn path() -> Option<PathBuf> {
         remembered::user_folder("XDG_STATE_HOME", ".local/state").map(|state| state.join("fractal").join("view.toml"))

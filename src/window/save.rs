@@ -58,7 +58,7 @@ fn save(folder: &Path, scene: &Scene, shown: Option<Shown>, stop: &Stop) -> Resu
             Output::create(&path)?,
             render.image_options(Depth::Eight),
         )?);
-        let workers = backend::Options { schedule: Some(Schedule::AUTO), ..backend::Options::default() };
+        let workers = backend::SessionOptions { schedule: Some(Schedule::AUTO), ..backend::SessionOptions::default() };
         let mut session = backend::find(backend::DEFAULT)?.open(&workers)?;
         let everything = Pieces::new(render.tiling().len(), None);
         let known = shown.map(|shown| Arc::new(Final::new(shown, &render)));
@@ -245,7 +245,8 @@ mod tests {
         assert_eq!(command_line(&Scene::default()), "fractal render --size 1920x1080");
         let scene = Scene::from_toml(
             "formula = \"multibrot\"\npower = 4\nview = { re = \"-0.5\", im = \"1e-3\", zoom = \"3\", rotation = 15.0 }\n\
-             image = { size = [64, 48], samples = 2 }\niteration = { max = 700, escape_radius = 4.0, quality = \"exact\", precision = \"f64\" }\n\
+             image = { size = [64, 48], samples = 2 }\niteration = { max = 700, escape_radius = 4.0, \
+             quality = \"exact\", precision = \"f64\" }\n\
              colour = { colouring = \"bands\", palette = \"ink\", interior = \"#0a1\", density = 2.5, offset = 0.25 }",
         );
         assert_eq!(

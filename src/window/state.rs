@@ -1,17 +1,17 @@
 //! What the window shows, who computes it, and how events change that. No pixels and no threads: all of it is tested without them.
 
 mod act;
-mod crew;
 mod history;
+mod workforce;
 
-use super::engine::Crew;
+use super::engine::Workforce;
 use super::keys::{Gesture, Trigger, action};
 use super::place::{Place, Size};
-use super::remember::{Memory, Settings};
+use super::remember::{SavedState, WindowSettings};
 use super::toolkit::{Button, Event};
-use crate::backend::Entry;
+use crate::backend::BackendEntry;
 use crate::number::Decimal;
-use crate::scene::{Frame, Scene};
+use crate::scene::{Scene, ViewKeys};
 use history::{Kind, Spot};
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ pub(super) struct State {
     scene: Scene,
     pub(super) place: Place,
     pub(super) size: Size,
-    pub(super) crew: Crew,
+    pub(super) workforce: Workforce,
     /// The edge of the tiles in pixels.
     pub(super) tile: u32,
     pub(super) outlines: bool,
@@ -85,18 +85,18 @@ pub(super) struct State {
     /// Where a Julia set was opened from.
     parameters: Option<Spot>,
     /// The backends that run here; empty until another one is asked for.
-    available: Vec<&'static Entry>,
+    available: Vec<&'static BackendEntry>,
 }
 
 impl State {
-    pub(super) fn new(mut scene: Scene, size: Size, crew: Crew) -> Self {
+    pub(super) fn new(mut scene: Scene, size: Size, workforce: Workforce) -> Self {
         scene.image.samples = scene.image.samples.min(MOST_SAMPLES);
         let place = Place::of(&scene, size);
         Self {
             scene,
             place,
             size,
-            crew,
+            workforce,
             tile: crate::render::DEFAULT_TILE,
             outlines: false,
             costs: false,
@@ -126,25 +126,25 @@ impl State {
     }
 
     /// Applies the settings, except who computes.
-    pub(super) fn restore(&mut self, settings: &Settings) {
+    pub(super) fn restore(&mut self, settings: &WindowSettings) {
         self.tile = settings.tile.clamp(4, 4096);
         (self.outlines, self.costs) = (settings.outlines, settings.costs);
         (self.panel, self.inset) = (settings.panel, settings.inset);
     }
 
     /// What is to be remembered.
-    pub(super) fn memory(&self) -> Memory {
-        let settings = Settings {
-            backend: self.crew.backend.name.into(),
-            workers: self.crew.workers,
-            schedule: Some(self.crew.schedule.to_string()),
+    pub(super) fn memory(&self) -> SavedState {
+        let settings = WindowSettings {
+            backend: self.workforce.backend.name.into(),
+            workers: self.workforce.workers,
+            schedule: Some(self.workforce.schedule.to_string()),
             tile: self.tile,
             outlines: self.outlines,
             costs: self.costs,
             panel: self.panel,
             inset: self.inset,
         };
-        Memory { settings, scene: self.scene() }
+        SavedState { settings, scene: self.scene() }
     }
 
     /// The view's magnification, for display.
@@ -162,7 +162,7 @@ impl State {
     /// What is shown and who computes it, for the panel.
     pub(super) fn summary(&self) -> [String; 4] {
         let scene = self.scene();
-        let (backend, schedule) = (self.crew.backend.name, self.crew.schedule);
+        let (backend, schedule) = (self.workforce.backend.name, self.workforce.schedule);
         let julia = scene.julia.as_ref().map_or(String::new(), |_| " (Julia set)".into());
         let turned =
             if self.place.rotation == 0.0 { String::new() } else { format!(", turned {}", self.place.rotation) };
@@ -175,7 +175,7 @@ impl State {
     }
 
     /// The colour settings.
-    pub(super) fn colour(&self) -> &crate::colour::Settings {
+    pub(super) fn colour(&self) -> &crate::colour::ColourSettings {
         &self.scene.colour
     }
 
@@ -197,7 +197,7 @@ impl State {
         }
         let mut scene = self.scene.clone();
         scene.julia = Some(self.pointed());
-        scene.view = Frame::default();
+        scene.view = ViewKeys::default();
         scene.image = crate::scene::Image::new(size, 1);
         Some(scene)
     }

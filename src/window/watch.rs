@@ -10,13 +10,14 @@ use super::place::Size;
 use super::toolkit::{Event, Window};
 use crate::colour::Colourer;
 use crate::error::Result;
-use crate::parallel::{Done, Report, RunInfo, Sink};
+use crate::parallel::lock;
+use crate::parallel::{FinishedClaim, Report, RunInfo, Sink};
 use crate::render::Render;
 use crate::sample::{Channels, Samples};
 use crate::sink::Tiles;
 use crate::tile::Tile;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Frames are at least this far apart, and take at most one part in `SHARE` of the time: drawing takes time from the workers.
@@ -59,7 +60,7 @@ struct Picture {
 
 impl Watched {
     fn tell(&self, told: Told) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+        lock(&self.0).push(told);
     }
 
     /// A sink for the render of the next picture, which is shown in a window of this size.
@@ -137,7 +138,7 @@ impl Sink for Reporter {
             kernel: self.kernel.clone(),
             unit: run.unit,
         };
-        if let Some(colourer) = self.colourer.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(colourer) = lock(&self.colourer).take() {
             let picture = Picture { title: self.title.clone(), begun: Arc::new(begun), colourer };
             self.watched.tell(Told::Picture(Box::new(picture)));
         }
@@ -148,7 +149,7 @@ impl Sink for Reporter {
         self.watched.tell(Told::Claimed(worker, range, Instant::now()));
     }
 
-    fn done(&self, done: &Done<'_>) -> Result<()> {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         let tiles = self.tiles.of(done).filter_map(|(_, samples)| self.thin(&samples)).collect();
         let claim = Finished {
             range: done.range.clone(),
@@ -308,7 +309,7 @@ impl Viewer {
     }
 
     fn collect(&mut self) {
-        let told = std::mem::take(&mut *self.watched.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let told = std::mem::take(&mut *lock(&self.watched.0));
         for told in told {
             self.dirty = true;
             match told {

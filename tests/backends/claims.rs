@@ -3,7 +3,7 @@
 use super::hashes::run_checked;
 use super::{options, recipe, schedules};
 use fractal::backend::{BACKENDS, find};
-use fractal::parallel::{Claim, Done, Kind, Prepared, Recipe, Schedule, Sink, Stop, Work};
+use fractal::parallel::{Claim, FinishedClaim, Kind, Prepared, Recipe, Schedule, Sink, Stop, Work};
 use fractal::{Error, Result};
 use std::collections::HashSet;
 use std::ops::Range;
@@ -86,7 +86,7 @@ impl Work for Large {
 fn large_results_are_handed_on_in_small_claims() {
     struct Sizes;
     impl Sink for Sizes {
-        fn done(&self, done: &Done<'_>) -> Result<()> {
+        fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
             assert!(done.bytes.len() <= 256 << 10, "{} bytes", done.bytes.len());
             Ok(())
         }
@@ -101,7 +101,7 @@ fn large_results_are_handed_on_in_small_claims() {
 }
 
 #[test]
-fn names_are_told_apart_and_schedules_refused() {
+fn names_are_distinguished_and_schedules_refused() {
     assert_eq!(BACKENDS.iter().map(|entry| entry.name).collect::<HashSet<_>>().len(), BACKENDS.len());
     assert!(matches!(find("fast"), Err(Error::Usage(_))));
     for entry in BACKENDS {

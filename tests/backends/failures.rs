@@ -4,7 +4,8 @@ use super::hashes::{Hashes, run_checked};
 use super::{options, recipe, schedules};
 use fractal::backend::{BACKENDS, Session};
 use fractal::parallel::{
-    Claim, Discard, Done, Job, Prepared, Preparing, Recipe, Report, RunInfo, Schedule, Sink, Stop, Work, Worker,
+    Claim, Discard, FinishedClaim, Job, Prepared, Preparing, Recipe, Report, RunInfo, Schedule, Sink, Stop, Work,
+    Worker,
 };
 use fractal::{Error, Result};
 use std::sync::Arc;
@@ -180,7 +181,7 @@ fn a_failing_piece_ends_the_run_with_its_error() {
 fn a_failing_sink_ends_the_run_with_its_error() {
     struct Full;
     impl Sink for Full {
-        fn done(&self, done: &Done<'_>) -> Result<()> {
+        fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
             if done.range.contains(&250) { Err(Error::Input("the disk is full".into())) } else { Ok(()) }
         }
         fn finish(&self, _: &Report) -> Result<()> {
@@ -193,10 +194,10 @@ fn a_failing_sink_ends_the_run_with_its_error() {
 }
 
 #[test]
-fn a_panicking_sink_is_told_apart() {
+fn a_panicking_sink_is_distinguished() {
     struct Broken;
     impl Sink for Broken {
-        fn done(&self, done: &Done<'_>) -> Result<()> {
+        fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
             assert!(!done.range.contains(&250), "cannot take it");
             Ok(())
         }

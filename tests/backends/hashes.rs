@@ -2,7 +2,7 @@
 
 use super::recipe;
 use fractal::backend::Session;
-use fractal::parallel::{Claim, Done, Prepared, Preparing, Recipe, Report, RunInfo, Sink, Stop, Work};
+use fractal::parallel::{Claim, FinishedClaim, Prepared, Preparing, Recipe, Report, RunInfo, Sink, Stop, Work};
 use fractal::{Error, Result};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -92,7 +92,7 @@ impl Sink for Check {
         Ok(())
     }
 
-    fn done(&self, done: &Done<'_>) -> Result<()> {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         assert!(done.worker < self.workers.load(SeqCst));
         assert!(done.began <= done.ended);
         assert_eq!(done.counts, [done.range.len() as u64, done.range.clone().sum::<usize>() as u64]);

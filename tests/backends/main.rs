@@ -8,7 +8,7 @@ mod sessions;
 #[path = "../support/mod.rs"]
 mod support;
 
-use fractal::backend::{BACKENDS, Entry, Options, Program, Session, WorkKind};
+use fractal::backend::{BACKENDS, BackendEntry, Program, Session, SessionOptions, WorkKind};
 use fractal::parallel::{Recipe, Schedule};
 use hashes::Hashes;
 use std::sync::Arc;
@@ -57,22 +57,22 @@ fn number(bytes: &[u8], index: usize) -> usize {
 }
 
 /// The backends whose workers see what a test changes while they run.
-fn within_this_process() -> impl Iterator<Item = &'static Entry> {
+fn within_this_process() -> impl Iterator<Item = &'static BackendEntry> {
     BACKENDS.iter().filter(|entry| !entry.in_processes())
 }
 
-fn options(workers: usize, schedule: Schedule) -> Options {
+fn options(workers: usize, schedule: Schedule) -> SessionOptions {
     let arguments = ["worker", "--exact", "--nocapture"].map(Into::into).into();
     let program = Program { path: None, arguments };
-    Options { workers, schedule: Some(schedule), program, ..Options::default() }
+    SessionOptions { workers, schedule: Some(schedule), program, ..SessionOptions::default() }
 }
 
-fn open(entry: &Entry, workers: usize) -> Box<dyn Session> {
+fn open(entry: &BackendEntry, workers: usize) -> Box<dyn Session> {
     entry.open(&options(workers, Schedule::AUTO)).unwrap()
 }
 
 /// Each schedule that a backend honours, without a chunk and with some.
-fn schedules(entry: &Entry) -> Vec<Schedule> {
+fn schedules(entry: &BackendEntry) -> Vec<Schedule> {
     let with_chunks = |&schedule: &Schedule| {
         let chunked = [1, 2, 5, 64, 5000].into_iter().filter_map(move |chunk| schedule.with_chunk(chunk).ok());
         std::iter::once(schedule).chain(chunked)

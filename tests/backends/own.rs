@@ -2,7 +2,7 @@
 
 use super::{KINDS, open, support::Scratch};
 use fractal::backend::{BACKENDS, Session};
-use fractal::parallel::{Claim, Done, Pieces, Prepared, Recipe, Report, Shard, Sink, Stop, Tee, Work};
+use fractal::parallel::{Claim, FinishedClaim, Pieces, Prepared, Recipe, Report, Shard, Sink, Stop, Tee, Work};
 use fractal::sink::records::{Description, Records};
 use fractal::sink::{Checkpoint, Kept, Progress, Resumed, Trace};
 use fractal::{Error, Result};
@@ -99,7 +99,7 @@ impl Page {
         Arc::new(Self { lines: Mutex::default(), claims: AtomicUsize::new(claims) })
     }
 
-    fn take(&self, done: &Done<'_>, computed: bool) {
+    fn take(&self, done: &FinishedClaim<'_>, computed: bool) {
         for piece in done.pieces() {
             let before = self.lines.lock().unwrap().insert(piece.index, (piece.bytes.to_vec(), computed));
             assert!(before.is_none(), "line {} twice", piece.index);
@@ -117,14 +117,14 @@ impl Page {
 }
 
 impl Sink for Page {
-    fn done(&self, done: &Done<'_>) -> Result<()> {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         let left = self.claims.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         left.map_err(|_| Error::Stopped)?;
         self.take(done, true);
         Ok(())
     }
 
-    fn kept(&self, done: &Done<'_>) -> Result<()> {
+    fn kept(&self, done: &FinishedClaim<'_>) -> Result<()> {
         self.take(done, false);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::hashes::{Hashes, run_checked};
 use super::{open, options, recipe, schedules, within_this_process};
-use fractal::backend::{BACKENDS, Options};
+use fractal::backend::{BACKENDS, SessionOptions};
 use fractal::parallel::{Claim, Discard, Prepared, Recipe, Schedule, Stop, Work};
 use fractal::{Error, Result};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -163,11 +163,11 @@ impl Work for Nested {
 #[cfg(feature = "rayon")]
 #[test]
 fn work_may_use_rayon_itself() {
-    use fractal::parallel::{Done, Sink};
+    use fractal::parallel::{FinishedClaim, Sink};
 
     struct Sums;
     impl Sink for Sums {
-        fn done(&self, done: &Done<'_>) -> Result<()> {
+        fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
             for piece in done.pieces() {
                 assert_eq!(piece.bytes, (499_500 + 1000 * piece.index as u64).to_le_bytes());
             }
@@ -202,7 +202,7 @@ impl Work for Sleep {
 fn times_are_taken_when_asked_for() {
     for entry in BACKENDS {
         for timed in [false, true] {
-            let mut session = entry.open(&Options { timed, ..options(2, Schedule::AUTO) }).unwrap();
+            let mut session = entry.open(&SessionOptions { timed, ..options(2, Schedule::AUTO) }).unwrap();
             let report = session.run(Arc::new(Sleep), Arc::new(Discard), &Stop::new()).unwrap();
             let busy: Duration = report.workers.iter().map(|worker| worker.busy).sum();
             // A sleep is never shorter than asked for.
@@ -241,7 +241,7 @@ fn pinned_workers_keep_to_one_processor_and_free_the_caller() {
 
     let before = sched_getaffinity(None).unwrap();
     for entry in BACKENDS {
-        let mut session = entry.open(&Options { pin: true, ..options(3, Schedule::AUTO) }).unwrap();
+        let mut session = entry.open(&SessionOptions { pin: true, ..options(3, Schedule::AUTO) }).unwrap();
         for _ in 0..3 {
             session.run(Arc::new(Processors), Arc::new(Discard), &Stop::new()).unwrap();
             assert_eq!(sched_getaffinity(None).unwrap(), before);

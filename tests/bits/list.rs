@@ -20,7 +20,7 @@ pub(super) const ADVICE: &str = "\
 The same scene gives the same bits in every version. Where another result is wanted, `FRACTAL_BITS=write cargo test --test bits` writes
 tests/bits/list.txt, and the commit that changes it says why.";
 
-/// How many differences are told: enough to see what they have in common.
+/// How many differences are shown: enough to see what they have in common.
 const TOLD: usize = 12;
 
 fn path() -> PathBuf {

@@ -105,7 +105,7 @@ fn describe(file: &[u8], from: &str, to: &str) -> Vec<u8> {
     out
 }
 
-/// Runs the program: its exit status, and what it told on standard error.
+/// Runs the program: its exit status, and what it wrote to standard error.
 fn told(scratch: &Scratch, arguments: &str) -> (i32, String) {
     let output = scratch.program(arguments.split_whitespace()).output().unwrap();
     (output.status.code().unwrap_or(-1), String::from_utf8(output.stderr).unwrap())
@@ -141,7 +141,7 @@ fn old_checkpoints_lead_to_the_same_picture() {
     let (scratch, list) = (Scratch::new("old-checkpoints"), List::read());
     for &Checkpoint { file, arguments, picture, missing, damaged } in CHECKPOINTS {
         fs::write(scratch.join("a.tiles"), read(file)).unwrap();
-        // Parts and checkpoints are one format, so either command reads them. What is missing is told or computed.
+        // Parts and checkpoints are one format, so either command reads them. What is missing is reported or computed.
         if missing == 0 {
             assert_eq!(told(&scratch, "merge a.tiles -q -o a.png"), (0, String::new()), "{file}");
         } else {

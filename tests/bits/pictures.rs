@@ -8,7 +8,7 @@ use super::support::Scratch;
 use super::ways::{Sessions, Way};
 use fractal::colour::{COLOURINGS, Colourer, Depth, PALETTES};
 use fractal::parallel::Stop;
-use fractal::render::{Options, Render};
+use fractal::render::{Render, RenderOptions};
 use fractal::sink::{Format, ImageSink, Output};
 use std::sync::Arc;
 
@@ -105,7 +105,7 @@ fn library(
 ) -> Hashes {
     let (scene, format) = (scene(&[keys]), Format::named(format).unwrap());
     let channels = format.channels(&Colourer::new(&scene.colour).unwrap());
-    let options = Options { isa: Some(isa), channels, ..options(&format!("{tiles} n")) };
+    let options = RenderOptions { isa: Some(isa), channels, ..options(&format!("{tiles} n")) };
     let render = Render::with(&scene, options).unwrap();
     let sink = Arc::new(ImageSink::new(format, Output::memory(), render.image_options(depth)).unwrap());
     render.run(sessions.of(backend), sink.clone(), &Stop::new()).unwrap();

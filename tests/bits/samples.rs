@@ -6,7 +6,7 @@ use super::ways::{Sessions, Way};
 use fractal::formula::FORMULAS;
 use fractal::kernel::Isa;
 use fractal::parallel::Stop;
-use fractal::render::{Options, Render};
+use fractal::render::{Render, RenderOptions};
 use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR};
 use fractal::scene::Scene;
 use fractal::sink::{Grid, Tiles};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub(super) struct Recorded {
     pub(super) name: &'static str,
     scene: Scene,
-    options: Options,
+    options: RenderOptions,
 }
 
 /// A view with filaments, interior of several periods, and counts over the whole range.
@@ -105,12 +105,12 @@ pub(super) fn scene(keys: &[&str]) -> Scene {
 }
 
 /// How a scene is cut and what is computed, as [`SCENES`] says it.
-pub(super) fn options(words: &str) -> Options {
+pub(super) fn options(words: &str) -> RenderOptions {
     let [tile, order, channels] = words.split(' ').collect::<Vec<_>>()[..] else { panic!("`{words}`") };
     let tile = if tile == "whole" { u32::MAX } else { tile.parse().unwrap() };
     let wanted = |letter, those| if channels.contains(letter) { those } else { Channels::COUNTS };
     let channels = wanted('f', Channels::SMOOTH) | wanted('d', Channels::DISTANCE);
-    Options { tile, order: order.parse().unwrap(), isa: None, channels }
+    RenderOptions { tile, order: order.parse().unwrap(), isa: None, channels }
 }
 
 /// A name that is made lives as long as those that are written down.
@@ -144,7 +144,7 @@ pub(super) fn all() -> Vec<Recorded> {
 impl Recorded {
     /// Computes it, and hashes each plane.
     pub(super) fn hashes(&self, sessions: &mut Sessions, (backend, isa): Way) -> Hashes {
-        let render = Render::with(&self.scene, Options { isa: Some(isa), ..self.options }).unwrap();
+        let render = Render::with(&self.scene, RenderOptions { isa: Some(isa), ..self.options }).unwrap();
         let channels = render.channels();
         assert_eq!(channels, self.options.channels, "{}: nothing else is computed", self.name);
         let grid = Arc::new(Grid::new(Tiles { tiling: render.tiling(), channels }));
@@ -169,7 +169,8 @@ impl Recorded {
 fn the_scenes_show_something() {
     let all = all();
     let shown = |recorded: &&Recorded| {
-        let render = Render::with(&recorded.scene, Options { isa: Some(Isa::best()), ..recorded.options }).unwrap();
+        let render =
+            Render::with(&recorded.scene, RenderOptions { isa: Some(Isa::best()), ..recorded.options }).unwrap();
         let grid = Arc::new(Grid::new(render.tiles()));
         render.run_here(grid.clone(), &Stop::new()).unwrap();
         let counts: std::collections::HashSet<_> = grid.samples().iter().map(|sample| sample.count).collect();

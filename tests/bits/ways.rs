@@ -24,7 +24,7 @@ impl Sessions {
     pub(super) fn of(&mut self, backend: &'static str) -> &mut dyn Session {
         let session = self.0.entry(backend).or_insert_with(|| {
             let program = backend::Program::at(env!("CARGO_BIN_EXE_fractal"));
-            let options = backend::Options { workers: 2, program, ..Default::default() };
+            let options = backend::SessionOptions { workers: 2, program, ..Default::default() };
             backend::find(backend).unwrap().open(&options).unwrap()
         });
         &mut **session

@@ -4,8 +4,8 @@ use super::support::Scratch;
 use super::{ALL, Count, Fuse, told, words};
 use fractal::backend::{self, BACKENDS};
 use fractal::formula::FORMULAS;
-use fractal::parallel::{Done, Pieces, RunInfo, Shard, Sink, Stop, Tee};
-use fractal::render::{Known, Options, Outcome, Render};
+use fractal::parallel::{FinishedClaim, Pieces, RunInfo, Shard, Sink, Stop, Tee};
+use fractal::render::{Known, Outcome, Render, RenderOptions};
 use fractal::sample::{DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR, Samples};
 use fractal::scene::MaxIterations;
 use fractal::sink::records::Records;
@@ -27,7 +27,7 @@ impl Sink for Wrong {
         self.0.start(run)
     }
 
-    fn done(&self, done: &Done<'_>) -> Result<()> {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         let mut words: Vec<u32> = bytemuck::cast_slice(done.bytes).to_vec();
         let mut rest = &mut words[..];
         for index in done.range.clone() {
@@ -36,7 +36,7 @@ impl Sink for Wrong {
             (0..area).filter(|&i| tile[i] != INTERIOR).collect::<Vec<_>>().into_iter().for_each(|i| tile[i] += 1 << 20);
             rest = after;
         }
-        self.0.done(&Done { bytes: bytemuck::cast_slice(&words), ..done.clone() })
+        self.0.done(&FinishedClaim { bytes: bytemuck::cast_slice(&words), ..done.clone() })
     }
 }
 
@@ -89,7 +89,7 @@ impl Case {
         scene.image.size = self.size;
         scene.image.samples = self.samples;
         scene.iteration.max = MaxIterations::Count(max);
-        let options = Options { tile: self.tile, order: self.order, channels: ALL, ..Options::default() };
+        let options = RenderOptions { tile: self.tile, order: self.order, channels: ALL, ..RenderOptions::default() };
         Render::with(&scene, options).unwrap()
     }
 
@@ -97,7 +97,7 @@ impl Case {
         let scratch = Scratch::new("escaped");
         let (old, new) = (self.render(self.max.0), self.render(self.max.1));
         let program = backend::Program::at(env!("CARGO_BIN_EXE_fractal"));
-        let options = backend::Options { workers: 2, program, ..Default::default() };
+        let options = backend::SessionOptions { workers: 2, program, ..Default::default() };
         let mut session = BACKENDS[self.backend].open(&options).unwrap();
         let create = |path: &Path, render: &Render, shard| {
             Arc::new(Checkpoint::create(path, &render.description(shard).unwrap()).unwrap())

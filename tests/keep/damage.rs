@@ -45,7 +45,7 @@ fn write_bytes(path: &Path, pieces: usize) {
     let work = Arc::new(Bytes(pieces));
     let description = Description::new(work.recipe().as_ref(), pieces, None).unwrap();
     let checkpoint = Arc::new(Checkpoint::create(path, &description).unwrap());
-    let mut session = backend::find("serial").unwrap().open(&backend::Options::default()).unwrap();
+    let mut session = backend::find("serial").unwrap().open(&backend::SessionOptions::default()).unwrap();
     session.run(work, checkpoint, &Stop::new()).unwrap();
 }
 

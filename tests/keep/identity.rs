@@ -48,7 +48,7 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 #[test]
-fn a_second_start_is_told_who_writes() {
+fn a_second_start_is_reported_who_writes() {
     let scratch = Scratch::new("second");
     for (arguments, checkpoint) in [
         ("--shard 1/2 -o a.part", "a.part.checkpoint"),

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Strikes the program with `signal` again and again at moments that look random, then lets it complete `a.png`; returns how often it
-/// was struck. At every end, what it had told as done is in the file.
+/// was struck. At every end, what it had reported as done is in the file.
 fn strike(scratch: &Scratch, scene: &str, signal: rustix::process::Signal, strikes: u32, within_ms: u64) -> u32 {
     let mut random = Random(0x2545_f491_4f6c_dd1d ^ u64::from(strikes));
     let mut struck = 0;
@@ -78,7 +78,7 @@ fn kills_at_any_moment_lose_no_finished_tile() {
 }
 
 /// Starts the program and kills it as soon as it tells of more finished tiles than `tiles`, and has written something of its picture if
-/// it is to have; returns how many it told of, and how much it had written, or `None` if it was complete before it could be killed.
+/// it is to have; returns how many it reported, and how much it had written, or `None` if it was complete before it could be killed.
 fn kill_beyond(scratch: &Scratch, arguments: &str, tiles: u64, begun: bool) -> Option<(u64, u64)> {
     let mut command = scratch.program(words(arguments));
     let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();

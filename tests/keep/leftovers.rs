@@ -19,7 +19,7 @@ fn begin(scratch: &Scratch, output: &str) -> (Child, String) {
         scratch.program(words(&format!("{LONG} --backend processes --workers 2 --progress json -o {output}")));
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let temporary = temporary(output, &child.id().to_string());
-    // Progress is told when the output is there, and locked.
+    // Progress is reported when the output is there, and locked.
     let mut told = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     told.read_line(&mut line).unwrap();
@@ -110,7 +110,7 @@ fn outputs_that_are_created_at_once_are_all_completed() {
                 for _ in 0..1000 {
                     let mut output = Output::create(path).unwrap();
                     output.write_all(&[thread; 100]).unwrap();
-                    // Others may be renamed over it, so what it is can only be told by its temporary name.
+                    // Others may be renamed over it, so only its temporary name says what it is.
                     assert_eq!(fs::read(output.temporary().unwrap()).unwrap(), [thread; 100]);
                     output.finish().unwrap();
                     let found = fs::read(path).unwrap();

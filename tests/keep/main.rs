@@ -14,8 +14,8 @@ mod sharing;
 #[path = "../support/mod.rs"]
 mod support;
 
-use fractal::parallel::{Done, Sink};
-use fractal::render::{Options, Render};
+use fractal::parallel::{FinishedClaim, Sink};
+use fractal::render::{Render, RenderOptions};
 use fractal::sample::Channels;
 use fractal::tile::Order;
 use fractal::{Error, Result, Scene};
@@ -32,7 +32,8 @@ fn scene() -> Scene {
 }
 
 fn render(scene: &Scene) -> Render {
-    Render::with(scene, Options { tile: 8, channels: ALL, order: Order::Hilbert, ..Options::default() }).unwrap()
+    Render::with(scene, RenderOptions { tile: 8, channels: ALL, order: Order::Hilbert, ..RenderOptions::default() })
+        .unwrap()
 }
 
 /// Ends a run after so many claims.
@@ -45,7 +46,7 @@ impl Fuse {
 }
 
 impl Sink for Fuse {
-    fn done(&self, _: &Done<'_>) -> Result<()> {
+    fn done(&self, _: &FinishedClaim<'_>) -> Result<()> {
         match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
             Ok(_) => Ok(()),
             Err(_) => Err(Error::Stopped),
@@ -61,11 +62,11 @@ struct Count {
 }
 
 impl Sink for Count {
-    fn done(&self, done: &Done<'_>) -> Result<()> {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         self.computed.fetch_add(done.range.len(), Ordering::Relaxed);
         Ok(())
     }
-    fn kept(&self, done: &Done<'_>) -> Result<()> {
+    fn kept(&self, done: &FinishedClaim<'_>) -> Result<()> {
         self.kept.fetch_add(done.range.len(), Ordering::Relaxed);
         Ok(())
     }
@@ -91,7 +92,7 @@ fn words(text: &str) -> Vec<&str> {
     text.split_whitespace().collect()
 }
 
-/// Runs a command; its exit status and what it told on standard error.
+/// Runs a command; its exit status and what it wrote to standard error.
 fn told(mut command: Command) -> (i32, String) {
     let output = command.output().unwrap();
     (output.status.code().unwrap_or(-1), String::from_utf8(output.stderr).unwrap())

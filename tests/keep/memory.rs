@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::fs;
 
 #[test]
-fn what_does_not_fit_into_memory_is_told_before() {
+fn what_does_not_fit_into_memory_is_reported_before() {
     let scratch = Scratch::new("memory");
     for (arguments, part) in [
         ("--size 1000000x1000000 --tile whole -o a.png", "; use smaller tiles"),

@@ -20,7 +20,7 @@ fn every_backend_goes_on_where_another_ended() {
     let whole = Arc::new(Grid::new(render.tiles()));
     render.run_here(whole.clone(), &Stop::new()).unwrap();
     let program = backend::Program::at(env!("CARGO_BIN_EXE_fractal"));
-    let options = backend::Options { workers: 3, program, ..Default::default() };
+    let options = backend::SessionOptions { workers: 3, program, ..Default::default() };
     for (index, entry) in BACKENDS.iter().enumerate() {
         let path = scratch.join(entry.name);
         let checkpoint = Arc::new(Checkpoint::create(&path, &render.description(None).unwrap()).unwrap());
@@ -61,7 +61,7 @@ fn another_process_makes_the_same_missing_pieces() {
     let render = render(&scene());
     let scratch = Scratch::new("recipe");
     let checkpoint = Arc::new(Checkpoint::create(scratch.join("a"), &render.description(None).unwrap()).unwrap());
-    let mut session = backend::find("serial").unwrap().open(&backend::Options::default()).unwrap();
+    let mut session = backend::find("serial").unwrap().open(&backend::SessionOptions::default()).unwrap();
     let fuse = Arc::new(Fuse::new(0));
     assert!(render.run(&mut *session, Arc::new(Tee::new(vec![checkpoint, fuse])), &Stop::new()).is_err());
     let records = Arc::new(render.read_records(Records::open(scratch.join("a")).unwrap(), &Stop::new()).unwrap());

@@ -32,7 +32,7 @@ fn parts_make_the_same_picture_in_any_order() {
         assert_eq!(run(&format!("merge 3.part 1.part --complete -o gaps.{format}")).0, 0);
         assert!(read(&format!("gaps.{format}")) == read(&format!("plain.{format}")));
     }
-    // A part of another cut, so that tiles are in both: equal ones are fine, others are told.
+    // A part of another cut, so that tiles are in both: equal ones are fine, others are reported.
     let scene = "seahorses --size 230x170 --tile 16";
     assert_eq!(run(&format!("render {scene} --shard 1/2 -o half.part")).0, 0);
     assert_eq!(run(&format!("render {scene} --shard 1/3 -o third.part")).0, 0);

@@ -5,7 +5,11 @@ use super::*;
 #[test]
 fn a_picture_is_its_samples_mixed_in_linear_light() {
     for colouring in COLOURINGS {
-        let settings = Settings { colouring: colouring.name.into(), interior: "#123456".into(), ..Settings::default() };
+        let settings = ColourSettings {
+            colouring: colouring.name.into(),
+            interior: "#123456".into(),
+            ..ColourSettings::default()
+        };
         for (samples, (width, height)) in [(1, (1, 1)), (1, (33, 17)), (2, (2, 2)), (2, (34, 18)), (3, (39, 21))] {
             let image = Image::new(width, height, 6, Order::Rows, colouring.channels);
             let expected = recomputed(&image, samples, &settings);
@@ -46,8 +50,11 @@ fn every_cut_and_order_gives_the_same_file() {
                 let image = Image::new(width, height, tile, order, ALL);
                 let mut pieces = image.in_order();
                 for _ in 0..2 {
-                    let file =
-                        image.file(self::format(format), image.options(samples, depth, &Settings::default()), &pieces);
+                    let file = image.file(
+                        self::format(format),
+                        image.options(samples, depth, &ColourSettings::default()),
+                        &pieces,
+                    );
                     let known = first.get_or_insert_with(|| file.clone());
                     assert!(*known == file, "{format}, {samples} samples, tiles of {tile}, {order}");
                     shuffle(&mut random, &mut pieces);
@@ -60,10 +67,10 @@ fn every_cut_and_order_gives_the_same_file() {
 #[test]
 fn a_picture_in_memory_is_that_of_the_file() {
     let image = Image::new(50, 40, 16, Order::Hilbert, ALL);
-    let sink = PictureSink::new(image.options(2, Depth::Eight, &Settings::default())).unwrap();
+    let sink = PictureSink::new(image.options(2, Depth::Eight, &ColourSettings::default())).unwrap();
     image.deliver(&sink, &image.in_order()).unwrap();
     let picture = sink.into_picture();
-    let file = image.file(format("png"), image.options(2, Depth::Eight, &Settings::default()), &image.in_order());
+    let file = image.file(format("png"), image.options(2, Depth::Eight, &ColourSettings::default()), &image.in_order());
     let (width, height, pixels) = decode(&file);
     assert_eq!((picture.width, picture.height), (width, height));
     assert!(picture.pixels.iter().copied().map(u16::from).eq(pixels));
@@ -81,7 +88,7 @@ fn a_picture_in_memory_is_that_of_the_file() {
 #[test]
 fn a_png_carries_its_scene_and_says_that_it_is_srgb() {
     let image = Image::new(5, 4, 2, Order::Rows, ALL);
-    let file = image.file(format("png"), image.options(1, Depth::Eight, &Settings::default()), &image.in_order());
+    let file = image.file(format("png"), image.options(1, Depth::Eight, &ColourSettings::default()), &image.in_order());
     let reader = png::Decoder::new(Cursor::new(&file)).read_info().unwrap();
     let info = reader.info();
     let scene = info.utf8_text.iter().find(|text| text.keyword == SCENE_KEY).expect("the chunk is before the pixels");
@@ -104,7 +111,7 @@ fn an_exr_holds_the_samples_as_others_read_them() {
         let image = Image::new(145, 139, 16, Order::Hilbert, channels);
         let path = directory.path("samples.exr");
         let output = Output::create(&path).unwrap();
-        let sink = ImageSink::new(format, output, image.options(1, Depth::Eight, &Settings::default())).unwrap();
+        let sink = ImageSink::new(format, output, image.options(1, Depth::Eight, &ColourSettings::default())).unwrap();
         let mut pieces = image.in_order();
         shuffle(&mut random, &mut pieces);
         image.deliver(&sink, &pieces).unwrap();
@@ -144,7 +151,7 @@ fn an_exr_holds_the_samples_as_others_read_them() {
 #[test]
 fn an_exr_for_a_pipe_is_the_same_file() {
     let image = Image::new(145, 39, 16, Order::Rows, ALL);
-    let options = || image.options(1, Depth::Eight, &Settings::default());
+    let options = || image.options(1, Depth::Eight, &ColourSettings::default());
     for format in ["exr", "exr-tiles"].map(format) {
         let file = image.file(format, options(), &image.in_order());
         let (mut reader, writer) = std::io::pipe().unwrap();
@@ -164,7 +171,8 @@ fn an_exr_for_a_pipe_is_the_same_file() {
 #[test]
 fn samples_of_their_own_need_one_a_pixel() {
     let image = Image::new(8, 8, 4, Order::Rows, ALL);
-    let refused = ImageSink::new(format("exr"), Output::memory(), image.options(2, Depth::Eight, &Settings::default()));
+    let refused =
+        ImageSink::new(format("exr"), Output::memory(), image.options(2, Depth::Eight, &ColourSettings::default()));
     let message = refused.unwrap_err().to_string();
     assert!(message.contains("exr") && message.contains("samples = 1"), "{message}");
 }
@@ -173,8 +181,11 @@ fn samples_of_their_own_need_one_a_pixel() {
 fn pixels_are_never_cut() {
     let image = Image::new(9, 9, 4, Order::Rows, ALL);
     for samples in [0, 2, 3] {
-        let refused =
-            ImageSink::new(format("png"), Output::memory(), image.options(samples, Depth::Eight, &Settings::default()));
+        let refused = ImageSink::new(
+            format("png"),
+            Output::memory(),
+            image.options(samples, Depth::Eight, &ColourSettings::default()),
+        );
         assert!(matches!(refused, Err(Error::Usage(_))), "{samples}");
     }
 }

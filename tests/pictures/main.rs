@@ -6,8 +6,8 @@ mod outputs;
 #[path = "../support/random.rs"]
 mod random;
 
-use fractal::colour::{COLOURINGS, Colourer, Depth, PALETTES, Scratch, Settings};
-use fractal::parallel::{Claim, Done, Prepared, Report, RunInfo, Sink, Stop, Work};
+use fractal::colour::{COLOURINGS, ColourSettings, Colourer, Depth, PALETTES, Scratch};
+use fractal::parallel::{Claim, FinishedClaim, Prepared, Report, RunInfo, Sink, Stop, Work};
 use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR, Samples};
 use fractal::sink::{
     Format, ImageOptions, ImageSink, OUTPUTS, Output, Picture, PictureSink, SCENE_KEY, Tiles, format_for,
@@ -75,8 +75,8 @@ impl Image {
         words
     }
 
-    fn done<'a>(&'a self, index: usize, words: &'a [u32], cost: &'a [u64]) -> Done<'a> {
-        Done::new(self, index..index + 1, bytemuck::cast_slice(words), cost)
+    fn done<'a>(&'a self, index: usize, words: &'a [u32], cost: &'a [u64]) -> FinishedClaim<'a> {
+        FinishedClaim::new(self, index..index + 1, bytemuck::cast_slice(words), cost)
     }
 
     /// Gives the pieces to `sink` in this order, from two threads that take turns as it happens.
@@ -96,7 +96,7 @@ impl Image {
         (0..self.tiling.len()).collect()
     }
 
-    fn options(&self, samples: u32, depth: Depth, settings: &Settings) -> ImageOptions {
+    fn options(&self, samples: u32, depth: Depth, settings: &ColourSettings) -> ImageOptions {
         ImageOptions {
             tiles: Tiles { tiling: self.tiling.clone(), channels: self.channels },
             samples,
@@ -152,7 +152,7 @@ fn decode(png: &[u8]) -> (u32, u32, Vec<u16>) {
 }
 
 /// Every pixel by itself: its samples coloured one by one with 16 bits, mixed in linear light with the C library's powers.
-fn recomputed(image: &Image, samples: u32, settings: &Settings) -> Vec<f64> {
+fn recomputed(image: &Image, samples: u32, settings: &ColourSettings) -> Vec<f64> {
     let colourer = Colourer::new(settings).unwrap();
     let (width, height) = image.tiling.size();
     let mut out = Vec::new();
@@ -160,7 +160,7 @@ fn recomputed(image: &Image, samples: u32, settings: &Settings) -> Vec<f64> {
         let mut sum = [0f64; 3];
         for (sy, sx) in (0..samples).flat_map(|sy| (0..samples).map(move |sx| (sy, sx))) {
             let i = ((y * samples + sy) * width + x * samples + sx) as usize;
-            // A sample by itself is a pixel of its own, so its distances are told in pixels of that size.
+            // A sample by itself is a pixel of its own, so its distances are given in pixels of that size.
             let [dx, dy] = [1, 2].map(|plane| (image.planes[plane][i] / samples as f32).to_bits());
             let words = [image.counts[i], image.planes[0][i].to_bits(), dx, dy];
             let tile = Tile { x: 0, y: 0, width: 1, height: 1 };

@@ -9,7 +9,7 @@ fn a_file_appears_only_when_it_is_complete() {
         let path = directory.path("picture");
         fs::write(&path, "what was there before").unwrap();
         let image = Image::new(40, 40, 16, Order::Rows, ALL);
-        let options = || image.options(1, Depth::Eight, &Settings::default());
+        let options = || image.options(1, Depth::Eight, &ColourSettings::default());
         let sink = || ImageSink::new(format, Output::create(&path).unwrap(), options()).unwrap();
 
         // Never started; stopped before the end; finished too early; complete.
@@ -31,7 +31,7 @@ fn a_file_appears_only_when_it_is_complete() {
 /// Large enough that writing fails before the end.
 fn fail(path: &Path, format: &'static Format, before: impl FnOnce()) -> Error {
     let image = Image::new(600, 600, 20, Order::Rows, ALL);
-    let options = image.options(1, Depth::Sixteen, &Settings::default());
+    let options = image.options(1, Depth::Sixteen, &ColourSettings::default());
     let sink = ImageSink::new(format, Output::create(path).unwrap(), options).unwrap();
     before();
     image.deliver(&sink, &image.in_order()).unwrap_err()
@@ -128,8 +128,8 @@ fn formats_are_chosen_by_ending_or_by_name() {
 
 #[test]
 fn unknown_colours_are_refused_and_known_ones_listed() {
-    let refuse = |change: &dyn Fn(&mut Settings)| {
-        let mut settings = Settings::default();
+    let refuse = |change: &dyn Fn(&mut ColourSettings)| {
+        let mut settings = ColourSettings::default();
         change(&mut settings);
         match Colourer::new(&settings) {
             Err(Error::Usage(message)) => message,
@@ -149,6 +149,6 @@ fn unknown_colours_are_refused_and_known_ones_listed() {
         assert!(refuse(&|s| s.offset = bad).contains("offset"));
     }
     for palette in PALETTES {
-        Colourer::new(&Settings { palette: palette.name.into(), ..Settings::default() }).unwrap();
+        Colourer::new(&ColourSettings { palette: palette.name.into(), ..ColourSettings::default() }).unwrap();
     }
 }

@@ -2,9 +2,10 @@
 //! pictures, concurrent runs. It alters every sample, so that a piece computed without it, or with another's, shows.
 
 use super::support::Scratch;
-use fractal::backend::{BACKENDS, Entry, Options, Program, Session, WorkKind};
+use fractal::backend::{BACKENDS, BackendEntry, Program, Session, SessionOptions, WorkKind};
 use fractal::parallel::{
-    Claim, Discard, Done, Pieces, Prepared, PreparedOnce, Preparing, Recipe, Report, Shard, Sink, Stop, Tee, Work,
+    Claim, Discard, FinishedClaim, Pieces, Prepared, PreparedOnce, Preparing, Recipe, Report, Shard, Sink, Stop, Tee,
+    Work,
 };
 use fractal::render::{Known, Part, from_recipe};
 use fractal::sample::INTERIOR;
@@ -109,10 +110,10 @@ impl Session for Altering<'_> {
     }
 }
 
-fn open(entry: &Entry) -> Box<dyn Session> {
+fn open(entry: &BackendEntry) -> Box<dyn Session> {
     let arguments = ["worker", "--exact", "--nocapture"].map(Into::into).into();
     let program = Program { path: Some(std::env::current_exe().unwrap()), arguments };
-    entry.open(&Options { workers: 2, program, timed: true, ..Options::default() }).unwrap()
+    entry.open(&SessionOptions { workers: 2, program, timed: true, ..SessionOptions::default() }).unwrap()
 }
 
 fn scene(max: u32) -> Scene {
@@ -121,7 +122,7 @@ fn scene(max: u32) -> Scene {
 }
 
 fn render(scene: &Scene) -> Render {
-    Render::with(scene, fractal::render::Options { tile: 16, ..Default::default() }).unwrap()
+    Render::with(scene, fractal::render::RenderOptions { tile: 16, ..Default::default() }).unwrap()
 }
 
 /// The counts of all tiles as a plain run has them, altered by the table of this number.
@@ -194,7 +195,7 @@ fn every_backend_has_that_of_the_work_of_now() {
 struct Fuse(AtomicUsize);
 
 impl Sink for Fuse {
-    fn done(&self, _: &Done<'_>) -> Result<()> {
+    fn done(&self, _: &FinishedClaim<'_>) -> Result<()> {
         match self.0.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)) {
             Ok(_) => Ok(()),
             Err(_) => Err(Error::Stopped),
@@ -206,7 +207,7 @@ impl Sink for Fuse {
 struct Killer(u32);
 
 impl Sink for Killer {
-    fn done(&self, _: &Done<'_>) -> Result<()> {
+    fn done(&self, _: &FinishedClaim<'_>) -> Result<()> {
         #[cfg(unix)]
         if let Some(id) = rustix::process::Pid::from_raw(self.0 as i32) {
             // The second time it is gone.

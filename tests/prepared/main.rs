@@ -4,8 +4,8 @@ mod altered;
 #[path = "../support/mod.rs"]
 mod support;
 
-use fractal::backend::{BACKENDS, Options};
-use fractal::kernel::{Counters, Facts, Kernel, Wanted, choose};
+use fractal::backend::{BACKENDS, SessionOptions};
+use fractal::kernel::{Counters, Facts, Kernel, TileRequest, choose};
 use fractal::parallel::{Discard, Piece, Pieces, Prepared, Preparing, Sink, Stop, Tee};
 use fractal::render::Known;
 use fractal::sample::{Channels, INTERIOR};
@@ -49,7 +49,7 @@ impl Kernel for Shifted {
     fn compute(
         &self,
         prepared: &Prepared,
-        tiles: &[Wanted<'_>],
+        tiles: &[TileRequest<'_>],
         words: &mut [u32],
         useful: &mut [u64],
         stop: &Stop,
@@ -68,7 +68,7 @@ impl Kernel for Shifted {
 
 fn shifted(by: u8) -> (Render, Arc<AtomicUsize>) {
     let scene = Scene::from_toml("[image]\nsize = [60, 40]\n[iteration]\nmax = 100\n").unwrap();
-    let (options, prepared) = (fractal::render::Options { tile: 16, ..Default::default() }, Arc::default());
+    let (options, prepared) = (fractal::render::RenderOptions { tile: 16, ..Default::default() }, Arc::default());
     let own = |request: &choose::Request| {
         let kernel = Shifted { inner: choose::kernel(request)?, by, prepared: Arc::clone(&prepared) };
         Ok(Arc::new(kernel) as Arc<dyn Kernel>)
@@ -79,7 +79,8 @@ fn shifted(by: u8) -> (Render, Arc<AtomicUsize>) {
 /// The sum of all counts of a run on a backend.
 fn sum(render: &Render, backend: &str) -> Result<u64> {
     let grid = Arc::new(Grid::new(render.tiles()));
-    let mut session = fractal::backend::find(backend)?.open(&Options { workers: 2, ..Options::default() })?;
+    let mut session =
+        fractal::backend::find(backend)?.open(&SessionOptions { workers: 2, ..SessionOptions::default() })?;
     render.run(&mut *session, grid.clone(), &Stop::new())?;
     Ok(grid.samples().iter().filter_map(|sample| sample.count).map(u64::from).sum())
 }
@@ -150,7 +151,7 @@ fn runs_of_what_is_missing_share_it() {
     let known = || Known { tiles: vec![former.clone()], samples: None };
     for entry in BACKENDS.iter().filter(|entry| !entry.in_processes()) {
         let resumed = grid();
-        let mut session = entry.open(&Options { workers: 2, ..Options::default() }).unwrap();
+        let mut session = entry.open(&SessionOptions { workers: 2, ..SessionOptions::default() }).unwrap();
         let all = Pieces::new(tiles, None);
         let outcome = render.run_missing(&mut *session, resumed.clone(), &all, known(), &Stop::new()).unwrap();
         let computed: usize = outcome.report.workers.iter().map(|worker| worker.pieces).sum();
@@ -163,7 +164,7 @@ fn runs_of_what_is_missing_share_it() {
 fn what_is_left_of_a_picture_that_goes_on_has_it() {
     let scratch = support::Scratch::new("prepared-left");
     let (render, prepared) = shifted(5);
-    let options = fractal::render::Options { tile: 16, ..Default::default() };
+    let options = fractal::render::RenderOptions { tile: 16, ..Default::default() };
     let plain = |max: u32| {
         let scene = format!("[image]\nsize = [60, 40]\n[iteration]\nmax = {max}\n");
         let render = Render::with(&Scene::from_toml(&scene).unwrap(), options).unwrap();
@@ -179,7 +180,7 @@ fn what_is_left_of_a_picture_that_goes_on_has_it() {
     assert!(few.iter().zip(&right).any(|(few, right)| few.count != *right));
     for entry in BACKENDS.iter().filter(|entry| !entry.in_processes()) {
         let grid = Arc::new(Grid::new(render.tiles()));
-        let mut session = entry.open(&Options { workers: 2, ..Options::default() }).unwrap();
+        let mut session = entry.open(&SessionOptions { workers: 2, ..SessionOptions::default() }).unwrap();
         let known = Known { tiles: Vec::new(), samples: Some(escaped.clone()) };
         render.run_missing(&mut *session, grid.clone(), &wanted, known, &Stop::new()).unwrap();
         let counts: Vec<_> = grid.samples().iter().map(|sample| sample.count).collect();
@@ -192,12 +193,12 @@ fn what_is_left_of_a_picture_that_goes_on_has_it() {
 fn nothing_is_prepared_for_no_tiles() {
     let (render, prepared) = shifted(1);
     let nothing = Pieces::new(render.tiling().len(), None).without(|_| true);
-    let mut session = fractal::backend::find("threads").unwrap().open(&Options::default()).unwrap();
+    let mut session = fractal::backend::find("threads").unwrap().open(&SessionOptions::default()).unwrap();
     render.run_missing(&mut *session, Arc::new(Discard), &nothing, Known::default(), &Stop::new()).unwrap();
     assert_eq!(prepared.load(SeqCst), 0);
 }
 
-/// What a sink is told before the first piece.
+/// What a sink learns before the first piece.
 #[derive(Default)]
 struct Told(Mutex<Vec<f64>>);
 
@@ -212,7 +213,7 @@ impl Sink for Told {
 }
 
 #[test]
-fn sinks_are_told_of_it_once() {
+fn sinks_are_reported_of_it_once() {
     let (render, _) = shifted(1);
     for expected in [vec![0.0, 1.0, 2.0], vec![2.0]] {
         let told = Arc::new(Told::default());

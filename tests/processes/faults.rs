@@ -3,7 +3,7 @@
 use super::is_worker;
 use super::random::Random;
 use super::support::Scratch;
-use fractal::parallel::{Claim, Done, Prepared, Recipe, RunInfo, Sink, Stop, Work};
+use fractal::parallel::{Claim, FinishedClaim, Prepared, Recipe, RunInfo, Sink, Stop, Work};
 use fractal::{Error, Result};
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::process::{Signal, kill_process};
@@ -47,7 +47,7 @@ pub(super) enum Fault {
     FailBesideWait,
 }
 
-/// Pieces of hashes, some of which go wrong. What happened is told by files in a directory.
+/// Pieces of hashes, some of which go wrong. Files in a directory say what happened.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Faults {
     pub(super) pieces: usize,
@@ -81,7 +81,7 @@ impl Faults {
         ((piece as u64 ^ (at as u64) << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
     }
 
-    /// The `times` first callers are told true, of all processes.
+    /// True for the first `times` callers, of all processes.
     pub(super) fn is_due(&self, piece: usize, times: usize) -> bool {
         (0..times).any(|time| fs::File::create_new(self.directory.join(format!("fault-{piece}-{time}"))).is_ok())
     }
@@ -278,7 +278,7 @@ impl Sink for Check {
         Ok(())
     }
 
-    fn done(&self, done: &Done<'_>) -> Result<()> {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         assert!(done.began <= done.ended && done.ended <= self.began.lock().unwrap().elapsed(), "{done:?}");
         for piece in done.pieces() {
             assert_eq!(piece.bytes.len(), self.work.len_of(piece.index), "{done:?}");

@@ -4,7 +4,7 @@ use super::faults::{Fault, Faults};
 use super::random::Random;
 use super::support::{Scratch, is_long};
 use super::{LIMIT, backends, on_its_own, open, options, run, signal, watched, workers_in};
-use fractal::backend::{Entry, Options};
+use fractal::backend::{BackendEntry, SessionOptions};
 use fractal::parallel::{Sink, Stop};
 use rustix::process::Signal;
 use std::collections::HashSet;
@@ -58,7 +58,7 @@ fn random_kills_cost_nothing_but_time() {
 }
 
 /// A worker program that does something else first, the given number of times: a shell script that then becomes the real one.
-fn script(scratch: &Scratch, first: &str, times: usize) -> Options {
+fn script(scratch: &Scratch, first: &str, times: usize) -> SessionOptions {
     let path = scratch.join("worker.sh");
     // A folder can be made once.
     let once = "for n in $(seq $TIMES); do mkdir \"$0.$n\" 2>/dev/null && { FIRST; }; done";
@@ -116,7 +116,7 @@ fn a_worker_that_is_lost_before_its_first_message_is_replaced() {
                 entry.name
             );
         }
-        // One that is always killed ends the session, and is not told that it is none.
+        // One that is always killed ends the session, and the program is not blamed.
         let scratch = Scratch::new(&format!("never-{}", entry.name));
         let error = watched("opening", LIMIT, || entry.open(&script(&scratch, "kill -KILL $$", 100)).err().unwrap());
         let text = error.to_string();
@@ -230,10 +230,10 @@ fn a_hole_in_the_memory_that_all_share_ends_nothing() {
 /// does not exhaust. All cases wait for it at the same time.
 #[test]
 fn a_suspended_worker_and_a_caught_one_are_replaced() {
-    if !on_its_own("losses::a_suspended_worker_and_a_caught_one_are_replaced", ("FRACTAL_PATIENCE", "4")) {
+    if !on_its_own("losses::a_suspended_worker_and_a_caught_one_are_replaced", ("FRACTAL_WORKER_TIMEOUT", "4")) {
         return;
     }
-    let hang = |entry: &Entry, fault| {
+    let hang = |entry: &BackendEntry, fault| {
         let scratch = Scratch::new(&format!("hang-{}", entry.name));
         // Longer than the patience, and looks at its `Stop`: nobody replaces it.
         let slow = Faults { pieces: 2, microseconds: 6_000_000, ..Faults::new(&scratch) };

@@ -16,7 +16,7 @@ mod sessions;
 mod support;
 
 use faults::{Check, Faults};
-use fractal::backend::{BACKENDS, Entry, Options, Program, Session, WorkKind};
+use fractal::backend::{BACKENDS, BackendEntry, Program, Session, SessionOptions, WorkKind};
 use fractal::parallel::Stop;
 use fractal::{Error, Result};
 use rustix::process::{Pid, Signal, kill_process};
@@ -48,18 +48,24 @@ fn is_worker() -> bool {
     std::env::args().next_back().is_some_and(|last| last.starts_with("fractal-worker"))
 }
 
-fn backends() -> impl Iterator<Item = &'static Entry> {
+fn backends() -> impl Iterator<Item = &'static BackendEntry> {
     BACKENDS.iter().filter(|entry| entry.in_processes())
 }
 
-fn options(workers: usize, schedule: &str) -> Options {
+fn options(workers: usize, schedule: &str) -> SessionOptions {
     let arguments = ["worker", "--exact", "--nocapture"].map(Into::into).into();
     // Named, since `/proc/self/exe` is another program's under Valgrind; without a name is how the program itself is tested.
     let program = Program { path: Some(std::env::current_exe().unwrap()), arguments };
-    Options { workers, schedule: Some(schedule.parse().unwrap()), program, timed: true, ..Options::default() }
+    SessionOptions {
+        workers,
+        schedule: Some(schedule.parse().unwrap()),
+        program,
+        timed: true,
+        ..SessionOptions::default()
+    }
 }
 
-fn open(entry: &Entry, workers: usize, schedule: &str) -> Box<dyn Session> {
+fn open(entry: &BackendEntry, workers: usize, schedule: &str) -> Box<dyn Session> {
     entry.open(&options(workers, schedule)).unwrap()
 }
 

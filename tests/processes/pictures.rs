@@ -114,7 +114,7 @@ fn kills_change_no_picture() {
 }
 
 #[test]
-fn lost_workers_are_told_with_how() {
+fn lost_workers_are_reported_with_how() {
     let scratch = Scratch::new("told");
     for entry in backends() {
         let told = watched("a picture with a kill", LIMIT, || {

@@ -4,7 +4,7 @@ use super::faults::{Check, Faults};
 use super::support::{Scratch, until};
 use super::{LIMIT, backends, is_worker, on_its_own, open, options, watched};
 use fractal::backend::worker::frame::{self, Tail};
-use fractal::backend::{Entry, Options};
+use fractal::backend::{BackendEntry, SessionOptions};
 use fractal::parallel::{Claim, Discard, Prepared, Recipe, Stop, Work};
 use fractal::{Error, Result};
 use std::fs::{self, File};
@@ -69,7 +69,7 @@ fn lives_and_does_nothing() {
 }
 
 /// Such workers.
-fn pretenders(scratch: &Scratch) -> Options {
+fn pretenders(scratch: &Scratch) -> SessionOptions {
     let (path, own) = (scratch.join("worker.sh"), std::env::current_exe().unwrap());
     let text = format!("#!/bin/sh\nPRETEND='{}' exec '{}' \"$@\"\n", scratch.display(), own.display());
     fs::write(&path, text).unwrap();
@@ -82,7 +82,12 @@ fn pretenders(scratch: &Scratch) -> Options {
 }
 
 /// Stops a run as soon as something is there.
-fn stopped(entry: &Entry, options: &Options, work: Arc<dyn Work>, mut begun: impl FnMut() -> bool + Send) {
+fn stopped(
+    entry: &BackendEntry,
+    options: &SessionOptions,
+    work: Arc<dyn Work>,
+    mut begun: impl FnMut() -> bool + Send,
+) {
     let mut session = entry.open(options).unwrap();
     let stop = Stop::new();
     let outcome = watched("a stopped run", LIMIT, || {
@@ -158,7 +163,7 @@ fn a_run_is_stopped_while_workers_make_its_work_for_ever() {
 /// Workers are replaced, and at last the run ends with what they did.
 #[test]
 fn who_lives_and_does_nothing_is_not_trusted() {
-    if !on_its_own("pretending::who_lives_and_does_nothing_is_not_trusted", ("FRACTAL_PATIENCE", "1")) {
+    if !on_its_own("pretending::who_lives_and_does_nothing_is_not_trusted", ("FRACTAL_WORKER_TIMEOUT", "1")) {
         return;
     }
     std::thread::scope(|scope| {

@@ -3,7 +3,7 @@
 use super::faults::{Fault, Faults};
 use super::support::Scratch;
 use super::{LIMIT, backends, is_worker, open, options, run, watched, workers_in};
-use fractal::backend::{Entry, Options, Program};
+use fractal::backend::{BackendEntry, Program, SessionOptions};
 use fractal::parallel::{Claim, Discard, Prepared, Recipe, Stop, Work};
 use fractal::{Error, Result};
 use std::sync::Arc;
@@ -43,9 +43,9 @@ fn a_run_is_stopped_and_a_failure_stops_the_others() {
 }
 
 #[test]
-fn programs_that_are_no_workers_are_told() {
-    let told = |entry: &Entry, program: Program| {
-        let options = Options { program, ..options(2, "auto") };
+fn programs_that_are_no_workers_are_reported() {
+    let told = |entry: &BackendEntry, program: Program| {
+        let options = SessionOptions { program, ..options(2, "auto") };
         let error = watched("a program that is no worker", LIMIT, || entry.open(&options).err().unwrap());
         assert_eq!((error.to_string().lines().count(), error.exit_code()), (1, 1));
         error.to_string()

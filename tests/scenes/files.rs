@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn files_that_are_no_scenes_are_told() {
+fn files_that_are_no_scenes_are_reported() {
     let folder = Folder::new();
     let (png, exr) = (picture(&plain(), "png"), picture(&plain(), "exr"));
     let foreign = |mark: &[u8], picture: &[u8]| {

@@ -68,7 +68,7 @@ fn values_are_typed_as_people_do() {
 }
 
 #[test]
-fn what_cannot_be_set_is_told() {
+fn what_cannot_be_set_is_reported() {
     let huge = "7".repeat(200_000);
     let cases = [
         ("", "`` sets nothing: it must be `key=value`, for example `iteration.max=5000`"),
@@ -127,7 +127,7 @@ fn each_is_told(cases: &[(&str, &str)], read: impl Fn(&str) -> fractal::Result<S
 }
 
 #[test]
-fn wrong_toml_is_told_with_its_place() {
+fn wrong_toml_is_reported_with_its_place() {
     let huge = format!("[view]\nre = \"{}\"", "7".repeat(200_000));
     let deep = format!("julia = {}", "[".repeat(10_000));
     let cases = [
@@ -176,7 +176,7 @@ fn wrong_toml_is_told_with_its_place() {
 }
 
 #[test]
-fn wrong_json_is_told_with_its_place() {
+fn wrong_json_is_reported_with_its_place() {
     let deep = format!("{{\"view\":{}", "{\"re\":".repeat(10_000));
     let cases = [
         ("", "line 1, column 0: "),
@@ -210,7 +210,7 @@ fn plain_numbers_are_taken_where_nothing_is_lost() {
 }
 
 #[test]
-fn the_fault_that_comes_first_in_a_file_is_told() {
+fn the_fault_that_comes_first_in_a_file_is_reported() {
     for (text, place, what) in [
         ("zzz = 1\naaa = 2\n", "line 1, column 1", "`zzz`"),
         ("aaa = 1\nzzz = 2\n", "line 1, column 1", "`aaa`"),

@@ -2,7 +2,7 @@
 
 use crate::session::{LIMIT, Session, drag, scene, valley};
 use fractal::scene::MaxIterations;
-use fractal::window::{Button, Event, Explorer, Key, Options, Script, Status, keys};
+use fractal::window::{Button, Event, Explorer, ExplorerOptions, Key, Script, Status, keys};
 use std::time::Instant;
 
 #[test]
@@ -170,7 +170,7 @@ fn every_way_of_quitting_quits() {
         let mut window = Script::new(300, 200);
         let heavy =
             scene("iteration = { max = 100000000 }\nview = { re = \"-0.7467\", im = \"0.1097\", width = \"0.01\" }");
-        let mut explorer = Explorer::new(&heavy, &Options::default(), &mut window).unwrap();
+        let mut explorer = Explorer::new(&heavy, &ExplorerOptions::default(), &mut window).unwrap();
         window.events.push(event);
         let began = Instant::now();
         explorer.run(&mut window, &mut |_| Ok(())).unwrap();

@@ -3,7 +3,7 @@
 use crate::session::{Session, valley};
 use crate::support::Scratch;
 use fractal::Scene;
-use fractal::window::{Event, Explorer, Key, Memory, Options, Script, Settings};
+use fractal::window::{Event, Explorer, ExplorerOptions, Key, SavedState, Script, WindowSettings};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 fn saved_pictures_are_the_rendered_ones_and_go_on_where_they_were() {
     let scratch = Scratch::new("window-save");
     std::fs::write(scratch.join("mandelbrot-1.png"), "mine").unwrap();
-    let options = Options { folder: PathBuf::from(&*scratch), ..Options::default() };
+    let options = ExplorerOptions { folder: PathBuf::from(&*scratch), ..ExplorerOptions::default() };
     let mut session = Session::with(&valley(), (150, 90), &options);
     session.settle();
     // One whose samples are all there, and one that is not computed yet when it is to be saved.
@@ -61,19 +61,19 @@ fn a_printed_command_line_renders_the_picture() {
 fn settings_and_place_are_remembered() {
     let scratch = Scratch::new("window-memory");
     let file = scratch.join("state/fractal/view.toml");
-    assert_eq!(Memory::load(&file).unwrap(), None);
-    let options = Options { remember: Some(file.clone()), ..Options::default() };
+    assert_eq!(SavedState::load(&file).unwrap(), None);
+    let options = ExplorerOptions { remember: Some(file.clone()), ..ExplorerOptions::default() };
     let mut window = Script::new(140, 90);
     let mut explorer = Explorer::new(&valley(), &options, &mut window).unwrap();
     let keys = "+rtomdw".chars().map(|c| Event::Key(Key::Char(c)));
     window.events = keys.chain([Event::Key(Key::Tab), Event::Closed]).collect();
     explorer.run(&mut window, &mut |line| panic!("nothing should be printed: {line}")).unwrap();
-    let memory = Memory::load(&file).unwrap().unwrap();
+    let memory = SavedState::load(&file).unwrap().unwrap();
     assert_eq!(memory, explorer.memory());
-    let Settings { outlines, costs, panel, tile, .. } = memory.settings;
+    let WindowSettings { outlines, costs, panel, tile, .. } = memory.settings;
     assert!(outlines && costs && panel && tile == 32 && memory.scene.view.rotation != 0.0);
     // The next window starts there, to the bit.
-    let options = Options { settings: memory.settings.clone(), ..options };
+    let options = ExplorerOptions { settings: memory.settings.clone(), ..options };
     let mut next = Explorer::new(&memory.scene, &options, &mut Script::new(140, 90)).unwrap();
     assert_eq!(next.memory(), memory);
     // Without quitting, it is remembered after a while.
@@ -82,20 +82,20 @@ fn settings_and_place_are_remembered() {
     next.step(&mut window).unwrap();
     window.later += Duration::from_secs(60);
     next.step(&mut window).unwrap();
-    assert_eq!(Memory::load(&file).unwrap().unwrap(), next.memory());
+    assert_eq!(SavedState::load(&file).unwrap().unwrap(), next.memory());
     // A broken file is an error, and forgetting removes it.
     std::fs::write(&file, "settings = 3").unwrap();
-    assert!(Memory::load(&file).unwrap_err().to_string().contains("view.toml` is not a saved window state"));
-    Memory::forget(&file).unwrap();
-    Memory::forget(&file).unwrap();
-    assert_eq!(Memory::load(&file).unwrap(), None);
+    assert!(SavedState::load(&file).unwrap_err().to_string().contains("view.toml` is not a saved window state"));
+    SavedState::forget(&file).unwrap();
+    SavedState::forget(&file).unwrap();
+    assert_eq!(SavedState::load(&file).unwrap(), None);
 }
 
 #[test]
-fn a_state_directory_that_cannot_be_written_is_told_and_nothing_else() {
+fn a_state_directory_that_cannot_be_written_is_reported_and_nothing_else() {
     let scratch = Scratch::new("window-unwritable");
     std::fs::write(scratch.join("file"), "").unwrap();
-    let options = Options { remember: Some(scratch.join("file/view.toml")), ..Options::default() };
+    let options = ExplorerOptions { remember: Some(scratch.join("file/view.toml")), ..ExplorerOptions::default() };
     let mut session = Session::with(&valley(), (60, 40), &options);
     session.type_keys("+");
     session.window.later += Duration::from_secs(60);

@@ -2,7 +2,7 @@
 
 use crate::support::Scratch;
 use fractal::backend::Program;
-use fractal::window::{Button, Event, Explorer, Key, Options, Script, Settings, Status, Window};
+use fractal::window::{Button, Event, Explorer, ExplorerOptions, Key, Script, Status, Window, WindowSettings};
 use fractal::{Scene, render};
 use std::time::{Duration, Instant};
 
@@ -35,16 +35,21 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn with(scene: &Scene, size: (u32, u32), options: &Options) -> Self {
+    pub(crate) fn with(scene: &Scene, size: (u32, u32), options: &ExplorerOptions) -> Self {
         let mut window = Script::new(size.0, size.1);
         let explorer = Explorer::new(scene, options, &mut window).unwrap();
         Self { window, explorer, _folder: None }
     }
 
     pub(crate) fn new(scene: &Scene, size: (u32, u32)) -> Self {
-        let settings = Settings { workers: 2, ..Settings::default() };
+        let settings = WindowSettings { workers: 2, ..WindowSettings::default() };
         let scratch = Scratch::new("window");
-        let options = Options { settings, folder: scratch.to_path_buf(), program: program(), ..Options::default() };
+        let options = ExplorerOptions {
+            settings,
+            folder: scratch.to_path_buf(),
+            program: program(),
+            ..ExplorerOptions::default()
+        };
         Self { _folder: Some(scratch), ..Self::with(scene, size, &options) }
     }
 

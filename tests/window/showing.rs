@@ -1,7 +1,7 @@
 //! What the window draws: colours, overlays, the inset, and the parallelism at work.
 
 use crate::session::{Session, pixels, scene, valley};
-use fractal::window::{Button, Event, Key, Options, Settings, Status};
+use fractal::window::{Button, Event, ExplorerOptions, Key, Status, WindowSettings};
 use fractal::{Scene, render};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn backends_workers_schedules_and_tiles_change_nothing_that_is_seen() {
         session.type_keys(&key.to_string());
         assert_eq!(session.explorer.picture(), picture, "the picture stays while it is computed again");
         session.check();
-        let Settings { backend, workers, schedule, tile, .. } = session.explorer.settings();
+        let WindowSettings { backend, workers, schedule, tile, .. } = session.explorer.settings();
         crews.insert((backend, workers, schedule, tile));
     }
     assert!(crews.len() >= 8, "{crews:?}");
@@ -120,8 +120,9 @@ fn everything_drawn_over_the_picture_is_gone_when_it_is_switched_off() {
 
 #[test]
 fn outlines_have_the_colours_of_the_workers() {
-    let settings = Settings { workers: 2, outlines: true, schedule: Some("static,1".into()), ..Settings::default() };
-    let mut session = Session::with(&valley(), (256, 128), &Options { settings, ..Options::default() });
+    let settings =
+        WindowSettings { workers: 2, outlines: true, schedule: Some("static,1".into()), ..WindowSettings::default() };
+    let mut session = Session::with(&valley(), (256, 128), &ExplorerOptions { settings, ..ExplorerOptions::default() });
     session.settle();
     session.window.later += Duration::from_secs(60);
     session.step(&[]);

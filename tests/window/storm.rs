@@ -4,7 +4,7 @@ use crate::random::Random;
 use crate::session::{Session, program, valley};
 use crate::support::{Scratch, is_long};
 use fractal::render;
-use fractal::window::{Button, Event, Key, Options, Settings, Status, keys};
+use fractal::window::{Button, Event, ExplorerOptions, Key, Status, WindowSettings, keys};
 use std::time::Duration;
 
 fn any_event(random: &mut Random, keys: &[Key]) -> Event {
@@ -22,7 +22,7 @@ fn any_event(random: &mut Random, keys: &[Key]) -> Event {
 }
 
 /// Random events at random moments. Wherever that leads, the settled picture is the rendered one.
-fn storm(seed: u64, settings: Settings, unwanted: &[keys::Action]) {
+fn storm(seed: u64, settings: WindowSettings, unwanted: &[keys::Action]) {
     let bindings = || keys::GROUPS.iter().flat_map(|group| group.bindings);
     let unwanted = [&[keys::Action::Quit, keys::Action::Save, keys::Action::MoreIterations], unwanted].concat();
     let mut pool: Vec<Key> = bindings()
@@ -32,8 +32,11 @@ fn storm(seed: u64, settings: Settings, unwanted: &[keys::Action]) {
         .collect();
     // More iterations now and then, and soon as many as suit the view again.
     pool.extend([Key::Char('i'), Key::Char('a'), Key::Char('a'), Key::Home]);
-    let mut session =
-        Session::with(&valley(), (160, 100), &Options { settings, program: program(), ..Options::default() });
+    let mut session = Session::with(
+        &valley(),
+        (160, 100),
+        &ExplorerOptions { settings, program: program(), ..ExplorerOptions::default() },
+    );
     let mut random = Random(seed);
     let (events, looks) = if is_long() { (10_000, 500) } else { (1000, 100) };
     for count in 0..events {
@@ -70,18 +73,28 @@ fn storm(seed: u64, settings: Settings, unwanted: &[keys::Action]) {
 #[test]
 fn events_at_any_moment_end_in_the_rendered_picture() {
     // Through all backends.
-    storm(0x5eed_0fe7_e275, Settings { workers: 2, panel: true, ..Settings::default() }, &[]);
+    storm(0x5eed_0fe7_e275, WindowSettings { workers: 2, panel: true, ..WindowSettings::default() }, &[]);
 }
 
 #[test]
 fn events_with_stealing_end_in_the_rendered_picture() {
     let stay = [keys::Action::NextBackend, keys::Action::LastBackend];
-    let settings = Settings { backend: "deque".into(), workers: 3, outlines: true, costs: true, ..Settings::default() };
+    let settings = WindowSettings {
+        backend: "deque".into(),
+        workers: 3,
+        outlines: true,
+        costs: true,
+        ..WindowSettings::default()
+    };
     storm(0xdeca_de0f_57ea, settings, &stay);
 }
 
 #[test]
 fn events_with_processes_end_in_the_rendered_picture() {
     let stay = [keys::Action::NextBackend, keys::Action::LastBackend];
-    storm(0x9ce5_5e50_1234, Settings { backend: "processes".into(), workers: 2, ..Settings::default() }, &stay);
+    storm(
+        0x9ce5_5e50_1234,
+        WindowSettings { backend: "processes".into(), workers: 2, ..WindowSettings::default() },
+        &stay,
+    );
 }

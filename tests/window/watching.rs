@@ -2,7 +2,7 @@
 
 use crate::session::{pixels, valley};
 use crate::support::until;
-use fractal::kernel::{Counters, Facts, Kernel, Wanted, choose};
+use fractal::kernel::{Counters, Facts, Kernel, TileRequest, choose};
 use fractal::parallel::{Prepared, Preparing, Stop};
 use fractal::window::{Event, Key, Script, Viewer, Watched};
 use fractal::{Render, Result};
@@ -111,7 +111,7 @@ impl Kernel for Slow {
     fn compute(
         &self,
         prepared: &Prepared,
-        tiles: &[Wanted<'_>],
+        tiles: &[TileRequest<'_>],
         words: &mut [u32],
         useful: &mut [u64],
         stop: &Stop,
@@ -121,7 +121,7 @@ impl Kernel for Slow {
 }
 
 #[test]
-fn a_watched_render_tells_how_much_is_prepared() {
+fn a_watched_render_says_how_much_is_prepared() {
     let mut scene = valley();
     scene.image = fractal::scene::Image::new((400, 250), 1);
     let rendered = pixels(&fractal::render(&scene).unwrap());

@@ -47,7 +47,7 @@ fn lose(how: Lose, program: &Program<'_>) {
     how(&Loss { screen: program.screen, process: program.process.0.id(), window: &program.window });
 }
 
-/// Starts a program whose standard error goes to a file, `told`.
+/// Starts a program whose standard error goes to a file.
 fn open<'a>(screen: &'a Screen, scratch: &'a Scratch, arguments: &[&str]) -> Program<'a> {
     let mut command = program(screen, scratch, arguments);
     command.stderr(File::create(scratch.join("told")).unwrap());

@@ -226,7 +226,7 @@ fn mashed_keys_and_sizes_do_no_harm() {
 
 /// The remembered state can be damaged, and nothing may be writable: the window opens all the same, and says so.
 #[test]
-fn a_state_that_is_no_use_is_told_and_left_aside() {
+fn a_state_that_is_no_use_is_reported_and_left_aside() {
     let Some(screen) = Screen::start() else { return };
     let scratch = Scratch::new("x11-state");
     let file = scratch.join("state/fractal/view.toml");
@@ -306,7 +306,7 @@ fn without_a_display_there_is_one_sentence() {
 
 /// The program does not wait for a state file that is not a regular file.
 #[test]
-fn a_state_that_is_no_file_is_told_and_left_aside() {
+fn a_state_that_is_no_file_is_reported_and_left_aside() {
     let scratch = Scratch::new("x11-pipe");
     let file = scratch.join("state/fractal/view.toml");
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();

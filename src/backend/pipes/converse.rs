@@ -1,12 +1,12 @@
 //! The messages between the session and one worker in a run.
 
 use super::LONGEST;
-use super::member::{Member, Seat};
+use super::member::{Member, WorkerSlot};
 use super::run::{Given, Run};
 use crate::backend::worker::frame::{Head, Tail};
 use crate::backend::worker::{Held, message};
 use crate::error::Error;
-use crate::parallel::{Claims, Done, Job, MAX_COUNTS, Worker};
+use crate::parallel::{Claims, FinishedClaim, Job, MAX_COUNTS, Worker};
 use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
@@ -37,13 +37,13 @@ impl Run<'_> {
     /// Lets the worker compute until nothing is left or it is lost; the error says why, if not by its own end.
     pub(super) fn converse(
         &self,
-        seat: &mut Seat,
+        place: &mut WorkerSlot,
         own: &mut Claims<'_>,
         todo: &mut VecDeque<Given>,
         given: &mut VecDeque<Given>,
         tail: &mut Tail,
     ) -> Result<(), Option<&'static str>> {
-        let Seat { worker, member, .. } = seat;
+        let WorkerSlot { worker, member, .. } = place;
         let Some(member) = member else { return Err(None) };
         member.live.busy.store(true, Ordering::Relaxed);
         self.begin(member).map_err(|_| None)?;
@@ -111,7 +111,7 @@ impl Run<'_> {
                     told = self.fill(member, &mut list);
                     // Meanwhile its messages are not read.
                     member.live.busy.store(false, Ordering::Relaxed);
-                    self.hand_on(worker, &done);
+                    self.deliver(worker, &done);
                     member.live.busy.store(true, Ordering::Relaxed);
                 }
                 _ => return Err(Some("sent an invalid message")),
@@ -161,10 +161,10 @@ impl Run<'_> {
 
     /// Starts the run on a worker, after sending the work and its parts if it lacks them.
     fn begin(&self, member: &mut Member) -> io::Result<()> {
-        let (live, work) = (&member.live, self.parcel.contents());
+        let (live, work) = (&member.live, self.work_message.contents());
         if let Some(lacking) = member.held.lacks(work) {
-            live.send(message::WORK, self.parcel.lengths(), &self.parcel.sections())?;
-            for (index, bytes) in self.parcel.parts().enumerate().filter(|(index, _)| lacking.contains(index)) {
+            live.send(message::WORK, self.work_message.lengths(), &self.work_message.sections())?;
+            for (index, bytes) in self.work_message.parts().enumerate().filter(|(index, _)| lacking.contains(index)) {
                 live.send(message::PART, work.parts[index].numbers(), &[bytes])?;
             }
         }
@@ -172,11 +172,11 @@ impl Run<'_> {
     }
 
     /// Delivers a result, unless the run is over.
-    pub(super) fn hand_on(&self, worker: &mut Worker, done: &Done<'_>) {
+    pub(super) fn deliver(&self, worker: &mut Worker, done: &FinishedClaim<'_>) {
         if !self.job.is_over() {
             worker.count(done);
-            let _ = self.job.hand_on(done);
-            self.losses.handed_on(done.range.start);
+            let _ = self.job.deliver(done);
+            self.losses.delivered(done.range.start);
         }
     }
 }
@@ -189,7 +189,7 @@ fn result<'a>(
     head: &Head,
     tail: &'a [u8],
     first: Range<usize>,
-) -> Option<Done<'a>> {
+) -> Option<FinishedClaim<'a>> {
     let [run, start, sizes, executed, began, ended] = head.numbers;
     let (pieces, counts) = ((sizes >> 32) as usize, sizes as u32 as usize);
     if run != number || start as usize != first.start || pieces != first.len() || counts > MAX_COUNTS {
@@ -200,7 +200,7 @@ fn result<'a>(
     if job.whole(bytes, first.clone()) != Some(bytes.len()) {
         return None;
     }
-    Some(Done {
+    Some(FinishedClaim {
         work: job.work(),
         range: first,
         bytes,

@@ -5,18 +5,19 @@ use crate::backend::worker::message::{self, numbers};
 use crate::backend::worker::{End, Held, Process, Program, spawn};
 use crate::error::Result;
 use crate::parallel::Worker;
+use crate::parallel::lock;
 use crate::parallel::pin::Pinning;
 use std::io::{self, BufReader};
 use std::process::{ChildStdin, ChildStdout, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// How many bytes of results a pipe holds: the most that Linux allows every user by default.
 #[cfg(target_os = "linux")]
 const PIPE: usize = 1 << 20;
 
 /// A worker's slot, and the worker in it.
-pub(super) struct Seat {
+pub(super) struct WorkerSlot {
     pub(super) worker: Worker,
     pub(super) member: Option<Member>,
     /// The worker's shared part, for the thread that watches it.
@@ -44,10 +45,6 @@ pub(super) struct Live {
     pub(super) busy: AtomicBool,
     /// Why it was killed, if it was: it showed no sign of life, for example.
     pub(super) given_up: OnceLock<String>,
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Live {
@@ -86,7 +83,7 @@ impl Member {
     }
 }
 
-impl Seat {
+impl WorkerSlot {
     /// Starts a worker in this slot.
     pub(super) fn start(&mut self, program: &Program, pinning: Option<&Pinning>, workers: usize) -> Result<()> {
         self.member = None;

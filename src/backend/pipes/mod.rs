@@ -21,12 +21,13 @@ mod member;
 mod run;
 
 use super::worker::frame::Tail;
-use super::worker::{Arrivals, Early, Losses, Parcel, Program, Transport, message, origin, tell};
-use super::{Entry, Session, Setup};
+use super::worker::{Arrivals, Early, Losses, Program, Transport, WorkMessage, message, origin, tell};
+use super::{BackendEntry, Session, Setup};
 use crate::error::{Error, Result};
+use crate::parallel::lock;
 use crate::parallel::pin::Pinning;
 use crate::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, Worker};
-use member::{Live, Seat, lock};
+use member::{Live, WorkerSlot};
 use run::{LOOK, Pool, Run};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,7 +36,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{Builder, park_timeout};
 use std::time::{Duration, Instant};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: BackendEntry = BackendEntry {
     name: "pipes",
     help: "processes of this program, with pipes for requests and results; runs on every system",
     model: "processes, messages",
@@ -43,53 +44,55 @@ pub(super) const ENTRY: Entry = Entry {
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
     transport: Some(Transport::PIPES),
     open,
-    ..Entry::THREADS
+    ..BackendEntry::THREADS
 };
 
 /// The longest message other than a result: an error.
 const LONGEST: u64 = 1 << 20;
 
 struct Pipes {
-    seats: Vec<Seat>,
+    places: Vec<WorkerSlot>,
     program: Program,
     pinning: Option<Pinning>,
     schedule: Schedule,
     timed: bool,
-    patience: Duration,
+    timeout: Duration,
     run: u64,
     /// The workers that were lost before the next run, and how.
     lost: Vec<(usize, String)>,
 }
 
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
-    let Setup { workers, schedule, pinning, timed, program, patience, stop } = setup;
-    let mut seats: Vec<_> =
-        (0..workers).map(|index| Seat { worker: Worker::new(index), member: None, live: Arc::default() }).collect();
-    seats.iter_mut().try_for_each(|seat| seat.start(&program, pinning.as_ref(), workers))?;
+    let Setup { workers, schedule, pinning, timed, program, timeout, stop } = setup;
+    let mut places: Vec<_> = (0..workers)
+        .map(|index| WorkerSlot { worker: Worker::new(index), member: None, live: Arc::default() })
+        .collect();
+    places.iter_mut().try_for_each(|place| place.start(&program, pinning.as_ref(), workers))?;
     let mut arrivals = Arrivals::new(&program, ENTRY.name, workers);
     loop {
-        let lost = first_messages(&mut seats, &program, patience, &stop, &mut arrivals)?;
+        let lost = first_messages(&mut places, &program, timeout, &stop, &mut arrivals)?;
         if lost.is_empty() {
             break;
         }
         let again: Vec<_> = lost.iter().map(|(index, _)| *index).collect();
         arrivals.lost(lost)?;
-        again.into_iter().try_for_each(|index| seats[index].start(&program, pinning.as_ref(), workers))?;
+        again.into_iter().try_for_each(|index| places[index].start(&program, pinning.as_ref(), workers))?;
     }
     let lost = arrivals.into_lost();
-    Ok(Box::new(Pipes { seats, program, pinning, schedule, timed, patience, run: 0, lost }))
+    Ok(Box::new(Pipes { places, program, pinning, schedule, timed, timeout, run: 0, lost }))
 }
 
 /// Receives the first messages of new workers; returns those that sent none, and why.
 fn first_messages(
-    seats: &mut [Seat],
+    places: &mut [WorkerSlot],
     program: &Program,
-    patience: Duration,
+    timeout: Duration,
     stop: &Stop,
     arrivals: &mut Arrivals<'_>,
 ) -> Result<Vec<(usize, Early)>> {
-    let new = |seat: &&mut Seat| seat.member.as_ref().is_some_and(|member| !member.greeted);
-    let lives: Vec<Arc<Live>> = seats.iter().flat_map(|seat| &seat.member).map(|member| member.live.clone()).collect();
+    let new = |place: &&mut WorkerSlot| place.member.as_ref().is_some_and(|member| !member.greeted);
+    let lives: Vec<Arc<Live>> =
+        places.iter().flat_map(|place| &place.member).map(|member| member.live.clone()).collect();
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         // A blocked reader of a pipe is woken when the process at the other end ends.
@@ -97,12 +100,12 @@ fn first_messages(
             let began = Instant::now();
             while !done.load(Ordering::Acquire) {
                 park_timeout(LOOK);
-                let silent = began.elapsed() > patience;
+                let silent = began.elapsed() > timeout;
                 for live in lives.iter().filter(|live| live.signs.load(Ordering::Relaxed) == 0) {
                     if stop.is_set() {
                         live.give_up("had sent nothing when the run was stopped".to_owned());
                     } else if silent {
-                        live.give_up(format!("sent nothing for {patience:?}"));
+                        live.give_up(format!("sent nothing for {timeout:?}"));
                     }
                 }
             }
@@ -110,9 +113,9 @@ fn first_messages(
         let watch = Builder::new().name("fractal-watch".into()).spawn_scoped(scope, watch);
         let watch = watch.map_err(no_thread)?;
         let (mut tail, mut lost) = (Tail::default(), Vec::new());
-        let outcome = seats.iter_mut().filter(new).try_for_each(|seat| {
-            let index = seat.worker.index();
-            let Some(member) = &mut seat.member else { return Ok(()) };
+        let outcome = places.iter_mut().filter(new).try_for_each(|place| {
+            let index = place.worker.index();
+            let Some(member) = &mut place.member else { return Ok(()) };
             match member.read(&mut tail, |_| LONGEST) {
                 Ok(Some(head)) if matches!(head.kind, message::HELLO | message::FAILED) => {
                     member.live.sign();
@@ -126,7 +129,7 @@ fn first_messages(
                 Ok(Some(_)) => lost.push((index, Early::Wrong("sent some other message".to_owned()))),
                 Ok(None) | Err(_) => {
                     let why = member.live.given_up.get().cloned();
-                    let ended = || Early::Ended(seat.end(None));
+                    let ended = || Early::Ended(place.end(None));
                     lost.push((index, why.map_or_else(ended, Early::Wrong)));
                 }
             }
@@ -150,20 +153,20 @@ fn no_thread(error: io::Error) -> Error {
 impl Session for Pipes {
     fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
         let recipe = work.recipe().ok_or_else(|| super::no_recipe(ENTRY.name))?;
-        let workers = self.seats.len();
+        let workers = self.places.len();
         let job = Job::begin(ENTRY.name, workers, self.timed, work, sink, stop)?;
-        let parcel = Parcel::new(&recipe, job.prepared());
+        let work_message = WorkMessage::new(&recipe, job.prepared());
         self.run += 1;
         if self.timed {
             // Time used before does not count for this run.
-            for member in self.seats.iter().filter_map(|seat| seat.member.as_ref()) {
+            for member in self.places.iter().filter_map(|place| place.member.as_ref()) {
                 lock(&member.live.process).processor_time();
             }
         }
         let schedule = self.schedule.with_auto_limit(job.grain());
         let run = Run {
             job: &job,
-            parcel,
+            work_message,
             program: &self.program,
             pinning: self.pinning.as_ref(),
             schedule,
@@ -178,15 +181,15 @@ impl Session for Pipes {
         };
         tell(&mut self.lost, &run.losses);
         if job.pieces() > 0 && !job.is_over() {
-            let lives: Vec<_> = self.seats.iter().map(|seat| seat.live.clone()).collect();
+            let lives: Vec<_> = self.places.iter().map(|place| place.live.clone()).collect();
             let running = AtomicUsize::new(workers);
             std::thread::scope(|scope| {
                 let monitor = std::thread::current();
-                for seat in &mut self.seats {
+                for place in &mut self.places {
                     let (run, running, monitor) = (&run, &running, monitor.clone());
-                    let name = format!("fractal-pipe-{}", seat.worker.index());
+                    let name = format!("fractal-pipe-{}", place.worker.index());
                     let body = move || {
-                        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| run.serve(seat))) {
+                        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| run.serve(place))) {
                             run.job.lost(payload.as_ref());
                         }
                         running.fetch_sub(1, Ordering::Release);
@@ -198,17 +201,17 @@ impl Session for Pipes {
                         lock(&run.pool).active -= 1;
                     }
                 }
-                run.look_after(&lives, &running, self.patience);
+                run.look_after(&lives, &running, self.timeout);
             });
             let mut pool = lock(&run.pool);
             if !job.is_over() && !pool.orphans.is_empty() {
                 let _ = job.fail(pool.refusal.take().unwrap_or_else(|| Error::Unsupported("no worker is left".into())));
             }
         }
-        let mut reports: Vec<_> = self.seats.iter_mut().map(|seat| seat.worker.take_report()).collect();
+        let mut reports: Vec<_> = self.places.iter_mut().map(|place| place.worker.take_report()).collect();
         if self.timed {
-            for (report, seat) in reports.iter_mut().zip(&self.seats) {
-                if let Some(member) = &seat.member {
+            for (report, place) in reports.iter_mut().zip(&self.places) {
+                if let Some(member) = &place.member {
                     let mut process = lock(&member.live.process);
                     (report.process, report.memory) = (process.id(), process.memory());
                     report.processor = process.processor_time();

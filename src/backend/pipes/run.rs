@@ -1,11 +1,12 @@
 //! A run as the threads of a session share it: the claims of each worker, what becomes of those of lost workers, and a watch on
 //! everybody's progress.
 
-use super::member::{Live, Seat, lock};
+use super::member::{Live, WorkerSlot};
 use crate::backend::worker::frame::{self, Tail};
 use crate::backend::worker::message::{self, numbers};
-use crate::backend::worker::{GRACE, Losses, Parcel, Program};
+use crate::backend::worker::{GRACE, Losses, Program, WorkMessage};
 use crate::error::Error;
+use crate::parallel::lock;
 use crate::parallel::pin::Pinning;
 use crate::parallel::{Claims, Job, Kind, Loop, Schedule};
 use std::collections::VecDeque;
@@ -26,7 +27,7 @@ pub(super) type Given = Range<usize>;
 /// A run, for all threads.
 pub(super) struct Run<'a> {
     pub(super) job: &'a Job,
-    pub(super) parcel: Parcel<'a>,
+    pub(super) work_message: WorkMessage<'a>,
     pub(super) program: &'a Program,
     pub(super) pinning: Option<&'a Pinning>,
     pub(super) schedule: Schedule,
@@ -55,12 +56,7 @@ pub(super) struct Pool {
 
 impl Run<'_> {
     /// Sends a stop to workers when the run is over, and kills those that show no sign of life, until all threads have ended.
-    pub(super) fn look_after(
-        &self,
-        lives: &[Arc<Mutex<Option<Arc<Live>>>>],
-        running: &AtomicUsize,
-        patience: Duration,
-    ) {
+    pub(super) fn look_after(&self, lives: &[Arc<Mutex<Option<Arc<Live>>>>], running: &AtomicUsize, timeout: Duration) {
         let mut quiet = vec![(0, Duration::ZERO); lives.len()];
         let mut told = vec![false; lives.len()];
         let (mut since, mut over) = (Instant::now(), Duration::ZERO);
@@ -85,9 +81,9 @@ impl Run<'_> {
                 let signs = live.signs.load(Ordering::Relaxed);
                 let silent = std::mem::replace(seen, signs) == signs && live.busy.load(Ordering::Relaxed);
                 *quiet = if silent { *quiet + time } else { Duration::ZERO };
-                if *quiet > patience {
+                if *quiet > timeout {
                     *quiet = Duration::ZERO;
-                    live.give_up(format!("gave no sign of life for {patience:?}"));
+                    live.give_up(format!("gave no sign of life for {timeout:?}"));
                 } else if over > GRACE && live.busy.load(Ordering::Relaxed) {
                     // The next run starts another in its place.
                     live.give_up("did not stop".to_owned());
@@ -97,14 +93,14 @@ impl Run<'_> {
     }
 
     /// A thread's part: serves one worker for the whole run.
-    pub(super) fn serve(&self, seat: &mut Seat) {
-        let mut own = self.pieces.claims(seat.worker.index());
+    pub(super) fn serve(&self, place: &mut WorkerSlot) {
+        let mut own = self.pieces.claims(place.worker.index());
         let (mut todo, mut given) = (VecDeque::new(), VecDeque::new());
         let mut tail = Tail::default();
         while let Some(next) = self.next(&mut own, &mut todo) {
             todo.push_front(next);
-            if let Err(why) = self.converse(seat, &mut own, &mut todo, &mut given, &mut tail) {
-                let ended = self.replace(seat, why, &mut todo, &mut given);
+            if let Err(why) = self.converse(place, &mut own, &mut todo, &mut given, &mut tail) {
+                let ended = self.replace(place, why, &mut todo, &mut given);
                 if ended && !self.job.is_over() {
                     // Claims reserved for this worker are now for any other.
                     if self.schedule.kind() == Kind::Static {
@@ -117,7 +113,7 @@ impl Run<'_> {
                     return;
                 }
             }
-            if let Some(member) = &seat.member {
+            if let Some(member) = &place.member {
                 member.live.busy.store(false, Ordering::Relaxed);
             }
         }
@@ -170,13 +166,13 @@ impl Run<'_> {
     /// The worker is lost: it is reaped, its claims are returned, and another takes its place. True if none can.
     fn replace(
         &self,
-        seat: &mut Seat,
+        place: &mut WorkerSlot,
         why: Option<&str>,
         todo: &mut VecDeque<Given>,
         given: &mut VecDeque<Given>,
     ) -> bool {
-        let (index, was_there) = (seat.worker.index(), seat.member.is_some());
-        let end = seat.end(why);
+        let (index, was_there) = (place.worker.index(), place.member.is_some());
+        let end = place.end(why);
         if was_there {
             self.losses.tell(index, &end.text);
         }
@@ -188,7 +184,7 @@ impl Run<'_> {
         if let Some(first) = lost.pop_front() {
             let piece = first.start;
             if first.len() == 1 && self.losses.at_fault(piece, &end) {
-                self.losses.rescue(index, piece, &end, |done| self.hand_on(&mut seat.worker, done));
+                self.losses.rescue(index, piece, &end, |done| self.deliver(&mut place.worker, done));
             } else {
                 // Piece by piece, to find the one at fault.
                 first.rev().for_each(|piece| lost.push_front(piece..piece + 1));
@@ -196,7 +192,7 @@ impl Run<'_> {
         }
         lost.into_iter().rev().for_each(|given| todo.push_front(given));
         self.losses.count(index, &end.text);
-        match seat.start(self.program, self.pinning, self.workers) {
+        match place.start(self.program, self.pinning, self.workers) {
             Ok(()) => false,
             Err(error) => {
                 lock(&self.pool).refusal = Some(error);

@@ -7,11 +7,11 @@ use super::member::{Broken, Doing, Member};
 use super::ring::{Reader, Record};
 use super::segment::Segment;
 use super::serve::Plan;
-use super::{Crew, Memory, Shipped};
+use super::{Memory, Shipped, WorkerPool};
 use crate::backend::worker::frame::{Head, Tail};
 use crate::backend::worker::{GRACE, Held, Losses, message, tell};
 use crate::error::Error;
-use crate::parallel::{Done, Job, Worker};
+use crate::parallel::{FinishedClaim, Job, Worker};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::thread::futex;
 use rustix::time::Timespec;
@@ -35,7 +35,7 @@ const BLINK: Duration = Duration::from_millis(100);
 /// The session's side of one run.
 pub(super) struct Collector<'a> {
     job: &'a Job,
-    crew: &'a mut Crew,
+    pool: &'a mut WorkerPool,
     workers: &'a mut [Worker],
     memory: &'a Memory,
     work: &'a Shipped,
@@ -45,7 +45,7 @@ pub(super) struct Collector<'a> {
     run: [u64; 3],
     readers: &'a mut [Reader],
     /// How many pieces of each unit were delivered. Not in the table, where workers can write.
-    handed_on: Vec<usize>,
+    delivered: Vec<usize>,
     /// Pieces whose results are not yet delivered.
     left: usize,
     losses: Rc<Losses<'a>>,
@@ -61,7 +61,7 @@ pub(super) struct Collector<'a> {
 impl<'a> Collector<'a> {
     pub(super) fn new(
         job: &'a Job,
-        crew: &'a mut Crew,
+        pool: &'a mut WorkerPool,
         workers: &'a mut [Worker],
         memory: &'a Memory,
         readers: &'a mut [Reader],
@@ -71,11 +71,11 @@ impl<'a> Collector<'a> {
         let units = plan.units.len();
         let table = Table { words: memory.segment.words(units), hint: memory.segment.header().hint() };
         table.reset();
-        let (left, seen) = (job.pieces(), vec![0..0; crew.members.len()]);
-        let losses = Rc::new(Losses::new(job, super::ENTRY.name, crew.members.len()));
+        let (left, seen) = (job.pieces(), vec![0..0; pool.members.len()]);
+        let losses = Rc::new(Losses::new(job, super::ENTRY.name, pool.members.len()));
         Self {
             job,
-            crew,
+            pool,
             workers,
             memory,
             work,
@@ -83,7 +83,7 @@ impl<'a> Collector<'a> {
             plan,
             run: [0; 3],
             readers,
-            handed_on: vec![0; units],
+            delivered: vec![0; units],
             left,
             losses,
             refusal: None,
@@ -103,7 +103,7 @@ impl<'a> Collector<'a> {
     }
 
     fn slots(&self) -> Range<usize> {
-        0..self.crew.members.len()
+        0..self.pool.members.len()
     }
 
     /// Computes until everything is done or the run is over. Afterwards no worker computes for it.
@@ -113,8 +113,8 @@ impl<'a> Collector<'a> {
             self.readers[slot].clear(self.segment());
             self.segment().slot(slot).rest();
             // A worker that has ended since the last run has cost nothing.
-            if self.crew.members[slot].as_mut().is_none_or(Member::has_ended) {
-                if let Some(member) = &mut self.crew.members[slot] {
+            if self.pool.members[slot].as_mut().is_none_or(Member::has_ended) {
+                if let Some(member) = &mut self.pool.members[slot] {
                     self.losses.tell(slot, &member.end(None).text);
                 }
                 self.restart(slot);
@@ -177,25 +177,25 @@ impl<'a> Collector<'a> {
     }
 
     fn anybody_runs(&self) -> bool {
-        self.crew.members.iter().flatten().any(Member::runs)
+        self.pool.members.iter().flatten().any(Member::runs)
     }
 
     /// The pieces of a unit that are not yet delivered.
     fn left_of(&self, unit: Unit) -> Range<usize> {
         let whole = self.plan.units.range(unit);
-        whole.start + self.handed_on[unit.0]..whole.end
+        whole.start + self.delivered[unit.0]..whole.end
     }
 
     /// How much of a unit was delivered, and whether that is all.
     fn progress(&self, unit: Unit) -> (u64, bool) {
-        (self.handed_on[unit.0] as u64, self.left_of(unit).is_empty())
+        (self.delivered[unit.0] as u64, self.left_of(unit).is_empty())
     }
 
     /// Lets all workers look for free units again, in a repaired table.
     fn again(&mut self) {
         self.table.restore(|unit| self.progress(unit));
         self.losses.count(0, "found nothing to do");
-        if self.crew.members.iter().all(Option::is_none) {
+        if self.pool.members.iter().all(Option::is_none) {
             let error = self.refusal.take().unwrap_or_else(|| Error::Unsupported("no worker is left".into()));
             let _ = self.job.fail(error);
         }
@@ -206,7 +206,7 @@ impl<'a> Collector<'a> {
 
     /// Sends a message to a worker, if there is one.
     fn tell<const N: usize>(&mut self, slot: usize, kind: u32, numbers: [u64; N]) {
-        if let Some(member) = &mut self.crew.members[slot]
+        if let Some(member) = &mut self.pool.members[slot]
             && member.send(kind, numbers, &[]).is_err()
         {
             self.lost(slot, None);
@@ -215,8 +215,8 @@ impl<'a> Collector<'a> {
 
     /// Starts the run on an idle worker, after sending the memory, the work and its parts if it lacks them.
     fn begin(&mut self, slot: usize) {
-        let own = self.plan.own && self.crew.members.iter().all(Option::is_some);
-        let Some(member) = &mut self.crew.members[slot] else { return };
+        let own = self.plan.own && self.pool.members.iter().all(Option::is_some);
+        let Some(member) = &mut self.pool.members[slot] else { return };
         let doing = match member.doing {
             Doing::Nothing => Doing::Run,
             Doing::Starting { run: false } => Doing::Starting { run: true },
@@ -264,7 +264,7 @@ impl<'a> Collector<'a> {
         if moved > 0 {
             self.wake(slot);
         }
-        if outcome.is_err() && self.crew.members[slot].is_some() {
+        if outcome.is_err() && self.pool.members[slot].is_some() {
             // It published an invalid result, and nothing after it can be trusted.
             self.lost(slot, Some("published an invalid result"));
         }
@@ -294,17 +294,17 @@ impl<'a> Collector<'a> {
             return false;
         }
         let Some(done) = record.result(self.job, slot) else { return false };
-        self.hand_on(slot, unit, &done);
+        self.deliver(slot, unit, &done);
         true
     }
 
-    fn hand_on(&mut self, slot: usize, unit: Unit, done: &Done<'_>) {
+    fn deliver(&mut self, slot: usize, unit: Unit, done: &FinishedClaim<'_>) {
         self.workers[slot].count(done);
-        let _ = self.job.hand_on(done);
+        let _ = self.job.deliver(done);
         self.left -= done.range.len();
-        self.losses.handed_on(done.range.start);
-        self.handed_on[unit.0] += done.range.len();
-        self.table.advance(unit, self.handed_on[unit.0] as u64, self.plan.units.range(unit).len() as u64);
+        self.losses.delivered(done.range.start);
+        self.delivered[unit.0] += done.range.len();
+        self.table.advance(unit, self.delivered[unit.0] as u64, self.plan.units.range(unit).len() as u64);
     }
 
     /// Sleeps until something happens, and listens to workers.
@@ -321,7 +321,7 @@ impl<'a> Collector<'a> {
         }
         let mut slots = Vec::new();
         let mut fds = vec![PollFd::new(&self.memory.event, PollFlags::IN)];
-        for (slot, member) in self.crew.members.iter().enumerate() {
+        for (slot, member) in self.pool.members.iter().enumerate() {
             if let Some(member) = member {
                 slots.push(slot);
                 fds.extend(member.poll());
@@ -343,7 +343,7 @@ impl<'a> Collector<'a> {
             if happened[0] {
                 self.listen(slot);
             }
-            if happened[1] && self.crew.members[slot].as_mut().is_some_and(Member::has_ended) {
+            if happened[1] && self.pool.members[slot].as_mut().is_some_and(Member::has_ended) {
                 self.lost(slot, None);
             }
         }
@@ -351,10 +351,10 @@ impl<'a> Collector<'a> {
 
     /// Receives a worker's messages.
     fn listen(&mut self, slot: usize) {
-        let Some(member) = &mut self.crew.members[slot] else { return };
+        let Some(member) = &mut self.pool.members[slot] else { return };
         let (id, ended) = (member.id(), member.hear());
         // Another worker may take its place meanwhile.
-        while let Some(member) = self.crew.members[slot].as_mut().filter(|member| member.id() == id) {
+        while let Some(member) = self.pool.members[slot].as_mut().filter(|member| member.id() == id) {
             match member.next(&mut self.tail) {
                 Ok(Some(head)) => self.heed(slot, head),
                 Ok(None) if ended => return self.lost(slot, None),
@@ -366,13 +366,13 @@ impl<'a> Collector<'a> {
 
     /// Handles a worker's message.
     fn heed(&mut self, slot: usize, head: Head) {
-        let Some(member) = &mut self.crew.members[slot] else { return };
+        let Some(member) = &mut self.pool.members[slot] else { return };
         let current = head.numbers[0] == self.run[0] || head.numbers[0] == 0;
         match (head.kind, member.doing) {
             (message::HELLO, Doing::Starting { run }) => {
                 member.doing = if run { Doing::Run } else { Doing::Nothing };
                 member.quiet = Duration::ZERO;
-                if let Err(error) = self.crew.program.welcome(head, &self.tail) {
+                if let Err(error) = self.pool.program.welcome(head, &self.tail) {
                     let _ = self.job.fail(error);
                 }
             }

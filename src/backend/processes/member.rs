@@ -53,7 +53,7 @@ pub(super) struct Member {
 
 /// The first message to every worker of a session.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seat {
+pub(super) struct WorkerSlot {
     pub(super) index: usize,
     pub(super) workers: usize,
     pub(super) processor: Option<usize>,
@@ -100,9 +100,9 @@ impl Heard {
 
 impl Member {
     /// Starts a worker, which sends a message when it is ready.
-    pub(super) fn start(program: &Program, seat: Seat) -> Result<Self> {
+    pub(super) fn start(program: &Program, place: WorkerSlot) -> Result<Self> {
         let mut command = program.command(super::ENTRY.name)?;
-        let refused = |error: io::Error| program.cannot_start(seat.index, seat.workers, &error);
+        let refused = |error: io::Error| program.cannot_start(place.index, place.workers, &error);
         let (socket, theirs) = UnixStream::pair().map_err(refused)?;
         // A worker that does not read must not block its session; its progress is checked elsewhere.
         socket.set_write_timeout(Some(Duration::from_secs(1))).map_err(refused)?;
@@ -113,9 +113,9 @@ impl Member {
         let doing = Doing::Starting { run: false };
         let (held, heard, quiet) = (Held::default(), Heard::default(), Duration::ZERO);
         let mut member = Self { process, socket, pidfd, doing, segment: 0, held, heard, quiet, seen: 0, progress: 0 };
-        let processor = seat.processor.map_or(0, |processor| processor as u64 + 1);
+        let processor = place.processor.map_or(0, |processor| processor as u64 + 1);
         // A worker that cannot be reached has ended, which will be noticed soon.
-        let _ = member.send(message::SEAT, [seat.index as u64, seat.workers as u64, processor], &[]);
+        let _ = member.send(message::SEAT, [place.index as u64, place.workers as u64, processor], &[]);
         Ok(member)
     }
 

@@ -27,8 +27,8 @@ pub(super) mod serve;
 
 use super::worker::frame::Tail;
 use super::worker::message;
-use super::worker::{Arrivals, Contents, Early, Parcel, Program, origin};
-use super::{Entry, Session, Setup};
+use super::worker::{Arrivals, Contents, Early, Program, WorkMessage, origin};
+use super::{BackendEntry, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
 use crate::parallel::{
@@ -36,7 +36,7 @@ use crate::parallel::{
 };
 use claims::Units;
 use collect::{Collector, LOOK};
-use member::{Doing, Member, Seat};
+use member::{Doing, Member, WorkerSlot};
 use ring::Reader;
 use rustix::time::Timespec;
 use segment::{Layout, Segment};
@@ -45,7 +45,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: BackendEntry = BackendEntry {
     name: "processes",
     help: "processes of this program that share memory; a worker that crashes or is killed costs only its piece",
     model: "processes, shared memory",
@@ -53,11 +53,11 @@ pub(super) const ENTRY: Entry = Entry {
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::AUTO],
     transport: Some(serve::TRANSPORT),
     open,
-    ..Entry::THREADS
+    ..BackendEntry::THREADS
 };
 
 struct Processes {
-    crew: Crew,
+    pool: WorkerPool,
     workers: Vec<Worker>,
     schedule: Schedule,
     timed: bool,
@@ -73,11 +73,11 @@ struct Processes {
 }
 
 /// The processes, by worker number; `None` where one could not be restarted.
-struct Crew {
+struct WorkerPool {
     members: Vec<Option<Member>>,
     program: Program,
     pinning: Option<Pinning>,
-    patience: Duration,
+    timeout: Duration,
 }
 
 /// The shared memory and the event that wakes the session.
@@ -98,18 +98,18 @@ struct Shipped {
 }
 
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
-    let Setup { workers, schedule, pinning, timed, program, patience, stop } = setup;
-    let mut crew = Crew { members: Vec::new(), program, pinning, patience };
+    let Setup { workers, schedule, pinning, timed, program, timeout, stop } = setup;
+    let mut pool = WorkerPool { members: Vec::new(), program, pinning, timeout };
     for index in 0..workers {
-        let member = Member::start(&crew.program, crew.seat(index, workers))?;
-        crew.members.push(Some(member));
+        let member = Member::start(&pool.program, pool.place(index, workers))?;
+        pool.members.push(Some(member));
     }
     // Meanwhile, make the memory that nearly every run needs: allocating its pages takes milliseconds.
     let memory = Memory::new(Layout::new(workers, UNITS, 0), 1)?;
-    let lost = crew.wait_until_ready(&stop)?;
+    let lost = pool.wait_until_ready(&stop)?;
     let (workers, readers) = ((0..workers).map(Worker::new).collect(), (0..workers).map(Reader::new).collect());
     let (memory, segments) = (Some(memory), 1);
-    Ok(Box::new(Processes { crew, workers, schedule, timed, memory, readers, segments, work: None, run: 0, lost }))
+    Ok(Box::new(Processes { pool, workers, schedule, timed, memory, readers, segments, work: None, run: 0, lost }))
 }
 
 /// The units that the first segment has room for.
@@ -123,30 +123,30 @@ impl Memory {
     }
 }
 
-impl Crew {
-    fn seat(&self, index: usize, workers: usize) -> Seat {
-        Seat { index, workers, processor: self.pinning.as_ref().map(|pinning| pinning.processor(index)) }
+impl WorkerPool {
+    fn place(&self, index: usize, workers: usize) -> WorkerSlot {
+        WorkerSlot { index, workers, processor: self.pinning.as_ref().map(|pinning| pinning.processor(index)) }
     }
 
     /// Restarts worker `index`.
     fn restart(&mut self, index: usize) -> Result<()> {
         self.members[index] = None;
-        self.members[index] = Some(Member::start(&self.program, self.seat(index, self.members.len()))?);
+        self.members[index] = Some(Member::start(&self.program, self.place(index, self.members.len()))?);
         Ok(())
     }
 
     /// Waits until every worker has sent its first message; returns the workers that were lost meanwhile, and how.
     fn wait_until_ready(&mut self, stop: &Stop) -> Result<Vec<(usize, String)>> {
-        let (program, patience) = (self.program.clone(), self.patience);
+        let (program, timeout) = (self.program.clone(), self.timeout);
         let mut arrivals = Arrivals::new(&program, ENTRY.name, self.members.len());
         loop {
-            let (deadline, mut lost) = (Instant::now() + patience, Vec::new());
+            let (deadline, mut lost) = (Instant::now() + timeout, Vec::new());
             for (index, member) in self.members.iter_mut().enumerate() {
                 let Some(member) = member.as_mut().filter(|member| member.is_starting()) else { continue };
                 match first_message(member, &program, deadline, stop)? {
                     None => arrivals.answered(),
                     Some(Early::Wrong(text)) if text.is_empty() => {
-                        lost.push((index, Early::Wrong(format!("sent nothing for {patience:?}"))));
+                        lost.push((index, Early::Wrong(format!("sent nothing for {timeout:?}"))));
                     }
                     Some(early) => lost.push((index, early)),
                 }
@@ -206,8 +206,8 @@ impl Processes {
 
     /// Makes sure that the work is in files that workers can map. Parts shared with the previous work are kept.
     fn ship(&mut self, recipe: &Recipe, prepared: &Prepared) -> Result<()> {
-        let parcel = Parcel::new(recipe, prepared);
-        let contents = parcel.contents();
+        let work_message = WorkMessage::new(recipe, prepared);
+        let contents = work_message.contents();
         if self.work.as_ref().is_some_and(|work| work.contents == *contents) {
             return Ok(());
         }
@@ -216,7 +216,7 @@ impl Processes {
         // Memory of old parts is freed before memory for new ones is allocated.
         made.retain(|(key, _)| contents.parts.contains(key));
         let mut parts = Vec::new();
-        for (key, bytes) in contents.parts.iter().zip(parcel.parts()) {
+        for (key, bytes) in contents.parts.iter().zip(work_message.parts()) {
             let file = match made.iter().find(|(made, _)| made == key) {
                 Some((_, file)) => file.clone(),
                 None => Arc::new(segment::constant(&[bytes])?),
@@ -224,8 +224,8 @@ impl Processes {
             made.push((*key, file.clone()));
             parts.push(file);
         }
-        let file = segment::constant(&parcel.sections())?;
-        self.work = Some(Shipped { contents: contents.clone(), file, lengths: parcel.lengths(), parts });
+        let file = segment::constant(&work_message.sections())?;
+        self.work = Some(Shipped { contents: contents.clone(), file, lengths: work_message.lengths(), parts });
         Ok(())
     }
 
@@ -252,7 +252,7 @@ impl Processes {
         let (Some(memory), Some(work)) = (&self.memory, &self.work) else { unreachable!("both were just made") };
         let origin = if self.timed { origin(job) } else { 0 };
         let mut collector =
-            Collector::new(job, &mut self.crew, &mut self.workers, memory, &mut self.readers, work, plan);
+            Collector::new(job, &mut self.pool, &mut self.workers, memory, &mut self.readers, work, plan);
         collector.tell_lost(&mut self.lost);
         collector.collect([self.run, job.pieces() as u64, origin]);
         Ok(())
@@ -265,7 +265,7 @@ impl Session for Processes {
         let job = Job::begin(ENTRY.name, self.workers.len(), self.timed, work, sink, stop)?;
         if self.timed {
             // Time used before does not count for this run.
-            self.crew.members.iter_mut().flatten().for_each(|member| {
+            self.pool.members.iter_mut().flatten().for_each(|member| {
                 member.processor_time();
             });
         }
@@ -277,7 +277,7 @@ impl Session for Processes {
         }
         let mut reports: Vec<_> = self.workers.iter_mut().map(Worker::take_report).collect();
         if self.timed {
-            for (report, member) in reports.iter_mut().zip(&mut self.crew.members) {
+            for (report, member) in reports.iter_mut().zip(&mut self.pool.members) {
                 report.processor = member.as_mut().map_or(Duration::ZERO, Member::processor_time);
                 (report.process, report.memory) =
                     member.as_ref().map_or((0, 0), |member| (member.id(), member.memory()));

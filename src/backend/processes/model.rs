@@ -108,13 +108,13 @@ impl Shared {
     }
 
     /// The session delivers what a slot has published beyond `read`.
-    fn drain(&self, slot: usize, read: &mut u64, handed_on: &mut [u32; UNITS]) {
+    fn drain(&self, slot: usize, read: &mut u64, delivered: &mut [u32; UNITS]) {
         let head = self.rings[slot].head.load(Ordering::Acquire);
         while *read < head {
             // SAFETY: as above.
             #[allow(unsafe_code)]
             let record = self.rings[slot].records[*read as usize].with(|record| unsafe { *record });
-            handed_on[record - 1] += 1;
+            delivered[record - 1] += 1;
             assert!(self.table().advance(Unit(record - 1), 1, 1));
             *read += 1;
         }
@@ -135,16 +135,16 @@ fn check(protocol: Protocol, death: usize) {
             thread::spawn(move || shared.work(slot, death))
         };
         let (mortal, other) = (start(0, death), start(1, usize::MAX));
-        let (mut read, mut handed_on) = ([0; SLOTS], [0; UNITS]);
+        let (mut read, mut delivered) = ([0; SLOTS], [0; UNITS]);
         mortal.join().unwrap();
-        shared.drain(0, &mut read[0], &mut handed_on);
-        shared.drain(1, &mut read[1], &mut handed_on);
+        shared.drain(0, &mut read[0], &mut delivered);
+        shared.drain(1, &mut read[1], &mut delivered);
         assert!(shared.table().hand_back(0, |_| (0, false), |_, _| false).is_empty());
         let heir = start(0, usize::MAX);
         heir.join().unwrap();
         other.join().unwrap();
-        (0..SLOTS).for_each(|slot| shared.drain(slot, &mut read[slot], &mut handed_on));
-        assert_eq!(handed_on, [1; UNITS], "every unit is delivered once");
+        (0..SLOTS).for_each(|slot| shared.drain(slot, &mut read[slot], &mut delivered));
+        assert_eq!(delivered, [1; UNITS], "every unit is delivered once");
         assert!((0..UNITS).all(|unit| shared.table().state(Unit(unit)).owner == Owner::Done));
         if protocol == Protocol::CountedByWorkers {
             assert_eq!(shared.done.load(Ordering::Relaxed), UNITS as u64, "the session waits forever");

@@ -7,8 +7,8 @@
 //! each end keeps its own position privately and only publishes it to the other.
 
 use super::member::Broken;
-use super::segment::{Desk, Segment, Slot};
-use crate::parallel::{Done, Job, MAX_COUNTS};
+use super::segment::{Segment, Slot, SlotMemory};
+use crate::parallel::{FinishedClaim, Job, MAX_COUNTS};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -36,14 +36,14 @@ pub(super) struct Record<'a> {
 
 impl Record<'_> {
     /// The result in this record, for pieces of the job, by worker number `worker`; `None` if it is invalid.
-    pub(super) fn result<'b>(&'b self, job: &'b Job, worker: usize) -> Option<Done<'b>> {
+    pub(super) fn result<'b>(&'b self, job: &'b Job, worker: usize) -> Option<FinishedClaim<'b>> {
         let Self { range, executed, began, ended, costs, counts, words } = self;
         let bytes: &[u8] = bytemuck::cast_slice(words);
         let len = job.whole(bytes, range.clone())?;
         if len.div_ceil(8) != words.len() || counts.len() > MAX_COUNTS {
             return None;
         }
-        Some(Done {
+        Some(FinishedClaim {
             work: job.work(),
             range: range.clone(),
             bytes: &bytes[..len],
@@ -75,7 +75,7 @@ pub(super) struct Finished {
 /// The worker's end of its ring.
 #[derive(Debug)]
 pub(super) struct Writer {
-    desk: Desk,
+    memory_of_slot: SlotMemory,
     /// Bytes of the ring.
     ring: u64,
     head: u64,
@@ -83,12 +83,12 @@ pub(super) struct Writer {
 
 impl Writer {
     /// One end of a ring in which nothing was published.
-    pub(super) fn new(desk: Desk, ring: usize) -> Self {
-        Self { desk, ring: ring as u64, head: 0 }
+    pub(super) fn new(memory_of_slot: SlotMemory, ring: usize) -> Self {
+        Self { memory_of_slot, ring: ring as u64, head: 0 }
     }
 
     pub(super) fn slot(&self) -> &Slot {
-        self.desk.slot()
+        self.memory_of_slot.slot()
     }
 
     fn room(&self) -> u64 {
@@ -109,7 +109,7 @@ impl Writer {
                 return false;
             }
             let at = self.at();
-            self.desk.part(at..at + 1)[0] = SKIP;
+            self.memory_of_slot.part(at..at + 1)[0] = SKIP;
             self.publish(left);
         }
         self.room() >= need
@@ -140,7 +140,7 @@ pub(super) struct Draft<'a> {
 impl Draft<'_> {
     fn record(&mut self) -> &mut [u64] {
         let (at, words) = (self.writer.at(), words(self.pieces, self.bytes, self.counts));
-        self.writer.desk.part(at..at + words)
+        self.writer.memory_of_slot.part(at..at + words)
     }
 
     /// The memory for its costs and results.
@@ -304,8 +304,8 @@ mod tests {
         let (segment, file) = Segment::create(layout).unwrap();
         // SAFETY: nobody else has this file.
         #[allow(unsafe_code)]
-        let desk = unsafe { Desk::open(&file, layout, 0) }.unwrap();
-        (segment, Reader::new(0), Writer::new(desk, layout.ring))
+        let memory_of_slot = unsafe { SlotMemory::open(&file, layout, 0) }.unwrap();
+        (segment, Reader::new(0), Writer::new(memory_of_slot, layout.ring))
     }
 
     /// Publishes a record of one piece with these results.

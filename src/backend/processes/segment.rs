@@ -4,7 +4,7 @@
 //! it is made: a lack of memory is then an error at once, not a signal later.
 //!
 //! The session maps all of it and sees only atomic numbers: a worker may write at any time, even when it should not. A worker maps
-//! the common part and a [`Desk`] of its own, so that a rogue worker cannot reach another's results.
+//! the common part and a [`SlotMemory`] of its own, so that a rogue worker cannot reach another's results.
 
 use super::claims::Word;
 use crate::error::{Error, Result};
@@ -108,7 +108,7 @@ impl Layout {
     /// Where the units' words begin.
     const WORDS_AT: usize = size_of::<Header>().next_multiple_of(PAGE);
 
-    /// Where a desk's ring begins, after its slot.
+    /// Where a memory's ring begins, after its slot.
     const RING_AT: usize = size_of::<Slot>().next_multiple_of(PAGE);
 
     /// Bytes of the common part, in whole pages.
@@ -116,18 +116,18 @@ impl Layout {
         self.units.checked_mul(8)?.checked_add(Self::WORDS_AT)?.checked_next_multiple_of(PAGE)
     }
 
-    /// Bytes of one desk, in whole pages.
-    fn desk(&self) -> Option<usize> {
+    /// Bytes of one memory, in whole pages.
+    fn memory_of_slot(&self) -> Option<usize> {
         self.ring.checked_add(Self::RING_AT)?.checked_next_multiple_of(PAGE)
     }
 
-    /// Where the desk of a slot begins.
-    fn desk_at(&self, slot: usize) -> Option<usize> {
-        self.desk()?.checked_mul(slot)?.checked_add(self.common()?)
+    /// Where the memory of a slot begins.
+    fn slot_memory_at(&self, slot: usize) -> Option<usize> {
+        self.memory_of_slot()?.checked_mul(slot)?.checked_add(self.common()?)
     }
 
     fn len(&self) -> Option<usize> {
-        self.desk_at(self.slots).filter(|&len| len < isize::MAX as usize)
+        self.slot_memory_at(self.slots).filter(|&len| len < isize::MAX as usize)
     }
 
     /// The error when there is no such memory.
@@ -198,19 +198,19 @@ impl Segment {
         self.shared(Layout::WORDS_AT, units)
     }
 
-    fn desk_at(&self, slot: usize) -> usize {
+    fn slot_memory_at(&self, slot: usize) -> usize {
         assert!(slot < self.layout.slots);
-        self.layout.desk_at(slot).expect("it was made")
+        self.layout.slot_memory_at(slot).expect("it was made")
     }
 
     /// For the session: one worker's part of the shared state.
     pub(crate) fn slot(&self, slot: usize) -> &Slot {
-        &self.shared(self.desk_at(slot), 1)[0]
+        &self.shared(self.slot_memory_at(slot), 1)[0]
     }
 
     /// For the session: the ring of a worker, which may write there at any time.
     pub(crate) fn ring(&self, slot: usize) -> &[AtomicU64] {
-        self.shared(self.desk_at(slot) + Layout::RING_AT, self.layout.ring / 8)
+        self.shared(self.slot_memory_at(slot) + Layout::RING_AT, self.layout.ring / 8)
     }
 }
 
@@ -238,20 +238,23 @@ fn address<T>(map: &MmapRaw, offset: usize, count: usize) -> *mut T {
 
 /// A worker's own part: its slot, and the ring that it writes its results to.
 #[derive(Debug)]
-pub(crate) struct Desk {
+pub(crate) struct SlotMemory {
     map: MmapRaw,
     words: usize,
 }
 
-impl Desk {
-    /// Maps the desk of a slot.
+impl SlotMemory {
+    /// Maps the memory of a slot.
     ///
     /// # Safety
-    /// As long as the desk lives, nothing else writes to the ring of this slot, and only the session reads it: it is this process's
-    /// only desk of the slot, and the slot belongs to no other living process.
+    /// As long as this value lives, nothing else writes to the ring of this slot, and only the session reads it: it is this process's
+    /// only mapping of the slot, and the slot belongs to no other living process.
     #[allow(unsafe_code)]
     pub(crate) unsafe fn open(file: &File, layout: Layout, slot: usize) -> Result<Self> {
-        let parts = layout.desk_at(slot).zip(layout.desk()).filter(|_| slot < layout.slots && layout.len().is_some());
+        let parts = layout
+            .slot_memory_at(slot)
+            .zip(layout.memory_of_slot())
+            .filter(|_| slot < layout.slots && layout.len().is_some());
         let (start, len) =
             parts.ok_or_else(|| Error::Input("a worker got shared memory without a slot for it".into()))?;
         Ok(Self { map: map(file, layout, start..start + len)?, words: layout.ring / 8 })

@@ -2,7 +2,7 @@
 
 use super::claims::{Table, Unit, Units};
 use super::ring::{self, Finished, Writer};
-use super::segment::{Desk, Layout, Segment, read_only};
+use super::segment::{Layout, Segment, SlotMemory, read_only};
 use crate::backend::worker::{Inbox, Run, Share, Streams, Transport, take_stdio};
 use crate::error::{Error, Result};
 use crate::parallel::MAX_COUNTS;
@@ -24,7 +24,7 @@ const NAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 /// A socket for messages, which also carries the files of shared memory.
 pub(super) const TRANSPORT: Transport = Transport {
     open: streams,
-    share: |seat, numbers, files| Ok(Box::new(Memory::new(seat, numbers, files)?)),
+    share: |place, numbers, files| Ok(Box::new(Memory::new(place, numbers, files)?)),
     map: |file| Ok(Arc::new(read_only(file)?)),
 };
 
@@ -66,7 +66,7 @@ impl Inbox for Socket {
 /// The memory shared by a worker and its session.
 struct Memory {
     segment: Segment,
-    seat: usize,
+    place: usize,
     writer: Writer,
     /// Wakes the session.
     event: File,
@@ -101,18 +101,18 @@ impl Plan {
 }
 
 impl Memory {
-    fn new(seat: usize, numbers: &[u64; 6], files: Vec<File>) -> Result<Self> {
+    fn new(place: usize, numbers: &[u64; 6], files: Vec<File>) -> Result<Self> {
         let [slots, units, ring] = [0, 1, 2].map(|index| numbers[index] as usize);
         let Ok([file, event]) = <[File; 2]>::try_from(files) else {
             return Err(Error::Input("a worker got no shared memory".into()));
         };
         let layout = Layout { slots, units, ring };
         let segment = Segment::open(&file, layout)?;
-        // SAFETY: a session has one living worker in a seat, waits for its end before it starts another, and sends it each memory
+        // SAFETY: a session has one living worker in a place, waits for its end before it starts another, and sends it each memory
         // once; this function is called for nothing else.
         #[allow(unsafe_code)]
-        let desk = unsafe { Desk::open(&file, layout, seat) }?;
-        Ok(Self { segment, seat, writer: Writer::new(desk, ring), event })
+        let memory_of_slot = unsafe { SlotMemory::open(&file, layout, place) }?;
+        Ok(Self { segment, place, writer: Writer::new(memory_of_slot, ring), event })
     }
 
     /// Waits until a record of `words` words fits; false if the run ends first.
@@ -146,13 +146,13 @@ impl Share for Memory {
     fn run(&mut self, run: &Run, numbers: &[u64; 6]) -> Result<()> {
         let plan = Plan::from_numbers(numbers[1], [numbers[3], numbers[4]]);
         let (units, layout) = (plan.units.len(), self.segment.layout());
-        if units > layout.units || run.seat != self.seat {
+        if units > layout.units || run.place != self.place {
             return Err(Error::Input("a worker got too little shared memory".into()));
         }
         let (mut from, mut counts) = (Unit(0), Vec::new());
         while !run.job.is_over() {
             let table = Table { words: self.segment.words(units), hint: self.segment.header().hint() };
-            let claimed = if plan.own { table.claim_own(run.seat, run.workers, from) } else { table.claim(run.seat) };
+            let claimed = if plan.own { table.claim_own(run.place, run.workers, from) } else { table.claim(run.place) };
             let Some((unit, state)) = claimed else { break };
             from = Unit(unit.0 + 1);
             let mut range = plan.units.range(unit);

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_program_that_never_answers_is_told_as_such() {
+    fn only_a_program_that_never_answers_is_reported_as_such() {
         let program = Program::at("made");
         let arrivals = || Arrivals::new(&program, "by hand", 2);
         let told = |outcome: Result<()>| outcome.unwrap_err().to_string();

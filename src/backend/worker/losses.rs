@@ -4,11 +4,12 @@
 
 use super::{Process, ending};
 use crate::error::Error;
-use crate::parallel::{Done, Finished, Job, Worker};
+use crate::parallel::lock;
+use crate::parallel::{ComputedClaim, FinishedClaim, Job, Worker};
 use std::collections::HashMap;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 /// How many workers a piece may cost, computed alone, before it is given to no other.
 const MOST: u8 = 3;
@@ -96,7 +97,7 @@ impl<'a> Losses<'a> {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Whether any worker has ended.
@@ -106,7 +107,7 @@ impl<'a> Losses<'a> {
 
     /// A result was delivered whose first piece is `first`.
     #[inline]
-    pub(crate) fn handed_on(&self, first: usize) {
+    pub(crate) fn delivered(&self, first: usize) {
         if self.any() {
             let mut state = self.state();
             state.in_a_row = 0;
@@ -148,7 +149,7 @@ impl<'a> Losses<'a> {
     /// Computes in the session a piece that has cost as many workers as it may, and delivers it, if all of them were killed, by
     /// hand or for lack of memory. If one crashed, the session would crash as well: then the run ends with an error that names the
     /// piece.
-    pub(crate) fn rescue(&self, worker: usize, piece: usize, end: &End, hand_on: impl FnOnce(&Done<'_>)) {
+    pub(crate) fn rescue(&self, worker: usize, piece: usize, end: &End, deliver: impl FnOnce(&FinishedClaim<'_>)) {
         if self.job.is_over() {
             return;
         }
@@ -159,9 +160,9 @@ impl<'a> Losses<'a> {
             )));
             return;
         }
-        let mut finished = Finished::default();
+        let mut finished = ComputedClaim::default();
         if self.job.compute(&mut Worker::new(worker), piece..piece + 1, &mut finished).is_continue() {
-            hand_on(&self.job.done(&finished));
+            deliver(&self.job.done(&finished));
         }
     }
 }

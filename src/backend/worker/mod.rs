@@ -10,18 +10,18 @@ pub mod frame;
 mod losses;
 pub(crate) mod message;
 mod outbox;
-mod parcel;
 mod program;
 mod pulse;
+mod work_message;
 
 pub(crate) use arrivals::{Arrivals, Early, tell};
 pub(crate) use losses::{End, Losses};
-#[cfg(target_os = "linux")]
-pub(crate) use parcel::Contents;
-use parcel::Stock;
-pub(crate) use parcel::{Held, Parcel};
 pub use program::Program;
 pub(crate) use program::{Process, end_with, ending, role, spawn};
+#[cfg(target_os = "linux")]
+pub(crate) use work_message::Contents;
+use work_message::Stock;
+pub(crate) use work_message::{Held, WorkMessage};
 
 use crate::error::{Error, Result};
 use crate::parallel::pin::keep_to;
@@ -92,7 +92,7 @@ fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind<'_>]]) -> Result<()> {
         return Ok(());
     }
     out.send(message::HELLO, [message::PROTOCOL], &[env!("CARGO_PKG_VERSION").as_bytes()]);
-    Desk {
+    WorkerLoop {
         kinds,
         backend: entry.name,
         transport,
@@ -100,7 +100,7 @@ fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind<'_>]]) -> Result<()> {
         next: None,
         outbox: Outbox::new(out),
         over,
-        seat: 0,
+        place: 0,
         workers: 1,
         loaded: None,
         stock: Stock::default(),
@@ -198,7 +198,7 @@ fn read(mut input: Box<dyn Inbox>, messages: &Sender<Message>, over: &Over) {
 pub(super) struct Run {
     number: u64,
     pub(super) job: Job,
-    pub(super) seat: usize,
+    pub(super) place: usize,
     pub(super) workers: usize,
     over: Arc<Over>,
     /// Added to the job's times to put them on the session's clock.
@@ -216,7 +216,7 @@ impl Run {
     ) -> Option<Effort> {
         costs.fill(0);
         self.over.computing.store(true, Ordering::Relaxed);
-        let outcome = self.job.compute_into(self.seat, claim, bytes, costs, counts);
+        let outcome = self.job.compute_into(self.place, claim, bytes, costs, counts);
         self.over.computing.store(false, Ordering::Relaxed);
         let mut effort = outcome.continue_value()?;
         effort.began += self.offset;
@@ -226,7 +226,7 @@ impl Run {
 }
 
 /// A worker's state.
-struct Desk<'a> {
+struct WorkerLoop<'a> {
     kinds: &'a [&'a [WorkKind<'a>]],
     backend: &'static str,
     transport: Transport,
@@ -235,7 +235,7 @@ struct Desk<'a> {
     next: Option<Message>,
     outbox: Outbox,
     over: Arc<Over>,
-    seat: usize,
+    place: usize,
     workers: usize,
     /// The work of the next runs.
     loaded: Option<Result<Arc<dyn Work>>>,
@@ -245,7 +245,7 @@ struct Desk<'a> {
     share: Option<Box<dyn Share>>,
 }
 
-impl Desk<'_> {
+impl WorkerLoop<'_> {
     fn serve(mut self) {
         while let Some(message) = self.next.take().or_else(|| self.inbox.recv().ok()) {
             self.over.busy.store(true, Ordering::Relaxed);
@@ -267,7 +267,7 @@ impl Desk<'_> {
         let [first, second, third, ..] = head.numbers;
         match head.kind {
             message::SEAT => {
-                (self.seat, self.workers) = (first as usize, second as usize);
+                (self.place, self.workers) = (first as usize, second as usize);
                 // Losing the processor since it was chosen is no reason to end.
                 if let Some(processor) = third.checked_sub(1) {
                     keep_to(processor as usize);
@@ -285,7 +285,7 @@ impl Desk<'_> {
             message::SEGMENT => {
                 // The previous memory is unmapped first.
                 self.share = None;
-                self.share = Some((self.transport.share)(self.seat, &head.numbers, files)?);
+                self.share = Some((self.transport.share)(self.place, &head.numbers, files)?);
             }
             message::RUN => self.begin(&head)?,
             message::COMPUTE => {
@@ -383,7 +383,7 @@ impl Desk<'_> {
         let job = Job::begin_with(self.backend, self.workers, timed, work, sink, &stop, prepared)?;
         let offset = Duration::from_nanos(monotonic().saturating_sub(origin.saturating_sub(1)));
         let offset = if origin > 0 { offset.saturating_sub(job.now()) } else { Duration::ZERO };
-        let run = Run { number, job, seat: self.seat, workers: self.workers, over: self.over.clone(), offset };
+        let run = Run { number, job, place: self.place, workers: self.workers, over: self.over.clone(), offset };
         if let Some(share) = &mut self.share {
             return share.run(&run, &head.numbers);
         }

@@ -10,11 +10,12 @@
 use super::message::numbers;
 use super::{frame, start};
 use crate::error::Result;
+use crate::parallel::lock;
 use std::collections::VecDeque;
 use std::io::Write;
 use std::process::exit;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::Thread;
 use std::time::Duration;
 
@@ -47,7 +48,7 @@ impl Out {
 }
 
 /// A message with the memory of its tail: words up to `split`, counts, and the bytes of the other words.
-struct Letter {
+struct Packet {
     kind: u32,
     numbers: [u64; 6],
     words: Vec<u64>,
@@ -56,7 +57,7 @@ struct Letter {
     len: usize,
 }
 
-impl Letter {
+impl Packet {
     fn send(&self, out: &Out) {
         let (costs, rest) = self.words.split_at(self.split);
         let bytes = &bytemuck::cast_slice(rest)[..self.len];
@@ -66,26 +67,22 @@ impl Letter {
 
 /// The state that the two threads share.
 #[derive(Default)]
-struct Post {
-    letters: Mutex<VecDeque<Letter>>,
-    /// Letters not yet sent; one of them may be in the process of being sent.
+struct Mailbox {
+    packets: Mutex<VecDeque<Packet>>,
+    /// Packets not yet sent; one of them may be in the process of being sent.
     waiting: AtomicUsize,
     /// Whether the sending thread must be woken.
     asleep: AtomicBool,
-    /// Memory of letters already sent.
+    /// Memory of packets already sent.
     spare: Mutex<Vec<Vec<u64>>>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Post {
+impl Mailbox {
     /// The sending thread's body.
     fn serve(&self, out: &Out) {
         let mut naps = 0;
         loop {
-            let letter = lock(&self.letters).pop_front();
+            let letter = lock(&self.packets).pop_front();
             match letter {
                 Some(letter) => {
                     letter.send(out);
@@ -113,7 +110,7 @@ impl Post {
 /// The computing thread's outgoing messages.
 pub(super) struct Outbox {
     out: Out,
-    post: Arc<Post>,
+    post: Arc<Mailbox>,
     sender: Option<Thread>,
 }
 
@@ -154,7 +151,7 @@ impl Outbox {
         counts: Vec<u64>,
         more: bool,
     ) -> Result<()> {
-        let letter = Letter { kind, numbers, words, split: pieces, counts, len };
+        let letter = Packet { kind, numbers, words, split: pieces, counts, len };
         if (len <= AT_ONCE || !more) && self.post.waiting.load(Ordering::SeqCst) == 0 {
             letter.send(&self.out);
             lock(&self.post.spare).push(letter.words);
@@ -166,7 +163,7 @@ impl Outbox {
         }
         self.wait(WAITING - 1);
         self.post.waiting.fetch_add(1, Ordering::SeqCst);
-        lock(&self.post.letters).push_back(letter);
+        lock(&self.post.packets).push_back(letter);
         if (!more || self.post.asleep.load(Ordering::SeqCst))
             && let Some(sender) = &self.sender
         {

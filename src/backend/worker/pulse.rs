@@ -3,8 +3,9 @@
 use super::message;
 use super::outbox::Out;
 use crate::parallel::Stop;
+use crate::parallel::lock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How often a worker reports progress.
@@ -53,7 +54,7 @@ struct Current {
 
 impl Over {
     pub(super) fn begin(&self, run: u64) -> Stop {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = lock(&self.current);
         (current.run, current.stop) = (run, Stop::counted(self.checks.clone()));
         if current.over >= run {
             current.stop.set();
@@ -62,7 +63,7 @@ impl Over {
     }
 
     pub(super) fn stop(&self, run: u64) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = lock(&self.current);
         current.over = current.over.max(run);
         if current.run <= run {
             current.stop.set();

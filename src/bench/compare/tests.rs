@@ -32,8 +32,11 @@ fn measured(start: usize, rounds: usize, slowdown: f64) -> [Results; 2] {
 }
 
 fn results(entries: &[(&str, &[f64])]) -> Results {
-    let entry =
-        |&(name, times): &(&str, &[f64])| Entry { command: name.into(), times: times.to_vec(), ..Entry::default() };
+    let entry = |&(name, times): &(&str, &[f64])| ResultEntry {
+        command: name.into(),
+        times: times.to_vec(),
+        ..ResultEntry::default()
+    };
     Results { results: entries.iter().map(entry).collect(), ..Results::default() }
 }
 
@@ -80,7 +83,7 @@ fn many_lines_do_not_make_wrong_verdicts_more_likely() {
 }
 
 #[test]
-fn the_change_and_its_interval_are_told() {
+fn the_change_and_its_interval_are_reported() {
     let before: Vec<f64> = (0..30).map(|i| 1.0 + f64::from(i % 7) * 0.01).collect();
     let after: Vec<f64> = before.iter().map(|time| time * 1.2).collect();
     let comparison = compare(&results(&[("a", &before)]), &results(&[("a", &after), ("b", &before)]), 0.05, 0.01);

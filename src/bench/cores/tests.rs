@@ -1,15 +1,15 @@
 use super::super::clock::Mock;
 use super::*;
 
-fn entry(scene: &str, backend: &str, workers: usize, times: &[f64], busy: &[f64]) -> Entry {
+fn entry(scene: &str, backend: &str, workers: usize, times: &[f64], busy: &[f64]) -> ResultEntry {
     let parameters = [("scene", scene), ("backend", backend), ("schedule", "auto"), ("workers", &workers.to_string())];
-    let mut entry = Entry {
+    let mut entry = ResultEntry {
         parameters: parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         times: times.to_vec(),
         busy: times.iter().map(|_| busy.to_vec()).collect(),
         processor: times.iter().map(|_| busy.iter().sum::<f64>() + 0.01).collect(),
         pieces: 100,
-        ..Entry::default()
+        ..ResultEntry::default()
     };
     entry.summarise();
     entry

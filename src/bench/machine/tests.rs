@@ -74,7 +74,7 @@ fn older_control_groups_are_understood() {
 }
 
 #[test]
-fn what_is_not_told_is_not_known() {
+fn what_is_not_reported_is_not_known() {
     let machine = Machine::read(Path::new("/nowhere/at/all"));
     assert_eq!(machine, Machine::default());
     assert!(machine.to_string().starts_with("unknown processor, 0 of 0 processors"));

@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn recording(costs: &[f64]) -> Recording {
-    Recording { costs: costs.to_vec(), joined: vec![0.0; costs.len()], grain: 1024, overheads: Overheads::default() }
+    Recording { costs: costs.to_vec(), joined: vec![0.0; costs.len()], grain: 1024, overheads: RunOverheads::default() }
 }
 
 fn makespan(costs: &[f64], schedule: &str, workers: usize) -> f64 {
@@ -36,7 +36,7 @@ fn hand_computed_runs_are_met() {
 #[test]
 fn overheads_are_paid_where_they_arise() {
     let mut pieces = recording(&[1.0; 4]);
-    pieces.overheads = Overheads { claim: 0.5, shared: 0.0, start: 0.25, end: 0.125 };
+    pieces.overheads = RunOverheads { claim: 0.5, shared: 0.0, start: 0.25, end: 0.125 };
     // Worker 0: 0 to 3 with two claims, worker 1 the same from 0.25 on.
     assert_eq!(pieces.replay(Schedule::DYNAMIC, 2, &[]).makespan, 3.25 + 0.125);
     assert_eq!(pieces.replay(Schedule::STATIC, 2, &[]).makespan, 0.25 + 2.5 + 0.125, "one claim each");
@@ -86,22 +86,22 @@ fn who_is_left_alone_is_not_disturbed() {
 
 #[test]
 fn claims_are_handed_out_as_backends_do() {
-    let run = |costs: &[f64], schedule: &str, workers, handing| {
+    let run = |costs: &[f64], schedule: &str, workers, dispatch| {
         let pieces = Recording { grain: 2, ..recording(costs) };
-        pieces.replay_handed(schedule.parse().unwrap(), workers, &[], handing)
+        pieces.replay_handed(schedule.parse().unwrap(), workers, &[], dispatch)
     };
     // A worker that takes whole blocks keeps the costly one to the end; with a queue, the other continues with parts of it.
     let costs = [1.0, 1.0, 1.0, 1.0, 3.0, 3.0, 3.0, 3.0];
-    assert_eq!(run(&costs, "static", 2, Handing::OWN).makespan, 12.0);
-    let queue = run(&costs, "guided,4", 2, Handing::Queue);
+    assert_eq!(run(&costs, "static", 2, Dispatch::PULL).makespan, 12.0);
+    let queue = run(&costs, "guided,4", 2, Dispatch::Push);
     assert_eq!((queue.makespan, queue.claims), (8.0, 4));
-    assert_eq!(run(&costs, "guided,4", 2, Handing::OWN).makespan, 12.0);
+    assert_eq!(run(&costs, "guided,4", 2, Dispatch::PULL).makespan, 12.0);
     // Four blocks for two workers with two shares each, which take turns: 0 2 | 4 6, if blocks have two pieces.
-    let shares = run(&costs, "static", 2, Handing::Own { shares: 2 });
+    let shares = run(&costs, "static", 2, Dispatch::Pull { shares: 2 });
     assert_eq!((shares.makespan, shares.claims), (12.0, 4));
     // A quarter of what is left for a worker, an eighth for one of two shares.
-    assert_eq!(run(&[1.0; 16], "guided", 2, Handing::OWN).claims, 8);
-    assert_eq!(run(&[1.0; 16], "guided", 2, Handing::Own { shares: 2 }).claims, 12);
+    assert_eq!(run(&[1.0; 16], "guided", 2, Dispatch::PULL).claims, 8);
+    assert_eq!(run(&[1.0; 16], "guided", 2, Dispatch::Pull { shares: 2 }).claims, 12);
 }
 
 #[test]
@@ -153,7 +153,7 @@ proptest! {
         prop_assert!((busy - slowdown * costs.iter().sum::<f64>()).abs() < 1e-6);
     }
 
-    /// Graham's bound for handing out pieces one by one to the next free worker.
+    /// Graham's bound for dispatch out pieces one by one to the next free worker.
     #[test]
     fn dynamic_keeps_grahams_bound(costs in prop::collection::vec(0.0..10.0, 1..200), workers in 1..40usize) {
         let pieces = recording(&costs);

@@ -16,7 +16,7 @@ use fractal::bench::cores::{self, Schedules};
 use fractal::bench::forecast;
 use fractal::bench::machine::Machine;
 use fractal::bench::measure::{Rounds, Step};
-use fractal::bench::results::{Entry, Results, Scaling};
+use fractal::bench::results::{ResultEntry, Results, Scaling};
 use fractal::bench::subject::{STANDARDS, Subject, standard};
 use fractal::bench::wisdom::{self, Wisdom};
 use fractal::parallel::{Schedule, Stop, worker_count};
@@ -95,7 +95,7 @@ fn save(args: &BenchCoresArgs, output: Output, display: Display, stop: &Stop) ->
     print(format!("\nKept in `{}`{best}\n{table}", path.display()))
 }
 
-fn entries(args: &BenchCoresArgs) -> Result<Vec<&'static backend::Entry>> {
+fn entries(args: &BenchCoresArgs) -> Result<Vec<&'static backend::BackendEntry>> {
     if args.backend.is_empty() {
         return Ok(BACKENDS.iter().collect());
     }
@@ -162,7 +162,7 @@ impl Plan {
 
     /// Records each scene, for what a page shows besides the times: costs, predictions, and one run of each backend.
     fn look_closer(&self, bar: &Bar, results: &mut Results, stop: &Stop) -> Result<()> {
-        let mut entries: Vec<&'static backend::Entry> = Vec::new();
+        let mut entries: Vec<&'static backend::BackendEntry> = Vec::new();
         for combination in &self.combinations {
             if !entries.iter().any(|entry| entry.name == combination.entry.name) {
                 entries.push(combination.entry);
@@ -265,7 +265,8 @@ fn report(results: &Results, took: Duration) -> String {
     let mut seen = std::collections::HashSet::new();
     scenes.retain(|scene| seen.insert(*scene));
     for scene in scenes {
-        let entries: Vec<&Entry> = results.results.iter().filter(|entry| entry.parameter("scene") == scene).collect();
+        let entries: Vec<&ResultEntry> =
+            results.results.iter().filter(|entry| entry.parameter("scene") == scene).collect();
         let help = standard(scene).map_or(String::new(), |standard| format!(": {}", standard.help));
         let pieces = entries.first().map_or(0, |entry| entry.pieces);
         _ = writeln!(text, "\n{scene}{help}; {pieces} pieces");
@@ -291,7 +292,7 @@ fn report(results: &Results, took: Duration) -> String {
     text
 }
 
-fn scene_table(entries: &[&Entry]) -> String {
+fn scene_table(entries: &[&ResultEntry]) -> String {
     const HEADINGS: [&str; 13] = [
         "backend",
         "schedule",
@@ -308,7 +309,7 @@ fn scene_table(entries: &[&Entry]) -> String {
         "over a piece",
     ];
     let most = entries.iter().filter_map(|entry| entry.speedup).fold(1.0, f64::max);
-    let row = |entry: &&Entry| {
+    let row = |entry: &&ResultEntry| {
         let known = |value: Option<f64>, show: fn(f64) -> String| value.map_or("".into(), show);
         let core = entry.parameter("core");
         let workers = if core.is_empty() { entry.parameter("workers").to_owned() } else { format!("on {core}") };

@@ -16,7 +16,7 @@ use fractal::bench::machine::Machine;
 use fractal::bench::overhead::{self, Candidate, Cost, Grains, Overheads, Reference};
 use fractal::bench::record;
 use fractal::bench::reference;
-use fractal::bench::results::{Results, Scene, VERSION};
+use fractal::bench::results::{MeasuredScene, Results, VERSION};
 use fractal::bench::statistics::{Random, Summary};
 use fractal::bench::subject::Subject;
 use fractal::bench::work::Spin;
@@ -95,7 +95,7 @@ pub(super) fn run(args: &BenchOverheadArgs) -> Result<()> {
 }
 
 /// One run of each candidate on pieces so short that the gaps between them show.
-fn timelines(candidates: &[Candidate], round: f64, stop: &Stop) -> Result<Scene> {
+fn timelines(candidates: &[Candidate], round: f64, stop: &Stop) -> Result<MeasuredScene> {
     const PIECES: usize = 400;
     const LENGTH: f64 = 1e-5;
     let work = |pieces| Arc::new(Spin::even(pieces, (LENGTH / round) as u64)) as Arc<dyn Work>;
@@ -110,7 +110,7 @@ fn timelines(candidates: &[Candidate], round: f64, stop: &Stop) -> Result<Scene>
         record::timeline(&subject, entry, schedule, workers, stop)
     };
     let timelines = candidates.iter().map(timeline).collect::<Result<_>>()?;
-    Ok(Scene { name: subject.name.clone(), help: subject.help.clone(), timelines, ..Scene::default() })
+    Ok(MeasuredScene { name: subject.name.clone(), help: subject.help.clone(), timelines, ..MeasuredScene::default() })
 }
 
 /// Other runtimes; those that are not installed are left out.

@@ -16,7 +16,7 @@ use fractal::bench::forecast;
 use fractal::bench::load::Watch;
 use fractal::bench::machine::Machine;
 use fractal::bench::measure::Rounds;
-use fractal::bench::results::{self, Results, Scene, VERSION};
+use fractal::bench::results::{self, MeasuredScene, Results, VERSION};
 use fractal::bench::subject::{Subject, standard};
 use fractal::parallel::worker_count;
 use fractal::render::DEFAULT_TILE;
@@ -83,7 +83,7 @@ fn of_scene(source: &OsStr, replaced: &SceneArgs, tile: u32) -> Result<Subject> 
     Subject::of_scene(&plan::name(source, &scene).to_string_lossy(), scene.title(), &scene, tile)
 }
 
-fn report(scene: &Scene, args: &BenchSimulateArgs) -> String {
+fn report(scene: &MeasuredScene, args: &BenchSimulateArgs) -> String {
     let mut text = String::new();
     let Some(recording) = &scene.recording else { return text };
     let serial = recording.serial();
@@ -166,7 +166,7 @@ fn report(scene: &Scene, args: &BenchSimulateArgs) -> String {
 }
 
 /// A row for each prediction.
-fn csv(scene: &Scene) -> String {
+fn csv(scene: &MeasuredScene) -> String {
     let mut text = "scene,schedule,order,workers,chunk,seconds,speedup,bound,efficiency,imbalance,claims\n".to_owned();
     let serial = scene.recording.as_ref().map_or(f64::NAN, |recording| recording.serial());
     for forecast in &scene.predictions {

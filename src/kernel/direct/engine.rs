@@ -26,11 +26,11 @@
 //! call, it is compiled without the instruction set, and everything inside becomes calls as well.
 
 use super::Problem;
-use super::area::{Area, LANES, QUEUE};
+use super::scratch::{LANES, QUEUE, Scratch};
 use super::unroll::unroll;
 use crate::error::{Error, Result};
 use crate::formula::{Formula, Lanes, MaskOf, Number, Vector};
-use crate::kernel::{Counters, Wanted};
+use crate::kernel::{Counters, TileRequest};
 use crate::parallel::Stop;
 use crate::plane::Rotation;
 use crate::tile::{Mask, Tile};
@@ -48,7 +48,7 @@ pub(super) struct Engine<'a, S: Simd, F, const K: usize, const G: usize> {
     pub(super) simd: S,
     pub(super) problem: &'a Problem<F>,
     pub(super) smooth: bool,
-    pub(super) area: &'a mut Area,
+    pub(super) area: &'a mut Scratch,
     /// The samples' words, for tiles of equal area.
     pub(super) words: &'a mut [u32],
     /// The offset from a count to its fraction, in words.
@@ -80,9 +80,9 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
 
     /// Computes the counts of `tiles`, and |z|² in place of the fractions.
     #[inline(always)]
-    pub(super) fn run(&mut self, tiles: &[Wanted<'_>], tile_words: usize) -> Result<()> {
+    pub(super) fn run(&mut self, tiles: &[TileRequest<'_>], tile_words: usize) -> Result<()> {
         let mut first = 0;
-        for &Wanted { tile, mask } in tiles {
+        for &TileRequest { tile, mask } in tiles {
             let interior = self.problem.may_be_interior(tile);
             self.tile(Place { tile, mask, first, interior })?;
             first += tile_words;

@@ -1,8 +1,8 @@
 //! Vectors in flight, kept full from the queue. See the engine for the overview.
 
-use super::area::Flight;
 use super::engine::{BLOCK, Engine, STOP_CHECK};
 use super::refill::InFlight;
+use super::scratch::Flight;
 use super::unroll::{each, unroll};
 use crate::error::{Error, Result};
 use crate::formula::{Formula, Lanes, MaskOf, Number, Vector};

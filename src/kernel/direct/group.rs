@@ -1,8 +1,8 @@
 //! Groups of neighbours that run together first. See the engine for the overview.
 
-use super::area::{Flight, QUEUE};
 use super::engine::{BLOCK, Engine, PERIOD_CHECK, Place, STOP_CHECK, same};
-use super::exact::Batch;
+use super::escape_count::Batch;
+use super::scratch::{Flight, QUEUE};
 use super::unroll::{each, unroll};
 use crate::error::{Error, Result};
 use crate::formula::{Formula, Lanes, MaskOf, Vector};

@@ -1,18 +1,18 @@
 //! The direct kernel: every sample iterated on its own in `f64`.
 
-mod area;
+mod dispatch;
 mod distance;
 mod engine;
-mod exact;
+mod escape_count;
 mod flight;
 mod group;
-mod lanes;
 mod reference;
 mod refill;
+mod scratch;
 mod smooth;
 mod unroll;
 
-use super::{Counters, Facts, Isa, Kernel, Limits, Wanted, Why};
+use super::{Counters, Facts, Isa, Kernel, Limits, TileRequest, Why};
 use crate::error::{Error, Result};
 use crate::formula::{Formula, Spec, Visitor};
 use crate::parallel::{Prepared, Stop};
@@ -125,7 +125,7 @@ impl Kernel for Direct {
     fn compute(
         &self,
         _prepared: &Prepared,
-        tiles: &[Wanted<'_>],
+        tiles: &[TileRequest<'_>],
         words: &mut [u32],
         useful: &mut [u64],
         stop: &Stop,
@@ -143,7 +143,7 @@ trait Tiles: Send + Sync {
         &self,
         isa: Isa,
         channels: Channels,
-        tiles: &[Wanted<'_>],
+        tiles: &[TileRequest<'_>],
         words: &mut [u32],
         useful: &mut [u64],
         stop: &Stop,
@@ -191,7 +191,7 @@ impl<F: Formula> Tiles for Problem<F> {
         &self,
         isa: Isa,
         channels: Channels,
-        tiles: &[Wanted<'_>],
+        tiles: &[TileRequest<'_>],
         words: &mut [u32],
         useful: &mut [u64],
         stop: &Stop,

@@ -3,7 +3,7 @@
 use super::{Problem, Why, escaped};
 use crate::error::{Error, Result};
 use crate::formula::Formula;
-use crate::kernel::{Counters, Wanted};
+use crate::kernel::{Counters, TileRequest};
 use crate::parallel::Stop;
 use crate::sample::{COUNTS, Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR};
 use num_complex::Complex64;
@@ -74,7 +74,7 @@ impl<F: Formula> Problem<F> {
     pub(super) fn one_by_one(
         &self,
         channels: Channels,
-        tiles: &[Wanted<'_>],
+        tiles: &[TileRequest<'_>],
         words: &mut [u32],
         useful: &mut [u64],
         stop: &Stop,
@@ -93,7 +93,7 @@ impl<F: Formula> Problem<F> {
     fn tile(
         &self,
         channels: Channels,
-        Wanted { tile, mask }: Wanted<'_>,
+        TileRequest { tile, mask }: TileRequest<'_>,
         words: &mut [u32],
         counters: &mut Counters,
         stop: &Stop,

@@ -5,8 +5,8 @@
 //! formula, which was a third of the kernels' compile time. On AVX-512, calls take no longer than inlined code; on AVX2 they cost about
 //! 1 %. Single lanes are written as whole vectors: a loop over the lanes that are due was 2 % slower on AVX-512.
 
-use super::area::{Area, FINISH, QUEUE};
 use super::engine::{BLOCK, PERIOD_CHECK};
+use super::scratch::{FINISH, QUEUE, Scratch};
 use super::unroll::unroll;
 use crate::formula::{Lanes, MaskOf, Vector};
 use fearless_simd::prelude::*;
@@ -14,7 +14,7 @@ use fearless_simd::prelude::*;
 /// The lanes in flight for an instruction set `S` with `K` vectors, and the lists they come from and go to.
 pub(super) struct InFlight<'a, S: Simd, const K: usize> {
     pub(super) simd: S,
-    pub(super) area: &'a mut Area,
+    pub(super) area: &'a mut Scratch,
 }
 
 impl<S: Simd, const K: usize> InFlight<'_, S, K> {
@@ -202,7 +202,7 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
     }
 }
 
-impl Area {
+impl Scratch {
     /// Moves the live lanes to the front.
     pub(super) fn gather(&mut self) {
         let flight = &mut *self.flight;

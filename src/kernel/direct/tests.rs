@@ -132,7 +132,7 @@ fn an_own_formula_is_rendered() {
     assert_eq!(render(&own, &plane_own).0, render(&mandelbrot, &plane).0);
 }
 
-fn julia(entry: &formula::Entry) -> Complex64 {
+fn julia(entry: &formula::FormulaEntry) -> Complex64 {
     match entry.name {
         "multibrot" => Complex64::new(0.5, 0.55),
         "burning_ship" => Complex64::new(-1.2, -0.35),
@@ -225,7 +225,7 @@ fn both_forms_of_two_iterations_give_the_reference_bits() {
 }
 
 /// Cuts a plane into tiles of at most `width` × `height`.
-fn cut(plane: &Plane, width: usize, height: usize) -> Vec<Wanted<'static>> {
+fn cut(plane: &Plane, width: usize, height: usize) -> Vec<TileRequest<'static>> {
     let mut tiles = Vec::new();
     for y in (0..plane.rows.len()).step_by(height) {
         for x in (0..plane.columns.len()).step_by(width) {
@@ -281,7 +281,7 @@ fn only_wanted_samples_are_computed() {
             for (width, height) in [(83, 61), (16, 16), (7, 5)] {
                 let tiles = cut(&plane, width, height);
                 let area: usize = tiles.iter().map(|wanted| wanted.tile.area()).sum();
-                let run = |tiles: &[Wanted<'_>]| {
+                let run = |tiles: &[TileRequest<'_>]| {
                     let (mut words, mut useful) = (vec![7; area * ALL.words()], vec![0; tiles.len()]);
                     let stop = Stop::new();
                     let counters = direct.compute(&Prepared::default(), tiles, &mut words, &mut useful, &stop).unwrap();
@@ -295,7 +295,7 @@ fn only_wanted_samples_are_computed() {
                     2 => i.is_multiple_of(3),
                     _ => (i * i / 7 + tile).is_multiple_of(5),
                 };
-                let bits = |(number, wanted): (usize, &Wanted<'_>)| {
+                let bits = |(number, wanted): (usize, &TileRequest<'_>)| {
                     let mut bits = vec![0u8; Mask::bytes(wanted.tile.area())];
                     (0..wanted.tile.area()).for_each(|i| bits[i / 8] |= u8::from(bit(number, i)) << (i % 8));
                     bits
@@ -303,7 +303,7 @@ fn only_wanted_samples_are_computed() {
                 let masks: Vec<_> = tiles.iter().enumerate().map(bits).collect();
                 let masked = tiles.iter().zip(&masks).enumerate().map(|(number, (&wanted, bits))| match number % 4 {
                     0 => wanted,
-                    _ => Wanted { mask: Some(Mask::new(bits)), ..wanted },
+                    _ => TileRequest { mask: Some(Mask::new(bits)), ..wanted },
                 });
                 let masked: Vec<_> = masked.collect();
                 let (some, useful, counters) = run(&masked);
@@ -393,7 +393,7 @@ fn a_set_flag_stops_every_instruction_set() {
 }
 
 #[test]
-fn what_is_told_is_what_runs() {
+fn what_is_reported_is_what_runs() {
     let spec = Spec { entry: formula::find("mandelbrot").unwrap(), power: 2, julia: None };
     let plane = plane(Complex64::new(-0.7, 0.0), 0.1, 8, 8);
     for isa in Isa::available() {

@@ -18,7 +18,7 @@ impl Job {
         let again = |index| {
             let (mut bytes, mut costs) = (vec![0; self.room(index..index + 1)], [0]);
             let (mut counts, piece) = (Vec::new(), index..index + 1);
-            if self.size.lengths == Lengths::Told {
+            if self.size.lengths == Lengths::Prefixed {
                 return self.varying(piece, &mut bytes, &mut costs, &mut counts, &self.asked).map(|_| ());
             }
             let mut claim = Claim::new(piece, &mut bytes, &mut costs, &mut counts);

@@ -1,10 +1,11 @@
 //! The work-sharing constructs that are built from loops and barriers.
 
+use crate::parallel::lock;
 use crate::parallel::team::{Member, Waiter};
-use crate::parallel::{Order, Schedule};
+use crate::parallel::{Modifier, Schedule};
 use std::ops::{ControlFlow, Range};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 impl Member<'_> {
     /// Calls `body` for each number of `range` in one of the members (`omp for`), and waits until all have finished.
@@ -53,7 +54,7 @@ impl Member<'_> {
     /// As [`Member::for_each`], and when `schedule` lets members take iterations out of order, so that they would wait for each other.
     pub fn ordered(&mut self, range: Range<usize>, schedule: Schedule, mut body: impl FnMut(usize, &mut Ordered<'_>)) {
         assert!(
-            schedule.order() != Some(Order::Nonmonotonic),
+            schedule.order() != Some(Modifier::Nonmonotonic),
             "an ordered loop cannot have schedule `{schedule}`, which does not keep the order"
         );
         let start = range.start;
@@ -105,9 +106,9 @@ impl Member<'_> {
     pub fn reduce<T: Clone + Send + 'static>(&mut self, value: T, combine: impl Fn(T, T) -> T) -> T {
         let size = self.len();
         let values = self.construct(|| Mutex::new(vec![None; size]));
-        values.lock().unwrap_or_else(PoisonError::into_inner)[self.index()] = Some(value);
+        lock(&values)[self.index()] = Some(value);
         self.barrier();
-        let values = values.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let values = lock(&values).clone();
         values.into_iter().flatten().reduce(combine).expect("a team has a worker")
     }
 }

@@ -55,10 +55,10 @@ mod tasks;
 pub use super::critical::critical;
 pub use super::team::Member;
 pub use constructs::Ordered;
-pub use settings::{Settings, WaitPolicy};
+pub use settings::{RegionSettings, WaitPolicy};
 pub use tasks::Tasks;
 
-use super::gate::Patience;
+use super::event_count::SpinThenPark;
 use super::panics;
 use super::pin::Pinning;
 use super::team::{Panic, Team};
@@ -75,13 +75,13 @@ thread_local! {
 }
 
 /// How often threads check that should avoid sleep: for some milliseconds.
-const ACTIVE: Patience = Patience { spins: 20_000, yields: 20_000 };
+const ACTIVE: SpinThenPark = SpinThenPark { spins: 20_000, yields: 20_000 };
 
 /// Threads that are in regions, without those that entered them.
 static BUSY: AtomicUsize = AtomicUsize::new(0);
 
 /// Calls `body` in each of `workers` workers at the same time, and returns when all have left it. The caller is worker 0. With 0,
-/// [`Settings::current`] says how many. Inside another region it has one worker unless the settings allow more.
+/// [`RegionSettings::current`] says how many. Inside another region it has one worker unless the settings allow more.
 ///
 /// The threads are kept for the calling thread's next region.
 ///
@@ -89,14 +89,14 @@ static BUSY: AtomicUsize = AtomicUsize::new(0);
 /// [`Error::Panicked`] with the panics of all members; [`Error::Usage`] when an environment variable is wrong; [`Error::Unsupported`]
 /// when the system cannot start more threads.
 pub fn region(workers: usize, body: impl Fn(&mut Member<'_>) + Sync) -> Result<()> {
-    region_with(Settings::current()?, workers, body)
+    region_with(RegionSettings::current()?, workers, body)
 }
 
 /// [`region`] under `settings` instead of the environment's.
 ///
 /// # Errors
 /// As for [`region`].
-pub fn region_with(settings: &Settings, workers: usize, body: impl Fn(&mut Member<'_>) + Sync) -> Result<()> {
+pub fn region_with(settings: &RegionSettings, workers: usize, body: impl Fn(&mut Member<'_>) + Sync) -> Result<()> {
     panics::prepare();
     let level = LEVEL.get();
     let asked = if workers > 0 { workers } else { settings.workers_at(level) };
@@ -125,8 +125,8 @@ struct Kept {
 
 impl Kept {
     /// The thread's team if it fits, else a new one.
-    fn take(settings: &Settings, workers: usize) -> Result<Self> {
-        let Settings { binding, waiting, .. } = *settings;
+    fn take(settings: &RegionSettings, workers: usize) -> Result<Self> {
+        let RegionSettings { binding, waiting, .. } = *settings;
         let fits = |kept: &Self| kept.team.len() == workers && (kept.binding, kept.waiting) == (binding, waiting);
         // A team that does not fit ends before the next begins.
         if let Some(kept) = KEPT.take().filter(fits) {
@@ -135,8 +135,8 @@ impl Kept {
         let pinning = binding.map(|binding| Pinning::new(binding, workers)).transpose()?;
         let team = match waiting {
             None => Team::new(workers, pinning)?,
-            Some(WaitPolicy::Passive) => Team::with_patience(workers, pinning, Patience::NONE)?,
-            Some(WaitPolicy::Active) => Team::with_patience(workers, pinning, ACTIVE)?,
+            Some(WaitPolicy::Passive) => Team::with_spin(workers, pinning, SpinThenPark::NONE)?,
+            Some(WaitPolicy::Active) => Team::with_spin(workers, pinning, ACTIVE)?,
         };
         Ok(Self { team, binding, waiting })
     }

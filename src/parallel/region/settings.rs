@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 /// The settings of regions. OpenMP calls these the internal control variables.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct RegionSettings {
     /// Workers of a region at each level of nesting, the last for all deeper ones; never empty. `OMP_NUM_THREADS`.
     pub workers: Vec<usize>,
     /// What [`Schedule::runtime`] is. `FRACTAL_SCHEDULE`, `OMP_SCHEDULE`.
@@ -31,16 +31,16 @@ pub enum WaitPolicy {
     Passive,
 }
 
-impl Settings {
+impl RegionSettings {
     /// The settings of the process's environment, read once. If `OMP_DISPLAY_ENV` is `true` or `verbose`, they are then shown on standard
     /// error.
     ///
     /// # Errors
     /// [`Error::Usage`] that names the variable when its value is not allowed.
     pub fn current() -> Result<&'static Self> {
-        static CURRENT: OnceLock<std::result::Result<Settings, String>> = OnceLock::new();
+        static CURRENT: OnceLock<std::result::Result<RegionSettings, String>> = OnceLock::new();
         let current = CURRENT.get_or_init(|| {
-            let settings = Settings::from_environment(&process).map_err(|error| error.to_string())?;
+            let settings = RegionSettings::from_environment(&process).map_err(|error| error.to_string())?;
             if shown(&process).map_err(|error| error.to_string())? {
                 eprint!("{}", settings.display());
             }
@@ -120,8 +120,8 @@ fn shown(environment: &Environment<'_>) -> Result<bool> {
 mod tests {
     use super::*;
 
-    fn settings(pairs: &[(&str, &str)]) -> Result<Settings> {
-        Settings::from_environment(&|name| {
+    fn settings(pairs: &[(&str, &str)]) -> Result<RegionSettings> {
+        RegionSettings::from_environment(&|name| {
             pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         })
     }

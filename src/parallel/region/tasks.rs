@@ -1,12 +1,13 @@
 //! Tasks: work that is discovered while other work is done, as in a tree.
 
+use crate::parallel::lock;
 use crate::parallel::team::{Member, Waiter};
 use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 /// Accepts tasks while the team is in [`Member::tasks`]. What they borrow outlives that call: `'env`.
 pub struct Tasks<'a, 'env> {
@@ -36,7 +37,7 @@ struct State {
 impl Queue {
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing panics while holding the lock.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -101,7 +101,7 @@ fn zooms_are_rounded_as_exactly() {
 }
 
 #[test]
-fn the_nearest_is_told_from_its_neighbours() {
+fn the_nearest_is_reported_from_its_neighbours() {
     let third = (IBig::from(1), IBig::from(3));
     let value = 1.0 / 3.0;
     assert!(is_nearest(value, &third));

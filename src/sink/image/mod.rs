@@ -15,7 +15,8 @@ use super::output::{Output, copy};
 use super::tiles::Tiles;
 use crate::colour::{Colourer, Depth, Scratch};
 use crate::error::{Error, Result};
-use crate::parallel::{Done, Report, RunInfo, Sink, waited};
+use crate::parallel::lock;
+use crate::parallel::{FinishedClaim, Report, RunInfo, Sink, waited};
 use crate::sample::Samples;
 use crate::tile::Tile;
 use std::any::Any;
@@ -24,7 +25,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -233,7 +234,7 @@ impl ImageSink {
         }
     }
 
-    fn draw(&self, done: &Done<'_>, memory: &mut Memory) -> io::Result<Duration> {
+    fn draw(&self, done: &FinishedClaim<'_>, memory: &mut Memory) -> io::Result<Duration> {
         let mut waited = Duration::ZERO;
         for (_, samples) in self.options.tiles.of(done) {
             match self.data {
@@ -263,7 +264,7 @@ impl Sink for ImageSink {
         Ok(())
     }
 
-    fn done(&self, done: &Done<'_>) -> Result<()> {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         if self.shared.failed.load(Ordering::Acquire) {
             return Err(self.shared.failure());
         }
@@ -364,10 +365,6 @@ impl Rows for FromBands<'_> {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 fn take<T>(mutex: &Mutex<Option<T>>) -> Option<T> {
     lock(mutex).take()
 }
@@ -380,7 +377,7 @@ fn message(payload: &(dyn Any + Send)) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::colour::Settings;
+    use crate::colour::ColourSettings;
     use crate::parallel::{Claim, Prepared, Stop, Work};
     use crate::sample::Channels;
     use crate::sink::OUTPUTS;
@@ -407,7 +404,7 @@ mod tests {
         let options = ImageOptions {
             tiles: Tiles { tiling: tiling.clone(), channels: Channels::SMOOTH },
             samples: 1,
-            colourer: Arc::new(Colourer::new(&Settings::default()).unwrap()),
+            colourer: Arc::new(Colourer::new(&ColourSettings::default()).unwrap()),
             depth: Depth::Eight,
             scene: String::new(),
         };
@@ -415,7 +412,7 @@ mod tests {
         sink.start(&RunInfo { pieces: 1, workers: 1, backend: "test", unit: "iterations" }).unwrap();
         let (work, words, zero) = (Black(tiling), [0u32; 128], Duration::ZERO);
         let bytes = bytemuck::cast_slice(&words);
-        let given = sink.done(&Done::new(&work, 0..1, bytes, &[1]));
+        let given = sink.done(&FinishedClaim::new(&work, 0..1, bytes, &[1]));
         let report = Report {
             backend: "test",
             schedule: String::new(),

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// Keeps other processes from writing the file as long as it is open. Returns why it cannot be locked if the file system has no
 /// locks; then no other process can tell that it is being written.
-pub(in crate::sink) fn lock(file: &File, path: &Path) -> Result<Option<io::Error>> {
+pub(in crate::sink) fn lock_file(file: &File, path: &Path) -> Result<Option<io::Error>> {
     match file.try_lock() {
         Ok(()) => Ok(None),
         Err(TryLockError::WouldBlock) => {
@@ -26,7 +26,7 @@ pub fn check_unused(path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     // A pipe would wait for its other end. A file that cannot be opened cannot be used either; that is reported later.
     let file = Some(path).filter(|path| path.is_file()).and_then(|path| File::open(path).ok());
-    file.map_or(Ok(()), |file| lock(&file, path).map(|_| ()))
+    file.map_or(Ok(()), |file| lock_file(&file, path).map(|_| ()))
 }
 
 /// The process that has locked a file, if the system says.

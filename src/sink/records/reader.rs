@@ -2,14 +2,15 @@
 
 use super::{Description, HEAD, Head, MAGIC, MARK, PACKED, RAW, packing, write_piece};
 use crate::error::{Error, Result};
+use crate::parallel::lock;
 use crate::parallel::{Piece, Shard, Stop, Work};
 use crate::sink::identity::{are_same, is_at};
-use crate::sink::records::locking::lock;
+use crate::sink::records::locking::lock_file;
 use crate::sink::spill;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// How much of a file is read at once.
 const WINDOW: usize = 1 << 20;
@@ -76,7 +77,7 @@ impl Records {
         let unread = Self::open(path)?;
         let file = File::options().read(true).write(true).open(path);
         let file = file.map_err(|source| Error::io("write", path, source))?;
-        if let Some(error) = lock(&file, path)? {
+        if let Some(error) = lock_file(&file, path)? {
             return Err(Error::Unsupported(format!(
                 "`{}` cannot be locked ({error}), so another process may be writing it unseen; \
                  continue from a copy on a file system that has locks, or remove it",
@@ -176,7 +177,7 @@ impl Records {
         words.resize(words.len().max((place + found.whole).div_ceil(8)), 0);
         let (record, plain) = bytemuck::cast_slice_mut(words).split_at_mut(place);
         let record = &mut record[..len];
-        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = lock(&self.file);
         read_at(&file, found.offset, record).map_err(|source| Error::io("read", &self.path, source))?;
         drop(file);
         let (head, data) = record.split_at(HEAD);
@@ -196,7 +197,7 @@ impl Records {
 
     /// The file again, to be appended to after the last of its whole records.
     pub(in crate::sink) fn writable(&self) -> io::Result<File> {
-        let own = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = lock(&self.file);
         // The very same open file, with its lock. Where the system allows it, reads meanwhile do not move its position.
         let mut file = if self.writable && cfg!(unix) {
             own.try_clone()?

@@ -1,6 +1,6 @@
 //! Computing: new views, the engine's news, the inset.
 
-use super::super::engine::{Batch, Letter, News};
+use super::super::engine::{Batch, EngineEvent, News};
 use super::super::frame::Way;
 use super::super::inset::Inset;
 use super::super::panel::Stats;
@@ -117,16 +117,16 @@ impl Explorer {
         };
         let steps = wanted.steps(&self.frame);
         self.status = if steps.is_empty() { Status::Settled } else { Status::Busy };
-        let (crew, channels) = (self.state.crew.clone(), self.frame.channels());
-        self.engine.compute(Batch { generation: self.generation, crew, scene, channels, steps });
+        let (workforce, channels) = (self.state.workforce.clone(), self.frame.channels());
+        self.engine.compute(Batch { generation: self.generation, workforce, scene, channels, steps });
     }
 
     /// Takes finished work. What belongs to an old view is dropped.
     pub(super) fn collect(&mut self) -> Result<()> {
-        self.engine.collect(&mut self.letters);
+        self.engine.collect(&mut self.engine_events);
         let began = Instant::now();
         while began.elapsed() < INTAKE
-            && let Some(Letter { generation, news }) = self.letters.pop_front()
+            && let Some(EngineEvent { generation, news }) = self.engine_events.pop_front()
         {
             if let (News::Stopped { at }, true) = (&news, self.stopping == Some(generation)) {
                 (self.stopped, self.stopping) = (Some(*at), None);

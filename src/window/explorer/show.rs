@@ -113,8 +113,8 @@ impl Explorer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::engine::{Letter, News};
-    use super::super::{Explorer, Options, Status};
+    use super::super::super::engine::{EngineEvent, News};
+    use super::super::{Explorer, ExplorerOptions, Status};
     use crate::scene::Scene;
     use crate::window::{Event, Key, Script};
     use std::time::Duration;
@@ -124,7 +124,7 @@ mod tests {
         let mut window = Script::new(320, 200);
         let mut scene = Scene::default();
         scene.image.size = (320, 200);
-        let mut explorer = Explorer::new(&scene, &Options::default(), &mut window).unwrap();
+        let mut explorer = Explorer::new(&scene, &ExplorerOptions::default(), &mut window).unwrap();
         while *explorer.status() == Status::Busy {
             explorer.step(&mut window).unwrap();
         }
@@ -132,7 +132,7 @@ mod tests {
             // Longer than a message is shown.
             window.later += Duration::from_secs(60);
             window.events.extend_from_slice(events);
-            explorer.letters.extend(told.map(|news| Letter { generation: explorer.generation, news }));
+            explorer.engine_events.extend(told.map(|news| EngineEvent { generation: explorer.generation, news }));
             explorer.step(&mut window).unwrap();
             window.shown.clone()
         };

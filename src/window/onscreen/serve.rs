@@ -11,6 +11,7 @@ use super::message::{News, Order, receive, send};
 use super::{NoWindow, ROLE};
 use crate::backend::worker;
 use crate::error::{Error, Result};
+use crate::parallel::lock;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::process::exit;
@@ -42,7 +43,7 @@ struct Wanted {
     pixels: Vec<u32>,
 }
 
-type Desk = Arc<(Mutex<Wanted>, Condvar)>;
+type Inbox = Arc<(Mutex<Wanted>, Condvar)>;
 
 fn serve(program: u32) -> Result<()> {
     worker::end_with(program)?;
@@ -70,8 +71,8 @@ fn serve(program: u32) -> Result<()> {
         Err(NoWindow::Unfit(why)) => return tell(&[News::Unfit(why)]),
         Err(NoWindow::Failed(error)) => return Err(error),
     };
-    let desk = Desk::default();
-    let theirs = desk.clone();
+    let inbox = Inbox::default();
+    let theirs = inbox.clone();
     let listen = move || {
         listen(&mut orders, &theirs);
         exit(0);
@@ -84,9 +85,9 @@ fn serve(program: u32) -> Result<()> {
         let pace = if happened.elapsed() < STAYS_AWAKE { AWAKE } else { IDLE };
         let (mut outcome, mut pixels) = (Ok(()), None);
         {
-            let wanted = desk.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let wanted = lock(&inbox.0);
             let idle = |wanted: &mut Wanted| wanted.title.is_none() && wanted.picture.is_none();
-            let waited = desk.1.wait_timeout_while(wanted, pace, idle);
+            let waited = inbox.1.wait_timeout_while(wanted, pace, idle);
             let (mut wanted, _) = waited.unwrap_or_else(PoisonError::into_inner);
             if let Some(title) = wanted.title.take() {
                 window.set_title(&title);
@@ -98,7 +99,7 @@ fn serve(program: u32) -> Result<()> {
         if let Some((pixels, size)) = pixels {
             outcome = window.present(&pixels, size);
             // Before the program is notified: it then sends the next one.
-            desk.0.lock().unwrap_or_else(PoisonError::into_inner).pixels = pixels;
+            lock(&inbox.0).pixels = pixels;
             messages.push(News::Shown);
         }
         outcome = outcome.and_then(|()| window.poll(&mut events));
@@ -135,10 +136,10 @@ fn open(title: &str, size: (u32, u32)) -> std::result::Result<(Minifb, f64), NoW
 }
 
 /// Takes orders until there are no more.
-fn listen(orders: &mut BufReader<File>, desk: &Desk) {
+fn listen(orders: &mut BufReader<File>, inbox: &Inbox) {
     let mut line = String::new();
     while let Ok(Some(order)) = receive(orders, &mut line) {
-        let lock = || desk.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || lock(&inbox.0);
         match order {
             Order::Open(..) => {}
             Order::Title(title) => lock().title = Some(title),
@@ -154,6 +155,6 @@ fn listen(orders: &mut BufReader<File>, desk: &Desk) {
                 wanted.picture = Some((width, height));
             }
         }
-        desk.1.notify_all();
+        inbox.1.notify_all();
     }
 }

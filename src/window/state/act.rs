@@ -6,7 +6,7 @@ use super::history::{Kind, Spot};
 use super::{CLICK_PIXELS, Effects, Hold, MOST_SAMPLES, State, TURN, next};
 use crate::colour::{COLOURINGS, PALETTES};
 use crate::formula::{self, FORMULAS};
-use crate::scene::{Frame, MaxIterations, Scene};
+use crate::scene::{MaxIterations, Scene, ViewKeys};
 use std::time::Duration;
 
 impl State {
@@ -52,7 +52,7 @@ impl State {
             Action::Back => self.travel(true, now, effects),
             Action::Forward => self.travel(false, now, effects),
             Action::Home => {
-                let home = Place::of(&Scene { view: Frame::default(), ..self.scene.clone() }, self.size);
+                let home = Place::of(&Scene { view: ViewKeys::default(), ..self.scene.clone() }, self.size);
                 self.focus = self.middle();
                 self.change(Kind::Jump, now, effects, |place| {
                     *place = home;
@@ -205,7 +205,7 @@ impl State {
         self.leave(Kind::Jump, now);
         self.scene.formula = name.into();
         (self.scene.power, self.scene.julia) = (None, None);
-        self.place = Place::of(&Scene { view: Frame::default(), ..self.scene.clone() }, self.size);
+        self.place = Place::of(&Scene { view: ViewKeys::default(), ..self.scene.clone() }, self.size);
         self.focus = self.middle();
         let help = formula::find(name).map_or("", |entry| entry.help);
         self.tell(format!("{name}: {help}"), now);
@@ -216,7 +216,7 @@ impl State {
     fn open_julia(&mut self, now: Duration, effects: &mut Effects) {
         self.leave(Kind::Jump, now);
         if self.scene.julia.is_some() {
-            let plane = Scene { view: Frame::default(), julia: None, ..self.scene.clone() };
+            let plane = Scene { view: ViewKeys::default(), julia: None, ..self.scene.clone() };
             let home = Spot {
                 formula: plane.formula.clone(),
                 power: plane.power,
@@ -231,7 +231,7 @@ impl State {
             let julia = self.pointed();
             self.tell(format!("the Julia set of {}, {}", julia[0], julia[1]), now);
             self.scene.julia = Some(julia);
-            self.place = Place::of(&Scene { view: Frame::default(), ..self.scene.clone() }, self.size);
+            self.place = Place::of(&Scene { view: ViewKeys::default(), ..self.scene.clone() }, self.size);
             self.focus = self.middle();
         }
         effects.view = true;

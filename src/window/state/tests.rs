@@ -6,13 +6,13 @@ use crate::parallel::Schedule;
 use crate::scene::MaxIterations;
 
 fn state() -> State {
-    let crew = Crew {
+    let workforce = Workforce {
         backend: backend::find("threads").unwrap(),
         workers: 2,
         schedule: Schedule::AUTO,
         program: backend::Program::default(),
     };
-    State::new(Scene::load("seahorses").unwrap(), (640, 400), crew)
+    State::new(Scene::load("seahorses").unwrap(), (640, 400), workforce)
 }
 
 fn after(state: &mut State, seconds: f64, events: &[Event]) -> Effects {
@@ -33,8 +33,9 @@ fn the_wheel_keeps_the_point_under_the_pointer() {
         let effects = after(&mut state, 0.0, &[Event::Wheel(5), Event::Wheel(-3)]);
         assert!(effects.view);
         let apart = |a: &Decimal, b: &Decimal| {
-            use super::super::fixed::Fixed;
-            (&Fixed::from_decimal(a) - &Fixed::from_decimal(b)).over(&Fixed::new(1, 0)).abs() / spacing
+            use crate::number::ExactDecimal;
+            (&ExactDecimal::from_decimal(a) - &ExactDecimal::from_decimal(b)).over(&ExactDecimal::new(1, 0)).abs()
+                / spacing
         };
         for (a, b) in before.iter().zip(&state.pointed()) {
             assert!(apart(a, b) < 1e-9, "{a} {b}");
@@ -124,11 +125,11 @@ fn schedules_are_those_of_the_backend() {
     let press = |state: &mut State, c| after(state, 0.0, &[Event::Key(super::super::Key::Char(c))]);
     for key in "dbdbdbdDBDBdbddd".chars() {
         assert!(press(&mut state, key).again);
-        let Crew { backend, schedule, .. } = &state.crew;
+        let Workforce { backend, schedule, .. } = &state.workforce;
         assert!(backend.schedules.iter().any(|honoured| honoured.serves(*schedule)), "{} {schedule}", backend.name);
     }
     for (key, workers) in [('w', 3), ('W', 2), ('W', 1), ('W', 1)] {
         press(&mut state, key);
-        assert_eq!(state.crew.workers, workers);
+        assert_eq!(state.workforce.workers, workers);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 impl Collector<'_> {
     /// Ends a worker that continues after the end of the run. The next run has another.
     pub(super) fn give_up(&mut self, slot: usize) {
-        if self.crew.members[slot].as_ref().is_some_and(Member::runs) {
+        if self.pool.members[slot].as_ref().is_some_and(Member::runs) {
             self.lost(slot, Some("did not stop"));
         }
     }
@@ -22,11 +22,11 @@ impl Collector<'_> {
     /// Replaces workers that have shown no sign of life for too long.
     pub(super) fn look_after(&mut self, time: Duration) {
         for slot in self.slots() {
-            let (segment, patience) = (self.segment(), self.crew.patience);
-            if let Some(member) = &mut self.crew.members[slot] {
+            let (segment, timeout) = (self.segment(), self.pool.timeout);
+            if let Some(member) = &mut self.pool.members[slot] {
                 member.count_quiet(time, segment, slot);
-                if member.quiet > patience {
-                    self.lost(slot, Some(&format!("gave no sign of life for {patience:?}")));
+                if member.quiet > timeout {
+                    self.lost(slot, Some(&format!("gave no sign of life for {timeout:?}")));
                 }
             }
         }
@@ -34,7 +34,7 @@ impl Collector<'_> {
 
     /// A worker has ended, or is to be ended: once it is dead, its claims are released and another takes its place.
     pub(super) fn lost(&mut self, slot: usize, why: Option<&str>) {
-        let Some(mut member) = self.crew.members[slot].take() else { return };
+        let Some(mut member) = self.pool.members[slot].take() else { return };
         let ran = member.doing != Doing::Nothing;
         let end = member.end(why);
         drop(member);
@@ -52,7 +52,7 @@ impl Collector<'_> {
         );
         for unit in kept {
             losses.rescue(slot, self.left_of(unit).start, &end, |done| {
-                self.hand_on(slot, unit, done);
+                self.deliver(slot, unit, done);
                 self.table.release(unit);
             });
         }
@@ -69,7 +69,7 @@ impl Collector<'_> {
     /// Starts a worker in the place of one that is dead, or never started.
     pub(super) fn restart(&mut self, slot: usize) {
         self.readers[slot].reset(self.segment());
-        if let Err(error) = self.crew.restart(slot) {
+        if let Err(error) = self.pool.restart(slot) {
             self.refusal = Some(error);
         }
     }

@@ -75,7 +75,7 @@ impl<const N: usize> List<N> {
 
 /// All of a thread's working memory.
 #[derive(Debug)]
-pub(super) struct Area {
+pub(super) struct Scratch {
     pub(super) flight: Box<Flight>,
     /// The state of the group of samples that run together first, laid out like `flight`.
     pub(super) group: Box<Flight>,
@@ -87,7 +87,7 @@ pub(super) struct Area {
     pub(super) order: Vec<u64>,
 }
 
-impl Area {
+impl Scratch {
     fn new() -> Self {
         let flight = || {
             let lane = PerLane::new;
@@ -113,9 +113,9 @@ impl Area {
     }
 
     /// Runs `compute` with this thread's memory. Anything an interrupted computation left there is discarded.
-    pub(super) fn with<R>(compute: impl FnOnce(&mut Area) -> R) -> R {
-        thread_local!(static AREA: Cell<Option<Box<Area>>> = const { Cell::new(None) });
-        let mut area = AREA.take().unwrap_or_else(|| Box::new(Area::new()));
+    pub(super) fn with<R>(compute: impl FnOnce(&mut Scratch) -> R) -> R {
+        thread_local!(static AREA: Cell<Option<Box<Scratch>>> = const { Cell::new(None) });
+        let mut area = AREA.take().unwrap_or_else(|| Box::new(Scratch::new()));
         (area.flight.alive, area.flight.blocks) = (0, 0);
         (area.queue.head, area.queue.len, area.finish.len) = (0, 0, 0);
         let result = compute(&mut area);

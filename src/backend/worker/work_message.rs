@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// A work to be sent.
 #[derive(Debug)]
-pub(crate) struct Parcel<'a> {
+pub(crate) struct WorkMessage<'a> {
     recipe: &'a Recipe,
     prepared: &'a Prepared,
     /// The names and keys of its parts, as JSON.
@@ -28,7 +28,7 @@ pub(crate) struct Contents {
     pub(crate) parts: Vec<Key>,
 }
 
-impl<'a> Parcel<'a> {
+impl<'a> WorkMessage<'a> {
     pub(crate) fn new(recipe: &'a Recipe, prepared: &'a Prepared) -> Self {
         let named: Vec<_> = prepared.parts().map(|(name, key, _)| (name, key)).collect();
         let list = serde_json::to_vec(&named).expect("names and numbers are always JSON");
@@ -42,7 +42,7 @@ impl<'a> Parcel<'a> {
         &self.contents
     }
 
-    /// The numbers of its message: the lengths of its [`Parcel::sections`].
+    /// The numbers of its message: the lengths of its [`WorkMessage::sections`].
     pub(crate) fn lengths(&self) -> [u64; 3] {
         self.sections().map(|section| section.len() as u64)
     }

@@ -4,12 +4,13 @@ use super::formats::{Data, Format, Header, Rows};
 use super::output::Output;
 use crate::colour::{Depth, distinct};
 use crate::error::{Error, Result};
-use crate::parallel::{Done, Report, RunInfo, Sink};
+use crate::parallel::lock;
+use crate::parallel::{FinishedClaim, Report, RunInfo, Sink};
 use crate::sample::Channels;
 use crate::tile::Tiling;
 use std::io;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 /// Lightness of a tile and of its outline.
 const LIGHTNESS: [f64; 2] = [0.74, 0.58];
@@ -23,7 +24,7 @@ const OUTLINED: usize = 6;
 
 /// A sink that draws each tile in its worker's colour when the run is complete.
 #[derive(Debug)]
-pub struct Owners {
+pub struct WorkerMap {
     tiling: Tiling,
     /// Samples per pixel, each way.
     samples: u32,
@@ -34,7 +35,7 @@ pub struct Owners {
     output: Mutex<Option<Output>>,
 }
 
-impl Owners {
+impl WorkerMap {
     /// A map of the tiles of `tiling`, as large as the picture with `samples` per pixel, each way. `scene` is kept in the file.
     ///
     /// # Errors
@@ -57,20 +58,20 @@ impl Owners {
     }
 }
 
-impl Sink for Owners {
+impl Sink for WorkerMap {
     fn start(&self, run: &RunInfo) -> Result<()> {
         assert_eq!(run.pieces, self.workers.len(), "the work's pieces are the map's tiles");
         Ok(())
     }
 
-    fn done(&self, done: &Done<'_>) -> Result<()> {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         for worker in &self.workers[done.range.clone()] {
             worker.store(done.worker as u32, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    fn kept(&self, done: &Done<'_>) -> Result<()> {
+    fn kept(&self, done: &FinishedClaim<'_>) -> Result<()> {
         for worker in &self.workers[done.range.clone()] {
             worker.store(NOBODY, Ordering::Relaxed);
         }
@@ -78,7 +79,7 @@ impl Sink for Owners {
     }
 
     fn finish(&self, _: &Report) -> Result<()> {
-        let output = self.output.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let output = lock(&self.output).take();
         let Some(mut output) = output else {
             return Err(Error::Usage("the map of workers was given to two runs".into()));
         };
@@ -91,7 +92,7 @@ impl Sink for Owners {
 
 /// The rows of the map, drawn on demand: one row of tiles at a time.
 struct Drawn<'a> {
-    owners: &'a Owners,
+    owners: &'a WorkerMap,
     /// Every tile's number, from the top left in reading order.
     order: Vec<u32>,
     /// How many tiles of `order` have been drawn.
@@ -100,7 +101,7 @@ struct Drawn<'a> {
 }
 
 impl<'a> Drawn<'a> {
-    fn new(owners: &'a Owners) -> Self {
+    fn new(owners: &'a WorkerMap) -> Self {
         let mut order: Vec<u32> = (0..owners.tiling.len() as u32).collect();
         order.sort_by_key(|&index| {
             let tile = owners.tiling.tile(index as usize);
@@ -112,7 +113,7 @@ impl<'a> Drawn<'a> {
 
 impl Rows for Drawn<'_> {
     fn next_rows(&mut self) -> io::Result<Option<&[u8]>> {
-        let Owners { tiling, samples, workers, header, .. } = self.owners;
+        let WorkerMap { tiling, samples, workers, header, .. } = self.owners;
         let tile_of = |place: usize| self.order.get(place).map(|&index| (index as usize, tiling.tile(index as usize)));
         let Some((_, first)) = tile_of(self.drawn) else { return Ok(None) };
         let pixels = |samples_before: u32| (samples_before.div_ceil(*samples)) as usize;
@@ -161,13 +162,13 @@ mod tests {
     }
 
     /// Rows of a map in which tile i was computed by worker i modulo 3.
-    fn rows(width: u32, height: u32, tile: u32, samples: u32, order: crate::tile::Order) -> (Owners, Vec<u8>) {
+    fn rows(width: u32, height: u32, tile: u32, samples: u32, order: crate::tile::Order) -> (WorkerMap, Vec<u8>) {
         let tiling = Tiling::new(width, height, tile, order).unwrap();
         let work = Nothing(tiling.len());
-        let owners = Owners::new(&OUTPUTS[0], Output::memory(), tiling, samples, String::new()).unwrap();
+        let owners = WorkerMap::new(&OUTPUTS[0], Output::memory(), tiling, samples, String::new()).unwrap();
         for index in 0..work.0 {
-            let done = Done::new(&work, index..index + 1, &[], &[1]);
-            owners.done(&Done { worker: index % 3, ..done }).unwrap();
+            let done = FinishedClaim::new(&work, index..index + 1, &[], &[1]);
+            owners.done(&FinishedClaim { worker: index % 3, ..done }).unwrap();
         }
         let mut drawn = Drawn::new(&owners);
         let mut all = Vec::new();
@@ -207,6 +208,6 @@ mod tests {
     fn a_map_needs_colours() {
         let raw = Format::named("exr").unwrap();
         let tiling = Tiling::new(4, 4, 2, crate::tile::Order::Rows).unwrap();
-        assert!(matches!(Owners::new(raw, Output::memory(), tiling, 1, String::new()), Err(Error::Usage(_))));
+        assert!(matches!(WorkerMap::new(raw, Output::memory(), tiling, 1, String::new()), Err(Error::Usage(_))));
     }
 }

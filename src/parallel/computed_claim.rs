@@ -1,6 +1,6 @@
 //! A worker's state in a run, and a claim that it has computed.
 
-use super::{Done, WorkerReport};
+use super::{FinishedClaim, WorkerReport};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use std::time::Duration;
 #[repr(align(128))]
 pub struct Worker {
     pub(super) report: WorkerReport,
-    pub(super) finished: Finished,
+    pub(super) finished: ComputedClaim,
 }
 
 /// A computed claim that has not been delivered yet: what travels from a worker to a collector. Its memory can be reused.
 #[derive(Debug, Default)]
-pub struct Finished {
+pub struct ComputedClaim {
     /// The pieces.
     pub range: Range<usize>,
-    /// Their results as in [`Done::bytes`], in whole words so that sinks can read them as numbers.
+    /// Their results as in [`FinishedClaim::bytes`], in whole words so that sinks can read them as numbers.
     pub words: Vec<u64>,
     /// How many bytes of `words` are results.
     pub len: usize,
@@ -50,7 +50,7 @@ pub struct Effort {
     pub len: usize,
 }
 
-impl Finished {
+impl ComputedClaim {
     /// The results of all pieces.
     pub fn bytes(&self) -> &[u8] {
         &bytemuck::cast_slice(&self.words)[..self.len]
@@ -82,7 +82,7 @@ impl Worker {
     }
 
     /// Counts a claim that it computed elsewhere, in its own process for example.
-    pub fn count(&mut self, done: &Done<'_>) {
+    pub fn count(&mut self, done: &FinishedClaim<'_>) {
         self.report.count(done.costs, done.executed, done.counts, done.ended.saturating_sub(done.began));
     }
 

@@ -9,34 +9,34 @@ use crossbeam_utils::CachePadded;
 
 /// How often a waiting thread checks before it sleeps.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
+pub(crate) struct SpinThenPark {
     /// Checks with only a spin hint in between.
     pub(crate) spins: u32,
     /// Checks with a yield in between.
     pub(crate) yields: u32,
 }
 
-impl Patience {
+impl SpinThenPark {
     /// Sleep at once: spinning would only keep the others from running.
     pub(crate) const NONE: Self = Self { spins: 0, yields: 0 };
 }
 
 /// Where threads wait for a condition.
 #[derive(Debug, Default)]
-pub(crate) struct Gate {
+pub(crate) struct EventCount {
     sleepers: AtomicUsize,
     lock: Mutex<()>,
     woken: Condvar,
 }
 
-impl Gate {
-    /// Returns once `ready` is true. The thread that makes it true calls [`Gate::open`] afterwards.
-    pub(crate) fn wait(&self, patience: Patience, ready: impl Fn() -> bool) {
-        for look in 0..patience.spins + patience.yields {
+impl EventCount {
+    /// Returns once `ready` is true. The thread that makes it true calls [`EventCount::open`] afterwards.
+    pub(crate) fn wait(&self, spin: SpinThenPark, ready: impl Fn() -> bool) {
+        for look in 0..spin.spins + spin.yields {
             if ready() {
                 return;
             }
-            if look < patience.spins { spin_loop() } else { yield_now() }
+            if look < spin.spins { spin_loop() } else { yield_now() }
         }
         if ready() {
             return;
@@ -73,7 +73,7 @@ pub(crate) struct Barrier {
     rounds: CachePadded<AtomicUsize>,
     /// Members that will not arrive any more.
     gone: CachePadded<AtomicUsize>,
-    gate: CachePadded<Gate>,
+    event_count: CachePadded<EventCount>,
 }
 
 /// Some member will not arrive, so the others would wait for ever.
@@ -82,15 +82,15 @@ pub(crate) struct Missing;
 
 impl Barrier {
     /// Returns when all `size` members have arrived, or reports that one is gone.
-    pub(crate) fn wait(&self, size: usize, patience: Patience) -> Result<(), Missing> {
+    pub(crate) fn wait(&self, size: usize, spin: SpinThenPark) -> Result<(), Missing> {
         let round = self.rounds.load(Ordering::Relaxed);
         if self.arrived.fetch_add(1, Ordering::AcqRel).wrapping_add(1) == round.wrapping_add(1).wrapping_mul(size) {
             self.rounds.store(round.wrapping_add(1), Ordering::Release);
-            self.gate.open();
+            self.event_count.open();
             return Ok(());
         }
         let over = || self.rounds.load(Ordering::Acquire) != round;
-        self.gate.wait(patience, || over() || self.is_missed());
+        self.event_count.wait(spin, || over() || self.is_missed());
         // A member may be gone because all have arrived; then the round was over before it left.
         if over() { Ok(()) } else { Err(Missing) }
     }
@@ -98,7 +98,7 @@ impl Barrier {
     /// Records that a member will not arrive any more.
     pub(crate) fn leave(&self) {
         self.gone.fetch_add(1, Ordering::AcqRel);
-        self.gate.open();
+        self.event_count.open();
     }
 
     /// Whether a member is gone.

@@ -1,8 +1,8 @@
 //! Which worker is sent what: each part once to each worker that lacks it, and never the wrong one.
 
 use super::*;
-use crate::backend::{Options, Program, Session, WorkKind, find};
-use crate::parallel::{Claim, Done, Preparing, Report, Schedule, Sink, Stop, Work};
+use crate::backend::{Program, Session, SessionOptions, WorkKind, find};
+use crate::parallel::{Claim, FinishedClaim, Preparing, Report, Schedule, Sink, Stop, Work};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -101,7 +101,13 @@ fn sessions() -> impl Iterator<Item = (u64, Box<dyn Session>)> {
     let arguments = [&format!("{}::worker", module_path!().split_once("::").unwrap().1), "--exact", "--nocapture"];
     let program = Program { path: Some(std::env::current_exe().unwrap()), arguments: arguments.map(Into::into).into() };
     // With this schedule every worker computes in every run.
-    let options = Options { workers: 2, schedule: Some(Schedule::STATIC), program, timed: true, ..Options::default() };
+    let options = SessionOptions {
+        workers: 2,
+        schedule: Some(Schedule::STATIC),
+        program,
+        timed: true,
+        ..SessionOptions::default()
+    };
     let backends = crate::backend::BACKENDS.iter().filter(|entry| entry.in_processes());
     backends.zip(1..).map(move |(entry, number)| (number, find(entry.name).unwrap().open(&options).unwrap()))
 }
@@ -110,7 +116,7 @@ fn sessions() -> impl Iterator<Item = (u64, Box<dyn Session>)> {
 struct Right(Mixed, Prepared, AtomicUsize);
 
 impl Sink for Right {
-    fn done(&self, done: &Done<'_>) -> Result<()> {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         let right = done.pieces().filter(|piece| piece.bytes == [self.0.byte(&self.1, piece.index)]);
         self.2.fetch_add(right.count(), Ordering::Relaxed);
         Ok(())
@@ -200,7 +206,7 @@ fn a_stock_keeps_what_its_newest_work_names() {
     let recipe = Recipe { kind: "any".into(), bytes: Vec::new() };
     let mut stock = Stock::default();
     assert!(stock.prepared().unwrap().is_empty(), "a work that prepared nothing needs nothing");
-    stock.expect(Parcel::new(&recipe, &a).sections()[2]).unwrap();
+    stock.expect(WorkMessage::new(&recipe, &a).sections()[2]).unwrap();
     for (name, key, bytes) in a.parts() {
         assert!(stock.prepared().unwrap_err().to_string().contains("lacks"), "{name}");
         let longer = shared(&[bytes, &[0]].concat());
@@ -213,7 +219,7 @@ fn a_stock_keeps_what_its_newest_work_names() {
         assert_eq!(arrived.get(name), Some(bytes));
         assert!(arrived.get(name).unwrap().as_ptr().addr().is_multiple_of(ALIGNMENT), "{name}");
     }
-    stock.expect(Parcel::new(&recipe, &b).sections()[2]).unwrap();
+    stock.expect(WorkMessage::new(&recipe, &b).sections()[2]).unwrap();
     assert_eq!(stock.kept.len(), 2, "two parts have the same names, but not the same contents");
     let (_, of_a, bytes) = a.parts().nth(1).unwrap();
     assert!(stock.take(of_a, shared(bytes)).is_err(), "its work does not name it");
@@ -230,10 +236,10 @@ fn a_stock_keeps_what_its_newest_work_names() {
 fn what_is_there_twice_is_sent_once() {
     let prepared = Prepared::default().with("a", (&[7][..]).into()).with("b", (&[7][..]).into());
     let recipe = Recipe { kind: "any".into(), bytes: Vec::new() };
-    let parcel = Parcel::new(&recipe, &prepared);
+    let work_message = WorkMessage::new(&recipe, &prepared);
     let mut held = Held::default();
-    assert_eq!(held.lacks(parcel.contents()), Some(vec![0]));
-    assert_eq!(held.lacks(parcel.contents()), None);
+    assert_eq!(held.lacks(work_message.contents()), Some(vec![0]));
+    assert_eq!(held.lacks(work_message.contents()), None);
     let other = Recipe { bytes: vec![1], ..recipe };
-    assert_eq!(held.lacks(Parcel::new(&other, &prepared).contents()), Some(Vec::new()));
+    assert_eq!(held.lacks(WorkMessage::new(&other, &prepared).contents()), Some(Vec::new()));
 }

@@ -1,8 +1,8 @@
 //! The exact counts of lanes that are known to have escaped within a block. See the engine for the overview.
 
 use super::Problem;
-use super::area::{FINISH, LANES, List};
 use super::engine::{BLOCK, Engine};
+use super::scratch::{FINISH, LANES, List};
 use super::unroll::{each, unroll};
 use crate::formula::{Formula, Lanes, Number, Vector};
 use fearless_simd::prelude::*;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 /// The threads and the channel to them. Dropping it waits for the orders in flight.
-pub(super) struct Crew<O> {
+pub(super) struct WorkerPool<O> {
     /// `None` only during the drop.
     orders: Option<Sender<O>>,
     threads: Vec<JoinHandle<()>>,
@@ -16,7 +16,7 @@ pub(super) struct Crew<O> {
     workers: Arc<Workers>,
 }
 
-impl<O: Send + 'static> Crew<O> {
+impl<O: Send + 'static> WorkerPool<O> {
     /// Starts threads that call `serve` with each order from the channel.
     ///
     /// # Errors
@@ -27,17 +27,17 @@ impl<O: Send + 'static> Crew<O> {
         serve: impl Fn(&mut Worker, O) + Clone + Send + 'static,
     ) -> Result<Self> {
         let workers = Arc::new(Workers::new(setup.workers));
-        let mut crew = Self { orders: Some(orders), threads: Vec::new(), workers };
+        let mut pool = Self { orders: Some(orders), threads: Vec::new(), workers };
         for index in 0..setup.workers {
-            let (inbox, pin, serve, workers) = (inbox.clone(), setup.pin(), serve.clone(), crew.workers.clone());
+            let (inbox, pin, serve, workers) = (inbox.clone(), setup.pin(), serve.clone(), pool.workers.clone());
             let body = move || {
                 pin(index);
                 inbox.iter().for_each(|order| serve(&mut workers.lock(index), order));
             };
             let thread = Builder::new().name(format!("fractal-{index}")).spawn(body);
-            crew.threads.push(thread.map_err(|error| setup.refused(&error))?);
+            pool.threads.push(thread.map_err(|error| setup.refused(&error))?);
         }
-        Ok(crew)
+        Ok(pool)
     }
 
     /// Sends an order.
@@ -47,7 +47,7 @@ impl<O: Send + 'static> Crew<O> {
 
     /// The channel to the threads.
     pub(super) fn orders(&self) -> Sender<O> {
-        self.orders.clone().expect("it is there until the crew is dropped")
+        self.orders.clone().expect("it is there until the pool is dropped")
     }
 
     /// What each worker has done since the last call; call it once all orders are answered.
@@ -56,7 +56,7 @@ impl<O: Send + 'static> Crew<O> {
     }
 }
 
-impl<O> Drop for Crew<O> {
+impl<O> Drop for WorkerPool<O> {
     fn drop(&mut self) {
         self.orders = None;
         for thread in self.threads.drain(..) {

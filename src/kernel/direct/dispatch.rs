@@ -1,12 +1,12 @@
 //! Selects the vector kernel's code for a formula and an instruction set, and runs the passes after it.
 
 use super::Problem;
-use super::area::Area;
 use super::distance::Counted;
 use super::engine::Engine;
+use super::scratch::Scratch;
 use crate::error::Result;
 use crate::formula::{Formula, Stepwise, Vector};
-use crate::kernel::{Counters, Isa, Wanted};
+use crate::kernel::{Counters, Isa, TileRequest};
 use crate::parallel::Stop;
 use crate::sample::{COUNTS, Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR};
 use fearless_simd::Level;
@@ -15,11 +15,11 @@ use fearless_simd::prelude::*;
 /// Consecutive tiles of a claim with equal areas.
 struct Part<'a> {
     channels: Channels,
-    tiles: &'a [Wanted<'a>],
+    tiles: &'a [TileRequest<'a>],
     words: &'a mut [u32],
     useful: &'a mut [u64],
     stop: &'a Stop,
-    area: &'a mut Area,
+    area: &'a mut Scratch,
 }
 
 /// What the code for an instruction set runs.
@@ -27,7 +27,7 @@ enum Task<'a> {
     /// Samples.
     Tiles(Part<'a>),
     /// This many blocks of the inner loop.
-    Spin(u64, &'a mut Area),
+    Spin(u64, &'a mut Scratch),
 }
 
 impl<F: Formula> Problem<F> {
@@ -36,12 +36,12 @@ impl<F: Formula> Problem<F> {
         &self,
         isa: Isa,
         channels: Channels,
-        tiles: &[Wanted<'_>],
+        tiles: &[TileRequest<'_>],
         words: &mut [u32],
         useful: &mut [u64],
         stop: &Stop,
     ) -> Result<Counters> {
-        Area::with(|area| {
+        Scratch::with(|area| {
             let task = Task::Tiles(Part { channels, tiles, words, useful, stop, area });
             match self.dispatch(isa, task) {
                 Ok(result) => result,
@@ -55,7 +55,7 @@ impl<F: Formula> Problem<F> {
 
     /// Runs the inner loop alone; returns the iterations of all lanes, 0 where there are no vectors.
     pub(super) fn spin_lanes(&self, isa: Isa, blocks: u64) -> u64 {
-        Area::with(|area| match self.dispatch(isa, Task::Spin(blocks, area)) {
+        Scratch::with(|area| match self.dispatch(isa, Task::Spin(blocks, area)) {
             Ok(Ok(counters)) => counters.executed,
             _ => 0,
         })
@@ -108,7 +108,7 @@ impl<F: Formula> Problem<F> {
     }
 
     #[inline(always)]
-    fn spin<S: Simd, const K: usize, const G: usize>(&self, simd: S, blocks: u64, area: &mut Area) -> Counters {
+    fn spin<S: Simd, const K: usize, const G: usize>(&self, simd: S, blocks: u64, area: &mut Scratch) -> Counters {
         let (mut words, stop, counters) = ([], Stop::new(), Counters::default());
         let mut engine = Engine::<S, F, K, G> {
             simd,

@@ -1,7 +1,7 @@
 //! What outlives the window: saved pictures and its remembered state.
 
 use super::frame::Frame;
-use super::remember::Memory;
+use super::remember::SavedState;
 use super::save::Saving;
 use super::state::State;
 use crate::error::Error;
@@ -15,13 +15,13 @@ const PACE: Duration = Duration::from_secs(5);
 
 /// Saves and remembers.
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub(super) struct Autosave {
     file: Option<PathBuf>,
     folder: PathBuf,
     /// Stops pictures being saved.
     stop: Stop,
     /// What the file says, and when changes were last looked for.
-    kept: Memory,
+    kept: SavedState,
     looked: Duration,
     /// Scenes whose pictures are to be saved.
     wanted: Vec<Scene>,
@@ -31,8 +31,8 @@ pub(super) struct Keeper {
     told: bool,
 }
 
-impl Keeper {
-    pub(super) fn new(file: Option<PathBuf>, folder: PathBuf, stop: Stop, kept: Memory) -> Self {
+impl Autosave {
+    pub(super) fn new(file: Option<PathBuf>, folder: PathBuf, stop: Stop, kept: SavedState) -> Self {
         Self {
             file,
             folder,
@@ -84,7 +84,7 @@ impl Keeper {
     }
 
     /// Remembers the state if it has changed.
-    pub(super) fn remember(&mut self, memory: &Memory) {
+    pub(super) fn remember(&mut self, memory: &SavedState) {
         if let Some(file) = self.file.as_ref().filter(|_| *memory != self.kept) {
             self.kept = memory.clone();
             self.failure =

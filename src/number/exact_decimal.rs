@@ -1,9 +1,9 @@
 //! Exact decimal arithmetic for views: whole numbers times powers of ten.
 //!
 //! Everything that moves a view (half pixels, zoom steps of 4/5, sums) stays a finite decimal number, so a pan by whole pixels is exact,
-//! and the scene's own decimal strings hold every digit. Digits are rounded off in one place only, [`Fixed::rounded`].
+//! and the scene's own decimal strings hold every digit. Digits are rounded off in one place only, [`ExactDecimal::rounded`].
 
-use crate::number::{Decimal, Ratio};
+use super::{Decimal, Ratio};
 use dashu_int::ops::{Abs, DivRem, UnsignedAbs};
 use dashu_int::{IBig, UBig};
 use std::cmp::Ordering;
@@ -11,7 +11,7 @@ use std::ops::{Add, Neg, Sub};
 
 /// An exact decimal number, `mantissa`·10^`exponent`.
 #[derive(Clone, Debug)]
-pub(super) struct Fixed {
+pub(crate) struct ExactDecimal {
     mantissa: IBig,
     exponent: i64,
 }
@@ -20,12 +20,12 @@ fn power_of_ten(exponent: i64) -> UBig {
     UBig::from(10u8).pow(usize::try_from(exponent).expect("at least 0"))
 }
 
-impl Fixed {
-    pub(super) fn new(mantissa: impl Into<IBig>, exponent: i64) -> Self {
+impl ExactDecimal {
+    pub(crate) fn new(mantissa: impl Into<IBig>, exponent: i64) -> Self {
         Self { mantissa: mantissa.into(), exponent }
     }
 
-    pub(super) fn from_decimal(decimal: &Decimal) -> Self {
+    pub(crate) fn from_decimal(decimal: &Decimal) -> Self {
         let text = decimal.as_str();
         let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
         let exponent: i64 = exponent.parse().expect("a decimal's exponent");
@@ -37,7 +37,7 @@ impl Fixed {
     }
 
     /// A ratio's value if it is a decimal number of at most `exact` significant digits, else rounded to `digits` of them.
-    pub(super) fn from_ratio(ratio: &Ratio, exact: i64, digits: i64) -> Self {
+    pub(crate) fn from_ratio(ratio: &Ratio, exact: i64, digits: i64) -> Self {
         // 0.30103 digits per bit; one more, so that there are at least `exact` digits.
         let order = ratio.floor_log2().map_or(0, |bits| (bits as f64 * std::f64::consts::LOG10_2).floor() as i64);
         let exponent = order - exact;
@@ -49,11 +49,11 @@ impl Fixed {
     }
 
     /// A position or length in a rotated picture, in pixels, to 10⁻¹².
-    pub(super) fn from_pixels(pixels: f64) -> Self {
+    pub(crate) fn from_pixels(pixels: f64) -> Self {
         Self::new((pixels * 1e12).round() as i128, -12).trimmed()
     }
 
-    pub(super) fn to_decimal(&self) -> Decimal {
+    pub(crate) fn to_decimal(&self) -> Decimal {
         let Self { mantissa, exponent } = self.clone().trimmed();
         let digits = (&mantissa).unsigned_abs().to_string();
         let sign = if mantissa < IBig::ZERO { "-" } else { "" };
@@ -82,32 +82,32 @@ impl Fixed {
         }
     }
 
-    pub(super) fn is_zero(&self) -> bool {
+    pub(crate) fn is_zero(&self) -> bool {
         self.mantissa.is_zero()
     }
 
     /// The largest k with 10ᵏ ≤ |value|; 0 for 0.
-    pub(super) fn order(&self) -> i64 {
+    pub(crate) fn order(&self) -> i64 {
         if self.is_zero() {
             return 0;
         }
         (&self.mantissa).unsigned_abs().to_string().len() as i64 - 1 + self.exponent
     }
 
-    pub(super) fn times(&self, factor: i64) -> Self {
+    pub(crate) fn times(&self, factor: i64) -> Self {
         Self::new(&self.mantissa * factor, self.exponent)
     }
 
-    pub(super) fn multiplied(&self, other: &Self) -> Self {
+    pub(crate) fn multiplied(&self, other: &Self) -> Self {
         Self::new(&self.mantissa * &other.mantissa, self.exponent + other.exponent)
     }
 
-    pub(super) fn half(&self) -> Self {
+    pub(crate) fn half(&self) -> Self {
         Self::new(&self.mantissa * 5, self.exponent - 1)
     }
 
     /// Rounded to a multiple of 10^exponent, halves away from 0.
-    pub(super) fn rounded(&self, exponent: i64) -> Self {
+    pub(crate) fn rounded(&self, exponent: i64) -> Self {
         if self.exponent >= exponent {
             return self.clone();
         }
@@ -119,7 +119,7 @@ impl Fixed {
     }
 
     /// Rounded to this many significant digits.
-    pub(super) fn significant(&self, digits: i64) -> Self {
+    pub(crate) fn significant(&self, digits: i64) -> Self {
         self.rounded(self.order() + 1 - digits).trimmed()
     }
 
@@ -136,14 +136,14 @@ impl Fixed {
     }
 
     /// self / other as an `f64`; infinite when it is too large.
-    pub(super) fn over(&self, other: &Self) -> f64 {
+    pub(crate) fn over(&self, other: &Self) -> f64 {
         let (a, b) = (self.ratio(), other.ratio());
         let sign = if b.num < IBig::ZERO { -1 } else { 1 };
         Ratio { num: a.num * IBig::from(b.den) * sign, den: b.num.unsigned_abs() * a.den }.to_f64()
     }
 
     /// The whole number k with self = k·unit, if there is one with |k| ≤ `largest`.
-    pub(super) fn multiple_of(&self, unit: &Self, largest: i64) -> Option<i64> {
+    pub(crate) fn multiple_of(&self, unit: &Self, largest: i64) -> Option<i64> {
         let exponent = self.exponent.min(unit.exponent);
         let aligned = |value: &Self| &value.mantissa * IBig::from(power_of_ten(value.exponent - exponent));
         let (quotient, remainder) = aligned(self).div_rem(aligned(unit));
@@ -160,35 +160,35 @@ impl Fixed {
     }
 }
 
-impl PartialEq for Fixed {
+impl PartialEq for ExactDecimal {
     fn eq(&self, other: &Self) -> bool {
         self.partial_cmp(other) == Some(Ordering::Equal)
     }
 }
 
-impl PartialOrd for Fixed {
+impl PartialOrd for ExactDecimal {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         (self - other).mantissa.partial_cmp(&IBig::ZERO)
     }
 }
 
-impl Add for &Fixed {
-    type Output = Fixed;
+impl Add for &ExactDecimal {
+    type Output = ExactDecimal;
 
-    fn add(self, other: Self) -> Fixed {
+    fn add(self, other: Self) -> ExactDecimal {
         self.with(other, |a, b| a + b)
     }
 }
 
-impl Sub for &Fixed {
-    type Output = Fixed;
+impl Sub for &ExactDecimal {
+    type Output = ExactDecimal;
 
-    fn sub(self, other: Self) -> Fixed {
+    fn sub(self, other: Self) -> ExactDecimal {
         self.with(other, |a, b| a - b)
     }
 }
 
-impl Neg for Fixed {
+impl Neg for ExactDecimal {
     type Output = Self;
 
     fn neg(self) -> Self {
@@ -201,8 +201,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn fixed(text: &str) -> Fixed {
-        Fixed::from_decimal(&text.parse().unwrap())
+    fn fixed(text: &str) -> ExactDecimal {
+        ExactDecimal::from_decimal(&text.parse().unwrap())
     }
 
     #[test]
@@ -224,9 +224,9 @@ mod tests {
     #[test]
     fn ratios_become_decimals_exactly_where_they_are() {
         let ratio = |num: i64, den: u64| Ratio { num: num.into(), den: den.into() };
-        assert_eq!(Fixed::from_ratio(&ratio(51, 128_000_000), 24, 12), fixed("3.984375e-7"));
-        assert_eq!(Fixed::from_ratio(&ratio(1, 3), 24, 12), fixed("0.333333333333"));
-        assert_eq!(Fixed::from_ratio(&ratio(200, 3), 24, 5), fixed("66.667"));
+        assert_eq!(ExactDecimal::from_ratio(&ratio(51, 128_000_000), 24, 12), fixed("3.984375e-7"));
+        assert_eq!(ExactDecimal::from_ratio(&ratio(1, 3), 24, 12), fixed("0.333333333333"));
+        assert_eq!(ExactDecimal::from_ratio(&ratio(200, 3), 24, 5), fixed("66.667"));
     }
 
     #[test]
@@ -242,10 +242,10 @@ mod tests {
     proptest! {
         #[test]
         fn sums_are_exact(a in -1_000_000_000i64..1_000_000_000, b in -1_000_000_000i64..1_000_000_000, e in -12i64..3) {
-            let (x, y) = (Fixed::new(a, -6), Fixed::new(b, e));
+            let (x, y) = (ExactDecimal::new(a, -6), ExactDecimal::new(b, e));
             let back = &(&x + &y) - &y;
             prop_assert_eq!(&back, &x);
-            prop_assert_eq!(&Fixed::from_decimal(&x.to_decimal()), &x);
+            prop_assert_eq!(&ExactDecimal::from_decimal(&x.to_decimal()), &x);
             prop_assert_eq!(&x.half() + &x.half(), x);
         }
     }
