@@ -227,8 +227,8 @@ fn what_is_of_no_use_is_refused_in_one_sentence() {
         (&describe(&whole, ours, "fractal 9.1.0"), &["was computed by fractal 9.1.0", "finish it with that version"]),
         (&describe(&whole, "\"kind\":\"render\"", "\"kind\":\"dream\""), &["a work that is not a picture"]),
         (&describe(&whole, "\"formula\":", "\"warp\":1,\"formula\":"), &["unknown field `warp`"]),
-        (&damaged, &["damaged where it says what its pieces are of"]),
-        (&whole[..300], &["damaged where it says what its pieces are of"]),
+        (&damaged, &["its description of the work is damaged"]),
+        (&whole[..300], &["its description of the work is damaged"]),
     ] {
         write(file);
         refuse(&scratch, &resume, words);
