@@ -57,7 +57,7 @@ pub const DEFAULT: &str = threads::ENTRY.name;
 
 /// Workers that live across runs.
 ///
-/// A backend of your own decides who takes which pieces and when; [`Job`](crate::parallel::Job) does what all backends share:
+/// A backend of your own decides who takes which pieces and when; [`Job`] does what all backends share:
 ///
 /// ```
 /// use fractal::backend::Session;
