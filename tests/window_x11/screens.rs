@@ -10,8 +10,7 @@ fn displays_of_few_colours_are_refused_in_a_sentence() {
         let scratch = Scratch::new("x11-depths");
         let output = program(&screen, &scratch, &["view"]).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{depth}: {output:?}");
-        let why =
-            format!("(the display has {depth}-bit colour, but the window needs true colour with 24 bits or more)");
+        let why = format!("(the display has {depth}-bit colour, but the window needs true colour of 24 bits or more)");
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(told, format!("fractal: no window can be opened here {why}; `fractal render` needs no display\n"));
         // The watched render is computed all the same.

@@ -86,7 +86,7 @@ pub(super) fn examine() -> Result<(Pixels, f64), NoWindow> {
         )
     };
     let unfit = |what: String| {
-        NoWindow::Unfit(format!("the display has {what}, but the window needs true colour with 24 bits or more"))
+        NoWindow::Unfit(format!("the display has {what}, but the window needs true colour of 24 bits or more"))
     };
     match connection.bits(depth) {
         Some(32) => {}
