@@ -32,6 +32,7 @@ impl Workers {
     ///
     /// Work that itself uses a pool may make a thread wait inside a piece, and the pool has it take another claim meanwhile. It would
     /// deadlock if it waited for its own worker, so it gets another with the same number.
+    #[cfg_attr(not(any(feature = "fibers", feature = "futures", feature = "rayon")), allow(dead_code))]
     pub(crate) fn execute(&self, index: usize, job: &Job, claim: Range<usize>) -> ControlFlow<()> {
         let place = &self.0[index];
         match place.worker.try_lock() {

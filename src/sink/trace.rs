@@ -93,7 +93,7 @@ impl Run {
         let mut changes: Vec<(Duration, isize, usize)> = Vec::new();
         for (tid, slices) in self.workers.iter().enumerate() {
             write!(out, r#"{comma}{},"tid":{tid},"args":{{"name":"worker {tid}"}}}}"#, metadata("thread_name"))?;
-            let mut slices = lock(&slices);
+            let mut slices = lock(slices);
             // Where another thread receives the results, they may be out of order.
             slices.sort_by_key(|slice| slice.began);
             for Slice { range, operations, began, ended } in slices.iter() {
@@ -216,7 +216,7 @@ impl Sink for Trace {
         };
         // Each worker has its own list, so this never blocks.
         if let Some(slices) = self.run.get().and_then(|run| run.workers.get(done.worker)) {
-            lock(&slices).push(slice);
+            lock(slices).push(slice);
         }
         Ok(())
     }

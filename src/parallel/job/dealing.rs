@@ -48,6 +48,7 @@ impl Job {
     }
 
     /// The same, on a separate thread if `apart`: an executor refuses to run inside another.
+    #[cfg_attr(not(any(feature = "futures", feature = "tokio")), allow(dead_code))]
     pub(crate) fn guard_apart<T: Send>(&self, apart: bool, body: impl FnOnce() -> T + Send) -> Option<T> {
         if !apart {
             return self.guard(body);
