@@ -9,6 +9,7 @@ use crate::colour::Depth;
 use crate::sink::formats::{Data, Format, Header, Rows, SCENE_KEY};
 use crate::sink::output::Output;
 use png::{BitDepth, ColorType, Compression, Encoder, Filter, SrgbRenderingIntent};
+use std::cell::Cell;
 use std::io::{self, Write};
 
 pub(in crate::sink) const FORMAT: Format = Format {
@@ -26,7 +27,8 @@ pub(in crate::sink) const FORMAT: Format = Format {
 const CHUNK: usize = 1 << 16;
 
 fn encode(output: &mut Output, header: &Header, rows: &mut dyn Rows) -> io::Result<()> {
-    let mut file = io::BufWriter::with_capacity(CHUNK, output);
+    let is_cut = Cell::new(false);
+    let mut file = Cut { file: io::BufWriter::with_capacity(CHUNK, output), is_cut: &is_cut };
     let mut encoder = Encoder::new(&mut file, header.width, header.height);
     encoder.set_color(ColorType::Rgb);
     encoder.set_depth(match header.depth {
@@ -42,11 +44,74 @@ fn encode(output: &mut Output, header: &Header, rows: &mut dyn Rows) -> io::Resu
     }
     let mut writer = encoder.write_header()?;
     let mut stream = writer.stream_writer_with_size(CHUNK)?;
-    while let Some(bytes) = rows.next_rows()? {
+    loop {
+        // If no rows come it stays cut.
+        is_cut.set(true);
+        let Some(bytes) = rows.next_rows()? else { break };
+        is_cut.set(false);
         stream.write_all(bytes)?;
     }
-    stream.finish()?;
+    is_cut.set(false);
+    stream.finish().inspect_err(|_| is_cut.set(true))?;
     // Explicitly, because a dropped writer discards its errors.
     writer.finish()?;
     file.flush()
+}
+
+/// A file that takes nothing more once it is cut. The encoder's writers end the picture as if it were whole when they are dropped, so one
+/// that was interrupted would look complete to whoever reads it from a pipe.
+struct Cut<'a> {
+    file: io::BufWriter<&'a mut Output>,
+    is_cut: &'a Cell<bool>,
+}
+
+impl Write for Cut<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_cut.get() { Ok(bytes.len()) } else { self.file.write(bytes).inspect_err(|_| self.is_cut.set(true)) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.is_cut.get() { Ok(()) } else { self.file.flush() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::Channels;
+    use std::fs;
+
+    /// Rows that end with an error, or all too early.
+    struct Few(u32, bool);
+
+    impl Rows for Few {
+        fn next_rows(&mut self) -> io::Result<Option<&[u8]>> {
+            match self {
+                Self(0, true) => Err(io::ErrorKind::Interrupted.into()),
+                Self(0, false) => Ok(None),
+                Self(left, _) => {
+                    *left -= 1;
+                    Ok(Some(&[7; 3 * 100]))
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_picture_that_is_interrupted_does_not_end_as_if_it_were_whole() {
+        let path = std::env::temp_dir().join(format!("fractal-cut-{}.png", std::process::id()));
+        let scene = String::new();
+        let header = Header { width: 100, height: 3000, depth: Depth::Eight, channels: Channels::ALL, scene };
+        for (rows, fails) in [(0, true), (1, true), (2999, true), (2999, false), (3000, false)] {
+            let mut output = Output::create(&path).unwrap();
+            let outcome = encode(&mut output, &header, &mut Few(rows, fails));
+            let written = fs::read(output.temporary().unwrap()).unwrap();
+            assert_eq!(outcome.is_ok(), rows == 3000, "{rows}");
+            assert!(
+                written.starts_with(b"\x89PNG") && written.ends_with(b"IEND\xaeB`\x82") == outcome.is_ok(),
+                "{rows}"
+            );
+        }
+        assert!(!path.exists());
+    }
 }
