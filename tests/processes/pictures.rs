@@ -1,6 +1,7 @@
 //! The program itself: its pictures when its workers are killed, and what it leaves behind when it is killed itself.
 
 use super::random::Random;
+use super::support::processes::{children, lives};
 use super::support::{Scratch, is_long, until};
 use super::{LIMIT, backends, signal, watched};
 use rustix::process::Signal;
@@ -9,21 +10,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
-
-/// The processes whose parent is `id`.
-fn children(id: u32) -> Vec<i32> {
-    let stats = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
-        let own: i32 = entry.file_name().to_str()?.parse().ok()?;
-        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
-        let (state, parent) = stat.rsplit_once(") ")?.1.split_once(' ')?;
-        (parent.split(' ').next()? == id.to_string() && state != "Z").then_some(own)
-    });
-    stats.collect()
-}
-
-fn lives(id: i32) -> bool {
-    fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
-}
 
 /// A picture that takes some seconds.
 const PICTURE: [&str; 13] = [
@@ -71,6 +57,24 @@ fn a_killed_session_leaves_nothing_behind() {
         });
         assert_eq!(shm().difference(&before).next(), None);
         assert!(!scratch.join("out.png").exists());
+    }
+}
+
+/// As a worker finds itself whose session was killed while it was started.
+#[test]
+fn a_worker_that_comes_too_late_says_nothing() {
+    let scratch = Scratch::new("late");
+    for entry in backends() {
+        let worker = || scratch.program([format!("fractal-worker:{}:{}", entry.name, i32::MAX)]);
+        let mut late = worker();
+        let mut late = late.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(late.stdin.take());
+        let output = watched("a worker that comes too late", LIMIT, || late.wait_with_output().unwrap());
+        assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()));
+        // Whoever starts one by hand is told.
+        let output = watched("a worker without a session", LIMIT, || worker().output().unwrap());
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), &*text), (Some(1), "fractal: a worker can only be started by a session\n"));
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(dead_code)] // No test uses all of it.
 
 pub(crate) mod left_out;
+pub(crate) mod processes;
 
 use std::ffi::OsStr;
 use std::ops::Deref;
@@ -62,25 +63,32 @@ impl Scratch {
             }
         }
         command.env("XDG_CACHE_HOME", self.join("cache"));
-        heed_signals(&mut command);
+        // Signals that whoever started the tests ignores, as a shell without job control does for what it starts with `&`, would be
+        // ignored by the program as well.
+        dispose(&mut command, &[libc::SIGHUP, libc::SIGINT, libc::SIGTERM], libc::SIG_DFL);
         command
     }
 }
 
-/// Signals that whoever started the tests ignores, as a shell without job control does for what it starts with `&`, would be ignored by the
-/// program as well.
+/// Has a command ignore SIGHUP and SIGINT from its start, as `nohup` and `&` of a script do.
+pub(crate) fn ignore_signals(command: &mut Command) {
+    dispose(command, &[libc::SIGHUP, libc::SIGINT], libc::SIG_IGN);
+}
+
+/// Sets what a command does at signals, `how` being `SIG_DFL` or `SIG_IGN`.
 #[allow(unsafe_code)]
-fn heed_signals(command: &mut Command) {
+fn dispose(command: &mut Command, signals: &'static [libc::c_int], how: libc::sighandler_t) {
     use std::os::unix::process::CommandExt;
-    let heed = || {
-        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
-            // SAFETY: this is a child between fork and exec, where POSIX allows `signal`; the signal exists and the default is no handler.
-            unsafe { libc::signal(signal, libc::SIG_DFL) };
+    assert!([libc::SIG_DFL, libc::SIG_IGN].contains(&how), "no handler");
+    let set = move || {
+        for &signal in signals {
+            // SAFETY: this is a child between fork and exec, where POSIX allows `signal`; the signal exists, and `how` is no handler.
+            unsafe { libc::signal(signal, how) };
         }
         Ok(())
     };
     // SAFETY: the closure calls nothing but `signal`; it allocates nothing and takes no lock.
-    unsafe { command.pre_exec(heed) };
+    unsafe { command.pre_exec(set) };
 }
 
 impl Deref for Scratch {

@@ -73,7 +73,10 @@ pub fn main(kinds: &[&[WorkKind<'_>]]) {
 }
 
 fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind<'_>]]) -> Result<()> {
-    end_with(parent)?;
+    if let Err(error) = end_with(parent) {
+        // A session that was killed before leaves nobody to report it to.
+        return if is_hung_up() { Ok(()) } else { Err(error) };
+    }
     let entry = crate::backend::find(backend)?;
     let Some(transport) = entry.transport else {
         return Err(Error::Unsupported(format!("backend `{backend}` has no workers of this kind")));
@@ -109,6 +112,23 @@ fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind<'_>]]) -> Result<()> {
     }
     .serve();
     Ok(())
+}
+
+/// Whether nobody is left at the other end of standard input, through which a session talks.
+#[cfg(target_os = "linux")]
+fn is_hung_up() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    /// A sibling that is being started holds what the session had open, for a moment.
+    const WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+    let stdin = io::stdin();
+    let mut end = [PollFd::new(&stdin, PollFlags::empty())];
+    poll(&mut end, Some(&WAIT)).is_ok() && end[0].revents().contains(PollFlags::HUP)
+}
+
+/// Elsewhere workers do not look for their session.
+#[cfg(not(target_os = "linux"))]
+fn is_hung_up() -> bool {
+    false
 }
 
 /// A worker's incoming messages, and the stream for its own.
