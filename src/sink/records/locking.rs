@@ -8,14 +8,30 @@ use std::path::Path;
 /// Keeps other processes from writing the file as long as it is open. Returns why it cannot be locked if the file system has no
 /// locks; then no other process can tell that it is being written.
 pub(in crate::sink) fn lock_file(file: &File, path: &Path) -> Result<Option<io::Error>> {
-    match file.try_lock() {
-        Ok(()) => Ok(None),
-        Err(TryLockError::WouldBlock) => {
-            let who = writer(file).map_or("another process".into(), |process| format!("process {process}"));
-            Err(Error::Unsupported(format!("`{}` is being written by {who}", path.display())))
+    settle(|| file.try_lock(), || writer(file), path)
+}
+
+/// Locks a file by `try_lock`, unless another process has it, which `writer` names. One that ended between the two has left it free.
+fn settle(
+    mut try_lock: impl FnMut() -> std::result::Result<(), TryLockError>,
+    mut writer: impl FnMut() -> Option<u32>,
+    path: &Path,
+) -> Result<Option<io::Error>> {
+    // A process may also be hidden, and others may come and go.
+    const ATTEMPTS: usize = 10;
+    let mut who = None;
+    for _ in 0..ATTEMPTS {
+        match try_lock() {
+            Ok(()) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Ok(Some(error)),
+            Err(TryLockError::WouldBlock) => who = writer(),
         }
-        Err(TryLockError::Error(error)) => Ok(Some(error)),
+        if who.is_some() {
+            break;
+        }
     }
+    let who = who.map_or("another process".into(), |process| format!("process {process}"));
+    Err(Error::Unsupported(format!("`{}` is being written by {who}", path.display())))
 }
 
 /// Checks that no other process is writing the file at `path`.
@@ -66,6 +82,19 @@ fn holder(locks: &str, device: (u32, u32), inode: u64) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_that_ends_while_it_is_looked_for_has_left_the_file_free() {
+        let path = Path::new("a.part");
+        let taken = || Err(TryLockError::WouldBlock);
+        let mut outcomes = vec![Ok(()), taken(), taken()];
+        assert!(settle(|| outcomes.pop().unwrap(), || None, path).unwrap().is_none());
+        let mut outcomes = vec![Err(TryLockError::Error(io::ErrorKind::Unsupported.into())), taken()];
+        assert!(settle(|| outcomes.pop().unwrap(), || None, path).unwrap().is_some());
+        let told = |writer: Option<u32>| settle(taken, || writer, path).unwrap_err().to_string();
+        assert_eq!(told(Some(7)), "`a.part` is being written by process 7");
+        assert_eq!(told(None), "`a.part` is being written by another process");
+    }
 
     #[test]
     fn the_holder_of_a_lock_is_read() {
