@@ -10,12 +10,15 @@ use super::records::{self, Description, Records, Unread, lock_file, write_piece}
 use crate::error::{Error, Result};
 use crate::parallel::lock;
 use crate::parallel::{FinishedClaim, Sink};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+/// How often a file is created anew that other processes complete or remove meanwhile.
+const ATTEMPTS: usize = 100;
 
 /// A sink that appends finished pieces to a file.
 #[derive(Debug)]
@@ -49,30 +52,46 @@ impl Checkpoint {
         let failed = |source| Error::io("create", path, source);
         let mut options = File::options();
         options.read(true).write(true);
-        let (mut file, is_new) = match options.create_new(true).open(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_file() => {
-                (options.create_new(false).open(path).map_err(failed)?, false)
+        // Another run may have one of this name between any two looks at it.
+        for _ in 0..ATTEMPTS {
+            let (mut file, is_new) = match options.create_new(true).open(path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_file() => {
+                    match options.create_new(false).open(path) {
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                        opened => (opened.map_err(failed)?, false),
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && fs::symlink_metadata(path).is_err() => {
+                    continue;
+                }
+                opened => (opened.map_err(failed)?, true),
+            };
+            let unlocked = lock_file(&file, path)?;
+            if let Some(error) = unlocked.as_ref().filter(|_| !is_new) {
+                return Err(Error::Unsupported(format!(
+                    "`{}` is there already and cannot be locked ({error}), so another process may be writing it unseen; remove it, \
+                     or name a file on a file system that has locks",
+                    path.display()
+                )));
             }
-            opened => (opened.map_err(failed)?, true),
-        };
-        let unlocked = lock_file(&file, path)?;
-        if let Some(error) = unlocked.as_ref().filter(|_| !is_new) {
-            return Err(Error::Unsupported(format!(
-                "`{}` is there already and cannot be locked ({error}), so another process may be writing it unseen; remove it, or \
-                 name a file on a file system that has locks",
-                path.display()
-            )));
+            // Before it was locked, its previous writer may have completed it, so that the name is free.
+            if !is_at(&file, path) {
+                continue;
+            }
+            // Or it ended before that.
+            if file.metadata().is_ok_and(|found| found.len() > 0) {
+                break;
+            }
+            if let Err(source) = file.write_all(&beginning) {
+                let _ = identity::remove(&file, path);
+                return Err(Error::io("write", path, source));
+            }
+            return Ok(Self { unlocked, ..Self::over(path.to_path_buf(), file, Vec::new()) });
         }
-        // Before it was locked, its previous writer may have written to it, or removed it when done.
-        let is_empty = file.metadata().is_ok_and(|found| found.len() == 0);
-        if !is_empty || !is_at(&file, path) {
-            return Err(failed(io::ErrorKind::AlreadyExists.into()));
-        }
-        if let Err(source) = file.write_all(&beginning) {
-            let _ = identity::remove(&file, path);
-            return Err(Error::io("write", path, source));
-        }
-        Ok(Self { unlocked, ..Self::over(path.to_path_buf(), file, Vec::new()) })
+        Err(Error::Unsupported(format!(
+            "`{}` was written by another process just now; try again, or remove it",
+            path.display()
+        )))
     }
 
     /// Continues a file after the last of its whole pieces.

@@ -91,6 +91,17 @@ fn a_part_is_what_its_own_run_has_computed() {
 }
 
 #[test]
+fn a_file_that_another_run_has_written_meanwhile_is_told() {
+    let (scratch, render) = (Scratch::new("meanwhile"), render(&scene()));
+    let (path, description) = (scratch.join("a.tiles"), render.description(None).unwrap());
+    render.run_here(Arc::new(Checkpoint::create(&path, &description).unwrap()), &Stop::new()).unwrap();
+    let before = fs::read(&path).unwrap();
+    let error = Checkpoint::create(&path, &description).unwrap_err();
+    assert!(error.to_string().ends_with("a.tiles` was written by another process just now; try again, or remove it"));
+    assert_eq!((error.exit_code(), fs::read(&path).unwrap() == before), (1, true));
+}
+
+#[test]
 fn going_on_goes_on_in_the_file_that_was_read() {
     let (scratch, render) = (Scratch::new("go-on"), render(&scene()));
     let description = render.description(None).unwrap();
