@@ -69,7 +69,7 @@ impl Checkpoint {
             let unlocked = lock_file(&file, path)?;
             if let Some(error) = unlocked.as_ref().filter(|_| !is_new) {
                 return Err(Error::Unsupported(format!(
-                    "`{}` is there already and cannot be locked ({error}), so another process may be writing it unseen; remove it, \
+                    "`{}` already exists and cannot be locked ({error}), so another process may be writing it unseen; remove it, \
                      or name a file on a file system that has locks",
                     path.display()
                 )));

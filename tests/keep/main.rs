@@ -11,6 +11,8 @@ mod memory;
 mod random;
 mod resuming;
 mod sharing;
+#[cfg(target_os = "linux")]
+mod storm;
 #[path = "../support/mod.rs"]
 mod support;
 
