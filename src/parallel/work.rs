@@ -184,7 +184,8 @@ impl<'a> Claim<'a> {
     }
 
     /// Adds the work's own counters for this claim, at most [`MAX_COUNTS`] numbers. Sinks get them with the claim
-    /// ([`FinishedClaim::counts`](super::FinishedClaim::counts)), the report gets their sums ([`WorkerReport::counts`](super::WorkerReport::counts)).
+    /// ([`FinishedClaim::counts`](super::FinishedClaim::counts)), the report gets their sums
+    /// ([`WorkerReport::counts`](super::WorkerReport::counts)).
     ///
     /// # Panics
     /// If there are more.

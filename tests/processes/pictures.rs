@@ -71,7 +71,7 @@ fn a_worker_that_comes_too_late_says_nothing() {
         drop(late.stdin.take());
         let output = watched("a worker that comes too late", LIMIT, || late.wait_with_output().unwrap());
         assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()));
-        // Whoever starts one by hand is told.
+        // A worker that is started by hand says so.
         let output = watched("a worker without a session", LIMIT, || worker().output().unwrap());
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), &*text), (Some(1), "fractal: a worker can only be started by a session\n"));

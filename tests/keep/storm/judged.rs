@@ -22,7 +22,7 @@ pub(super) const ENDS: [&str; 3] = ["completed", "interrupted", "killed"];
 /// How one of two ends when the other has its file: that depends on what the processors do.
 const REFUSED: &str = "refused";
 
-/// What is told of runs that go well or are interrupted, each by a part of it.
+/// Messages of runs that go well or are interrupted, a part of each.
 const TOLD: [&str; 9] = [
     "fractal: stopped before the work was complete",
     "tiles; the same command with --resume goes on",
@@ -35,7 +35,7 @@ const TOLD: [&str; 9] = [
     "what was measured is in `results.json`; the same command with --resume goes on",
 ];
 
-/// What one of two is told whose file the other has, or has just had.
+/// Messages of one of two runs whose file the other has, or just had.
 const REFUSALS: [&str; 3] = [
     "` is being written by process ",
     "was written by another process just now; try again",
@@ -81,7 +81,7 @@ pub(super) fn complete(plan: &Plan<'_>, stage: usize) {
     }
 }
 
-/// Checks how one run ended and what it told.
+/// Checks how one run ended and what it reported.
 fn end(plan: &Plan<'_>, stage: usize, run: &Run, is_twin: bool) -> &'static str {
     let Run { status, told, sent, .. } = run;
     let what = || format!("{}: {status} after {sent:?}: {told}", plan.describe());
@@ -170,7 +170,7 @@ fn kept(path: &Path) -> Option<(usize, usize)> {
     Some((records.found().len(), of))
 }
 
-/// Checks that finished tiles that were told of, or kept before, are kept.
+/// Checks that finished tiles that were reported, or kept before, are kept.
 fn tiles(plan: &Plan<'_>, stage: usize, runs: &[Run], complete: bool, left: &mut Left) {
     let Some(tiles) = &plan.stages[stage].tiles else { return };
     let lines =
