@@ -106,7 +106,7 @@ impl WorkerSlot {
         });
         let processor = pinning.map_or(0, |pinning| pinning.processor(index) as u64 + 1);
         // A worker that cannot be reached has ended, which will be noticed soon.
-        let _ = live.send(message::SEAT, [index as u64, workers as u64, processor], &[]);
+        let _ = live.send(message::SLOT, [index as u64, workers as u64, processor], &[]);
         *lock(&self.live) = Some(live.clone());
         let output = BufReader::with_capacity(1 << 16, output);
         self.member = Some(Member { live, output, greeted: false, held: Held::default(), progress: 0 });

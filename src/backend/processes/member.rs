@@ -115,7 +115,7 @@ impl Member {
         let mut member = Self { process, socket, pidfd, doing, segment: 0, held, heard, quiet, seen: 0, progress: 0 };
         let processor = place.processor.map_or(0, |processor| processor as u64 + 1);
         // A worker that cannot be reached has ended, which will be noticed soon.
-        let _ = member.send(message::SEAT, [place.index as u64, place.workers as u64, processor], &[]);
+        let _ = member.send(message::SLOT, [place.index as u64, place.workers as u64, processor], &[]);
         Ok(member)
     }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) const PROTOCOL: u64 = 4;
 
 /// To a worker, first: its number, the number of workers, and the processor it is pinned to plus one, or 0.
-pub(crate) const SEAT: u32 = 1;
+pub(crate) const SLOT: u32 = 1;
 /// To a worker: the work of the following runs. Numbers: the lengths of its kind's name, of its recipe, and of the list of prepared
 /// parts. These follow one after the other, in the tail or in a file that comes with the frame.
 pub(crate) const WORK: u32 = 2;

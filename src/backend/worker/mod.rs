@@ -286,7 +286,7 @@ impl WorkerLoop<'_> {
     fn handle(&mut self, Message { head, tail, files }: Message) -> Result<()> {
         let [first, second, third, ..] = head.numbers;
         match head.kind {
-            message::SEAT => {
+            message::SLOT => {
                 (self.place, self.workers) = (first as usize, second as usize);
                 // Losing the processor since it was chosen is no reason to end.
                 if let Some(processor) = third.checked_sub(1) {
