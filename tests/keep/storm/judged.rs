@@ -25,14 +25,14 @@ const REFUSED: &str = "refused";
 /// Messages of runs that go well or are interrupted, a part of each.
 const TOLD: [&str; 9] = [
     "fractal: stopped before the work was complete",
-    "tiles; the same command with --resume goes on",
-    "tiles of this very picture, so it goes on from there",
-    "begins anew",
-    "is complete already",
+    "tiles; the same command with --resume continues",
+    "tiles of this very picture, so the render continues from it",
+    "starts from the beginning",
+    "is already complete",
     "samples had escaped in",
     "finished tiles are kept in",
     "wrote `",
-    "what was measured is in `results.json`; the same command with --resume goes on",
+    "the measurements so far are in `results.json`; the same command with --resume continues",
 ];
 
 /// Messages of one of two runs whose file the other has, or just had.
