@@ -95,8 +95,9 @@ impl Keep {
                 place.display()
             )));
         }
-        if there {
-            let records = self.recognized(place, picture, stop);
+        // Who had it may complete or remove it meanwhile; then it is not there.
+        let recognized = there.then(|| self.recognized(place, picture, stop));
+        if let Some(records) = recognized.filter(|records| records.is_ok() || fs::symlink_metadata(place).is_ok()) {
             let records = match records {
                 // It was not named, so it may belong to another picture; and nobody allowed its removal.
                 Err(Error::Input(text)) if !self.resume => {

@@ -6,11 +6,12 @@ use fractal::parallel::{Sink, Stop, Tee};
 use fractal::sink::records::Records;
 use fractal::sink::{Checkpoint, Output};
 use rustix::process::{Pid, Signal, kill_process};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Far longer than any test.
 const LONG: &str = "render --julia -0.390540870218,-0.586787907347 --iterations 1000000 --size 1600x1200 --tile 8 -q";
@@ -99,6 +100,39 @@ fn a_file_that_another_run_has_written_meanwhile_is_told() {
     let error = Checkpoint::create(&path, &description).unwrap_err();
     assert!(error.to_string().ends_with("a.tiles` was written by another process just now; try again, or remove it"));
     assert_eq!((error.exit_code(), fs::read(&path).unwrap() == before), (1, true));
+}
+
+/// One has the file again and again, and another looks at it at any moment.
+#[test]
+fn a_file_that_goes_while_it_is_opened_is_told_as_that() {
+    let (scratch, render) = (Scratch::new("goes"), render(&scene()));
+    let (path, description) = (scratch.join("a"), render.description(None).unwrap());
+    let over = AtomicBool::new(false);
+    let told = std::thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            let mut told = BTreeSet::new();
+            while !over.load(Ordering::Relaxed) {
+                match Checkpoint::create(&path, &description).and_then(|checkpoint| checkpoint.remove()) {
+                    Ok(()) => {}
+                    Err(error) => _ = told.insert(error.to_string()),
+                }
+            }
+            told
+        });
+        let looks = (0..4000).filter_map(|_| Records::open_to_go_on(&path).err());
+        let told: BTreeSet<_> = looks.map(|error| error.to_string()).collect();
+        over.store(true, Ordering::Relaxed);
+        &told | &other.join().unwrap()
+    });
+    let known = [
+        "cannot read `",
+        " was removed or replaced just now; try again",
+        " is being written by process ",
+        // It is there and nothing is in it yet.
+        " is no file of finished pieces",
+    ];
+    let unknown: Vec<_> = told.iter().filter(|text| !known.iter().any(|part| text.contains(part))).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
 }
 
 #[test]

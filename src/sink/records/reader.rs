@@ -75,8 +75,11 @@ impl Records {
         let path = path.as_ref();
         // Errors about the file's contents come first.
         let unread = Self::open(path)?;
-        let file = File::options().read(true).write(true).open(path);
-        let file = file.map_err(|source| Error::io("write", path, source))?;
+        let gone = || Error::Unsupported(format!("`{}` was removed or replaced just now; try again", path.display()));
+        let file = File::options().read(true).write(true).open(path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => gone(),
+            _ => Error::io("write", path, source),
+        })?;
         if let Some(error) = lock_file(&file, path)? {
             return Err(Error::Unsupported(format!(
                 "`{}` cannot be locked ({error}), so another process may be writing it unseen; \
@@ -86,10 +89,7 @@ impl Records {
         }
         // Before it was locked, it may have been replaced, or completed by its previous writer.
         if !is_at(&file, path) && !path.is_symlink() {
-            return Err(Error::Unsupported(format!(
-                "`{}` was removed or replaced just now; try again",
-                path.display()
-            )));
+            return Err(gone());
         }
         drop(unread);
         Unread::of(file, path, true)

@@ -84,9 +84,6 @@ fn round(seed: u64, undisturbed: &Undisturbed, counts: &Counts) {
     (0..8).for_each(|_| _ = random.below(2));
     let plan = Plan::draw(&mut random, undisturbed);
     counts.add(plan.kind);
-    if std::env::var_os("FRACTAL_SEED").is_some() {
-        println!("{seed}: {}", plan.describe());
-    }
     for stage in 0..plan.stages.len() {
         let mut left = Left::default();
         for _ in 0..1 + random.below(4) {
