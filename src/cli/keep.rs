@@ -170,8 +170,8 @@ impl Keep {
         let checkpoint = match before {
             Some(records) => Checkpoint::go_on(records)?,
             None => match Checkpoint::create(place, &render.description(self.shard)?) {
-                // It was not asked for.
-                Err(_) if self.how == How::ByItself => return Ok(None),
+                // It was not asked for. But a second start learns of the first, as it would a moment later.
+                Err(_) if self.how == How::ByItself && !self.resume => return check_unused(place).map(|()| None),
                 created => created?,
             },
         };

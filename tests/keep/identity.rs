@@ -102,6 +102,23 @@ fn a_file_that_another_run_has_written_meanwhile_is_told() {
     assert_eq!((error.exit_code(), fs::read(&path).unwrap() == before), (1, true));
 }
 
+/// Another run has created it, and nothing is in it yet.
+#[test]
+fn a_start_is_told_who_writes_from_the_first_moment_on() {
+    let scratch = Scratch::new("first-moment");
+    for (arguments, name) in [
+        ("-o a.png --resume", "a.png.checkpoint"),
+        ("-o a.png --checkpoint a.tiles", "a.tiles"),
+        ("--shard 1/2 -o 1.part", "1.part.checkpoint"),
+    ] {
+        let file = fs::File::create(scratch.join(name)).unwrap();
+        file.lock().unwrap();
+        let outcome = told(scratch.program(words(&format!("render whole --size 64x48 -q {arguments}"))));
+        let text = format!("fractal: `{name}` is being written by process {}\n", std::process::id());
+        assert_eq!(outcome, (1, text), "{arguments}");
+    }
+}
+
 /// One has the file again and again, and another looks at it at any moment.
 #[test]
 fn a_file_that_goes_while_it_is_opened_is_told_as_that() {
