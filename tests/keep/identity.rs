@@ -146,7 +146,7 @@ fn a_file_that_goes_while_it_is_opened_is_told_as_that() {
         " was removed or replaced just now; try again",
         " is being written by process ",
         // It is there and nothing is in it yet.
-        " is no file of finished pieces",
+        " is not a file of finished pieces",
     ];
     let unknown: Vec<_> = told.iter().filter(|text| !known.iter().any(|part| text.contains(part))).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
