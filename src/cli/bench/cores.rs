@@ -9,7 +9,7 @@ use super::super::{print, tell};
 use super::args::BenchCoresArgs;
 use super::outputs::Outputs;
 use super::progress::Bar;
-use super::text::{bar, percent, table, time};
+use super::text::{bar, counted, percent, table, time};
 use fractal::backend::{self, BACKENDS};
 use fractal::bench::clock::System;
 use fractal::bench::cores::{self, Schedules};
@@ -140,7 +140,7 @@ impl Plan {
         };
         let name = |combination: &cores::Combination| {
             let subject = &subjects[combination.subject].name;
-            format!("{subject}, {}, {} workers", combination.entry.name, combination.workers)
+            format!("{subject}, {}, {}", combination.entry.name, counted(combination.workers, "worker"))
         };
         let sizes: Vec<String> =
             subjects.iter().map(|subject| format!("{} ({})", subject.name, subject.work.len())).collect();
@@ -259,7 +259,7 @@ fn report(results: &Results, took: Duration) -> String {
         _ = writeln!(text, "{machine}");
     }
     let rounds = results.results.iter().map(|entry| entry.times.len()).min().unwrap_or(0);
-    _ = writeln!(text, "{rounds} rounds in {:.0} s", took.as_secs_f64());
+    _ = writeln!(text, "{} in {:.0} s", counted(rounds, "round"), took.as_secs_f64());
     let mut scenes: Vec<&str> = results.results.iter().map(|entry| entry.parameter("scene")).collect();
     scenes.dedup();
     let mut seen = std::collections::HashSet::new();
@@ -269,7 +269,7 @@ fn report(results: &Results, took: Duration) -> String {
             results.results.iter().filter(|entry| entry.parameter("scene") == scene).collect();
         let help = standard(scene).map_or(String::new(), |standard| format!(": {}", standard.help));
         let pieces = entries.first().map_or(0, |entry| entry.pieces);
-        _ = writeln!(text, "\n{scene}{help}; {pieces} pieces");
+        _ = writeln!(text, "\n{scene}{help}; {}", counted(pieces, "piece"));
         text += &scene_table(&entries);
         for scaling in results.fits.iter().filter(|scaling| scaling.scene == scene) {
             text += &law(scaling);
@@ -280,9 +280,14 @@ fn report(results: &Results, took: Duration) -> String {
     let usage = &results.usage;
     _ = writeln!(
         text,
-        "\n{outliers} of {runs} times are outliers. Processor time of this program: {:.1} s by its own clock, {:.1} s by the system's; \
+        "\n{outliers} of {} {}. Processor time of this program: {:.1} s by its own clock, {:.1} s by the system's; \
          other programs used {:.1} s, the host took {:.1} s.",
-        usage.own_clock, usage.own, usage.others, usage.steal
+        counted(runs, "time"),
+        if outliers == 1 { "is an outlier" } else { "are outliers" },
+        usage.own_clock,
+        usage.own,
+        usage.others,
+        usage.steal
     );
     if let Some(way) = usage.way() {
         _ = writeln!(text, "{way}");

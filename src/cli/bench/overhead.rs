@@ -7,7 +7,7 @@ use super::super::signals::Signals;
 use super::args::BenchOverheadArgs;
 use super::outputs::Outputs;
 use super::progress::Bar;
-use super::text::{table, time};
+use super::text::{counted, table, time};
 use fractal::backend::{self, BACKENDS};
 use fractal::bench::clock::System;
 use fractal::bench::constructs;
@@ -244,7 +244,7 @@ fn constructs_table(references: &[Reference], show: impl Fn(&[f64]) -> String) -
         rows[place].1.insert(runtime, show(&reference.times));
     }
     let workers = references.first().map_or(0, |reference| reference.workers);
-    let first = format!("with {workers} workers");
+    let first = format!("with {}", counted(workers, "worker"));
     let headings: Vec<&str> = std::iter::once(first.as_str()).chain(runtimes.iter().copied()).collect();
     let row = |(what, cells): &(&str, BTreeMap<&str, String>)| {
         let known = runtimes.iter().map(|runtime| cells.get(runtime).cloned().unwrap_or_default());

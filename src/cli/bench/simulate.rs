@@ -9,7 +9,7 @@ use super::super::signals::Signals;
 use super::args::BenchSimulateArgs;
 use super::outputs::Outputs;
 use super::progress::Bar;
-use super::text::{percent, table, time};
+use super::text::{counted, percent, table, time};
 use fractal::backend;
 use fractal::bench::clock::System;
 use fractal::bench::forecast;
@@ -91,10 +91,10 @@ fn report(scene: &MeasuredScene, args: &BenchSimulateArgs) -> String {
     let overheads = recording.overheads;
     _ = writeln!(
         text,
-        "{}: {}\n{} pieces, {} with one worker; the longest takes {}. A claim costs {}, the shared counter {}, a run {}.",
+        "{}: {}\n{}, {} with one worker; the longest takes {}. A claim costs {}, the shared counter {}, a run {}.",
         scene.name,
         scene.help,
-        recording.costs.len(),
+        counted(recording.costs.len(), "piece"),
         time(serial),
         time(longest),
         time(overheads.claim),
@@ -102,7 +102,11 @@ fn report(scene: &MeasuredScene, args: &BenchSimulateArgs) -> String {
         time(overheads.start + overheads.end)
     );
     if let Some((workers, slowdown)) = scene.slowdown.iter().enumerate().next_back() {
-        _ = writeln!(text, "With {} workers at once every piece takes {slowdown:.3} times as long.", workers + 1);
+        _ = writeln!(
+            text,
+            "With {} at once every piece takes {slowdown:.3} times as long.",
+            counted(workers + 1, "worker")
+        );
     }
     let shown = |workers: usize| workers.is_power_of_two() || workers <= scene.slowdown.len();
     let counts: Vec<usize> = scene

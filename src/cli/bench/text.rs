@@ -15,6 +15,11 @@ pub(super) fn time(seconds: f64) -> String {
     format!("{value:.digits$} {unit}")
 }
 
+/// A number of things: `1 piece`, `2 pieces`.
+pub(super) fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// A fraction as a percentage.
 pub(super) fn percent(part: f64) -> String {
     format!("{:.1} %", 100.0 * part)
@@ -58,6 +63,11 @@ pub(super) fn table(headings: &[&str], left: usize, rows: &[Vec<String>]) -> Str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_thing_is_no_plural() {
+        assert_eq!([0, 1, 2].map(|number| counted(number, "piece")), ["0 pieces", "1 piece", "2 pieces"]);
+    }
 
     #[test]
     fn times_have_three_digits() {
