@@ -14,9 +14,8 @@
 
 use super::{BackendEntry, Session, Setup};
 use crate::error::Result;
-use crate::parallel::lock;
 use crate::parallel::team::Team;
-use crate::parallel::{Report, Schedule, Sink, Stop, Work, Workers};
+use crate::parallel::{Report, Schedule, Sink, Stop, Work, Workers, lock};
 use crossbeam::Queue;
 use queues::Stealers;
 use std::sync::{Arc, Mutex};

@@ -15,9 +15,8 @@
 
 use super::{BackendEntry, Dispatch, Session, Setup};
 use crate::error::Result;
-use crate::parallel::lock;
 use crate::parallel::team::Team;
-use crate::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, Workers};
+use crate::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, Workers, lock};
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult};
 use std::collections::VecDeque;

@@ -6,8 +6,7 @@
 //! is filled up with the known samples, so that sinks see whole tiles, as in any other run.
 
 use crate::error::{Error, Result};
-use crate::parallel::lock;
-use crate::parallel::{FinishedClaim, Pieces, Position, Prepared, Report, RunInfo, Sink, Stop};
+use crate::parallel::{FinishedClaim, Pieces, Position, Prepared, Report, RunInfo, Sink, Stop, lock};
 use crate::sample::INTERIOR;
 use crate::sink::records::{Found, Records};
 use crate::sink::{Kept, Resumed, Tiles};

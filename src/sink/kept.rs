@@ -6,8 +6,7 @@
 
 use super::records::Records;
 use crate::error::{Error, Result};
-use crate::parallel::lock;
-use crate::parallel::{FinishedClaim, Piece, Report, RunInfo, Sink, Stop, Work};
+use crate::parallel::{FinishedClaim, Piece, Report, RunInfo, Sink, Stop, Work, lock};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 

@@ -6,8 +6,7 @@
 
 use super::kept::{Kept, give};
 use crate::error::{Error, Result};
-use crate::parallel::lock;
-use crate::parallel::{FinishedClaim, Pieces, Position, Report, RunInfo, Selected, Sink, Stop, Work, waited};
+use crate::parallel::{FinishedClaim, Pieces, Position, Report, RunInfo, Selected, Sink, Stop, Work, lock, waited};
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};

@@ -7,8 +7,7 @@
 //! their claims by the clock that all processes of a machine share.
 
 use crate::error::Result;
-use crate::parallel::lock;
-use crate::parallel::{FinishedClaim, Report, RunInfo, Sink};
+use crate::parallel::{FinishedClaim, Report, RunInfo, Sink, lock};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::io::{self, Write};

@@ -6,8 +6,7 @@
 
 use crate::backend::{self, Session};
 use crate::error::{Error, Result};
-use crate::parallel::lock;
-use crate::parallel::{FinishedClaim, Schedule, Sink, Stop};
+use crate::parallel::{FinishedClaim, Schedule, Sink, Stop, lock};
 use crate::render::{Part, Render, RenderOptions};
 use crate::sample::Channels;
 use crate::scene::{Crop, Scene};

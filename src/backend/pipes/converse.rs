@@ -217,33 +217,11 @@ fn result<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Result;
-    use crate::parallel::{Claim, Discard, Prepared, Stop, Work};
-    use std::sync::Arc;
-
-    /// Pieces of at most 9 bytes, or of exactly 8.
-    struct Made {
-        varies: bool,
-    }
-
-    impl Work for Made {
-        fn len(&self) -> usize {
-            10
-        }
-        fn piece_len(&self, _: usize) -> usize {
-            if self.varies { 9 } else { 8 }
-        }
-        fn varies(&self) -> bool {
-            self.varies
-        }
-        fn compute(&self, _: &Prepared, _: &mut Claim<'_>, _: &Stop) -> Result<()> {
-            Ok(())
-        }
-    }
+    use crate::backend::worker::made;
 
     /// What a session reads from a message about pieces 3 and 4, which must be within the message.
     fn taken(varies: bool, numbers: [u64; 6], words: &[u64]) -> Option<Vec<Vec<u8>>> {
-        let job = Job::begin("by hand", 1, false, Arc::new(Made { varies }), Arc::new(Discard), &Stop::new()).unwrap();
+        let job = made::job(varies);
         let head = Head { kind: message::DONE, numbers };
         let done = result(&job, 7, 0, &head, bytemuck::cast_slice(words), 3..5)?;
         Some(done.pieces().map(|piece| piece.bytes.to_vec()).collect())

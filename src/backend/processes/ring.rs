@@ -274,29 +274,7 @@ fn parse(words: &[u64]) -> Option<Record<'_>> {
 mod tests {
     use super::super::segment::Layout;
     use super::*;
-    use crate::error::Result;
-    use crate::parallel::{Claim, Discard, Prepared, Stop, Work};
-    use std::sync::Arc;
-
-    /// Pieces of at most 9 bytes, or of exactly 8.
-    struct Made {
-        varies: bool,
-    }
-
-    impl Work for Made {
-        fn len(&self) -> usize {
-            10
-        }
-        fn piece_len(&self, _: usize) -> usize {
-            if self.varies { 9 } else { 8 }
-        }
-        fn varies(&self) -> bool {
-            self.varies
-        }
-        fn compute(&self, _: &Prepared, _: &mut Claim<'_>, _: &Stop) -> Result<()> {
-            Ok(())
-        }
-    }
+    use crate::backend::worker::made;
 
     /// A segment with one slot, and both ends of its ring.
     fn memory(record: usize) -> (Segment, Reader, Writer) {
@@ -386,7 +364,7 @@ mod tests {
     }
 
     fn taken(varies: bool, words: &[u64]) -> Option<Vec<Vec<u8>>> {
-        let job = Job::begin("by hand", 1, false, Arc::new(Made { varies }), Arc::new(Discard), &Stop::new()).unwrap();
+        let job = made::job(varies);
         let record = parse(words)?;
         let done = record.result(&job, 0)?;
         Some(done.pieces().map(|piece| piece.bytes.to_vec()).collect())

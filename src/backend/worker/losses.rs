@@ -4,8 +4,7 @@
 
 use super::{Process, ending};
 use crate::error::Error;
-use crate::parallel::lock;
-use crate::parallel::{ComputedClaim, FinishedClaim, Job, Worker};
+use crate::parallel::{ComputedClaim, FinishedClaim, Job, Worker, lock};
 use std::collections::HashMap;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};

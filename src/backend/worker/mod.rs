@@ -8,6 +8,8 @@
 mod arrivals;
 pub mod frame;
 mod losses;
+#[cfg(test)]
+pub(crate) mod made;
 pub(crate) mod message;
 mod outbox;
 mod program;

@@ -2,8 +2,7 @@
 
 use super::message;
 use super::outbox::Out;
-use crate::parallel::Stop;
-use crate::parallel::lock;
+use crate::parallel::{Stop, lock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -19,7 +19,7 @@ struct Part<'a> {
     words: &'a mut [u32],
     useful: &'a mut [u64],
     stop: &'a Stop,
-    area: &'a mut Scratch,
+    scratch: &'a mut Scratch,
 }
 
 /// What the code for an instruction set runs.
@@ -41,8 +41,8 @@ impl<F: Formula> Problem<F> {
         useful: &mut [u64],
         stop: &Stop,
     ) -> Result<Counters> {
-        Scratch::with(|area| {
-            let task = Task::Tiles(Part { channels, tiles, words, useful, stop, area });
+        Scratch::with(|scratch| {
+            let task = Task::Tiles(Part { channels, tiles, words, useful, stop, scratch });
             match self.dispatch(isa, task) {
                 Ok(result) => result,
                 Err(Task::Tiles(part)) => {
@@ -55,7 +55,7 @@ impl<F: Formula> Problem<F> {
 
     /// Runs the inner loop alone; returns the iterations of all lanes, 0 where there are no vectors.
     pub(super) fn spin_lanes(&self, isa: Isa, blocks: u64) -> u64 {
-        Scratch::with(|area| match self.dispatch(isa, Task::Spin(blocks, area)) {
+        Scratch::with(|scratch| match self.dispatch(isa, Task::Spin(blocks, scratch)) {
             Ok(Ok(counters)) => counters.executed,
             _ => 0,
         })
@@ -102,19 +102,19 @@ impl<F: Formula> Problem<F> {
             #[inline(always)]
             || match task {
                 Task::Tiles(part) => self.passes::<S, K, G>(simd, part),
-                Task::Spin(blocks, area) => Ok(self.spin::<S, K, G>(simd, blocks, area)),
+                Task::Spin(blocks, scratch) => Ok(self.spin::<S, K, G>(simd, blocks, scratch)),
             },
         )
     }
 
     #[inline(always)]
-    fn spin<S: Simd, const K: usize, const G: usize>(&self, simd: S, blocks: u64, area: &mut Scratch) -> Counters {
+    fn spin<S: Simd, const K: usize, const G: usize>(&self, simd: S, blocks: u64, scratch: &mut Scratch) -> Counters {
         let (mut words, stop, counters) = ([], Stop::new(), Counters::default());
         let mut engine = Engine::<S, F, K, G> {
             simd,
             problem: self,
             smooth: false,
-            area,
+            scratch,
             words: &mut words,
             fractions: 0,
             stop: &stop,
@@ -125,14 +125,14 @@ impl<F: Formula> Problem<F> {
 
     #[inline(always)]
     fn passes<S: Simd, const K: usize, const G: usize>(&self, simd: S, part: Part<'_>) -> Result<Counters> {
-        let Part { channels, tiles, words, useful, stop, area } = part;
+        let Part { channels, tiles, words, useful, stop, scratch } = part;
         let samples = tiles.first().map_or(0, |wanted| wanted.tile.area());
         let tile_words = samples * channels.words();
         let mut engine = Engine::<S, F, K, G> {
             simd,
             problem: self,
             smooth: channels.contains(Channels::SMOOTH),
-            area: &mut *area,
+            scratch: &mut *scratch,
             words: &mut *words,
             fractions: samples,
             stop,
@@ -158,7 +158,7 @@ impl<F: Formula> Problem<F> {
             }
             if channels.contains(Channels::DISTANCE) {
                 let mut counted = Counted { tile: tiles[i].tile, counts, x, y };
-                counters.executed += self.distances(simd, &mut counted, &mut area.order, stop)?;
+                counters.executed += self.distances(simd, &mut counted, &mut scratch.order, stop)?;
             }
             i += 1;
         }

@@ -48,7 +48,7 @@ pub(super) struct Engine<'a, S: Simd, F, const K: usize, const G: usize> {
     pub(super) simd: S,
     pub(super) problem: &'a Problem<F>,
     pub(super) smooth: bool,
-    pub(super) area: &'a mut Scratch,
+    pub(super) scratch: &'a mut Scratch,
     /// The samples' words, for tiles of equal area.
     pub(super) words: &'a mut [u32],
     /// The offset from a count to its fraction, in words.
@@ -101,7 +101,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                 if self.stop.is_set() {
                     return Err(Error::Stopped);
                 }
-                if self.area.queue.len + LANES > QUEUE {
+                if self.scratch.queue.len + LANES > QUEUE {
                     self.fly(false)?;
                 }
                 shallow = self.group(place, x, y, shallow)?;

@@ -74,7 +74,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
 
     #[inline(always)]
     fn settle_finish(&mut self, i: usize) {
-        let List { x, y, a, b, n, .. } = &mut self.area.finish;
+        let List { x, y, a, b, n, .. } = &mut self.scratch.finish;
         let mut batch = Batch { x: &mut x[i..], y: &mut y[i..], a: &a[i..], b: &b[i..], n: &mut n[i..] };
         Self::settle(self.simd, self.problem, self.smooth, &mut batch, BLOCK);
     }
@@ -93,12 +93,12 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         let batch = G * Self::LEN;
         let max = f64::from(self.problem.limits.max);
         let mut i = 0;
-        while self.area.finish.len - i >= batch || (all && i < self.area.finish.len) {
+        while self.scratch.finish.len - i >= batch || (all && i < self.scratch.finish.len) {
             assert!(i + batch <= FINISH + LANES);
             self.settle_finish(i);
             self.counters.executed += BLOCK * batch as u64;
-            let count = batch.min(self.area.finish.len - i);
-            let list = &self.area.finish;
+            let count = batch.min(self.scratch.finish.len - i);
+            let list = &self.scratch.finish;
             let mut l = i;
             while l < i + count {
                 // Samples beyond the maximum stay interior, as already written.
@@ -112,7 +112,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             }
             i += count;
         }
-        let list = &mut self.area.finish;
+        let list = &mut self.scratch.finish;
         let rest = i..list.len;
         list.len -= i;
         if i > 0 && !rest.is_empty() {

@@ -26,7 +26,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     /// Runs `blocks` blocks of the inner loop on points that never escape, for measuring; returns the iterations of all lanes.
     #[inline(always)]
     pub(super) fn spin(&mut self, blocks: u64) -> u64 {
-        let flight = &mut *self.area.flight;
+        let flight = &mut *self.scratch.flight;
         let mut i = 0;
         while i < K * Self::LEN {
             (flight.x.0[i], flight.y.0[i]) = (0.0, 0.0);
@@ -42,7 +42,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     /// The lanes in flight, for what happens to them between blocks.
     #[inline(always)]
     fn lanes(&mut self) -> InFlight<'_, S, K> {
-        InFlight { simd: self.simd, area: self.area }
+        InFlight { simd: self.simd, scratch: self.scratch }
     }
 
     /// Runs the samples of the queue in flight until it is empty; with `land`, until no lane is in flight.
@@ -57,29 +57,29 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     #[inline(always)]
     fn fly_inlined(&mut self, land: bool) -> Result<()> {
         let max = u64::from(self.problem.limits.max);
-        let mut next_stop = self.area.flight.blocks + STOP_CHECK;
-        if self.area.flight.alive == 0 && self.area.queue.head == self.area.queue.len {
-            self.area.queue.len = 0;
-            self.area.queue.head = 0;
+        let mut next_stop = self.scratch.flight.blocks + STOP_CHECK;
+        if self.scratch.flight.alive == 0 && self.scratch.queue.head == self.scratch.queue.len {
+            self.scratch.queue.len = 0;
+            self.scratch.queue.head = 0;
             self.finish(land);
             return Ok(());
         }
-        let free = Self::FLIGHT & !self.area.flight.alive;
+        let free = Self::FLIGHT & !self.scratch.flight.alive;
         self.counters.refills += self.lanes().refill(free);
         let mut deadline = self.lanes().deadline(max);
         loop {
-            let waiting = self.area.queue.len - self.area.queue.head;
-            if waiting == 0 && (!land || self.area.flight.alive == 0) {
+            let waiting = self.scratch.queue.len - self.scratch.queue.head;
+            if waiting == 0 && (!land || self.scratch.flight.alive == 0) {
                 break;
             }
             let few = (FEW * Self::LEN) as u32;
-            let alive = self.area.flight.alive;
+            let alive = self.scratch.flight.alive;
             if K > FEW && waiting == 0 && alive.count_ones() <= few && alive >> few != 0 {
-                self.area.gather();
+                self.scratch.gather();
             }
-            let alive = self.area.flight.alive;
+            let alive = self.scratch.flight.alive;
             let patience = if waiting == 0 { alive.count_ones() } else { WAIT * (K * Self::LEN) as u32 / 48 }.max(1);
-            let next_check = (self.area.flight.blocks / RENEWAL + 1) * RENEWAL;
+            let next_check = (self.scratch.flight.blocks / RENEWAL + 1) * RENEWAL;
             let until = next_check.min(deadline);
             let Ended { escaped, repeated } = if K > FEW && alive >> few == 0 {
                 self.blocks::<FEW>(patience, until)
@@ -88,34 +88,34 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             };
 
             self.counters.periodic += u64::from(repeated.count_ones());
-            self.area.flight.alive &= !repeated;
-            if self.area.flight.blocks >= deadline {
+            self.scratch.flight.alive &= !repeated;
+            if self.scratch.flight.blocks >= deadline {
                 self.lanes().retire_old(max, escaped);
             }
-            if self.area.flight.blocks >= next_check {
+            if self.scratch.flight.blocks >= next_check {
                 self.lanes().renew();
             }
             if (escaped | repeated).count_ones() >= patience && escaped != 0 {
                 self.lanes().retire_escaped(escaped);
-                if self.area.finish.len >= G * Self::LEN {
+                if self.scratch.finish.len >= G * Self::LEN {
                     self.finish(false);
                 }
             }
-            let free = Self::FLIGHT & !self.area.flight.alive;
+            let free = Self::FLIGHT & !self.scratch.flight.alive;
             if free != 0 && waiting != 0 {
                 self.counters.refills += self.lanes().refill(free);
                 deadline = self.lanes().deadline(max);
-            } else if self.area.flight.blocks >= deadline {
+            } else if self.scratch.flight.blocks >= deadline {
                 deadline = self.lanes().deadline(max);
             }
-            if self.area.flight.blocks >= next_stop {
+            if self.scratch.flight.blocks >= next_stop {
                 next_stop += STOP_CHECK;
                 if self.stop.is_set() {
                     return Err(Error::Stopped);
                 }
             }
         }
-        (self.area.queue.head, self.area.queue.len) = (0, 0);
+        (self.scratch.queue.head, self.scratch.queue.len) = (0, 0);
         self.finish(land);
         Ok(())
     }
@@ -128,7 +128,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         let zero = self.splat(0.0);
         let radius = self.splat(self.problem.limit());
         let back = self.splat(BLOCK as f64);
-        let flight: &mut Flight = &mut self.area.flight;
+        let flight: &mut Flight = &mut self.scratch.flight;
         let mut x = each!(N, k => Vector::load(simd, &flight.x.0[k * Self::LEN..]), zero);
         let mut y = each!(N, k => Vector::load(simd, &flight.y.0[k * Self::LEN..]), zero);
         let parameters = each!(N, k => self.problem.formula.parameters([

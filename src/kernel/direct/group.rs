@@ -64,8 +64,8 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         let more = self.splat(HALF as f64);
         let done = self.splat(ran.n as f64);
         let zero = self.splat(0.0);
-        let group = &mut *self.area.group;
-        let [middle_x, middle_y] = &*self.area.middle;
+        let group = &mut *self.scratch.group;
+        let [middle_x, middle_y] = &*self.scratch.middle;
         let mut k = 0;
         while k < G {
             let i = k * Self::LEN;
@@ -114,7 +114,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                 None => ([zero, zero], point),
                 Some(c) => (point, [self.splat(c.re), self.splat(c.im)]),
             };
-            let group = &mut *self.area.group;
+            let group = &mut *self.scratch.group;
             z[0].store(&mut group.x.0[i..]);
             z[1].store(&mut group.y.0[i..]);
             c[0].store(&mut group.a.0[i..]);
@@ -135,7 +135,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         let simd = self.simd;
         let zero = self.splat(0.0);
         let problem = self.problem;
-        let (group, [middle_x, middle_y]) = (&mut *self.area.group, &mut *self.area.middle);
+        let (group, [middle_x, middle_y]) = (&mut *self.scratch.group, &mut *self.scratch.middle);
         let idle = (G * Self::LEN) as u32 / 2;
         let mut soon = shallow;
         let mut block = if shallow { SHORT } else { BLOCK };
@@ -248,7 +248,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         while k < rows {
             let i = k * Self::LEN;
             let first = place.first + (top + k) * place.tile.width as usize + left;
-            let count = Vector::<S>::load(simd, &self.area.group.base.0[i..]);
+            let count = Vector::<S>::load(simd, &self.scratch.group.base.0[i..]);
             let count = count.select(self.mask(escaped >> i) & count.at_most(max), interior);
             let mut bits = [0.0; 8];
             (count + integer).store(&mut bits);
@@ -267,7 +267,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                 }
             }
             if self.smooth {
-                let squares = &self.area.group.x.0[i..i + columns];
+                let squares = &self.scratch.group.x.0[i..i + columns];
                 let words = &mut self.words[first + self.fractions..first + self.fractions + columns];
                 let mut l = 0;
                 while l < columns {
@@ -291,7 +291,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     #[inline(always)]
     fn enqueue_inlined(&mut self, place: Place<'_>, left: usize, top: usize, ran: Ran) {
         let simd = self.simd;
-        let (group, queue) = (&*self.area.group, &mut self.area.queue);
+        let (group, queue) = (&*self.scratch.group, &mut self.scratch.queue);
         let done = Vector::<S>::splat(simd, ran.n as f64);
         let counting = Vector::load(simd, &COUNTING);
         let mut k = 0;

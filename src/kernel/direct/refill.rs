@@ -14,7 +14,7 @@ use fearless_simd::prelude::*;
 /// The lanes in flight for an instruction set `S` with `K` vectors, and the lists they come from and go to.
 pub(super) struct InFlight<'a, S: Simd, const K: usize> {
     pub(super) simd: S,
-    pub(super) area: &'a mut Scratch,
+    pub(super) scratch: &'a mut Scratch,
 }
 
 impl<S: Simd, const K: usize> InFlight<'_, S, K> {
@@ -45,11 +45,11 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
     fn deadline_inlined(&self, max: u64) -> u64 {
         let mut largest = self.splat(f64::MIN);
         unroll!(K, k => {
-            let base = Vector::load(self.simd, &self.area.flight.base.0[k * Self::LEN..]);
-            let base = base.select(self.mask(self.area.flight.alive >> (k * Self::LEN)), largest);
+            let base = Vector::load(self.simd, &self.scratch.flight.base.0[k * Self::LEN..]);
+            let base = base.select(self.mask(self.scratch.flight.alive >> (k * Self::LEN)), largest);
             largest = Vector(largest.0.max(base.0));
         });
-        if self.area.flight.alive == 0 {
+        if self.scratch.flight.alive == 0 {
             return u64::MAX;
         }
         let largest = largest.0.reduce_max();
@@ -67,7 +67,7 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
 
     #[inline(always)]
     fn retire_old_inlined(&mut self, max: u64, escaped: u64) {
-        let flight = &mut self.area.flight;
+        let flight = &mut self.scratch.flight;
         let left = Vector::<S>::splat(self.simd, max as f64 - (flight.blocks * BLOCK) as f64);
         let mut old = 0;
         unroll!(K, k => {
@@ -90,7 +90,7 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
     #[inline(always)]
     fn renew_inlined(&mut self) {
         let simd = self.simd;
-        let flight = &mut self.area.flight;
+        let flight = &mut self.scratch.flight;
         let now = Vector::<S>::splat(simd, flight.blocks as f64);
         let (half, least) = (Vector::<S>::splat(simd, 0.5), Vector::<S>::splat(simd, PERIOD_CHECK as f64));
         unroll!(K, k => {
@@ -118,13 +118,13 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
     #[inline(always)]
     fn retire_escaped_inlined(&mut self, escaped: u64) {
         let simd = self.simd;
-        let done = self.splat((self.area.flight.blocks * BLOCK) as f64);
+        let done = self.splat((self.scratch.flight.blocks * BLOCK) as f64);
         unroll!(K, k => {
             let i = k * Self::LEN;
             let bits = escaped >> i & Self::FULL;
             if bits != 0 {
                 let mask = self.mask(bits);
-                let (flight, finish) = (&self.area.flight, &mut self.area.finish);
+                let (flight, finish) = (&self.scratch.flight, &mut self.scratch.finish);
                 let j = finish.len;
                 assert!(j <= FINISH);
                 let n = Vector::<S>::load(simd, &flight.base.0[i..]) + done;
@@ -137,7 +137,7 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
                 finish.len = j + bits.count_ones() as usize;
             }
         });
-        self.area.flight.alive &= !escaped;
+        self.scratch.flight.alive &= !escaped;
     }
 
     /// Fills the lanes of `free` with samples from the queue while there are any, and parks the rest. Returns how many samples were
@@ -154,17 +154,17 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
     fn refill_inlined(&mut self, free: u64) -> u64 {
         let simd = self.simd;
         let zero = self.splat(0.0);
-        let now = self.splat(self.area.flight.blocks as f64);
-        let done = self.splat((self.area.flight.blocks * BLOCK) as f64);
-        let first = self.splat((self.area.flight.blocks + PERIOD_CHECK) as f64);
+        let now = self.splat(self.scratch.flight.blocks as f64);
+        let done = self.splat((self.scratch.flight.blocks * BLOCK) as f64);
+        let first = self.splat((self.scratch.flight.blocks + PERIOD_CHECK) as f64);
         let nan = self.splat(f64::NAN);
-        let busy = self.area.flight.alive;
+        let busy = self.scratch.flight.alive;
         let mut refills = 0;
         unroll!(K, k => {
             let i = k * Self::LEN;
             let bits = free >> i & Self::FULL;
             if bits != 0 {
-                let (flight, queue) = (&mut self.area.flight, &mut self.area.queue);
+                let (flight, queue) = (&mut self.scratch.flight, &mut self.scratch.queue);
                 let waiting = queue.len - queue.head;
                 let mut taken = bits;
                 while taken.count_ones() as usize > waiting {

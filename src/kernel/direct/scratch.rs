@@ -115,11 +115,11 @@ impl Scratch {
     /// Runs `compute` with this thread's memory. Anything an interrupted computation left there is discarded.
     pub(super) fn with<R>(compute: impl FnOnce(&mut Scratch) -> R) -> R {
         thread_local!(static AREA: Cell<Option<Box<Scratch>>> = const { Cell::new(None) });
-        let mut area = AREA.take().unwrap_or_else(|| Box::new(Scratch::new()));
-        (area.flight.alive, area.flight.blocks) = (0, 0);
-        (area.queue.head, area.queue.len, area.finish.len) = (0, 0, 0);
-        let result = compute(&mut area);
-        AREA.set(Some(area));
+        let mut scratch = AREA.take().unwrap_or_else(|| Box::new(Scratch::new()));
+        (scratch.flight.alive, scratch.flight.blocks) = (0, 0);
+        (scratch.queue.head, scratch.queue.len, scratch.finish.len) = (0, 0, 0);
+        let result = compute(&mut scratch);
+        AREA.set(Some(scratch));
         result
     }
 }

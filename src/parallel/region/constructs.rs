@@ -1,8 +1,7 @@
 //! The work-sharing constructs that are built from loops and barriers.
 
-use crate::parallel::lock;
 use crate::parallel::team::{Member, Waiter};
-use crate::parallel::{Modifier, Schedule};
+use crate::parallel::{Modifier, Schedule, lock};
 use std::ops::{ControlFlow, Range};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -2,8 +2,7 @@
 
 use super::{Description, HEAD, Head, MAGIC, MARK, PACKED, RAW, packing, write_piece};
 use crate::error::{Error, Result};
-use crate::parallel::lock;
-use crate::parallel::{Piece, Shard, Stop, Work};
+use crate::parallel::{Piece, Shard, Stop, Work, lock};
 use crate::sink::identity::{are_same, is_at};
 use crate::sink::records::locking::lock_file;
 use crate::sink::spill;
