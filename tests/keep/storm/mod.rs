@@ -91,6 +91,6 @@ fn round(seed: u64, undisturbed: &Undisturbed, counts: &Counts) {
             judged::judge(&plan, stage, &runs, &mut left, counts);
             left.forget(&plan, stage, random.below(3));
         }
-        judged::complete(&plan, stage);
+        judged::complete(&plan, stage, &left);
     }
 }
