@@ -284,7 +284,7 @@ fn region(criterion: &mut Criterion) -> Vec<Figure> {
 }
 
 fn main() -> ExitCode {
-    fractal::worker_main(&[]);
+    fractal::worker_main([]);
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
     let mut criterion = Criterion::default()

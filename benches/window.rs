@@ -248,7 +248,7 @@ fn measure(name: &str, screen: bool, rows: &mut Vec<Row>) {
 }
 
 fn main() {
-    fractal::worker_main(&[]);
+    fractal::worker_main([]);
     let check = std::env::args().any(|argument| argument == "--check");
     let mut rows = Vec::new();
     for name in ["whole", "seahorses"] {

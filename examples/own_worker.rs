@@ -11,13 +11,12 @@ struct Primes {
     span: u64,
 }
 
-const KINDS: &[WorkKind<'_>] = &[WorkKind {
-    name: "primes",
-    make: &|bytes| {
+impl Primes {
+    fn from_recipe(bytes: &[u8]) -> Result<Arc<dyn Work>> {
         let span = bytes.try_into().map_err(|_| Error::Input("a recipe of primes is one number".into()))?;
-        Ok(Arc::new(Primes { span: u64::from_le_bytes(span) }))
-    },
-}];
+        Ok(Arc::new(Self { span: u64::from_le_bytes(span) }))
+    }
+}
 
 impl Work for Primes {
     fn len(&self) -> usize {
@@ -59,7 +58,7 @@ impl Sink for Total {
 
 fn main() -> Result<()> {
     // In a process that was started as a worker, this never returns.
-    fractal::worker_main(&[KINDS]);
+    fractal::worker_main([WorkKind::new("primes", Primes::from_recipe)]);
 
     for backend in BACKENDS.iter().filter(|backend| backend.in_processes()) {
         let mut session = backend.open(&SessionOptions { timed: true, ..SessionOptions::default() })?;

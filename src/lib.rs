@@ -146,20 +146,25 @@ pub mod window;
 
 pub use error::{Error, Result};
 pub use render::{Render, render};
+pub use scene::Scene;
 
 /// If this process was started as a worker of a process backend, or to hold a window on the screen, becomes that and never returns;
 /// otherwise does nothing.
 ///
 /// A program that uses the backends `processes` or `pipes`, or that opens a window, must call this first in its `main`: they start the
-/// program again for each of their workers, and for the window. `kinds` are its own kinds of work; those of this library are always known.
-pub fn worker_main(kinds: &[&[backend::WorkKind<'_>]]) {
+/// program again for each of their workers, and for the window. `kinds` are its own kinds of work and its own
+/// [formulas](backend::WorkKind::formula); those of this library are always known.
+///
+/// ```
+/// fractal::worker_main([]);
+/// ```
+pub fn worker_main(kinds: impl IntoIterator<Item = backend::WorkKind>) {
     #[cfg(feature = "window")]
     window::main();
-    let own: &[&[backend::WorkKind<'_>]] = &[
-        render::KINDS,
+    backend::worker::main(|| {
+        let all = kinds.into_iter().chain(render::kinds());
         #[cfg(feature = "bench")]
-        bench::work::KINDS,
-    ];
-    backend::worker::main(&[kinds, own].concat());
+        let all = all.chain(bench::work::kinds());
+        all.collect()
+    });
 }
-pub use scene::Scene;

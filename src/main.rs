@@ -7,7 +7,7 @@ use cli::{bench, exit, help, info, lists, merge, probe, render, shell};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    fractal::worker_main(&[]);
+    fractal::worker_main([]);
     cli::signals::heed_lengths();
     match help::parse() {
         Ok(cli) => exit::code(run(cli.command)),

@@ -7,7 +7,8 @@ mod recipe;
 
 pub use continued::{Escaped, Known};
 pub use part::Part;
-pub use recipe::{KIND, KINDS, from_recipe, size_of_recipe};
+pub(crate) use recipe::kinds;
+pub use recipe::{from_recipe, size_of_recipe};
 
 use crate::backend::{self, Session};
 use crate::colour::{Colourer, Depth};
@@ -20,7 +21,7 @@ use crate::scene::{Crop, Scene};
 use crate::sink::{ImageOptions, Picture, PictureSink, Tiles};
 use crate::tile::{Order, Tile, Tiling};
 use part::tiling;
-use recipe::Ingredients;
+use recipe::{Ingredients, Maker};
 use std::fmt;
 use std::sync::Arc;
 
@@ -93,15 +94,21 @@ impl Render {
     /// [`crate::Error::Usage`] for names and numbers that are not allowed, [`crate::Error::Unsupported`] for a view too small for the
     /// existing kernels.
     pub fn with(scene: &Scene, options: RenderOptions) -> Result<Self> {
-        Self::plan(scene, options, false, choose::kernel)
+        Self::made_by(scene, options, Maker::Library)
     }
 
-    /// Plans `scene` with a formula of your own in place of the one that it names.
+    /// Plans `scene` with a formula of your own in place of the one that it names. Workers in other processes know the formula if their
+    /// program registered it: [`WorkKind::formula`](crate::backend::WorkKind::formula).
     ///
     /// # Errors
     /// As [`Render::with`].
     pub fn with_formula<F: Formula>(scene: &Scene, options: RenderOptions, formula: F) -> Result<Self> {
-        Self::plan(scene, options, true, |request| choose::kernel_for(request, formula))
+        Self::made_by(scene, options, Maker::formula(formula))
+    }
+
+    fn made_by(scene: &Scene, options: RenderOptions, maker: Maker) -> Result<Self> {
+        let kernel = |request: &choose::Request| maker.kernel(request);
+        Self::plan(scene, options, maker.clone(), kernel)
     }
 
     /// Plans `scene` with a kernel of your own. Backends whose workers are other processes cannot run it.
@@ -113,7 +120,7 @@ impl Render {
         options: RenderOptions,
         kernel: impl FnOnce(&choose::Request) -> Result<Arc<dyn Kernel>>,
     ) -> Result<Self> {
-        Self::plan(scene, options, true, kernel)
+        Self::plan(scene, options, Maker::Kernel, kernel)
     }
 
     /// Shares what `other`'s kernel prepared, as long as nothing else holds this render's work.
@@ -127,7 +134,7 @@ impl Render {
     fn plan(
         scene: &Scene,
         options: RenderOptions,
-        own_kernel: bool,
+        maker: Maker,
         kernel: impl FnOnce(&choose::Request) -> Result<Arc<dyn Kernel>>,
     ) -> Result<Self> {
         scene.check()?;
@@ -146,7 +153,7 @@ impl Render {
             origin: (0, 0),
             part: Part::All,
             tables: Arc::default(),
-            own_kernel,
+            maker,
         };
         Ok(Self { scene: Arc::new(scene.clone()), colourer: Arc::new(colourer), work: Arc::new(work) })
     }
@@ -246,8 +253,8 @@ struct RenderWork {
     part: Part,
     /// What the kernel prepared, for all works of this render.
     tables: Arc<PreparedOnce>,
-    /// Whether only this program can create the kernel.
-    own_kernel: bool,
+    /// Who makes the kernel.
+    maker: Maker,
 }
 
 impl RenderWork {
@@ -307,9 +314,7 @@ impl Work for RenderWork {
     }
 
     fn recipe(&self) -> Option<Recipe> {
-        if self.own_kernel {
-            return None;
-        }
+        let kind = self.maker.kind()?;
         let RenderOptions { tile, order, channels, isa } = self.options;
         let mut scene = self.scene.clone();
         let coarse = match self.part {
@@ -334,7 +339,7 @@ impl Work for RenderWork {
             tier: self.kernel.facts().tier.into(),
             exact: self.kernel.facts().exact,
         };
-        serde_json::to_vec(&recipe).ok().map(|bytes| Recipe { kind: KIND.into(), bytes })
+        serde_json::to_vec(&recipe).ok().map(|bytes| Recipe { kind, bytes })
     }
 
     fn unit(&self) -> &'static str {

@@ -19,7 +19,7 @@ mod tokio;
 pub mod worker;
 mod worker_pool;
 
-pub use worker::{Make, Program, WorkKind};
+pub use worker::{Program, WorkKind};
 
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;

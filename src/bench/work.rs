@@ -11,7 +11,9 @@ use std::sync::Arc;
 pub const KIND: &str = "spin";
 
 /// The kinds of this module.
-pub const KINDS: &[WorkKind<'_>] = &[WorkKind { name: KIND, make: &Spin::from_recipe }];
+pub(crate) fn kinds() -> [WorkKind; 1] {
+    [WorkKind::new(KIND, Spin::from_recipe)]
+}
 
 /// Rounds between two checks of [`Stop`], some tenths of a millisecond.
 const ROUNDS_BETWEEN_LOOKS: u64 = 100_000;

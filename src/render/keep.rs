@@ -1,10 +1,10 @@
 //! Rendering what is missing: whether a file of finished tiles belongs to a render, and the run that computes the rest.
 
 use super::continued::{Escaped, Filled, Known, MASKS};
-use super::recipe::{Ingredients, from_recipe};
+use super::recipe::{Ingredients, Maker, from_recipe, is_render};
 use super::{Outcome, Part, Render, RenderOptions};
 use crate::backend::Session;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 use crate::kernel::Facts;
 use crate::parallel::{Pieces, Prepared, Shard, Sink, Stop, Work};
 use crate::scene::{Iteration, MaxIterations, Precision, Scene};
@@ -18,7 +18,7 @@ impl Render {
     /// The description for a file of this render's finished tiles, or of a `shard` of them.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for a formula that only this program has.
+    /// [`Error::Unsupported`] for a kernel of your own.
     pub fn description(&self, shard: Option<Shard>) -> Result<Description> {
         Description::new(self.work.recipe().as_ref(), self.work.len(), shard)
     }
@@ -26,9 +26,17 @@ impl Render {
     /// The render whose finished tiles are in the file at `path`.
     ///
     /// # Errors
-    /// [`Error::Input`] when they belong to something else, or were computed by another version of this program.
+    /// [`Error::Input`] when they belong to something else, or were computed by another version of this program;
+    /// [`Error::Unsupported`] for a formula that is not of this library.
     pub fn of_records(description: &Description, path: &Path) -> Result<Self> {
-        Identity::of(description, path)?;
+        let Identity { kind, .. } = Identity::of(description, path)?;
+        if Maker::Library.kind().is_none_or(|ours| ours != kind) {
+            return Err(Error::Unsupported(format!(
+                "`{}` has tiles of kind `{}`: only the program that has this formula can continue it",
+                path.display(),
+                printable(&kind)
+            )));
+        }
         let render = from_recipe(&description.recipe()).map_err(|error| damaged(path, &error.to_string()))?;
         if description.pieces != render.work.len() {
             return Err(damaged(path, "its scene has a different number of tiles"));
@@ -39,17 +47,17 @@ impl Render {
     /// A render of another scene with the same tiles and data: the same picture in other colours, for example.
     ///
     /// # Errors
-    /// As [`Render::with`].
+    /// As [`Render::with`]; [`Error::Unsupported`] for a kernel of your own.
     pub fn of_scene(&self, scene: &Scene) -> Result<Self> {
-        let render = Self::with(scene, self.work.options)?;
+        let render = Self::made_by(scene, self.work.options, self.work.maker.clone())?;
         let [ours, theirs] = [self, &render].map(|render| render.identity());
-        let same = !self.work.own_kernel && ours.difference(&theirs).is_none();
-        Ok(if same { render.sharing(self) } else { render })
+        Ok(if ours.difference(&theirs).is_none() { render.sharing(self) } else { render })
     }
 
     fn identity(&self) -> Identity {
         let Facts { tier, exact, .. } = self.kernel().facts();
-        Identity { scene: self.work.scene.clone(), options: self.work.options, tier: tier.into(), exact }
+        let kind = self.work.maker.kind().unwrap_or_default().into();
+        Identity { kind, scene: self.work.scene.clone(), options: self.work.options, tier: tier.into(), exact }
     }
 
     /// Checks that a file has finished tiles of this render, then reads it. Names and colours may differ, but nothing else.
@@ -149,6 +157,7 @@ impl Render {
 
 /// Everything that determines a render's samples and tiles.
 struct Identity {
+    kind: String,
     scene: Scene,
     options: RenderOptions,
     tier: String,
@@ -158,7 +167,7 @@ struct Identity {
 impl Identity {
     /// The identity that a file claims.
     fn of(description: &Description, path: &Path) -> Result<Self> {
-        if description.kind != super::KIND {
+        if !is_render(&description.kind) {
             return Err(Error::Input(format!(
                 "`{}` has finished pieces of a work that is not a picture",
                 path.display()
@@ -169,7 +178,8 @@ impl Identity {
         description.check_program(path)?;
         let Ingredients { scene, tile, order, channels, tier, exact, .. } = ingredients;
         let order = order.parse().map_err(because)?;
-        Ok(Self { scene, options: RenderOptions { tile, order, isa: None, channels }, tier, exact })
+        let options = RenderOptions { tile, order, isa: None, channels };
+        Ok(Self { kind: description.kind.clone(), scene, options, tier, exact })
     }
 
     /// The first difference from `other`: its key, and both values, theirs first.
@@ -194,7 +204,7 @@ impl Identity {
         };
         let scene = Scene { iteration, ..scene };
         let (width, height) = scene.image.drawn();
-        let mut facts = Vec::new();
+        let mut facts = vec![("kind of work".into(), printable(&self.kind))];
         flatten("", &serde_json::to_value(scene).unwrap_or_default(), &mut facts);
         facts.push(("tile size".into(), tile.min(width.max(height)).to_string()));
         facts.push(("order of tiles".into(), order.to_string()));

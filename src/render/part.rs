@@ -1,8 +1,8 @@
 //! Parts of a render: works that compute only some of a picture.
 
+use super::recipe::Maker;
 use super::{Render, RenderOptions, RenderWork};
 use crate::error::{Error, Result};
-use crate::kernel::choose;
 use crate::parallel::{Pieces, Prepared};
 use crate::scene::Crop;
 use crate::tile::{Order, Tiling};
@@ -50,7 +50,7 @@ impl Render {
     ///
     /// # Errors
     /// [`Error::Usage`] for a rectangle that is empty or not within the picture; [`Error::Unsupported`] for a coarse picture of a
-    /// render with a kernel or formula of your own, and for a part of a render that is itself only a part.
+    /// render with a kernel of your own, and for a part of a render that is itself only a part.
     pub fn part(&self, part: Part, tile: u32, order: Order) -> Result<Self> {
         let work = &*self.work;
         if !matches!(work.part, Part::All) {
@@ -77,8 +77,8 @@ impl Render {
                 new.options = RenderOptions { tile, order, ..work.options };
             }
             Part::Coarse(area, grain) => {
-                if work.own_kernel {
-                    let why = "a render with a kernel or formula of its own has no coarse picture";
+                if matches!(work.maker, Maker::Kernel) {
+                    let why = "a render with a kernel of its own has no coarse picture";
                     return Err(Error::Unsupported(why.into()));
                 }
                 let (samples, grain) = (self.scene.image.samples, grain.max(1));
@@ -88,7 +88,7 @@ impl Render {
                     (first, ((from + length) * samples).div_ceil(grain) - first)
                 };
                 let ((x, width), (y, height)) = (squares(area.x, area.width), squares(area.y, area.height));
-                new.kernel = choose::kernel(&work.request.coarse(grain))?;
+                new.kernel = work.maker.kernel(&work.request.coarse(grain))?;
                 new.tiling = tiling((width, height), tile, order)?;
                 new.origin = (x, y);
                 new.options = RenderOptions { tile, order, ..work.options };

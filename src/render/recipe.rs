@@ -3,14 +3,83 @@
 use super::{Part, Render, RenderOptions};
 use crate::backend::WorkKind;
 use crate::error::{Error, Result};
+use crate::formula::Formula;
+use crate::kernel::{Kernel, choose};
 use crate::parallel::{Pieces, Prepared};
 use crate::sample::Channels;
 use crate::scene::{Crop, Image, Scene};
 use crate::tile::Order;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
 
-/// The kind of a scene's work, for other processes.
-pub const KIND: &str = "render";
+/// The kind of a render with a formula of this library, for other processes.
+const KIND: &str = "render";
+
+/// Whether a kind of work is that of a render, with whatever formula.
+pub(super) fn is_render(kind: &str) -> bool {
+    kind.strip_prefix(KIND).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+}
+
+/// Who makes a render's kernel, here and wherever its recipe is read.
+#[derive(Clone)]
+pub(super) enum Maker {
+    /// This library, for the formula that the scene names.
+    Library,
+    /// This library, for a formula of the program's own.
+    Formula(OwnFormula),
+    /// Only the part of the program that planned the render.
+    Kernel,
+}
+
+/// A formula of a program's own: the kind of its renders, and what makes its kernels.
+#[derive(Clone)]
+pub(super) struct OwnFormula {
+    kind: Arc<str>,
+    kernel: Arc<dyn Fn(&choose::Request) -> Result<Arc<dyn Kernel>> + Send + Sync>,
+}
+
+impl Maker {
+    pub(super) fn formula<F: Formula>(formula: F) -> Self {
+        // Its parameters too: a worker whose formula has other ones must not take the work.
+        let kind = format!("{KIND} {formula:?}").into();
+        Self::Formula(OwnFormula { kind, kernel: Arc::new(move |request| choose::kernel_for(request, formula)) })
+    }
+
+    /// The kind of its renders; `None` if no other process can make the kernel.
+    pub(super) fn kind(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::Library => Some(KIND.into()),
+            Self::Formula(own) => Some(own.kind.to_string().into()),
+            Self::Kernel => None,
+        }
+    }
+
+    pub(super) fn kernel(&self, request: &choose::Request) -> Result<Arc<dyn Kernel>> {
+        match self {
+            Self::Library => choose::kernel(request),
+            Self::Formula(own) => (own.kernel)(request),
+            Self::Kernel => Err(Error::Unsupported("a kernel of your own belongs to one render only".into())),
+        }
+    }
+}
+
+impl fmt::Debug for Maker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Maker").field(&self.kind()).finish()
+    }
+}
+
+impl WorkKind {
+    /// The renders of a formula of your own, [`Render::with_formula`]. Two values of a type are different formulas if their `Debug`
+    /// texts differ, so parameters should be part of these.
+    pub fn formula<F: Formula>(formula: F) -> Self {
+        let maker = Maker::formula(formula);
+        let kind = maker.kind().unwrap_or_default();
+        Self::new(kind, move |bytes| Ok(render_of_recipe(bytes, maker.clone())?.work()))
+    }
+}
 
 /// A [`Recipe`](crate::parallel::Recipe) of ours, as JSON.
 #[derive(Serialize, Deserialize)]
@@ -62,11 +131,13 @@ impl Ingredients {
     }
 }
 
-/// The kinds of work that every worker program knows.
-pub const KINDS: &[WorkKind<'_>] = &[WorkKind { name: KIND, make: &|bytes| Ok(from_recipe(bytes)?.work()) }];
+/// The kinds of renders that every worker program knows.
+pub(crate) fn kinds() -> [WorkKind; 1] {
+    [WorkKind::new(KIND, |bytes| Ok(from_recipe(bytes)?.work()))]
+}
 
-/// The image of a [`Recipe`](crate::parallel::Recipe) of kind [`KIND`], the edge of its tiles in pixels and their order: what the size
-/// of its tables depends on, known before they are built.
+/// The image of a render's [`Recipe`](crate::parallel::Recipe), the edge of its tiles in pixels and their order: what the size of its
+/// tables depends on, known before they are built.
 ///
 /// # Errors
 /// [`Error::Input`] when the bytes are not such a recipe.
@@ -75,16 +146,20 @@ pub fn size_of_recipe(bytes: &[u8]) -> Result<(Image, u32, Order)> {
     Ok((scene.image, tile, order.parse()?))
 }
 
-/// Recreates the render of a [`Recipe`](crate::parallel::Recipe) of kind [`KIND`].
+/// Recreates a render with a formula of this library from its [`Recipe`](crate::parallel::Recipe).
 ///
 /// # Errors
 /// [`Error::Input`] when the bytes are not such a recipe, and as [`Render::with`].
 pub fn from_recipe(bytes: &[u8]) -> Result<Render> {
+    render_of_recipe(bytes, Maker::Library)
+}
+
+fn render_of_recipe(bytes: &[u8], maker: Maker) -> Result<Render> {
     let Ingredients { scene, tile, order, channels, pieces, masked, coarse, isa, tier, exact } =
         Ingredients::read(bytes)?;
     let isa = isa.map(|isa| isa.parse()).transpose()?;
     let order = order.parse()?;
-    let render = Render::with(&scene, RenderOptions { tile, order, isa, channels })?;
+    let render = Render::made_by(&scene, RenderOptions { tile, order, isa, channels }, maker)?;
     let facts = render.kernel().facts();
     let chosen = facts.tier;
     if facts.exact != exact {

@@ -2,6 +2,7 @@
 
 mod claims;
 mod failures;
+mod formula;
 mod hashes;
 mod own;
 mod sessions;
@@ -14,24 +15,23 @@ use hashes::Hashes;
 use std::sync::Arc;
 
 /// What workers in other processes make of a recipe. One that is not here cannot be computed there.
-const KINDS: &[WorkKind<'_>] = &[
-    WorkKind {
-        name: "hashes",
-        make: &|bytes| Ok(Arc::new(Hashes { pieces: number(bytes, 0), longest: number(bytes, 1) })),
-    },
-    WorkKind { name: "lines", make: &|bytes| Ok(Arc::new(own::Lines { first: bytes[0], wrong: bytes[1] })) },
-    WorkKind { name: "large", make: &|_| Ok(Arc::new(claims::Large)) },
-    WorkKind {
-        name: "faulty",
-        make: &|bytes| Ok(Arc::new(failures::Faulty { at: number(bytes, 0), fault: number(bytes, 1) })),
-    },
-    WorkKind { name: "together", make: &|_| Ok(Arc::new(failures::Together)) },
-    #[cfg(feature = "rayon")]
-    WorkKind { name: "nested", make: &|_| Ok(Arc::new(sessions::Nested)) },
-    WorkKind { name: "sleep", make: &|_| Ok(Arc::new(sessions::Sleep)) },
-    #[cfg(target_os = "linux")]
-    WorkKind { name: "processors", make: &|_| Ok(Arc::new(sessions::Processors)) },
-];
+fn kinds() -> Vec<WorkKind> {
+    vec![
+        WorkKind::new("hashes", |bytes| Ok(Arc::new(Hashes { pieces: number(bytes, 0), longest: number(bytes, 1) }))),
+        WorkKind::new("lines", |bytes| Ok(Arc::new(own::Lines { first: bytes[0], wrong: bytes[1] }))),
+        WorkKind::new("large", |_| Ok(Arc::new(claims::Large))),
+        WorkKind::new("faulty", |bytes| {
+            Ok(Arc::new(failures::Faulty { at: number(bytes, 0), fault: number(bytes, 1) }))
+        }),
+        WorkKind::formula(formula::Leaning { slope: 0.5 }),
+        WorkKind::new("together", |_| Ok(Arc::new(failures::Together))),
+        #[cfg(feature = "rayon")]
+        WorkKind::new("nested", |_| Ok(Arc::new(sessions::Nested))),
+        WorkKind::new("sleep", |_| Ok(Arc::new(sessions::Sleep))),
+        #[cfg(target_os = "linux")]
+        WorkKind::new("processors", |_| Ok(Arc::new(sessions::Processors))),
+    ]
+}
 
 /// This program is also its own worker program: it is started again with the name of this test.
 #[test]
@@ -44,7 +44,7 @@ fn worker() {
             others(info);
         }
     }));
-    fractal::worker_main(&[KINDS]);
+    fractal::worker_main(kinds());
     drop(std::panic::take_hook());
 }
 

@@ -1,6 +1,6 @@
 //! A work that is not a picture, with everything that sinks do for pictures: results of varying length, a binary recipe, its own unit.
 
-use super::{KINDS, open, support::Scratch};
+use super::{kinds, open, support::Scratch};
 use fractal::backend::{BACKENDS, Session};
 use fractal::parallel::{Claim, FinishedClaim, Pieces, Prepared, Recipe, Report, Shard, Sink, Stop, Tee, Work};
 use fractal::sink::records::{Description, Records};
@@ -217,5 +217,5 @@ fn a_file_of_another_work_is_refused() {
     assert!(file().read_work(&Lines::good(), &Stop::new()).unwrap().found().is_empty());
     let error = file().read_work(&Lines { first: 1, wrong: 0 }, &Stop::new()).unwrap_err().to_string();
     assert!(error.contains("of another work"), "{error}");
-    assert!(KINDS.iter().any(|kind| kind.name == description.kind));
+    assert!(kinds().iter().any(|kind| kind.name() == description.kind));
 }

@@ -88,13 +88,12 @@ impl Work for Altered {
     }
 }
 
-pub(super) const KINDS: &[WorkKind<'_>] = &[WorkKind {
-    name: KIND,
-    make: &|bytes| {
+pub(super) fn kind() -> WorkKind {
+    WorkKind::new(KIND, |bytes| {
         let inner = from_recipe(&bytes[1..])?.work();
         Ok(Arc::new(Altered { inner, words: bytes[0].into(), table: None }))
-    },
-}];
+    })
+}
 
 /// A session whose works are altered.
 struct Altering<'a> {

@@ -18,7 +18,7 @@ use std::time::Duration;
 /// This program is also its own worker program: it is started again with the name of this test.
 #[test]
 fn worker() {
-    fractal::worker_main(&[altered::KINDS]);
+    fractal::worker_main([altered::kind()]);
 }
 
 /// A kernel that adds to every count what it prepared.

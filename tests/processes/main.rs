@@ -28,20 +28,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// What all workers make of a recipe.
-const KINDS: &[WorkKind<'_>] = &[
-    WorkKind {
-        name: "faults",
-        make: &|bytes| {
+fn kinds() -> [WorkKind; 2] {
+    [
+        WorkKind::new("faults", |bytes| {
             Ok(Arc::new(serde_json::from_slice::<Faults>(bytes).map_err(|error| Error::Input(error.to_string()))?))
-        },
-    },
-    WorkKind { name: "endless", make: &pretending::Endless::make },
-];
+        }),
+        WorkKind::new("endless", pretending::Endless::make),
+    ]
+}
 
 /// This program is also its own worker program: it is started again with the name of this test.
 #[test]
 fn worker() {
-    fractal::worker_main(&[KINDS]);
+    fractal::worker_main(kinds());
 }
 
 fn is_worker() -> bool {

@@ -31,6 +31,7 @@ use crate::parallel::{Discard, Effort, Job, Key, Selected, Shared, Work};
 use frame::{Head, Tail};
 use outbox::{Out, Outbox};
 use pulse::{Over, tell_pulse};
+use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -43,18 +44,31 @@ use std::thread::Thread;
 use std::time::Duration;
 
 /// Makes a work from the bytes of its recipe.
-pub type Make<'a> = dyn Fn(&[u8]) -> Result<Arc<dyn Work>> + Sync + 'a;
+type Make = dyn Fn(&[u8]) -> Result<Arc<dyn Work>> + Send + Sync;
 
 /// A kind of work that a worker program can make from a [`Recipe`](crate::parallel::Recipe).
-#[derive(Clone, Copy)]
-pub struct WorkKind<'a> {
-    /// The name by which recipes refer to it.
-    pub name: &'a str,
-    /// Makes the work from the recipe's bytes.
-    pub make: &'a Make<'a>,
+#[derive(Clone)]
+pub struct WorkKind {
+    name: Cow<'static, str>,
+    make: Arc<Make>,
 }
 
-impl fmt::Debug for WorkKind<'_> {
+impl WorkKind {
+    /// A kind by the name that recipes refer to it with, and how its work is made from a recipe's bytes.
+    pub fn new(
+        name: impl Into<Cow<'static, str>>,
+        make: impl Fn(&[u8]) -> Result<Arc<dyn Work>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { name: name.into(), make: Arc::new(make) }
+    }
+
+    /// The name by which recipes refer to it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl fmt::Debug for WorkKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WorkKind").field("name", &self.name).finish_non_exhaustive()
     }
@@ -65,16 +79,16 @@ pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
 /// Becomes a worker and never returns if this process was started as one; else does nothing. `kinds` are the kinds of work that it
 /// can make. Programs call [`crate::worker_main`], which adds this library's kinds.
-pub fn main(kinds: &[&[WorkKind<'_>]]) {
+pub fn main(kinds: impl FnOnce() -> Vec<WorkKind>) {
     let Some((backend, parent)) = role() else { return };
-    if let Err(error) = serve(&backend, parent, kinds) {
+    if let Err(error) = serve(&backend, parent, &kinds()) {
         eprintln!("fractal: {error}");
         exit(1);
     }
     exit(0);
 }
 
-fn serve(backend: &str, parent: u32, kinds: &[&[WorkKind<'_>]]) -> Result<()> {
+fn serve(backend: &str, parent: u32, kinds: &[WorkKind]) -> Result<()> {
     if let Err(error) = end_with(parent) {
         // A session that was killed before leaves nobody to report it to.
         return if is_hung_up() { Ok(()) } else { Err(error) };
@@ -249,7 +263,7 @@ impl Run {
 
 /// A worker's state.
 struct WorkerLoop<'a> {
-    kinds: &'a [&'a [WorkKind<'a>]],
+    kinds: &'a [WorkKind],
     backend: &'static str,
     transport: Transport,
     inbox: Receiver<Message>,
@@ -370,9 +384,8 @@ impl WorkerLoop<'_> {
         self.stock.expect(list)?;
         let kind = String::from_utf8_lossy(kind);
         let (name, recipe, selected) = Selected::split(&kind, recipe)?;
-        let known = || self.kinds.iter().copied().flatten();
-        let entry = known().find(|entry| entry.name == name).ok_or_else(|| {
-            let names: Vec<_> = known().map(|entry| entry.name).collect();
+        let entry = self.kinds.iter().find(|entry| entry.name == name).ok_or_else(|| {
+            let names: Vec<_> = self.kinds.iter().map(WorkKind::name).collect();
             Error::Unsupported(format!(
                 "the worker program knows no work of kind `{name}`, only {}; its `main` must pass its kinds to `fractal::worker_main`",
                 names.join(", ")

@@ -82,7 +82,7 @@ fn worker() {
         limit_memory(bytes[0] == Mixed::NARROW);
         Ok(Arc::new(Mixed { recipe: bytes[0], parts: Vec::new() }) as Arc<dyn Work>)
     };
-    crate::worker_main(&[&[WorkKind { name: Mixed::KIND, make: &make }]]);
+    crate::worker_main([WorkKind::new(Mixed::KIND, make)]);
 }
 
 /// Limits this process to a few megabytes more, or lifts the limit.
