@@ -152,6 +152,22 @@ impl fmt::Debug for Decimal {
     }
 }
 
+impl TryFrom<&str> for Decimal {
+    type Error = ParseDecimalError;
+
+    fn try_from(text: &str) -> Result<Self, ParseDecimalError> {
+        text.parse()
+    }
+}
+
+impl TryFrom<f64> for Decimal {
+    type Error = ParseDecimalError;
+
+    fn try_from(value: f64) -> Result<Self, ParseDecimalError> {
+        Self::from_f64(value).ok_or_else(|| ParseDecimalError(format!("{value} is not a finite number")))
+    }
+}
+
 impl From<i32> for Decimal {
     fn from(value: i32) -> Self {
         Self { text: value.to_string().into() }

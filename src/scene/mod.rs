@@ -2,6 +2,7 @@
 //!
 //! A [`Scene`] holds exactly what a scene file says. Every key has a default, so that an empty file is the whole Mandelbrot set.
 
+mod builder;
 mod check;
 mod foreign;
 mod keys;
@@ -12,6 +13,7 @@ mod places;
 mod tables;
 mod view;
 
+pub use builder::SceneBuilder;
 pub use check::{MAX_PIXELS, MAX_SAMPLES};
 pub use keys::{KEYS, SceneKey};
 pub use picture::MAX_HEAD_BYTES;
