@@ -5,7 +5,7 @@ use fractal::colour::{ColourSettings, Colourer, Depth, Scratch};
 use fractal::parallel::{Claim, FinishedClaim, Prepared, Report, RunInfo, Sink, Stop, Work};
 use fractal::sample::{Channels, INTERIOR, Samples};
 use fractal::sink::{Format, ImageOptions, ImageSink, Output, Tiles};
-use fractal::tile::{Order, Tiling};
+use fractal::tile::{Order, SampleSize, Tiling};
 use fractal::{Error, Result};
 use std::hint::black_box;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ struct Picture {
 
 impl Picture {
     fn new() -> Self {
-        let tiling = Tiling::new(WIDTH, HEIGHT, TILE, Order::Rows).expect("a fair size");
+        let tiling = Tiling::new(SampleSize { width: WIDTH, height: HEIGHT }, TILE, Order::Rows).expect("a fair size");
         let spacing = 4.6 / f64::from(WIDTH);
         let pieces = (0..tiling.len()).map(|index| {
             let tile = tiling.tile(index);
@@ -50,8 +50,8 @@ impl Picture {
 
     fn options(&self, depth: Depth) -> ImageOptions {
         let colourer = Arc::new(Colourer::new(&ColourSettings::default()).expect("the defaults are right"));
-        let tiles = Tiles { tiling: self.tiling.clone(), channels: self.channels };
-        ImageOptions { tiles, samples: 1, colourer, depth, scene: String::new() }
+        let tiles = Tiles { tiling: self.tiling.clone(), channels: self.channels, samples: 1 };
+        ImageOptions { tiles, colourer, depth, scene: String::new() }
     }
 
     /// The whole path from samples to a file in memory, with one worker besides the encoder's thread.

@@ -1,11 +1,14 @@
 //! Scene + backend + sinks → picture: the front door of the library.
 
 mod continued;
+mod costs;
 mod keep;
+mod maker;
 mod part;
 mod recipe;
 
 pub use continued::{Escaped, Known};
+pub use costs::Costs;
 pub use part::Part;
 pub(crate) use recipe::kinds;
 pub use recipe::{from_recipe, size_of_recipe};
@@ -15,13 +18,17 @@ use crate::colour::{Colourer, Depth};
 use crate::error::Result;
 use crate::formula::Formula;
 use crate::kernel::{Counters, Isa, Kernel, TileRequest, choose};
-use crate::parallel::{Claim, Pieces, Position, Prepared, PreparedOnce, Preparing, Recipe, Report, Sink, Stop, Work};
+use crate::parallel::{
+    Claim, Pieces, Position, Prepared, PreparedOnce, Preparing, Recipe, Report, Sink, Stop, Tee, Work,
+};
 use crate::sample::Channels;
 use crate::scene::{Crop, Scene};
+use crate::sink::progress::{Estimate, Progress, Reported, Snapshot};
 use crate::sink::{ImageOptions, Picture, PictureSink, Tiles};
 use crate::tile::{Order, Tile, Tiling};
+use maker::Maker;
 use part::tiling;
-use recipe::{Ingredients, Maker};
+use recipe::Ingredients;
 use std::fmt;
 use std::sync::Arc;
 
@@ -141,8 +148,8 @@ impl Render {
         let colourer = Colourer::new(&scene.colour)?;
         let channels = options.channels | colourer.channels();
         let request = choose::Request::new(scene, channels, options.isa)?;
-        let ((width, height), samples) = (scene.image.drawn(), scene.image.samples);
-        let tiling = tiling((width * samples, height * samples), options.tile.saturating_mul(samples), options.order)?;
+        let samples = scene.image.samples;
+        let tiling = tiling(scene.image.drawn().samples(samples), options.tile.saturating_mul(samples), options.order)?;
         let kernel = kernel(&request)?;
         let work = RenderWork {
             scene: scene.clone(),
@@ -180,18 +187,13 @@ impl Render {
 
     /// How sinks read the pieces of its work.
     pub fn tiles(&self) -> Tiles {
-        Tiles { tiling: self.tiling(), channels: self.channels() }
+        let samples = if matches!(self.work.part, Part::Coarse(..)) { 1 } else { self.scene.image.samples };
+        Tiles { tiling: self.tiling(), channels: self.channels(), samples }
     }
 
     /// What a sink needs to make a picture of the samples.
     pub fn image_options(&self, depth: Depth) -> ImageOptions {
-        ImageOptions {
-            tiles: self.tiles(),
-            samples: self.scene.image.samples,
-            colourer: self.colourer.clone(),
-            depth,
-            scene: self.scene.to_toml(),
-        }
+        ImageOptions { tiles: self.tiles(), colourer: self.colourer.clone(), depth, scene: self.scene.to_toml() }
     }
 
     /// What the kernel needs besides the tiles, prepared once for all runs of this render.
@@ -229,8 +231,33 @@ impl Render {
     /// # Errors
     /// As [`Render::run`].
     pub fn picture(&self) -> Result<Picture> {
+        self.picture_to(&Stop::new(), |picture| picture)
+    }
+
+    /// As [`Render::picture`], until `stop` is set from another thread or by `progress`, which is called now and then on the workers'
+    /// threads, never by two at once, and at the end. How far the render is and the time left follow from the costs of its parts, which
+    /// a coarse picture predicts.
+    ///
+    /// # Errors
+    /// As [`Render::run`]; [`Error::Stopped`](crate::Error::Stopped) once `stop` is set.
+    pub fn picture_with(&self, stop: &Stop, progress: impl FnMut(&Snapshot) + Send + 'static) -> Result<Picture> {
+        const COARSE: u64 = 1 << 16;
+        let size = self.tiling().size();
+        let estimate = match self.work.maker {
+            Maker::Kernel => Estimate::uniform(size),
+            _ => self.costs(&backend::SessionOptions::default(), COARSE, stop)?.estimate,
+        };
+        let counted = Progress::new(self.tiling(), self.scene.image.samples, estimate);
+        let reported = Arc::new(Reported::new(counted, progress));
+        let picture = self.picture_to(stop, |picture| Arc::new(Tee::new(vec![picture, reported.clone()])))?;
+        reported.report();
+        Ok(picture)
+    }
+
+    /// Renders to a picture through the sink that `around` makes of its own.
+    fn picture_to(&self, stop: &Stop, around: impl FnOnce(Arc<dyn Sink>) -> Arc<dyn Sink>) -> Result<Picture> {
         let sink = Arc::new(PictureSink::new(self.image_options(Depth::Eight))?);
-        self.run_here(sink.clone(), &Stop::new())?;
+        self.run_here(around(sink.clone()), stop)?;
         let mut picture = sink.picture();
         let (width, height) = (picture.width, picture.height);
         Ok(std::mem::replace(&mut *picture, Picture { width, height, pixels: Vec::new() }))
@@ -375,6 +402,24 @@ mod tests {
         assert_eq!((picture.width, picture.height, picture.pixels.len()), (40, 30, 3600));
         let colours: std::collections::HashSet<_> = picture.pixels.chunks(3).collect();
         assert!(colours.len() > 50, "{} colours", colours.len());
+    }
+
+    #[test]
+    fn progress_is_reported_and_the_picture_can_be_cancelled() {
+        let (told, seen) = std::sync::mpsc::channel();
+        let render = Render::with(&scene(), RenderOptions { tile: 4, ..RenderOptions::default() }).unwrap();
+        let picture = render.picture_with(&Stop::new(), move |done| told.send(done.clone()).unwrap()).unwrap();
+        assert_eq!(picture, super::render(&scene()).unwrap());
+        let seen: Vec<_> = seen.iter().collect();
+        assert!(seen.len() > 1 && seen.is_sorted_by_key(|done| done.fraction));
+        let last = seen.last().unwrap();
+        assert_eq!((last.fraction, last.pieces_done, last.pixels), (1.0, last.pieces, Some([1200, 1200])));
+
+        let (stop, from) = (Stop::new(), Stop::new());
+        let cancel = from.clone();
+        let cancelled = render.picture_with(&cancel, move |_| from.set());
+        assert!(matches!(cancelled, Err(Error::Stopped)), "{cancelled:?}");
+        assert_eq!(render.picture_with(&stop, |_| ()).unwrap(), picture);
     }
 
     #[test]

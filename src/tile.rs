@@ -5,6 +5,49 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+/// The size of an image in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PixelSize {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
+
+impl PixelSize {
+    /// The size in samples, with so many samples per pixel each way.
+    pub fn samples(self, per_pixel: u32) -> SampleSize {
+        SampleSize { width: self.width.saturating_mul(per_pixel), height: self.height.saturating_mul(per_pixel) }
+    }
+}
+
+impl From<PixelSize> for (u32, u32) {
+    fn from(PixelSize { width, height }: PixelSize) -> Self {
+        (width, height)
+    }
+}
+
+/// The size of an image in samples: larger than its [`PixelSize`] where a pixel has more than one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SampleSize {
+    /// Samples in a row.
+    pub width: u32,
+    /// Rows of samples.
+    pub height: u32,
+}
+
+impl SampleSize {
+    /// The number of samples.
+    pub fn area(self) -> u64 {
+        u64::from(self.width) * u64::from(self.height)
+    }
+
+    /// The size in pixels, with so many samples per pixel each way; a pixel that is cut counts.
+    pub fn pixels(self, per_pixel: u32) -> PixelSize {
+        PixelSize { width: self.width.div_ceil(per_pixel), height: self.height.div_ceil(per_pixel) }
+    }
+}
+
 /// A rectangle of samples, in samples from the image's top left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tile {
@@ -121,8 +164,7 @@ impl FromStr for Order {
 /// An image cut into square tiles (smaller at the right and bottom edges), numbered in an [`Order`]. Clones are cheap.
 #[derive(Clone, Debug)]
 pub struct Tiling {
-    width: u32,
-    height: u32,
+    size: SampleSize,
     edge: u32,
     columns: u32,
     rows: u32,
@@ -134,11 +176,12 @@ pub struct Tiling {
 pub const MAX_TILES: usize = 1 << 28;
 
 impl Tiling {
-    /// Cuts `width` × `height` samples into tiles of `edge` × `edge`; an `edge` beyond the image gives one tile.
+    /// Cuts an image into tiles of `edge` × `edge` samples; an `edge` beyond the image gives one tile.
     ///
     /// # Errors
     /// When a size is 0, or there would be more than [`MAX_TILES`] tiles.
-    pub fn new(width: u32, height: u32, edge: u32, order: Order) -> Result<Self> {
+    pub fn new(size: SampleSize, edge: u32, order: Order) -> Result<Self> {
+        let SampleSize { width, height } = size;
         if width == 0 || height == 0 || edge == 0 {
             return Err(Error::Usage(format!(
                 "an image of {width} × {height} samples in tiles of {edge} is empty; every size must be at least 1"
@@ -159,7 +202,7 @@ impl Tiling {
                 outwards(columns, rows, (cell(x, columns), cell(y, rows))).into()
             }
         };
-        Ok(Self { width, height, edge, columns, rows, places })
+        Ok(Self { size, edge, columns, rows, places })
     }
 
     /// The number of tiles.
@@ -168,9 +211,9 @@ impl Tiling {
         self.columns as usize * self.rows as usize
     }
 
-    /// The size of the image, in samples.
-    pub fn size(&self) -> (u32, u32) {
-        (self.width, self.height)
+    /// The size of the image.
+    pub fn size(&self) -> SampleSize {
+        self.size
     }
 
     /// The edge of a tile that is not cut by the image's edge, in samples.
@@ -190,7 +233,7 @@ impl Tiling {
             None => ((index % self.columns as usize) as u32, (index / self.columns as usize) as u32),
         };
         let (x, y) = (column * self.edge, row * self.edge);
-        Tile { x, y, width: self.edge.min(self.width - x), height: self.edge.min(self.height - y) }
+        Tile { x, y, width: self.edge.min(self.size.width - x), height: self.edge.min(self.size.height - y) }
     }
 }
 
@@ -239,7 +282,7 @@ mod tests {
         for (width, height, edge) in [(1, 1, 1), (7, 3, 2), (64, 64, 16), (100, 37, 16), (5, 9, u32::MAX), (17, 1, 4)] {
             let around = Order::Around(width / 3, height + 5);
             for order in ORDERS.iter().map(|&(order, ..)| order).chain([around]) {
-                let tiling = Tiling::new(width, height, edge, order).unwrap();
+                let tiling = Tiling::new(SampleSize { width, height }, edge, order).unwrap();
                 let mut seen = vec![0u8; (width * height) as usize];
                 for index in 0..tiling.len() {
                     let t = tiling.tile(index);
@@ -283,7 +326,7 @@ mod tests {
     #[test]
     fn outwards_begins_at_the_place_and_ends_in_a_corner() {
         let tiles = |order| {
-            let tiling = Tiling::new(50, 30, 10, order).unwrap();
+            let tiling = Tiling::new(SampleSize { width: 50, height: 30 }, 10, order).unwrap();
             [0, 14].map(|index| (tiling.tile(index).x, tiling.tile(index).y))
         };
         assert_eq!(tiles(Order::Centre), [(20, 10), (40, 20)]);
@@ -303,8 +346,8 @@ mod tests {
 
     #[test]
     fn impossible_tilings_are_refused() {
-        assert!(Tiling::new(0, 1, 1, Order::Rows).is_err());
-        assert!(Tiling::new(1, 1, 0, Order::Rows).is_err());
-        assert!(Tiling::new(u32::MAX, u32::MAX, 1, Order::Rows).is_err());
+        for (width, height, edge) in [(0, 1, 1), (1, 1, 0), (u32::MAX, u32::MAX, 1)] {
+            assert!(Tiling::new(SampleSize { width, height }, edge, Order::Rows).is_err());
+        }
     }
 }

@@ -17,7 +17,7 @@ use fractal::render::{Part, Render, RenderOptions};
 use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS};
 use fractal::scene::{Crop, Scene};
 use fractal::sink::Grid;
-use fractal::tile::{ORDERS, Order};
+use fractal::tile::{ORDERS, Order, SampleSize};
 use std::collections::HashSet;
 use std::sync::Arc;
 use support::is_long;
@@ -261,7 +261,7 @@ fn a_coarse_picture_has_samples_of_the_whole() {
         (part(82, 58, 1, 1), 60, (1, 0), (1, 1)),
     ] {
         let coarse = render.part(Part::Coarse(area, grain), 3, Order::Hilbert).unwrap();
-        assert_eq!(coarse.tiling().size(), (width, height));
+        assert_eq!(coarse.tiling().size(), SampleSize { width, height });
         for backend in ["threads", "processes", "pipes"] {
             let grid = Arc::new(Grid::new(coarse.tiles()));
             coarse.run(&mut *session(backend, 2, "auto"), grid.clone(), &Stop::new()).unwrap();

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::parallel::Work;
 use crate::render::{Render, RenderOptions};
 use crate::scene::Scene;
-use crate::tile::{ORDERS, Tile};
+use crate::tile::{ORDERS, SampleSize, Tile, Tiling};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -155,7 +155,7 @@ impl Subject {
         let numbers: HashMap<(u32, u32), usize> =
             self.tiles.iter().enumerate().map(|(number, tile)| ((tile.x, tile.y), number)).collect();
         let order = |&(order, name, _): &(_, &'static str, _)| {
-            let tiling = crate::tile::Tiling::new(width, height, edge, order).ok()?;
+            let tiling = Tiling::new(SampleSize { width, height }, edge, order).ok()?;
             let places = (0..tiling.len()).map(|index| tiling.tile(index));
             Some((
                 name.to_owned(),

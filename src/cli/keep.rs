@@ -208,8 +208,7 @@ pub(super) struct Expected {
 impl Expected {
     /// Whether keeping tiles is worth its cost and there is room for them.
     fn pays(self, render: &Render, place: &Path) -> bool {
-        let (width, height) = render.tiling().size();
-        let bytes = render.channels().bytes(1) as f64 * f64::from(width) * f64::from(height);
+        let bytes = render.channels().bytes(1) as f64 * render.tiling().size().area() as f64;
         let cheap = bytes * SECONDS_PER_BYTE <= CHEAP * self.time.as_secs_f64() * self.workers as f64;
         self.time > LONG && cheap && free_space(place).is_none_or(|free| bytes < free as f64 / 2.0)
     }

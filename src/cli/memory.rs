@@ -41,7 +41,8 @@ pub(super) fn check_order(name: &str, image: &Image, tile: u32, order: Order) ->
     }
     let across = |pixels: u32| u64::from(pixels.div_ceil(tile));
     // A list is built, then copied.
-    let bytes = 16 * across(image.drawn().0) * across(image.drawn().1);
+    let drawn = image.drawn();
+    let bytes = 16 * across(drawn.width) * across(drawn.height);
     enough(name, &[(bytes, "the order of its tiles", "use larger tiles or --order rows")])
 }
 
@@ -73,9 +74,8 @@ pub(super) fn check(picture: &Picture, workers: usize, processes: bool, depth: D
     let tiles = tiling.len() as u64;
     let tables = tiles * (if owners.is_some() { 12 } else { 0 } + if keeps { 64 } else { 0 });
     let rows = if shard.is_some() { 0 } else { options.tables(format) };
-    let (width, height) = tiling.size();
     // A bit for each sample, and its tile's position.
-    let known = if continued.is_some() { u64::from(width) * u64::from(height) / 8 + 40 * tiles } else { 0 };
+    let known = if continued.is_some() { tiling.size().area() / 8 + 40 * tiles } else { 0 };
     let whole = if format.needs_seeking() && !is_file(output) { 2 * options.file(format) } else { 0 };
     enough_with(
         name,
@@ -88,7 +88,11 @@ pub(super) fn check(picture: &Picture, workers: usize, processes: bool, depth: D
             (tables, "a table of its tiles", "use larger tiles"),
             (render.work().prepared_len(), "the data that all its tiles share", "use a shallower scene"),
             (known, "the map of escaped samples", "use a smaller picture"),
-            (8 * u64::from(width) + 8 * u64::from(height), "its coordinates", "use a smaller picture"),
+            (
+                8 * (u64::from(tiling.size().width) + u64::from(tiling.size().height)),
+                "its coordinates",
+                "use a smaller picture",
+            ),
         ],
         threads,
     )

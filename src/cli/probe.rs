@@ -33,7 +33,7 @@ pub(crate) fn run(args: &ProbeArgs) -> Result<()> {
     let mut scene = plan::scene(&args.source, &args.scene)?;
     // A pixel is asked for, not its samples: the sample at its centre stands for it.
     scene.image.samples = 1;
-    let points = points(&args.points, scene.image.drawn())?;
+    let points = points(&args.points, scene.image.drawn().into())?;
     let channels = Channels::ALL;
     let render = Render::with(&scene, RenderOptions { channels, ..RenderOptions::default() })?;
     let kernel = render.kernel();

@@ -13,14 +13,13 @@ use super::plan::{Plan, refuse_existing};
 use super::signals::Signals;
 use super::stats::{Mark, Stats};
 use super::{exit, tell, tell_json, written};
-use fractal::backend::{self, Session, SessionOptions};
-use fractal::parallel::{Schedule, Sink, Stop, Tee};
-use fractal::render::{Known, Outcome, Part, Render};
-use fractal::scene::Crop;
+use fractal::backend::{Session, SessionOptions};
+use fractal::parallel::{Sink, Stop, Tee};
+use fractal::render::{Costs, Known, Outcome, Render};
 use fractal::sink::output::is_stdout;
-use fractal::sink::progress::{Estimate, Estimator};
+use fractal::sink::progress::Estimate;
 use fractal::sink::{Checkpoint, ImageSink, Kept, Output, Progress, Replay, Trace, WorkerMap};
-use fractal::tile::Order;
+use fractal::tile::PixelSize;
 use fractal::{Error, Result};
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -256,38 +255,20 @@ const DECIDING: u64 = 1 << 13;
 /// Whether a render could be long if every sample took all iterations and a worker did only 200 million a second, fewer than any
 /// processor does. Most renders could not.
 fn may_be_long(render: &Render, workers: &SessionOptions) -> bool {
-    let (width, height) = render.tiling().size();
-    let iterations = f64::from(width) * f64::from(height) * (f64::from(render.scene().max_iterations()) + 100.0);
+    let iterations = render.tiling().size().area() as f64 * (f64::from(render.scene().max_iterations()) + 100.0);
     iterations > LONG.as_secs_f64() * workers.workers.max(1) as f64 * 200e6
 }
 
-/// Costs, estimated from a coarse picture of at most `most` samples, and the time that the render will take. Separate threads compute
-/// the coarse picture, one tile per claim.
+/// Costs, estimated from a coarse picture of at most `most` samples, and the time that the render will take.
 fn estimate(render: &Render, plan: &Plan, most: u64, stop: &Stop) -> Result<(Estimate, Expected)> {
-    /// One sample of the coarse picture stands for this many, unless that makes it too large or too small.
-    const RATIO: u64 = 200;
-    const FEWEST: u64 = 1 << 10;
-    let tiling = render.tiling();
-    let (width, height) = tiling.size();
-    let samples = u64::from(width) * u64::from(height);
-    let (across, down) = render.scene().image.drawn();
-    let whole = Crop { x: 0, y: 0, width: across, height: down };
-    let grain = (samples as f64 / (samples / RATIO).clamp(FEWEST, most) as f64).sqrt().max(1.0).ceil();
-    let preview = render.part(Part::Coarse(whole, grain as u32), 16, Order::Rows)?;
-    let estimator = Arc::new(Estimator::new(preview.tiles()));
-    let options = SessionOptions { schedule: Some(Schedule::DYNAMIC), timed: false, ..plan.workers.clone() };
-    let mut session = backend::find("threads")?.open(&options)?;
-    let report = preview.run(&mut *session, estimator.clone(), stop)?.report;
-    let estimate = estimator.estimate((width, height));
-    let ratio = estimate.total() as f64 / estimator.estimate(preview.tiling().size()).total().max(1) as f64;
-    let workers = if plan.backend.parallel { report.workers.len() } else { 1 };
-    let time = report.wall.mul_f64(ratio * report.workers.len() as f64 / workers as f64);
-    Ok((estimate, Expected { time, workers }))
+    let Costs { estimate, time, workers } = render.costs(&plan.workers, most, stop)?;
+    let workers = if plan.backend.parallel { workers } else { 1 };
+    Ok((estimate, Expected { time: time / workers as u32, workers }))
 }
 
 /// What `-v` reports.
 fn summary(picture: &Picture, outcome: &Outcome, stats: &Stats<'_>) -> String {
-    let (width, height) = picture.render.scene().image.drawn();
+    let PixelSize { width, height } = picture.render.scene().image.drawn();
     let report = &outcome.report;
     format!(
         "{}: {} × {} pixels in {:.2} s: {} with {} {}, {}, {} in {}; {}{}/s, efficiency {:.2}",

@@ -4,6 +4,7 @@ use super::picture::Picture;
 use fractal::parallel::WorkerReport;
 use fractal::render::Outcome;
 use fractal::sink::ImageCost;
+use fractal::tile::PixelSize;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -116,7 +117,7 @@ impl<'a> Stats<'a> {
     ) -> Self {
         let Outcome { report, counters } = outcome;
         let kernel = picture.render.kernel();
-        let (width, height) = picture.render.scene().image.drawn();
+        let PixelSize { width, height } = picture.render.scene().image.drawn();
         let host = host();
         let worker = |worker: &WorkerReport| Worker {
             index: worker.index,

@@ -70,7 +70,7 @@ pub(super) fn watch<'a>(
     render: impl FnOnce(&(dyn Fn(&Picture) -> Result<Option<Arc<dyn Sink>>> + Sync)) -> Result<()> + Send + 'a,
 ) -> Result<()> {
     const TICK: Duration = Duration::from_millis(8);
-    let first = plan.pictures.first().map_or(LARGEST, |(picture, _)| picture.render.scene().image.drawn());
+    let first = plan.pictures.first().map_or(LARGEST, |(picture, _)| picture.render.scene().image.drawn().into());
     let size = fitting(first);
     let mut window = match OnScreen::open("fractal render", size, &backend::Program::default(), stop) {
         Ok(window) => window,

@@ -6,6 +6,7 @@ use super::picture::Picture;
 use super::plan::Plan;
 use super::stats::Mark;
 use super::tell;
+use fractal::tile::PixelSize;
 use std::fs;
 
 /// Reports a complete picture, or a shard's part of one. There is no such line with JSON output, or for pipes and devices.
@@ -15,7 +16,7 @@ pub(super) fn report(plan: &Plan, picture: &Picture, mark: &Mark) {
     if plan.quiet || plan.stats || plan.display == Display::Json {
         return;
     }
-    let (width, height) = render.scene().image.drawn();
+    let PixelSize { width, height } = render.scene().image.drawn();
     let what = shard.map_or(String::new(), |shard| format!("shard {shard} of "));
     let (bytes, seconds) = (size(file.len()), mark.seconds());
     let output = output.display();

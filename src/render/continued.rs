@@ -161,7 +161,7 @@ impl Filled {
     /// Fills a claim; returns whether there was anything to fill.
     fn fill(&self, done: &FinishedClaim<'_>, memory: &mut Memory) -> Result<bool> {
         let Memory { words, costs, known } = memory;
-        let Escaped { tiles, layout: Tiles { tiling, channels }, .. } = &*self.escaped;
+        let Escaped { tiles, layout: Tiles { tiling, channels, .. }, .. } = &*self.escaped;
         let (mut from, mut filled) = (0, false);
         for (piece, number) in done.pieces().zip(done.range.clone()) {
             let index = self.missing.get(Position(number));

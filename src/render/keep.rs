@@ -1,7 +1,8 @@
 //! Rendering what is missing: whether a file of finished tiles belongs to a render, and the run that computes the rest.
 
 use super::continued::{Escaped, Filled, Known, MASKS};
-use super::recipe::{Ingredients, Maker, from_recipe, is_render};
+use super::maker::{Maker, is_render};
+use super::recipe::{Ingredients, from_recipe};
 use super::{Outcome, Part, Render, RenderOptions};
 use crate::backend::Session;
 use crate::error::{Error, Result, printable};
@@ -10,6 +11,7 @@ use crate::parallel::{Pieces, Prepared, Shard, Sink, Stop, Work};
 use crate::scene::{Iteration, MaxIterations, Precision, Scene};
 use crate::sink::records::{Description, Records, Unread, of_picture};
 use crate::sink::{Kept, Resumed};
+use crate::tile::PixelSize;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -203,7 +205,7 @@ impl Identity {
             ..scene.iteration
         };
         let scene = Scene { iteration, ..scene };
-        let (width, height) = scene.image.drawn();
+        let PixelSize { width, height } = scene.image.drawn();
         let mut facts = vec![("kind of work".into(), printable(&self.kind))];
         flatten("", &serde_json::to_value(scene).unwrap_or_default(), &mut facts);
         facts.push(("tile size".into(), tile.min(width.max(height)).to_string()));

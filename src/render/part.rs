@@ -1,11 +1,11 @@
 //! Parts of a render: works that compute only some of a picture.
 
-use super::recipe::Maker;
+use super::maker::Maker;
 use super::{Render, RenderOptions, RenderWork};
 use crate::error::{Error, Result};
 use crate::parallel::{Pieces, Prepared};
 use crate::scene::Crop;
-use crate::tile::{Order, Tiling};
+use crate::tile::{Order, PixelSize, SampleSize, Tiling};
 use std::sync::Arc;
 
 /// Which part of a render's picture is computed. All parts have exactly the picture's samples, and share what its kernel prepares.
@@ -72,7 +72,8 @@ impl Render {
                 let samples = self.scene.image.samples;
                 self.check_area(area)?;
                 let edge = tile.saturating_mul(samples);
-                new.tiling = tiling((area.width * samples, area.height * samples), edge, order)?;
+                let size = PixelSize { width: area.width, height: area.height };
+                new.tiling = tiling(size.samples(samples), edge, order)?;
                 new.origin = (area.x * samples, area.y * samples);
                 new.options = RenderOptions { tile, order, ..work.options };
             }
@@ -89,7 +90,7 @@ impl Render {
                 };
                 let ((x, width), (y, height)) = (squares(area.x, area.width), squares(area.y, area.height));
                 new.kernel = work.maker.kernel(&work.request.coarse(grain))?;
-                new.tiling = tiling((width, height), tile, order)?;
+                new.tiling = tiling(SampleSize { width, height }, tile, order)?;
                 new.origin = (x, y);
                 new.options = RenderOptions { tile, order, ..work.options };
             }
@@ -98,7 +99,7 @@ impl Render {
     }
 
     fn check_area(&self, area: Crop) -> Result<()> {
-        let (width, height) = self.scene.image.drawn();
+        let PixelSize { width, height } = self.scene.image.drawn();
         let within =
             |from: u32, length: u32, all: u32| length > 0 && from.checked_add(length).is_some_and(|end| end <= all);
         if within(area.x, area.width, width) && within(area.y, area.height, height) {
@@ -111,6 +112,6 @@ impl Render {
 }
 
 /// Tiles of at most the size of the image.
-pub(super) fn tiling((width, height): (u32, u32), edge: u32, order: Order) -> Result<Tiling> {
-    Tiling::new(width, height, edge.min(width.max(height)), order)
+pub(super) fn tiling(size: SampleSize, edge: u32, order: Order) -> Result<Tiling> {
+    Tiling::new(size, edge.min(size.width.max(size.height)), order)
 }

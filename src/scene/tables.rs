@@ -2,6 +2,7 @@
 
 use crate::number::Decimal;
 use crate::sample::MAX_ITERATIONS;
+use crate::tile::PixelSize;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::marker::PhantomData;
@@ -53,9 +54,10 @@ impl Image {
         Self { size, samples, crop: None }
     }
 
-    /// Width and height of what is drawn, in pixels.
-    pub fn drawn(&self) -> (u32, u32) {
-        self.crop.map_or(self.size, |crop| (crop.width, crop.height))
+    /// The size of what is drawn.
+    pub fn drawn(&self) -> PixelSize {
+        let (width, height) = self.crop.map_or(self.size, |crop| (crop.width, crop.height));
+        PixelSize { width, height }
     }
 }
 

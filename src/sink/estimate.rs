@@ -4,7 +4,7 @@ use super::Tiles;
 use crate::error::Result;
 use crate::parallel::{FinishedClaim, Sink};
 use crate::sample::{INTERIOR, Samples};
-use crate::tile::Tile;
+use crate::tile::{SampleSize, Tile};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The cost of a sample besides its iterations, in iterations: starting and ending its orbit, its colour, its bytes in a file.
@@ -15,22 +15,21 @@ const SAMPLE_COST: f64 = 100.0;
 pub struct Estimate {
     columns: usize,
     rows: usize,
-    /// Size of the image, in samples.
-    width: u32,
-    height: u32,
+    /// The size of the image.
+    size: SampleSize,
     /// Sums of the cells' costs above and left of each corner of a cell, row by row from the top left.
     sums: Vec<f64>,
 }
 
 impl Estimate {
-    /// For an image of this size, in samples, whose samples all cost the same.
-    pub fn uniform((width, height): (u32, u32)) -> Self {
-        Self::from_cells(1, 1, &[SAMPLE_COST], (width, height))
+    /// For an image of this size whose samples all cost the same.
+    pub fn uniform(size: SampleSize) -> Self {
+        Self::from_cells(1, 1, &[SAMPLE_COST], size)
     }
 
-    pub(super) fn from_cells(columns: usize, rows: usize, cells: &[f64], (width, height): (u32, u32)) -> Self {
+    pub(super) fn from_cells(columns: usize, rows: usize, cells: &[f64], size: SampleSize) -> Self {
         // A cell stands for this many samples.
-        let area = f64::from(width) * f64::from(height) / (columns * rows) as f64;
+        let area = size.area() as f64 / (columns * rows) as f64;
         let mut sums = vec![0.0; (columns + 1) * (rows + 1)];
         for (y, row) in cells.chunks_exact(columns).enumerate() {
             let mut left = 0.0;
@@ -39,12 +38,12 @@ impl Estimate {
                 sums[(y + 1) * (columns + 1) + x + 1] = sums[y * (columns + 1) + x + 1] + left;
             }
         }
-        Self { columns, rows, width, height, sums }
+        Self { columns, rows, size, sums }
     }
 
     /// The cost of the whole image.
     pub fn total(&self) -> u64 {
-        self.above_left(self.width, self.height)
+        self.above_left(self.size.width, self.size.height)
     }
 
     /// The cost of a tile. The tiles of an image have exactly its total.
@@ -65,8 +64,8 @@ impl Estimate {
             let cell = (place as usize).min(cells - 1);
             (cell, place - cell as f64)
         };
-        let (column, right) = split(x, self.width, self.columns);
-        let (row, down) = split(y, self.height, self.rows);
+        let (column, right) = split(x, self.size.width, self.columns);
+        let (row, down) = split(y, self.size.height, self.rows);
         let sums = |row: usize| {
             let start = row * (self.columns + 1) + column;
             self.sums[start] * (1.0 - right) + self.sums[start + 1] * right
@@ -87,16 +86,15 @@ pub struct Estimator {
 impl Estimator {
     /// For a run over these tiles.
     pub fn new(tiles: Tiles) -> Self {
-        let (width, height) = tiles.tiling.size();
-        let cells = (0..width as usize * height as usize).map(|_| AtomicU32::new(0)).collect();
+        let cells = (0..tiles.tiling.size().area()).map(|_| AtomicU32::new(0)).collect();
         Self { tiles, cells }
     }
 
-    /// The run's estimate for an image of this size, in samples.
-    pub fn estimate(&self, size: (u32, u32)) -> Estimate {
+    /// The run's estimate for an image of this size.
+    pub fn estimate(&self, size: SampleSize) -> Estimate {
         let cells: Vec<f64> =
             self.cells.iter().map(|bits| f32::from_bits(bits.load(Ordering::Relaxed)).into()).collect();
-        let (columns, rows) = self.tiles.tiling.size();
+        let SampleSize { width: columns, height: rows } = self.tiles.tiling.size();
         Estimate::from_cells(columns as usize, rows as usize, &cells, size)
     }
 }
@@ -110,7 +108,7 @@ impl Sink for Estimator {
         let escaped: u64 = counts().filter(|&n| n != INTERIOR).map(u64::from).sum();
         let interior = counts().filter(|&n| n == INTERIOR).count();
         let share = done.executed.saturating_sub(escaped) as f64 / interior.max(1) as f64;
-        let columns = self.tiles.tiling.size().0 as usize;
+        let columns = self.tiles.tiling.size().width as usize;
         for Samples { tile, counts, .. } in tiles() {
             for (i, &n) in counts.iter().enumerate() {
                 let (x, y) = (tile.x as usize + i % tile.width as usize, tile.y as usize + i / tile.width as usize);
@@ -152,38 +150,45 @@ mod tests {
     #[test]
     fn costs_of_tiles_add_up_to_the_total_whatever_the_tiles() {
         let costs: Vec<f64> = (0..12).map(|i| f64::from(i * i) + 0.3).collect();
-        for (size, edge) in [((640, 480), 64), ((641, 479), 64), ((3, 2), 1), ((1000, 1), 7), ((50, 50), 1 << 20)] {
+        for ((width, height), edge) in
+            [((640, 480), 64), ((641, 479), 64), ((3, 2), 1), ((1000, 1), 7), ((50, 50), 1 << 20)]
+        {
+            let size = SampleSize { width, height };
             let estimate = Estimate::from_cells(4, 3, &costs, size);
             for &(order, ..) in ORDERS {
-                let tiling = Tiling::new(size.0, size.1, edge, order).unwrap();
+                let tiling = Tiling::new(size, edge, order).unwrap();
                 let sum: u64 = (0..tiling.len()).map(|index| estimate.cost(tiling.tile(index))).sum();
                 assert_eq!(sum, estimate.total(), "{size:?} by {edge}");
             }
         }
     }
 
-    fn estimator(tiling: Result<Tiling>) -> Estimator {
-        Estimator::new(Tiles { tiling: tiling.unwrap(), channels: Channels::COUNTS })
+    fn estimator(width: u32, height: u32, edge: u32) -> Estimator {
+        let tiling = Tiling::new(SampleSize { width, height }, edge, ORDERS[0].0).unwrap();
+        Estimator::new(Tiles { tiling, channels: Channels::COUNTS, samples: 1 })
     }
 
     #[test]
     fn a_cell_costs_what_its_samples_do() {
         // Two tiles of two samples in two claims: counts of 900 on the left; interior on the right, settled with 800 iterations.
-        let estimator = estimator(Tiling::new(4, 1, 2, ORDERS[0].0));
+        let estimator = estimator(4, 1, 2);
         claim(&estimator, 0..1, bytemuck::cast_slice(&[900u32, 900]), 5000);
         claim(&estimator, 1..2, bytemuck::cast_slice(&[INTERIOR, INTERIOR]), 800);
-        let estimate = estimator.estimate((200, 100));
+        let estimate = estimator.estimate(SampleSize { width: 200, height: 100 });
         assert_eq!(estimate.cost(Tile { x: 0, y: 0, width: 100, height: 100 }), 100 * 100 * (900 + 100));
         assert_eq!(estimate.cost(Tile { x: 100, y: 0, width: 100, height: 100 }), 100 * 100 * (400 + 100));
         assert_eq!(estimate.cost(Tile { x: 90, y: 7, width: 20, height: 10 }), 10 * 10 * (1000 + 500));
-        assert_eq!(Estimate::uniform((10, 20)).cost(Tile { x: 3, y: 4, width: 2, height: 5 }), 10 * 100);
+        assert_eq!(
+            Estimate::uniform(SampleSize { width: 10, height: 20 }).cost(Tile { x: 3, y: 4, width: 2, height: 5 }),
+            10 * 100
+        );
     }
 
     #[test]
     fn interior_samples_share_what_the_escaped_ones_of_their_claim_leave() {
-        let estimator = estimator(Tiling::new(2, 2, 1, ORDERS[0].0));
+        let estimator = estimator(2, 2, 1);
         claim(&estimator, 0..4, bytemuck::cast_slice(&[10, INTERIOR, 30, INTERIOR]), 640);
-        let estimate = estimator.estimate((2, 2));
+        let estimate = estimator.estimate(SampleSize { width: 2, height: 2 });
         let cost = |x, y| estimate.cost(Tile { x, y, width: 1, height: 1 });
         assert_eq!([cost(0, 0), cost(1, 0), cost(0, 1), cost(1, 1)], [110, 400, 130, 400]);
     }

@@ -4,6 +4,7 @@ use super::Tiles;
 use crate::error::Result;
 use crate::parallel::{FinishedClaim, Sink};
 use crate::sample::{Channels, INTERIOR, PlaneId, Samples};
+use crate::tile::SampleSize;
 use std::sync::OnceLock;
 
 /// Keeps every tile's samples. For one run only.
@@ -50,9 +51,14 @@ impl Grid {
         (0..self.layout.tiling.len()).filter_map(|index| self.tile(index))
     }
 
-    /// Every sample of the image, row by row from the top left; interior where no run has finished a tile.
+    /// The size of the image in samples.
+    pub fn size(&self) -> SampleSize {
+        self.layout.tiling.size()
+    }
+
+    /// Every sample of the image of this [size](Grid::size), row by row from the top left; interior where no run has finished a tile.
     pub fn samples(&self) -> Vec<Sample> {
-        let (width, height) = self.layout.tiling.size();
+        let SampleSize { width, height } = self.size();
         let nothing = Sample { count: None, numbers: [0.0; NUMBERS] };
         let mut all = vec![nothing; width as usize * height as usize];
         for samples in self.tiles() {

@@ -9,6 +9,7 @@ use crate::colour::{Depth, Scratch};
 use crate::error::{Error, Result};
 use crate::parallel::{FinishedClaim, Sink, lock};
 use crate::sample::Channels;
+use crate::tile::PixelSize;
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,6 +26,18 @@ pub struct Picture {
 }
 
 impl Picture {
+    /// Its size.
+    pub fn size(&self) -> PixelSize {
+        PixelSize { width: self.width, height: self.height }
+    }
+
+    /// Red, green and blue of the pixel in column `x` of row `y`, both counted from 0 at the top left; `None` outside.
+    pub fn pixel(&self, x: u32, y: u32) -> Option<[u8; 3]> {
+        let inside = x < self.width && y < self.height;
+        let index = y as usize * self.width as usize + x as usize;
+        self.pixels.as_chunks().0.get(index).copied().filter(|_| inside)
+    }
+
     /// Writes the picture to a file in the format of the name's extension. It carries no scene.
     ///
     /// # Errors
@@ -42,6 +55,13 @@ impl Picture {
         let mut rows = Whole(Some(&self.pixels));
         format.write(&mut output, &header, &mut rows).map_err(|source| Error::io("write", path, source))?;
         output.finish()
+    }
+}
+
+/// The bytes of its pixels, rows from the top.
+impl AsRef<[u8]> for Picture {
+    fn as_ref(&self) -> &[u8] {
+        &self.pixels
     }
 }
 
@@ -79,7 +99,7 @@ impl PictureSink {
     /// # Errors
     /// [`Error::Usage`] when pixels would be cut by tiles, [`Error::Unsupported`] when the picture does not fit into memory.
     pub fn new(options: ImageOptions) -> Result<Self> {
-        let (width, height) = options.size()?;
+        let PixelSize { width, height } = options.size()?;
         let bytes = (3 * width as usize).checked_mul(height as usize);
         let mut pixels = Vec::new();
         if bytes.is_none_or(|bytes| pixels.try_reserve_exact(bytes).is_err()) {

@@ -10,7 +10,10 @@
 //! iterations, which another program can distort; and coarse tiles smaller than 16 × 16, where a single long orbit keeps many lanes
 //! idle.
 
+mod reported;
+
 pub use super::estimate::{Estimate, Estimator};
+pub(crate) use reported::Reported;
 
 use crate::error::Result;
 use crate::parallel::{FinishedClaim, Pieces, RunInfo, Sink};
@@ -85,9 +88,7 @@ pub struct Snapshot {
 impl Progress {
     /// For one run over these tiles, with `samples` samples per pixel each way.
     pub fn new(tiling: Tiling, samples: u32, estimate: Estimate) -> Self {
-        let (width, height) = tiling.size();
-        let samples_in_all = u64::from(width) * u64::from(height);
-        let all = Amount { pieces: tiling.len() as u64, area: samples_in_all, cost: estimate.total() };
+        let all = Amount { pieces: tiling.len() as u64, area: tiling.size().area(), cost: estimate.total() };
         Self::over(Some(Picture { tiling, samples, estimate }), all)
     }
 
@@ -233,7 +234,7 @@ impl Sink for Progress {
 mod tests {
     use super::*;
     use crate::parallel::{Claim, Prepared, Stop, Work};
-    use crate::tile::ORDERS;
+    use crate::tile::{ORDERS, SampleSize};
 
     /// A work to make claims of.
     struct Made;
@@ -258,8 +259,9 @@ mod tests {
     #[test]
     fn the_time_left_is_weighted_by_cost() {
         // Of four tiles the last is as costly as nine others together.
-        let tiling = Tiling::new(40, 10, 10, ORDERS[0].0).unwrap();
-        let progress = Progress::new(tiling, 1, Estimate::from_cells(4, 1, &[5.0, 5.0, 5.0, 45.0], (40, 10)));
+        let tiling = Tiling::new(SampleSize { width: 40, height: 10 }, 10, ORDERS[0].0).unwrap();
+        let progress =
+            Progress::new(tiling.clone(), 1, Estimate::from_cells(4, 1, &[5.0, 5.0, 5.0, 45.0], tiling.size()));
         let before = progress.snapshot_after(Duration::from_secs(1));
         assert_eq!((before.pieces_done, before.left, before.fraction), (0, None, 0.0));
         finish(&progress, 0..3, 5);
@@ -277,8 +279,8 @@ mod tests {
 
     #[test]
     fn pixels_are_counted_not_samples() {
-        let tiling = Tiling::new(32, 8, 16, ORDERS[0].0).unwrap();
-        let progress = Progress::new(tiling, 2, Estimate::uniform((32, 8)));
+        let tiling = Tiling::new(SampleSize { width: 32, height: 8 }, 16, ORDERS[0].0).unwrap();
+        let progress = Progress::new(tiling.clone(), 2, Estimate::uniform(tiling.size()));
         finish(&progress, 0..1, 0);
         assert_eq!(progress.snapshot().pixels, Some([32, 64]));
     }

@@ -11,6 +11,8 @@ pub struct Tiles {
     pub tiling: Tiling,
     /// The channels of each sample.
     pub channels: Channels,
+    /// Samples per pixel, each way.
+    pub samples: u32,
 }
 
 impl Tiles {

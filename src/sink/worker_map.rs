@@ -6,7 +6,7 @@ use crate::colour::{Depth, distinct};
 use crate::error::{Error, Result};
 use crate::parallel::{FinishedClaim, Report, RunInfo, Sink, lock};
 use crate::sample::Channels;
-use crate::tile::Tiling;
+use crate::tile::{PixelSize, Tiling};
 use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -40,7 +40,6 @@ impl WorkerMap {
     /// # Errors
     /// [`Error::Usage`] when the format holds no colours, or for 0 samples.
     pub fn new(format: &'static Format, output: Output, tiling: Tiling, samples: u32, scene: String) -> Result<Self> {
-        let (width, height) = tiling.size();
         if format.data != Data::Colours {
             return Err(Error::Usage(format!(
                 "{} holds samples, but the map of workers has only colours",
@@ -50,7 +49,7 @@ impl WorkerMap {
         if samples == 0 {
             return Err(Error::Usage("a picture of 0 samples per pixel is empty; take at least 1".into()));
         }
-        let (width, height) = (width.div_ceil(samples), height.div_ceil(samples));
+        let PixelSize { width, height } = tiling.size().pixels(samples);
         let header = Header { width, height, depth: Depth::Eight, channels: Channels::default(), scene };
         let workers = (0..tiling.len()).map(|_| AtomicU32::new(0)).collect();
         Ok(Self { tiling, samples, workers, format, header, output: Mutex::new(Some(output)) })
@@ -142,7 +141,7 @@ mod tests {
     use super::super::OUTPUTS;
     use super::*;
     use crate::parallel::{Claim, Prepared, Stop, Work};
-    use crate::tile::ORDERS;
+    use crate::tile::{ORDERS, SampleSize};
 
     struct Nothing(usize);
 
@@ -162,7 +161,7 @@ mod tests {
 
     /// Rows of a map in which tile i was computed by worker i modulo 3.
     fn rows(width: u32, height: u32, tile: u32, samples: u32, order: crate::tile::Order) -> (WorkerMap, Vec<u8>) {
-        let tiling = Tiling::new(width, height, tile, order).unwrap();
+        let tiling = Tiling::new(SampleSize { width, height }, tile, order).unwrap();
         let work = Nothing(tiling.len());
         let owners = WorkerMap::new(&OUTPUTS[0], Output::memory(), tiling, samples, String::new()).unwrap();
         for index in 0..work.0 {
@@ -206,7 +205,7 @@ mod tests {
     #[test]
     fn a_map_needs_colours() {
         let raw = Format::named("exr").unwrap();
-        let tiling = Tiling::new(4, 4, 2, crate::tile::Order::Rows).unwrap();
+        let tiling = Tiling::new(SampleSize { width: 4, height: 4 }, 2, crate::tile::Order::Rows).unwrap();
         assert!(matches!(WorkerMap::new(raw, Output::memory(), tiling, 1, String::new()), Err(Error::Usage(_))));
     }
 }

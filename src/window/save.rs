@@ -8,6 +8,7 @@ use crate::parallel::{Piece, Pieces, Schedule, Stop};
 use crate::render::{Known, Render};
 use crate::scene::{MaxIterations, Scene};
 use crate::sink::{ImageSink, Kept, Output, Tiles, format_for, identity};
+use crate::tile::SampleSize;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -105,7 +106,8 @@ impl Final {
     fn new(shown: Shown, render: &Render) -> Self {
         let (tiles, samples) = (render.tiles(), render.scene().image.samples);
         let fits = shown.samples == samples && shown.planes.channels.contains(tiles.channels);
-        let fits = fits && tiles.tiling.size() == (shown.size.0 * samples, shown.size.1 * samples);
+        let fits =
+            fits && tiles.tiling.size() == SampleSize { width: shown.size.0 * samples, height: shown.size.1 * samples };
         let is_final = |index: &usize| {
             let tile = tiles.tiling.tile(*index);
             let pixels = |length: u32| (length / samples) as usize;

@@ -14,7 +14,7 @@ use crate::parallel::{FinishedClaim, Report, RunInfo, Sink, lock};
 use crate::render::Render;
 use crate::sample::{Channels, Samples};
 use crate::sink::Tiles;
-use crate::tile::Tile;
+use crate::tile::{PixelSize, Tile};
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -67,9 +67,8 @@ impl Watched {
     /// # Errors
     /// When the scene's colours cannot be made.
     pub fn picture(&self, title: &str, render: &Render, (width, height): (u32, u32)) -> Result<Arc<dyn Sink>> {
-        let (across, down) = render.tiling().size();
-        let per = render.scene().image.samples;
-        let reduction = (across / per).div_ceil(width.max(1)).max((down / per).div_ceil(height.max(1))).max(1);
+        let (drawn, per) = (render.scene().image.drawn(), render.scene().image.samples);
+        let reduction = drawn.width.div_ceil(width.max(1)).max(drawn.height.div_ceil(height.max(1))).max(1);
         Ok(Arc::new(Reporter {
             watched: self.clone(),
             title: title.to_owned(),
@@ -314,9 +313,8 @@ impl Viewer {
             match told {
                 Told::Preparing(percent) => self.stats.prepare(percent),
                 Told::Picture(picture) => {
-                    let (across, down) = picture.begun.tiles.tiling.size();
-                    let shown = |samples: u32| samples.div_ceil(picture.begun.samples);
-                    let size = (shown(across), shown(down));
+                    let PixelSize { width, height } = picture.begun.tiles.tiling.size().pixels(picture.begun.samples);
+                    let size = (width, height);
                     self.frame.clear(size, 1, picture.begun.tiles.channels);
                     self.marks.begin(None, size);
                     self.stats = Stats::new();

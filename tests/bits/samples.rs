@@ -10,6 +10,7 @@ use fractal::render::{Render, RenderOptions};
 use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR};
 use fractal::scene::Scene;
 use fractal::sink::{Grid, Tiles};
+use fractal::tile::SampleSize;
 use std::sync::Arc;
 
 /// A scene with how it is cut and what is computed of it.
@@ -147,10 +148,10 @@ impl Recorded {
         let render = Render::with(&self.scene, RenderOptions { isa: Some(isa), ..self.options }).unwrap();
         let channels = render.channels();
         assert_eq!(channels, self.options.channels, "{}: nothing else is computed", self.name);
-        let grid = Arc::new(Grid::new(Tiles { tiling: render.tiling(), channels }));
+        let grid = Arc::new(Grid::new(Tiles { channels, ..render.tiles() }));
         render.run(sessions.of(backend), grid.clone(), &Stop::new()).unwrap();
         let samples = grid.samples();
-        let (width, height) = render.tiling().size();
+        let SampleSize { width, height } = render.tiling().size();
         let plane = |of: fn(&fractal::sink::Sample) -> u32| hash::of_plane(width, height, samples.iter().map(of));
         let mut hashes = vec![("counts", plane(|sample| sample.count.unwrap_or(INTERIOR)))];
         if channels.contains(Channels::SMOOTH) {

@@ -12,7 +12,7 @@ use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR, S
 use fractal::sink::{
     Format, ImageOptions, ImageSink, OUTPUTS, Output, Picture, PictureSink, SCENE_KEY, Tiles, format_for,
 };
-use fractal::tile::{ORDERS, Order, Tile, Tiling};
+use fractal::tile::{ORDERS, Order, SampleSize, Tile, Tiling};
 use fractal::{Error, Result};
 use random::Random;
 use std::fs;
@@ -57,13 +57,13 @@ impl Image {
                 .collect()
         };
         let planes = [plane(1.0, 0.0), plane(6.0, 3.0), plane(6.0, 3.0)];
-        Self { tiling: Tiling::new(width, height, tile, order).unwrap(), channels, counts, planes }
+        Self { tiling: Tiling::new(SampleSize { width, height }, tile, order).unwrap(), channels, counts, planes }
     }
 
     /// The bytes of a piece, in words so that they are aligned.
     fn piece(&self, index: usize) -> Vec<u32> {
         let tile = self.tiling.tile(index);
-        let width = self.tiling.size().0;
+        let width = self.tiling.size().width;
         let places: Vec<usize> = (tile.y..tile.y + tile.height)
             .flat_map(|y| (tile.x..tile.x + tile.width).map(move |x| (y * width + x) as usize))
             .collect();
@@ -98,8 +98,7 @@ impl Image {
 
     fn options(&self, samples: u32, depth: Depth, settings: &ColourSettings) -> ImageOptions {
         ImageOptions {
-            tiles: Tiles { tiling: self.tiling.clone(), channels: self.channels },
-            samples,
+            tiles: Tiles { tiling: self.tiling.clone(), channels: self.channels, samples },
             colourer: Arc::new(Colourer::new(settings).unwrap()),
             depth,
             scene: SCENE.into(),
@@ -154,7 +153,7 @@ fn decode(png: &[u8]) -> (u32, u32, Vec<u16>) {
 /// Every pixel by itself: its samples coloured one by one with 16 bits, mixed in linear light with the C library's powers.
 fn recomputed(image: &Image, samples: u32, settings: &ColourSettings) -> Vec<f64> {
     let colourer = Colourer::new(settings).unwrap();
-    let (width, height) = image.tiling.size();
+    let SampleSize { width, height } = image.tiling.size();
     let mut out = Vec::new();
     for (y, x) in (0..height / samples).flat_map(|y| (0..width / samples).map(move |x| (y, x))) {
         let mut sum = [0f64; 3];

@@ -17,7 +17,7 @@ use crate::colour::{Colourer, Depth, Scratch};
 use crate::error::{Error, Result};
 use crate::parallel::{FinishedClaim, Report, RunInfo, Sink, lock, waited};
 use crate::sample::Samples;
-use crate::tile::Tile;
+use crate::tile::{PixelSize, SampleSize, Tile};
 use std::any::Any;
 use std::fmt;
 use std::io;
@@ -34,10 +34,9 @@ const PLACE: u64 = 8;
 /// The inputs of a picture.
 #[derive(Clone, Debug)]
 pub struct ImageOptions {
-    /// The tiles that are the work's pieces; their samples have at least the channels that the format and the colourer need.
+    /// The tiles that are the work's pieces, of whole pixels; their samples have at least the channels that the format and the colourer
+    /// need.
     pub tiles: Tiles,
-    /// Samples per pixel, each way. The edges of all tiles are multiples of it.
-    pub samples: u32,
     /// The colours.
     pub colourer: Arc<Colourer>,
     /// Bits of each colour.
@@ -47,12 +46,12 @@ pub struct ImageOptions {
 }
 
 impl ImageOptions {
-    /// The size in pixels.
+    /// The size of the picture.
     ///
     /// # Errors
     /// [`Error::Usage`] when pixels are cut by tiles or by the image's edge.
-    pub(super) fn size(&self) -> Result<(u32, u32)> {
-        let ((width, height), samples) = (self.tiles.tiling.size(), self.samples);
+    pub(super) fn size(&self) -> Result<PixelSize> {
+        let (SampleSize { width, height }, samples) = (self.tiles.tiling.size(), self.tiles.samples);
         // A tile that extends beyond the image ends at the image's edge.
         let edge = self.tiles.tiling.edge();
         let lengths = [width, height, edge.min(width), edge.min(height)];
@@ -61,7 +60,7 @@ impl ImageOptions {
                 "{samples} samples per pixel do not divide an image of {width} × {height} samples in tiles of {edge}"
             )));
         }
-        Ok((width / samples, height / samples))
+        Ok(PixelSize { width: width / samples, height: height / samples })
     }
 
     /// The layout of a picture's bytes in this format before they are encoded.
@@ -74,13 +73,13 @@ impl ImageOptions {
 
     /// The bytes of this many samples in this format before they are encoded.
     pub fn bytes(&self, format: &Format, width: u32, height: u32) -> u64 {
-        let pixels = u64::from(width.div_ceil(self.samples)) * u64::from(height.div_ceil(self.samples));
+        let pixels = u64::from(width.div_ceil(self.tiles.samples)) * u64::from(height.div_ceil(self.tiles.samples));
         self.layout(format).size(1) as u64 * pixels
     }
 
     /// The most memory, in bytes, that an [`ImageSink`] needs besides the claims in flight.
     pub fn memory(&self, format: &Format) -> u64 {
-        let (width, height) = self.tiles.tiling.size();
+        let SampleSize { width, height } = self.tiles.tiling.size();
         let band = self.bytes(format, width, self.tiles.tiling.edge().min(height));
         let encoded = self.bytes(format, width, format.rows.min(height));
         // Besides the held bands: the next to leave, one that has become the next since, the encoder's, and the encoder's copy;
@@ -90,13 +89,13 @@ impl ImageOptions {
 
     /// Besides that, bytes of tables in memory: of the rows of tiles, and of the blocks in the file.
     pub fn tables(&self, format: &Format) -> u64 {
-        let bands = u64::from(self.tiles.tiling.size().1.div_ceil(self.tiles.tiling.edge()));
+        let bands = u64::from(self.tiles.tiling.size().height.div_ceil(self.tiles.tiling.edge()));
         bands * Bands::KNOWN as u64 + PLACE * self.blocks(format)
     }
 
     /// The largest size of a file in this format, in bytes, roughly.
     pub fn file(&self, format: &Format) -> u64 {
-        let (width, height) = self.tiles.tiling.size();
+        let SampleSize { width, height } = self.tiles.tiling.size();
         // Besides its pixels a block has its position, its coordinates and its length.
         self.bytes(format, width, height) + 4 * PLACE * self.blocks(format)
     }
@@ -104,14 +103,14 @@ impl ImageOptions {
     /// The number of blocks in the file whose positions are kept in memory until its end.
     fn blocks(&self, format: &Format) -> u64 {
         let Some((across, down)) = format.blocks else { return 0 };
-        let (width, height) = self.tiles.tiling.size();
-        let count = |length: u32, edge: u32| u64::from(length.div_ceil(self.samples).div_ceil(edge));
+        let SampleSize { width, height } = self.tiles.tiling.size();
+        let count = |length: u32, edge: u32| u64::from(length.div_ceil(self.tiles.samples).div_ceil(edge));
         count(width, across) * count(height, down)
     }
 
     /// The area of a tile, in pixels.
     pub(super) fn area(&self, tile: Tile) -> Area {
-        let pixels = |samples: u32| (samples / self.samples) as usize;
+        let pixels = |samples: u32| (samples / self.tiles.samples) as usize;
         Area { x: pixels(tile.x), y: pixels(tile.y), width: pixels(tile.width), height: pixels(tile.height) }
     }
 
@@ -119,7 +118,7 @@ impl ImageOptions {
     pub(super) fn paint(&self, samples: &Samples<'_>, pixels: &mut Vec<u8>, scratch: &mut Scratch) {
         let area = self.area(samples.tile);
         pixels.resize(area.width * area.height * self.depth.pixel_bytes(), 0);
-        self.colourer.paint(samples, self.samples, self.depth, pixels, scratch);
+        self.colourer.paint(samples, self.tiles.samples, self.depth, pixels, scratch);
     }
 }
 
@@ -175,15 +174,15 @@ impl ImageSink {
     /// # Errors
     /// [`Error::Usage`] when the format cannot hold such a picture.
     pub fn new(format: &'static Format, output: Output, options: ImageOptions) -> Result<Self> {
-        let (width, height) = options.size()?;
+        let PixelSize { width, height } = options.size()?;
         if width.max(height) > i32::MAX as u32 {
             let largest = i32::MAX;
             return Err(Error::Usage(format!(
                 "a picture of {width} × {height} pixels is too large; each side may have {largest}"
             )));
         }
-        if format.data == Data::Samples && options.samples > 1 {
-            let (name, samples) = (format.name, options.samples);
+        if format.data == Data::Samples && options.tiles.samples > 1 {
+            let (name, samples) = (format.name, options.tiles.samples);
             return Err(Error::Usage(format!(
                 "{name} holds raw samples and needs 1 sample per pixel, not {samples} each way: set samples = 1"
             )));
@@ -192,7 +191,7 @@ impl ImageSink {
             options.colourer.prepare();
         }
         let layout = options.layout(format);
-        let rows = (options.tiles.tiling.edge() / options.samples).max(1) as usize;
+        let rows = (options.tiles.tiling.edge() / options.tiles.samples).max(1) as usize;
         let bands = Bands::new(layout, width as usize, height as usize, rows, output.folder());
         let header = Header {
             width,
@@ -399,10 +398,9 @@ mod tests {
     }
 
     fn run(format: &'static Format) -> Error {
-        let tiling = Tiling::new(8, 8, 8, Order::Rows).unwrap();
+        let tiling = Tiling::new(SampleSize { width: 8, height: 8 }, 8, Order::Rows).unwrap();
         let options = ImageOptions {
-            tiles: Tiles { tiling: tiling.clone(), channels: Channels::SMOOTH },
-            samples: 1,
+            tiles: Tiles { tiling: tiling.clone(), channels: Channels::SMOOTH, samples: 1 },
             colourer: Arc::new(Colourer::new(&ColourSettings::default()).unwrap()),
             depth: Depth::Eight,
             scene: String::new(),

@@ -21,13 +21,13 @@ pub(crate) fn of_picture(
     stop: &Stop,
 ) -> Result<Records> {
     let wrong = |why: String| Error::Input(format!("`{}` {why}", path.display()));
-    let Tiles { tiling, channels } = tiles;
+    let Tiles { tiling, channels, .. } = tiles;
     let size = tiling.size();
     let mut reader = exr::Reader::open(path, size, *channels).map_err(wrong)?;
     // Tiles in the order of the file, whatever their numbers.
     let mut order: Vec<_> = (0..tiling.len()).map(|index| (tiling.tile(index).y, index)).collect();
     order.sort_unstable();
-    let (width, planes) = (size.0 as usize, channels.words());
+    let (width, planes) = (size.width as usize, channels.words());
     let (mut band, mut top) = (Vec::new(), None);
     let piece = |(_, index): (u32, usize)| {
         if stop.is_set() {

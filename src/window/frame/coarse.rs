@@ -88,7 +88,7 @@ mod tests {
     use super::*;
     use crate::scene::Scene;
     use crate::sink::Tiles;
-    use crate::tile::{Order, Tiling};
+    use crate::tile::{Order, SampleSize, Tiling};
 
     /// A coarse tile over a frame whose pixels have many levels, compared with drawing pixel by pixel.
     #[test]
@@ -103,7 +103,9 @@ mod tests {
             }
             let before = (frame.levels.clone(), frame.planes.words.clone(), frame.picture.clone());
             let squares = (size.0.div_ceil(grain) - 1, size.1.div_ceil(grain) - 1);
-            let tiles = Tiles { tiling: Tiling::new(squares.0, squares.1, 64, Order::Rows).unwrap(), channels };
+            let squares = SampleSize { width: squares.0, height: squares.1 };
+            let tiling = Tiling::new(squares, 64, Order::Rows).unwrap();
+            let tiles = Tiles { tiling, channels, samples: 1 };
             let words: Vec<u32> = (0..tiles.bytes(0) / 4).map(|word| (7.5 + word as f32).to_bits()).collect();
             let begun = Begun {
                 origin: (grain, grain),
@@ -123,7 +125,7 @@ mod tests {
             for (x, y) in (0..size.1).flat_map(|y| (0..size.0).map(move |x| (x, y))) {
                 let at = (y * size.0 + x) as usize;
                 let block = (x >= grain && y >= grain && before.0[at] > mine)
-                    .then(|| ((y / grain - 1) * squares.0 + x / grain - 1) as usize);
+                    .then(|| ((y / grain - 1) * squares.width + x / grain - 1) as usize);
                 drawn += usize::from(block.is_some());
                 assert_eq!(frame.levels[at], block.map_or(before.0[at], |_| mine), "{x}, {y}");
                 let colour = block.map(|block| colour_of(frame.scratch.pixels.as_chunks().0[block]));

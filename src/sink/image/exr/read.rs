@@ -4,6 +4,7 @@ use super::super::raw::COUNT_BIAS;
 use super::sample_type;
 use crate::sample::{Channels, INTERIOR, PlaneEntry, Values};
 use crate::sink::bands::HELD_BYTES;
+use crate::tile::SampleSize;
 use exr::block::reader::{AllChunksReader, ChunksReader, SequentialBlockDecompressor};
 use exr::meta::BlockDescription;
 use exr::meta::attribute::LevelMode;
@@ -39,10 +40,10 @@ impl Reader {
     ///
     /// # Errors
     /// When it cannot be read, has another size, or lacks wanted channels.
-    pub(in crate::sink) fn open(path: &Path, (width, height): (u32, u32), wanted: Channels) -> Result<Self> {
+    pub(in crate::sink) fn open(path: &Path, size: SampleSize, wanted: Channels) -> Result<Self> {
         let file = File::open(path).map_err(failed)?;
         let reader = exr::block::read(BufReader::new(file), false).map_err(failed)?;
-        let (width, height) = (width as usize, height as usize);
+        let (width, height) = (size.width as usize, size.height as usize);
         // The file's claims are checked before memory is allocated for it.
         let [header] = reader.headers() else { return Err("has several layers".into()) };
         if header.layer_size != Vec2(width, height) {
