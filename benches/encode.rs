@@ -3,9 +3,8 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fractal::colour::{ColourSettings, Colourer, Depth, Scratch};
 use fractal::parallel::{Claim, FinishedClaim, Prepared, Report, RunInfo, Sink, Stop, Work};
-use fractal::sample::{Channels, INTERIOR, Samples};
+use fractal::sample::{Channels, INTERIOR, Order, SampleSize, Samples, Tiling};
 use fractal::sink::{Format, ImageOptions, ImageSink, Output, Tiles};
-use fractal::tile::{Order, SampleSize, Tiling};
 use fractal::{Error, Result};
 use std::hint::black_box;
 use std::sync::Arc;

@@ -3,8 +3,12 @@
 //! It is written once, generic over numbers: one `f64`, or a SIMD vector of them. The kernel does the rest on every instruction set:
 //! lane refill, periodicity, smooth counts, distances.
 
+use fractal::backend::{self, WorkKind};
+use fractal::colour::Depth;
 use fractal::formula::{Formula, Number};
-use fractal::{Render, Scene};
+use fractal::sink::PictureSink;
+use fractal::{Render, Scene, Stop};
+use std::sync::Arc;
 
 /// (|Re z²| + i·|Im z²|) + c.
 #[derive(Clone, Copy, Debug)]
@@ -29,9 +33,18 @@ impl Formula for Buffalo {
 }
 
 fn main() -> fractal::Result<()> {
-    let mut scene = Scene::default();
-    for assignment in ["re=-0.6", "im=-0.5", "width=5", "max=1000", "palette=ember", "size=1280x720"] {
-        scene.set(assignment)?;
-    }
-    Render::with_formula(&scene, Default::default(), Buffalo)?.picture()?.save("output/own_formula.png")
+    // In a process that was started as a worker, this never returns: the workers of the last lines know the formula by it.
+    fractal::worker_main([WorkKind::formula(Buffalo)]);
+
+    let scene = Scene::builder().centre(-0.6, -0.5).width(5).max_iterations(1000).palette("ember").size(1280, 720);
+    let render = Render::with_formula(&scene.build()?, Default::default(), Buffalo)?;
+    let picture = render.picture()?;
+    picture.save("output/own_formula.png")?;
+
+    let mut session = backend::find("pipes")?.open(&Default::default())?;
+    let sink = Arc::new(PictureSink::new(render.image_options(Depth::Eight))?);
+    let report = render.run(&mut *session, sink.clone(), &Stop::new())?.report;
+    assert!(*sink.picture() == picture, "the same pixels");
+    println!("the same from {} processes", report.workers.len());
+    Ok(())
 }

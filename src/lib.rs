@@ -1,113 +1,56 @@
 //! Fractals, and every way of running one program in parallel.
 //!
-//! A picture in five lines:
+//! A picture, with its progress, and a way to cancel it:
 //!
 //! ```
+//! use fractal::{Render, Scene, Stop};
+//!
 //! # fn main() -> fractal::Result<()> {
 //! # let folder = std::env::temp_dir().join(format!("fractal-doc-{}", std::process::id()));
 //! # std::fs::create_dir_all(&folder).unwrap();
 //! # std::env::set_current_dir(&folder).unwrap();
-//! let mut scene = fractal::Scene::load("seahorses")?;
-//! scene.set("image.size=320x180")?;
-//! let picture = fractal::render(&scene)?;
+//! let scene = Scene::load("seahorses")?.edit().size(320, 180).build()?;
+//! let stop = Stop::new(); // A clone of it cancels from any thread: `stop.set()`.
+//! let picture = Render::new(&scene)?.picture_with(&stop, |done| eprint!("\r{:3.0} %", 100.0 * done.fraction))?;
 //! picture.save("seahorses.png")?;
 //! # std::fs::remove_dir_all(&folder).unwrap();
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Three questions are kept apart, and any answer to one works with any answer to the others:
-//! **what** is computed (a [`Scene`], planned into a [`Render`]), **who** computes it (a [`backend`] with a
-//! [schedule](parallel::Schedule)), and **where** results go ([sinks](parallel::Sink)):
+//! Without either, [`render(&scene)`](render()) is the one call between a [`Scene`] and a [`Picture`]. A picture is a slice of bytes,
+//! and becomes an `RgbImage` of the `image` crate with the feature of that name.
+//!
+//! # What, who and where
+//!
+//! Three questions are kept apart, and any answer to one works with any answer to the others: **what** is computed (a [`Scene`], planned
+//! into a [`Render`]), **who** computes it (a [`backend`] with a [schedule](parallel::Schedule)), and **where** results go
+//! ([sinks](parallel::Sink)):
 //!
 //! ```
-//! use fractal::{Render, Scene, backend, parallel::Stop, sink::Grid};
+//! use fractal::{Render, Scene, Stop, backend, sink::Grid};
 //! use std::sync::Arc;
 //!
 //! # fn main() -> fractal::Result<()> {
-//! let scene = Scene::from_toml("image = { size = [64, 48] }\niteration = { max = 500 }")?;
+//! let scene = Scene::builder().size(64, 48).samples(2).max_iterations(500).build()?;
 //! let render = Render::new(&scene)?;
 //! let mut session = backend::find("threads")?.open(&backend::SessionOptions { workers: 2, timed: true, ..Default::default() })?;
 //! let grid = Arc::new(Grid::new(render.tiles()));
 //! let outcome = render.run(&mut *session, grid.clone(), &Stop::new())?;
 //! assert_eq!(outcome.report.workers.len(), 2);
-//! assert_eq!(grid.samples().len(), 64 * 48);
+//! assert_eq!((grid.size().width, grid.samples().len()), (128, 128 * 96));
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! [`Stop`](parallel::Stop) cancels a run from any thread, and a [`Sink`](parallel::Sink) of your own sees its progress.
+//! # Of your own
 //!
-//! # A formula of your own
-//!
-//! It is written once, generic over [numbers](formula::Number): one `f64`, or a SIMD vector of them. The same kernel then renders it
-//! with all its features: instruction sets, lane refill, periodicity, smooth counts and distances.
-//!
-//! ```
-//! use fractal::formula::{Formula, Number};
-//! use fractal::{Render, Scene};
-//!
-//! /// z² + c, then conjugated: its set is the Tricorn's mirror image.
-//! #[derive(Clone, Copy, Debug)]
-//! struct Mirror;
-//!
-//! impl Formula for Mirror {
-//!     const DEGREE: u32 = 2;
-//!     const CONFORMAL: bool = false;
-//!
-//!     #[inline(always)]
-//!     fn step<N: Number>(self, [x, y]: [N; 2], [a, b, _]: [N; 3]) -> [N; 2] {
-//!         [x.mul_add(x, a - y * y), y.constant(0.0) - (x + x).mul_add(y, b)]
-//!     }
-//!
-//!     #[inline(always)]
-//!     fn jacobian<N: Number>(self, [x, y]: [N; 2]) -> [[N; 2]; 2] {
-//!         let (two, minus_two) = (x.constant(2.0), x.constant(-2.0));
-//!         [[two * x, minus_two * y], [minus_two * y, minus_two * x]]
-//!     }
-//! }
-//!
-//! # fn main() -> fractal::Result<()> {
-//! let scene = Scene::from_toml("image = { size = [64, 48] }\niteration = { max = 500 }")?;
-//! let picture = Render::with_formula(&scene, Default::default(), Mirror)?.picture()?;
-//! assert_eq!(picture.width, 64);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # A backend of your own
-//!
-//! A backend decides which worker takes which pieces, and when; a [`Job`](parallel::Job) does the rest.
-//!
-//! ```
-//! use fractal::backend::Session;
-//! use fractal::parallel::{Job, Report, Sink, Stop, Work, Worker};
-//! use fractal::{Render, Result, Scene};
-//! use std::sync::Arc;
-//!
-//! /// One worker that takes the pieces from the last to the first.
-//! struct Backwards;
-//!
-//! impl Session for Backwards {
-//!     fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
-//!         let job = Job::begin("backwards", 1, true, work, sink, stop)?;
-//!         let mut worker = Worker::new(0);
-//!         for piece in (0..job.pieces()).rev() {
-//!             if job.execute(&mut worker, piece..piece + 1).is_break() {
-//!                 break;
-//!             }
-//!         }
-//!         job.end("backwards", vec![worker.take_report()])
-//!     }
-//! }
-//!
-//! # fn main() -> Result<()> {
-//! let scene = Scene::from_toml("image = { size = [64, 48] }\niteration = { max = 500 }")?;
-//! let outcome = Render::new(&scene)?.run(&mut Backwards, Arc::new(fractal::parallel::Discard), &Stop::new())?;
-//! assert_eq!(outcome.report.backend, "backwards");
-//! # Ok(())
-//! # }
-//! ```
+//! - a **formula**: [`formula::Formula`], written once for single numbers and SIMD vectors, and [`Render::with_formula`]
+//!   (`examples/own_formula.rs`);
+//! - a **backend**: [`backend::Session`], which decides who computes which pieces and when (`examples/own_backend.rs`);
+//! - a **work** that is no picture: [`parallel::Work`], which every backend runs (`examples/own_work.rs`);
+//! - **workers** in other processes that know your works and formulas: [`worker_main`] (`examples/own_worker.rs`);
+//! - a **sink**: [`parallel::Sink`]; a **kernel**: [`kernel::Kernel`]; a **parallel region**: [`parallel::region`].
 //!
 //! # In a debug build
 //!
@@ -123,30 +66,36 @@
 //!
 //! `cli` (the program, with clap and indicatif, and with `bench`), `exr` (raw samples in EXR pictures), `window` (the interactive
 //! window, with minifb) and `fibers`, `futures`, `rayon` and `tokio` (the backends of the same names) are on by default. `bench`
-//! measures cores and backends; `image` converts a picture to the types of the `image` crate. With `default-features = false` the
-//! library has no command-line dependency, no executor and no runtime; the other backends are always available.
+//! measures cores and backends for the program; `image` converts a picture to the types of the `image` crate. With
+//! `default-features = false` the library has no command-line dependency, no executor and no runtime; the other backends are always
+//! available.
 
 pub mod backend;
 #[cfg(feature = "bench")]
+#[doc(hidden)]
 pub mod bench;
 pub mod colour;
-pub mod error;
+mod error;
 pub mod formula;
+#[doc(hidden)]
+pub mod internal;
 pub mod kernel;
-pub mod number;
+mod number;
 pub mod parallel;
-pub mod plane;
-pub mod render;
+mod plane;
+mod render;
 pub mod sample;
 pub mod scene;
 pub mod sink;
-pub mod tile;
+mod tile;
 #[cfg(feature = "window")]
 pub mod window;
 
 pub use error::{Error, Result};
-pub use render::{Render, render};
+pub use parallel::Stop;
+pub use render::{Costs, Escaped, Known, Outcome, Part, Render, RenderOptions, render};
 pub use scene::Scene;
+pub use sink::Picture;
 
 /// If this process was started as a worker of a process backend, or to hold a window on the screen, becomes that and never returns;
 /// otherwise does nothing.

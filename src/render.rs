@@ -17,7 +17,7 @@ use crate::backend::{self, Session};
 use crate::colour::{Colourer, Depth};
 use crate::error::Result;
 use crate::formula::Formula;
-use crate::kernel::{Counters, Isa, Kernel, TileRequest, choose};
+use crate::kernel::{Counters, Isa, Kernel, Request, TileRequest};
 use crate::parallel::{
     Claim, Pieces, Position, Prepared, PreparedOnce, Preparing, Recipe, Report, Sink, Stop, Tee, Work,
 };
@@ -101,7 +101,7 @@ impl Render {
     /// [`crate::Error::Usage`] for names and numbers that are not allowed, [`crate::Error::Unsupported`] for a view too small for the
     /// existing kernels.
     pub fn with(scene: &Scene, options: RenderOptions) -> Result<Self> {
-        Self::made_by(scene, options, Maker::Library)
+        Self::made_by(scene, options, &Maker::Library)
     }
 
     /// Plans `scene` with a formula of your own in place of the one that it names. Workers in other processes know the formula if their
@@ -110,11 +110,11 @@ impl Render {
     /// # Errors
     /// As [`Render::with`].
     pub fn with_formula<F: Formula>(scene: &Scene, options: RenderOptions, formula: F) -> Result<Self> {
-        Self::made_by(scene, options, Maker::formula(formula))
+        Self::made_by(scene, options, &Maker::formula(formula))
     }
 
-    fn made_by(scene: &Scene, options: RenderOptions, maker: Maker) -> Result<Self> {
-        let kernel = |request: &choose::Request| maker.kernel(request);
+    fn made_by(scene: &Scene, options: RenderOptions, maker: &Maker) -> Result<Self> {
+        let kernel = |request: &Request| maker.kernel(request);
         Self::plan(scene, options, maker.clone(), kernel)
     }
 
@@ -125,7 +125,7 @@ impl Render {
     pub fn with_kernel(
         scene: &Scene,
         options: RenderOptions,
-        kernel: impl FnOnce(&choose::Request) -> Result<Arc<dyn Kernel>>,
+        kernel: impl FnOnce(&Request) -> Result<Arc<dyn Kernel>>,
     ) -> Result<Self> {
         Self::plan(scene, options, Maker::Kernel, kernel)
     }
@@ -142,12 +142,12 @@ impl Render {
         scene: &Scene,
         options: RenderOptions,
         maker: Maker,
-        kernel: impl FnOnce(&choose::Request) -> Result<Arc<dyn Kernel>>,
+        kernel: impl FnOnce(&Request) -> Result<Arc<dyn Kernel>>,
     ) -> Result<Self> {
         scene.check()?;
         let colourer = Colourer::new(&scene.colour)?;
         let channels = options.channels | colourer.channels();
-        let request = choose::Request::new(scene, channels, options.isa)?;
+        let request = Request::new(scene, channels, options.isa)?;
         let samples = scene.image.samples;
         let tiling = tiling(scene.image.drawn().samples(samples), options.tile.saturating_mul(samples), options.order)?;
         let kernel = kernel(&request)?;
@@ -271,7 +271,7 @@ struct RenderWork {
     options: RenderOptions,
     kernel: Arc<dyn Kernel>,
     /// The request for the kernel.
-    request: choose::Request,
+    request: Request,
     /// The tiles of the picture, or of the part if it has tiles of its own.
     tiling: Tiling,
     /// Where these tiles begin among the samples that the kernel computes.
@@ -408,7 +408,7 @@ mod tests {
     fn progress_is_reported_and_the_picture_can_be_cancelled() {
         let (told, seen) = std::sync::mpsc::channel();
         let render = Render::with(&scene(), RenderOptions { tile: 4, ..RenderOptions::default() }).unwrap();
-        let picture = render.picture_with(&Stop::new(), move |done| told.send(done.clone()).unwrap()).unwrap();
+        let picture = render.picture_with(&Stop::new(), move |done| told.send(*done).unwrap()).unwrap();
         assert_eq!(picture, super::render(&scene()).unwrap());
         let seen: Vec<_> = seen.iter().collect();
         assert!(seen.len() > 1 && seen.is_sorted_by_key(|done| done.fraction));

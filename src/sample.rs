@@ -1,9 +1,9 @@
-//! What a tile holds: raw data for each sample, from which it can be coloured without recomputing.
+//! Samples: raw data for each, from which a picture is coloured without recomputing, and the tiles in which they are computed.
 //!
 //! A piece's bytes are planes of 32-bit words, one word per sample, rows from the top: the counts, then the planes of each channel of
 //! [`CHANNELS`] that was asked for, in the order of that table. A new channel is an entry in it, plus the kernel code that computes it.
 
-use crate::tile::Tile;
+pub use crate::tile::{Mask, ORDERS, Order, PixelSize, SampleSize, Tile, Tiling};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -173,13 +173,13 @@ pub struct Tiling {
 }
 
 /// The largest number of tiles of one image.
-pub const MAX_TILES: usize = 1 << 28;
+pub(crate) const MAX_TILES: usize = 1 << 28;
 
 impl Tiling {
     /// Cuts an image into tiles of `edge` × `edge` samples; an `edge` beyond the image gives one tile.
     ///
     /// # Errors
-    /// When a size is 0, or there would be more than [`MAX_TILES`] tiles.
+    /// When a size is 0, or there would be more than 2²⁸ tiles.
     pub fn new(size: SampleSize, edge: u32, order: Order) -> Result<Self> {
         let SampleSize { width, height } = size;
         if width == 0 || height == 0 || edge == 0 {

@@ -2,7 +2,7 @@
 
 use fractal::backend::{BACKENDS, Program, SessionOptions};
 use fractal::parallel::{FinishedClaim, Sink, Stop};
-use fractal::{Render, Result, Scene, render};
+use fractal::{Render, RenderOptions, Result, Scene};
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
@@ -36,8 +36,7 @@ fn claims_are_reported_when_they_are_taken() {
     for entry in BACKENDS {
         let program = Program { path: Some(env!("CARGO_BIN_EXE_fractal").into()), ..Program::default() };
         let options = SessionOptions { workers: 2, timed: true, program, ..SessionOptions::default() };
-        let render =
-            Render::with(&scene, render::RenderOptions { tile: 16, ..render::RenderOptions::default() }).unwrap();
+        let render = Render::with(&scene, RenderOptions { tile: 16, ..RenderOptions::default() }).unwrap();
         let watcher = Arc::new(Watcher::default());
         render.run(&mut *entry.open(&options).unwrap(), watcher.clone(), &Stop::new()).unwrap();
         let log = watcher.0.lock().unwrap();

@@ -2,10 +2,9 @@
 
 mod support;
 
-use fractal::render::{Render, RenderOptions};
 use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS};
 use fractal::sink::Grid;
-use fractal::{Scene, backend};
+use fractal::{Render, RenderOptions, Scene, backend};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};

@@ -48,7 +48,7 @@ fn what_comes_from_outside_does_nothing_to_a_terminal() {
     let scratch = Scratch::new("escapes");
     let is_quiet = |bytes: &[u8]| {
         let text = String::from_utf8(bytes.to_vec()).unwrap();
-        assert!(!text.chars().any(|c| c != '\n' && fractal::error::is_hidden(c)), "{text:?}");
+        assert!(!text.chars().any(|c| c != '\n' && fractal::internal::is_hidden(c)), "{text:?}");
         text
     };
     let foreign = "red\u{1b}[31m\u{9b}1m\u{202e}";

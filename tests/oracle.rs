@@ -4,10 +4,9 @@
 //! thousandth of a pixel (`chaotic`) or is not proved.
 
 use fractal::parallel::Stop;
-use fractal::render::{Render, RenderOptions};
 use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS};
-use fractal::scene::Scene;
 use fractal::sink::{Grid, Sample};
+use fractal::{Render, RenderOptions, Scene};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! In-process backends and formulas stay short enough to read in one go: shared code has a place of its own.
+//! In-process backends and formulas stay short enough to read in one go, since shared code has a place of its own; and so does the
+//! library's front page.
 
 use fractal::backend::BACKENDS;
 use fractal::formula::FORMULAS;
@@ -15,7 +16,7 @@ fn lines(path: &Path) -> usize {
         if inside.is_none() {
             inside = match line {
                 _ if line.starts_with("use ") || line.starts_with("pub(super) use ") => Some(";"),
-                _ if line.contains(" ENTRY: Entry = ") => Some("};"),
+                _ if line.contains(" ENTRY: ") => Some("};"),
                 _ => None,
             };
             if inside.is_none() {
@@ -49,4 +50,21 @@ fn backends_and_formulas_are_short() {
         println!("{name}: {lines} lines of at most {most}");
         assert!(lines <= most, "{name} has {lines} lines, of at most {most}");
     }
+}
+
+#[test]
+fn the_library_has_few_modules() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let (mut shown, mut hidden, mut is_hidden) = (Vec::new(), Vec::new(), false);
+    for line in text.lines() {
+        match line.strip_prefix("pub mod ") {
+            Some(name) if is_hidden => hidden.push(name),
+            Some(name) => shown.push(name),
+            None if line.starts_with('#') => is_hidden |= line == "#[doc(hidden)]",
+            None => {}
+        }
+        is_hidden &= line.starts_with('#');
+    }
+    assert!(shown.len() > 5 && shown.len() <= 9, "{shown:?}");
+    assert_eq!(hidden, ["bench;", "internal;"]);
 }

@@ -1,7 +1,8 @@
 //! The window's memory use, in a process of its own so that nothing else counts.
 
 use fractal::Scene;
-use fractal::window::{Button, Event, Explorer, ExplorerOptions, Key, Script, Status, Window, WindowSettings};
+use fractal::internal::Script;
+use fractal::window::{Button, Event, Explorer, ExplorerOptions, Key, Status, Window, WindowSettings};
 use std::time::Duration;
 
 /// Memory of this process that is in use, in bytes.

@@ -1,7 +1,7 @@
 //! Any text is a decimal or refused; both ways to the nearest float agree.
 #![no_main]
 
-use fractal::number::Decimal;
+use fractal::scene::Decimal;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

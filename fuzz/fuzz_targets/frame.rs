@@ -1,7 +1,7 @@
 //! Any bytes are frames or are refused, and no frame takes more memory than its bytes; what was read is written the same again.
 #![no_main]
 
-use fractal::backend::worker::frame::{self, Tail};
+use fractal::internal::frame::{Tail, self};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -3,8 +3,7 @@
 #![no_main]
 
 use fractal::parallel::Stop;
-use fractal::sink::Checkpoint;
-use fractal::sink::records::Records;
+use fractal::sink::{Checkpoint, Records};
 use libfuzzer_sys::fuzz_target;
 use std::path::PathBuf;
 use std::sync::LazyLock;

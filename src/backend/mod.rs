@@ -16,7 +16,7 @@ mod serial;
 mod threads;
 #[cfg(feature = "tokio")]
 mod tokio;
-pub mod worker;
+pub(crate) mod worker;
 mod worker_pool;
 
 pub use worker::{Program, WorkKind};

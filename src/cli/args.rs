@@ -13,7 +13,7 @@ use clap::builder::Styles;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use fractal::parallel::Shard;
-use fractal::tile::Order;
+use fractal::sample::Order;
 use std::ffi::OsString;
 use std::path::PathBuf;
 #[cfg(feature = "window")]

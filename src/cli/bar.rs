@@ -3,9 +3,8 @@
 //! indicatif itself hides a bar when there is no terminal. Its estimate of the time left is not used, since it knows nothing of costs.
 
 use super::tell;
-use fractal::error::printable;
-use fractal::sink::Progress;
-use fractal::sink::progress::Snapshot;
+use fractal::internal::printable;
+use fractal::sink::{Progress, Snapshot};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use std::fmt::Debug;
 use std::io::{self, IsTerminal, Stderr, Write};

@@ -1,8 +1,7 @@
 //! Checks that no output overwrites an input or another output of the same command. Files are compared by identity, not by name:
 //! `a.png` and `./a.png` are one file, and so are a link and its target.
 
-use fractal::sink::Identity;
-use fractal::sink::output::is_stdout;
+use fractal::internal::{Identity, is_stdout};
 use fractal::{Error, Result};
 use std::collections::HashMap;
 use std::fs::File;

@@ -3,7 +3,7 @@
 use super::signals::explained;
 use super::{print, tell};
 use fractal::Error;
-use fractal::sink::output::is_stdout;
+use fractal::internal::is_stdout;
 use std::io;
 use std::process::ExitCode;
 

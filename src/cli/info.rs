@@ -2,11 +2,10 @@
 
 use super::args::InfoArgs;
 use super::{plan, print, print_json};
-use fractal::Result;
+use fractal::internal::F64_SPACING;
 use fractal::kernel::Isa;
-use fractal::kernel::choose::F64_SPACING;
-use fractal::render::Render;
 use fractal::sample::Channels;
+use fractal::{Render, Result};
 use serde::Serialize;
 
 #[derive(Serialize)]

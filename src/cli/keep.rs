@@ -3,12 +3,10 @@
 use super::args::RenderArgs;
 use super::picture::{Picture, is_device};
 use super::tell;
+use fractal::internal::{check_unused, destination, is_stdout};
 use fractal::parallel::{Pieces, Shard, Stop};
-use fractal::render::Render;
-use fractal::sink::output::is_stdout;
-use fractal::sink::records::{Records, check_unused};
-use fractal::sink::{Checkpoint, destination};
-use fractal::{Error, Result, Scene};
+use fractal::sink::{Checkpoint, Records};
+use fractal::{Error, Render, Result, Scene};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

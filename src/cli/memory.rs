@@ -5,10 +5,10 @@
 
 use super::picture::{Picture, is_device};
 use fractal::colour::Depth;
-use fractal::render::size_of_recipe;
+use fractal::internal::size_of_recipe;
+use fractal::sample::Order;
 use fractal::scene::Image;
-use fractal::sink::records::Description;
-use fractal::tile::Order;
+use fractal::sink::Description;
 use fractal::{Error, Result};
 use rustix::process::{Resource, getrlimit};
 use std::fs;
@@ -99,7 +99,7 @@ pub(super) fn check(picture: &Picture, workers: usize, processes: bool, depth: D
 }
 
 fn is_file(output: &Path) -> bool {
-    !fractal::sink::output::is_stdout(output) && !is_device(output)
+    !fractal::internal::is_stdout(output) && !is_device(output)
 }
 
 /// Checks that all parts together fit into the available memory.

@@ -24,8 +24,7 @@ pub(crate) mod view;
 mod wisdom;
 mod written;
 
-use fractal::error::{is_hidden, printable};
-use fractal::sink::output::{STDOUT, check_stdout};
+use fractal::internal::{STDOUT, check_stdout, is_hidden, printable};
 use fractal::{Error, Result};
 use serde::Serialize;
 use std::io::Write;

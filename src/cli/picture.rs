@@ -1,7 +1,7 @@
 //! A picture to be made, and where outputs go.
 
+use fractal::Render;
 use fractal::parallel::{Pieces, Shard};
-use fractal::render::Render;
 use fractal::sink::Format;
 use std::path::{Path, PathBuf};
 

@@ -10,13 +10,12 @@ use super::memory;
 use super::picture::Picture;
 use super::wisdom::{self, Asked, Chosen};
 use fractal::colour::Depth;
+use fractal::internal::PART_EXTENSION;
 use fractal::parallel::worker_count;
-use fractal::render::{Render, RenderOptions};
 use fractal::sample::Channels;
 use fractal::scene::PLACES;
-use fractal::sink::records::PART_EXTENSION;
 use fractal::sink::{Data, Format, OUTPUTS, format_for};
-use fractal::{Error, Result, Scene, backend};
+use fractal::{Error, Render, RenderOptions, Result, Scene, backend};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 

@@ -8,9 +8,9 @@
 //! run to stop, however often it comes: at the hard limit the system kills the program. The one for the length of files (`ulimit -f`) is
 //! ignored, so that the write fails with an error that says so.
 
+use fractal::internal::Leftover;
 use fractal::parallel::Stop;
 use fractal::sink::Output;
-use fractal::sink::output::Leftover;
 use fractal::{Error, Result};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXCPU, SIGXFSZ};
 use signal_hook::iterator;

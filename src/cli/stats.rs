@@ -1,10 +1,10 @@
 //! What a picture cost: `--stats json`. Programs read these keys; keys may be added but not renamed.
 
 use super::picture::Picture;
+use fractal::Outcome;
 use fractal::parallel::WorkerReport;
-use fractal::render::Outcome;
+use fractal::sample::PixelSize;
 use fractal::sink::ImageCost;
-use fractal::tile::PixelSize;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use std::borrow::Cow;

@@ -6,13 +6,11 @@ use super::plan::Plan;
 use super::signals::Signals;
 use super::wisdom::{self, Asked};
 use super::{memory, plan, print, tell};
+use fractal::internal::{SavedState, keys};
 use fractal::parallel::{MAX_WORKERS, Schedule, Sink, Stop};
-use fractal::render::Render;
 use fractal::scene::PLACES;
-use fractal::window::{
-    Explorer, ExplorerOptions, NoWindow, OnScreen, SavedState, Seen, Viewer, Watched, Window, WindowSettings, keys,
-};
-use fractal::{Error, Result, Scene, backend};
+use fractal::window::{Explorer, ExplorerOptions, NoWindow, OnScreen, Seen, Viewer, Watched, Window, WindowSettings};
+use fractal::{Error, Render, Result, Scene, backend};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -4,8 +4,8 @@ use super::args::{AUTO, Edge};
 use super::tell;
 use fractal::backend::{self, BackendEntry};
 use fractal::bench::wisdom::Wisdom;
+use fractal::internal::DEFAULT_TILE;
 use fractal::parallel::Schedule;
-use fractal::render::DEFAULT_TILE;
 use fractal::{Error, Result};
 
 /// What was typed.

@@ -6,7 +6,7 @@ use super::picture::Picture;
 use super::plan::Plan;
 use super::stats::Mark;
 use super::tell;
-use fractal::tile::PixelSize;
+use fractal::sample::PixelSize;
 use std::fs;
 
 /// Reports a complete picture, or a shard's part of one. There is no such line with JSON output, or for pipes and devices.

@@ -4,7 +4,7 @@ use super::{Formula, FormulaEntry, Home, Number};
 
 /// (|x| + i|y|)² + c.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct BurningShip;
+pub(crate) struct BurningShip;
 
 pub(super) static ENTRY: FormulaEntry = FormulaEntry {
     name: "burning_ship",

@@ -4,7 +4,7 @@ use super::{Formula, FormulaEntry, Home, Number};
 
 /// |Re z²| + i·Im z² + c.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Celtic;
+pub(crate) struct Celtic;
 
 pub(super) static ENTRY: FormulaEntry = FormulaEntry {
     name: "celtic",

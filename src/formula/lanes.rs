@@ -110,7 +110,7 @@ impl Lanes for f64 {
 
 /// A vector of the instruction set `S`'s native width.
 #[derive(Clone, Copy, Debug)]
-pub struct Vector<S: Simd>(pub S::f64s);
+pub(crate) struct Vector<S: Simd>(pub S::f64s);
 
 impl<S: Simd> Add for Vector<S> {
     type Output = Self;
@@ -137,7 +137,7 @@ impl<S: Simd> Mul for Vector<S> {
 }
 
 /// The mask of a [`Vector`].
-pub type MaskOf<S> = <<S as Simd>::f64s as SimdBase<S>>::Mask;
+pub(crate) type MaskOf<S> = <<S as Simd>::f64s as SimdBase<S>>::Mask;
 
 impl<S: Simd> Number for Vector<S> {
     // Intel's 512-bit units and Arm's vector units execute additions on the same ports; narrower x86 units have a port for them besides
@@ -214,23 +214,23 @@ impl<S: Simd> Vector<S> {
     }
 
     /// The number of lanes.
-    pub const LEN: usize = <S::f64s as SimdBase<S>>::LEN;
+    pub(crate) const LEN: usize = <S::f64s as SimdBase<S>>::LEN;
 
     /// The same number in every lane.
     #[inline(always)]
-    pub fn splat(simd: S, value: f64) -> Self {
+    pub(crate) fn splat(simd: S, value: f64) -> Self {
         Self(S::f64s::splat(simd, value))
     }
 
     /// The first [`Vector::LEN`] numbers of a slice.
     #[inline(always)]
-    pub fn load(simd: S, slice: &[f64]) -> Self {
+    pub(crate) fn load(simd: S, slice: &[f64]) -> Self {
         Self(S::f64s::from_slice(simd, &slice[..Self::LEN]))
     }
 
     /// Writes to the first [`Vector::LEN`] numbers of a slice.
     #[inline(always)]
-    pub fn store(self, slice: &mut [f64]) {
+    pub(crate) fn store(self, slice: &mut [f64]) {
         self.0.store_slice(&mut slice[..Self::LEN]);
     }
 

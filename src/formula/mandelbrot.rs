@@ -9,7 +9,7 @@ use super::{Formula, FormulaEntry, Home, Interior, Lanes, Number};
 
 /// z² + c.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Mandelbrot;
+pub(crate) struct Mandelbrot;
 
 pub(super) static ENTRY: FormulaEntry = FormulaEntry {
     name: "mandelbrot",

@@ -8,18 +8,21 @@ mod complex;
 mod lanes;
 mod mandelbrot;
 mod multibrot;
+#[cfg(feature = "bench")]
 mod operations;
 mod stepwise;
 mod tricorn;
 
-pub use burning_ship::BurningShip;
-pub use celtic::Celtic;
-pub use lanes::{Lanes, MaskOf, Number, Vector};
-pub use mandelbrot::Mandelbrot;
-pub use multibrot::Multibrot;
-pub use operations::operations;
+pub(crate) use burning_ship::BurningShip;
+pub(crate) use celtic::Celtic;
+pub use lanes::{Lanes, Number};
+pub(crate) use lanes::{MaskOf, Vector};
+pub(crate) use mandelbrot::Mandelbrot;
+pub(crate) use multibrot::Multibrot;
+#[cfg(feature = "bench")]
+pub(crate) use operations::operations;
 pub(crate) use stepwise::Stepwise;
-pub use tricorn::Tricorn;
+pub(crate) use tricorn::Tricorn;
 
 use crate::error::{Error, Result};
 use num_complex::Complex64;
@@ -27,7 +30,39 @@ use std::fmt::Debug;
 use std::ops::RangeInclusive;
 
 /// A formula as code, from which kernels are built. Implement it for a type of your own to render a formula of your own with the same
-/// kernel.
+/// kernel, and so with all its features: instruction sets, lane refill, periodicity, smooth counts and distances.
+///
+/// ```
+/// use fractal::formula::{Formula, Number};
+/// use fractal::{Render, Scene};
+///
+/// /// z² + c, then conjugated: its set is the Tricorn's mirror image.
+/// #[derive(Clone, Copy, Debug)]
+/// struct Mirror;
+///
+/// impl Formula for Mirror {
+///     const DEGREE: u32 = 2;
+///     const CONFORMAL: bool = false;
+///
+///     #[inline(always)]
+///     fn step<N: Number>(self, [x, y]: [N; 2], [a, b, _]: [N; 3]) -> [N; 2] {
+///         [x.mul_add(x, a - y * y), y.constant(0.0) - (x + x).mul_add(y, b)]
+///     }
+///
+///     #[inline(always)]
+///     fn jacobian<N: Number>(self, [x, y]: [N; 2]) -> [[N; 2]; 2] {
+///         let (two, minus_two) = (x.constant(2.0), x.constant(-2.0));
+///         [[two * x, minus_two * y], [minus_two * y, minus_two * x]]
+///     }
+/// }
+///
+/// # fn main() -> fractal::Result<()> {
+/// let scene = Scene::builder().size(64, 48).max_iterations(500).build()?;
+/// let picture = Render::with_formula(&scene, Default::default(), Mirror)?.picture()?;
+/// assert_eq!(picture.width, 64);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// Complex numbers are pairs (real, imaginary) of lanes. Whatever its form, [`Formula::step2`] must give the same bits as
 /// [`Formula::step`] applied twice.
@@ -122,7 +157,7 @@ impl FormulaEntry {
 
 /// A formula with its parameters.
 #[derive(Clone, Copy, Debug)]
-pub struct Spec {
+pub(crate) struct Spec {
     /// Which formula.
     pub entry: &'static FormulaEntry,
     /// Its power, one of `entry.powers`.
@@ -143,7 +178,7 @@ pub fn find(name: &str) -> Result<&'static FormulaEntry> {
 }
 
 /// An operation on the type of a formula that is known only by name. See [`Spec::visit`].
-pub trait Visitor {
+pub(crate) trait Visitor {
     /// What is returned.
     type Output;
 
@@ -162,7 +197,7 @@ macro_rules! formulas {
             ///
             /// # Errors
             /// [`Error::Usage`] when the power is not one of the formula's.
-            pub fn visit<V: Visitor>(&self, visitor: V) -> Result<V::Output> {
+            pub(crate) fn visit<V: Visitor>(&self, visitor: V) -> Result<V::Output> {
                 $(if std::ptr::eq(self.entry, &$entry) {
                     match self.power {
                         $($power => return Ok(visitor.visit($formula)),)+

@@ -5,7 +5,7 @@ use super::{Formula, FormulaEntry, Home, Number};
 
 /// z^D + c for D from 3 to 8. (Power 2 is [`super::Mandelbrot`].)
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Multibrot<const D: u32>;
+pub(crate) struct Multibrot<const D: u32>;
 
 pub(super) static ENTRY: FormulaEntry = FormulaEntry {
     name: "multibrot",

@@ -60,7 +60,7 @@ impl<const UNIFIED: bool> Number for Counted<UNIFIED> {
 
 /// The operations of one iteration as kernels run it: half of those of two. `unified_ports`: whether additions occupy the same ports as
 /// multiplications, as with Intel's 512-bit vectors.
-pub fn operations<F: Formula>(formula: F, unified_ports: bool) -> f64 {
+pub(crate) fn operations<F: Formula>(formula: F, unified_ports: bool) -> f64 {
     fn count<F: Formula, const UNIFIED: bool>(formula: F) -> f64 {
         let number = Counted::<UNIFIED>;
         let parameters = formula.parameters([number(0.25), number(0.5)]);

@@ -4,7 +4,7 @@ use super::{Formula, FormulaEntry, Home, Number};
 
 /// conj(z)² + c.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Tricorn;
+pub(crate) struct Tricorn;
 
 pub(super) static ENTRY: FormulaEntry = FormulaEntry {
     name: "tricorn",

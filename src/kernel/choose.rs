@@ -64,6 +64,15 @@ impl Request {
         })
     }
 
+    /// The cheapest of this library's kernels that is accurate enough.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] when the view is too small for the existing tiers; [`Error::Usage`] for limits out of range.
+    pub fn kernel(&self) -> Result<Arc<dyn Kernel>> {
+        let Self { limits, channels, isa, .. } = *self;
+        Ok(Arc::new(Direct::new(&self.spec(), self.plane()?, limits, channels, isa)?))
+    }
+
     /// The same request for one of every `grain` × `grain` samples.
     #[must_use]
     pub fn coarse(&self, grain: u32) -> Self {
@@ -71,7 +80,7 @@ impl Request {
     }
 
     /// The formula with its parameters in 64-bit numbers.
-    pub fn spec(&self) -> Spec {
+    pub(crate) fn spec(&self) -> Spec {
         let julia = self.julia.as_ref().map(|[re, im]| Complex64::new(re.to_f64(), im.to_f64()));
         Spec { entry: self.formula, power: self.power, julia }
     }
@@ -135,20 +144,11 @@ impl Request {
 /// reference data. Views below it look right for a while but are not.
 pub const F64_SPACING: f64 = 1.0 / (1u64 << 40) as f64;
 
-/// The kernel for `request` with the formula it names.
-///
-/// # Errors
-/// [`Error::Unsupported`] when the view is too small for the existing tiers; [`Error::Usage`] for limits out of range.
-pub fn kernel(request: &Request) -> Result<Arc<dyn Kernel>> {
-    let Request { limits, channels, isa, .. } = *request;
-    Ok(Arc::new(Direct::new(&request.spec(), request.plane()?, limits, channels, isa)?))
-}
-
 /// The kernel for `request` with `formula` in place of the named one.
 ///
 /// # Errors
-/// As [`kernel`].
-pub fn kernel_for<F: Formula + 'static>(request: &Request, formula: F) -> Result<Arc<dyn Kernel>> {
+/// As [`Request::kernel`].
+pub(crate) fn kernel_for<F: Formula + 'static>(request: &Request, formula: F) -> Result<Arc<dyn Kernel>> {
     let Request { limits, channels, isa, .. } = *request;
     Ok(Arc::new(Direct::with(formula, request.spec().julia, request.plane()?, limits, channels, isa)?))
 }
@@ -167,7 +167,7 @@ mod tests {
 
     fn refusal(scene: &str) -> Option<String> {
         let request = Request::new(&Scene::from_toml(scene).unwrap(), Channels::default(), Some(Isa::Scalar)).unwrap();
-        kernel(&request).err().map(|error| error.to_string())
+        request.kernel().err().map(|error| error.to_string())
     }
 
     #[test]

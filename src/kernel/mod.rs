@@ -1,10 +1,12 @@
 //! Filling tiles with samples: the trait that every way of computing implements.
 
-pub mod choose;
-pub mod direct;
+pub(crate) mod choose;
+pub(crate) mod direct;
 mod isa;
 mod limits;
 
+pub use crate::plane::{Plane, Rotation};
+pub use choose::Request;
 pub use isa::Isa;
 pub use limits::{Limits, Why};
 

@@ -14,7 +14,7 @@ const PI: &str = "3243f6a8885a308d313198a2e03707344a4093822299f31d0";
 
 /// Sine and cosine of an angle in degrees, rounded from a value that is accurate to 170 bits; multiples of 90 degrees are exact. The
 /// angle must be finite.
-pub fn sin_cos_degrees(degrees: f64) -> (f64, f64) {
+pub(crate) fn sin_cos_degrees(degrees: f64) -> (f64, f64) {
     // Both steps are exact: the remainder of `f64` is, and so is the difference of numbers this close together.
     let turned = degrees % 360.0;
     let quarter = (turned / 90.0).round();

@@ -8,9 +8,9 @@ mod decimal;
 mod exact_decimal;
 mod round;
 
-pub use angle::sin_cos_degrees;
+pub(crate) use angle::sin_cos_degrees;
 pub use decimal::{Decimal, MAX_DIGITS, MAX_EXPONENT, ParseDecimalError};
 pub(crate) use decimal::{MAX_PLAIN_DIGITS, significant_digits};
 #[cfg(feature = "window")]
 pub(crate) use exact_decimal::ExactDecimal;
-pub use round::{Ratio, ldexp};
+pub(crate) use round::{Ratio, ldexp};

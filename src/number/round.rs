@@ -74,7 +74,7 @@ fn round_big(value: &UBig, exponent: i64) -> f64 {
 }
 
 /// value·2^exponent as the nearest `f64`, ties to even; infinite when too large.
-pub fn ldexp(value: u128, exponent: i64) -> f64 {
+pub(crate) fn ldexp(value: u128, exponent: i64) -> f64 {
     const MANTISSA: i64 = f64::MANTISSA_DIGITS as i64;
     /// The exponent of the last place of the smallest numbers.
     const LAST: i64 = f64::MIN_EXP as i64 - MANTISSA;

@@ -34,7 +34,7 @@ const CHEAP: u64 = CLAIM_OPERATIONS / CLAIM_PIECES as u64;
 ///
 /// # Errors
 /// [`Error::Panicked`] when the work panics while giving the length of a piece.
-pub fn grain(work: &dyn Work) -> Result<usize> {
+pub(crate) fn grain(work: &dyn Work) -> Result<usize> {
     let pieces = work.len();
     let sample = (0..8).map(|part| pieces * part / 8).filter(|&index| index < pieces);
     Ok((claim_bytes(work) / longest(work, sample)?.max(1)).clamp(1, CLAIM_PIECES))

@@ -111,7 +111,7 @@ impl Job {
         self.work.len()
     }
 
-    /// A good number of pieces per claim, judged by their size alone: [`grain`].
+    /// A good number of pieces per claim, judged by their size alone.
     pub fn grain(&self) -> usize {
         self.grain
     }

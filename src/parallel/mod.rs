@@ -24,7 +24,8 @@ pub(crate) mod team;
 mod work;
 mod workers;
 
-pub use claim_size::grain;
+#[cfg(feature = "bench")]
+pub(crate) use claim_size::grain;
 #[cfg(target_os = "linux")]
 pub(crate) use claim_size::{CLAIM_PIECES, claim_bytes};
 pub(crate) use claims::part;

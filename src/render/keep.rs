@@ -51,7 +51,7 @@ impl Render {
     /// # Errors
     /// As [`Render::with`]; [`Error::Unsupported`] for a kernel of your own.
     pub fn of_scene(&self, scene: &Scene) -> Result<Self> {
-        let render = Self::made_by(scene, self.work.options, self.work.maker.clone())?;
+        let render = Self::made_by(scene, self.work.options, &self.work.maker)?;
         let [ours, theirs] = [self, &render].map(|render| render.identity());
         Ok(if ours.difference(&theirs).is_none() { render.sharing(self) } else { render })
     }

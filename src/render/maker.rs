@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::formula::Formula;
-use crate::kernel::{Kernel, choose};
+use crate::kernel::{Kernel, Request, choose};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -26,11 +26,14 @@ pub(super) enum Maker {
     Kernel,
 }
 
+/// Makes kernels.
+type Make = dyn Fn(&Request) -> Result<Arc<dyn Kernel>> + Send + Sync;
+
 /// A formula of a program's own: the kind of its renders, and what makes its kernels.
 #[derive(Clone)]
 pub(super) struct OwnFormula {
     kind: Arc<str>,
-    kernel: Arc<dyn Fn(&choose::Request) -> Result<Arc<dyn Kernel>> + Send + Sync>,
+    kernel: Arc<Make>,
 }
 
 impl Maker {
@@ -49,9 +52,9 @@ impl Maker {
         }
     }
 
-    pub(super) fn kernel(&self, request: &choose::Request) -> Result<Arc<dyn Kernel>> {
+    pub(super) fn kernel(&self, request: &Request) -> Result<Arc<dyn Kernel>> {
         match self {
-            Self::Library => choose::kernel(request),
+            Self::Library => request.kernel(),
             Self::Formula(own) => (own.kernel)(request),
             Self::Kernel => Err(Error::Unsupported("a kernel of your own belongs to one render only".into())),
         }

@@ -17,7 +17,7 @@ impl WorkKind {
     pub fn formula<F: Formula>(formula: F) -> Self {
         let maker = Maker::formula(formula);
         let kind = maker.kind().unwrap_or_default();
-        Self::new(kind, move |bytes| Ok(render_of_recipe(bytes, maker.clone())?.work()))
+        Self::new(kind, move |bytes| Ok(render_of_recipe(bytes, &maker)?.work()))
     }
 }
 
@@ -91,10 +91,10 @@ pub fn size_of_recipe(bytes: &[u8]) -> Result<(Image, u32, Order)> {
 /// # Errors
 /// [`Error::Input`] when the bytes are not such a recipe, and as [`Render::with`].
 pub fn from_recipe(bytes: &[u8]) -> Result<Render> {
-    render_of_recipe(bytes, Maker::Library)
+    render_of_recipe(bytes, &Maker::Library)
 }
 
-fn render_of_recipe(bytes: &[u8], maker: Maker) -> Result<Render> {
+fn render_of_recipe(bytes: &[u8], maker: &Maker) -> Result<Render> {
     let Ingredients { scene, tile, order, channels, pieces, masked, coarse, isa, tier, exact } =
         Ingredients::read(bytes)?;
     let isa = isa.map(|isa| isa.parse()).transpose()?;

@@ -250,7 +250,7 @@ mod tests {
             let [ours, default] = [&built, &Scene::default()].map(|scene| value(scene, key.name));
             assert!(ours.is_some() && ours != default, "{}", key.name);
         }
-        let again = built.clone().edit().zoom("1e3").build().unwrap();
+        let again = built.edit().zoom("1e3").build().unwrap();
         assert_eq!((again.view.width, again.view.zoom), (None, Some("1e3".parse().unwrap())));
         assert_eq!(Scene::builder().build().unwrap(), Scene::default());
     }

@@ -13,6 +13,7 @@ mod places;
 mod tables;
 mod view;
 
+pub use crate::number::{Decimal, MAX_DIGITS, MAX_EXPONENT, ParseDecimalError};
 pub use builder::SceneBuilder;
 pub use check::{MAX_PIXELS, MAX_SAMPLES};
 pub use keys::{KEYS, SceneKey};
@@ -24,7 +25,6 @@ pub use view::{Extent, MAX_SAMPLES_ACROSS, View};
 use crate::colour::ColourSettings;
 use crate::error::{Error, Result};
 use crate::formula;
-use crate::number::Decimal;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 

@@ -77,7 +77,7 @@ impl Estimate {
 /// A sink that makes an [`Estimate`] from the run of a coarse picture. The fewer tiles its claims have, the better it locates the
 /// cost.
 #[derive(Debug)]
-pub struct Estimator {
+pub(crate) struct Estimator {
     tiles: Tiles,
     /// The cost of each sample, as the bits of an `f32`, row by row.
     cells: Vec<AtomicU32>,
@@ -85,13 +85,13 @@ pub struct Estimator {
 
 impl Estimator {
     /// For a run over these tiles.
-    pub fn new(tiles: Tiles) -> Self {
+    pub(crate) fn new(tiles: Tiles) -> Self {
         let cells = (0..tiles.tiling.size().area()).map(|_| AtomicU32::new(0)).collect();
         Self { tiles, cells }
     }
 
     /// The run's estimate for an image of this size.
-    pub fn estimate(&self, size: SampleSize) -> Estimate {
+    pub(crate) fn estimate(&self, size: SampleSize) -> Estimate {
         let cells: Vec<f64> =
             self.cells.iter().map(|bits| f32::from_bits(bits.load(Ordering::Relaxed)).into()).collect();
         let SampleSize { width: columns, height: rows } = self.tiles.tiling.size();

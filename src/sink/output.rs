@@ -5,14 +5,14 @@
 //! before hours of computing.
 
 use super::identity::destination;
-pub use super::staged::Leftover;
+pub(crate) use super::staged::Leftover;
 use super::staged::Staged;
 use crate::error::{Error, Result};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-pub use super::identity::{STDOUT, is_stdout};
+use super::identity::is_stdout;
 
 /// A destination that is open for writing. Dropped before [`Output::finish`], a regular file leaves nothing behind.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! The table of picture file formats. A format is one file and one line here.
 
 use super::formats::Format;
+use super::identity::is_stdout;
 use super::image::{exr, png, ppm};
-use super::output::is_stdout;
 use crate::error::{Error, Result, shorten};
 use std::path::Path;
 

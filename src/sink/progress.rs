@@ -12,7 +12,8 @@
 
 mod reported;
 
-pub use super::estimate::{Estimate, Estimator};
+pub use super::estimate::Estimate;
+pub(crate) use super::estimate::Estimator;
 pub(crate) use reported::Reported;
 
 use crate::error::Result;

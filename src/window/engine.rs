@@ -356,7 +356,7 @@ impl Sink for EventSink {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::{Counters, Facts, Kernel, TileRequest, choose};
+    use crate::kernel::{Counters, Facts, Kernel, Request, TileRequest};
     use crate::parallel::{Prepared, Preparing};
     use crate::sample::Channels;
 
@@ -395,8 +395,7 @@ mod tests {
         scene.image.size = (40, 30);
         let mut session = backend::find("threads").unwrap().open(&backend::SessionOptions::default()).unwrap();
         for number in [7, 9, 7] {
-            let own =
-                |request: &choose::Request| Ok(Arc::new(Constant(choose::kernel(request)?, number)) as Arc<dyn Kernel>);
+            let own = |request: &Request| Ok(Arc::new(Constant(request.kernel()?, number)) as Arc<dyn Kernel>);
             let render = Render::with_kernel(&scene, RenderOptions::default(), own).unwrap();
             for (x, percents) in [(0, vec![0, 40, 100]), (20, vec![])] {
                 let shared = Arc::default();

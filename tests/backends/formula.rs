@@ -4,11 +4,10 @@ use super::{open, support::Scratch};
 use fractal::backend::BACKENDS;
 use fractal::formula::{Formula, Number};
 use fractal::parallel::{Pieces, Stop};
-use fractal::render::{Known, Part, Render};
-use fractal::scene::{Crop, Scene};
-use fractal::sink::records::Records;
-use fractal::sink::{Checkpoint, Grid, Sample};
-use fractal::tile::Order;
+use fractal::sample::Order;
+use fractal::scene::Crop;
+use fractal::sink::{Checkpoint, Grid, Records, Sample};
+use fractal::{Known, Part, Render, Scene};
 use std::sync::Arc;
 
 /// z² + c with a part of the real axis added to the imaginary one, so that its slope shows in every sample.
@@ -37,7 +36,7 @@ impl Formula for Leaning {
 
 fn render(slope: f64) -> Render {
     let scene = "iteration.max = 300\n[image]\nsize = [48, 36]\n[colour]\npalette = \"ember\"\n";
-    let options = fractal::render::RenderOptions { tile: 8, ..Default::default() };
+    let options = fractal::RenderOptions { tile: 8, ..Default::default() };
     Render::with_formula(&Scene::from_toml(scene).unwrap(), options, Leaning { slope }).unwrap()
 }
 

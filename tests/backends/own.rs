@@ -3,8 +3,7 @@
 use super::{kinds, open, support::Scratch};
 use fractal::backend::{BACKENDS, Session};
 use fractal::parallel::{Claim, FinishedClaim, Pieces, Prepared, Recipe, Report, Shard, Sink, Stop, Tee, Work};
-use fractal::sink::records::{Description, Records};
-use fractal::sink::{Checkpoint, Kept, Progress, Resumed, Trace};
+use fractal::sink::{Checkpoint, Description, Kept, Progress, Records, Resumed, Trace};
 use fractal::{Error, Result};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

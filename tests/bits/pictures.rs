@@ -8,8 +8,8 @@ use super::support::Scratch;
 use super::ways::{Sessions, Way};
 use fractal::colour::{COLOURINGS, Colourer, Depth, PALETTES};
 use fractal::parallel::Stop;
-use fractal::render::{Render, RenderOptions};
 use fractal::sink::{Format, ImageSink, Output};
+use fractal::{Render, RenderOptions};
 use std::sync::Arc;
 
 /// A picture that is recorded.

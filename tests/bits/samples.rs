@@ -6,11 +6,9 @@ use super::ways::{Sessions, Way};
 use fractal::formula::FORMULAS;
 use fractal::kernel::Isa;
 use fractal::parallel::Stop;
-use fractal::render::{Render, RenderOptions};
-use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR};
-use fractal::scene::Scene;
+use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR, SampleSize};
 use fractal::sink::{Grid, Tiles};
-use fractal::tile::SampleSize;
+use fractal::{Render, RenderOptions, Scene};
 use std::sync::Arc;
 
 /// A scene with how it is cut and what is computed of it.

@@ -2,11 +2,9 @@
 
 use super::support::Scratch;
 use super::{heads, seal};
-use fractal::Result;
-use fractal::backend;
 use fractal::parallel::{Claim, Prepared, Recipe, Stop, Work};
-use fractal::sink::Checkpoint;
-use fractal::sink::records::{Description, Records};
+use fractal::sink::{Checkpoint, Description, Records};
+use fractal::{Result, backend};
 use proptest::prelude::*;
 use std::fs;
 use std::path::Path;

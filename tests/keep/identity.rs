@@ -3,8 +3,7 @@
 use super::support::{Scratch, until};
 use super::{Count, files, heads, render, scene, told, words};
 use fractal::parallel::{Sink, Stop, Tee};
-use fractal::sink::records::Records;
-use fractal::sink::{Checkpoint, Output};
+use fractal::sink::{Checkpoint, Output, Records};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeSet;
 use std::fs;

@@ -3,9 +3,9 @@
 use super::random::Random;
 use super::support::{Scratch, until};
 use super::{files, told, words};
+use fractal::Render;
 use fractal::parallel::Stop;
-use fractal::render::Render;
-use fractal::sink::records::Records;
+use fractal::sink::Records;
 use serde_json::Value;
 use std::fs;
 use std::io::{self, BufRead, BufReader};

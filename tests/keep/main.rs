@@ -17,10 +17,8 @@ mod storm;
 mod support;
 
 use fractal::parallel::{FinishedClaim, Sink};
-use fractal::render::{Render, RenderOptions};
-use fractal::sample::Channels;
-use fractal::tile::Order;
-use fractal::{Error, Result, Scene};
+use fractal::sample::{Channels, Order};
+use fractal::{Error, Render, RenderOptions, Result, Scene};
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -3,8 +3,7 @@
 use super::support::Scratch;
 use super::{files, render, scene, shell, told, words};
 use fractal::parallel::Recipe;
-use fractal::sink::Checkpoint;
-use fractal::sink::records::Description;
+use fractal::sink::{Checkpoint, Description};
 use serde_json::Value;
 use std::fs;
 

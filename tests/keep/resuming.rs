@@ -5,8 +5,7 @@ use super::{Count, Fuse, files, render, scene, told, words};
 use fractal::Result;
 use fractal::backend::{self, BACKENDS};
 use fractal::parallel::{Pieces, Sink, Stop, Tee, Work};
-use fractal::sink::records::Records;
-use fractal::sink::{Checkpoint, Grid};
+use fractal::sink::{Checkpoint, Grid, Records};
 use serde_json::Value;
 use std::fs;
 use std::sync::Arc;
@@ -70,7 +69,7 @@ fn another_process_makes_the_same_missing_pieces() {
     struct Elsewhere(Box<dyn backend::Session>);
     impl backend::Session for Elsewhere {
         fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<fractal::parallel::Report> {
-            let made = fractal::render::from_recipe(&work.recipe().unwrap().bytes)?.work();
+            let made = fractal::internal::from_recipe(&work.recipe().unwrap().bytes)?.work();
             assert_eq!(made.len(), work.len());
             self.0.run(made, sink, stop)
         }

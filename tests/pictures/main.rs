@@ -8,11 +8,12 @@ mod random;
 
 use fractal::colour::{COLOURINGS, ColourSettings, Colourer, Depth, PALETTES, Scratch};
 use fractal::parallel::{Claim, FinishedClaim, Prepared, Report, RunInfo, Sink, Stop, Work};
-use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR, Samples};
+use fractal::sample::{
+    Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR, ORDERS, Order, SampleSize, Samples, Tile, Tiling,
+};
 use fractal::sink::{
     Format, ImageOptions, ImageSink, OUTPUTS, Output, Picture, PictureSink, SCENE_KEY, Tiles, format_for,
 };
-use fractal::tile::{ORDERS, Order, SampleSize, Tile, Tiling};
 use fractal::{Error, Result};
 use random::Random;
 use std::fs;

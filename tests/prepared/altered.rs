@@ -3,17 +3,15 @@
 
 use super::support::Scratch;
 use fractal::backend::{BACKENDS, BackendEntry, Program, Session, SessionOptions, WorkKind};
+use fractal::internal::from_recipe;
 use fractal::parallel::{
     Claim, Discard, FinishedClaim, Pieces, Prepared, PreparedOnce, Preparing, Recipe, Report, Shard, Sink, Stop, Tee,
     Work,
 };
-use fractal::render::{Known, Part, from_recipe};
-use fractal::sample::INTERIOR;
+use fractal::sample::{INTERIOR, Order};
 use fractal::scene::{Crop, MaxIterations};
-use fractal::sink::records::Records;
-use fractal::sink::{Checkpoint, Grid};
-use fractal::tile::Order;
-use fractal::{Error, Render, Result, Scene};
+use fractal::sink::{Checkpoint, Grid, Records};
+use fractal::{Error, Known, Part, Render, Result, Scene};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
@@ -121,7 +119,7 @@ fn scene(max: u32) -> Scene {
 }
 
 fn render(scene: &Scene) -> Render {
-    Render::with(scene, fractal::render::RenderOptions { tile: 16, ..Default::default() }).unwrap()
+    Render::with(scene, fractal::RenderOptions { tile: 16, ..Default::default() }).unwrap()
 }
 
 /// The counts of all tiles as a plain run has them, altered by the table of this number.

@@ -5,12 +5,11 @@ mod altered;
 mod support;
 
 use fractal::backend::{BACKENDS, SessionOptions};
-use fractal::kernel::{Counters, Facts, Kernel, TileRequest, choose};
+use fractal::kernel::{Counters, Facts, Kernel, Request, TileRequest};
 use fractal::parallel::{Discard, Piece, Pieces, Prepared, Preparing, Sink, Stop, Tee};
-use fractal::render::Known;
 use fractal::sample::{Channels, INTERIOR};
 use fractal::sink::{Checkpoint, Grid, Kept};
-use fractal::{Error, Render, Result, Scene};
+use fractal::{Error, Known, Render, Result, Scene};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -68,9 +67,9 @@ impl Kernel for Shifted {
 
 fn shifted(by: u8) -> (Render, Arc<AtomicUsize>) {
     let scene = Scene::from_toml("[image]\nsize = [60, 40]\n[iteration]\nmax = 100\n").unwrap();
-    let (options, prepared) = (fractal::render::RenderOptions { tile: 16, ..Default::default() }, Arc::default());
-    let own = |request: &choose::Request| {
-        let kernel = Shifted { inner: choose::kernel(request)?, by, prepared: Arc::clone(&prepared) };
+    let (options, prepared) = (fractal::RenderOptions { tile: 16, ..Default::default() }, Arc::default());
+    let own = |request: &Request| {
+        let kernel = Shifted { inner: request.kernel()?, by, prepared: Arc::clone(&prepared) };
         Ok(Arc::new(kernel) as Arc<dyn Kernel>)
     };
     (Render::with_kernel(&scene, options, own).unwrap(), prepared)
@@ -164,7 +163,7 @@ fn runs_of_what_is_missing_share_it() {
 fn what_is_left_of_a_picture_that_goes_on_has_it() {
     let scratch = support::Scratch::new("prepared-left");
     let (render, prepared) = shifted(5);
-    let options = fractal::render::RenderOptions { tile: 16, ..Default::default() };
+    let options = fractal::RenderOptions { tile: 16, ..Default::default() };
     let plain = |max: u32| {
         let scene = format!("[image]\nsize = [60, 40]\n[iteration]\nmax = {max}\n");
         let render = Render::with(&Scene::from_toml(&scene).unwrap(), options).unwrap();

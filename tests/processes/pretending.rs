@@ -3,8 +3,8 @@
 use super::faults::{Check, Faults};
 use super::support::{Scratch, until};
 use super::{LIMIT, backends, is_worker, on_its_own, open, options, watched};
-use fractal::backend::worker::frame::{self, Tail};
 use fractal::backend::{BackendEntry, SessionOptions};
+use fractal::internal::frame::{self, Tail};
 use fractal::parallel::{Claim, Discard, Prepared, Recipe, Stop, Work};
 use fractal::{Error, Result};
 use std::fs::{self, File};

@@ -6,12 +6,10 @@ mod text;
 
 use fractal::colour::{COLOURINGS, Depth, PALETTES};
 use fractal::formula::FORMULAS;
-use fractal::number::Decimal;
 use fractal::parallel::Stop;
-use fractal::render::Render;
-use fractal::scene::{Extent, KEYS, MAX_SCENE_BYTES, MaxIterations, PLACES, Quality, auto_max};
+use fractal::scene::{Decimal, Extent, KEYS, MAX_SCENE_BYTES, MaxIterations, PLACES, Quality, auto_max};
 use fractal::sink::{Format, ImageSink, Output, SCENE_KEY};
-use fractal::{Error, Scene};
+use fractal::{Error, Render, Scene};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,8 +1,9 @@
 //! Exploring: zooms, pans, boxes, history, and that the settled picture is the rendered one.
 
 use crate::session::{LIMIT, Session, drag, scene, valley};
+use fractal::internal::{Script, keys};
 use fractal::scene::MaxIterations;
-use fractal::window::{Button, Event, Explorer, ExplorerOptions, Key, Script, Status, keys};
+use fractal::window::{Button, Event, Explorer, ExplorerOptions, Key, Status};
 use std::time::Instant;
 
 #[test]

@@ -3,7 +3,8 @@
 use crate::session::{Session, valley};
 use crate::support::Scratch;
 use fractal::Scene;
-use fractal::window::{Event, Explorer, ExplorerOptions, Key, SavedState, Script, WindowSettings};
+use fractal::internal::{SavedState, Script};
+use fractal::window::{Event, Explorer, ExplorerOptions, Key, WindowSettings};
 use std::path::PathBuf;
 use std::time::Duration;
 

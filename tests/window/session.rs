@@ -2,7 +2,8 @@
 
 use crate::support::Scratch;
 use fractal::backend::Program;
-use fractal::window::{Button, Event, Explorer, ExplorerOptions, Key, Script, Status, Window, WindowSettings};
+use fractal::internal::Script;
+use fractal::window::{Button, Event, Explorer, ExplorerOptions, Key, Status, Window, WindowSettings};
 use fractal::{Scene, render};
 use std::time::{Duration, Instant};
 

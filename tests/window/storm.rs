@@ -3,8 +3,9 @@
 use crate::random::Random;
 use crate::session::{Session, program, valley};
 use crate::support::{Scratch, is_long};
+use fractal::internal::keys;
 use fractal::render;
-use fractal::window::{Button, Event, ExplorerOptions, Key, Status, WindowSettings, keys};
+use fractal::window::{Button, Event, ExplorerOptions, Key, Status, WindowSettings};
 use std::time::Duration;
 
 fn any_event(random: &mut Random, keys: &[Key]) -> Event {

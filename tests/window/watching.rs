@@ -2,9 +2,10 @@
 
 use crate::session::{pixels, valley};
 use crate::support::until;
-use fractal::kernel::{Counters, Facts, Kernel, TileRequest, choose};
+use fractal::internal::Script;
+use fractal::kernel::{Counters, Facts, Kernel, Request, TileRequest};
 use fractal::parallel::{Prepared, Preparing, Stop};
-use fractal::window::{Event, Key, Script, Viewer, Watched};
+use fractal::window::{Event, Key, Viewer, Watched};
 use fractal::{Render, Result};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
@@ -142,8 +143,8 @@ fn a_watched_render_says_how_much_is_prepared() {
         look(&mut viewer);
         let before = look(&mut viewer);
         let (tell, done) = channel();
-        let own = |request: &choose::Request| {
-            Ok(Arc::new(Slow { inner: choose::kernel(request)?, done: Mutex::new(done) }) as Arc<dyn Kernel>)
+        let own = |request: &Request| {
+            Ok(Arc::new(Slow { inner: request.kernel()?, done: Mutex::new(done) }) as Arc<dyn Kernel>)
         };
         let render = Render::with_kernel(&scene, Default::default(), own).unwrap();
         let sink = watched.picture("a picture", &render, (400, 250)).unwrap();

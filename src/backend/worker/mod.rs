@@ -6,7 +6,7 @@
 //! looks at its [`Stop`](crate::parallel::Stop): a suspended worker and one stuck in a loop both go silent and are replaced.
 
 mod arrivals;
-pub mod frame;
+pub(crate) mod frame;
 mod losses;
 #[cfg(test)]
 pub(crate) mod made;
@@ -79,7 +79,7 @@ pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
 /// Becomes a worker and never returns if this process was started as one; else does nothing. `kinds` are the kinds of work that it
 /// can make. Programs call [`crate::worker_main`], which adds this library's kinds.
-pub fn main(kinds: impl FnOnce() -> Vec<WorkKind>) {
+pub(crate) fn main(kinds: impl FnOnce() -> Vec<WorkKind>) {
     let Some((backend, parent)) = role() else { return };
     if let Err(error) = serve(&backend, parent, &kinds()) {
         eprintln!("fractal: {error}");

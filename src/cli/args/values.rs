@@ -6,8 +6,8 @@ use fractal::bench::kernel::BENCHMARKS;
 use fractal::colour::{COLOURINGS, PALETTES};
 use fractal::formula::FORMULAS;
 use fractal::parallel::{MAX_WORKERS, Shard};
+use fractal::sample::ORDERS;
 use fractal::sink::OUTPUTS;
-use fractal::tile::ORDERS;
 
 /// The name that leaves a choice to measurements.
 pub(in crate::cli) const AUTO: &str = "auto";

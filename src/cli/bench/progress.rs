@@ -2,7 +2,7 @@
 
 use super::super::bar::{Display, clock, forced};
 use super::super::tell_json;
-use fractal::error::printable;
+use fractal::internal::printable;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::{Duration, Instant};
 

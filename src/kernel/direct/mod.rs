@@ -23,23 +23,8 @@ use smooth::Fraction;
 use std::fmt;
 use std::sync::Arc;
 
-/// Everything known about one sample.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Probe {
-    /// Its point in the plane.
-    pub point: Complex64,
-    /// The number of iterations until it escaped; `None` for interior.
-    pub n: Option<u32>,
-    /// The smooth count ν = n + f.
-    pub smooth: Option<f64>,
-    /// The distance estimate in pixels; `None` for interior and where it does not exist.
-    pub distance: Option<f64>,
-    /// Why the orbit ended.
-    pub why: Why,
-}
-
 /// The kernel for views that `f64` can resolve.
-pub struct Direct {
+pub(crate) struct Direct {
     /// The instruction set that runs.
     isa: Isa,
     channels: Channels,
@@ -51,7 +36,7 @@ impl Direct {
     ///
     /// # Errors
     /// [`Error::Usage`] when a limit, the power or the Julia constant is not allowed.
-    pub fn new(spec: &Spec, plane: Arc<Plane>, limits: Limits, channels: Channels, isa: Isa) -> Result<Self> {
+    pub(crate) fn new(spec: &Spec, plane: Arc<Plane>, limits: Limits, channels: Channels, isa: Isa) -> Result<Self> {
         struct Make {
             julia: Option<Complex64>,
             plane: Arc<Plane>,
@@ -72,7 +57,7 @@ impl Direct {
     ///
     /// # Errors
     /// [`Error::Usage`] when a limit or the Julia constant is not allowed or the processor does not have `isa`.
-    pub fn with<F: Formula>(
+    pub(crate) fn with<F: Formula>(
         formula: F,
         julia: Option<Complex64>,
         plane: Arc<Plane>,
@@ -97,13 +82,9 @@ impl Direct {
     }
 
     /// Runs `blocks` blocks of the inner loop on points that never escape, for measuring; returns the iterations of all lanes.
-    pub fn spin(&self, blocks: u64) -> u64 {
+    #[cfg_attr(not(feature = "bench"), expect(dead_code, reason = "only benchmarks measure it"))]
+    pub(crate) fn spin(&self, blocks: u64) -> u64 {
         self.tiles.spin(self.isa, blocks)
-    }
-
-    /// Everything known about sample (x, y), computed by the scalar reference.
-    pub fn probe(&self, x: usize, y: usize) -> Probe {
-        self.tiles.probe(x, y)
     }
 }
 
@@ -148,8 +129,6 @@ trait Tiles: Send + Sync {
         useful: &mut [u64],
         stop: &Stop,
     ) -> Result<Counters>;
-
-    fn probe(&self, x: usize, y: usize) -> Probe;
 
     fn spin(&self, isa: Isa, blocks: u64) -> u64;
 }
@@ -216,16 +195,6 @@ impl<F: Formula> Tiles for Problem<F> {
 
     fn spin(&self, isa: Isa, blocks: u64) -> u64 {
         self.spin_lanes(isa, blocks)
-    }
-
-    fn probe(&self, x: usize, y: usize) -> Probe {
-        let point = self.plane.point(x, y);
-        let orbit = self.orbit(point, true, &mut || false).expect("nothing asked to stop");
-        let n = (orbit.why == Why::Escaped).then_some(orbit.n);
-        let fraction = |n| f64::from(n) + f64::from(self.fraction.of(orbit.z));
-        let [dx, dy] = n.map_or([0.0; 2], |n| self.distance(point, n));
-        let distance = f64::from(dx).hypot(f64::from(dy));
-        Probe { point, n, smooth: n.map(fraction), distance: (distance > 0.0).then_some(distance), why: orbit.why }
     }
 }
 

@@ -35,39 +35,27 @@ const ALL: Channels = Channels::ALL;
 fn known_points_end_as_they_must() {
     let entry = formula::find("mandelbrot").unwrap();
     let spec = Spec { entry, power: 2, julia: None };
-    let probe = |re: f64, im: f64| {
+    // The planes of a single sample, and how its orbit ended.
+    let end = |re: f64, im: f64| {
         let plane = plane(Complex64::new(re, im), 1e-3, 1, 1);
-        Direct::new(&spec, plane, Limits { max: 1000, escape_radius: 2.0 }, ALL, Isa::Scalar).unwrap().probe(0, 0)
+        let limits = Limits { max: 1000, escape_radius: 2.0 };
+        let direct = Direct::new(&spec, plane.clone(), limits, ALL, Isa::Scalar).unwrap();
+        let (words, _, Counters { escaped, cardioid, bulb, periodic, limit, .. }) = render(&direct, &plane);
+        (words, [escaped, cardioid, bulb, periodic, limit])
     };
-    assert_eq!(probe(0.1, 0.1).why, Why::Cardioid);
-    assert_eq!(probe(-1.1, 0.1).why, Why::Bulb);
-    // The orbit at the centre of the period-3 minibrot converges fast and so repeats exactly.
-    assert_eq!(probe(-1.7548776662466927, 0.0).why, Why::Period);
-    assert_eq!(probe(-2.0, 0.0).why, Why::Period);
-    // i is preperiodic but unstable: only rounding could drive it away, and there is none.
-    assert_eq!(probe(0.0, 1.0).why, Why::Period);
-    assert_eq!(probe(1.0, 0.0).n, Some(3));
-    assert_eq!(probe(2.0, 0.0).n, Some(2));
-    assert_eq!(probe(2.1, 0.0).n, Some(1));
-    assert!(probe(2.1, 0.0).distance.is_some());
-    assert_eq!(probe(f64::NAN, 0.0).n, Some(1));
-}
-
-#[test]
-fn a_probe_says_what_a_render_has() {
-    let plane = plane(Complex64::new(-0.7, 0.3), 0.05, 20, 15);
-    let spec = Spec { entry: formula::find("mandelbrot").unwrap(), power: 2, julia: None };
-    let limits = Limits { max: 300, escape_radius: 16.0 };
-    let direct = Direct::new(&spec, plane.clone(), limits, ALL, Isa::best()).unwrap();
-    let words = render(&direct, &plane).0;
-    let area = whole(&plane).area();
-    for i in 0..area {
-        let probe = direct.probe(i % 20, i / 20);
-        let [fraction, dx, dy] = [1, 2, 3].map(|channel| f64::from(f32::from_bits(words[channel * area + i])));
-        let n = (words[i] != INTERIOR).then_some(words[i]);
-        assert_eq!((probe.n, probe.smooth), (n, n.map(|n| f64::from(n) + fraction)), "{probe:?}");
-        assert_eq!(probe.distance, n.map(|_| dx.hypot(dy)), "{probe:?}");
+    assert_eq!(end(0.1, 0.1).1, [0, 1, 0, 0, 0], "the cardioid");
+    assert_eq!(end(-1.1, 0.1).1, [0, 0, 1, 0, 0], "the disc of period 2");
+    // The orbit at the centre of the period-3 minibrot converges fast and so repeats exactly. i is preperiodic but unstable: only
+    // rounding could drive it away, and there is none.
+    for (re, im) in [(-1.7548776662466927, 0.0), (-2.0, 0.0), (0.0, 1.0)] {
+        let (words, ends) = end(re, im);
+        assert_eq!((words[0], ends), (INTERIOR, [0, 0, 0, 1, 0]), "{re} {im}");
     }
+    for (re, count) in [(1.0, 3), (2.0, 2), (2.1, 1), (f64::NAN, 1)] {
+        let (words, ends) = end(re, 0.0);
+        assert_eq!((words[0], ends), (count, [1, 0, 0, 0, 0]), "{re}");
+    }
+    assert!(f32::from_bits(end(2.1, 0.0).0[2]).abs() > 0.0, "a distance");
 }
 
 #[test]

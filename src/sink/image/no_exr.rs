@@ -11,7 +11,7 @@ pub(crate) const NO_EXR: &str = "is an EXR picture, which this program was built
 pub(in crate::sink) struct Reader(Infallible);
 
 impl Reader {
-    pub(in crate::sink) fn open(_: &Path, _: (u32, u32), _: Channels) -> Result<Self, String> {
+    pub(in crate::sink) fn open(_: &Path, _: crate::tile::SampleSize, _: Channels) -> Result<Self, String> {
         Err(NO_EXR.into())
     }
 

@@ -116,7 +116,8 @@ mod tests {
     use super::super::super::engine::{EngineEvent, News};
     use super::super::{Explorer, ExplorerOptions, Status};
     use crate::scene::Scene;
-    use crate::window::{Event, Key, Script};
+    use crate::window::script::Script;
+    use crate::window::{Event, Key};
     use std::time::Duration;
 
     #[test]

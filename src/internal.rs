@@ -1,0 +1,23 @@
+//! What this crate's own program, tests and benchmarks use beyond the library's interface. It follows them, and may change with any
+//! version.
+
+pub use crate::error::{is_hidden, printable};
+pub use crate::kernel::choose::F64_SPACING;
+pub use crate::render::{DEFAULT_TILE, from_recipe, size_of_recipe};
+pub use crate::sink::identity::{Identity, STDOUT, destination, is_stdout};
+pub use crate::sink::output::check_stdout;
+pub use crate::sink::records::{PART_EXTENSION, check_unused};
+pub use crate::sink::staged::Leftover;
+#[cfg(feature = "window")]
+pub use crate::window::{remember::SavedState, save::command_line, script::Script};
+
+/// Messages to and from workers in other processes.
+pub mod frame {
+    pub use crate::backend::worker::frame::{Head, Numbers, Tail, read, read_first, write};
+}
+
+/// The keys and gestures of the window.
+#[cfg(feature = "window")]
+pub mod keys {
+    pub use crate::window::keys::{Action, GROUPS, Gesture, Group, KeyBinding, Trigger, action, markdown};
+}
