@@ -11,6 +11,11 @@ pub use crate::sink::staged::Leftover;
 #[cfg(feature = "window")]
 pub use crate::window::{remember::SavedState, save::command_line, script::Script};
 
+/// What Linux says of processes and the machine.
+pub mod system {
+    pub use crate::system::{bytes, status, value};
+}
+
 /// Messages to and from workers in other processes.
 pub mod frame {
     pub use crate::backend::worker::frame::{Head, Numbers, Tail, read, read_first, write};

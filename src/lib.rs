@@ -87,6 +87,7 @@ mod render;
 pub mod sample;
 pub mod scene;
 pub mod sink;
+mod system;
 mod tile;
 #[cfg(feature = "window")]
 pub mod window;

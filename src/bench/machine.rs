@@ -4,6 +4,7 @@
 //! support more systems, but knows neither limits of control groups nor governors, and brings a C library or a large dependency.
 
 use crate::kernel::Isa;
+use crate::system;
 use rustix::system::uname;
 use rustix::thread::sched_getaffinity;
 use serde::{Deserialize, Serialize};
@@ -93,12 +94,9 @@ impl Machine {
         let file = |path: &str| fs::read_to_string(root.join(path)).ok();
         let line = |path: &str| file(path).map(|text| text.trim().to_owned());
         let cpuinfo = file("proc/cpuinfo").unwrap_or_default();
-        let value = |key: &str| {
-            let line = cpuinfo.lines().find(|line| line.split(':').next().is_some_and(|name| name.trim() == key))?;
-            Some(line.split_once(':')?.1.trim().to_owned())
-        };
+        let value = |key: &str| system::value(&cpuinfo, key).map(str::to_owned);
         let online = line("sys/devices/system/cpu/online");
-        let memory = file("proc/meminfo").and_then(|text| kibibytes(&text, "MemTotal:"));
+        let memory = file("proc/meminfo").and_then(|text| system::bytes(&text, "MemTotal"));
         Self {
             processor: value("model name"),
             processors: online.map_or(0, |text| list(&text).len()),
@@ -148,11 +146,6 @@ fn list(text: &str) -> Vec<usize> {
         Some(first.trim().parse().ok()?..=last.trim().parse::<usize>().ok()?)
     };
     text.split(',').filter_map(range).flatten().collect()
-}
-
-fn kibibytes(text: &str, key: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|number| number * 1024)
 }
 
 /// Distinct cores of all packages.

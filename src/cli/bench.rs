@@ -15,6 +15,7 @@ use super::{print, print_json};
 use args::BenchKernelArgs;
 use fractal::bench::kernel::{BENCHMARKS, Benchmark, Figures, InnerLoop, multiply_add_peak};
 use fractal::formula::FORMULAS;
+use fractal::internal::system;
 use fractal::kernel::Isa;
 use fractal::sample::Channels;
 use fractal::{Error, Result};
@@ -181,6 +182,5 @@ fn scenes(isa: Isa, benchmark: &'static Benchmark, args: &BenchKernelArgs, machi
 /// The processor's own name, if the system reports it.
 fn processor() -> Option<String> {
     let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("model name"))?;
-    Some(line.split_once(':')?.1.trim().to_owned())
+    system::value(&text, "model name").map(str::to_owned)
 }

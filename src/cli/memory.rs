@@ -5,7 +5,7 @@
 
 use super::picture::{Picture, is_device};
 use fractal::colour::Depth;
-use fractal::internal::size_of_recipe;
+use fractal::internal::{size_of_recipe, system};
 use fractal::sample::Order;
 use fractal::scene::Image;
 use fractal::sink::Description;
@@ -143,17 +143,17 @@ fn available() -> Option<u64> {
 
 /// What `ulimit -v` leaves.
 fn address_space() -> Option<u64> {
-    limit(Resource::As, "VmSize:")
+    limit(Resource::As, "VmSize")
 }
 
 /// What `ulimit -d` leaves.
 fn data() -> Option<u64> {
-    limit(Resource::Data, "VmData:")
+    limit(Resource::Data, "VmData")
 }
 
 /// What Linux says is available without swapping.
 fn machine() -> Option<u64> {
-    kibibytes(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")
+    system::bytes(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable")
 }
 
 /// What the control groups (version 2) of this process leave: a container's limit, or a batch job's.
@@ -178,14 +178,8 @@ fn left_in(group: &Path) -> Option<u64> {
 /// What a limit of this process leaves; `key` is where its use is reported.
 fn limit(resource: Resource, key: &str) -> Option<u64> {
     let limit = getrlimit(resource).current?;
-    let used = kibibytes(&fs::read_to_string("/proc/self/status").ok()?, key)?;
+    let used = system::bytes(&system::status(std::process::id()), key)?;
     Some(limit.saturating_sub(used))
-}
-
-/// The number after `key` in one of the kernel's files, in bytes.
-fn kibibytes(text: &str, key: &str) -> Option<u64> {
-    let number = text.lines().find_map(|line| line.strip_prefix(key))?;
-    Some(number.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
 #[cfg(test)]
@@ -202,10 +196,8 @@ mod tests {
     }
 
     #[test]
-    fn the_kernels_numbers_are_read() {
-        assert_eq!(kibibytes("MemFree:  7 kB\nMemAvailable:   12 kB\n", "MemAvailable:"), Some(12 * 1024));
-        assert_eq!(kibibytes("MemFree: 7", "MemFree:"), None);
-        #[cfg(target_os = "linux")]
+    #[cfg(target_os = "linux")]
+    fn what_the_machine_has_left_is_read() {
         assert!(machine().is_some_and(|bytes| bytes > 1 << 20));
     }
 }

@@ -8,7 +8,7 @@
 //! run to stop, however often it comes: at the hard limit the system kills the program. The one for the length of files (`ulimit -f`) is
 //! ignored, so that the write fails with an error that says so.
 
-use fractal::internal::Leftover;
+use fractal::internal::{Leftover, system};
 use fractal::parallel::Stop;
 use fractal::sink::Output;
 use fractal::{Error, Result};
@@ -42,7 +42,7 @@ pub(super) struct Signals {
 impl Signals {
     /// Begins to receive SIGINT, SIGTERM, SIGHUP and SIGXCPU, except those that are already ignored.
     pub(super) fn receive() -> Result<Self> {
-        let ignored = ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
+        let ignored = ignored(&system::status(std::process::id()));
         let wanted = [SIGINT, SIGTERM, SIGHUP, SIGXCPU].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
         let failed = |error| Error::Unsupported(format!("signals cannot be received: {error}"));
         let mut source = iterator::Signals::new(wanted).map_err(failed)?;
@@ -120,8 +120,8 @@ pub(super) fn explained(error: Error) -> Error {
 /// A bit for each signal that the process ignores, the lowest for signal 1, as Linux reports it in `/proc/self/status`. Elsewhere it is
 /// unknown, and no signal counts as ignored.
 fn ignored(status: &str) -> u64 {
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+    let mask = system::value(status, "SigIgn");
+    mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::picture::Picture;
 use fractal::Outcome;
+use fractal::internal::system;
 use fractal::parallel::WorkerReport;
 use fractal::sample::PixelSize;
 use fractal::sink::ImageCost;
@@ -177,9 +178,7 @@ impl<'a> Stats<'a> {
 
 /// The peak memory of this process in bytes, if the system reports it.
 fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(kibibytes.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+    system::bytes(&system::status(std::process::id()), "VmHWM")
 }
 
 /// This machine's name.

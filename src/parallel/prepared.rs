@@ -43,11 +43,6 @@ impl Key {
         hasher.write(bytes);
         Self { hash: hasher.finish(), len: bytes.len() as u64 }
     }
-
-    /// As the numbers of a message.
-    pub(crate) fn numbers(self) -> [u64; 2] {
-        [self.hash, self.len]
-    }
 }
 
 /// Memory for a part that is being made, zeroed, aligned to [`ALIGNMENT`].

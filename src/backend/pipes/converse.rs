@@ -3,10 +3,11 @@
 use super::LONGEST;
 use super::member::{Member, WorkerSlot};
 use super::run::{Given, Run};
+use crate::backend::worker::Held;
 use crate::backend::worker::frame::{Head, Tail};
-use crate::backend::worker::{Held, message};
+use crate::backend::worker::message::{self, Beat, Compute, Done, Failed, Hello, Idle, Message as _, Part, RunBegins};
 use crate::error::Error;
-use crate::parallel::{Claims, FinishedClaim, Job, MAX_COUNTS, Worker};
+use crate::parallel::{Claims, FinishedClaim, Job, Key, MAX_COUNTS, Worker};
 use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
@@ -58,7 +59,7 @@ impl Run<'_> {
                 self.job.claimed(worker.index(), first.clone());
             }
             let most = (8 * (first.len() + MAX_COUNTS) + self.job.room(first.clone())) as u64;
-            let limit = |head: &Head| if head.kind == message::DONE { most } else { LONGEST };
+            let limit = |head: &Head| if head.kind == Done::KIND { most } else { LONGEST };
             let is_first = !member.greeted;
             let head = match member.read(tail, limit) {
                 Ok(Some(head)) => head,
@@ -68,33 +69,34 @@ impl Run<'_> {
                 Ok(None) | Err(_) => return Err(None),
             };
             match head.kind {
-                message::HELLO if is_first => {
+                Hello::KIND if is_first => {
                     member.live.sign();
                     if let Err(error) = self.program.welcome(head, tail) {
                         let _ = self.job.fail(error);
                         return Err(None);
                     }
                 }
-                message::FAILED if is_first => return Err(Some("could not start")),
+                Failed::KIND if is_first => return Err(Some("could not start")),
                 _ if is_first => return Err(Some("sent an invalid message")),
-                message::BEAT => member.beats(head.numbers[0]),
-                message::IDLE => {}
-                message::FAILED => {
+                Beat::KIND => member.beats(Beat::of(head.numbers).progress),
+                Idle::KIND => {}
+                Failed::KIND => {
+                    let Failed { run, claim } = Failed::of(head.numbers);
                     let unknown = || Error::Input(format!("worker {} failed without a reason", worker.index()));
                     let error = message::unpack(tail.bytes()).unwrap_or_else(unknown);
-                    if head.numbers[0] == 0 {
+                    if run == 0 {
                         // It may not have received what it was sent.
                         member.held = Held::default();
                     }
-                    if head.numbers[0] == self.number || head.numbers[0] == 0 {
+                    if run == self.number || run == 0 {
                         let _ = self.job.fail(error);
                     }
-                    if head.numbers[1] == 1 {
+                    if claim == 1 {
                         member.live.sign();
                         list.given.pop_front();
                     }
                 }
-                message::DONE => {
+                Done::KIND => {
                     let now = Instant::now();
                     let done = result(self.job, self.number, worker.index(), &head, tail.bytes(), first.clone())
                         .ok_or(Some("sent an invalid result"))?;
@@ -149,7 +151,7 @@ impl Run<'_> {
             requests.extend([next.start as u64, next.end as u64]);
             given.push_back(next);
         }
-        let send = || member.live.send(message::COMPUTE, [self.number], &[bytemuck::cast_slice(requests)]);
+        let send = || member.live.send(Compute { run: self.number }, &[bytemuck::cast_slice(requests)]);
         if requests.is_empty() || send().is_ok() {
             return true;
         }
@@ -163,12 +165,14 @@ impl Run<'_> {
     fn begin(&self, member: &mut Member) -> io::Result<()> {
         let (live, work) = (&member.live, self.work_message.contents());
         if let Some(lacking) = member.held.lacks(work) {
-            live.send(message::WORK, self.work_message.lengths(), &self.work_message.sections())?;
+            live.send(self.work_message.message(), &self.work_message.sections())?;
             for (index, bytes) in self.work_message.parts().enumerate().filter(|(index, _)| lacking.contains(index)) {
-                live.send(message::PART, work.parts[index].numbers(), &[bytes])?;
+                let Key { hash, len } = work.parts[index];
+                live.send(Part { hash, len }, &[bytes])?;
             }
         }
-        live.send(message::RUN, [self.number, self.job.pieces() as u64, self.origin], &[])
+        let (run, pieces, origin) = (self.number, self.job.pieces() as u64, self.origin);
+        live.send(RunBegins { run, pieces, origin, cut: 0, size: 0 }, &[])
     }
 
     /// Delivers a result, unless the run is over.
@@ -190,7 +194,7 @@ fn result<'a>(
     tail: &'a [u8],
     first: Range<usize>,
 ) -> Option<FinishedClaim<'a>> {
-    let [run, start, sizes, executed, began, ended] = head.numbers;
+    let Done { run, first: start, sizes, executed, began, ended } = Done::of(head.numbers);
     let (pieces, counts) = ((sizes >> 32) as usize, sizes as u32 as usize);
     if run != number || start as usize != first.start || pieces != first.len() || counts > MAX_COUNTS {
         return None;
@@ -222,7 +226,7 @@ mod tests {
     /// What a session reads from a message about pieces 3 and 4, which must be within the message.
     fn taken(varies: bool, numbers: [u64; 6], words: &[u64]) -> Option<Vec<Vec<u8>>> {
         let job = made::job(varies);
-        let head = Head { kind: message::DONE, numbers };
+        let head = Head { kind: Done::KIND, numbers };
         let done = result(&job, 7, 0, &head, bytemuck::cast_slice(words), 3..5)?;
         Some(done.pieces().map(|piece| piece.bytes.to_vec()).collect())
     }

@@ -1,7 +1,7 @@
 //! One worker process as its session sees it: its slot, its pipes and how it is started.
 
 use crate::backend::worker::frame::{self, Head, Tail};
-use crate::backend::worker::message::{self, numbers};
+use crate::backend::worker::message::{Message, Slot};
 use crate::backend::worker::{End, Held, Process, Program, spawn};
 use crate::error::Result;
 use crate::parallel::pin::Pinning;
@@ -58,8 +58,8 @@ impl Live {
         self.signs.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn send<const N: usize>(&self, kind: u32, given: [u64; N], tail: &[&[u8]]) -> io::Result<()> {
-        frame::write(&mut *lock(&self.input), kind, &numbers(given), tail)
+    pub(super) fn send<M: Message>(&self, message: M, tail: &[&[u8]]) -> io::Result<()> {
+        frame::write(&mut *lock(&self.input), M::KIND, &message.numbers(), tail)
     }
 }
 
@@ -105,7 +105,7 @@ impl WorkerSlot {
         });
         let processor = pinning.map_or(0, |pinning| pinning.processor(index) as u64 + 1);
         // A worker that cannot be reached has ended, which will be noticed soon.
-        let _ = live.send(message::SLOT, [index as u64, workers as u64, processor], &[]);
+        let _ = live.send(Slot { index: index as u64, workers: workers as u64, processor }, &[]);
         *lock(&self.live) = Some(live.clone());
         let output = BufReader::with_capacity(1 << 16, output);
         self.member = Some(Member { live, output, greeted: false, held: Held::default(), progress: 0 });

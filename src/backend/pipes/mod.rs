@@ -21,7 +21,8 @@ mod member;
 mod run;
 
 use super::worker::frame::Tail;
-use super::worker::{Arrivals, Early, Losses, Program, Transport, WorkMessage, message, origin, tell};
+use super::worker::message::{Failed, Hello, Message as _};
+use super::worker::{Arrivals, Early, Losses, Program, Transport, WorkMessage, origin, tell};
 use super::{BackendEntry, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
@@ -116,7 +117,7 @@ fn first_messages(
             let index = place.worker.index();
             let Some(member) = &mut place.member else { return Ok(()) };
             match member.read(&mut tail, |_| LONGEST) {
-                Ok(Some(head)) if matches!(head.kind, message::HELLO | message::FAILED) => {
+                Ok(Some(head)) if matches!(head.kind, Hello::KIND | Failed::KIND) => {
                     member.live.sign();
                     arrivals.answered();
                     return program.welcome(head, &tail);

@@ -3,7 +3,7 @@
 
 use super::member::{Live, WorkerSlot};
 use crate::backend::worker::frame::{self, Tail};
-use crate::backend::worker::message::{self, numbers};
+use crate::backend::worker::message::{Message, RunEnds};
 use crate::backend::worker::{GRACE, Losses, Program, WorkMessage};
 use crate::error::Error;
 use crate::parallel::pin::Pinning;
@@ -75,7 +75,7 @@ impl Run<'_> {
                     && let Ok(mut input) = live.input.try_lock()
                 {
                     *told = true;
-                    let _ = frame::write(&mut *input, message::STOP, &numbers([self.number]), &[]);
+                    let _ = frame::write(&mut *input, RunEnds::KIND, &RunEnds { run: self.number }.numbers(), &[]);
                 }
                 let signs = live.signs.load(Ordering::Relaxed);
                 let silent = std::mem::replace(seen, signs) == signs && live.busy.load(Ordering::Relaxed);

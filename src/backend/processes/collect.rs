@@ -9,9 +9,10 @@ use super::segment::Segment;
 use super::serve::Plan;
 use super::{Memory, Shipped, WorkerPool};
 use crate::backend::worker::frame::{Head, Tail};
-use crate::backend::worker::{GRACE, Held, Losses, message, tell};
+use crate::backend::worker::message::{self, Beat, Failed, Hello, Idle, Message, Part, RunEnds};
+use crate::backend::worker::{GRACE, Held, Losses, tell};
 use crate::error::Error;
-use crate::parallel::{FinishedClaim, Job, Worker};
+use crate::parallel::{FinishedClaim, Job, Key, Worker};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::thread::futex;
 use rustix::time::Timespec;
@@ -128,7 +129,7 @@ impl<'a> Collector<'a> {
         while self.left > 0 && !self.job.is_over() || self.anybody_runs() {
             if self.job.is_over() && !told {
                 told = true;
-                self.slots().for_each(|slot| self.tell(slot, message::STOP, [run[0]]));
+                self.slots().for_each(|slot| self.send(slot, RunEnds { run: run[0] }));
             }
             let moved: usize = self.slots().map(|slot| self.drain(slot)).sum();
             self.slots().for_each(|slot| self.look_at(slot));
@@ -205,9 +206,9 @@ impl<'a> Collector<'a> {
     }
 
     /// Sends a message to a worker, if there is one.
-    fn tell<const N: usize>(&mut self, slot: usize, kind: u32, numbers: [u64; N]) {
+    fn send(&mut self, slot: usize, message: impl Message) {
         if let Some(member) = &mut self.pool.members[slot]
-            && member.send(kind, numbers, &[]).is_err()
+            && member.send(message, &[]).is_err()
         {
             self.lost(slot, None);
         }
@@ -225,18 +226,18 @@ impl<'a> Collector<'a> {
         let (memory, work) = (self.memory, self.work);
         let mut send = || {
             if member.segment != memory.number {
-                let layout = memory.segment.layout().numbers();
-                member.send(message::SEGMENT, layout, &[&memory.file, &memory.event])?;
+                member.send(memory.segment.layout().message(), &[&memory.file, &memory.event])?;
                 member.segment = memory.number;
             }
             if let Some(lacking) = member.held.lacks(&work.contents) {
-                member.send(message::WORK, work.lengths, &[&work.file])?;
+                member.send(work.message, &[&work.file])?;
                 for index in lacking {
-                    member.send(message::PART, work.contents.parts[index].numbers(), &[&work.parts[index]])?;
+                    let Key { hash, len } = work.contents.parts[index];
+                    member.send(Part { hash, len }, &[&work.parts[index]])?;
                 }
             }
-            let ([run, pieces, origin], [kind, size]) = (self.run, Plan { own, ..self.plan }.numbers());
-            member.send(message::RUN, [run, pieces, origin, kind, size], &[])
+            let [run, pieces, origin] = self.run;
+            member.send(Plan { own, ..self.plan }.message(run, pieces, origin), &[])
         };
         let sent: std::result::Result<(), Broken> = send();
         member.doing = doing;
@@ -367,30 +368,32 @@ impl<'a> Collector<'a> {
     /// Handles a worker's message.
     fn heed(&mut self, slot: usize, head: Head) {
         let Some(member) = &mut self.pool.members[slot] else { return };
-        let current = head.numbers[0] == self.run[0] || head.numbers[0] == 0;
+        // Of all messages in which it matters, the first number is the run's.
+        let run = Failed::of(head.numbers).run;
+        let current = run == self.run[0] || run == 0;
         match (head.kind, member.doing) {
-            (message::HELLO, Doing::Starting { run }) => {
+            (Hello::KIND, Doing::Starting { run }) => {
                 member.doing = if run { Doing::Run } else { Doing::Nothing };
                 member.quiet = Duration::ZERO;
                 if let Err(error) = self.pool.program.welcome(head, &self.tail) {
                     let _ = self.job.fail(error);
                 }
             }
-            (message::FAILED, Doing::Starting { .. }) => {
+            (Failed::KIND, Doing::Starting { .. }) => {
                 let why = message::unpack(self.tail.bytes()).map(|error| error.to_string());
                 self.lost(slot, Some(&why.unwrap_or_else(|| "could not start".into())));
             }
-            (message::IDLE, Doing::Run) if current => member.doing = Doing::Nothing,
-            (message::FAILED, _) if current => {
-                if head.numbers[0] == 0 {
+            (Idle::KIND, Doing::Run) if current => member.doing = Doing::Nothing,
+            (Failed::KIND, _) if current => {
+                if run == 0 {
                     // It may not have received what it was sent.
                     member.held = Held::default();
                 }
                 let unknown = || Error::Input(format!("worker {slot} failed without a reason"));
                 let _ = self.job.fail(message::unpack(self.tail.bytes()).unwrap_or_else(unknown));
             }
-            (message::BEAT, _) => member.beats(head.numbers[0]),
-            (message::IDLE | message::FAILED, _) => {}
+            (Beat::KIND, _) => member.beats(Beat::of(head.numbers).progress),
+            (Idle::KIND | Failed::KIND, _) => {}
             _ => self.raves(slot),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::segment::Segment;
 use crate::backend::worker::frame::{self, Head, Tail};
-use crate::backend::worker::message::{self, numbers};
+use crate::backend::worker::message::{Message, Slot};
 use crate::backend::worker::{End, Held, Process, Program, spawn};
 use crate::error::Result;
 use rustix::event::{PollFd, PollFlags};
@@ -115,19 +115,14 @@ impl Member {
         let mut member = Self { process, socket, pidfd, doing, segment: 0, held, heard, quiet, seen: 0, progress: 0 };
         let processor = place.processor.map_or(0, |processor| processor as u64 + 1);
         // A worker that cannot be reached has ended, which will be noticed soon.
-        let _ = member.send(message::SLOT, [place.index as u64, place.workers as u64, processor], &[]);
+        let _ = member.send(Slot { index: place.index as u64, workers: place.workers as u64, processor }, &[]);
         Ok(member)
     }
 
     /// Sends a message, with files.
-    pub(super) fn send<const N: usize>(
-        &mut self,
-        kind: u32,
-        given: [u64; N],
-        files: &[&File],
-    ) -> std::result::Result<(), Broken> {
+    pub(super) fn send<M: Message>(&mut self, message: M, files: &[&File]) -> std::result::Result<(), Broken> {
         let mut bytes = Vec::new();
-        frame::write(&mut bytes, kind, &numbers(given), &[]).map_err(|_| Broken)?;
+        frame::write(&mut bytes, M::KIND, &message.numbers(), &[]).map_err(|_| Broken)?;
         let files: Vec<_> = files.iter().map(|file| file.as_fd()).collect();
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
         let mut control = SendAncillaryBuffer::new(&mut space);
@@ -207,6 +202,7 @@ impl Member {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::worker::message::{Beat, Failed, Idle};
     use std::io::Write;
 
     #[test]
@@ -223,8 +219,8 @@ mod tests {
             heard.next(&mut Tail::default())
         };
         let mut beat = Vec::new();
-        frame::write(&mut beat, message::BEAT, &numbers([0]), &[]).unwrap();
-        assert!(matches!(hear(&beat, false), Ok(Some(Head { kind: message::BEAT, .. }))));
+        frame::write(&mut beat, Beat::KIND, &[0; 6], &[]).unwrap();
+        assert!(matches!(hear(&beat, false), Ok(Some(Head { kind: Beat::KIND, .. }))));
         assert!(matches!(hear(&beat[..40], false), Ok(None)));
         assert!(matches!(hear(&[], false), Ok(None)));
         assert!(matches!(hear(&[], true), Ok(None)), "it was reset");
@@ -236,19 +232,19 @@ mod tests {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let (mut heard, mut tail) = (Heard::default(), Tail::default());
         let mut said = Vec::new();
-        frame::write(&mut said, message::FAILED, &numbers([7]), &[b"why"]).unwrap();
-        frame::write(&mut said, message::IDLE, &numbers([7]), &[]).unwrap();
+        frame::write(&mut said, Failed::KIND, &[7; 6], &[b"why"]).unwrap();
+        frame::write(&mut said, Idle::KIND, &[7; 6], &[]).unwrap();
         assert!(!heard.hear(&ours), "there is nothing, but something may come");
         for byte in &said[..said.len() - 1] {
             theirs.write_all(&[*byte]).unwrap();
             assert!(!heard.hear(&ours));
         }
-        assert!(matches!(heard.next(&mut tail), Ok(Some(Head { kind: message::FAILED, .. }))));
+        assert!(matches!(heard.next(&mut tail), Ok(Some(Head { kind: Failed::KIND, .. }))));
         assert_eq!(tail.bytes(), b"why");
         assert!(matches!(heard.next(&mut tail), Ok(None)));
         theirs.write_all(&said[said.len() - 1..]).unwrap();
         heard.hear(&ours);
-        assert!(matches!(heard.next(&mut tail), Ok(Some(Head { kind: message::IDLE, .. }))));
+        assert!(matches!(heard.next(&mut tail), Ok(Some(Head { kind: Idle::KIND, .. }))));
         assert!(matches!(heard.next(&mut tail), Ok(None)));
     }
 }

@@ -26,7 +26,7 @@ pub(super) mod segment;
 pub(super) mod serve;
 
 use super::worker::frame::Tail;
-use super::worker::message;
+use super::worker::message::{self, Failed, Hello, Message as _};
 use super::worker::{Arrivals, Contents, Early, Program, WorkMessage, origin};
 use super::{BackendEntry, Session, Setup};
 use crate::error::{Error, Result};
@@ -92,7 +92,7 @@ struct Memory {
 struct Shipped {
     contents: Contents,
     file: File,
-    lengths: [u64; 3],
+    message: message::Work,
     /// The prepared parts.
     parts: Vec<Arc<File>>,
 }
@@ -176,7 +176,7 @@ fn first_message(member: &mut Member, program: &Program, deadline: Instant, stop
         let [said, ended] = waited.map(|fd| !fd.revents().is_empty());
         let is_over = said && member.hear();
         match member.next(&mut tail) {
-            Ok(Some(head)) if matches!(head.kind, message::HELLO | message::FAILED) => {
+            Ok(Some(head)) if matches!(head.kind, Hello::KIND | Failed::KIND) => {
                 program.welcome(head, &tail)?;
                 member.doing = Doing::Nothing;
             }
@@ -225,7 +225,7 @@ impl Processes {
             parts.push(file);
         }
         let file = segment::constant(&work_message.sections())?;
-        self.work = Some(Shipped { contents: contents.clone(), file, lengths: work_message.lengths(), parts });
+        self.work = Some(Shipped { contents: contents.clone(), file, message: work_message.message(), parts });
         Ok(())
     }
 

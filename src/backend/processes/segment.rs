@@ -7,6 +7,7 @@
 //! the common part and a [`SlotMemory`] of its own, so that a rogue worker cannot reach another's results.
 
 use super::claims::Word;
+use crate::backend::worker::message;
 use crate::error::{Error, Result};
 use memmap2::{Mmap, MmapOptions, MmapRaw};
 use rustix::fs::{
@@ -140,9 +141,9 @@ impl Layout {
         ))
     }
 
-    /// As the numbers of a message.
-    pub(crate) fn numbers(&self) -> [u64; 3] {
-        [self.slots as u64, self.units as u64, self.ring as u64]
+    /// Its message.
+    pub(crate) fn message(&self) -> message::Memory {
+        message::Memory { slots: self.slots as u64, units: self.units as u64, ring: self.ring as u64 }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::claims::{Table, Unit, Units};
 use super::ring::{self, Finished, Writer};
 use super::segment::{Layout, Segment, SlotMemory, read_only};
+use crate::backend::worker::message::{self, RunBegins};
 use crate::backend::worker::{Inbox, Run, Share, Streams, Transport, take_stdio};
 use crate::error::{Error, Result};
 use crate::parallel::MAX_COUNTS;
@@ -24,7 +25,7 @@ const NAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 /// A socket for messages, which also carries the files of shared memory.
 pub(super) const TRANSPORT: Transport = Transport {
     open: streams,
-    share: |place, numbers, files| Ok(Box::new(Memory::new(place, numbers, files)?)),
+    share: |place, layout, files| Ok(Box::new(Memory::new(place, layout, files)?)),
     map: |file| Ok(Arc::new(read_only(file)?)),
 };
 
@@ -81,28 +82,28 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// The last two numbers of the message.
-    pub(super) fn numbers(self) -> [u64; 2] {
-        let (kind, size) = match self.units {
+    /// The message that begins a run.
+    pub(super) fn message(self, run: u64, pieces: u64, origin: u64) -> RunBegins {
+        let (cut, size) = match self.units {
             Units::Chunks { chunk, .. } => (0, chunk),
             Units::Blocks { blocks, .. } => (1, blocks),
         };
-        [kind << 1 | u64::from(self.own), size as u64]
+        RunBegins { run, pieces, origin, cut: cut << 1 | u64::from(self.own), size: size as u64 }
     }
 
-    fn from_numbers(pieces: u64, [kind, size]: [u64; 2]) -> Self {
+    fn of(RunBegins { pieces, cut, size, .. }: RunBegins) -> Self {
         let (pieces, size) = (pieces as usize, size.max(1) as usize);
-        let units = match kind >> 1 {
+        let units = match cut >> 1 {
             0 => Units::Chunks { pieces, chunk: size },
             _ => Units::Blocks { pieces, blocks: size },
         };
-        Self { units, own: kind & 1 == 1 }
+        Self { units, own: cut & 1 == 1 }
     }
 }
 
 impl Memory {
-    fn new(place: usize, numbers: &[u64; 6], files: Vec<File>) -> Result<Self> {
-        let [slots, units, ring] = [0, 1, 2].map(|index| numbers[index] as usize);
+    fn new(place: usize, message::Memory { slots, units, ring }: message::Memory, files: Vec<File>) -> Result<Self> {
+        let [slots, units, ring] = [slots, units, ring].map(|number| number as usize);
         let Ok([file, event]) = <[File; 2]>::try_from(files) else {
             return Err(Error::Input("a worker got no shared memory".into()));
         };
@@ -143,8 +144,8 @@ impl Memory {
 }
 
 impl Share for Memory {
-    fn run(&mut self, run: &Run, numbers: &[u64; 6]) -> Result<()> {
-        let plan = Plan::from_numbers(numbers[1], [numbers[3], numbers[4]]);
+    fn run(&mut self, run: &Run, begins: RunBegins) -> Result<()> {
+        let plan = Plan::of(begins);
         let (units, layout) = (plan.units.len(), self.segment.layout());
         if units > layout.units || run.place != self.place {
             return Err(Error::Input("a worker got too little shared memory".into()));

@@ -7,38 +7,73 @@ use serde::{Deserialize, Serialize};
 /// What both ends must agree on besides the frames: raised whenever a message or the layout of shared memory changes.
 pub(crate) const PROTOCOL: u64 = 4;
 
-/// To a worker, first: its number, the number of workers, and the processor it is pinned to plus one, or 0.
-pub(crate) const SLOT: u32 = 1;
-/// To a worker: the work of the following runs. Numbers: the lengths of its kind's name, of its recipe, and of the list of prepared
-/// parts. These follow one after the other, in the tail or in a file that comes with the frame.
-pub(crate) const WORK: u32 = 2;
-/// To a worker: the shared memory, and the event that wakes the session. Numbers: its layout.
-pub(crate) const SEGMENT: u32 = 3;
-/// To a worker: a run begins. Numbers: its number, its pieces, and the origin of its clock plus one, or 0 if no times are measured.
-/// Then, for pieces in shared memory, how they are cut into units.
-pub(crate) const RUN: u32 = 4;
-/// To a worker: pieces to compute in the run, as pairs of numbers in the tail. Each pair is answered.
-pub(crate) const COMPUTE: u32 = 5;
-/// To a worker: the run with this number is over.
-pub(crate) const STOP: u32 = 6;
-/// To a worker, after its work: a prepared part that the worker lacks. Numbers: its hash and its length. Its bytes are the tail or
-/// a file that comes with the frame.
-pub(crate) const PART: u32 = 7;
+/// A message: its kind, and its numbers by name.
+pub(crate) trait Message: Sized {
+    const KIND: u32;
 
-/// From a worker, first. Number: the protocol. Tail: its version.
-pub(crate) const HELLO: u32 = 16;
-/// From a worker: it has finished its part of the run with this number.
-pub(crate) const IDLE: u32 = 17;
-/// From a worker: the run with this number failed; the second number is 1 if this answers a claim. In place of the first message:
-/// it cannot start. Tail: the error.
-pub(crate) const FAILED: u32 = 18;
-/// From a worker: it is making progress, though there is no result yet. Number: how far it is, in any unit; the same number as
-/// before counts as silence.
-pub(crate) const BEAT: u32 = 19;
+    fn numbers(self) -> Numbers;
 
-/// From a worker: a finished claim. Numbers: the run, its first piece, its pieces and counts as halves, executed operations, begin
-/// and end. Tail: costs, counts, results.
-pub(crate) const DONE: u32 = 20;
+    fn of(numbers: Numbers) -> Self;
+}
+
+/// Defines messages. The numbers of a frame are those of its message in order; the others are 0.
+macro_rules! messages {
+    ($($(#[$doc:meta])* $kind:literal $name:ident { $($field:ident),* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) struct $name {
+            $(pub(crate) $field: u64,)*
+        }
+
+        impl Message for $name {
+            const KIND: u32 = $kind;
+
+            fn numbers(self) -> Numbers {
+                let mut numbers = [0; 6];
+                let given = [$(self.$field),*];
+                numbers[..given.len()].copy_from_slice(&given);
+                numbers
+            }
+
+            fn of(numbers: Numbers) -> Self {
+                let mut numbers = numbers.into_iter();
+                Self { $($field: numbers.next().unwrap_or(0)),* }
+            }
+        }
+    )*};
+}
+
+messages! {
+    /// To a worker, first: its number, the number of workers, and the processor it is pinned to plus one, or 0.
+    1 Slot { index, workers, processor }
+    /// To a worker: the work of the following runs. The lengths of its kind's name, of its recipe, and of the list of prepared parts,
+    /// which follow one after the other, in the tail or in a file that comes with the frame.
+    2 Work { kind, recipe, parts }
+    /// To a worker: the shared memory, and the event that wakes the session. The memory's layout.
+    3 Memory { slots, units, ring }
+    /// To a worker: a run begins. The origin of its clock plus one, or 0 if no times are measured; and, for pieces in shared memory, how
+    /// they are cut into units.
+    4 RunBegins { run, pieces, origin, cut, size }
+    /// To a worker: pieces to compute in the run, as pairs of numbers in the tail. Each pair is answered.
+    5 Compute { run }
+    /// To a worker: the run is over.
+    6 RunEnds { run }
+    /// To a worker, after its work: a prepared part that the worker lacks. Its bytes are the tail or a file that comes with the frame.
+    7 Part { hash, len }
+    /// From a worker, first. Tail: its version.
+    16 Hello { protocol }
+    /// From a worker: it has finished its part of the run.
+    17 Idle { run }
+    /// From a worker: the run failed; `claim` is 1 if this answers a claim. In place of the first message: it cannot start. Tail: the
+    /// error.
+    18 Failed { run, claim }
+    /// From a worker: it is making progress, though there is no result yet: how far it is, in any unit. The same number as before counts
+    /// as silence.
+    19 Beat { progress }
+    /// From a worker: a finished claim: its first piece, the numbers of its pieces and counts as halves, its executed operations, and
+    /// when it began and ended, in nanoseconds. Tail: costs, counts, results.
+    20 Done { run, first, sizes, executed, began, ended }
+}
 
 /// An error in a frame.
 #[derive(Serialize, Deserialize)]
@@ -78,13 +113,6 @@ pub(crate) fn unpack(tail: &[u8]) -> Option<Error> {
         "panicked" => Error::Panicked { piece, worker, message: text },
         _ => Error::Unsupported(text),
     })
-}
-
-/// A message's numbers when it has fewer than six; the others are 0.
-pub(crate) fn numbers<const N: usize>(given: [u64; N]) -> Numbers {
-    let mut numbers = [0; 6];
-    numbers[..N].copy_from_slice(&given);
-    numbers
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ use crate::error::{Error, Result};
 use crate::parallel::pin::keep_to;
 use crate::parallel::{Discard, Effort, Job, Key, Selected, Shared, Work};
 use frame::{Head, Tail};
+use message::{Compute, Done, Failed, Hello, Idle, Message as _, Part, RunBegins, RunEnds, Slot};
 use outbox::{Out, Outbox};
 use pulse::{Over, tell_pulse};
 use std::borrow::Cow;
@@ -107,10 +108,10 @@ fn serve(backend: &str, parent: u32, kinds: &[WorkKind]) -> Result<()> {
         .and_then(|_| start("pulse", Box::new(move || tell_pulse(&pulse, &beats))));
     if let Err(error) = started {
         // The session reports it.
-        out.send(message::FAILED, [0], &[&message::pack(&error)]);
+        out.send(Failed { run: 0, claim: 0 }, &[&message::pack(&error)]);
         return Ok(());
     }
-    out.send(message::HELLO, [message::PROTOCOL], &[env!("CARGO_PKG_VERSION").as_bytes()]);
+    out.send(Hello { protocol: message::PROTOCOL }, &[env!("CARGO_PKG_VERSION").as_bytes()]);
     WorkerLoop {
         kinds,
         backend: entry.name,
@@ -150,8 +151,8 @@ fn is_hung_up() -> bool {
 /// A worker's incoming messages, and the stream for its own.
 pub(super) type Streams = (Box<dyn Inbox>, Box<dyn Write + Send>);
 
-/// Opens shared memory, given the worker's number, the numbers of the message and the files that came with it.
-pub(super) type OpenShare = fn(usize, &[u64; 6], Vec<File>) -> Result<Box<dyn Share>>;
+/// Opens shared memory, given the worker's number, the message and the files that came with it.
+pub(super) type OpenShare = fn(usize, message::Memory, Vec<File>) -> Result<Box<dyn Share>>;
 
 /// How the workers of a backend communicate with their session, from their side.
 #[derive(Clone, Copy)]
@@ -177,11 +178,11 @@ impl Transport {
 
 /// Memory in which a worker takes claims and leaves results on its own.
 pub(super) trait Share {
-    /// Computes free units until none is left or the run is over. `numbers` are those of the run's message.
+    /// Computes free units until none is left or the run is over.
     ///
     /// # Errors
     /// When the memory does not match the message, and the error that ended the run.
-    fn run(&mut self, run: &Run, numbers: &[u64; 6]) -> Result<()>;
+    fn run(&mut self, run: &Run, begins: RunBegins) -> Result<()>;
 }
 
 /// Starts a thread of a worker.
@@ -222,8 +223,8 @@ fn read(mut input: Box<dyn Inbox>, messages: &Sender<Message>, over: &Over) {
     loop {
         let mut tail = Tail::default();
         let Ok(Some(head)) = frame::read(&mut *input, &mut tail, |_| u64::MAX) else { exit(0) };
-        if head.kind == message::STOP {
-            over.stop(head.numbers[0]);
+        if head.kind == RunEnds::KIND {
+            over.stop(RunEnds::of(head.numbers).run);
         } else if messages.send(Message { head, tail, files: input.files() }).is_err() {
             return;
         }
@@ -287,47 +288,49 @@ impl WorkerLoop<'_> {
             self.over.busy.store(true, Ordering::Relaxed);
             let kind = message.head.kind;
             // A failure outside a run belongs to the next run.
-            let run = if kind == message::RUN { message.head.numbers[0] } else { 0 };
+            let run = if kind == RunBegins::KIND { RunBegins::of(message.head.numbers).run } else { 0 };
             let outcome = self.handle(message);
             if let Err(error) = outcome {
-                self.outbox.send(message::FAILED, [run], &message::pack(&error));
+                self.outbox.send(Failed { run, claim: 0 }, &message::pack(&error));
             }
-            if kind == message::RUN {
-                self.outbox.send(message::IDLE, [run], &[]);
+            if kind == RunBegins::KIND {
+                self.outbox.send(Idle { run }, &[]);
             }
             self.over.busy.store(false, Ordering::Relaxed);
         }
     }
 
     fn handle(&mut self, Message { head, tail, files }: Message) -> Result<()> {
-        let [first, second, third, ..] = head.numbers;
+        let numbers = head.numbers;
         match head.kind {
-            message::SLOT => {
-                (self.place, self.workers) = (first as usize, second as usize);
+            Slot::KIND => {
+                let Slot { index, workers, processor } = Slot::of(numbers);
+                (self.place, self.workers) = (index as usize, workers as usize);
                 // Losing the processor since it was chosen is no reason to end.
-                if let Some(processor) = third.checked_sub(1) {
+                if let Some(processor) = processor.checked_sub(1) {
                     keep_to(processor as usize);
                 }
             }
-            message::WORK => {
+            message::Work::KIND => {
                 // Memory of the previous run is freed before more arrives.
                 self.run = None;
-                self.loaded = Some(self.load(&head, tail, files));
+                self.loaded = Some(self.load(message::Work::of(numbers), tail, files));
             }
-            message::PART => {
-                let bytes = self.received(tail, files)?;
-                self.stock.take(Key { hash: first, len: second }, bytes)?;
+            Part::KIND => {
+                let (bytes, Part { hash, len }) = (self.received(tail, files)?, Part::of(numbers));
+                self.stock.take(Key { hash, len }, bytes)?;
             }
-            message::SEGMENT => {
+            message::Memory::KIND => {
                 // The previous memory is unmapped first.
                 self.share = None;
-                self.share = Some((self.transport.share)(self.place, &head.numbers, files)?);
+                self.share = Some((self.transport.share)(self.place, message::Memory::of(numbers), files)?);
             }
-            message::RUN => self.begin(&head)?,
-            message::COMPUTE => {
+            RunBegins::KIND => self.begin(RunBegins::of(numbers))?,
+            Compute::KIND => {
                 let mut pairs = bytemuck::cast_slice::<_, u64>(tail.bytes()).as_chunks().0.iter();
+                let Compute { run } = Compute::of(numbers);
                 while let Some(pair) = pairs.next() {
-                    self.compute(first, *pair, pairs.len() > 0)?;
+                    self.compute(run, *pair, pairs.len() > 0)?;
                 }
             }
             other => return Err(Error::Input(format!("a worker got a message of unknown kind {other}"))),
@@ -340,7 +343,7 @@ impl WorkerLoop<'_> {
         let range = start as usize..end as usize;
         let run = self.run.as_ref().filter(|run| run.number == number && range.end <= run.job.pieces());
         let Some(run) = run else {
-            self.outbox.send(message::FAILED, [number, 1], &message::pack(&Error::Stopped));
+            self.outbox.send(Failed { run: number, claim: 1 }, &message::pack(&Error::Stopped));
             return Ok(());
         };
         let (pieces, len) = (range.len(), run.job.room(range.clone()));
@@ -350,16 +353,23 @@ impl WorkerLoop<'_> {
         let mut counts = Vec::new();
         let Some(effort) = run.compute(range, results, costs, &mut counts) else {
             let error = run.job.take_failure().unwrap_or(Error::Stopped);
-            self.outbox.send(message::FAILED, [number, 1], &message::pack(&error));
+            self.outbox.send(Failed { run: number, claim: 1 }, &message::pack(&error));
             return Ok(());
         };
         let nanoseconds = |time: Duration| time.as_nanos() as u64;
         let sizes = (pieces as u64) << 32 | counts.len() as u64;
-        let given = [number, start, sizes, effort.executed, nanoseconds(effort.began), nanoseconds(effort.ended)];
+        let done = Done {
+            run: number,
+            first: start,
+            sizes,
+            executed: effort.executed,
+            began: nanoseconds(effort.began),
+            ended: nanoseconds(effort.ended),
+        };
         if !more && self.next.is_none() {
             self.next = self.inbox.try_recv().ok();
         }
-        self.outbox.result(message::DONE, given, (words, pieces, effort.len), counts, more || self.next.is_some())
+        self.outbox.result(done, (words, pieces, effort.len), counts, more || self.next.is_some())
     }
 
     /// The bytes of a message, from its tail or from the file that came with it.
@@ -371,15 +381,20 @@ impl WorkerLoop<'_> {
     }
 
     /// Makes the work of the following runs.
-    fn load(&mut self, head: &Head, tail: Tail, files: Vec<File>) -> Result<Arc<dyn Work>> {
+    fn load(
+        &mut self,
+        message::Work { kind, recipe, parts }: message::Work,
+        tail: Tail,
+        files: Vec<File>,
+    ) -> Result<Arc<dyn Work>> {
         let received = self.received(tail, files)?;
         let mut rest = (*received).as_ref();
-        let mut cut = |index: usize| {
-            let (section, after) = rest.split_at_checked(head.numbers[index] as usize)?;
+        let mut cut = |len: u64| {
+            let (section, after) = rest.split_at_checked(len as usize)?;
             rest = after;
             Some(section)
         };
-        let sections = cut(0).zip(cut(1)).zip(cut(2));
+        let sections = cut(kind).zip(cut(recipe)).zip(cut(parts));
         let ((kind, recipe), list) = sections.ok_or_else(|| Error::Input("a worker got a damaged recipe".into()))?;
         self.stock.expect(list)?;
         let kind = String::from_utf8_lossy(kind);
@@ -398,8 +413,8 @@ impl WorkerLoop<'_> {
         })
     }
 
-    fn begin(&mut self, head: &Head) -> Result<()> {
-        let [number, pieces, origin, ..] = head.numbers;
+    fn begin(&mut self, begins: RunBegins) -> Result<()> {
+        let RunBegins { run: number, pieces, origin, .. } = begins;
         self.run = None;
         let stop = self.over.begin(number);
         let work = match &self.loaded {
@@ -420,7 +435,7 @@ impl WorkerLoop<'_> {
         let offset = if origin > 0 { offset.saturating_sub(job.now()) } else { Duration::ZERO };
         let run = Run { number, job, place: self.place, workers: self.workers, over: self.over.clone(), offset };
         if let Some(share) = &mut self.share {
-            return share.run(&run, &head.numbers);
+            return share.run(&run, begins);
         }
         self.run = Some(run);
         Ok(())

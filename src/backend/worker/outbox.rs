@@ -7,7 +7,7 @@
 //! thread would cost more. So is every result when there is no next claim: the session gives more once it has the results. Messages
 //! sent by one thread arrive in order.
 
-use super::message::numbers;
+use super::message::{Done, Message};
 use super::{frame, start};
 use crate::error::Result;
 use crate::parallel::lock;
@@ -39,18 +39,17 @@ impl Out {
     }
 
     /// Sends a message. If the session cannot be reached, it has ended, and so does the worker.
-    pub(super) fn send<const N: usize>(&self, kind: u32, given: [u64; N], tail: &[&[u8]]) {
+    pub(super) fn send<M: Message>(&self, message: M, tail: &[&[u8]]) {
         let mut out = lock(&self.0);
-        if frame::write(&mut **out, kind, &numbers(given), tail).and_then(|()| out.flush()).is_err() {
+        if frame::write(&mut **out, M::KIND, &message.numbers(), tail).and_then(|()| out.flush()).is_err() {
             exit(0);
         }
     }
 }
 
-/// A message with the memory of its tail: words up to `split`, counts, and the bytes of the other words.
+/// A result with the memory of its tail: words up to `split`, counts, and the bytes of the other words.
 struct Packet {
-    kind: u32,
-    numbers: [u64; 6],
+    done: Done,
     words: Vec<u64>,
     split: usize,
     counts: Vec<u64>,
@@ -61,7 +60,7 @@ impl Packet {
     fn send(&self, out: &Out) {
         let (costs, rest) = self.words.split_at(self.split);
         let bytes = &bytemuck::cast_slice(rest)[..self.len];
-        out.send(self.kind, self.numbers, &[bytemuck::cast_slice(costs), bytemuck::cast_slice(&self.counts), bytes]);
+        out.send(self.done, &[bytemuck::cast_slice(costs), bytemuck::cast_slice(&self.counts), bytes]);
     }
 }
 
@@ -82,12 +81,12 @@ impl Mailbox {
     fn serve(&self, out: &Out) {
         let mut naps = 0;
         loop {
-            let letter = lock(&self.packets).pop_front();
-            match letter {
-                Some(letter) => {
-                    letter.send(out);
+            let packet = lock(&self.packets).pop_front();
+            match packet {
+                Some(packet) => {
+                    packet.send(out);
                     self.waiting.fetch_sub(1, Ordering::SeqCst);
-                    lock(&self.spare).push(letter.words);
+                    lock(&self.spare).push(packet.words);
                     naps = 0;
                 }
                 None if naps < NAPS => {
@@ -110,32 +109,32 @@ impl Mailbox {
 /// The computing thread's outgoing messages.
 pub(super) struct Outbox {
     out: Out,
-    post: Arc<Mailbox>,
+    mailbox: Arc<Mailbox>,
     sender: Option<Thread>,
 }
 
 impl Outbox {
     pub(super) fn new(out: Out) -> Self {
-        Self { out, post: Arc::default(), sender: None }
+        Self { out, mailbox: Arc::default(), sender: None }
     }
 
     /// Waits until at most `most` results are unsent.
     fn wait(&self, most: usize) {
-        while self.post.waiting.load(Ordering::SeqCst) > most {
+        while self.mailbox.waiting.load(Ordering::SeqCst) > most {
             std::thread::sleep(NAP / 5);
         }
     }
 
     /// Sends a message with a short tail.
-    pub(super) fn send<const N: usize>(&mut self, kind: u32, given: [u64; N], tail: &[u8]) {
+    pub(super) fn send<M: Message>(&mut self, message: M, tail: &[u8]) {
         self.wait(0);
-        self.out.send(kind, given, &[tail]);
+        self.out.send(message, &[tail]);
     }
 
     /// Memory for a result.
     pub(super) fn memory(&mut self, words: usize) -> Vec<u64> {
         // Fresh memory comes zeroed; extending old memory would write the zeros once more.
-        lock(&self.post.spare).pop().filter(|memory| memory.len() >= words).unwrap_or_else(|| vec![0; words])
+        lock(&self.mailbox.spare).pop().filter(|memory| memory.len() >= words).unwrap_or_else(|| vec![0; words])
     }
 
     /// Sends a result: `pieces` costs in `words`, then `len` bytes. `more` says whether there is another claim to compute
@@ -145,26 +144,25 @@ impl Outbox {
     /// When the sending thread cannot be started.
     pub(super) fn result(
         &mut self,
-        kind: u32,
-        numbers: [u64; 6],
+        done: Done,
         (words, pieces, len): (Vec<u64>, usize, usize),
         counts: Vec<u64>,
         more: bool,
     ) -> Result<()> {
-        let letter = Packet { kind, numbers, words, split: pieces, counts, len };
-        if (len <= AT_ONCE || !more) && self.post.waiting.load(Ordering::SeqCst) == 0 {
-            letter.send(&self.out);
-            lock(&self.post.spare).push(letter.words);
+        let packet = Packet { done, words, split: pieces, counts, len };
+        if (len <= AT_ONCE || !more) && self.mailbox.waiting.load(Ordering::SeqCst) == 0 {
+            packet.send(&self.out);
+            lock(&self.mailbox.spare).push(packet.words);
             return Ok(());
         }
         if self.sender.is_none() {
-            let (post, out) = (self.post.clone(), self.out.clone());
-            self.sender = Some(start("post", Box::new(move || post.serve(&out)))?);
+            let (mailbox, out) = (self.mailbox.clone(), self.out.clone());
+            self.sender = Some(start("outbox", Box::new(move || mailbox.serve(&out)))?);
         }
         self.wait(WAITING - 1);
-        self.post.waiting.fetch_add(1, Ordering::SeqCst);
-        lock(&self.post.packets).push_back(letter);
-        if (!more || self.post.asleep.load(Ordering::SeqCst))
+        self.mailbox.waiting.fetch_add(1, Ordering::SeqCst);
+        lock(&self.mailbox.packets).push_back(packet);
+        if (!more || self.mailbox.asleep.load(Ordering::SeqCst))
             && let Some(sender) = &self.sender
         {
             sender.unpark();

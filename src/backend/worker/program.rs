@@ -1,8 +1,9 @@
 //! Starting workers: which program, from which thread, and how a worker's end is described.
 
 use super::frame::{Head, Tail};
-use super::message;
+use super::message::{self, Failed, Hello, Message as _};
 use crate::error::{Error, Result};
+use crate::system;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -72,16 +73,16 @@ impl Program {
 
     /// Checks the first message of a worker.
     pub(crate) fn welcome(&self, head: Head, tail: &Tail) -> Result<()> {
-        if head.kind == message::FAILED
+        if head.kind == Failed::KIND
             && let Some(error) = message::unpack(tail.bytes())
         {
             return Err(error);
         }
-        if head.kind != message::HELLO {
+        if head.kind != Hello::KIND {
             return Err(self.no_worker("sent some other message"));
         }
         let (theirs, ours) = (String::from_utf8_lossy(tail.bytes()), env!("CARGO_PKG_VERSION"));
-        if head.numbers[0] == message::PROTOCOL && theirs == ours {
+        if Hello::of(head.numbers).protocol == message::PROTOCOL && theirs == ours {
             return Ok(());
         }
         Err(Error::Unsupported(format!(
@@ -162,13 +163,10 @@ impl Process {
 
     /// The peak of its private memory, in bytes; without memory shared with others. 0 when the system does not report it.
     pub(crate) fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
-        let kibibytes = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
-        };
-        let [peak, files, shared] = ["VmHWM:", "RssFile:", "RssShmem:"].map(|name| kibibytes(name).unwrap_or(0));
-        peak.saturating_sub(files + shared) * 1024
+        let status = system::status(self.id());
+        let [peak, files, shared] =
+            ["VmHWM", "RssFile", "RssShmem"].map(|key| system::bytes(&status, key).unwrap_or(0));
+        peak.saturating_sub(files + shared)
     }
 
     /// Kills it, if it still runs, and waits for its end.

@@ -1,6 +1,6 @@
 //! Whether a worker is making progress, and whether it still should.
 
-use super::message;
+use super::message::Beat;
 use super::outbox::Out;
 use crate::parallel::{Stop, lock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,7 +26,7 @@ pub(super) fn tell_pulse(over: &Over, out: &Out) {
         let ready = over.computing.load(Ordering::Relaxed);
         if busy && (checked || !ready && readying <= READYING) {
             progress += 1;
-            out.send(message::BEAT, [progress], &[]);
+            out.send(Beat { progress }, &[]);
         }
     }
 }

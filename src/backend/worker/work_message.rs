@@ -5,6 +5,7 @@
 //! when a run is resumed, and another render's part of the same name is a different one. A worker keeps only the parts that its
 //! newest work names, so that it needs no more memory than this work does, and its session knows without asking what it has.
 
+use super::message;
 use crate::error::{Error, Result};
 use crate::parallel::{ALIGNMENT, Buffer, Key, Prepared, Recipe, Shared};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -42,9 +43,10 @@ impl<'a> WorkMessage<'a> {
         &self.contents
     }
 
-    /// The numbers of its message: the lengths of its [`WorkMessage::sections`].
-    pub(crate) fn lengths(&self) -> [u64; 3] {
-        self.sections().map(|section| section.len() as u64)
+    /// Its message.
+    pub(crate) fn message(&self) -> message::Work {
+        let [kind, recipe, parts] = self.sections().map(|section| section.len() as u64);
+        message::Work { kind, recipe, parts }
     }
 
     /// Sent with every work: the name of its kind, its recipe, the list of its parts.
