@@ -1,9 +1,10 @@
 //! Kills and signals at random moments, over everything that renders: no wrong pixel, no half-written file, nothing lost and nothing left.
 //!
 //! A round draws a command and strikes it and its workers a few times, mostly in its first milliseconds, and the X server of a render that
-//! is watched; then the command may complete its work. `FRACTAL_KILLS=10000 cargo test --release --test keep storm -- --nocapture` strikes ten thousand times, which takes about ten
-//! minutes on two processors, and 300 times without. Each round has a seed of its own: a failure prints the one that repeats it, and
-//! `FRACTAL_SEED` sets the first. What a round draws follows from its seed; how far the program has come when it is struck does not.
+//! is watched; then the command may complete its work. `FRACTAL_KILLS=10000 cargo test --release --test keep storm -- --nocapture` strikes
+//! ten thousand times, which takes about ten minutes on two processors, and 300 times without. Each round has a seed of its own: a failure
+//! prints the one that repeats it, and `FRACTAL_SEED` sets the first. What a round draws follows from its seed; how far the program has
+//! come when it is struck does not.
 
 mod judged;
 mod plan;
