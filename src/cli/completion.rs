@@ -15,7 +15,7 @@ const SCENE: &str = "SCENE";
 
 /// Writes the completion script for `shell`.
 pub(crate) fn completions(shell: Shell) -> Result<()> {
-    let mut program = hinted(Cli::command(), PLACE);
+    let mut program = hinted(Cli::command(), &PLACE);
     // Into memory first: clap's own output panics when the reader goes away.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut program, "fractal", &mut script);
@@ -60,7 +60,7 @@ impl Names {
 }
 
 /// The command with a hint at every argument: which names of scenes it takes, and that options without any hint take no files.
-fn hinted(command: Command, names: Names) -> Command {
+fn hinted(command: Command, names: &Names) -> Command {
     let subcommands: Vec<_> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     let command = command.mut_args(|arg| {
         let is_known = arg.get_value_hint() != ValueHint::Unknown || !arg.get_possible_values().is_empty();
@@ -73,7 +73,7 @@ fn hinted(command: Command, names: Names) -> Command {
         }
     });
     subcommands.into_iter().fold(command, |command, name| {
-        let names = if name == "bench" || names.hint == SUBJECT.hint { SUBJECT } else { PLACE };
+        let names = if name == "bench" || names.hint == SUBJECT.hint { &SUBJECT } else { &PLACE };
         command.mut_subcommand(name, |command| hinted(command, names))
     })
 }
