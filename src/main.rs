@@ -3,7 +3,7 @@
 mod cli;
 
 use cli::args::Command;
-use cli::{bench, exit, help, info, lists, merge, probe, render, shell};
+use cli::{bench, completion, exit, help, info, lists, manual, merge, probe, render};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -29,7 +29,7 @@ fn run(command: Command) -> fractal::Result<()> {
         Command::Colourings(args) => lists::colourings(&args),
         Command::Places(args) => lists::places(&args),
         Command::Bench(args) => bench::run(&args),
-        Command::Completions { shell } => shell::completions(shell),
-        Command::Man { command } => shell::manual(&command),
+        Command::Completions { shell } => completion::completions(shell),
+        Command::Man { command } => manual::manual(&command),
     }
 }

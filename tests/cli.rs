@@ -1,10 +1,12 @@
 //! The command line as people and programs use it.
 
+#[path = "cli/completion.rs"]
+mod completion;
 mod support;
 
 use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS};
 use fractal::sink::Grid;
-use fractal::{Render, RenderOptions, Scene, backend};
+use fractal::{Render, RenderOptions, Scene};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -105,44 +107,6 @@ fn every_manual_page_that_is_referred_to_exists() {
         seen += 1;
     }
     assert!(seen > 15, "{seen}");
-}
-
-#[test]
-fn names_of_files_with_spaces_are_completed_whole() {
-    let scratch = Scratch::new("completion-spaces");
-    if Command::new("bash").arg("--version").output().is_err() {
-        return lacks("a completion in bash", "bash");
-    }
-    std::fs::write(scratch.join("script"), stdout(scratch.program(["completions", "bash"]))).unwrap();
-    std::fs::write(scratch.join("my picture.png"), "").unwrap();
-    std::fs::create_dir(scratch.join("my folder")).unwrap();
-    for option in
-        ["render -o", "render --checkpoint", "render --continue", "bench --json", "bench report -o", "merge -o"]
-    {
-        // As the shell calls it, but for `compopt`, which works only there.
-        let calls = format!(
-            "compopt() {{ :; }}; . ./script; COMP_WORDS=(fractal {option} my); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
-             _fractal fractal my '{}'; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
-            option.split(' ').next_back().unwrap()
-        );
-        let mut bash = Command::new("bash");
-        bash.args(["--norc", "-c", &calls]).current_dir(&*scratch);
-        let mut found: Vec<_> = stdout(bash).lines().map(str::to_owned).collect();
-        found.sort();
-        assert_eq!(found, ["my folder", "my picture.png"], "{option}");
-    }
-}
-
-#[test]
-fn completions_know_the_names_in_the_tables() {
-    let scratch = Scratch::new("completions");
-    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let script = stdout(scratch.program(["completions", shell]));
-        assert!(script.contains("escape-radius"), "{shell}");
-        if shell != "elvish" && shell != "powershell" {
-            assert!(backend::BACKENDS.iter().all(|entry| script.contains(entry.name)), "{shell}");
-        }
-    }
 }
 
 #[test]

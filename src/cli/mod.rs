@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod bar;
 pub(crate) mod bench;
+pub(crate) mod completion;
 mod distinct;
 pub(crate) mod exit;
 pub(crate) mod help;
@@ -10,13 +11,13 @@ pub(crate) mod info;
 mod keep;
 pub(crate) mod lists;
 mod losses;
+pub(crate) mod manual;
 mod memory;
 pub(crate) mod merge;
 mod picture;
 mod plan;
 pub(crate) mod probe;
 pub(crate) mod render;
-pub(crate) mod shell;
 pub(crate) mod signals;
 mod stats;
 #[cfg(feature = "window")]

@@ -4,6 +4,7 @@
 
 pub(crate) mod left_out;
 pub(crate) mod processes;
+pub(crate) mod xvfb;
 
 use std::ffi::OsStr;
 use std::ops::Deref;

@@ -1,35 +1,21 @@
 //! A screen, the program on it, and screenshots.
 
-use crate::support::{LIMIT, Scratch, left_out, until};
-use rustix::process::{Pid, Signal};
+use crate::support::{LIMIT, Scratch, until, xvfb};
+use rustix::process::Signal;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+pub(crate) use xvfb::{Running, send};
 
 /// How many times as much work each try has, where something must be seen before it ends.
 pub(crate) const HARDER: [u32; 7] = [1, 2, 4, 8, 16, 32, 64];
 
 /// Servers and their clients share few processors: one test at a time.
 static TURN: Mutex<()> = Mutex::new(());
-
-/// Sends a process a signal.
-pub(crate) fn send(process: &Running, signal: Signal) {
-    rustix::process::kill_process(Pid::from_child(&process.0), signal).unwrap();
-}
-
-/// A process that is killed when its value is dropped.
-pub(crate) struct Running(pub(crate) Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// An X server with a window manager.
 pub(crate) struct Screen {
@@ -41,15 +27,6 @@ pub(crate) struct Screen {
     _turn: MutexGuard<'static, ()>,
 }
 
-/// The first required program that is missing here, if any.
-pub(crate) fn missing() -> Option<&'static str> {
-    let there = |name: &&str| {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
-    };
-    ["Xvfb", "xdotool", "openbox", "import"].into_iter().find(|name| !there(name))
-}
-
 impl Screen {
     /// Starts the server; `None` after saying what is missing.
     pub(crate) fn start() -> Option<Self> {
@@ -59,8 +36,7 @@ impl Screen {
     /// The same with these arguments for the server.
     pub(crate) fn with(arguments: &[&str]) -> Option<Self> {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(name) = missing() {
-            left_out::lacks("the window on a real X server", name);
+        if !xvfb::are_here(&["Xvfb", "xdotool", "openbox", "import"], "the window on a real X server") {
             return None;
         }
         let (server, manager, display) = until("a screen with a window manager", || Self::try_start(arguments));
@@ -69,17 +45,7 @@ impl Screen {
 
     /// A server, its window manager and its name; `None` if one of them does not start, to try again.
     fn try_start(arguments: &[&str]) -> Option<(Running, Running, String)> {
-        // The server chooses a free number, and reports it when it is ready. It must not reset when its only client goes away.
-        let mut server = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-nolisten", "tcp", "-noreset"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut number = String::new();
-        BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut number).unwrap();
-        let (mut server, display) = (Running(server), format!(":{}", number.trim()));
+        let (mut server, display) = xvfb::start(arguments);
         let mut manager = Command::new("openbox");
         let manager = manager.env("DISPLAY", &display).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let mut manager = Running(manager);

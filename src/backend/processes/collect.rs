@@ -4,7 +4,7 @@ mod lost;
 
 use super::claims::{Owner, Table, Unit};
 use super::member::{Broken, Doing, Member};
-use super::ring::{Reader, Record};
+use super::ring::{Readers, Record};
 use super::segment::Segment;
 use super::serve::Plan;
 use super::{Memory, Shipped, WorkerPool};
@@ -44,7 +44,7 @@ pub(super) struct Collector<'a> {
     plan: Plan,
     /// The run's number, its pieces, the origin of its clock.
     run: [u64; 3],
-    readers: &'a mut [Reader],
+    readers: &'a mut Readers,
     /// How many pieces of each unit were delivered. Not in the table, where workers can write.
     delivered: Vec<usize>,
     /// Pieces whose results are not yet delivered.
@@ -65,7 +65,7 @@ impl<'a> Collector<'a> {
         pool: &'a mut WorkerPool,
         workers: &'a mut [Worker],
         memory: &'a Memory,
-        readers: &'a mut [Reader],
+        readers: &'a mut Readers,
         work: &'a Shipped,
         plan: Plan,
     ) -> Self {
@@ -111,7 +111,7 @@ impl<'a> Collector<'a> {
     pub(super) fn collect(&mut self, run: [u64; 3]) {
         self.run = run;
         for slot in self.slots() {
-            self.readers[slot].clear(self.segment());
+            self.readers.slots[slot].clear(&self.memory.segment);
             self.segment().slot(slot).rest();
             // A worker that has ended since the last run has cost nothing.
             if self.pool.members[slot].as_mut().is_none_or(Member::has_ended) {
@@ -164,7 +164,7 @@ impl<'a> Collector<'a> {
         if claim.is_empty() || claim == self.seen[slot] || claim.end > self.job.pieces() {
             return;
         }
-        if self.readers[slot].has_more(self.segment()) {
+        if self.readers.slots[slot].has_more(self.segment()) {
             // The claims that it finished before are reported first.
             return;
         }
@@ -249,10 +249,11 @@ impl<'a> Collector<'a> {
 
     /// Delivers what a worker has published; returns the number of results.
     fn drain(&mut self, slot: usize) -> usize {
-        let mut reader = mem::take(&mut self.readers[slot]);
+        let mut reader = mem::take(&mut self.readers.slots[slot]);
+        let mut copy = mem::take(&mut self.readers.copy);
         let mut moved = 0;
         let outcome = loop {
-            match reader.next(self.segment()) {
+            match reader.next(self.segment(), &mut copy) {
                 Ok(None) => break Ok(()),
                 Ok(Some(record)) if self.take(slot, &record) => moved += 1,
                 Ok(Some(_)) => break Err(reader.distrust()),
@@ -261,7 +262,8 @@ impl<'a> Collector<'a> {
             // It may already be waiting for room.
             self.wake(slot);
         };
-        self.readers[slot] = reader;
+        self.readers.slots[slot] = reader;
+        self.readers.copy = copy;
         if moved > 0 {
             self.wake(slot);
         }
@@ -314,7 +316,7 @@ impl<'a> Collector<'a> {
         let mut time = if moved { self.nap } else { LOOK };
         if !moved && rested {
             asleep.store(1, Ordering::SeqCst);
-            if self.readers.iter().any(|reader| reader.has_more(self.segment())) {
+            if self.readers.slots.iter().any(|reader| reader.has_more(self.segment())) {
                 time = Duration::ZERO;
             }
         } else if !moved {

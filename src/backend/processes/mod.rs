@@ -37,7 +37,7 @@ use crate::parallel::{
 use claims::Units;
 use collect::{Collector, LOOK};
 use member::{Doing, Member, WorkerSlot};
-use ring::Reader;
+use ring::Readers;
 use rustix::time::Timespec;
 use segment::{Layout, Segment};
 use serve::Plan;
@@ -62,8 +62,7 @@ struct Processes {
     schedule: Schedule,
     timed: bool,
     memory: Option<Memory>,
-    /// The reader of each worker's ring.
-    readers: Vec<Reader>,
+    readers: Readers,
     /// How many segments were made.
     segments: u64,
     work: Option<Shipped>,
@@ -107,7 +106,7 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
     // Meanwhile, make the memory that nearly every run needs: allocating its pages takes milliseconds.
     let memory = Memory::new(Layout::new(workers, UNITS, 0), 1)?;
     let lost = pool.wait_until_ready(&stop)?;
-    let (workers, readers) = ((0..workers).map(Worker::new).collect(), (0..workers).map(Reader::new).collect());
+    let (workers, readers) = ((0..workers).map(Worker::new).collect(), Readers::new(workers));
     let (memory, segments) = (Some(memory), 1);
     Ok(Box::new(Processes { pool, workers, schedule, timed, memory, readers, segments, work: None, run: 0, lost }))
 }
@@ -200,7 +199,7 @@ impl Processes {
         // Workers unmap the old segment when the new one is announced.
         self.memory = None;
         self.memory = Some(Memory::new(layout, self.segments)?);
-        self.readers = (0..layout.slots).map(Reader::new).collect();
+        self.readers = Readers::new(layout.slots);
         Ok(())
     }
 

@@ -4,7 +4,8 @@
 //! the end of the ring, the rest is skipped. One store to the head publishes a record, so a killed worker has published it or not.
 //!
 //! The session copies a record before parsing it, since a rogue worker may overwrite what it has published. For the same reason
-//! each end keeps its own position privately and only publishes it to the other.
+//! each end keeps its own position privately and only publishes it to the other. All rings share the memory for copies: with one for each,
+//! the first record of each worker would cost as much for new pages as the copying itself.
 
 use super::member::Broken;
 use super::segment::{Segment, Slot, SlotMemory};
@@ -171,8 +172,21 @@ pub(super) struct Reader {
     tail: u64,
     /// The worker has published an invalid record; nothing that it publishes afterwards is trusted.
     broken: bool,
+}
+
+/// The session's ends of all rings.
+#[derive(Debug, Default)]
+pub(super) struct Readers {
+    pub(super) slots: Vec<Reader>,
     /// The copy of a record.
-    words: Vec<u64>,
+    pub(super) copy: Vec<u64>,
+}
+
+impl Readers {
+    /// The ends of the rings of so many slots, in which nothing was published.
+    pub(super) fn new(slots: usize) -> Self {
+        Self { slots: (0..slots).map(Reader::new).collect(), copy: Vec::new() }
+    }
 }
 
 impl Reader {
@@ -196,11 +210,11 @@ impl Reader {
         (bytes <= segment.layout().ring as u64 && bytes.is_multiple_of(8)).then_some(bytes)
     }
 
-    /// A copy of the next record, whose memory the worker may reuse; `None` when there is none yet.
+    /// The next record, copied to `copy`: the worker may reuse its memory. `None` when there is none yet.
     ///
     /// # Errors
     /// When the record is invalid: the worker is broken. From then on there are no more records.
-    pub(super) fn next(&mut self, segment: &Segment) -> Result<Option<Record<'_>>, Broken> {
+    pub(super) fn next<'a>(&mut self, segment: &Segment, copy: &'a mut Vec<u64>) -> Result<Option<Record<'a>>, Broken> {
         let (ring, shared) = (segment.layout().ring as u64, segment.ring(self.slot));
         while self.has_more(segment) {
             let Some(published) = self.published(segment).filter(|&bytes| bytes > 0) else {
@@ -218,13 +232,10 @@ impl Reader {
             let Some(shared) = usize::try_from(len).ok().and_then(|len| shared.get(..len)) else {
                 return Err(self.distrust());
             };
-            self.words.clear();
-            self.words.extend(shared.iter().map(|word| word.load(Ordering::Relaxed)));
+            copy.clear();
+            copy.extend(shared.iter().map(|word| word.load(Ordering::Relaxed)));
             self.give_back(segment, 8 * len);
-            if parse(&self.words).is_none() {
-                return Err(self.distrust());
-            }
-            return Ok(parse(&self.words));
+            return parse(copy).map(Some).ok_or_else(|| self.distrust());
         }
         Ok(None)
     }
@@ -298,17 +309,17 @@ mod tests {
     #[test]
     fn records_of_all_lengths_pass_many_times_round_the_ring() {
         let (segment, mut reader, mut writer) = memory(0);
-        let ring = segment.layout().ring;
+        let (ring, mut copy) = (segment.layout().ring, Vec::new());
         for first in 0..40 {
             let results = vec![first as u8; (first * 99_991) % (ring / 2)];
             assert!(writer.fits(words(1, results.len(), 2)));
             publish(&mut writer, first, &results);
             assert!(reader.has_more(&segment));
-            let record = reader.next(&segment).unwrap().unwrap();
+            let record = reader.next(&segment, &mut copy).unwrap().unwrap();
             assert_eq!((record.range, record.executed), (first..first + 1, first as u64));
             assert_eq!((record.costs, record.counts), (&[1][..], &[99][..]));
             assert_eq!(bytemuck::cast_slice::<_, u8>(record.words)[..results.len()], results);
-            assert!(reader.next(&segment).unwrap().is_none() && !reader.has_more(&segment));
+            assert!(reader.next(&segment, &mut Vec::new()).unwrap().is_none() && !reader.has_more(&segment));
         }
     }
 
@@ -316,7 +327,8 @@ mod tests {
     fn a_record_stays_what_it_was_when_it_was_read() {
         let (segment, mut reader, mut writer) = memory(0);
         publish(&mut writer, 3, &[7; 64]);
-        let record = reader.next(&segment).unwrap().unwrap();
+        let mut copy = Vec::new();
+        let record = reader.next(&segment, &mut copy).unwrap().unwrap();
         segment.ring(0).iter().for_each(|word| word.store(u64::MAX, Ordering::Relaxed));
         assert_eq!((record.words, record.costs), (&[0x0707_0707_0707_0707; 8][..], &[1][..]));
     }
@@ -327,16 +339,16 @@ mod tests {
         publish(&mut writer, 3, &[7; 64]);
         segment.ring(0)[LEN].store(5, Ordering::Relaxed);
         publish(&mut writer, 4, &[7; 64]);
-        assert_eq!(reader.next(&segment).err(), Some(Broken));
+        assert_eq!(reader.next(&segment, &mut Vec::new()).err(), Some(Broken));
         publish(&mut writer, 5, &[7; 64]);
-        assert!(reader.next(&segment).unwrap().is_none() && !reader.has_more(&segment));
+        assert!(reader.next(&segment, &mut Vec::new()).unwrap().is_none() && !reader.has_more(&segment));
         reader.clear(&segment);
-        assert!(reader.next(&segment).unwrap().is_none());
+        assert!(reader.next(&segment, &mut Vec::new()).unwrap().is_none());
         // Another worker takes its place.
         reader.reset(&segment);
         writer.head = 0;
         publish(&mut writer, 6, &[7; 64]);
-        assert_eq!(reader.next(&segment).unwrap().unwrap().range, 6..7);
+        assert_eq!(reader.next(&segment, &mut Vec::new()).unwrap().unwrap().range, 6..7);
     }
 
     #[test]
@@ -346,16 +358,19 @@ mod tests {
                 let (segment, mut reader, mut writer) = memory(0);
                 let slot = segment.slot(0);
                 publish(&mut writer, 3, &[7; 64]);
-                assert!(reader.next(&segment).unwrap().is_some());
+                assert!(reader.next(&segment, &mut Vec::new()).unwrap().is_some());
                 // The session does not rely on the position that it publishes.
                 publish(&mut writer, 4, &[7; 64]);
                 slot.tail.0.store(wild, Ordering::SeqCst);
-                assert_eq!(reader.next(&segment).unwrap().unwrap().range, 4..5);
+                assert_eq!(reader.next(&segment, &mut Vec::new()).unwrap().unwrap().range, 4..5);
                 slot.head.0.store(wild, Ordering::SeqCst);
                 if clears {
                     reader.clear(&segment);
                 }
-                assert!(reader.next(&segment).map_or(true, |record| record.is_none()), "a head of {wild}");
+                assert!(
+                    reader.next(&segment, &mut Vec::new()).map_or(true, |record| record.is_none()),
+                    "a head of {wild}"
+                );
                 // A worker finds no room at positions that its session cannot have read.
                 slot.tail.0.store(wild, Ordering::SeqCst);
                 assert!(wild <= writer.head || !writer.fits(1), "a tail of {wild}");

@@ -22,6 +22,12 @@ pub(super) const ENDS: [&str; 3] = ["completed", "interrupted", "killed"];
 /// How one of two ends when the other has its file: that depends on what the processors do.
 const REFUSED: &str = "refused";
 
+/// How one ends whose display went away before it had a window.
+const WINDOWLESS: &str = "windowless";
+
+/// What it says.
+const NO_WINDOW: &str = "fractal: no window can be opened here (";
+
 /// Messages of runs that go well or are interrupted, a part of each.
 const TOLD: [&str; 9] = [
     "fractal: stopped before the work was complete",
@@ -41,6 +47,9 @@ const REFUSALS: [&str; 3] = [
     "was written by another process just now; try again",
     "was removed or replaced just now; try again",
 ];
+
+/// What a run says that loses its window.
+const GONE: &str = "fractal: the window is gone: ";
 
 /// What a run says that continues a file whose last write a SIGKILL cut off: the kernel then ends it between two pages.
 const CUT_OFF: &str = "is damaged; its lost tiles are computed again";
@@ -66,6 +75,11 @@ pub(super) fn judge(plan: &Plan<'_>, stage: usize, runs: &[Run], left: &mut Left
     }
     nobody(plan);
     let found = outputs(plan, stage);
+    assert!(
+        found.complete || runs.iter().all(|run| run.status.code() != Some(0)),
+        "{}: nothing is there",
+        plan.describe()
+    );
     // Only what is killed may leave one, and the next that completes its output removes it.
     if !is_killed {
         let new: Vec<_> = found.temporary.difference(&left.temporary).collect();
@@ -92,7 +106,7 @@ pub(super) fn complete(plan: &Plan<'_>, stage: usize, left: &Left) {
 
 /// Checks how one run ended and what it reported.
 fn end(plan: &Plan<'_>, stage: usize, run: &Run, is_twin: bool, left: &Left) -> &'static str {
-    let Run { status, told, sent, .. } = run;
+    let Run { status, told, sent, watched, .. } = run;
     let what = || format!("{}: {status} after {sent:?}: {told}", plan.describe());
     let asked = sent.iter().any(|signal| *signal != Signal::KILL);
     let refused = |line: &str| line.starts_with("fractal: ") && REFUSALS.iter().any(|part| line.contains(part));
@@ -102,6 +116,7 @@ fn end(plan: &Plan<'_>, stage: usize, run: &Run, is_twin: bool, left: &Left) -> 
         (Some(1), _) if is_twin && plan.stages[stage].tiles.is_some() && told.lines().last().is_some_and(refused) => {
             REFUSED
         }
+        (Some(1), _) if *watched && told.starts_with(NO_WINDOW) && told.lines().count() == 1 => WINDOWLESS,
         (None, Some(9)) if sent.contains(&Signal::KILL) => ENDS[2],
         // Right after its start, with nothing begun.
         (None, Some(signal)) if sent.iter().any(|sent| sent.as_raw() == signal) => {
@@ -114,7 +129,10 @@ fn end(plan: &Plan<'_>, stage: usize, run: &Run, is_twin: bool, left: &Left) -> 
     let stopped = told.contains(TOLD[0]);
     assert!(end == ENDS[1] && (stopped || sent.len() > 1) || end != ENDS[1] && !stopped, "{}", what());
     for line in told.lines().filter(|line| end != REFUSED || !refused(line)) {
-        let known = TOLD.iter().any(|part| line.contains(part)) || left.killed && line.contains(CUT_OFF);
+        let of_window = [NO_WINDOW, GONE].iter().any(|start| line.starts_with(start));
+        let known = TOLD.iter().any(|part| line.contains(part))
+            || left.killed && line.contains(CUT_OFF)
+            || *watched && of_window;
         assert!(known || line.starts_with('{') && serde_json::from_str::<Value>(line).is_ok(), "{line}: {}", what());
     }
     end

@@ -1,7 +1,7 @@
 //! What a round runs: commands over all backends, formats and ways to keep, and what their files hold when nobody disturbs them.
 
 use super::super::random::Random;
-use super::super::support::Scratch;
+use super::super::support::{Scratch, xvfb};
 use super::super::{told, words};
 use std::collections::BTreeMap;
 use std::fs;
@@ -77,6 +77,8 @@ pub(super) struct Stage {
     pub(super) piped: bool,
     /// Whether it is started twice at once.
     pub(super) twice: bool,
+    /// Whether it is watched in a window when it is struck.
+    pub(super) watched: bool,
 }
 
 /// The choices that commands of all kinds are made of.
@@ -111,7 +113,7 @@ impl Choices {
         let arguments = format!(
             "render {arguments} --format {format} --order {order} --backend {backend} --workers {workers} --tile 8{quiet}"
         );
-        Stage { arguments, outputs: Vec::new(), tiles: None, piped: false, twice: false }
+        Stage::of(arguments)
     }
 
     /// One of the first scene to a file.
@@ -122,6 +124,10 @@ impl Choices {
 }
 
 impl Stage {
+    fn of(arguments: String) -> Self {
+        Self { arguments, outputs: Vec::new(), tiles: None, piped: false, twice: false, watched: false }
+    }
+
     fn with(mut self, name: impl Into<String>, holds: Holds) -> Self {
         self.outputs.push((name.into(), holds));
         self
@@ -179,8 +185,7 @@ fn shards(choices: &Choices, random: &mut Random) -> Vec<Stage> {
         0 => (1..2, format!("{} --complete", merge.replace(" 2.part", ""))),
         _ => (1..3, merge),
     };
-    let merge = Stage { arguments: merge, outputs: Vec::new(), tiles: None, piped: false, twice: false };
-    parts.map(shard).chain([merge.with(output, Holds::Picture("disk"))]).collect()
+    parts.map(shard).chain([Stage::of(merge).with(output, Holds::Picture("disk"))]).collect()
 }
 
 fn continued(choices: &Choices, _: &mut Random) -> Vec<Stage> {
@@ -201,6 +206,12 @@ fn twins(choices: &Choices, random: &mut Random) -> Vec<Stage> {
     stages
 }
 
+fn watched(choices: &Choices, random: &mut Random) -> Vec<Stage> {
+    let mut stages = if random.below(2) == 0 { file(choices, random) } else { checkpoint(choices, random) };
+    stages[0].watched = true;
+    stages
+}
+
 fn bench(choices: &Choices, _: &mut Random) -> Vec<Stage> {
     let workers = if choices.backend == "serial" { 1 } else { 2 };
     let arguments = format!(
@@ -208,15 +219,14 @@ fn bench(choices: &Choices, _: &mut Random) -> Vec<Stage> {
          --html results.html",
         choices.backend
     );
-    let stage = Stage { arguments, outputs: Vec::new(), tiles: None, piped: false, twice: false };
-    let stage = stage.with("results.json", Holds::Json).with("results.csv", Holds::Text);
+    let stage = Stage::of(arguments).with("results.json", Holds::Json).with("results.csv", Holds::Text);
     vec![stage.with("results.html", Holds::Text)]
 }
 
 type Kind = fn(&Choices, &mut Random) -> Vec<Stage>;
 
 /// The kinds of commands, those that are drawn more often more than once.
-pub(super) const KINDS: [(&str, Kind); 10] = [
+pub(super) const KINDS: [(&str, Kind); 11] = [
     ("file", file),
     ("two files", two_files),
     ("pipe", pipe),
@@ -227,7 +237,16 @@ pub(super) const KINDS: [(&str, Kind); 10] = [
     ("twins", twins),
     ("twins", twins),
     ("bench", bench),
+    (WATCHED, watched),
 ];
+
+/// The kind that needs an X server.
+pub(super) const WATCHED: &str = "watched";
+
+/// Whether there can be windows.
+pub(super) fn has_windows() -> bool {
+    cfg!(feature = "window") && xvfb::are_here(&["Xvfb"], "the loss of windows among kills and signals")
+}
 
 /// A round: its folder, and its commands, one after the other.
 pub(super) struct Plan<'a> {
@@ -241,11 +260,12 @@ pub(super) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn draw(random: &mut Random, undisturbed: &'a Undisturbed) -> Self {
+    pub(super) fn draw(random: &mut Random, undisturbed: &'a Undisturbed, windows: bool) -> Self {
         let scratch = Scratch::new("storm");
         write_scenes(&scratch);
         fs::write(scratch.join("few.exr"), &undisturbed.few).unwrap();
         let (kind, make) = KINDS[random.below(KINDS.len() as u64) as usize];
+        let (kind, make) = if kind == WATCHED && !windows { KINDS[0] } else { (kind, make) };
         let choices = Choices::draw(random);
         let stages = make(&choices, random);
         Self { kind, scratch, stages, ignoring: random.below(5) == 0, format: choices.format, undisturbed }

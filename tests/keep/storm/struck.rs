@@ -2,7 +2,7 @@
 
 use super::super::random::Random;
 use super::super::support::processes::children;
-use super::super::support::{ignore_signals, until};
+use super::super::support::{ignore_signals, until, xvfb};
 use super::super::words;
 use super::Counts;
 use super::plan::Plan;
@@ -12,6 +12,9 @@ use std::io::Read;
 use std::process::{Child, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+/// The X server of a run that is watched, which is always struck in the end: the window would stay.
+pub(super) const SERVER: &str = "the X server";
 
 /// Who is struck.
 pub(super) const TARGETS: [&str; 3] = ["the program", "a worker", "both"];
@@ -24,6 +27,8 @@ pub(super) struct Run {
     pub(super) received: Option<(Vec<u8>, bool)>,
     /// The signals that the program itself was sent and did not ignore, without those that only stop it for a while.
     pub(super) sent: Vec<Signal>,
+    /// Whether it had an X server, which was struck.
+    pub(super) watched: bool,
 }
 
 /// A run that goes on.
@@ -31,6 +36,8 @@ struct Running {
     child: Child,
     reader: Option<JoinHandle<(Vec<u8>, bool)>>,
     sent: Vec<Signal>,
+    /// Its X server and the display's name, if it is watched.
+    screen: Option<(xvfb::Running, String)>,
 }
 
 /// Runs a command of the plan, twice at once perhaps, with strikes.
@@ -42,19 +49,47 @@ pub(super) fn run(plan: &Plan<'_>, stage: usize, random: &mut Random, counts: &C
             std::thread::sleep(moment(random) / 3);
         }
         let closed_after = (random.below(6) == 0).then(|| random.below(100_000));
-        runs.push(start(plan, stage, number, closed_after));
+        let screen = plan.stages[stage].watched.then(screen);
+        runs.push(start(plan, stage, number, closed_after, screen));
     }
     for _ in 0..1 + random.below(10) / 7 {
         std::thread::sleep(moment(random));
         let one = random.below(runs.len() as u64) as usize;
         strike(plan, &mut runs[one], random, counts);
     }
+    for run in runs.iter_mut().filter(|run| run.screen.is_some()) {
+        if random.below(2) == 0 {
+            std::thread::sleep(moment(random) * 5);
+        } else {
+            // The window stays when the picture is complete.
+            let files: Vec<_> = plan.stages[stage].outputs.iter().map(|(name, _)| plan.scratch.join(name)).collect();
+            until(&format!("the picture of {}", plan.describe()), || {
+                let complete = files.iter().all(|file| file.exists());
+                (complete || run.child.try_wait().unwrap().is_some()).then_some(())
+            });
+        }
+        lose(run, counts);
+    }
     runs.into_iter().enumerate().map(|(number, run)| end(plan, number, run)).collect()
+}
+
+/// An X server of the run's own. Once it is killed, a server of another round may take its number, and the window with it: that ends as
+/// well.
+fn screen() -> (xvfb::Running, String) {
+    until("an X server", || Some(xvfb::start(&["-screen", "0", "320x240x24"])).filter(|(_, display)| display.len() > 1))
+}
+
+/// Kills the X server, perhaps once more.
+fn lose(run: &Running, counts: &Counts) {
+    let (server, _) = run.screen.as_ref().expect("a run with an X server");
+    xvfb::send(server, Signal::KILL);
+    counts.add("strikes");
+    counts.add(SERVER);
 }
 
 /// Runs a command of the plan, undisturbed.
 pub(super) fn run_alone(plan: &Plan<'_>, stage: usize) -> Run {
-    end(plan, 0, start(plan, stage, 0, None))
+    end(plan, 0, start(plan, stage, 0, None, None))
 }
 
 /// How long until a strike: mostly while files and workers come into being.
@@ -63,11 +98,20 @@ fn moment(random: &mut Random) -> Duration {
     Duration::from_micros(random.below(within))
 }
 
-fn start(plan: &Plan<'_>, stage: usize, number: usize, closed_after: Option<u64>) -> Running {
+fn start(
+    plan: &Plan<'_>,
+    stage: usize,
+    number: usize,
+    closed_after: Option<u64>,
+    screen: Option<(xvfb::Running, String)>,
+) -> Running {
     let stage = &plan.stages[stage];
     let mut command = plan.scratch.program(words(&stage.arguments));
     if plan.ignoring {
         ignore_signals(&mut command);
+    }
+    if let Some((_, display)) = &screen {
+        command.arg("--view").env("DISPLAY", display);
     }
     command.stdout(if stage.piped { Stdio::piped() } else { Stdio::null() });
     let mut child = command.stderr(File::create(plan.scratch.join(format!("told-{number}"))).unwrap()).spawn().unwrap();
@@ -78,17 +122,21 @@ fn start(plan: &Plan<'_>, stage: usize, number: usize, closed_after: Option<u64>
             (received, closed_after.is_some())
         })
     });
-    Running { child, reader, sent: Vec::new() }
+    Running { child, reader, sent: Vec::new(), screen }
 }
 
 fn end(plan: &Plan<'_>, number: usize, mut run: Running) -> Run {
     let status = until(&format!("the end of {}", plan.describe()), || run.child.try_wait().unwrap());
     let told = fs::read_to_string(plan.scratch.join(format!("told-{number}"))).unwrap();
-    Run { status, told, received: run.reader.map(|reader| reader.join().unwrap()), sent: run.sent }
+    let received = run.reader.map(|reader| reader.join().unwrap());
+    Run { status, told, received, sent: run.sent, watched: run.screen.is_some() }
 }
 
 /// Strikes the program or its workers, if it has not ended.
 fn strike(plan: &Plan<'_>, run: &mut Running, random: &mut Random, counts: &Counts) {
+    if run.screen.is_some() && random.below(3) == 0 {
+        return lose(run, counts);
+    }
     let target = TARGETS[random.below(4).saturating_sub(1) as usize];
     let signals = [Signal::KILL, Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP, Signal::STOP];
     // What is ignored is tried more often then.

@@ -15,7 +15,7 @@ impl Collector<'_> {
     /// A worker sends invalid messages: what it publishes from now on is not trusted either.
     pub(super) fn raves(&mut self, slot: usize) {
         self.drain(slot);
-        self.readers[slot].distrust();
+        self.readers.slots[slot].distrust();
         self.lost(slot, Some("sent an invalid message"));
     }
 
@@ -68,7 +68,7 @@ impl Collector<'_> {
 
     /// Starts a worker in the place of one that is dead, or never started.
     pub(super) fn restart(&mut self, slot: usize) {
-        self.readers[slot].reset(self.segment());
+        self.readers.slots[slot].reset(&self.memory.segment);
         if let Err(error) = self.pool.restart(slot) {
             self.refusal = Some(error);
         }

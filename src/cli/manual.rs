@@ -1,19 +1,10 @@
-//! `completions` and `man`: generated from the arguments' definition.
+//! `man`: pages generated from the arguments' definition.
 
 use super::args::Cli;
 use super::print;
 use clap::CommandFactory;
-use clap_complete::Shell;
 use clap_mangen::Man;
 use fractal::{Error, Result};
-
-/// Writes the completion script for `shell`.
-pub(crate) fn completions(shell: Shell) -> Result<()> {
-    // Into memory first: clap's own output panics when the reader goes away.
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "fractal", &mut script);
-    print(String::from_utf8_lossy(&script))
-}
 
 /// Writes the manual page of the program, or of the command with this name.
 pub(crate) fn manual(words: &[String]) -> Result<()> {
