@@ -446,7 +446,10 @@ fn an_interrupt_ends_the_run_and_leaves_nothing() {
         assert_eq!(child.wait().unwrap().code(), Some(130));
         let mut told = String::new();
         child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-        assert_eq!(told, "fractal: stopped before the work was complete\n");
+        assert_eq!(
+            told,
+            "nothing is kept of `a.png`, since --no-checkpoint was given\nfractal: stopped before the work was complete\n"
+        );
         assert_eq!(files(&scratch), [""; 0]);
     }
 }

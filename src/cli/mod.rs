@@ -19,6 +19,7 @@ pub(crate) mod render;
 pub(crate) mod shell;
 pub(crate) mod signals;
 mod stats;
+mod typed;
 #[cfg(feature = "window")]
 pub(crate) mod view;
 mod wisdom;

@@ -23,9 +23,11 @@ pub(super) const ENDS: [&str; 3] = ["completed", "interrupted", "killed"];
 const REFUSED: &str = "refused";
 
 /// Messages of runs that go well or are interrupted, a part of each.
-const TOLD: [&str; 9] = [
+const TOLD: [&str; 11] = [
     "fractal: stopped before the work was complete",
-    "tiles; the same command with --resume continues",
+    "tiles; to continue: ",
+    "nothing is kept of `",
+    "` is expected to take about ",
     "tiles of this very picture, so the render continues from it",
     "starts from the beginning",
     "is already complete",
