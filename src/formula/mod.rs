@@ -21,7 +21,7 @@ pub use operations::operations;
 pub(crate) use stepwise::Stepwise;
 pub use tricorn::Tricorn;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, perhaps, shorten};
 use num_complex::Complex64;
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
@@ -138,7 +138,8 @@ pub struct Spec {
 pub fn find(name: &str) -> Result<&'static FormulaEntry> {
     FORMULAS.iter().copied().find(|entry| entry.name == name).ok_or_else(|| {
         let known: Vec<_> = FORMULAS.iter().map(|entry| entry.name).collect();
-        Error::Usage(format!("unknown formula `{name}`; the formulas are {}", known.join(", ")))
+        let perhaps = perhaps(name, known.iter().copied());
+        Error::Usage(format!("unknown formula `{}`{perhaps}; the formulas are {}", shorten(name), known.join(", ")))
     })
 }
 

@@ -180,9 +180,11 @@ fn what_cannot_be_kept_is_said() {
 #[test]
 fn an_interrupted_run_says_what_it_kept_and_what_continues() {
     let scratch = Scratch::new("kept");
-    let long = "render --julia -0.390540870218,-0.586787907347 --iterations 1000000 --size 1600x1200 --tile 8";
+    let long =
+        "render --julia -0.390540870218,-0.586787907347 --iterations 30000000 --size 1600x1200 --tile 8 --workers 1";
     fs::write(scratch.join("a.toml"), "").unwrap();
-    for (arguments, kept, resume) in [("a.toml", "a.png.checkpoint", ""), ("--checkpoint c -o b.png", "c", "--resume ")] {
+    for (arguments, kept, resume) in [("a.toml", "a.png.checkpoint", ""), ("--checkpoint c -o b.png", "c", "--resume ")]
+    {
         let typed = format!("{long} {arguments}");
         let mut child = scratch.program(words(&typed)).stderr(Stdio::piped()).spawn().unwrap();
         until("tiles are kept", || {

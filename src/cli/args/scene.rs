@@ -7,8 +7,8 @@ use clap::Args;
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Scene")]
 pub(crate) struct SceneArgs {
-    /// Width and height in pixels
-    #[arg(long, value_name = "WxH")]
+    /// Width and height in pixels; or a width, which keeps the shape; or 720p, 1080p, 1440p, 4K or 8K
+    #[arg(long, value_name = "WxH|W|NAME")]
     pub(crate) size: Option<String>,
     /// Draw only this part of the picture: W x H pixels from column X and row Y, counted from the top left
     #[arg(long, value_name = "X,Y,WxH")]
