@@ -96,6 +96,13 @@ impl Render {
         Self::plan(scene, options, false, choose::kernel)
     }
 
+    /// Why no number tier is accurate enough for `scene`, if none is: cheaper than planning it.
+    #[cfg(feature = "window")]
+    pub(crate) fn too_deep(scene: &Scene) -> Option<crate::Error> {
+        let request = choose::Request::new(scene, Channels::default(), None).ok()?;
+        request.plane().err()
+    }
+
     /// Plans `scene` with a formula of your own in place of the one that it names.
     ///
     /// # Errors

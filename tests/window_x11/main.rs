@@ -56,7 +56,7 @@ fn the_window_explores() {
 
     // Saved with its scene.
     program.press("s");
-    let saved = scratch.join("seahorses-1.png");
+    let saved = scratch.join("mandelbrot-1.png");
     until("the picture is saved", || std::fs::metadata(&saved).is_ok_and(|file| file.len() > 0).then_some(()));
     let command = program.command();
     program.press("q");
