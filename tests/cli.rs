@@ -154,7 +154,7 @@ fn lists_are_json_with_fixed_keys() {
         ("formulas", "name help"),
         ("palettes", "name help"),
         ("colourings", "name help"),
-        ("places", "name help"),
+        ("places", "name help formula re im width zoom samples"),
     ] {
         let json: Value = serde_json::from_str(&stdout(scratch.program([list, "--json"]))).unwrap();
         let entries = json.as_array().unwrap();
@@ -184,6 +184,11 @@ fn every_place_can_be_planned_and_reported_about() {
     }
     let json: Value = serde_json::from_str(&stdout(scratch.program(["info", "whole", "--json"]))).unwrap();
     assert_eq!((json["formula"].as_str(), json["tier"].as_str()), (Some("mandelbrot"), Some("f64")));
+    assert_eq!((&json["re"], &json["im"], &json["zoom"]), (&"-0.75".into(), &"0".into(), &1.6.into()));
+    assert_eq!(json["width"].as_str().unwrap().parse::<f64>().unwrap(), 4.0 / 1.6 / 1080.0 * 1920.0);
+    let text = stdout(scratch.program(["info", "coast"]));
+    let arguments = "--formula multibrot --power 3 --re 0.62 --im 0.53 --width 0.2";
+    assert!(text.contains("centre      re 0.62, im 0.53\nwidth       0.2\n") && text.contains(arguments), "{text}");
     let mut forced = scratch.program(["info", "whole"]);
     forced.env("FRACTAL_ISA", "scalar");
     assert!(stdout(forced).contains("scalar: FRACTAL_ISA asks for it"));
@@ -331,6 +336,22 @@ fn a_crop_has_the_pixels_of_the_whole_and_is_a_scene_too() {
 }
 
 #[test]
+fn every_scene_can_be_written_as_a_scene_file() {
+    let scratch = Scratch::new("toml");
+    done(scratch.program(words("render whole --size 40x30 --palette ink -o a.png")));
+    for (source, key) in [("whole", "zoom = \"1.6\""), ("a.png", "palette = \"ink\""), ("dragon", "julia = [")] {
+        let text = stdout(scratch.program(["info", source, "--toml"]));
+        assert!(text.contains("re = \"") && text.contains("im = \"") && text.contains(key), "{text}");
+        std::fs::write(scratch.join("scene.toml"), &text).unwrap();
+        assert_eq!(stdout(scratch.program(["info", "scene.toml", "--toml"])), text);
+        done(scratch.program(["render", source, "--size", "40x30", "-o", "one.ppm"]));
+        done(scratch.program(["render", "scene.toml", "--size", "40x30", "-o", "other.ppm"]));
+        let read = |name: &str| std::fs::read(scratch.join(name)).unwrap();
+        assert!(read("one.ppm") == read("other.ppm"), "{source}");
+    }
+}
+
+#[test]
 fn a_scene_is_called_what_it_is() {
     let scratch = Scratch::new("called");
     for (arguments, title) in [
@@ -343,6 +364,8 @@ fn a_scene_is_called_what_it_is() {
         let told = stdout(scratch.program(words(&format!("info {arguments}"))));
         assert_eq!(told.lines().next().unwrap().trim_start_matches("scene").trim(), title, "{arguments}");
     }
+    let again = ["info", "whole", "--re", "0.3", "--set", "title=the whole Mandelbrot set"];
+    assert!(stdout(scratch.program(again)).contains("the whole Mandelbrot set"), "it was given");
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub(crate) enum Command {
     /// Explore in a window
     #[cfg(feature = "window")]
     View(Box<ViewArgs>),
-    /// Show how a scene would be rendered, and why
+    /// Show where a scene is and how it would be rendered, or write it as a scene file
     Info(InfoArgs),
     /// Show the values of single pixels, and why their orbits ended
     Probe(ProbeArgs),
@@ -224,6 +224,9 @@ pub(crate) struct ViewArgs {
     /// best that `fractal bench --save` found)
     #[arg(long, value_name = "KIND[,CHUNK]", help_heading = "Computing")]
     pub(crate) schedule: Option<String>,
+    /// The edge of a tile in pixels, 4 to 4096, or `auto` for the best that `fractal bench --save` found
+    #[arg(long, value_name = "N", help_heading = "Computing", value_parser = tile_or_auto)]
+    pub(crate) tile: Option<Edge>,
     /// Text size as a multiple of the usual, for high-density screens [default: from the screen, else from the window's height]
     #[arg(long, value_name = "TIMES", help_heading = "Window", value_parser = scale)]
     pub(crate) scale: Option<f64>,
@@ -246,8 +249,11 @@ pub(crate) struct InfoArgs {
     #[command(flatten)]
     pub(crate) scene: SceneArgs,
     /// Write one JSON object
-    #[arg(long)]
+    #[arg(long, conflicts_with = "toml")]
     pub(crate) json: bool,
+    /// Write the scene as a scene file, with its whole view
+    #[arg(long)]
+    pub(crate) toml: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,10 +9,10 @@ use fractal::sink::output::is_stdout;
 use fractal::sink::records::{Records, check_unused};
 use fractal::sink::{Checkpoint, destination};
 use fractal::{Error, Result, Scene};
-use std::{fmt, fs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, fs};
 
 /// Renders that are expected to take longer keep their tiles without being asked.
 pub(super) const LONG: Duration = Duration::from_secs(60);
@@ -272,11 +272,15 @@ impl fmt::Display for Unkept {
         const OTHERWISE: &str = "--checkpoint FILE keeps them";
         match self {
             Self::Unwanted => f.write_str("--no-checkpoint was given"),
-            Self::NoFile => write!(f, "the picture goes to no regular file, beside which its tiles could be kept: {OTHERWISE}"),
+            Self::NoFile => {
+                write!(f, "the picture goes to no regular file, beside which its tiles could be kept: {OTHERWISE}")
+            }
             Self::Short => {
                 write!(f, "renders expected to take less than a minute keep no tiles by themselves: {OTHERWISE}")
             }
-            Self::Costly => write!(f, "keeping its tiles would take too large a share of its time: {OTHERWISE} all the same"),
+            Self::Costly => {
+                write!(f, "keeping its tiles would take too large a share of its time: {OTHERWISE} all the same")
+            }
             Self::NoRoom { bytes, free } => write!(
                 f,
                 "its tiles may take {}, and the disk has {} left: {OTHERWISE} elsewhere",

@@ -13,6 +13,7 @@ mod losses;
 mod memory;
 pub(crate) mod merge;
 mod picture;
+mod place;
 mod plan;
 pub(crate) mod probe;
 pub(crate) mod render;

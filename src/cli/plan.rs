@@ -142,19 +142,26 @@ fn part(args: &RenderArgs, name: &OsStr, index: usize) -> Result<(PathBuf, &'sta
 
 /// The scene that an argument means, with its overrides applied.
 pub(super) fn scene(source: &OsStr, replaced: &SceneArgs) -> Result<Scene> {
-    let loaded = Scene::load(source)?;
-    let mut scene = loaded.clone();
+    overridden(Scene::load(source)?, replaced)
+}
+
+/// A scene with overrides applied. One that shows something else loses its name and title, unless they were given as well.
+pub(super) fn overridden(loaded: Scene, replaced: &SceneArgs) -> Result<Scene> {
+    let mut scene = Scene { name: None, title: None, ..loaded.clone() };
     for assignment in replaced.assignments() {
         scene.set(&assignment)?;
     }
-    // A changed scene loses its old name, unless the name was given as well.
     let place = |scene: &Scene| {
         let Scene { formula, power, julia, view, .. } = scene;
         (formula.clone(), *power, julia.clone(), view.clone())
     };
-    if place(&scene) != place(&loaded) {
-        scene.name = scene.name.filter(|name| loaded.name.as_ref() != Some(name));
-        scene.title = scene.title.filter(|title| loaded.title.as_ref() != Some(title));
+    if place(&scene) == place(&loaded) {
+        let is_given = |key: &str| {
+            let mut keys = replaced.set.iter().filter_map(|assignment| assignment.split_once('='));
+            keys.any(|(typed, _)| typed.trim() == key)
+        };
+        scene.name = if is_given("name") { scene.name } else { loaded.name };
+        scene.title = if is_given("title") { scene.title } else { loaded.title };
     }
     Ok(scene)
 }
