@@ -398,6 +398,7 @@ fn standard_input_and_output_are_scenes_and_pictures() {
 fn probing_says_what_rendering_computes() {
     let scratch = Scratch::new("probe");
     let mut scene = Scene::load("seahorses").unwrap();
+    scene.set("samples=1").unwrap();
     scene.set("size=32x18").unwrap();
     let channels = Channels::ALL;
     let render = Render::with(&scene, RenderOptions { channels, ..RenderOptions::default() }).unwrap();

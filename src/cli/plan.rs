@@ -65,10 +65,13 @@ impl Plan {
     }
 }
 
+fn is_place(source: &OsString) -> bool {
+    PLACES.iter().any(|place| source == place.name)
+}
+
 /// Checks that each output is a separate file, and not an input.
 fn check_files(args: &RenderArgs, pictures: &[(Picture, Keep)]) -> Result<()> {
     let mut files = Files::new();
-    let is_place = |source: &OsString| PLACES.iter().any(|place| source == place.name);
     args.scenes.iter().filter(|source| !is_place(source)).for_each(|source| files.reads(source));
     pictures.iter().filter_map(|(picture, _)| picture.continued.as_ref()).for_each(|path| files.reads(path));
     for (picture, keep) in pictures {
@@ -88,7 +91,7 @@ fn pictures(args: &RenderArgs, tile: u32) -> Result<Vec<(Picture, Keep)>> {
     let order = args.order()?;
     let mut pictures = Vec::new();
     for (index, source) in sources.iter().enumerate() {
-        let scene = scene(source, &args.scene)?;
+        let mut scene = scene(source, &args.scene)?;
         let name = name(source, &scene);
         let named = |pattern: &OsStr| fill(pattern, &name, index + 1);
         let (output, format) = match &args.output {
@@ -102,6 +105,10 @@ fn pictures(args: &RenderArgs, tile: u32) -> Result<Vec<(Picture, Keep)>> {
         };
         let drawn =
             |pattern: &OsStr| named(pattern).and_then(|path| format_for(&path, None).map(|format| (path, format)));
+        // The samples of a named place are for colours; files of samples hold one for each pixel.
+        if format.data == Data::Samples && is_place(source) && !args.scene.sets("image.samples") {
+            scene.image.samples = 1;
+        }
         let owners = args.owners.as_deref().map(drawn).transpose()?;
         let title = name.to_string_lossy().into_owned();
         memory::check_order(&title, &scene.image, tile, order)?;
@@ -156,12 +163,8 @@ pub(super) fn overridden(loaded: Scene, replaced: &SceneArgs) -> Result<Scene> {
         (formula.clone(), *power, julia.clone(), view.clone())
     };
     if place(&scene) == place(&loaded) {
-        let is_given = |key: &str| {
-            let mut keys = replaced.set.iter().filter_map(|assignment| assignment.split_once('='));
-            keys.any(|(typed, _)| typed.trim() == key)
-        };
-        scene.name = if is_given("name") { scene.name } else { loaded.name };
-        scene.title = if is_given("title") { scene.title } else { loaded.title };
+        scene.name = if replaced.sets("name") { scene.name } else { loaded.name };
+        scene.title = if replaced.sets("title") { scene.title } else { loaded.title };
     }
     Ok(scene)
 }

@@ -93,7 +93,7 @@ fn another_process_makes_the_same_missing_pieces() {
 fn a_checkpoint_is_never_replaced_and_goes_with_its_picture_only() {
     let scratch = Scratch::new("flow");
     let run = |arguments: &str| told(scratch.program(words(arguments)));
-    let picture = "render seahorses --size 320x180 --tile 32 -q";
+    let picture = "render seahorses --size 320x180 --tile 32 --samples 1 -q";
     assert_eq!(run(&format!("{picture} -o plain.png")).0, 0);
     assert_eq!(run(&format!("{picture} -o a.png --checkpoint a.tiles")).0, 0);
     let read = |name: &str| fs::read(scratch.join(name)).unwrap();
@@ -135,7 +135,7 @@ fn a_checkpoint_is_never_replaced_and_goes_with_its_picture_only() {
     assert!(read("c.png") == read("ember.png"));
 
     // Without a file --resume begins anew, and a picture that is there is left alone.
-    let speaks = "render seahorses --size 320x180 --tile 32";
+    let speaks = "render seahorses --size 320x180 --tile 32 --samples 1";
     let (code, text) = run(&format!("{speaks} -o d.png --resume"));
     assert!(
         code == 0 && text.starts_with("there is no `d.png.checkpoint`, so seahorses starts from the beginning\n"),

@@ -83,7 +83,7 @@ fn kills_change_no_picture() {
     let scratch = Scratch::new("picture");
     let render = |name: &str, backend: &str| {
         let mut command =
-            scratch.program(["render", "seahorses", "--size", "640x360", "--tile", "16", "-q", "-o", name]);
+            scratch.program(["render", "seahorses", "--size", "640x360", "--samples", "1", "--tile", "16", "-q", "-o", name]);
         command.args(["--backend", backend, "--workers", "2"]);
         command
     };

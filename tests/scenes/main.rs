@@ -9,7 +9,7 @@ use fractal::formula::FORMULAS;
 use fractal::number::Decimal;
 use fractal::parallel::Stop;
 use fractal::render::Render;
-use fractal::scene::{Extent, KEYS, MAX_SCENE_BYTES, MaxIterations, PLACES, Quality, auto_max};
+use fractal::scene::{Extent, Image, KEYS, MAX_SCENE_BYTES, MaxIterations, PLACES, Quality, auto_max};
 use fractal::sink::{Format, ImageSink, Output, SCENE_KEY};
 use fractal::{Error, Scene};
 use proptest::prelude::*;

@@ -57,6 +57,15 @@ pub(crate) struct SceneArgs {
 }
 
 impl SceneArgs {
+    /// Whether an argument sets this key, in any of its forms.
+    pub(crate) fn sets(&self, key: &str) -> bool {
+        let last = key.rsplit('.').next();
+        self.assignments().any(|assignment| {
+            let typed = assignment.split('=').next().unwrap_or_default().trim();
+            typed == key || Some(typed) == last
+        })
+    }
+
     /// Each argument that was given, with the scene's key that it sets.
     pub(crate) fn assignments(&self) -> impl Iterator<Item = String> {
         let keys = [
