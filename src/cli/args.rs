@@ -31,6 +31,8 @@ pub(crate) struct Cli {
 }
 
 const NOTES: &str = "\
+`fractal COMMAND --help` explains a command and all that it takes; a name such as seahorses is one of `fractal places`.
+
 Exit status: 0 done, or the reader of standard output closed it early (`| head`); 1 failed; 2 wrong usage; 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
@@ -81,8 +83,8 @@ Environment: FRACTAL_BACKEND, FRACTAL_WORKERS (then OMP_NUM_THREADS), FRACTAL_SC
 OMP_THREAD_LIMIT, and FRACTAL_ISA (scalar, sse4.2, avx2, avx512, neon) to force an instruction set. An empty variable counts as unset.
 
 A render that is expected to take more than a minute says so, and keeps its finished tiles in OUTPUT.checkpoint until the picture is \
-complete, if that costs less than 2 % of its time, or up to 20 % where it takes ten minutes. After Ctrl-C, a kill or a crash, the same command continues from there, with or without \
---resume. A file named with --checkpoint is kept: rendering from it again, in other colours perhaps, computes nothing.
+complete, if that costs less than 2 % of its time, or up to 20 % where it takes ten minutes. After Ctrl-C, a kill or a crash, the same \
+command continues from there, with or without --resume. A file named with --checkpoint is kept: rendering from it again, in other colours perhaps, computes nothing.
 
 Exit status: 0 done, or the reader of standard output closed it early and no other output was asked for; 1 failed, also when standard \
 output is full or was closed from the start; 2 wrong usage; 130 interrupted. A file appears only when it is complete.";

@@ -79,7 +79,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
         escape_radius: scene.iteration.escape_radius,
         tier: render.kernel().facts().tier,
         tier_why: format!(
-            "64-bit numbers, which would be accurate enough for views {} times deeper, of this size and with these samples",
+            "64-bit numbers, accurate enough for views {} times deeper with this size and these samples",
             place::short(deeper)
         ),
         isa,

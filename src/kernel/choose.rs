@@ -123,8 +123,8 @@ impl Request {
         let least = needed + across;
         let zoom = 2.0 - least - f64::from(rows).log2() + f64::from(columns).log2();
         Err(Error::Unsupported(format!(
-            "this view is too deep: it is {width} wide, but 64-bit numbers, the only ones so far, need at least {least} (a zoom of at most {zoom}) \
-             for {columns} × {rows} pixels of {0} × {0} samples{1}",
+            "this view is too deep: it is {width} wide, but 64-bit numbers, the only ones so far, need at least {least} (a zoom \
+             of at most {zoom}) for {columns} × {rows} pixels of {0} × {0} samples{1}",
             self.samples,
             if reach > 4.0 { " so far from 0" } else { "" },
             width = power_of_ten(spacing + across, f64::round),
