@@ -426,6 +426,14 @@ fn probing_says_what_rendering_computes() {
     let whole = "probe whole --size 400x300";
     assert!(probe(&format!("{whole} 220,150 --json")).contains(r#""n":null,"smooth":null,"de":null,"why":"cardioid""#));
     assert!(probe(&format!("{whole} 100,150")).starts_with("100,150: "));
+    // A pixel's point is the same in a part of the picture.
+    let at = |arguments: &str| {
+        let point: Value = serde_json::from_str(&probe(&format!("{whole} --json --rotation 30 {arguments}"))).unwrap();
+        (point["re"].as_f64().unwrap(), point["im"].as_f64().unwrap(), point["n"].clone())
+    };
+    assert_eq!(at("110,155"), at("10,5 --crop 100,150,40x30"));
+    let centre = probe("probe whole --size 401x301 200,150");
+    assert!(centre.ends_with(", at re -0.75, im 0.0\n"), "{centre}");
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl Plan {
     }
 }
 
-fn is_place(source: &OsString) -> bool {
+fn is_place(source: &OsStr) -> bool {
     PLACES.iter().any(|place| source == place.name)
 }
 
@@ -105,9 +105,8 @@ fn pictures(args: &RenderArgs, tile: u32) -> Result<Vec<(Picture, Keep)>> {
         };
         let drawn =
             |pattern: &OsStr| named(pattern).and_then(|path| format_for(&path, None).map(|format| (path, format)));
-        // The samples of a named place are for colours; files of samples hold one for each pixel.
-        if format.data == Data::Samples && is_place(source) && !args.scene.sets("image.samples") {
-            scene.image.samples = 1;
+        if format.data == Data::Samples {
+            scene = plain(scene, source, &args.scene);
         }
         let owners = args.owners.as_deref().map(drawn).transpose()?;
         let title = name.to_string_lossy().into_owned();
@@ -150,6 +149,18 @@ fn part(args: &RenderArgs, name: &OsStr, index: usize) -> Result<(PathBuf, &'sta
 /// The scene that an argument means, with its overrides applied.
 pub(super) fn scene(source: &OsStr, replaced: &SceneArgs) -> Result<Scene> {
     overridden(Scene::load(source)?, replaced)
+}
+
+/// The same for what takes single samples: those of a named place are there for its colours, and one for each pixel is enough.
+pub(super) fn plain_scene(source: &OsStr, replaced: &SceneArgs) -> Result<Scene> {
+    Ok(plain(scene(source, replaced)?, source, replaced))
+}
+
+fn plain(mut scene: Scene, source: &OsStr, replaced: &SceneArgs) -> Scene {
+    if is_place(source) && !replaced.sets("image.samples") {
+        scene.image.samples = 1;
+    }
+    scene
 }
 
 /// A scene with overrides applied. One that shows something else loses its name and title, unless they were given as well.

@@ -79,7 +79,8 @@ fn a_render_outlives_its_window() {
             let Some(screen) = Screen::start() else { return true };
             let scratch = Scratch::new("x11-outlive");
             let iterations = (3_000_000 * harder).to_string();
-            let scene = ["render", "seahorses", "--size", "640x400", "--samples", "1", "--iterations", &iterations, "-q", "-o"];
+            let scene =
+                ["render", "seahorses", "--size", "640x400", "--samples", "1", "--iterations", &iterations, "-q", "-o"];
             let mut program = open(&screen, &scratch, &[&scene[..], &["a.ppm", "--view"]].concat());
             let early = !scratch.join("a.ppm").exists();
             lose(how, &program);

@@ -19,7 +19,11 @@ use support::{Scratch, until};
 fn the_window_explores() {
     let Some(screen) = Screen::start() else { return };
     let scratch = Scratch::new("x11-explore");
-    let mut program = Program::open(&screen, &scratch, &["view", "seahorses", "--size", "640x400", "--samples", "1", "--workers", "2"]);
+    let mut program = Program::open(
+        &screen,
+        &scratch,
+        &["view", "seahorses", "--size", "640x400", "--samples", "1", "--workers", "2"],
+    );
     let opened = program.check_above();
     assert!(opened.colours() > 1000, "{} colours", opened.colours());
 
@@ -81,7 +85,8 @@ fn the_window_explores() {
 fn a_window_that_was_covered_or_minimised_is_right_again() {
     let Some(screen) = Screen::start() else { return };
     let scratch = Scratch::new("x11-cover");
-    let mut program = Program::open(&screen, &scratch, &["view", "jewel", "--size", "400x300", "--samples", "1", "--fresh"]);
+    let mut program =
+        Program::open(&screen, &scratch, &["view", "jewel", "--size", "400x300", "--samples", "1", "--fresh"]);
     let wanted = program.check();
     // Half a second is what is promised. What counts is when a screenshot begins, however long it takes.
     let soon = |what: &str| {
@@ -200,7 +205,8 @@ fn a_render_is_watched() {
 fn mashed_keys_and_sizes_do_no_harm() {
     let Some(screen) = Screen::start() else { return };
     let scratch = Scratch::new("x11-mash");
-    let mut program = Program::open(&screen, &scratch, &["view", "seahorses", "--size", "500x320", "--samples", "1", "--fresh"]);
+    let mut program =
+        Program::open(&screen, &scratch, &["view", "seahorses", "--size", "500x320", "--samples", "1", "--fresh"]);
     // Everything that is toggled is toggled twice.
     let keys = "b w W d D t T n o m Tab p c k K period comma j J r u i I x f F plus minus Left Up bracketleft bracketright space B";
     for size in ["640 400", "2 2", "1 700", "500 320"] {
