@@ -84,7 +84,8 @@ OMP_THREAD_LIMIT, and FRACTAL_ISA (scalar, sse4.2, avx2, avx512, neon) to force 
 
 A render that is expected to take more than a minute says so, and keeps its finished tiles in OUTPUT.checkpoint until the picture is \
 complete, if that costs less than 2 % of its time, or up to 20 % where it takes ten minutes. After Ctrl-C, a kill or a crash, the same \
-command continues from there, with or without --resume. A file named with --checkpoint is kept: rendering from it again, in other colours perhaps, computes nothing.
+command continues from there, with or without --resume. A file named with --checkpoint is kept: rendering from it again, in other \
+colours perhaps, computes nothing.
 
 Exit status: 0 done, or the reader of standard output closed it early and no other output was asked for; 1 failed, also when standard \
 output is full or was closed from the start; 2 wrong usage; 130 interrupted. A file appears only when it is complete.";

@@ -159,7 +159,7 @@ mod tests {
             let command = Cli::command();
             let render = command.find_subcommand("render").unwrap();
             let has = |name: &&str| render.get_arguments().any(|argument| argument.get_long() == Some(name));
-            assert!(ours.iter().all(|name| has(name)) && !theirs.iter().any(has), "{theirs:?}");
+            assert!(ours.iter().all(&has) && !theirs.iter().any(&has), "{theirs:?}");
         }
     }
 
