@@ -105,7 +105,9 @@ fn pictures(args: &RenderArgs, tile: u32) -> Result<Vec<(Picture, Keep)>> {
         };
         let drawn =
             |pattern: &OsStr| named(pattern).and_then(|path| format_for(&path, None).map(|format| (path, format)));
-        if format.data == Data::Samples {
+        let is_exr =
+            |file: &OsString| Path::new(file).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("exr"));
+        if format.data == Data::Samples || args.continued.as_ref().is_some_and(is_exr) {
             scene = plain(scene, source, &args.scene);
         }
         let owners = args.owners.as_deref().map(drawn).transpose()?;
