@@ -189,9 +189,12 @@ fn a_render_is_watched() {
     program.press("q");
     assert_eq!(program.exit_code(), Some(130));
     assert!(!scratch.join("b.png").exists());
-    // A complete picture stays until the window is closed.
-    let mut program =
-        Program::open(&screen, &scratch, &["render", "curl", "--size", "320x200", "-q", "--view", "-o", "c.ppm"]);
+    // A complete picture stays until the window is closed. The window shows one sample of each pixel.
+    let mut program = Program::open(
+        &screen,
+        &scratch,
+        &["render", "curl", "--size", "320x200", "--samples", "1", "-q", "--view", "-o", "c.ppm"],
+    );
     let file = scratch.join("c.ppm");
     until("the picture is complete", || file.exists().then_some(()));
     let wanted = Shot::from_ppm(&std::fs::read(&file).unwrap());
