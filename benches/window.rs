@@ -207,7 +207,8 @@ struct Row {
 /// Measures a view: turns of the wheel, and jumps to a part of it and back.
 fn measure(name: &str, screen: bool, rows: &mut Vec<Row>) {
     const ROUNDS: usize = 9;
-    let scene = Scene::load(name).expect("a place");
+    let mut scene = Scene::load(name).expect("a place");
+    scene.image.samples = 1;
     let key = |c| Event::Key(Key::Char(c));
     let pause = |round: usize| Duration::from_millis(15 + 7 * (round as u64 * 5 % 11));
     let mut row = |what: &str, value: f64, limit: Option<f64>, unit| {

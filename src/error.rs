@@ -102,6 +102,16 @@ pub(crate) fn shorten(text: &str) -> String {
     printable(&short)
 }
 
+/// What an unknown name was probably meant to be, to follow it in a sentence; nothing if no name is near.
+pub(crate) fn perhaps<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    const NEAR: f64 = 0.85;
+    let name = name.to_lowercase();
+    let likeness = |other: &str| strsim::jaro_winkler(&name, &other.to_lowercase());
+    let near = names.into_iter().map(|other| (likeness(other), other)).filter(|(likeness, _)| *likeness >= NEAR);
+    let nearest = near.max_by(|a, b| a.0.total_cmp(&b.0));
+    nearest.map_or(String::new(), |(_, other)| format!(" (perhaps you mean `{other}`)"))
+}
+
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
@@ -114,6 +124,15 @@ impl std::error::Error for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_are_nearly_right_are_recognised() {
+        let names = ["seahorses", "elephants", "starfish"];
+        for (typed, meant) in [("seahorse", "seahorses"), ("Elefants", "elephants"), ("starfsh", "starfish")] {
+            assert_eq!(perhaps(typed, names), format!(" (perhaps you mean `{meant}`)"));
+        }
+        assert_eq!((perhaps("x", names), perhaps("", names), perhaps("picture", names)), Default::default());
+    }
 
     #[test]
     fn what_is_quoted_cannot_act() {

@@ -104,6 +104,13 @@ impl Render {
         Self::made_by(scene, options, &Maker::Library)
     }
 
+    /// Why no number tier is accurate enough for `scene`, if none is: cheaper than planning it.
+    #[cfg(feature = "window")]
+    pub(crate) fn too_deep(scene: &Scene) -> Option<crate::Error> {
+        let request = Request::new(scene, Channels::default(), None).ok()?;
+        request.plane().err()
+    }
+
     /// Plans `scene` with a formula of your own in place of the one that it names. Workers in other processes know the formula if their
     /// program registered it: [`WorkKind::formula`](crate::backend::WorkKind::formula).
     ///

@@ -117,7 +117,7 @@ fn lists_are_json_with_fixed_keys() {
         ("formulas", "name help"),
         ("palettes", "name help"),
         ("colourings", "name help"),
-        ("places", "name help"),
+        ("places", "name help formula re im width zoom samples"),
     ] {
         let json: Value = serde_json::from_str(&stdout(scratch.program([list, "--json"]))).unwrap();
         let entries = json.as_array().unwrap();
@@ -147,6 +147,11 @@ fn every_place_can_be_planned_and_reported_about() {
     }
     let json: Value = serde_json::from_str(&stdout(scratch.program(["info", "whole", "--json"]))).unwrap();
     assert_eq!((json["formula"].as_str(), json["tier"].as_str()), (Some("mandelbrot"), Some("f64")));
+    assert_eq!((&json["re"], &json["im"], &json["zoom"]), (&"-0.75".into(), &"0".into(), &1.6.into()));
+    assert_eq!(json["width"].as_str().unwrap().parse::<f64>().unwrap(), 4.0 / 1.6 / 1080.0 * 1920.0);
+    let text = stdout(scratch.program(["info", "coast"]));
+    let arguments = "--formula multibrot --power 3 --re 0.62 --im 0.53 --width 0.2";
+    assert!(text.contains("centre      re 0.62, im 0.53\nwidth       0.2\n") && text.contains(arguments), "{text}");
     let mut forced = scratch.program(["info", "whole"]);
     forced.env("FRACTAL_ISA", "scalar");
     assert!(stdout(forced).contains("scalar: FRACTAL_ISA asks for it"));
@@ -294,6 +299,22 @@ fn a_crop_has_the_pixels_of_the_whole_and_is_a_scene_too() {
 }
 
 #[test]
+fn every_scene_can_be_written_as_a_scene_file() {
+    let scratch = Scratch::new("toml");
+    done(scratch.program(words("render whole --size 40x30 --palette ink -o a.png")));
+    for (source, key) in [("whole", "zoom = \"1.6\""), ("a.png", "palette = \"ink\""), ("dragon", "julia = [")] {
+        let text = stdout(scratch.program(["info", source, "--toml"]));
+        assert!(text.contains("re = \"") && text.contains("im = \"") && text.contains(key), "{text}");
+        std::fs::write(scratch.join("scene.toml"), &text).unwrap();
+        assert_eq!(stdout(scratch.program(["info", "scene.toml", "--toml"])), text);
+        done(scratch.program(["render", source, "--size", "40x30", "-o", "one.ppm"]));
+        done(scratch.program(["render", "scene.toml", "--size", "40x30", "-o", "other.ppm"]));
+        let read = |name: &str| std::fs::read(scratch.join(name)).unwrap();
+        assert!(read("one.ppm") == read("other.ppm"), "{source}");
+    }
+}
+
+#[test]
 fn a_scene_is_called_what_it_is() {
     let scratch = Scratch::new("called");
     for (arguments, title) in [
@@ -306,6 +327,8 @@ fn a_scene_is_called_what_it_is() {
         let told = stdout(scratch.program(words(&format!("info {arguments}"))));
         assert_eq!(told.lines().next().unwrap().trim_start_matches("scene").trim(), title, "{arguments}");
     }
+    let again = ["info", "whole", "--re", "0.3", "--set", "title=the whole Mandelbrot set"];
+    assert!(stdout(scratch.program(again)).contains("the whole Mandelbrot set"), "it was given");
 }
 
 #[test]
@@ -338,6 +361,7 @@ fn standard_input_and_output_are_scenes_and_pictures() {
 fn probing_says_what_rendering_computes() {
     let scratch = Scratch::new("probe");
     let mut scene = Scene::load("seahorses").unwrap();
+    scene.set("samples=1").unwrap();
     scene.set("size=32x18").unwrap();
     let channels = Channels::ALL;
     let render = Render::with(&scene, RenderOptions { channels, ..RenderOptions::default() }).unwrap();
@@ -365,6 +389,14 @@ fn probing_says_what_rendering_computes() {
     let whole = "probe whole --size 400x300";
     assert!(probe(&format!("{whole} 220,150 --json")).contains(r#""n":null,"smooth":null,"de":null,"why":"cardioid""#));
     assert!(probe(&format!("{whole} 100,150")).starts_with("100,150: "));
+    // A pixel's point is the same in a part of the picture.
+    let at = |arguments: &str| {
+        let point: Value = serde_json::from_str(&probe(&format!("{whole} --json --rotation 30 {arguments}"))).unwrap();
+        (point["re"].as_f64().unwrap(), point["im"].as_f64().unwrap(), point["n"].clone())
+    };
+    assert_eq!(at("110,155"), at("10,5 --crop 100,150,40x30"));
+    let centre = probe("probe whole --size 401x301 200,150");
+    assert!(centre.ends_with(", at re -0.75, im 0.0\n"), "{centre}");
 }
 
 #[test]
@@ -409,7 +441,10 @@ fn an_interrupt_ends_the_run_and_leaves_nothing() {
         assert_eq!(child.wait().unwrap().code(), Some(130));
         let mut told = String::new();
         child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-        assert_eq!(told, "fractal: stopped before the work was complete\n");
+        assert_eq!(
+            told,
+            "nothing is kept of `a.png`, since --no-checkpoint was given\nfractal: stopped before the work was complete\n"
+        );
         assert_eq!(files(&scratch), [""; 0]);
     }
 }

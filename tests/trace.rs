@@ -106,7 +106,8 @@ fn check(run: &Run, workers: usize, pieces: u64) {
 fn every_backend_is_traced() {
     let scratch = Scratch::new("traces");
     for backend in backends(&scratch) {
-        let arguments = ["render", "whole", "seahorses", "--size", "160x96", "--tile", "16", "--workers", "2"];
+        let arguments =
+            ["render", "whole", "seahorses", "--size", "160x96", "--samples", "1", "--tile", "16", "--workers", "2"];
         let more = ["--backend", &backend, "--trace", "t.json", "-o", "{index}.png"];
         let runs = runs(&events(&scratch, &[&arguments[..], &more].concat()));
         assert_eq!(runs.keys().copied().collect::<Vec<_>>(), [1, 2], "{backend}");

@@ -17,7 +17,8 @@ fn memory_stays_flat_over_ten_thousand_changes_of_the_view() {
     if !cfg!(target_os = "linux") {
         return;
     }
-    let scene = Scene::load("seahorses").unwrap();
+    let mut scene = Scene::load("seahorses").unwrap();
+    scene.image.samples = 1;
     let mut window = Script::new(320, 200);
     let settings = WindowSettings { workers: 2, outlines: true, panel: true, ..WindowSettings::default() };
     let mut explorer =

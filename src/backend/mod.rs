@@ -21,7 +21,7 @@ mod worker_pool;
 
 pub use worker::{Program, WorkKind};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, perhaps, shorten};
 use crate::parallel::pin::Pinning;
 use crate::parallel::team::Team;
 use crate::parallel::{
@@ -232,7 +232,8 @@ fn no_recipe(backend: &str) -> Error {
 pub fn find(name: &str) -> Result<&'static BackendEntry> {
     BACKENDS.iter().find(|entry| entry.name == name).ok_or_else(|| {
         let known: Vec<_> = BACKENDS.iter().map(|entry| entry.name).collect();
-        Error::Usage(format!("backend `{name}` is unknown; there are {}", known.join(", ")))
+        let perhaps = perhaps(name, known.iter().copied());
+        Error::Usage(format!("backend `{}`{perhaps} is unknown; there are {}", shorten(name), known.join(", ")))
     })
 }
 
@@ -311,7 +312,10 @@ mod tests {
         }
         assert!(find(DEFAULT).unwrap().parallel);
         let error = find("thread").unwrap_err().to_string();
-        assert!(error.starts_with("backend `thread` is unknown; there are serial, threads"), "{error}");
+        assert!(
+            error.starts_with("backend `thread` (perhaps you mean `threads`) is unknown; there are serial, threads"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub(crate) struct Cli {
 }
 
 const NOTES: &str = "\
+`fractal COMMAND --help` explains a command and all that it takes; a name such as seahorses is one of `fractal places`.
+
 Exit status: 0 done, or the reader of standard output closed it early (`| head`); 1 failed; 2 wrong usage; 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
@@ -44,7 +46,7 @@ pub(crate) enum Command {
     /// Explore in a window
     #[cfg(feature = "window")]
     View(Box<ViewArgs>),
-    /// Show how a scene would be rendered, and why
+    /// Show where a scene is and how it would be rendered, or write it as a scene file
     Info(InfoArgs),
     /// Show the values of single pixels, and why their orbits ended
     Probe(ProbeArgs),
@@ -80,9 +82,10 @@ Arguments take precedence over the environment, and the environment over the sce
 Environment: FRACTAL_BACKEND, FRACTAL_WORKERS (then OMP_NUM_THREADS), FRACTAL_SCHEDULE (then OMP_SCHEDULE), OMP_PROC_BIND, \
 OMP_THREAD_LIMIT, and FRACTAL_ISA (scalar, sse4.2, avx2, avx512, neon) to force an instruction set. An empty variable counts as unset.
 
-A render that is expected to take more than a minute keeps its finished tiles in OUTPUT.checkpoint until the picture is complete, \
-if that costs less than 2 % of its time. After Ctrl-C, a kill or a crash, the same command continues from there, with or without \
---resume. A file named with --checkpoint is kept: rendering from it again, in other colours perhaps, computes nothing.
+A render that is expected to take more than a minute says so, and keeps its finished tiles in OUTPUT.checkpoint until the picture is \
+complete, if that costs less than 2 % of its time, or up to 20 % where it takes ten minutes. After Ctrl-C, a kill or a crash, the same \
+command continues from there, with or without --resume. A file named with --checkpoint is kept: rendering from it again, in other \
+colours perhaps, computes nothing.
 
 Exit status: 0 done, or the reader of standard output closed it early and no other output was asked for; 1 failed, also when standard \
 output is full or was closed from the start; 2 wrong usage; 130 interrupted. A file appears only when it is complete.";
@@ -224,6 +227,9 @@ pub(crate) struct ViewArgs {
     /// best that `fractal bench --save` found)
     #[arg(long, value_name = "KIND[,CHUNK]", help_heading = "Computing")]
     pub(crate) schedule: Option<String>,
+    /// The edge of a tile in pixels, 4 to 4096, or `auto` for the best that `fractal bench --save` found
+    #[arg(long, value_name = "N", help_heading = "Computing", value_parser = tile_or_auto)]
+    pub(crate) tile: Option<Edge>,
     /// Text size as a multiple of the usual, for high-density screens [default: from the screen, else from the window's height]
     #[arg(long, value_name = "TIMES", help_heading = "Window", value_parser = scale)]
     pub(crate) scale: Option<f64>,
@@ -246,8 +252,11 @@ pub(crate) struct InfoArgs {
     #[command(flatten)]
     pub(crate) scene: SceneArgs,
     /// Write one JSON object
-    #[arg(long)]
+    #[arg(long, conflicts_with = "toml")]
     pub(crate) json: bool,
+    /// Write the scene as a scene file, with its whole view
+    #[arg(long)]
+    pub(crate) toml: bool,
 }
 
 #[derive(Debug, Args)]

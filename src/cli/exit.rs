@@ -1,9 +1,13 @@
 //! How the program ends: an exit status, and after a failure one sentence on standard error.
 
+use super::args::Cli;
 use super::signals::explained;
 use super::{print, tell};
+use clap::CommandFactory;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use fractal::Error;
 use fractal::internal::is_stdout;
+use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
@@ -33,42 +37,130 @@ pub(crate) fn from_clap(error: &clap::Error) -> ExitCode {
         DisplayHelp | DisplayVersion => return code(print(error.to_string().trim_end().to_owned() + "\n")),
         // If that fails, there is nowhere to report it.
         DisplayHelpOnMissingArgumentOrSubcommand => _ = error.print(),
-        _ => tell(format!("fractal: {}", sentence(&error.to_string()))),
+        _ => {
+            let typed: Vec<_> = std::env::args_os().skip(1).collect();
+            tell(format!("fractal: {}", sentence(error, &typed)));
+        }
     }
     ExitCode::from(error.exit_code() as u8)
 }
 
+/// Arguments of other programs, and what has their place here.
+const ELSEWHERE: &[(&[&str], &[&str])] = &[
+    (&["center", "centre", "centre-re", "center-re", "position", "location", "x", "y", "real", "imag"], &["re", "im"]),
+    (&["magnification", "magnify", "scale", "radius", "depth"], &["zoom", "width"]),
+    (&["height"], &["size", "zoom"]),
+    (&["resolution", "dimensions", "geometry", "res"], &["size"]),
+    (&["iter", "iters", "max-iter", "maxiter", "max-iterations", "max", "limit"], &["iterations"]),
+    (&["threads", "jobs", "cores", "cpus", "processes", "procs", "parallel"], &["workers"]),
+    (&["aa", "antialias", "anti-alias", "antialiasing", "supersample", "supersampling", "ss"], &["samples"]),
+    (&["colors", "colours", "colormap", "cmap", "gradient", "theme"], &["palette"]),
+    (&["constant", "seed", "c"], &["julia"]),
+    (&["angle", "rotate", "turn"], &["rotation"]),
+    (&["bailout", "escape"], &["escape-radius"]),
+    (&["out", "file", "outfile", "dest", "destination", "save", "write"], &["output"]),
+    (&["type", "fractal", "function"], &["formula"]),
+    (&["method", "engine"], &["backend"]),
+    (&["tiles", "tile-size", "block", "block-size"], &["tile"]),
+];
+
 /// Clap's lines as one sentence: what is wrong, the possible values, the tip, and where help is.
-fn sentence(text: &str) -> String {
-    let text = text.strip_prefix("error: ").unwrap_or(text);
+fn sentence(error: &clap::Error, typed: &[OsString]) -> String {
+    let text = error.to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let (command, path) = command(typed);
+    let unknown = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(argument)) if error.kind() == ErrorKind::UnknownArgument => argument.as_str(),
+        _ => "",
+    };
+    let meant = meant(&command, unknown);
     let mut sentence = String::new();
-    let mut usage = "--help";
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        if let Some(call) = line.strip_prefix("Usage: ") {
-            // The command without its arguments.
-            usage = call.find(['[', '<', '-']).map_or(call, |end| &call[..end]).trim_end();
-        } else if let Some(values) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+    // The usage goes on to the end, in as many lines as the command has ways of being called.
+    for line in text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage: ")) {
+        if let Some(values) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             sentence += &format!(" ({values})");
         } else if let Some(tip) = line.strip_prefix("tip: ") {
-            sentence += &format!("; {tip}");
-        } else if !line.starts_with("For more information") {
+            // How to pass it as a value helps nobody who mistook an argument.
+            if meant.is_none() && !tip.starts_with("to pass ") {
+                sentence += &format!("; {tip}");
+            }
+        } else if !line.is_empty() && !line.starts_with("For more information") {
             sentence += if sentence.is_empty() { "" } else { " " };
             sentence += line;
         }
     }
-    let help = if usage == "--help" { usage.to_owned() } else { format!("{usage} --help") };
-    format!("{sentence} (try `{help}`)")
+    let meant = meant.map_or(String::new(), |meant| format!("; here that is {meant}"));
+    format!("{sentence}{meant} (try `{path} --help`)")
+}
+
+/// What has the place of an argument of other programs in a command.
+fn meant(command: &clap::Command, argument: &str) -> Option<String> {
+    let name = argument.strip_prefix("--")?.split('=').next()?.to_lowercase();
+    let (_, ours) = ELSEWHERE.iter().find(|(theirs, _)| theirs.contains(&name.as_str()))?;
+    let has = |name: &&&str| command.get_arguments().any(|argument| argument.get_long() == Some(**name));
+    let ours: Vec<_> = ours.iter().filter(has).map(|name| format!("--{name}")).collect();
+    let word = if ours.first().is_some_and(|first| first == "--re") { " and " } else { " or " };
+    (!ours.is_empty()).then(|| ours.join(word))
+}
+
+/// The command that was typed, and how it is called.
+fn command(typed: &[OsString]) -> (clap::Command, String) {
+    let (mut command, mut path) = (Cli::command(), "fractal".to_owned());
+    for word in typed.iter().filter_map(|word| word.to_str()).take_while(|word| !word.starts_with('-')) {
+        let Some(next) = command.find_subcommand(word).cloned() else { break };
+        path += &format!(" {word}");
+        command = next;
+    }
+    (command, path)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::Cli;
     use clap::Parser;
 
     fn usage_error(arguments: &[&str]) -> String {
-        let typed = ["fractal"].iter().chain(arguments);
-        sentence(&Cli::try_parse_from(typed).unwrap_err().to_string())
+        let error = Cli::try_parse_from(["fractal"].iter().chain(arguments)).unwrap_err();
+        sentence(&error, &arguments.iter().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn no_usage_leaks_into_a_sentence() {
+        let text = usage_error(&["bench", "--warmup"]);
+        assert_eq!(text, "unexpected argument '--warmup' found (try `fractal bench --help`)");
+        let text = usage_error(&["bench", "nosuch"]);
+        assert_eq!(text, "unrecognized subcommand 'nosuch' (try `fractal bench --help`)");
+        assert_eq!(
+            usage_error(&["view", "--warmup"]),
+            "unexpected argument '--warmup' found (try `fractal view --help`)"
+        );
+        assert!(usage_error(&["render", "--workers", "0"]).ends_with(" (try `fractal render --help`)"));
+        let commands = Cli::command();
+        for command in commands.get_subcommands().map(clap::Command::get_name) {
+            let text = usage_error(&[command, "--no-such"]);
+            assert!(!text.contains("Usage") && !text.contains('[') && text.matches("fractal").count() == 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn arguments_of_other_programs_are_translated() {
+        for (argument, meant) in [
+            ("--center", "--re and --im"),
+            ("--Centre=-1,2", "--re and --im"),
+            ("--max-iter", "--iterations"),
+            ("--threads", "--workers"),
+            ("--colormap", "--palette"),
+        ] {
+            let text = usage_error(&["render", argument, "1"]);
+            assert!(text.contains(&format!(" found; here that is {meant} (try `fractal render --help`)")), "{text}");
+        }
+        assert!(!usage_error(&["places", "--center", "1"]).contains("--re"));
+        for (theirs, ours) in ELSEWHERE {
+            let command = Cli::command();
+            let render = command.find_subcommand("render").unwrap();
+            let has = |name: &&str| render.get_arguments().any(|argument| argument.get_long() == Some(name));
+            assert!(ours.iter().all(&has) && !theirs.iter().any(&has), "{theirs:?}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ const WISHES: &[(&str, &str, &[&str])] = &[
         "fractal render seahorses --size 1280x720 -o seahorses.png",
         &["render", "merge", "places", "formulas", "palettes", "colourings"],
     ),
-    ("Explore", "fractal view", &["view", "info", "probe"]),
+    ("Explore", "fractal view seahorses", &["view", "info", "probe"]),
     ("Measure", "fractal bench --quick", &["bench"]),
     ("Learn how work is shared", "fractal render whole --backend processes --owners who.png", &["backends"]),
     ("Set up", "fractal man render | man -l -", &["completions", "man", "help"]),

@@ -1,17 +1,25 @@
-//! `info`: how a scene would be rendered, and why.
+//! `info`: where a scene is, how it would be rendered, and why.
 
 use super::args::InfoArgs;
+use super::place::{self, Place};
 use super::{plan, print, print_json};
 use fractal::internal::F64_SPACING;
 use fractal::kernel::Isa;
 use fractal::sample::Channels;
-use fractal::{Render, Result};
+use fractal::scene::View;
+use fractal::{Render, Result, Scene, formula};
 use serde::Serialize;
 
 #[derive(Serialize)]
 struct Info {
     scene: String,
     formula: String,
+    power: u32,
+    /// The constant of a Julia set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    julia: Option<[String; 2]>,
+    #[serde(flatten)]
+    place: Place,
     size: [u32; 2],
     /// The drawn pixels, if not all: column, row, width and height.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -19,7 +27,6 @@ struct Info {
     samples: u32,
     /// Distance of neighbouring samples in the plane.
     spacing: f64,
-    zoom: f64,
     max_iterations: u32,
     escape_radius: f64,
     tier: &'static str,
@@ -34,6 +41,9 @@ struct Info {
 /// `fractal info`.
 pub(crate) fn run(args: &InfoArgs) -> Result<()> {
     let scene = plan::scene(&args.source, &args.scene)?;
+    if args.toml {
+        return print(toml(scene));
+    }
     let render = Render::new(&scene)?;
     let (width, height) = scene.image.size;
     let crop = scene.image.crop;
@@ -52,21 +62,23 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
     };
     // The choice of the tier depends on it.
     let reach = view.plane(width, height, scene.image.samples)?.reach().max(1.0);
+    let deeper = spacing / (F64_SPACING * reach);
     let info = Info {
         scene: scene.title().to_owned(),
         formula: scene.formula.clone(),
+        power: scene.power.unwrap_or(formula::find(&scene.formula)?.default_power()),
+        julia: scene.julia.as_ref().map(|constant| constant.each_ref().map(ToString::to_string)),
+        place: Place::of(&scene),
         size: [width, height],
         crop: crop.map(Into::into),
         samples: scene.image.samples,
         spacing,
-        zoom: view.zoom(width, height),
         max_iterations: scene.max_iterations(),
         escape_radius: scene.iteration.escape_radius,
         tier: render.kernel().facts().tier,
         tier_why: format!(
-            "samples are {spacing:.2e} apart, and 64-bit numbers are accurate down to {:.1e}, which is {F64_SPACING:.1e} of \
-             the largest coordinate (at least 1), {reach:.2}",
-            F64_SPACING * reach
+            "64-bit numbers, accurate enough for views {} times deeper with this size and these samples",
+            place::short(deeper)
         ),
         isa,
         isa_why: isa_why.to_owned(),
@@ -79,9 +91,11 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
     let mut computed: Vec<_> = info.channels.iter().map(|channel| channel.plural).collect();
     let last = computed.pop().filter(|_| !computed.is_empty()).map(|last| format!(" and {last}"));
     let computed = if computed.is_empty() { "counts".into() } else { computed.join(", ") + &last.unwrap_or_default() };
-    let rows = [
-        ("scene", info.scene),
-        ("formula", info.formula),
+    let julia = info.julia.map_or(String::new(), |[re, im]| format!(", the Julia set of {re},{im}"));
+    let powers = &formula::find(&info.formula)?.powers;
+    let power = if powers.start() == powers.end() { String::new() } else { format!(", power {}", info.power) };
+    let above = [("scene", info.scene), ("formula", info.formula + &power + &julia)];
+    let below = [
         (
             "picture",
             format!(
@@ -91,11 +105,20 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
                 info.tiles
             ),
         ),
-        ("spacing", format!("{spacing:.4e}, zoom {:.4e}", info.zoom)),
+        ("spacing", format!("{spacing:.4e} from sample to sample")),
         ("iterations", format!("up to {}, escape radius {}", info.max_iterations, info.escape_radius)),
         ("computed", format!("{computed}, as the colouring needs")),
         ("numbers", format!("{}: {}", info.tier, info.tier_why)),
         ("processor", format!("{}: {}", info.isa, info.isa_why)),
     ];
-    print(rows.map(|(key, value)| format!("{key:11} {value}\n")).concat())
+    let rows = above.into_iter().chain(info.place.rows()).chain(below);
+    print(rows.map(|(key, value)| format!("{key:11} {value}\n")).collect::<String>())
+}
+
+/// A scene as a scene file, with the numbers of its view even where they are those of its formula's home.
+fn toml(mut scene: Scene) -> String {
+    let View { re, im, extent, .. } = scene.view();
+    (scene.view.re, scene.view.im) = (Some(re), Some(im));
+    scene.set_extent(extent);
+    scene.to_toml()
 }

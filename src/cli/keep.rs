@@ -2,20 +2,21 @@
 
 use super::args::RenderArgs;
 use super::picture::{Picture, is_device};
-use super::tell;
+use super::{memory, tell, typed};
 use fractal::internal::{check_unused, destination, is_stdout};
 use fractal::parallel::{Pieces, Shard, Stop};
 use fractal::sink::{Checkpoint, Records};
 use fractal::{Error, Render, Result, Scene};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, fs};
 
 /// Renders that are expected to take longer keep their tiles without being asked.
 pub(super) const LONG: Duration = Duration::from_secs(60);
 
-/// The share of a render's time that unrequested keeping may take.
+/// The share of a render's time that unrequested keeping may take if the render is just long. It grows with the time that an interruption
+/// would lose, up to ten times as much: a render of ten minutes may take twelve, but not be lost.
 const CHEAP: f64 = 0.02;
 
 /// The time to keep a byte of a tile: packing, the checksum, and the operating system's copy. Measured as 0.5 to 0.6 ns, `keep` in
@@ -152,24 +153,32 @@ impl Keep {
         Ok(Scene::load(&picture.output).is_ok_and(|scene| scene == *picture.render.scene()))
     }
 
-    /// Opens the file, if tiles are to be kept.
+    /// Opens the file, if tiles are to be kept; else says why not.
     pub(super) fn open(
         &self,
         render: &Render,
         before: Option<&Arc<Records>>,
         expected: Option<Expected>,
         quiet: bool,
-    ) -> Result<Option<Kept>> {
-        let Some(place) = &self.place else { return Ok(None) };
-        let pays = || expected.is_some_and(|expected| expected.pays(render, place));
-        if before.is_none() && !self.resume && self.how == How::ByItself && !pays() {
-            return Ok(None);
+    ) -> Result<std::result::Result<Kept, Unkept>> {
+        let Some(place) = &self.place else {
+            return Ok(Err(if self.how == How::Never { Unkept::Unwanted } else { Unkept::NoFile }));
+        };
+        let forgoes = || expected.map_or(Some(Unkept::Short), |expected| expected.forgoes(render, place));
+        if before.is_none()
+            && !self.resume
+            && self.how == How::ByItself
+            && let Some(why) = forgoes()
+        {
+            return Ok(Err(why));
         }
         let checkpoint = match before {
             Some(records) => Checkpoint::go_on(records)?,
             None => match Checkpoint::create(place, &render.description(self.shard)?) {
                 // It was not asked for. But a second start learns of the first, as it would a moment later.
-                Err(_) if self.how == How::ByItself && !self.resume => return check_unused(place).map(|()| None),
+                Err(error) if self.how == How::ByItself && !self.resume => {
+                    return check_unused(place).map(|()| Err(Unkept::Impossible(error.to_string())));
+                }
                 created => created?,
             },
         };
@@ -180,7 +189,7 @@ impl Keep {
         let forgiving = self.how == How::ByItself && before.is_none();
         let checkpoint = if forgiving { checkpoint.forgiving() } else { checkpoint };
         let wanted = Pieces::new(render.tiling().len(), self.shard);
-        Ok(Some(Kept { checkpoint: Arc::new(checkpoint), how: self.how, wanted: wanted.len() }))
+        Ok(Ok(Kept { checkpoint: Arc::new(checkpoint), how: self.how, wanted: wanted.len() }))
     }
 }
 
@@ -204,11 +213,86 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    /// Whether keeping tiles is worth its cost and there is room for them.
-    fn pays(self, render: &Render, place: &Path) -> bool {
+    /// Why tiles are not kept, if that is not worth its cost or there is no room for them.
+    fn forgoes(self, render: &Render, place: &Path) -> Option<Unkept> {
         let bytes = render.channels().bytes(1) as f64 * render.tiling().size().area() as f64;
-        let cheap = bytes * SECONDS_PER_BYTE <= CHEAP * self.time.as_secs_f64() * self.workers as f64;
-        self.time > LONG && cheap && free_space(place).is_none_or(|free| bytes < free as f64 / 2.0)
+        let share = CHEAP * self.time.div_duration_f64(LONG).clamp(1.0, 10.0);
+        if self.time <= LONG {
+            Some(Unkept::Short)
+        } else if bytes * SECONDS_PER_BYTE > share * self.time.as_secs_f64() * self.workers as f64 {
+            Some(Unkept::Costly)
+        } else {
+            let free = free_space(place).filter(|&free| bytes >= free as f64 / 2.0)?;
+            Some(Unkept::NoRoom { bytes: bytes as u64, free })
+        }
+    }
+
+    /// Reports what a long render will write, when, and what an interruption would cost.
+    pub(super) fn report(self, output: &Path, kept: &std::result::Result<Kept, Unkept>) {
+        if self.time <= LONG {
+            return;
+        }
+        let safety = match kept {
+            Ok(kept) => format!(
+                "`{}` keeps what is finished, so the same command continues after an interruption",
+                kept.checkpoint.path().display()
+            ),
+            Err(why) => format!("an interruption loses it, since {why}"),
+        };
+        tell(format!("`{}` is expected to take about {}; {safety}", output.display(), roughly(self.time)));
+    }
+}
+
+/// A time for people: `5 minutes`, `30 hours`, `4 days`.
+fn roughly(time: Duration) -> String {
+    let minutes = time.as_secs_f64() / 60.0;
+    let (number, unit) = [(minutes / 1440.0, "days"), (minutes / 60.0, "hours")]
+        .into_iter()
+        .find(|(number, _)| *number >= 2.0)
+        .unwrap_or((minutes.max(2.0), "minutes"));
+    format!("{number:.0} {unit}")
+}
+
+/// Why no tiles are kept; it follows "since".
+#[derive(Debug)]
+pub(super) enum Unkept {
+    Unwanted,
+    NoFile,
+    Short,
+    Costly,
+    NoRoom { bytes: u64, free: u64 },
+    Impossible(String),
+}
+
+impl fmt::Display for Unkept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const OTHERWISE: &str = "--checkpoint FILE keeps them";
+        match self {
+            Self::Unwanted => f.write_str("--no-checkpoint was given"),
+            Self::NoFile => {
+                write!(f, "the picture goes to no regular file, beside which its tiles could be kept: {OTHERWISE}")
+            }
+            Self::Short => {
+                write!(f, "renders expected to take less than a minute keep no tiles by themselves: {OTHERWISE}")
+            }
+            Self::Costly => {
+                write!(f, "keeping its tiles would take too large a share of its time: {OTHERWISE} all the same")
+            }
+            Self::NoRoom { bytes, free } => write!(
+                f,
+                "its tiles may take {}, and the disk has {} left: {OTHERWISE} elsewhere",
+                memory::size(*bytes),
+                memory::size(*free)
+            ),
+            Self::Impossible(why) => write!(f, "its tiles cannot be kept ({why}): {OTHERWISE} elsewhere"),
+        }
+    }
+}
+
+impl Unkept {
+    /// After a run that was interrupted.
+    pub(super) fn leave(&self, output: &Path) {
+        tell(format!("nothing is kept of `{}`, since {self}", output.display()));
     }
 }
 
@@ -237,20 +321,47 @@ impl Kept {
     }
 
     /// After a run that was stopped or failed: a file with tiles is reported, an empty one removed.
-    pub(super) fn leave(&self, quiet: bool) {
+    pub(super) fn leave(&self, output: &Path, quiet: bool) {
         let (path, pieces) = (self.checkpoint.path(), self.checkpoint.pieces());
         if pieces == 0 {
             // An empty leftover file does no harm.
             let _ = self.checkpoint.remove();
-        } else if quiet {
+        }
+        if quiet {
+        } else if pieces == 0 {
+            tell(format!("nothing is kept of `{}`, since none of its tiles was finished", output.display()));
         } else if !self.checkpoint.is_in_place() {
             tell(format!("`{}` was removed or replaced meanwhile, so nothing is kept", path.display()));
         } else {
-            let all = self.wanted;
-            tell(format!(
-                "`{}` keeps {pieces} of {all} tiles; the same command with --resume continues",
-                path.display()
-            ));
+            let (all, resume) = (self.wanted, (self.how == How::Named).then_some("--resume"));
+            let command = typed::again(resume);
+            tell(format!("`{}` keeps {pieces} of {all} tiles; to continue: {command}", path.display()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_an_interruption_would_lose_the_more_keeping_may_cost() {
+        let scene = Scene::from_toml("image = { size = [7680, 4320], samples = 8 }").unwrap();
+        let render = Render::new(&scene).unwrap();
+        let forgoes = |seconds| {
+            let expected = Expected { time: Duration::from_secs(seconds), workers: 2 };
+            // Nothing is known of how much room there is.
+            expected.forgoes(&render, Path::new("/no/such/folder/a"))
+        };
+        // Keeping all of it takes some 10 s of processor time.
+        assert!(matches!(forgoes(60), Some(Unkept::Short)));
+        assert!(matches!(forgoes(90), Some(Unkept::Costly)));
+        assert!(forgoes(600).is_none() && forgoes(36 * 60).is_none());
+    }
+
+    #[test]
+    fn times_are_for_people() {
+        let shown = [61, 119 * 60, 121 * 60, 50 * 3600].map(|seconds| roughly(Duration::from_secs(seconds)));
+        assert_eq!(shown, ["2 minutes", "119 minutes", "2 hours", "2 days"]);
     }
 }

@@ -1,6 +1,7 @@
 //! `backends`, `formulas`, `palettes`, `colourings` and `places`: the library's tables.
 
 use super::args::ListArgs;
+use super::place::Place;
 use super::{print, print_json};
 use fractal::Result;
 use fractal::backend::{self, BACKENDS};
@@ -130,8 +131,41 @@ pub(crate) fn colourings(args: &ListArgs) -> Result<()> {
     show_named(args, "Colouring", &entries)
 }
 
+#[derive(Serialize)]
+struct NamedPlace {
+    name: &'static str,
+    help: &'static str,
+    formula: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    power: Option<u32>,
+    /// The constant of a Julia set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    julia: Option<[String; 2]>,
+    #[serde(flatten)]
+    place: Place,
+    samples: u32,
+}
+
 /// `fractal places`.
 pub(crate) fn places(args: &ListArgs) -> Result<()> {
-    let entries: Vec<_> = PLACES.iter().map(|place| Named { name: place.name, help: place.help }).collect();
-    show_named(args, "Place", &entries)
+    let entries: Vec<_> = PLACES
+        .iter()
+        .map(|place| {
+            let scene = place.scene();
+            let julia = scene.julia.as_ref().map(|constant| constant.each_ref().map(ToString::to_string));
+            let (place_of, samples, formula) = (Place::of(&scene), scene.image.samples, scene.formula);
+            NamedPlace {
+                name: place.name,
+                help: place.help,
+                formula,
+                power: scene.power,
+                julia,
+                place: place_of,
+                samples,
+            }
+        })
+        .collect();
+    let columns: &[Column<NamedPlace>] =
+        &[("Place", |p| format!("`{}`", p.name)), ("What it is", |p| p.help.to_owned())];
+    show(args, &entries, |p| [p.name.to_owned(), p.help.to_owned()], columns)
 }

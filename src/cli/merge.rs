@@ -9,7 +9,7 @@ use super::plan::{Plan, name};
 use super::render::Sinks;
 use super::signals::Signals;
 use super::stats::Mark;
-use super::{tell, written};
+use super::{tell, typed, written};
 use fractal::colour::{Colourer, Depth};
 use fractal::parallel::{Pieces, Position, Shard, worker_count};
 use fractal::sink::{Estimate, Format, Records, format_for};
@@ -65,7 +65,12 @@ pub(crate) fn run(args: &MergeArgs) -> Result<()> {
     let mut session = plan.backend.open(&plan.workers)?;
     let costs = (plan.display != Display::Hidden).then_some(costs);
     let sinks = Sinks::open(&plan, &picture, &signals)?;
-    sinks.run(&plan, &picture, &mut *session, records.into(), costs, &signals, &mark)?;
+    let outcome = sinks.run(&plan, &picture, &mut *session, records.into(), costs, &signals, &mark);
+    if matches!(outcome, Err(Error::Stopped)) && !args.quiet {
+        let (output, command) = (picture.output.display(), typed::again(None));
+        tell(format!("nothing is kept of `{output}`, but its parts are as they were; to start again: {command}"));
+    }
+    outcome?;
     written::report(&plan, &picture, &mark);
     Ok(())
 }

@@ -15,11 +15,13 @@ pub(crate) mod manual;
 mod memory;
 pub(crate) mod merge;
 mod picture;
+mod place;
 mod plan;
 pub(crate) mod probe;
 pub(crate) mod render;
 pub(crate) mod signals;
 mod stats;
+mod typed;
 #[cfg(feature = "window")]
 pub(crate) mod view;
 mod wisdom;

@@ -64,10 +64,13 @@ impl Plan {
     }
 }
 
+fn is_place(source: &OsStr) -> bool {
+    PLACES.iter().any(|place| source == place.name)
+}
+
 /// Checks that each output is a separate file, and not an input.
 fn check_files(args: &RenderArgs, pictures: &[(Picture, Keep)]) -> Result<()> {
     let mut files = Files::new();
-    let is_place = |source: &OsString| PLACES.iter().any(|place| source == place.name);
     args.scenes.iter().filter(|source| !is_place(source)).for_each(|source| files.reads(source));
     pictures.iter().filter_map(|(picture, _)| picture.continued.as_ref()).for_each(|path| files.reads(path));
     for (picture, keep) in pictures {
@@ -87,7 +90,7 @@ fn pictures(args: &RenderArgs, tile: u32) -> Result<Vec<(Picture, Keep)>> {
     let order = args.order()?;
     let mut pictures = Vec::new();
     for (index, source) in sources.iter().enumerate() {
-        let scene = scene(source, &args.scene)?;
+        let mut scene = scene(source, &args.scene)?;
         let name = name(source, &scene);
         let named = |pattern: &OsStr| fill(pattern, &name, index + 1);
         let (output, format) = match &args.output {
@@ -101,6 +104,11 @@ fn pictures(args: &RenderArgs, tile: u32) -> Result<Vec<(Picture, Keep)>> {
         };
         let drawn =
             |pattern: &OsStr| named(pattern).and_then(|path| format_for(&path, None).map(|format| (path, format)));
+        let is_exr =
+            |file: &OsString| Path::new(file).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("exr"));
+        if format.data == Data::Samples || args.continued.as_ref().is_some_and(is_exr) {
+            scene = plain(scene, source, &args.scene);
+        }
         let owners = args.owners.as_deref().map(drawn).transpose()?;
         let title = name.to_string_lossy().into_owned();
         memory::check_order(&title, &scene.image, tile, order)?;
@@ -141,19 +149,34 @@ fn part(args: &RenderArgs, name: &OsStr, index: usize) -> Result<(PathBuf, &'sta
 
 /// The scene that an argument means, with its overrides applied.
 pub(super) fn scene(source: &OsStr, replaced: &SceneArgs) -> Result<Scene> {
-    let loaded = Scene::load(source)?;
-    let mut scene = loaded.clone();
+    overridden(Scene::load(source)?, replaced)
+}
+
+/// The same for what takes single samples: those of a named place are there for its colours, and one for each pixel is enough.
+pub(super) fn plain_scene(source: &OsStr, replaced: &SceneArgs) -> Result<Scene> {
+    Ok(plain(scene(source, replaced)?, source, replaced))
+}
+
+fn plain(mut scene: Scene, source: &OsStr, replaced: &SceneArgs) -> Scene {
+    if is_place(source) && !replaced.sets("image.samples") {
+        scene.image.samples = 1;
+    }
+    scene
+}
+
+/// A scene with overrides applied. One that shows something else loses its name and title, unless they were given as well.
+pub(super) fn overridden(loaded: Scene, replaced: &SceneArgs) -> Result<Scene> {
+    let mut scene = Scene { name: None, title: None, ..loaded.clone() };
     for assignment in replaced.assignments() {
         scene.set(&assignment)?;
     }
-    // A changed scene loses its old name, unless the name was given as well.
     let place = |scene: &Scene| {
         let Scene { formula, power, julia, view, .. } = scene;
         (formula.clone(), *power, julia.clone(), view.clone())
     };
-    if place(&scene) != place(&loaded) {
-        scene.name = scene.name.filter(|name| loaded.name.as_ref() != Some(name));
-        scene.title = scene.title.filter(|title| loaded.title.as_ref() != Some(title));
+    if place(&scene) == place(&loaded) {
+        scene.name = if replaced.sets("name") { scene.name } else { loaded.name };
+        scene.title = if replaced.sets("title") { scene.title } else { loaded.title };
     }
     Ok(scene)
 }

@@ -18,6 +18,9 @@ const MAX_POINTS_BYTES: u64 = 64 << 20;
 struct Point {
     x: u32,
     y: u32,
+    /// The point of the plane.
+    re: f64,
+    im: f64,
     /// The iteration count; `None` in the interior.
     n: Option<u32>,
     smooth: Option<f64>,
@@ -37,13 +40,16 @@ pub(crate) fn run(args: &ProbeArgs) -> Result<()> {
     let kernel = render.kernel();
     let stop = Stop::new();
     let prepared = render.prepared(&Preparing::quietly(&stop))?;
+    let plane = scene.view().plane(scene.image.size.0, scene.image.size.1, 1)?;
+    let (left, top) = scene.image.crop.map_or((0, 0), |crop| (crop.x, crop.y));
     let mut text = String::new();
     for (x, y) in points {
         let tile = Tile { x, y, width: 1, height: 1 };
         let mut words = vec![0u32; kernel.channels().words()];
         let counters = kernel.compute(&prepared, &[tile.into()], &mut words, &mut [0], &stop)?;
         let samples = Samples::new(tile, kernel.channels(), bytemuck::cast_slice(&words));
-        let point = point(&samples, &counters);
+        let at = plane.point((left + x) as usize, (top + y) as usize);
+        let point = point(&samples, [at.re, at.im], &counters);
         if args.json {
             text += &serde_json::to_string(&point).expect("numbers and text are always JSON");
             text.push('\n');
@@ -54,7 +60,7 @@ pub(crate) fn run(args: &ProbeArgs) -> Result<()> {
     print(text)
 }
 
-fn point(samples: &Samples<'_>, counters: &Counters) -> Point {
+fn point(samples: &Samples<'_>, [re, im]: [f64; 2], counters: &Counters) -> Point {
     let n = Some(samples.counts[0]).filter(|&n| n != INTERIOR);
     let (x, y) = (f64::from(samples.plane(DISTANCES_X)[0]), f64::from(samples.plane(DISTANCES_Y)[0]));
     let reasons = [
@@ -66,6 +72,8 @@ fn point(samples: &Samples<'_>, counters: &Counters) -> Point {
     Point {
         x: samples.tile.x,
         y: samples.tile.y,
+        re,
+        im,
         n,
         smooth: n.map(|n| f64::from(n) + f64::from(samples.plane(FRACTIONS)[0])),
         de: n.map(|_| x.hypot(y)),
@@ -74,7 +82,7 @@ fn point(samples: &Samples<'_>, counters: &Counters) -> Point {
 }
 
 fn describe(point: &Point, text: &mut String) {
-    let Point { x, y, why, .. } = point;
+    let Point { x, y, re, im, why, .. } = point;
     let outcome = match (point.n, point.smooth, point.de) {
         (Some(n), Some(smooth), Some(de)) => {
             format!("escaped after {n} iterations, smooth {smooth:.7}, distance {de:.5} pixels")
@@ -90,7 +98,7 @@ fn describe(point: &Point, text: &mut String) {
         ),
     };
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "{x},{y}: {outcome}");
+    let _ = writeln!(text, "{x},{y}: {outcome}, at re {re:?}, im {im:?}");
 }
 
 /// The pixels that the arguments name; `@FILE` has one on each line.

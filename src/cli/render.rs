@@ -134,13 +134,16 @@ fn make(
     };
     let kept = keep.open(render, own.as_ref(), expected, plan.quiet)?;
     if plan.verbose
-        && let Some(kept) = &kept
+        && let Ok(kept) = &kept
     {
         tell(format!("{}: finished tiles are kept in {}", output.display(), kept.checkpoint.path().display()));
     }
-    let checkpoint = kept.as_ref().map(|kept| kept.checkpoint.clone());
+    if let Some(expected) = expected.filter(|_| written::is_reported(plan)) {
+        expected.report(output, &kept);
+    }
+    let checkpoint = kept.as_ref().ok().map(|kept| kept.checkpoint.clone());
     let window = watching(picture)?;
-    let later = kept.as_ref().filter(|_| goes_on && !is_complete).map(|kept| kept.checkpoint.clone());
+    let later = kept.as_ref().ok().filter(|_| goes_on && !is_complete).map(|kept| kept.checkpoint.clone());
     let sinks = Sinks { checkpoint, trace, window, later, ..sinks };
     match sinks.run(plan, picture, session, known, estimate.filter(|_| shown), signals, mark) {
         Ok(()) => {
@@ -149,8 +152,10 @@ fn make(
             Ok(())
         }
         Err(error) => {
-            if let Some(kept) = kept {
-                kept.leave(plan.quiet);
+            match kept {
+                Ok(kept) => kept.leave(output, plan.quiet),
+                Err(why) if matches!(error, Error::Stopped) && !plan.quiet => why.leave(output),
+                Err(_) => {}
             }
             Err(error)
         }

@@ -11,6 +11,7 @@ use fractal::parallel::{MAX_WORKERS, Schedule, Sink, Stop};
 use fractal::scene::PLACES;
 use fractal::window::{Explorer, ExplorerOptions, NoWindow, OnScreen, Seen, Viewer, Watched, Window, WindowSettings};
 use fractal::{Error, Render, Result, Scene, backend};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ const LARGEST: (u32, u32) = (1280, 800);
 
 /// The smallest window that opens unless a size is given: large enough to see something and to grab.
 const SMALLEST: (u32, u32) = (320, 200);
+
+/// The edges that a window's tiles can have, in pixels.
+const TILES: RangeInclusive<u32> = 4..=4096;
 
 /// `fractal view`.
 pub(crate) fn run(args: &ViewArgs) -> Result<()> {
@@ -127,10 +131,19 @@ fn settle(args: &ViewArgs, mut settings: WindowSettings) -> Result<WindowSetting
         Asked {
             backend: if named { args.backend.as_deref() } else { Some(&settings.backend) },
             schedule: args.schedule.as_deref(),
-            tile: Some(Edge::Pixels(settings.tile)),
+            tile: Some(args.tile.unwrap_or(Edge::Pixels(settings.tile))),
         },
         false,
     )?;
+    if let Some(Edge::Pixels(tile)) = args.tile.filter(|tile| *tile != Edge::Pixels(u32::MAX))
+        && !TILES.contains(&tile)
+    {
+        let (least, most) = (TILES.start(), TILES.end());
+        return Err(Error::Usage(format!(
+            "--tile {tile} is not possible in a window: its tiles are {least} to {most} pixels wide, or `whole` or `auto`"
+        )));
+    }
+    settings.tile = chosen.tile.clamp(*TILES.start(), *TILES.end());
     settings.backend = chosen.backend.name.into();
     if settings.workers > MAX_WORKERS
         || args.workers.is_some()
@@ -156,11 +169,7 @@ fn scene(args: &ViewArgs, last: Option<Scene>) -> Result<Scene> {
         (Some(source), _) => (source.as_os_str(), None),
         (None, last) => (PLACES[0].name.as_ref(), last),
     };
-    let Some(mut scene) = last else { return plan::scene(source, &args.scene) };
-    for assignment in args.scene.assignments() {
-        scene.set(&assignment)?;
-    }
-    Ok(scene)
+    last.map_or_else(|| plan::scene(source, &args.scene), |last| plan::overridden(last, &args.scene))
 }
 
 /// Whether the last scene can be shown. If it cannot, for example because it is too deep, the window opens all the same.

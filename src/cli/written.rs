@@ -13,7 +13,7 @@ use std::fs;
 pub(super) fn report(plan: &Plan, picture: &Picture, mark: &Mark) {
     let Picture { output, render, shard, .. } = picture;
     let Some(file) = fs::metadata(output).ok().filter(fs::Metadata::is_file) else { return };
-    if plan.quiet || plan.stats || plan.display == Display::Json {
+    if !is_reported(plan) {
         return;
     }
     let PixelSize { width, height } = render.scene().image.drawn();
@@ -21,4 +21,9 @@ pub(super) fn report(plan: &Plan, picture: &Picture, mark: &Mark) {
     let (bytes, seconds) = (size(file.len()), mark.seconds());
     let output = output.display();
     tell(format!("wrote `{output}`: {what}{width} × {height} pixels, {bytes}, in {seconds:.2} s"));
+}
+
+/// Whether people read what is written, and nothing else does.
+pub(super) fn is_reported(plan: &Plan) -> bool {
+    !plan.quiet && !plan.stats && plan.display != Display::Json
 }

@@ -21,7 +21,7 @@ pub use palettes::PALETTES;
 
 pub(crate) use oklab::distinct;
 
-use crate::error::{Error, Result, shorten};
+use crate::error::{Error, Result, perhaps, shorten};
 use crate::sample::{Channels, INTERIOR, PlaneId, Samples};
 use palette::{CIRCLE, INSIDE, Phase};
 use serde::{Deserialize, Serialize};
@@ -155,7 +155,8 @@ fn find<T: 'static>(
 ) -> Result<&'static T> {
     entries.iter().find(|entry| name_of(entry) == name).ok_or_else(|| {
         let known: Vec<_> = entries.iter().map(&name_of).collect();
-        Error::Usage(format!("unknown {kind} `{}`; the {kind}s are {}", shorten(name), known.join(", ")))
+        let (perhaps, name) = (perhaps(name, known.iter().copied()), shorten(name));
+        Error::Usage(format!("unknown {kind} `{name}`{perhaps}; the {kind}s are {}", known.join(", ")))
     })
 }
 

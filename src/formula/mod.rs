@@ -24,7 +24,7 @@ pub(crate) use operations::operations;
 pub(crate) use stepwise::Stepwise;
 pub(crate) use tricorn::Tricorn;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, perhaps, shorten};
 use num_complex::Complex64;
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
@@ -173,7 +173,8 @@ pub(crate) struct Spec {
 pub fn find(name: &str) -> Result<&'static FormulaEntry> {
     FORMULAS.iter().copied().find(|entry| entry.name == name).ok_or_else(|| {
         let known: Vec<_> = FORMULAS.iter().map(|entry| entry.name).collect();
-        Error::Usage(format!("unknown formula `{name}`; the formulas are {}", known.join(", ")))
+        let perhaps = perhaps(name, known.iter().copied());
+        Error::Usage(format!("unknown formula `{}`{perhaps}; the formulas are {}", shorten(name), known.join(", ")))
     })
 }
 

@@ -127,11 +127,18 @@ impl Request {
         if spacing >= needed {
             return Ok(());
         }
+        let (columns, rows) = self.size;
+        let across = f64::from(columns).log2() + f64::from(self.samples).log2();
+        let least = needed + across;
+        let zoom = 2.0 - least - f64::from(rows).log2() + f64::from(columns).log2();
         Err(Error::Unsupported(format!(
-            "this view has samples {} apart, too close for 64-bit numbers, whose rounding would move them by more than a \
-             thousandth of that: the distance must be at least {} here, as deeper number tiers do not exist yet",
-            power_of_ten(spacing),
-            power_of_ten(needed)
+            "this view is too deep: it is {width} wide, but 64-bit numbers, the only ones so far, need at least {least} (a zoom \
+             of at most {zoom}) for {columns} × {rows} pixels of {0} × {0} samples{1}",
+            self.samples,
+            if reach > 4.0 { " so far from 0" } else { "" },
+            width = power_of_ten(spacing + across, f64::round),
+            least = power_of_ten(least, f64::ceil),
+            zoom = power_of_ten(zoom, f64::floor),
         )))
     }
 }
@@ -153,12 +160,16 @@ pub(crate) fn kernel_for<F: Formula + 'static>(request: &Request, formula: F) ->
     Ok(Arc::new(Direct::with(formula, request.spec().julia, request.plane()?, limits, channels, isa)?))
 }
 
-/// Formats a number for display, given its binary logarithm: `9.1e-13`.
-fn power_of_ten(log2: f64) -> String {
+/// 2^`log2` with two digits, rounded by `round`: it may be too small for an `f64`.
+fn power_of_ten(log2: f64, round: fn(f64) -> f64) -> String {
     let log10 = log2 * std::f64::consts::LOG10_2;
+    let exponent = log10.floor();
+    // The logarithm of a number that has two digits is not quite that.
+    let tenths = 10f64.powf(log10 - exponent + 1.0);
+    let tenths = if (tenths - tenths.round()).abs() < 1e-9 { tenths.round() } else { round(tenths) };
     // A mantissa that would be shown as 10.0 belongs to the next power.
-    let exponent = (log10 + 0.0022).floor();
-    format!("{:.1}e{exponent}", 10f64.powf(log10 - exponent))
+    let (tenths, exponent) = if tenths >= 100.0 { (10.0, exponent + 1.0) } else { (tenths, exponent) };
+    format!("{:.1}e{exponent}", tenths / 10.0)
 }
 
 #[cfg(test)]
@@ -175,9 +186,14 @@ mod tests {
         let scene = |width: &str| format!("[view]\nre = \"-0.5\"\nwidth = \"{width}\"\n[image]\nsize = [100, 100]\n");
         assert_eq!(refusal(&scene("1e-10")), None);
         let text = refusal(&scene("9e-11")).unwrap();
-        assert!(text.contains("samples 9.0e-13 apart") && text.contains("at least 9.1e-13"), "{text}");
+        assert_eq!(
+            text,
+            "this view is too deep: it is 9.0e-11 wide, but 64-bit numbers, the only ones so far, need at least 9.1e-11 \
+             (a zoom of at most 4.3e10) for 100 × 100 pixels of 1 × 1 samples"
+        );
+        assert_eq!(refusal(&scene("9.1e-11")), None);
         let text = refusal(&scene("1e-2000")).unwrap();
-        assert!(text.contains("samples 1.0e-2002 apart"), "{text}");
+        assert!(text.contains("it is 1.0e-2000 wide"), "{text}");
         assert!(refusal("[view]\nre = \"1e6\"\nwidth = \"1e-4\"\n").is_some(), "numbers far out are coarser");
     }
 }

@@ -1,7 +1,7 @@
 //! Setting single keys of a scene from text, as the command line does.
 
 use super::{Crop, Extent, MaxIterations, Scene};
-use crate::error::shorten;
+use crate::error::{perhaps, shorten};
 use crate::number::Decimal;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
@@ -66,7 +66,11 @@ pub static KEYS: &[SceneKey] = &[
         set: |s, v| decimal(v).map(|v| s.set_extent(Extent::Zoom(v))),
     },
     SceneKey { name: "view.rotation", help: "degrees such as 45", set: |s, v| parse(v).map(|v| s.view.rotation = v) },
-    SceneKey { name: "image.size", help: "width and height in pixels such as 1920x1080", set: set_size },
+    SceneKey {
+        name: "image.size",
+        help: "width and height in pixels such as 1920x1080, a width such as 2560 that keeps the shape, or 720p, 1080p, 1440p, 4K or 8K",
+        set: set_size,
+    },
     SceneKey {
         name: "image.samples",
         help: "a whole number from 1 to 16",
@@ -128,7 +132,13 @@ pub(super) fn set(scene: &mut Scene, assignment: &str) -> Result<(), String> {
     });
     let Some(key) = key else {
         let known: Vec<_> = KEYS.iter().map(|key| key.name).collect();
-        return Err(format!("there is no key `{}` in a scene; the keys are {}", shorten(name), known.join(", ")));
+        let last = known.iter().filter_map(|key| key.rsplit('.').next());
+        let perhaps = perhaps(name, known.iter().copied().chain(last));
+        return Err(format!(
+            "there is no key `{}`{perhaps} in a scene; the keys are {}",
+            shorten(name),
+            known.join(", ")
+        ));
     };
     let mut changed = scene.clone();
     (key.set)(&mut changed, value).map_err(|why| match why {
@@ -176,7 +186,28 @@ fn set_julia(scene: &mut Scene, value: &str) -> Result<(), Option<String>> {
     Ok(())
 }
 
+/// Usual sizes by their names.
+const SIZES: [(&str, (u32, u32)); 7] = [
+    ("720p", (1280, 720)),
+    ("1080p", (1920, 1080)),
+    ("1440p", (2560, 1440)),
+    ("2160p", (3840, 2160)),
+    ("4320p", (7680, 4320)),
+    ("4K", (3840, 2160)),
+    ("8K", (7680, 4320)),
+];
+
 fn set_size(scene: &mut Scene, value: &str) -> Result<(), Option<String>> {
+    if let Some((_, size)) = SIZES.iter().find(|(name, _)| name.eq_ignore_ascii_case(value)) {
+        scene.image.size = *size;
+        return Ok(());
+    }
+    if let Ok(width) = value.parse::<u32>() {
+        let (old_width, old_height) = scene.image.size;
+        let height = f64::from(width) * f64::from(old_height) / f64::from(old_width.max(1));
+        scene.image.size = (width, (height.round() as u32).max(1));
+        return Ok(());
+    }
     let list = value.strip_prefix('[').and_then(|value| value.strip_suffix(']')).unwrap_or(value);
     let (width, height) = list.split_once(['x', 'X', '×', ',']).ok_or(None)?;
     scene.image.size = (parse(width.trim())?, parse(height.trim())?);

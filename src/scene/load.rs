@@ -1,7 +1,7 @@
 //! Where scenes come from: names, files, standard input; and the errors when they are not scenes.
 
 use super::{MAX_SCENE_BYTES, PLACES, Scene, foreign, literals, picture, tables};
-use crate::error::{Error, Result, brief, shorten};
+use crate::error::{Error, Result, brief, perhaps, shorten};
 use serde::Deserialize;
 use std::fs::File;
 use std::io::{self, Read};
@@ -30,8 +30,9 @@ pub(super) fn load(path: &Path) -> Result<Scene> {
         Err(error) if error.kind() == io::ErrorKind::NotFound && !is_path(path) => {
             let places: Vec<_> = PLACES.iter().map(|place| place.name).collect();
             return Err(Error::Usage(format!(
-                "there is no file or place `{}`; the places are {}",
+                "there is no file or place `{}`{}; the places are {}",
                 shown(path),
+                perhaps(&path.to_string_lossy(), places.iter().copied()),
                 places.join(", ")
             )));
         }

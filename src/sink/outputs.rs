@@ -3,7 +3,7 @@
 use super::formats::Format;
 use super::identity::is_stdout;
 use super::image::{exr, png, ppm};
-use crate::error::{Error, Result, shorten};
+use crate::error::{Error, Result, perhaps, shorten};
 use std::path::Path;
 
 /// Every format in which pictures are written.
@@ -23,8 +23,11 @@ impl Format {
     /// [`Error::Usage`] when there is none; the error lists the known ones.
     pub fn named(name: &str) -> Result<&'static Self> {
         OUTPUTS.iter().find(|format| format.name == name).ok_or_else(|| {
-            let name = shorten(name);
-            Error::Usage(format!("unknown picture format `{name}`; known are {}", list(|format| format.name.into())))
+            let (perhaps, name) = (perhaps(name, OUTPUTS.iter().map(|format| format.name)), shorten(name));
+            Error::Usage(format!(
+                "unknown picture format `{name}`{perhaps}; known are {}",
+                list(|format| format.name.into())
+            ))
         })
     }
 }

@@ -51,6 +51,15 @@ impl Autosave {
         self.wanted.push(scene);
     }
 
+    /// How far the pictures that are being saved are.
+    pub(super) fn progress(&self) -> Option<String> {
+        let percent = self.saving.iter().map(Saving::percent).min()?;
+        Some(match self.saving.len() {
+            1 => format!("saving a picture, {percent} %"),
+            count => format!("saving {count} pictures, {percent} %"),
+        })
+    }
+
     /// Does what is due. Returns a message to show, if any.
     pub(super) fn turn(&mut self, state: &State, frame: &Frame, now: Duration) -> Option<String> {
         let mut told = None;

@@ -127,6 +127,8 @@ pub struct Explorer {
     dirty: bool,
     cycled: Duration,
     title: String,
+    /// How far pictures are saved, as shown.
+    saving: Option<String>,
     quit: bool,
 }
 
@@ -188,6 +190,7 @@ impl Explorer {
             dirty: false,
             cycled: window.now(),
             title: String::new(),
+            saving: None,
             quit: false,
         };
         explorer.compute(false);
@@ -253,6 +256,9 @@ impl Explorer {
         let outcome = self.turns(window, print);
         self.engine.cancel();
         self.autosave.remember(&self.state.memory());
+        if let (Some(saving), false) = (self.autosave.progress(), self.stop.is_set()) {
+            print(&format!("still {saving}; Ctrl-C discards it"))?;
+        }
         let told = self.autosave.finish();
         outcome.and(told.iter().try_for_each(|line| print(line)))
     }
@@ -305,6 +311,9 @@ impl Explorer {
             self.state.tell(told, now);
             self.urgent = true;
         }
+        let saving = self.autosave.progress();
+        self.dirty |= saving != self.saving;
+        self.saving = saving;
         if self.state.message.as_ref().is_some_and(|(_, until)| now > *until) {
             self.state.message = None;
             self.urgent = true;
@@ -337,10 +346,7 @@ impl Explorer {
             self.printed.push(command_line(&self.state.scene()));
             self.state.tell("the scene's command line is in the terminal", now);
         }
-        if effects.save {
-            self.autosave.save(self.state.scene());
-            self.state.tell("saving ...", now);
-        }
+        self.state.saves.drain(..).for_each(|scene| self.autosave.save(scene));
         self.urgent |= effects.draw || effects.view || effects.colour || effects.again;
         self.quit |= effects.quit;
         Ok(())

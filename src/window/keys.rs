@@ -53,6 +53,7 @@ pub enum Action {
     Denser,
     Sparser,
     Save,
+    SaveAs,
     Print,
     Help,
     Quit,
@@ -184,6 +185,7 @@ pub const GROUPS: &[Group] = &[
         name: "Keep",
         bindings: bind! {
             Save [key('s')] "save the picture with its scene",
+            SaveAs [key('S')] "save it at any size and samples",
             Print [key('l')] "print the scene as a command line",
             Help [key('h'), key('H'), key('?'), Trigger::Key(Key::F1)] "show or hide this help",
             Quit [key('q'), key('Q'), Trigger::Key(Key::Escape)] "quit",

@@ -82,6 +82,13 @@ impl Place {
         }
     }
 
+    /// The centre's parts and the width of a picture `width` pixels wide, to a tenth of a pixel.
+    pub(super) fn shown(&self, width: u32) -> [String; 3] {
+        let tenth = self.spacing.order() - 1;
+        let across = self.spacing.times(width.into()).significant(5);
+        [self.re.rounded(tenth), self.im.rounded(tenth), across].map(|number| number.to_decimal().to_string())
+    }
+
     /// The point this many pixels to the right of and below the centre.
     fn at(&self, [right, down]: [&ExactDecimal; 2]) -> [ExactDecimal; 2] {
         let [u, v] = self.turned([right, down]);

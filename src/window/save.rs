@@ -4,7 +4,7 @@ use super::frame::{Planes, Shown};
 use crate::backend;
 use crate::colour::Depth;
 use crate::error::{Error, Result};
-use crate::parallel::{Piece, Pieces, Schedule, Stop};
+use crate::parallel::{FinishedClaim, Piece, Pieces, Schedule, Sink, Stop, Tee};
 use crate::render::{Known, Render};
 use crate::scene::{MaxIterations, Scene};
 use crate::sink::{ImageSink, Kept, Output, Tiles, format_for, identity};
@@ -13,23 +13,51 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 /// A picture that is being saved, on a thread of its own.
 #[derive(Debug)]
 pub(super) struct Saving {
     thread: Option<JoinHandle<Result<PathBuf>>>,
+    progress: Arc<Progress>,
+}
+
+/// How many tiles of a picture are saved.
+#[derive(Debug, Default)]
+struct Progress {
+    done: AtomicUsize,
+    all: AtomicUsize,
+}
+
+impl Sink for Progress {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
+        self.done.fetch_add(done.range.len(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn kept(&self, kept: &FinishedClaim<'_>) -> Result<()> {
+        self.done(kept)
+    }
 }
 
 impl Saving {
     /// Saves the picture of a scene in a folder under a name that is not used yet. Final samples are not computed again.
     pub(super) fn start(folder: &Path, scene: Scene, shown: Option<Shown>, stop: Stop) -> Result<Self> {
         let folder = folder.to_path_buf();
+        let progress = Arc::new(Progress::default());
+        let counted = progress.clone();
         let thread = std::thread::Builder::new()
             .name("window saver".into())
-            .spawn(move || save(&folder, &scene, shown, &stop))
+            .spawn(move || save(&folder, &scene, shown, &counted, &stop))
             .map_err(|error| Error::Unsupported(format!("a thread for saving cannot be started: {error}")))?;
-        Ok(Self { thread: Some(thread) })
+        Ok(Self { thread: Some(thread), progress })
+    }
+
+    /// The share that is saved, in per cent.
+    pub(super) fn percent(&self) -> usize {
+        let Progress { done, all } = &*self.progress;
+        100 * done.load(Ordering::Relaxed) / all.load(Ordering::Relaxed).max(1)
     }
 
     /// The outcome, once, as soon as saving is over.
@@ -50,8 +78,9 @@ impl Saving {
     }
 }
 
-fn save(folder: &Path, scene: &Scene, shown: Option<Shown>, stop: &Stop) -> Result<PathBuf> {
+fn save(folder: &Path, scene: &Scene, shown: Option<Shown>, progress: &Arc<Progress>, stop: &Stop) -> Result<PathBuf> {
     let render = Render::new(scene)?;
+    progress.all.store(render.tiling().len(), Ordering::Relaxed);
     let (path, reserved) = reserve(folder, scene)?;
     let write = || {
         let sink = Arc::new(ImageSink::new(
@@ -64,7 +93,8 @@ fn save(folder: &Path, scene: &Scene, shown: Option<Shown>, stop: &Stop) -> Resu
         let everything = Pieces::new(render.tiling().len(), None);
         let known = shown.map(|shown| Arc::new(Final::new(shown, &render)));
         let known = Known::from(Vec::from_iter(known));
-        render.run_missing(&mut *session, sink, &everything, known, stop).map(|_| ())
+        let sinks = Arc::new(Tee::new(vec![sink, progress.clone()]));
+        render.run_missing(&mut *session, sinks, &everything, known, stop).map(|_| ())
     };
     match write() {
         Ok(()) => Ok(path),
@@ -235,7 +265,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("fractal-saved-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let files = [Some(frame.shown()), None]
-            .map(|shown| std::fs::read(save(&folder, &scene, shown, &Stop::new()).unwrap()).unwrap());
+            .map(|shown| std::fs::read(save(&folder, &scene, shown, &Arc::default(), &Stop::new()).unwrap()).unwrap());
         std::fs::remove_dir_all(&folder).unwrap();
         assert!(files[0] == files[1]);
         // Samples that lack a channel the colours need are of no use.

@@ -2,6 +2,7 @@
 
 mod act;
 mod history;
+mod prompt;
 mod workforce;
 
 use super::engine::Workforce;
@@ -50,7 +51,6 @@ pub(super) struct Effects {
     pub(super) draw: bool,
     /// The constant of the Julia inset changed.
     pub(super) inset: bool,
-    pub(super) save: bool,
     pub(super) print: bool,
     pub(super) quit: bool,
 }
@@ -60,6 +60,8 @@ pub(super) struct Effects {
 pub(super) struct State {
     /// Its view and image size are overridden by `place` and `size`, see [`State::scene`].
     scene: Scene,
+    /// What its name and title are of.
+    titled: Spot,
     pub(super) place: Place,
     pub(super) size: Size,
     pub(super) workforce: Workforce,
@@ -76,6 +78,10 @@ pub(super) struct State {
     /// The pixel that the user looks at, judging by the last event.
     pub(super) focus: (i64, i64),
     pub(super) hold: Option<Hold>,
+    /// What is to be saved, as it was when that was asked for.
+    pub(super) saves: Vec<Scene>,
+    /// What the user has typed to a question.
+    prompt: Option<String>,
     /// The message that the user sees, and until when.
     pub(super) message: Option<(String, Duration)>,
     click: Option<(Duration, (i64, i64))>,
@@ -93,6 +99,7 @@ impl State {
         scene.image.samples = scene.image.samples.min(MOST_SAMPLES);
         let place = Place::of(&scene, size);
         Self {
+            titled: Spot::of(&scene, place.clone()),
             scene,
             place,
             size,
@@ -107,6 +114,8 @@ impl State {
             pointer: (i64::from(size.0 / 2), i64::from(size.1 / 2)),
             focus: (i64::from(size.0 / 2), i64::from(size.1 / 2)),
             hold: None,
+            saves: Vec::new(),
+            prompt: None,
             message: None,
             click: None,
             back: Vec::new(),
@@ -122,6 +131,9 @@ impl State {
         let mut scene = self.scene.clone();
         scene.view = self.place.frame(self.size.0);
         (scene.image.size, scene.image.crop) = (self.size, None);
+        if self.spot() != self.titled {
+            (scene.name, scene.title) = (None, None);
+        }
         scene
     }
 
@@ -160,14 +172,18 @@ impl State {
     }
 
     /// What is shown and who computes it, for the panel.
-    pub(super) fn summary(&self) -> [String; 4] {
+    pub(super) fn summary(&self) -> [String; 7] {
         let scene = self.scene();
         let (backend, schedule) = (self.workforce.backend.name, self.workforce.schedule);
+        let [re, im, width] = self.place.shown(self.size.0);
         let julia = scene.julia.as_ref().map_or(String::new(), |_| " (Julia set)".into());
         let turned =
             if self.place.rotation == 0.0 { String::new() } else { format!(", turned {}", self.place.rotation) };
         [
             format!("{}{julia}, {}{turned}", scene.formula, self.magnification()),
+            format!("re {re}"),
+            format!("im {im}"),
+            format!("width {width}, l prints the command"),
             format!("up to {} iterations", scene.max_iterations()),
             format!("backend {backend}, schedule {schedule}"),
             format!("tiles of {0} x {0}, samples {1} x {1}", self.tile, scene.image.samples),
@@ -210,6 +226,7 @@ impl State {
     /// Handles an event.
     pub(super) fn handle(&mut self, event: Event, now: Duration, effects: &mut Effects) {
         match event {
+            Event::Key(key) if self.prompt.is_some() => self.answer(key, now, effects),
             Event::Key(key) => {
                 if let Some(action) = action(Trigger::Key(key)) {
                     self.act(action, now, effects);
@@ -227,8 +244,12 @@ impl State {
             Event::Resized(width, height) => {
                 let size = (width, height);
                 if size != self.size {
+                    let is_titled = self.spot() == self.titled;
                     self.place.resize(self.size, size);
                     self.size = size;
+                    if is_titled {
+                        self.titled = self.spot();
+                    }
                     effects.view = true;
                 }
                 effects.draw = true;

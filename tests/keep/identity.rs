@@ -253,7 +253,7 @@ fn what_is_left_of_the_very_same_render_is_gone_on_with() {
     let scratch = Scratch::new("same");
     let run = |arguments: &str| told(scratch.program(words(arguments)));
     let read = |name: &str| fs::read(scratch.join(name)).unwrap();
-    let picture = "render seahorses --size 320x180 --tile 32";
+    let picture = "render seahorses --size 320x180 --tile 32 --samples 1";
     assert_eq!(run(&format!("{picture} -q -o plain.png --checkpoint all")).0, 0);
     assert_eq!(run(&format!("{picture} -q --shard 1/2 -o plain.part")).0, 0);
     // As a kill leaves them: unnamed, the same command goes on.
@@ -313,7 +313,7 @@ fn without_locks(mut command: Command) -> Command {
 fn where_locks_are_refused_nothing_is_shared() {
     let scratch = Scratch::new("lockless");
     let run = |arguments: &str| told(without_locks(scratch.program(words(arguments))));
-    let picture = "render seahorses --size 320x180 --tile 32";
+    let picture = "render seahorses --size 320x180 --tile 32 --samples 1";
     assert_eq!(told(scratch.program(words(&format!("{picture} -q --shard 1/2 -o plain.part")))).0, 0);
     // A file of one's own is no danger.
     let (code, text) = run(&format!("{picture} --shard 1/2 -o a.part"));

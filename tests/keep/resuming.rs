@@ -1,13 +1,16 @@
 //! Resuming from a checkpoint.
 
-use super::support::Scratch;
-use super::{Count, Fuse, files, render, scene, told, words};
+use super::support::{Scratch, until};
+use super::{Count, Fuse, files, heads, render, scene, told, words};
 use fractal::Result;
 use fractal::backend::{self, BACKENDS};
 use fractal::parallel::{Pieces, Sink, Stop, Tee, Work};
 use fractal::sink::{Checkpoint, Grid, Records};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs;
+use std::io::Read;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -89,7 +92,7 @@ fn another_process_makes_the_same_missing_pieces() {
 fn a_checkpoint_is_never_replaced_and_goes_with_its_picture_only() {
     let scratch = Scratch::new("flow");
     let run = |arguments: &str| told(scratch.program(words(arguments)));
-    let picture = "render seahorses --size 320x180 --tile 32 -q";
+    let picture = "render seahorses --size 320x180 --tile 32 --samples 1 -q";
     assert_eq!(run(&format!("{picture} -o plain.png")).0, 0);
     assert_eq!(run(&format!("{picture} -o a.png --checkpoint a.tiles")).0, 0);
     let read = |name: &str| fs::read(scratch.join(name)).unwrap();
@@ -131,7 +134,7 @@ fn a_checkpoint_is_never_replaced_and_goes_with_its_picture_only() {
     assert!(read("c.png") == read("ember.png"));
 
     // Without a file --resume begins anew, and a picture that is there is left alone.
-    let speaks = "render seahorses --size 320x180 --tile 32";
+    let speaks = "render seahorses --size 320x180 --tile 32 --samples 1";
     let (code, text) = run(&format!("{speaks} -o d.png --resume"));
     assert!(
         code == 0 && text.starts_with("there is no `d.png.checkpoint`, so seahorses starts from the beginning\n"),
@@ -171,4 +174,37 @@ fn what_cannot_be_kept_is_said() {
     let (code, text) = told(scratch.program(words("render --size 40x30 -o b.png --checkpoint empty --resume")));
     let who = format!("`empty` is being written by process {}", std::process::id());
     assert!(code == 1 && text.contains(&who), "{text}");
+}
+
+#[test]
+fn an_interrupted_run_says_what_it_kept_and_what_continues() {
+    let scratch = Scratch::new("kept");
+    let long =
+        "render --julia -0.390540870218,-0.586787907347 --iterations 30000000 --size 1600x1200 --tile 8 --workers 1";
+    fs::write(scratch.join("a.toml"), "").unwrap();
+    for (arguments, kept, resume) in [("a.toml", "a.png.checkpoint", ""), ("--checkpoint c -o b.png", "c", "--resume ")]
+    {
+        let typed = format!("{long} {arguments}");
+        let mut child = scratch.program(words(&typed)).stderr(Stdio::piped()).spawn().unwrap();
+        until("tiles are kept", || {
+            let file = fs::read(scratch.join(kept)).unwrap_or_default();
+            (file.len() > 8 && heads(&file).len() > 3).then_some(())
+        });
+        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        let mut text = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        let [expected @ .., left, "fractal: stopped before the work was complete"] = &lines[..] else {
+            panic!("{text}")
+        };
+        let (told, command) = left.split_once("; to continue: ").unwrap();
+        assert!(told.starts_with(&format!("`{kept}` keeps ")) && told.ends_with(" of 30000 tiles"), "{text}");
+        let (_, command) = command.split_once(" render ").unwrap();
+        assert_eq!(command, typed.replacen("render ", resume, 1));
+        let is_named = !resume.is_empty();
+        assert_eq!(expected.len(), usize::from(!is_named), "{text}");
+        let begins = |line: &&str| line.starts_with("`a.png` is expected to take about ") && line.contains(kept);
+        assert!(expected.iter().all(begins), "{text}");
+    }
 }

@@ -82,8 +82,19 @@ fn a_worker_that_comes_too_late_says_nothing() {
 fn kills_change_no_picture() {
     let scratch = Scratch::new("picture");
     let render = |name: &str, backend: &str| {
-        let mut command =
-            scratch.program(["render", "seahorses", "--size", "640x360", "--tile", "16", "-q", "-o", name]);
+        let mut command = scratch.program([
+            "render",
+            "seahorses",
+            "--size",
+            "640x360",
+            "--samples",
+            "1",
+            "--tile",
+            "16",
+            "-q",
+            "-o",
+            name,
+        ]);
         command.args(["--backend", backend, "--workers", "2"]);
         command
     };

@@ -100,6 +100,9 @@ fn every_place_is_a_view_that_numbers_of_64_bits_show() {
         let (width, height) = scene.image.size;
         assert_eq!((width, height), (1920, 1080));
         assert!(scene.view().spacing(width, height) >= 1e-12, "{}", place.name);
+        // Also at twice the usual size; the samples are those that make the first picture a good one.
+        Render::new(&Scene { image: Image::new((3840, 2160), scene.image.samples), ..scene.clone() }).unwrap();
+        assert!(scene.image.samples > 1 || ["whole", "dendrite"].contains(&place.name), "{}", place.name);
         Render::new(&scene).unwrap();
         assert!(!place.help.is_empty() && place.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
     }

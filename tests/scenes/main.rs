@@ -7,7 +7,7 @@ mod text;
 use fractal::colour::{COLOURINGS, Depth, PALETTES};
 use fractal::formula::FORMULAS;
 use fractal::parallel::Stop;
-use fractal::scene::{Decimal, Extent, KEYS, MAX_SCENE_BYTES, MaxIterations, PLACES, Quality, auto_max};
+use fractal::scene::{Decimal, Extent, Image, KEYS, MAX_SCENE_BYTES, MaxIterations, PLACES, Quality, auto_max};
 use fractal::sink::{Format, ImageSink, Output, SCENE_KEY};
 use fractal::{Error, Render, Scene};
 use proptest::prelude::*;

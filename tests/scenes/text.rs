@@ -64,7 +64,19 @@ fn values_are_typed_as_people_do() {
     for assignment in ["julia=none", "max=auto", "name=", "size=[640,480]"] {
         scene.set(assignment).unwrap();
     }
-    assert_eq!((scene.julia, scene.iteration.max), (None, MaxIterations::Auto));
+    assert_eq!((&scene.julia, scene.iteration.max), (&None, MaxIterations::Auto));
+    for (typed, size) in [
+        ("4K", (3840, 2160)),
+        ("8k", (7680, 4320)),
+        ("1080p", (1920, 1080)),
+        ("2560", (2560, 1440)),
+        ("300x200", (300, 200)),
+        ("1500", (1500, 1000)),
+        ("1", (1, 1)),
+    ] {
+        scene.set(&format!("size={typed}")).unwrap();
+        assert_eq!(scene.image.size, size, "{typed}");
+    }
 }
 
 #[test]
@@ -78,7 +90,7 @@ fn what_cannot_be_set_is_reported() {
         ("max=-1", "`iteration.max` cannot be `-1`: it must be a whole number from 1 to 4294966270, or auto"),
         ("max=0", "`iteration.max` is 0, but must be 1 to 4294966270, or \"auto\""),
         ("max=5e3", "cannot be `5e3`"),
-        ("size=5", "`image.size` cannot be `5`: it must be width and height in pixels such as 1920x1080"),
+        ("size=5x", "`image.size` cannot be `5x`: it must be width and height in pixels such as 1920x1080"),
         ("size=0x5", "`image.size` is 0x5, but both must be at least 1"),
         ("size=4294967296x5", "`image.size` cannot be `4294967296x5`"),
         ("size=4294967295x1", "their product at most"),

@@ -40,6 +40,40 @@ fn saved_pictures_are_the_rendered_ones_and_go_on_where_they_were() {
 }
 
 #[test]
+fn a_picture_is_saved_at_any_size_while_the_window_goes_on() {
+    let scratch = Scratch::new("window-save-as");
+    let options = ExplorerOptions { folder: PathBuf::from(&*scratch), ..ExplorerOptions::default() };
+    let mut session = Session::with(&valley(), (150, 90), &options);
+    session.settle();
+    let plain = session.window.shown.clone();
+    session.type_keys("S");
+    assert!(session.window.shown != plain, "the question is shown");
+    // What is typed is no command: this neither quits nor opens a Julia set.
+    session.type_keys("qJ");
+    session.step(&[Event::Key(Key::Escape)]);
+    session.type_keys("S");
+    session.step(&[Event::Key(Key::Delete)]);
+    session.type_keys("300x180, 17");
+    session.step(&[Event::Key(Key::Enter)]);
+    assert!(session.explorer.message().unwrap().contains("`image.samples` is 17"), "{:?}", session.explorer.message());
+    session.step(&[Event::Key(Key::Backspace), Event::Key(Key::Backspace), Event::Key(Key::Char('2'))]);
+    let asked = session.explorer.scene();
+    session.step(&[Event::Key(Key::Enter), Event::Wheel(3)]);
+    assert_ne!(session.explorer.scene(), asked, "the window goes on");
+    session
+        .until("it is saved", |session| session.explorer.message().is_some_and(|text| text.starts_with("saved as ")));
+    let scene = Scene::load(scratch.join("mandelbrot-1.png")).unwrap();
+    assert_eq!((scene.image.size, scene.image.samples), ((300, 180), 2));
+    assert_eq!((&scene.view, &scene.julia), (&asked.view, &None));
+    let again = scratch.program(["render", "mandelbrot-1.png", "-o", "again.png"]).output().unwrap();
+    assert!(again.status.success(), "{again:?}");
+    let read = |name: &str| std::fs::read(scratch.join(name)).unwrap();
+    assert!(read("mandelbrot-1.png") == read("again.png"));
+    session.check();
+    assert_eq!(std::fs::read_dir(&*scratch).unwrap().count(), 2);
+}
+
+#[test]
 fn a_printed_command_line_renders_the_picture() {
     let scratch = Scratch::new("window-print");
     let mut session = Session::new(&valley(), (160, 100));

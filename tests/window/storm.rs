@@ -25,7 +25,9 @@ fn any_event(random: &mut Random, keys: &[Key]) -> Event {
 /// Random events at random moments. Wherever that leads, the settled picture is the rendered one.
 fn storm(seed: u64, settings: WindowSettings, unwanted: &[keys::Action]) {
     let bindings = || keys::GROUPS.iter().flat_map(|group| group.bindings);
-    let unwanted = [&[keys::Action::Quit, keys::Action::Save, keys::Action::MoreIterations], unwanted].concat();
+    let unwanted =
+        [&[keys::Action::Quit, keys::Action::Save, keys::Action::SaveAs, keys::Action::MoreIterations], unwanted]
+            .concat();
     let mut pool: Vec<Key> = bindings()
         .filter(|binding| !unwanted.contains(&binding.action))
         .flat_map(|binding| binding.triggers)

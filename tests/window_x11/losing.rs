@@ -79,7 +79,8 @@ fn a_render_outlives_its_window() {
             let Some(screen) = Screen::start() else { return true };
             let scratch = Scratch::new("x11-outlive");
             let iterations = (3_000_000 * harder).to_string();
-            let scene = ["render", "seahorses", "--size", "640x400", "--iterations", &iterations, "-q", "-o"];
+            let scene =
+                ["render", "seahorses", "--size", "640x400", "--samples", "1", "--iterations", &iterations, "-q", "-o"];
             let mut program = open(&screen, &scratch, &[&scene[..], &["a.ppm", "--view"]].concat());
             let early = !scratch.join("a.ppm").exists();
             lose(how, &program);
@@ -162,7 +163,7 @@ fn a_server_that_hangs_delays_nothing_but_the_window() {
     let scratch = Scratch::new("x11-hang");
     let mut viewer = open(&screen, &scratch, &["view", "--fresh", "--size", "300x200", "--workers", "1"]);
     let palette = repaint(&mut viewer);
-    let heavy = ["render", "seahorses", "--size", "640x400", "--iterations", "3000000", "-q"];
+    let heavy = ["render", "seahorses", "--size", "640x400", "--samples", "1", "--iterations", "3000000", "-q"];
     let mut render = Program::open(&screen, &scratch, &[&heavy[..], &["--view", "-o", "a.png"]].concat());
     until("tiles fill in", || (render.shot().colours() > 50).then_some(()));
     send(&screen.server, Signal::STOP);

@@ -19,7 +19,11 @@ use support::{Scratch, until};
 fn the_window_explores() {
     let Some(screen) = Screen::start() else { return };
     let scratch = Scratch::new("x11-explore");
-    let mut program = Program::open(&screen, &scratch, &["view", "seahorses", "--size", "640x400", "--workers", "2"]);
+    let mut program = Program::open(
+        &screen,
+        &scratch,
+        &["view", "seahorses", "--size", "640x400", "--samples", "1", "--workers", "2"],
+    );
     let opened = program.check_above();
     assert!(opened.colours() > 1000, "{} colours", opened.colours());
 
@@ -56,7 +60,7 @@ fn the_window_explores() {
 
     // Saved with its scene.
     program.press("s");
-    let saved = scratch.join("seahorses-1.png");
+    let saved = scratch.join("mandelbrot-1.png");
     until("the picture is saved", || std::fs::metadata(&saved).is_ok_and(|file| file.len() > 0).then_some(()));
     let command = program.command();
     program.press("q");
@@ -81,7 +85,8 @@ fn the_window_explores() {
 fn a_window_that_was_covered_or_minimised_is_right_again() {
     let Some(screen) = Screen::start() else { return };
     let scratch = Scratch::new("x11-cover");
-    let mut program = Program::open(&screen, &scratch, &["view", "jewel", "--size", "400x300", "--fresh"]);
+    let mut program =
+        Program::open(&screen, &scratch, &["view", "jewel", "--size", "400x300", "--samples", "1", "--fresh"]);
     let wanted = program.check();
     // Half a second is what is promised. What counts is when a screenshot begins, however long it takes.
     let soon = |what: &str| {
@@ -184,9 +189,12 @@ fn a_render_is_watched() {
     program.press("q");
     assert_eq!(program.exit_code(), Some(130));
     assert!(!scratch.join("b.png").exists());
-    // A complete picture stays until the window is closed.
-    let mut program =
-        Program::open(&screen, &scratch, &["render", "curl", "--size", "320x200", "-q", "--view", "-o", "c.ppm"]);
+    // A complete picture stays until the window is closed. The window shows one sample of each pixel.
+    let mut program = Program::open(
+        &screen,
+        &scratch,
+        &["render", "curl", "--size", "320x200", "--samples", "1", "-q", "--view", "-o", "c.ppm"],
+    );
     let file = scratch.join("c.ppm");
     until("the picture is complete", || file.exists().then_some(()));
     let wanted = Shot::from_ppm(&std::fs::read(&file).unwrap());
@@ -200,7 +208,8 @@ fn a_render_is_watched() {
 fn mashed_keys_and_sizes_do_no_harm() {
     let Some(screen) = Screen::start() else { return };
     let scratch = Scratch::new("x11-mash");
-    let mut program = Program::open(&screen, &scratch, &["view", "seahorses", "--size", "500x320", "--fresh"]);
+    let mut program =
+        Program::open(&screen, &scratch, &["view", "seahorses", "--size", "500x320", "--samples", "1", "--fresh"]);
     // Everything that is toggled is toggled twice.
     let keys = "b w W d D t T n o m Tab p c k K period comma j J r u i I x f F plus minus Left Up bracketleft bracketright space B";
     for size in ["640 400", "2 2", "1 700", "500 320"] {

@@ -33,7 +33,8 @@ fn displays_of_few_colours_are_refused_in_a_sentence() {
 fn colours_of_ten_bits_are_right() {
     let Some(screen) = Screen::with(&["-screen", "0", "800x600x30"]) else { return };
     let scratch = Scratch::new("x11-deep");
-    let mut program = Program::open(&screen, &scratch, &["view", "curl", "--fresh", "--size", "300x200"]);
+    let mut program =
+        Program::open(&screen, &scratch, &["view", "curl", "--fresh", "--size", "300x200", "--samples", "1"]);
     let shot: Shot = program.check();
     assert!(shot.colours() > 100);
     program.press("q");

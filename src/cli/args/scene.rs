@@ -7,8 +7,8 @@ use clap::Args;
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Scene")]
 pub(crate) struct SceneArgs {
-    /// Width and height in pixels
-    #[arg(long, value_name = "WxH")]
+    /// Width and height in pixels; or a width, which keeps the shape; or 720p, 1080p, 1440p, 4K or 8K
+    #[arg(long, value_name = "WxH|W|NAME")]
     pub(crate) size: Option<String>,
     /// Draw only this part of the picture: W x H pixels from column X and row Y, counted from the top left
     #[arg(long, value_name = "X,Y,WxH")]
@@ -57,6 +57,15 @@ pub(crate) struct SceneArgs {
 }
 
 impl SceneArgs {
+    /// Whether an argument sets this key, in any of its forms.
+    pub(crate) fn sets(&self, key: &str) -> bool {
+        let last = key.rsplit('.').next();
+        self.assignments().any(|assignment| {
+            let typed = assignment.split('=').next().unwrap_or_default().trim();
+            typed == key || Some(typed) == last
+        })
+    }
+
     /// Each argument that was given, with the scene's key that it sets.
     pub(crate) fn assignments(&self) -> impl Iterator<Item = String> {
         let keys = [

@@ -235,7 +235,7 @@ fn subjects(args: &BenchCoresArgs, left_out: &mut Vec<String>) -> Result<Vec<Sub
     let one = |name: &OsString| match name.to_str().and_then(standard).filter(|_| !Path::new(name).exists()) {
         Some(standard) => Subject::standard(standard, size, tile),
         None => {
-            let scene = plan::scene(name, &SceneArgs { size: Some(text.clone()), ..SceneArgs::default() })?;
+            let scene = plan::plain_scene(name, &SceneArgs { size: Some(text.clone()), ..SceneArgs::default() })?;
             Subject::of_scene(&plan::name(name, &scene).to_string_lossy(), scene.title(), &scene, tile)
         }
     };

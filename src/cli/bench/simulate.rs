@@ -78,7 +78,7 @@ pub(super) fn run(args: &BenchSimulateArgs) -> Result<()> {
 
 /// Any scene, by its file or name.
 fn of_scene(source: &OsStr, replaced: &SceneArgs, tile: u32) -> Result<Subject> {
-    let scene = plan::scene(source, replaced)?;
+    let scene = plan::plain_scene(source, replaced)?;
     Subject::of_scene(&plan::name(source, &scene).to_string_lossy(), scene.title(), &scene, tile)
 }
 

@@ -65,7 +65,9 @@ impl Explorer {
         let message = self.state.message.as_ref().map(|(text, _)| text.clone());
         // The panel has a line for it.
         let preparing = self.stats.preparing().filter(|_| !panel);
-        let message = [message, preparing].into_iter().flatten().reduce(|one, other| format!("{one}; {other}"));
+        let (saving, question) = (self.saving.clone(), self.state.question());
+        let message =
+            [message, preparing, saving, question].into_iter().flatten().reduce(|one, other| format!("{one}; {other}"));
         let boxed = match hold {
             Some(Hold::Box(from)) => Some(from),
             _ => None,
@@ -100,8 +102,8 @@ impl Explorer {
             self.stats.draw(&mut canvas, &self.state.summary(), font);
         }
         match (refusal, message) {
-            (Some(why), _) => overlay::draw_message(&mut canvas, why, overlay::ACCENT, font),
-            (None, Some(message)) => overlay::draw_message(&mut canvas, &message, overlay::BRIGHT, font),
+            (Some(why), None) => overlay::draw_message(&mut canvas, why, overlay::ACCENT, font),
+            (_, Some(message)) => overlay::draw_message(&mut canvas, &message, overlay::BRIGHT, font),
             (None, None) => {}
         }
         if help > 0 {

@@ -75,9 +75,12 @@ impl State {
                 self.set_iterations(action, now, effects);
             }
             Action::Samples => {
-                self.scene.image.samples = self.scene.image.samples % MOST_SAMPLES + 1;
-                let samples = self.scene.image.samples;
-                self.tell(format!("{} samples a pixel", samples * samples), now);
+                let more = self.scene.image.samples % MOST_SAMPLES + 1;
+                let refusal = self.new_refusal(&self.place, more);
+                let samples = if refusal.is_some() { 1 } else { more };
+                self.scene.image.samples = samples;
+                let why = refusal.map_or(String::new(), |why| format!("; no more, since {why}"));
+                self.tell(format!("{} samples a pixel{why}", samples * samples), now);
                 effects.view = true;
             }
             Action::NextFormula | Action::LastFormula => self.next_formula(action == Action::NextFormula, now, effects),
@@ -128,7 +131,8 @@ impl State {
                 let size = density.abs().clamp(1e-3, crate::colour::MAX_DENSITY);
                 colour.density = (size * 1e4).round() / 1e4 * density.signum();
             }
-            Action::Save => effects.save = true,
+            Action::Save => self.saves.push(self.scene()),
+            Action::SaveAs => self.ask(),
             Action::Print => effects.print = true,
             Action::Quit => effects.quit = true,
             _ => {}

@@ -3,6 +3,7 @@
 use super::super::place::Place;
 use super::{Effects, State};
 use crate::number::Decimal;
+use crate::render::Render;
 use crate::scene::Scene;
 use std::time::Duration;
 
@@ -30,10 +31,17 @@ pub(super) enum Kind {
     Jump,
 }
 
+impl Spot {
+    /// What a scene shows at this place.
+    pub(super) fn of(scene: &Scene, place: Place) -> Self {
+        let Scene { formula, power, julia, .. } = scene.clone();
+        Self { formula, power, julia, place }
+    }
+}
+
 impl State {
     pub(super) fn spot(&self) -> Spot {
-        let Scene { formula, power, julia, .. } = self.scene.clone();
-        Spot { formula, power, julia, place: self.place.clone() }
+        Spot::of(&self.scene, self.place.clone())
     }
 
     /// Records where the user was before a change.
@@ -66,10 +74,22 @@ impl State {
             return self.tell("this is as far as the window goes", now);
         }
         if place != self.place {
+            if let Some(why) = self.new_refusal(&place, self.scene.image.samples) {
+                return self.tell(format!("no further: {why}"), now);
+            }
             self.leave(kind, now);
             self.place = place;
             effects.view = true;
         }
+    }
+
+    /// Why a place cannot be computed with so many samples per pixel, unless that is so for what is shown already.
+    pub(super) fn new_refusal(&self, place: &Place, samples: u32) -> Option<crate::Error> {
+        let mut scene = self.scene();
+        let shown = scene.clone();
+        scene.view = place.frame(self.size.0);
+        scene.image.samples = samples;
+        Render::too_deep(&scene).filter(|_| Render::too_deep(&shown).is_none())
     }
 
     /// Goes back in the history, or forward.

@@ -133,3 +133,32 @@ fn schedules_are_those_of_the_backend() {
         assert_eq!(state.workforce.workers, workers);
     }
 }
+
+#[test]
+fn a_title_belongs_to_what_it_describes() {
+    let mut state = state();
+    let titled = |state: &State| (state.scene().name.is_some(), state.scene().title.is_some());
+    let key = |c| Event::Key(super::super::Key::Char(c));
+    assert_eq!(titled(&state), (true, true));
+    // Colours, samples, iterations and the window's size do not matter.
+    after(&mut state, 0.0, &[key('p'), key('x'), key('i'), Event::Resized(333, 201)]);
+    assert_eq!(titled(&state), (true, true));
+    for (c, back) in [('+', true), ('f', true), ('J', true), ('r', true)] {
+        after(&mut state, 1.0, &[key(c)]);
+        assert_eq!(titled(&state), (false, false), "{c}");
+        after(&mut state, 2.0, &[key('[')]);
+        assert_eq!(titled(&state), (back, back), "{c}");
+    }
+}
+
+#[test]
+fn the_panel_says_where_the_window_is() {
+    let mut state = state();
+    let lines = state.summary();
+    assert_eq!(lines[1..3], ["re -0.7467", "im 0.1097"]);
+    assert!(lines[3].starts_with("width 0.0118, "), "{lines:?}");
+    after(&mut state, 0.0, &[Event::Moved(13, 17), Event::Wheel(60)]);
+    let lines = state.summary();
+    // To a tenth of a pixel, which is not all that the scene says.
+    assert!(lines[1..3].iter().all(|line| (10..20).contains(&line.len())), "{lines:?}");
+}

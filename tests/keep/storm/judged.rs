@@ -29,9 +29,11 @@ const WINDOWLESS: &str = "windowless";
 const NO_WINDOW: &str = "fractal: no window can be opened here (";
 
 /// Messages of runs that go well or are interrupted, a part of each.
-const TOLD: [&str; 9] = [
+const TOLD: [&str; 11] = [
     "fractal: stopped before the work was complete",
-    "tiles; the same command with --resume continues",
+    "tiles; to continue: ",
+    "nothing is kept of `",
+    "` is expected to take about ",
     "tiles of this very picture, so the render continues from it",
     "starts from the beginning",
     "is already complete",
