@@ -1,7 +1,8 @@
 //! Parts of a render: works that compute only some of a picture.
 
 use super::maker::Maker;
-use super::{Render, RenderOptions, RenderWork};
+use super::work::RenderWork;
+use super::{Render, RenderOptions};
 use crate::error::{Error, Result};
 use crate::parallel::{Pieces, Prepared};
 use crate::scene::Crop;

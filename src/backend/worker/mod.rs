@@ -7,6 +7,7 @@
 
 mod arrivals;
 pub(crate) mod frame;
+mod kind;
 mod losses;
 #[cfg(test)]
 pub(crate) mod made;
@@ -14,12 +15,16 @@ pub(crate) mod message;
 mod outbox;
 mod program;
 mod pulse;
+mod transport;
 mod work_message;
 
 pub(crate) use arrivals::{Arrivals, Early, tell};
+pub use kind::WorkKind;
 pub(crate) use losses::{End, Losses};
 pub use program::Program;
 pub(crate) use program::{Process, end_with, ending, role, spawn};
+pub(crate) use transport::take_stdio;
+pub(super) use transport::{Inbox, Share, Streams, Transport};
 #[cfg(target_os = "linux")]
 pub(crate) use work_message::Contents;
 use work_message::Stock;
@@ -32,10 +37,8 @@ use frame::{Head, Tail};
 use message::{Compute, Done, Failed, Hello, Idle, Message as _, Part, RunBegins, RunEnds, Slot};
 use outbox::{Out, Outbox};
 use pulse::{Over, tell_pulse};
-use std::borrow::Cow;
-use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io;
 use std::ops::Range;
 use std::process::exit;
 use std::sync::Arc;
@@ -43,37 +46,6 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Thread;
 use std::time::Duration;
-
-/// Makes a work from the bytes of its recipe.
-type Make = dyn Fn(&[u8]) -> Result<Arc<dyn Work>> + Send + Sync;
-
-/// A kind of work that a worker program can make from a [`Recipe`](crate::parallel::Recipe).
-#[derive(Clone)]
-pub struct WorkKind {
-    name: Cow<'static, str>,
-    make: Arc<Make>,
-}
-
-impl WorkKind {
-    /// A kind by the name that recipes refer to it with, and how its work is made from a recipe's bytes.
-    pub fn new(
-        name: impl Into<Cow<'static, str>>,
-        make: impl Fn(&[u8]) -> Result<Arc<dyn Work>> + Send + Sync + 'static,
-    ) -> Self {
-        Self { name: name.into(), make: Arc::new(make) }
-    }
-
-    /// The name by which recipes refer to it.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-}
-
-impl fmt::Debug for WorkKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WorkKind").field("name", &self.name).finish_non_exhaustive()
-    }
-}
 
 /// How long workers may continue after the end of a run before they are killed: fifty times what a piece may take to notice.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
@@ -148,43 +120,6 @@ fn is_hung_up() -> bool {
     false
 }
 
-/// A worker's incoming messages, and the stream for its own.
-pub(super) type Streams = (Box<dyn Inbox>, Box<dyn Write + Send>);
-
-/// Opens shared memory, given the worker's number, the message and the files that came with it.
-pub(super) type OpenShare = fn(usize, message::Memory, Vec<File>) -> Result<Box<dyn Share>>;
-
-/// How the workers of a backend communicate with their session, from their side.
-#[derive(Clone, Copy)]
-pub(super) struct Transport {
-    pub(super) open: fn() -> Result<Streams>,
-    /// Opens memory for claims and results.
-    pub(super) share: OpenShare,
-    /// Maps a work, or a prepared part of one, that came as a file.
-    pub(super) map: fn(&File) -> Result<Shared>,
-}
-
-impl Transport {
-    /// Only pipes, for messages.
-    pub(super) const PIPES: Self = Self {
-        open: || {
-            let (input, output) = take_stdio().map_err(|error| Error::io("take", "the pipes to the session", error))?;
-            Ok((Box::new(Pipe(input)), Box::new(output)))
-        },
-        share: |_, _, _| Err(Error::Input("a worker of `pipes` got shared memory, which only `processes` has".into())),
-        map: |_| Err(Error::Input("a worker of `pipes` got a file, which only `processes` sends".into())),
-    };
-}
-
-/// Memory in which a worker takes claims and leaves results on its own.
-pub(super) trait Share {
-    /// Computes free units until none is left or the run is over.
-    ///
-    /// # Errors
-    /// When the memory does not match the message, and the error that ended the run.
-    fn run(&mut self, run: &Run, begins: RunBegins) -> Result<()>;
-}
-
 /// Starts a thread of a worker.
 fn start(name: &str, body: Box<dyn FnOnce() + Send>) -> Result<Thread> {
     let builder = std::thread::Builder::new().name(name.to_owned()).stack_size(256 << 10);
@@ -192,25 +127,6 @@ fn start(name: &str, body: Box<dyn FnOnce() + Send>) -> Result<Thread> {
         Error::Unsupported(format!("a worker cannot start a thread: {error}; ask for fewer workers or another backend"))
     })
 }
-
-/// A worker's source of messages. Files may come with them.
-pub(super) trait Inbox: Read + Send {
-    /// The files that came with what was read since the last call.
-    fn files(&mut self) -> Vec<File> {
-        Vec::new()
-    }
-}
-
-/// Standard input as a worker's messages.
-struct Pipe(File);
-
-impl Read for Pipe {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        self.0.read(bytes)
-    }
-}
-
-impl Inbox for Pipe {}
 
 struct Message {
     head: Head,
@@ -399,14 +315,14 @@ impl WorkerLoop<'_> {
         self.stock.expect(list)?;
         let kind = String::from_utf8_lossy(kind);
         let (name, recipe, selected) = Selected::split(&kind, recipe)?;
-        let entry = self.kinds.iter().find(|entry| entry.name == name).ok_or_else(|| {
+        let entry = self.kinds.iter().find(|entry| entry.name() == name).ok_or_else(|| {
             let names: Vec<_> = self.kinds.iter().map(WorkKind::name).collect();
             Error::Unsupported(format!(
                 "the worker program knows no work of kind `{name}`, only {}; its `main` must pass its kinds to `fractal::worker_main`",
                 names.join(", ")
             ))
         })?;
-        let work = crate::parallel::guarded(|| (entry.make)(recipe), &format!("making the work `{name}`"))??;
+        let work = crate::parallel::guarded(|| entry.make(recipe), &format!("making the work `{name}`"))??;
         Ok(match selected {
             Some(pieces) => Arc::new(Selected::of_recipe(work, pieces)?),
             None => work,
@@ -469,26 +385,4 @@ fn monotonic() -> u64 {
     {
         std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_nanos() as u64)
     }
-}
-
-/// This process's standard input and output, which are redirected to nowhere and to standard error: a piece that reads or prints
-/// must not touch the messages.
-#[cfg(unix)]
-pub(crate) fn take_stdio() -> io::Result<(File, File)> {
-    use rustix::io::fcntl_dupfd_cloexec;
-    use rustix::stdio::{dup2_stdin, dup2_stdout, stderr, stdin, stdout};
-    let input = fcntl_dupfd_cloexec(stdin(), 3)?;
-    let output = fcntl_dupfd_cloexec(stdout(), 3)?;
-    dup2_stdin(File::open("/dev/null")?)?;
-    dup2_stdout(stderr())?;
-    Ok((input.into(), output.into()))
-}
-
-/// Standard input and output; on systems other than Unix a piece must not print.
-#[cfg(windows)]
-pub(crate) fn take_stdio() -> io::Result<(File, File)> {
-    use std::os::windows::io::AsHandle;
-    let input = io::stdin().as_handle().try_clone_to_owned()?;
-    let output = io::stdout().as_handle().try_clone_to_owned()?;
-    Ok((input.into(), output.into()))
 }
