@@ -2,6 +2,7 @@
 
 mod continued;
 mod costs;
+mod ingredients;
 mod keep;
 mod maker;
 mod part;

@@ -1,8 +1,9 @@
 //! Rendering what is missing: whether a file of finished tiles belongs to a render, and the run that computes the rest.
 
 use super::continued::{Escaped, Filled, Known, MASKS};
+use super::ingredients::Ingredients;
 use super::maker::{Maker, is_render};
-use super::recipe::{Ingredients, from_recipe};
+use super::recipe::from_recipe;
 use super::{Outcome, Part, Render, RenderOptions};
 use crate::backend::Session;
 use crate::error::{Error, Result, printable};

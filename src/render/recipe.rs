@@ -1,15 +1,14 @@
 //! The recipe of a render: how another process, or a later run, recreates the same work.
 
+use super::ingredients::Ingredients;
 use super::maker::{KIND, Maker};
 use super::{Part, Render, RenderOptions};
 use crate::backend::WorkKind;
 use crate::error::{Error, Result};
 use crate::formula::Formula;
-use crate::parallel::{Pieces, Prepared};
-use crate::sample::Channels;
-use crate::scene::{Crop, Image, Scene};
+use crate::parallel::Prepared;
+use crate::scene::Image;
 use crate::tile::Order;
-use serde::{Deserialize, Serialize};
 
 impl WorkKind {
     /// The renders of a formula of your own, [`Render::with_formula`]. Two values of a type are different formulas if their `Debug`
@@ -18,56 +17,6 @@ impl WorkKind {
         let maker = Maker::formula(formula);
         let kind = maker.kind().unwrap_or_default();
         Self::new(kind, move |bytes| Ok(render_of_recipe(bytes, &maker)?.work()))
-    }
-}
-
-/// A [`Recipe`](crate::parallel::Recipe) of ours, as JSON.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Ingredients {
-    pub(super) scene: Scene,
-    pub(super) tile: u32,
-    pub(super) order: String,
-    /// What is computed: each channel's name, and whether it is.
-    #[serde(flatten)]
-    pub(super) channels: Channels,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) pieces: Option<Pieces>,
-    /// Whether the session prepares masks for the pieces.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(super) masked: bool,
-    /// A coarse picture of an area, and its grain.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) coarse: Option<(Crop, u32)>,
-    /// The instruction set that was asked for; without it, each process chooses its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) isa: Option<String>,
-    /// The number tier that was chosen.
-    #[serde(default = "first_tier")]
-    pub(super) tier: String,
-    /// Whether its samples are bit-identical on every machine.
-    #[serde(default = "yes", skip_serializing_if = "is_so")]
-    pub(super) exact: bool,
-}
-
-/// The tier of recipes written before there was a choice.
-fn first_tier() -> String {
-    "f64".into()
-}
-
-/// The meaning of recipes that do not mention tolerances.
-fn yes() -> bool {
-    true
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)] // Serde requires it.
-fn is_so(exact: &bool) -> bool {
-    *exact
-}
-
-impl Ingredients {
-    pub(super) fn read(bytes: &[u8]) -> Result<Self> {
-        serde_json::from_slice(bytes)
-            .map_err(|error| Error::Input(format!("the bytes are not the recipe of a render: {error}")))
     }
 }
 

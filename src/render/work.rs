@@ -1,7 +1,7 @@
 //! A render as a backend sees it: a work whose pieces are tiles.
 
+use super::ingredients::Ingredients;
 use super::maker::Maker;
-use super::recipe::Ingredients;
 use super::{Part, RenderOptions, continued};
 use crate::error::Result;
 use crate::kernel::{Kernel, Request, TileRequest};
