@@ -217,9 +217,18 @@ fn comparing_says_what_has_become_slower() {
     hyperfine(scratch.join("a.json"), &times);
     hyperfine(scratch.join("b.json"), &slower);
     let compare = |arguments: &[&str]| scratch.program(["bench", "compare"].iter().chain(arguments)).output().unwrap();
-    let same = compare(&["a.json", "a.json"]);
-    assert_eq!(same.status.code(), Some(0));
-    assert!(String::from_utf8_lossy(&same.stdout).contains("0 slower, 0 faster, 1 the same"));
+    // The times scatter by 4 %: 20 of them show that it is the same within 3 %, but not within 1 %.
+    for (threshold, verdicts, status) in
+        [("3", "1 the same within 3.0 %, 0 not", 0), ("1", "0 the same within 1.0 %, 1 not", 1)]
+    {
+        let arguments = ["a.json", "a.json", "--threshold", threshold, "--require-decision"];
+        let (plain, strict) = (compare(&arguments[..4]), compare(&arguments));
+        assert_eq!((plain.status.code(), strict.status.code()), (Some(0), Some(status)));
+        let text = String::from_utf8(strict.stdout).unwrap();
+        assert!(text.contains(&format!("0 slower, 0 faster, {verdicts} decided")), "{text}");
+        let told = String::from_utf8(strict.stderr).unwrap();
+        assert_eq!(told, if status == 0 { "" } else { "fractal: 1 of 1 are not decided\n" });
+    }
     let output = compare(&["a.json", "b.json"]);
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
@@ -229,7 +238,7 @@ fn comparing_says_what_has_become_slower() {
     assert_eq!(faster.status.code(), Some(0));
     let comparison: Value = serde_json::from_slice(&faster.stdout).unwrap();
     assert_eq!(comparison["differences"][0]["verdict"], "faster");
-    assert_eq!(compare(&["a.json", "b.json", "--threshold", "10"]).status.code(), Some(0));
+    assert_eq!(compare(&["a.json", "b.json", "--threshold", "10", "--require-decision"]).status.code(), Some(0));
     assert_eq!(compare(&["a.json", "nowhere.json"]).status.code(), Some(1));
     assert_eq!(compare(&["a.json", "b.json", "--level", "101"]).status.code(), Some(2));
 }

@@ -13,7 +13,7 @@ order each round, after a warm-up round that does not count. Figures are medians
 The file of --json has the format of hyperfine's, with more keys. It is rewritten after each measurement, so that after Ctrl-C the same \
 command with --resume continues.
 
-Exit status: 0 done, or the reader of standard output closed it early; 1 failed (or slower, for `compare`); 2 wrong usage; \
+Exit status: 0 done, or the reader of standard output closed it early; 1 failed (for `compare` also: something is slower, or not decided where a decision is required); 2 wrong usage; \
 130 interrupted.";
 
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ pub(crate) enum BenchCommand {
     /// Predict a scene's speed-up under every schedule on up to 4096 workers
     #[command(after_long_help = SIMULATE_NOTES)]
     Simulate(Box<BenchSimulateArgs>),
-    /// Report which differences between two result files are real; fails if anything became slower
+    /// Report what is slower, faster, the same or not decided between two result files; fails if anything became slower
     Compare(BenchCompareArgs),
     /// Make one page with charts from one or more result files
     Report(BenchReportArgs),
@@ -203,6 +203,9 @@ pub(crate) struct BenchCompareArgs {
     /// Changes of fewer percent do not count
     #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = percent)]
     pub(crate) threshold: f64,
+    /// Fail also if anything is not decided, or is in one file only
+    #[arg(long)]
+    pub(crate) require_decision: bool,
     /// Write one JSON object
     #[arg(long)]
     pub(crate) json: bool,
