@@ -9,7 +9,7 @@
 //! slower or faster only where the test and the interval exclude that nothing has changed. Everything else is not decided.
 
 use super::results::{ResultEntry, Results};
-use super::statistics::{Interval, bootstrap_medians, discoveries, mann_whitney, median};
+use super::statistics::{Interval, discoveries, mann_whitney, median, ratio_of_medians};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
 
@@ -125,28 +125,10 @@ fn difference(before: &ResultEntry, after: &ResultEntry, level: f64) -> Option<D
         before: median(&before.times),
         after: median(&after.times),
         ratio: over(median(&after.times), median(&before.times)),
-        interval: interval(&before.times, &after.times, level),
+        interval: ratio_of_medians(&before.times, &after.times, level),
         p: test.p,
         verdict: Verdict::Undecided,
     })
-}
-
-/// The fewest times of either side for a verdict: with fewer, even the range from the least to the largest may miss the median more
-/// often than `level` allows (each time is below it with a chance of one half).
-pub fn fewest_times(level: f64) -> usize {
-    (1..=1000).find(|&times| 0.5_f64.powi(times - 1) <= level).map_or(usize::MAX, |times| times as usize)
-}
-
-/// The interval of the ratio of the medians.
-fn interval(before: &[f64], after: &[f64], level: f64) -> Option<Interval> {
-    if before.len().min(after.len()) < fewest_times(level) {
-        return None;
-    }
-    // A share of both, which grows with the ratio and is finite even where that is not.
-    let share = |[before, after]: [f64; 2]| if before == after { 0.5 } else { after / (before + after) };
-    let shares = bootstrap_medians([before, after], 1.0 - level, 1, share)?;
-    let ratio = |share: f64| share / (1.0 - share);
-    Some(Interval { low: ratio(shares.low), high: ratio(shares.high) })
 }
 
 #[cfg(test)]

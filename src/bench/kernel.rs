@@ -29,6 +29,8 @@ pub fn thread_time() -> Duration {
 pub struct Benchmark {
     /// Its name.
     pub name: &'static str,
+    /// What is hard about it, in a line.
+    pub help: &'static str,
     /// Centre and width in the plane.
     pub view: [f64; 3],
     /// The maximum number of iterations.
@@ -37,10 +39,30 @@ pub struct Benchmark {
 
 /// The views: the whole set, with few and with many iterations; a deep valley; a view in which every sample escapes.
 pub const BENCHMARKS: &[Benchmark] = &[
-    Benchmark { name: "A@1000", view: [-0.5, 0.0, 3.0], max: 1000 },
-    Benchmark { name: "A@50000", view: [-0.5, 0.0, 3.0], max: 50_000 },
-    Benchmark { name: "B@5000", view: [-0.743643887037151, 0.131825904205330, 5.1e-5], max: 5000 },
-    Benchmark { name: "C@2000", view: [-0.77568377, 0.13646737, 3e-4], max: 2000 },
+    Benchmark {
+        name: "A@1000",
+        help: "the whole set with few iterations: a third of the samples ends early",
+        view: [-0.5, 0.0, 3.0],
+        max: 1000,
+    },
+    Benchmark {
+        name: "A@50000",
+        help: "the whole set with many iterations: what its interior costs",
+        view: [-0.5, 0.0, 3.0],
+        max: 50_000,
+    },
+    Benchmark {
+        name: "B@5000",
+        help: "deep in the valley of the seahorses: costly and even",
+        view: [-0.743643887037151, 0.131825904205330, 5.1e-5],
+        max: 5000,
+    },
+    Benchmark {
+        name: "C@2000",
+        help: "a view in which every sample escapes soon: the cost of escaping",
+        view: [-0.77568377, 0.13646737, 3e-4],
+        max: 2000,
+    },
 ];
 
 /// What computing a whole image took.
@@ -155,6 +177,12 @@ impl InnerLoop {
         let iterations = black_box(&self.kernel).spin(blocks);
         iterations as f64 / (thread_time() - start).as_secs_f64()
     }
+}
+
+/// A rate as a share of the peak; `None` where it is above: then the processor was slower while the peak was measured, and nobody knows it.
+pub fn share_of_peak(rate: f64, peak: f64) -> Option<f64> {
+    // Clock rates vary by a few percent from one measurement to the next.
+    Some(rate / peak).filter(|share| share.is_finite() && *share <= 1.05).map(|share| share.min(1.0))
 }
 
 /// Fused multiply-adds per second and lane that one thread reaches on `isa` with independent operands and nothing else; 0 where there

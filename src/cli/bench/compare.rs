@@ -3,8 +3,9 @@
 use super::super::{print, print_json};
 use super::args::BenchCompareArgs;
 use super::text::{percent, table, time};
-use fractal::bench::compare::{Comparison, Difference, Verdict, compare, fewest_times};
+use fractal::bench::compare::{Comparison, Difference, Verdict, compare};
 use fractal::bench::results::Results;
+use fractal::bench::statistics::fewest_times;
 use fractal::{Error, Result};
 use std::fmt::Write as _;
 
@@ -49,6 +50,9 @@ fn report(comparison: &Comparison, args: &BenchCompareArgs, files: [&Results; 2]
         text += "Warning: the two were measured on different machines, so differences say nothing about the program.\n";
     }
     for (results, path) in files.into_iter().zip([&args.before, &args.after]) {
+        if let Some(machine) = &results.machine {
+            _ = writeln!(text, "`{}`: {}, {machine}", path.display(), machine.host);
+        }
         results.warnings.iter().for_each(|line| _ = writeln!(text, "Warning: `{}`: {line}", path.display()));
     }
     let row = |difference: &Difference| {
@@ -64,6 +68,7 @@ fn report(comparison: &Comparison, args: &BenchCompareArgs, files: [&Results; 2]
         vec![command.clone(), verdict.to_owned(), time(*before), time(*after), change(*ratio), range, format!("{p:.4}")]
     };
     let rows: Vec<_> = comparison.differences.iter().map(row).collect();
+    text += if text.is_empty() { "" } else { "\n" };
     text += &table(&["", "", "before", "after", "change", "interval", "p"], 2, &rows);
     let [level, threshold] = [args.level, args.threshold].map(|value| percent(value / 100.0));
     _ = writeln!(
