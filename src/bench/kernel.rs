@@ -179,7 +179,7 @@ impl InnerLoop {
     }
 }
 
-/// A rate as a share of the peak; `None` where it is above: then the processor was slower while the peak was measured, and nobody knows it.
+/// A rate as a share of the peak; `None` where it is above: then other units than those for multiply-adds do a part, and that peak is none.
 pub fn share_of_peak(rate: f64, peak: f64) -> Option<f64> {
     // Clock rates vary by a few percent from one measurement to the next.
     Some(rate / peak).filter(|share| share.is_finite() && *share <= 1.05).map(|share| share.min(1.0))
@@ -220,4 +220,16 @@ pub fn multiply_add_peak(isa: Isa, rounds: u64) -> f64 {
     #[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
     let done: Option<u64> = None;
     done.unwrap_or(0) as f64 / (thread_time() - start).as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_share_is_above_the_whole() {
+        assert_eq!([50.0, 100.0, 102.0].map(|rate| share_of_peak(rate, 100.0)), [Some(0.5), Some(1.0), Some(1.0)]);
+        assert_eq!([136.0, f64::NAN].map(|rate| share_of_peak(rate, 100.0)), [None, None]);
+        assert_eq!(share_of_peak(1.0, 0.0), None);
+    }
 }

@@ -53,7 +53,7 @@ struct Loop {
     /// Operations per iteration.
     operations: f64,
     /// These operations as a share of this thread's peak rate of fused multiply-adds.
-    /// `None` where more was measured than the peak, which therefore was not one.
+    /// `None` where more was measured, so that other units do a part.
     share_of_peak: Option<f64>,
 }
 
@@ -133,12 +133,12 @@ fn loops(isa: Isa, args: &BenchKernelArgs, machine: &mut Machine) -> Result<()> 
         }
     }
     if !args.json {
-        print(format!("{isa}: {:.2} G multiply-adds/s\n", peak / 1e9))?;
+        print(format!("{isa}: {:.2} G multiply-adds/s at the peak of their units\n", peak / 1e9))?;
     }
     for (formula, power, inner, rate) in loops {
         let share = share_of_peak(rate * inner.operations, peak);
         if !args.json {
-            let share = share.map_or("more than the peak as measured, which is therefore not known".into(), |share| {
+            let share = share.map_or("more than the multiply-add units alone can do".into(), |share| {
                 format!("{:5.1} % of the peak", 100.0 * share)
             });
             print(format!("  {formula:14} {power}  {:6.2} G iterations/s  {share}\n", rate / 1e9))?;

@@ -161,7 +161,7 @@ function laws(scene) {
   const empty = text => html("div", { class: "card" }, html("h3", {}, "Scaling laws"), html("p", { class: "soft" }, text));
   if (!mine.length) return empty("They need at least two different numbers of workers, each with its own processor.");
   const share = value => value > 1 ? "above 100 %" : percent(Math.max(0, value));
-  const known = (value, r) => r.low <= 0 && r.high >= 1 ? "is not known" : `${share(value)} (${share(r.low)} to ${share(r.high)})`;
+  const known = (value, r) => r.high < 0 ? "is none, since the workers were faster than their number allows" : r.low <= 0 && r.high >= 1 ? "is not known" : `${share(value)} (${share(r.low)} to ${share(r.high)})`;
   const is_disturbed = fit => entries.some(e => e.disturbed && e.source === fit.source && e.parameters.scene === fit.scene && line_of(e) === `${fit.backend}, ${fit.schedule}`);
   const sure = mine.filter(fit => (fit.amdahl || {}).contention_interval || (fit.gustafson || {}).interval);
   const serial = html("p", { class: "soft" }, sure.map(fit => {

@@ -184,6 +184,9 @@ fn law(scaling: &Scaling, disturbed: bool) -> String {
         range.map_or(String::new(), |range| format!(" ({} to {})", show(range.low), show(range.high)))
     };
     let serial = |value: f64, interval: Option<Interval>| match interval {
+        Some(Interval { high, .. }) if high < 0.0 => {
+            "is none: the workers were faster than their number allows".to_owned()
+        }
         Some(Interval { low, high }) if low <= 0.0 && high >= 1.0 => "is not known".to_owned(),
         _ => share(value) + &range(interval, &share),
     };
