@@ -17,7 +17,7 @@ use fractal::backend::{BACKENDS, BackendEntry, Session, SessionOptions};
 use fractal::bench::clock::System;
 use fractal::bench::constructs;
 use fractal::bench::load::Watch;
-use fractal::bench::overhead::{Candidate, Cost, cost};
+use fractal::bench::overhead::{Candidate, Cost};
 use fractal::bench::statistics::median;
 use fractal::bench::work::Spin;
 use fractal::parallel::region::{Member, RegionSettings, WaitPolicy, critical, region_with};
@@ -144,7 +144,9 @@ fn backend(criterion: &mut Criterion, candidate: Candidate) -> Vec<Figure> {
     let figure = |(index, what)| Figure::new(format!("{name}, {what}"), if index > 0 { ONCE } else { 0.0 });
     let mut figures: Vec<Figure> = ["piece", "run", "start", "stop"].into_iter().enumerate().map(figure).collect();
     for turn in 0..TURNS {
-        let measured = cost(&System, candidate, RUNS, &Stop::new()).expect("it is measured");
+        let stop = Stop::new();
+        let mut measured = Cost::begin(&System, candidate, &stop).expect("it is measured");
+        (0..RUNS).for_each(|_| measured.round(&System, candidate, &stop).expect("it is measured"));
         let (count, named) = (measured.pieces, |what: &str| format!("{name}/{what}/{turn}"));
         let pieces: Arc<dyn Work> = Arc::new(Spin::even(count, 0));
         let start = || {

@@ -460,7 +460,7 @@ fn a_standard_output_that_is_full() {
         "--help",
         "--version",
         "render --help",
-        "bench kernel --json --runs 1 A@1000",
+        "bench kernel --json --runs 1 --anyway A@1000",
     ] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let mut output = scratch.program(arguments.split_whitespace()).stdout(full).output().unwrap();

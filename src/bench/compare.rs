@@ -4,9 +4,12 @@
 //! many pairs are compared, some differ by chance; so the level holds for all of them together (Benjamini and Hochberg): when nothing has
 //! changed, the chance that anything at all is called a change is the level. The size of a difference is given by the ratio of the
 //! medians with its bootstrap interval.
+//!
+//! A test that finds nothing shows nothing: two things are called the same only where the whole interval lies within the threshold, and
+//! slower or faster only where the test and the interval exclude that nothing has changed. Everything else is not decided.
 
 use super::results::{ResultEntry, Results};
-use super::statistics::{Interval, bootstrap_medians, discoveries, mann_whitney, median};
+use super::statistics::{Interval, discoveries, mann_whitney, median, ratio_of_medians};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
 
@@ -14,14 +17,14 @@ use std::collections::{HashMap, VecDeque};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// It has become faster.
+    /// It has become faster: no change is excluded, and the measured one counts.
     Faster,
-    /// It has become slower.
+    /// It has become slower, in the same sense.
     Slower,
-    /// No difference can be detected.
+    /// It has changed by less than the threshold: the whole interval lies within it.
     Same,
-    /// There are too few times to detect any difference.
-    Unknown,
+    /// The times allow none of these verdicts.
+    Undecided,
 }
 
 /// One thing that was measured twice.
@@ -35,7 +38,7 @@ pub struct Difference {
     pub after: f64,
     /// After over before: above 1 it has become slower; infinite where the median before is 0 and that after is not.
     pub ratio: f64,
-    /// The interval that holds the ratio with probability 1 − level.
+    /// The interval that holds the ratio with probability 1 − level; `None` if there are too few times for one.
     pub interval: Option<Interval>,
     /// How likely such a difference is by chance.
     pub p: f64,
@@ -70,11 +73,12 @@ pub fn compare(before: &Results, after: &Results, level: f64, threshold: f64) ->
     comparison.unmatched.extend(new.into_iter().map(|entry| entry.command.clone()));
     let decided: Vec<f64> = comparison.differences.iter().map(|difference| difference.p).collect();
     for (difference, is_found) in comparison.differences.iter_mut().zip(discoveries(&decided, level)) {
-        difference.verdict = match difference.ratio {
-            _ if difference.verdict == Verdict::Unknown => Verdict::Unknown,
-            ratio if is_found && ratio > 1.0 + threshold => Verdict::Slower,
-            ratio if is_found && ratio < 1.0 / (1.0 + threshold) => Verdict::Faster,
-            _ => Verdict::Same,
+        let (least, most) = (1.0 / (1.0 + threshold), 1.0 + threshold);
+        difference.verdict = match difference.interval {
+            Some(Interval { low, .. }) if is_found && low > 1.0 && difference.ratio > most => Verdict::Slower,
+            Some(Interval { high, .. }) if is_found && high < 1.0 && difference.ratio < least => Verdict::Faster,
+            Some(Interval { low, high }) if low >= least && high <= most => Verdict::Same,
+            _ => Verdict::Undecided,
         };
     }
     let signature = |results: &Results| results.machine.as_ref().map(super::machine::Machine::signature);
@@ -116,24 +120,15 @@ impl Comparison {
 
 fn difference(before: &ResultEntry, after: &ResultEntry, level: f64) -> Option<Difference> {
     let test = mann_whitney(&before.times, &after.times)?;
-    let few = least_p(before.times.len(), after.times.len()) > level;
     Some(Difference {
         command: before.command.clone(),
         before: median(&before.times),
         after: median(&after.times),
         ratio: over(median(&after.times), median(&before.times)),
-        interval: bootstrap_medians([&before.times, &after.times], 1.0 - level, 1, |[before, after]| {
-            over(after, before)
-        }),
+        interval: ratio_of_medians(&before.times, &after.times, level),
         p: test.p,
-        verdict: if few { Verdict::Unknown } else { Verdict::Same },
+        verdict: Verdict::Undecided,
     })
-}
-
-/// The least p that samples of these sizes can give: 2 over the number of ways to interleave them.
-fn least_p(m: usize, n: usize) -> f64 {
-    let ways = (1..=m).map(|i| (n + i) as f64 / i as f64).product::<f64>();
-    (2.0 / ways).min(1.0)
 }
 
 #[cfg(test)]

@@ -1,12 +1,10 @@
 //! The cores: every backend with every number of workers on every scene, and the figures that follow from the times.
 
 use super::clock::Clock;
-use super::fits::{self, Point, karp_flatt};
 use super::load::{LoadCounters, Watch};
 use super::machine::Machine;
 use super::measure::{Rounds, Step, in_turns};
-use super::results::{ResultEntry, Results, Run, Scaling, VERSION};
-use super::statistics::median;
+use super::results::{ResultEntry, Results, VERSION};
 use super::subject::Subject;
 use crate::backend::{self, SessionOptions};
 use crate::error::{Error, Result};
@@ -15,6 +13,11 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+mod figures;
+mod headline;
+pub use figures::{conclude, fit};
+pub use headline::headline;
 
 /// The backend whose single worker is the baseline for all others.
 pub const BASE: &str = "serial";
@@ -64,8 +67,17 @@ pub fn combinations(
                 these.iter().copied().filter(honours).collect()
             }
         };
-        if honoured.is_empty() {
-            left_out.push(format!("backend `{}` honours none of the schedules", entry.name));
+        if let Schedules::These(these) = schedules {
+            let missing: Vec<String> =
+                these.iter().filter(|asked| !honoured.contains(asked)).map(|asked| format!("`{asked}`")).collect();
+            if honoured.is_empty() {
+                left_out.push(format!("backend `{}` honours none of the schedules", entry.name));
+            } else if !missing.is_empty() {
+                left_out.push(format!("backend `{}` does not honour {}", entry.name, missing.join(", ")));
+            }
+        }
+        if !entry.parallel && !workers.contains(&1) {
+            left_out.push(format!("backend `{}` has one worker only, and was measured with it", entry.name));
         }
         let counts: &[usize] = if entry.parallel { workers } else { &[1] };
         for (subject, &schedule) in (0..subjects.len()).flat_map(|subject| honoured.iter().map(move |s| (subject, s))) {
@@ -98,11 +110,16 @@ impl Combination {
             .map(|(name, value)| (name.to_owned(), value)),
         );
         let mut command = format!("{}, {}, {schedule}, {workers} workers", subject.name, entry.name);
+        if subject.growth > 1.0 {
+            parameters.insert("scaling".into(), "weak".into());
+            command += &format!(", {:.4} times the work", subject.growth);
+        }
         if let Some(core) = core {
             parameters.insert("core".into(), core.to_string());
             command += &format!(", processor {core}");
         }
-        ResultEntry { command, parameters, pieces: subject.work.len(), ..ResultEntry::default() }
+        let (pieces, pixels, growth) = (subject.work.len(), subject.pixels, subject.growth);
+        ResultEntry { command, parameters, pieces, pixels, growth, ..ResultEntry::default() }
     }
 }
 
@@ -111,6 +128,8 @@ pub(super) struct Sample {
     pub(super) wall: f64,
     processor: f64,
     own: [f64; 2],
+    /// Processor seconds of other programs.
+    others: f64,
     busy: Vec<f64>,
     claims: usize,
 }
@@ -133,14 +152,40 @@ pub(super) fn run(
     let report = session.run(subject.work.clone(), Arc::new(Discard), stop)?;
     let wall = clock.now() - began;
     let processor = clock.processor() - processor;
+    let after = LoadCounters::read();
     drop(session);
     Ok(Sample {
         wall: wall.as_secs_f64(),
         processor: processor.as_secs_f64(),
-        own: LoadCounters::read().own_since(&before),
+        own: after.own_since(&before),
+        others: after.others_since(&before, processor),
         busy: report.workers.iter().map(|worker| worker.busy.as_secs_f64()).collect(),
         claims: report.workers.iter().map(|worker| worker.claims).sum(),
     })
+}
+
+/// About how long one round of all combinations takes, in seconds, from the time that one worker needs for the small part of each subject.
+///
+/// # Errors
+/// The errors of the backend.
+pub fn estimate(clock: &dyn Clock, subjects: &[Subject], combinations: &[Combination], stop: &Stop) -> Result<f64> {
+    /// Starting and waking workers.
+    const EACH: f64 = 0.01;
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let options = SessionOptions { schedule: Some(Schedule::AUTO), stop: stop.clone(), ..SessionOptions::default() };
+    let mut session = backend::find(BASE)?.open(&SessionOptions { workers: 1, ..options })?;
+    let mut alone = Vec::new();
+    for subject in subjects {
+        let mut least = f64::INFINITY;
+        for _ in 0..2 {
+            let began = clock.now();
+            session.run(subject.small.clone(), Arc::new(Discard), stop)?;
+            least = least.min((clock.now() - began).as_secs_f64());
+        }
+        alone.push(least * subject.scale);
+    }
+    let one = |one: &Combination| alone[one.subject] / one.workers.min(processors) as f64 + EACH;
+    Ok(combinations.iter().map(one).sum())
 }
 
 /// Keeps this thread and those that it starts on one processor until dropped.
@@ -209,6 +254,7 @@ pub fn measure(
             let n = entry.times.len() as f64;
             entry.user = (entry.user * n + sample.own[0]) / (n + 1.0);
             entry.system = (entry.system * n + sample.own[1]) / (n + 1.0);
+            entry.others = Some(entry.others.unwrap_or(0.0) + sample.others);
             entry.times.push(sample.wall);
             entry.processor.push(sample.processor);
             entry.busy.push(sample.busy);
@@ -219,89 +265,6 @@ pub fn measure(
         conclude(results);
         after(&step, results)
     })
-}
-
-/// Computes the figures that follow from the times quickly: speed-ups, balance, warnings. Laws take a second or more: [`fit`].
-pub fn conclude(results: &mut Results) {
-    let scenes: std::collections::BTreeSet<String> =
-        results.results.iter().map(|entry| entry.parameter("scene").to_owned()).collect();
-    let base: BTreeMap<String, f64> =
-        scenes.iter().filter_map(|scene| Some((scene.clone(), base(results, scene)?))).collect();
-    for entry in results.results.iter_mut().filter(|entry| !entry.times.is_empty()) {
-        let workers = entry.workers();
-        let speedup = base.get(entry.parameter("scene")).map(|base| base / entry.median);
-        entry.speedup = speedup;
-        entry.efficiency = speedup.map(|speedup| speedup / workers as f64);
-        entry.karp_flatt = speedup.and_then(|speedup| karp_flatt(speedup, workers));
-        let of_runs = |value: &dyn Fn(&Run) -> f64| {
-            let values: Vec<f64> = entry.runs().map(|run| value(&run)).collect();
-            Some(median(&values)).filter(|value| value.is_finite())
-        };
-        let imbalance = of_runs(&|run| run.most * run.workers as f64 / run.busy - 1.0);
-        let idle = of_runs(&|run| 1.0 - run.busy / (workers as f64 * run.time));
-        // Workers in other processes use time that this one's clock does not count.
-        let beside = of_runs(&|run| (run.processor - run.busy) / entry.pieces as f64).filter(|&seconds| seconds >= 0.0);
-        (entry.imbalance, entry.idle, entry.overhead_per_piece) = (imbalance, idle, beside);
-    }
-    results.warnings = results.usage.warnings();
-    if let Some(machine) = &results.machine {
-        let most = results.results.iter().map(ResultEntry::workers).max().unwrap_or(0);
-        if most > machine.allowed.len() && !machine.allowed.is_empty() {
-            results.warnings.push(format!(
-                "Up to {most} workers shared {} processors: beyond that number, speed-ups show how a backend copes with \
-                 oversubscription, not how it scales.",
-                machine.allowed.len()
-            ));
-        }
-        if let Some(quota) = machine.quota.filter(|quota| *quota < most as f64) {
-            results.warnings.push(format!(
-                "The control group allows the time of {quota} processors, less than the workers could use."
-            ));
-        }
-        if machine.debug_assertions {
-            results.warnings.push(
-                "The program was built with debug assertions; build it with `--release` for figures worth keeping."
-                    .into(),
-            );
-        }
-    }
-}
-
-/// The time that speed-ups are relative to: one worker of [`BASE`], or of the fastest backend when that was not measured.
-fn base(results: &Results, scene: &str) -> Option<f64> {
-    let alone = || {
-        let single =
-            |entry: &&ResultEntry| entry.workers() == 1 && entry.parameter("scene") == scene && !entry.times.is_empty();
-        results.results.iter().filter(single).filter(|entry| entry.parameter("core").is_empty())
-    };
-    let least = |a: &f64, b: &f64| a.total_cmp(b);
-    let of_base = alone().filter(|entry| entry.parameter("backend") == BASE).map(|entry| entry.median).min_by(least);
-    of_base.or_else(|| alone().map(|entry| entry.median).min_by(least))
-}
-
-/// Fits the scaling laws, with their intervals.
-pub fn fit(results: &mut Results) {
-    results.fits = scalings(results);
-}
-
-/// The laws of each scene, backend and schedule, from the numbers of workers that have a processor each.
-fn scalings(results: &Results) -> Vec<Scaling> {
-    let processors = results.machine.as_ref().map_or(usize::MAX, |machine| machine.allowed.len().max(1));
-    let mut groups: BTreeMap<[String; 3], Vec<Point>> = BTreeMap::new();
-    for entry in results.results.iter().filter(|entry| entry.parameter("core").is_empty() && !entry.times.is_empty()) {
-        if (1..=processors).contains(&entry.workers()) {
-            let key = ["scene", "backend", "schedule"].map(|name| entry.parameter(name).to_owned());
-            groups.entry(key).or_default().push(Point { workers: entry.workers(), times: entry.times.clone() });
-        }
-    }
-    let scaling = |([scene, backend, schedule], points): ([String; 3], Vec<Point>)| Scaling {
-        amdahl: fits::amdahl(&points),
-        universal: fits::universal(&points),
-        scene,
-        backend,
-        schedule,
-    };
-    groups.into_iter().map(scaling).filter(|scaling| scaling.amdahl.is_some()).collect()
 }
 
 /// Numbers of workers up to `most`: all up to 8, then in steps that grow, and `most` itself.

@@ -5,7 +5,7 @@
 //! Amdahl's. So one linear solve finds the least relative squares, without a starting value or iterations. Speed-ups could be fitted
 //! instead, but they divide by one measured time, whose error then affects every point.
 
-use super::statistics::{Interval, bootstrap, median};
+use super::statistics::{DRAWS, Interval, Random, bootstrap, fewest_times, median};
 use serde::{Deserialize, Serialize};
 
 /// The probability with which intervals of fits contain the true value.
@@ -32,15 +32,56 @@ pub struct Law {
 }
 
 /// A law with its uncertainty.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fit {
     /// The law.
     #[serde(flatten)]
     pub law: Law,
-    /// The 95 % confidence interval of α, from the scatter of the measured times.
+    /// The 95 % confidence interval of α, from the scatter of the measured times; its lower end may be below 0, where workers were faster
+    /// than their number allows. `None` if there are too few times for one.
     pub contention_interval: Option<Interval>,
-    /// The same for β.
+    /// The same for β, which is at least 0.
     pub coherency_interval: Option<Interval>,
+    /// The same for the number of workers beyond which more are slower; `None` if there may be no such number.
+    #[serde(default)]
+    pub peak_interval: Option<Interval>,
+    /// Speed-ups with more workers, as far as their intervals say anything.
+    #[serde(default)]
+    pub forecasts: Vec<Extrapolated>,
+}
+
+/// A speed-up with more workers than were measured, or with as many.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Extrapolated {
+    /// The number of workers.
+    pub workers: usize,
+    /// How many times faster than one they are by the law.
+    pub speedup: f64,
+    /// The 95 % confidence interval.
+    pub interval: Interval,
+}
+
+/// A forecast whose ends are further apart than this ratio says nothing.
+const VAGUE: f64 = 2.0;
+
+/// Forecasts go as far as this many times the most workers that were measured.
+const FARTHEST: usize = 8;
+
+impl Fit {
+    /// Why there are no forecasts, or none beyond a number of workers.
+    pub fn limit_of_forecasts(&self) -> String {
+        match (self.contention_interval, self.forecasts.last()) {
+            (None, _) => {
+                format!("no forecast: it needs {} runs with each number of workers", fewest_times(1.0 - LEVEL))
+            }
+            (Some(range), None) if range.high < 0.0 => {
+                "no forecast: the workers were faster than their number allows".to_owned()
+            }
+            (Some(range), None) if range.low > 1.0 => "no forecast: the workers were slower than one".to_owned(),
+            (_, None) => "no forecast: the times allow almost any".to_owned(),
+            (_, Some(last)) => format!("nothing is known beyond {} workers", last.workers),
+        }
+    }
 }
 
 impl Law {
@@ -81,17 +122,101 @@ fn fit(points: &[Point], parameters: usize) -> Option<Fit> {
     }
     let medians: Vec<f64> = samples.iter().map(|times| median(times)).collect();
     let law = law(&workers, &medians, parameters)?;
-    let interval = |pick: fn(&Law) -> f64| {
-        bootstrap(&samples, LEVEL, 1, |drawn| {
-            let medians: Vec<f64> = drawn.iter().map(|times| median(times)).collect();
-            self::law(&workers, &medians, parameters).map_or(f64::NAN, |law| pick(&law))
-        })
+    let mut fit =
+        Fit { law, contention_interval: None, coherency_interval: None, peak_interval: None, forecasts: Vec::new() };
+    if samples.iter().any(|times| times.len() < fewest_times(1.0 - LEVEL)) {
+        return Some(fit);
+    }
+    let drawn = draws(&workers, &samples, parameters);
+    let of = |value: &dyn Fn(&Draw) -> f64| spread(drawn.iter().map(value).collect());
+    fit.contention_interval = if parameters > 2 { of(&|draw| draw.law.contention) } else { of(&|draw| draw.unlimited) };
+    if parameters > 2 {
+        fit.coherency_interval = of(&|draw| draw.law.coherency);
+        let peaks = of(&|draw| draw.law.peak().unwrap_or(f64::INFINITY));
+        fit.peak_interval = peaks.filter(|peak| peak.high.is_finite());
+    }
+    // A serial part that must be below 0 or above 1 is none: these laws know no such workers.
+    if of(&|draw| draw.unlimited).is_none_or(|range| range.high < 0.0 || range.low > 1.0) {
+        return Some(fit);
+    }
+    let most = different.last().map_or(1, |most| *most as usize);
+    let counts = (1..).map(|power| 1_usize << power).take_while(|&count| count <= FARTHEST * most);
+    let forecast = |count: usize| {
+        let n = count as f64;
+        let interval = of(&|draw| draw.law.speedup(n))?;
+        Some(Extrapolated { workers: count, speedup: law.speedup(n), interval })
     };
-    Some(Fit {
-        law,
-        contention_interval: interval(|law| law.contention),
-        coherency_interval: if parameters > 2 { interval(|law| law.coherency) } else { None },
-    })
+    fit.forecasts =
+        counts.map_while(forecast).take_while(|one| one.interval.high <= VAGUE * one.interval.low).collect();
+    Some(fit)
+}
+
+/// A law of resampled times.
+struct Draw {
+    law: Law,
+    /// Amdahl's serial fraction without its limits, which shows how near they are.
+    unlimited: f64,
+}
+
+/// The laws of a thousand resamples.
+fn draws(workers: &[f64], samples: &[&[f64]], parameters: usize) -> Vec<Draw> {
+    let mut random = Random::new(1);
+    let one = |_| {
+        let medians: Vec<f64> = samples.iter().map(|times| median(&random.resample(times))).collect();
+        let (mut law, unlimited) = (law(workers, &medians, parameters)?, unlimited(workers, &medians)?);
+        if parameters == 2 {
+            // Workers that are slower than one are not exactly as fast as one.
+            law.contention = unlimited.max(0.0);
+        }
+        Some(Draw { law, unlimited })
+    };
+    (0..DRAWS).filter_map(one).collect()
+}
+
+/// The interval of drawn values, of which some may be infinite.
+fn spread(mut values: Vec<f64>) -> Option<Interval> {
+    values.sort_by(f64::total_cmp);
+    let tail = (1.0 - LEVEL) / 2.0 * (values.len().checked_sub(1)? as f64);
+    Some(Interval { low: values[tail.floor() as usize], high: values[values.len() - 1 - tail.floor() as usize] })
+}
+
+/// Amdahl's serial fraction by least squares, whatever its sign.
+fn unlimited(workers: &[f64], times: &[f64]) -> Option<f64> {
+    let column = |value: fn(f64) -> f64| workers.iter().zip(times).map(|(&n, time)| value(n) / n / time).collect();
+    let solution = least_squares(&[column(|_| 1.0), column(|n| n - 1.0)], &vec![1.0; workers.len()])?;
+    Some(solution[1] / solution[0])
+}
+
+/// Gustafson's law (1988) for work that grows with the workers: n workers do n − α(n − 1) times what one does in the same time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gustafson {
+    /// α, the serial part of the time of a run.
+    pub serial: f64,
+    /// Its 95 % confidence interval; `None` if there are too few times for one.
+    pub interval: Option<Interval>,
+}
+
+/// Gustafson's law, by least squares of scaled speed-ups, from the times of one worker and points that also say how many times as much
+/// work they did. `None` without a point of several workers.
+pub fn gustafson(one: &[f64], points: &[(Point, f64)]) -> Option<Gustafson> {
+    let points: Vec<_> = points.iter().filter(|(point, _)| point.workers > 1 && !point.times.is_empty()).collect();
+    if one.is_empty() || points.is_empty() {
+        return None;
+    }
+    let serial = |medians: &[f64]| {
+        let sums = points.iter().zip(&medians[1..]).fold([0.0; 2], |[above, below], ((point, growth), time)| {
+            let n = point.workers as f64;
+            let scaled = growth * medians[0] / time;
+            [above + (n - scaled) * (n - 1.0), below + (n - 1.0) * (n - 1.0)]
+        });
+        sums[0] / sums[1]
+    };
+    let samples: Vec<&[f64]> = std::iter::once(one).chain(points.iter().map(|(point, _)| &*point.times)).collect();
+    let of = |times: &[&[f64]]| serial(&times.iter().map(|times| median(times)).collect::<Vec<_>>());
+    let enough = samples.iter().all(|times| times.len() >= fewest_times(1.0 - LEVEL));
+    let interval =
+        enough.then(|| bootstrap(&samples, LEVEL, 1, |drawn| of(&drawn.iter().map(|d| &**d).collect::<Vec<_>>())));
+    Some(Gustafson { serial: of(&samples), interval: interval.flatten() })
 }
 
 /// The law with the least squares of relative errors among those whose parameters are not negative: the best over all choices of which

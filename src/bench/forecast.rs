@@ -5,15 +5,16 @@ use super::clock::Clock;
 use super::measure::{Rounds, Step, enough, in_turns};
 use super::overhead::{Candidate, for_simulation, round_seconds};
 use super::record::{self, Between, Costs};
-use super::results::{Check, Forecast, MeasuredScene};
+use super::results::{Check, Forecast, MeasuredScene, ResultEntry};
 use super::simulate::{Recording, RunOverheads, worker_counts};
-use super::statistics::{Summary, lower_decile};
+use super::statistics::{Interval, Summary, lower_decile};
 use super::subject::Subject;
 use super::work::Spin;
 use crate::backend::{BackendEntry, Dispatch, Session, SessionOptions, find};
 use crate::error::Result;
 use crate::parallel::{Discard, Schedule, Stop, Work};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The backend whose overheads are used for predictions for other machines: it hands out pieces exactly as the simulation does.
 pub const MODEL: &str = "threads";
@@ -42,6 +43,8 @@ impl Observed {
             name: subject.name.clone(),
             help: subject.help.clone(),
             tiles,
+            // How much the recordings differ, until real runs show more.
+            errors: self.costs.scatter().filter(|range| range.high - range.low <= VAGUE),
             predictions: predict(&recording, &subject.orders(), &slowdown, processors),
             recording: Some(recording),
             slowdown,
@@ -51,14 +54,19 @@ impl Observed {
 }
 
 /// Records a subject and predicts how the model backend would run it under every schedule and order on up to 4096 workers. `processors`
-/// is how many this machine has.
+/// is how many this machine has; after `time` no round of recording begins, but for the first.
 ///
 /// # Errors
 /// The errors of a backend, and when it is stopped.
-pub fn scene(clock: &dyn Clock, subject: &Subject, processors: usize, stop: &Stop) -> Result<MeasuredScene> {
-    let mut observed = Observed::new(subject, processors, stop)?;
+pub fn scene(
+    clock: &dyn Clock,
+    subject: &Subject,
+    (processors, time): (usize, Duration),
+    stop: &Stop,
+) -> Result<MeasuredScene> {
     let (start, mut done) = (clock.now(), 0);
-    while !enough(done, clock.now() - start) {
+    let mut observed = Observed::new(subject, processors, stop)?;
+    while done == 0 || clock.now() - start < time && !enough(done, clock.now() - start) {
         done += 1;
         observed.costs.round(subject, stop)?;
         observed.slowdown.round(subject, stop)?;
@@ -243,6 +251,7 @@ pub fn scene_beside_runs(
     };
     let plain: Vec<f64> = (1..=processors).map(plain).collect();
     scene.checks = cases.iter().filter_map(|case| case.check(&scene, &recording, plain[case.workers - 1])).collect();
+    scene.errors = errors(&scene.checks);
     Ok(scene)
 }
 
@@ -255,16 +264,82 @@ fn even(subject: &Subject, recording: &Recording, round: f64, workers: usize) ->
     Arc::new(Spin { bytes, ..Spin::even(pieces, (mean / round) as u64) })
 }
 
-/// The timelines of one run of each backend on all processors.
+/// A run to record: a backend, a schedule and workers.
+pub type Recorded = (&'static BackendEntry, Schedule, usize);
+
+/// The timelines of one run of each of `runs`, with workers pinned if `pin`.
 ///
 /// # Errors
 /// The errors of a backend, and when it is stopped.
 pub fn timelines(
     subject: &Subject,
-    entries: &[&'static BackendEntry],
-    processors: usize,
+    runs: &[Recorded],
+    pin: bool,
     stop: &Stop,
 ) -> Result<Vec<super::results::Timeline>> {
-    let runs = entries.iter().filter(|entry| entry.probe().is_ok());
-    runs.map(|entry| record::timeline(subject, entry, Schedule::AUTO, processors, stop)).collect()
+    let here = runs.iter().filter(|(entry, ..)| entry.probe().is_ok());
+    here.map(|&(entry, schedule, workers)| record::timeline(subject, entry, schedule, (workers, pin), stop)).collect()
+}
+
+/// By how much predictions for the model backend may be wrong, as a range that has 0 in it: how far its real runs were from their
+/// predictions, in the same measurement. `None` without real runs, and where the range is so wide that predictions say nothing.
+pub fn errors(checks: &[Check]) -> Option<Interval> {
+    let own = checks.iter().filter(|check| check.backend == MODEL).map(Check::error);
+    let range = own.fold(None, |range: Option<Interval>, error| {
+        let Interval { low, high } = range.unwrap_or(Interval { low: 0.0, high: 0.0 });
+        Some(Interval { low: low.min(error), high: high.max(error) })
+    })?;
+    (range.high - range.low <= VAGUE).then_some(range)
+}
+
+/// Compares predictions with the measured times of the model backend under the schedules that it was measured with.
+pub fn check_against(scene: &mut MeasuredScene, entries: &[ResultEntry]) {
+    let own = |entry: &&ResultEntry| {
+        let plain = !entry.is_weak() && entry.parameter("core").is_empty();
+        plain && entry.parameter("scene") == scene.name && entry.parameter("backend") == MODEL
+    };
+    let order = scene.predictions.first().map(|forecast| forecast.order.clone());
+    let check = |entry: &ResultEntry| {
+        let schedule = entry.parameter("schedule");
+        let same = |forecast: &&Forecast| Some(&forecast.order) == order.as_ref() && forecast.schedule == schedule;
+        let (_, run) =
+            scene.predictions.iter().find(same)?.runs.iter().find(|(_, run)| run.workers == entry.workers())?;
+        Some(Check {
+            backend: MODEL.to_owned(),
+            schedule: schedule.to_owned(),
+            workers: entry.workers(),
+            runs: entry.times.len(),
+            measured: *lower_decile(&entry.times, |time| *time)?,
+            predicted: run.makespan,
+        })
+    };
+    scene.checks = entries.iter().filter(own).filter_map(check).collect();
+    if !scene.checks.is_empty() {
+        scene.errors = errors(&scene.checks);
+    }
+}
+
+/// Predictions that may be wrong by more than this, from the least to the largest error, say nothing.
+const VAGUE: f64 = 0.5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn predictions_are_as_good_as_real_runs_show() {
+        let check = |backend: &str, predicted: f64| Check {
+            backend: backend.into(),
+            schedule: "static".into(),
+            workers: 2,
+            runs: 3,
+            measured: 1.0,
+            predicted,
+        };
+        assert_eq!(errors(&[]), None, "nothing was checked");
+        assert_eq!(errors(&[check("rayon", 1.0)]), None, "another backend does not count");
+        let range = errors(&[check(MODEL, 1.04), check(MODEL, 1.1), check("pipes", 16.2)]).unwrap();
+        assert!(range.low == 0.0 && (range.high - 0.1).abs() < 1e-9, "{range:?}");
+        assert_eq!(errors(&[check(MODEL, 0.9), check(MODEL, 16.2)]), None, "an error of 1520 %");
+    }
 }

@@ -29,6 +29,8 @@ pub fn thread_time() -> Duration {
 pub struct Benchmark {
     /// Its name.
     pub name: &'static str,
+    /// What is hard about it, in a line.
+    pub help: &'static str,
     /// Centre and width in the plane.
     pub view: [f64; 3],
     /// The maximum number of iterations.
@@ -37,10 +39,30 @@ pub struct Benchmark {
 
 /// The views: the whole set, with few and with many iterations; a deep valley; a view in which every sample escapes.
 pub const BENCHMARKS: &[Benchmark] = &[
-    Benchmark { name: "A@1000", view: [-0.5, 0.0, 3.0], max: 1000 },
-    Benchmark { name: "A@50000", view: [-0.5, 0.0, 3.0], max: 50_000 },
-    Benchmark { name: "B@5000", view: [-0.743643887037151, 0.131825904205330, 5.1e-5], max: 5000 },
-    Benchmark { name: "C@2000", view: [-0.77568377, 0.13646737, 3e-4], max: 2000 },
+    Benchmark {
+        name: "A@1000",
+        help: "the whole set with few iterations: a third of the samples ends early",
+        view: [-0.5, 0.0, 3.0],
+        max: 1000,
+    },
+    Benchmark {
+        name: "A@50000",
+        help: "the whole set with many iterations: what its interior costs",
+        view: [-0.5, 0.0, 3.0],
+        max: 50_000,
+    },
+    Benchmark {
+        name: "B@5000",
+        help: "deep in the valley of the seahorses: costly and even",
+        view: [-0.743643887037151, 0.131825904205330, 5.1e-5],
+        max: 5000,
+    },
+    Benchmark {
+        name: "C@2000",
+        help: "a view in which every sample escapes soon: the cost of escaping",
+        view: [-0.77568377, 0.13646737, 3e-4],
+        max: 2000,
+    },
 ];
 
 /// What computing a whole image took.
@@ -157,6 +179,12 @@ impl InnerLoop {
     }
 }
 
+/// A rate as a share of the peak; `None` where it is above: then other units than those for multiply-adds do a part, and that peak is none.
+pub fn share_of_peak(rate: f64, peak: f64) -> Option<f64> {
+    // Clock rates vary by a few percent from one measurement to the next.
+    Some(rate / peak).filter(|share| share.is_finite() && *share <= 1.05).map(|share| share.min(1.0))
+}
+
 /// Fused multiply-adds per second and lane that one thread reaches on `isa` with independent operands and nothing else; 0 where there
 /// are no vectors.
 pub fn multiply_add_peak(isa: Isa, rounds: u64) -> f64 {
@@ -192,4 +220,16 @@ pub fn multiply_add_peak(isa: Isa, rounds: u64) -> f64 {
     #[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
     let done: Option<u64> = None;
     done.unwrap_or(0) as f64 / (thread_time() - start).as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_share_is_above_the_whole() {
+        assert_eq!([50.0, 100.0, 102.0].map(|rate| share_of_peak(rate, 100.0)), [Some(0.5), Some(1.0), Some(1.0)]);
+        assert_eq!([136.0, f64::NAN].map(|rate| share_of_peak(rate, 100.0)), [None, None]);
+        assert_eq!(share_of_peak(1.0, 0.0), None);
+    }
 }

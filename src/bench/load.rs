@@ -4,6 +4,7 @@
 
 use super::clock::Clock;
 use super::round_trip::RoundTrips;
+use crate::parallel::Stop;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs;
@@ -11,6 +12,12 @@ use std::time::Duration;
 
 /// Ticks per second of `/proc`'s counters; Linux shows every program 100, whatever it uses internally.
 const TICKS: f64 = 100.0;
+
+/// What a count of processor time may be wrong by, in seconds.
+pub const TICK: f64 = 2.0 / TICKS;
+
+/// Other programs that use more than this many processors disturb a measurement.
+pub const BUSY: f64 = 0.05;
 
 /// The ratio of round trips above which a move is reported: within one place they differ by less.
 const MOVED: f64 = 2.0;
@@ -63,6 +70,13 @@ impl LoadCounters {
     /// User and system seconds of this process and its descendants since `earlier`.
     pub fn own_since(&self, earlier: &Self) -> [f64; 2] {
         [self.user - earlier.user, self.system - earlier.system]
+    }
+
+    /// Processor seconds of other programs since `earlier`, in which this process's clock counted `own_clock`. Ticks make it uncertain by
+    /// [`TICK`], below 0 too, so that sums over many runs are right.
+    pub fn others_since(&self, earlier: &Self, own_clock: Duration) -> f64 {
+        let own: f64 = self.own_since(earlier).iter().sum();
+        self.busy - earlier.busy - own.max(own_clock.as_secs_f64())
     }
 
     /// The usage from here to `later`, a time of `wall` in which this process's clock counted `own_clock`.
@@ -139,13 +153,18 @@ impl Usage {
         Some(format!("A cache line went from one processor to another and back in {range} ns."))
     }
 
+    /// How many processors other programs used on average, less what the ticks leave open.
+    pub fn busy(&self) -> f64 {
+        if self.wall > 0.0 { ((self.others - TICK) / self.wall).max(0.0) } else { 0.0 }
+    }
+
     /// Reasons to doubt the times that were measured meanwhile, a sentence each.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         // A tick or two are attributed to no process.
-        let settled = (self.wall - 2.0 / TICKS).max(0.0);
-        let others = (self.others - 2.0 / TICKS) / self.wall;
-        if others > 0.05 {
+        let settled = (self.wall - TICK).max(0.0);
+        let others = self.busy();
+        if others > BUSY {
             warnings.push(format!(
                 "The machine was busy: other programs used {others:.2} processors on average. Times are too long, especially those \
                  with many workers."
@@ -232,6 +251,18 @@ fn throttled() -> u64 {
 fn load() -> f64 {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0.0)
+}
+
+/// Looks at the machine for `time`: how many processors other programs use, if that is worth a word. It ends early when it is stopped.
+pub fn glance(clock: &dyn Clock, time: Duration, stop: &Stop) -> Option<f64> {
+    /// Every system has processes that wake up now and then.
+    const WORTH: f64 = 2.0 * BUSY;
+    let (counters, began, processor) = (LoadCounters::read(), clock.now(), clock.processor());
+    while !stop.is_set() && clock.now() - began < time {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let usage = counters.until(&LoadCounters::read(), clock.now() - began, clock.processor() - processor);
+    Some(usage.busy()).filter(|others| *others > WORTH)
 }
 
 #[cfg(test)]

@@ -85,16 +85,17 @@ pub fn in_turns<S>(
         Rounds::Exactly(_) => false,
         Rounds::Within { time, least, .. } => number >= least && clock.now() - began >= time,
     };
-    for number in 0..target {
-        if is_late(number) {
-            break;
-        }
+    'rounds: for number in 0..target {
         // The orders of earlier rounds are drawn as well, so that continuing is like never having stopped.
         let order = random_order(&mut random, &mut order);
         if number < least {
             continue;
         }
         for &combination in order.iter().filter(|&&combination| number >= counts[combination]) {
+            // A round that is begun need not be completed.
+            if is_late(number) {
+                break 'rounds;
+            }
             let start = clock.now();
             let sample = measure(combination)?;
             took[combination] = clock.now() - start;
@@ -171,6 +172,24 @@ mod tests {
         let rounds = Rounds::Within { time: Duration::from_secs(11), least: 2, most: 20 };
         in_turns(&clock, rounds, &[0], 3, measure, |_, ()| Ok(())).unwrap();
         assert_eq!(runs, 1 + 3, "after them it is 13 seconds");
+    }
+
+    /// A time that is over is over, even within a round; but the first round is complete.
+    #[test]
+    fn a_round_ends_with_the_time() {
+        let within = |seconds| Rounds::Within { time: Duration::from_secs_f64(seconds), least: 1, most: 20 };
+        let count = |seconds| run(within(seconds), &[0; 4], &[1.0; 4]).0.len();
+        assert_eq!(count(13.0), 4 + 8, "two whole rounds");
+        assert_eq!((count(2.0), count(8.0)), (4 + 4, 4 + 4));
+        // The second round was foreseen, but the machine has become slower.
+        let (clock, mut runs) = (Mock::default(), 0);
+        let measure = |_| {
+            runs += 1;
+            clock.pass(if runs <= 4 { 1.0 } else { 1.5 }, 1.0);
+            Ok(())
+        };
+        in_turns(&clock, within(13.0), &[0; 4], 3, measure, |_, ()| Ok(())).unwrap();
+        assert_eq!(runs, 4 + 4 + 2);
     }
 
     #[test]

@@ -4,13 +4,15 @@
 //! Each time of a start, a stop, an empty run and an empty piece is the minimum of a batch. They last microseconds if undisturbed, and a
 //! thousand times as long if not: on a busy machine, a single time says nothing.
 //!
+//! What is compared takes turns: a round of every backend, then the next round in another order, so that all of them meet the same load.
+//!
 //! A piece is a claim of its own where the schedule allows it, since that is what the model of parallelism costs; under `auto`, backends
 //! group small pieces, and the cost per piece nearly vanishes.
 
 use super::clock::Clock;
 use super::simulate;
 use super::work::Spin;
-use crate::backend::{BackendEntry, SessionOptions};
+use crate::backend::{BackendEntry, Session, SessionOptions};
 use crate::error::Result;
 use crate::parallel::{Discard, Schedule, Stop, Work};
 use serde::{Deserialize, Serialize};
@@ -49,6 +51,9 @@ pub struct Cost {
     pub processor: Vec<f64>,
     /// How many pieces this was measured with.
     pub pieces: usize,
+    /// Whether other programs disturbed it.
+    #[serde(default)]
+    pub disturbed: bool,
 }
 
 /// A backend's efficiency over the length of a piece.
@@ -66,6 +71,25 @@ pub struct Grains {
     pub metg50: Option<f64>,
     /// The shortest piece from which on it is at least 95 %.
     pub metg95: Option<f64>,
+    /// Whether other programs disturbed it: then that it never is so efficient says nothing.
+    #[serde(default)]
+    pub disturbed: bool,
+}
+
+impl Grains {
+    /// Those of a backend, without points yet.
+    pub fn new(backend: &str, schedule: &str, workers: usize) -> Self {
+        let (backend, schedule) = (backend.to_owned(), schedule.to_owned());
+        Self { backend, schedule, workers, points: Vec::new(), metg50: None, metg95: None, disturbed: false }
+    }
+
+    /// Adds a run of a length that may have been measured before.
+    pub fn add(&mut self, point: Grain) {
+        match self.points.iter_mut().find(|known| known.seconds == point.seconds) {
+            Some(known) => known.times.extend(point.times),
+            None => self.points.push(point),
+        }
+    }
 }
 
 /// One length of pieces.
@@ -146,52 +170,52 @@ pub(super) fn least_of_batch<T>(clock: &dyn Clock, mut measure: impl FnMut() -> 
     Ok(least)
 }
 
-/// Measures the overhead of a backend, `runs` times.
-///
-/// # Errors
-/// The errors of the backend.
-pub fn cost(clock: &dyn Clock, candidate: Candidate, runs: usize, stop: &Stop) -> Result<Cost> {
-    measure_cost(clock, candidate, runs, false, stop)
-}
+impl Cost {
+    /// That of a candidate, with the number of pieces that are enough to measure one, and no times yet.
+    ///
+    /// # Errors
+    /// The errors of the backend.
+    pub fn begin(clock: &dyn Clock, candidate: Candidate, stop: &Stop) -> Result<Self> {
+        Self::begin_timed(clock, candidate, false, stop)
+    }
 
-fn measure_cost(clock: &dyn Clock, candidate: Candidate, runs: usize, timed: bool, stop: &Stop) -> Result<Cost> {
-    let Candidate { entry, schedule, workers } = candidate;
-    let mut cost = Cost {
-        backend: entry.name.to_owned(),
-        schedule: schedule.to_string(),
-        workers,
-        open: Vec::new(),
-        close: Vec::new(),
-        run: Vec::new(),
-        piece: Vec::new(),
-        processor: Vec::new(),
-        pieces: 0,
-    };
-    let empty = |pieces| Arc::new(Spin::even(pieces, 0)) as Arc<dyn Work>;
-    let nothing = empty(0);
-    let sink = Arc::new(Discard);
-    let open_one = || {
-        let mut session = entry.open(&SessionOptions { stop: stop.clone(), ..candidate.options(timed) })?;
-        session.run(nothing.clone(), sink.clone(), stop)?;
-        Ok(session)
-    };
-    for round in 0..=runs {
-        let mut session = open_one()?;
-        if round == 0 {
-            // The number of pieces is chosen before anything counts.
-            cost.pieces = 1000;
-            loop {
-                let (time, _) = seconds(clock, || session.run(empty(cost.pieces), sink.clone(), stop))?;
-                if time >= EMPTY_RUN || cost.pieces >= PIECES {
-                    break;
-                }
-                let wanted = cost.pieces as f64 * (EMPTY_RUN / time.max(1e-9)).clamp(2.0, 20.0);
-                cost.pieces = (wanted as usize).min(PIECES);
+    fn begin_timed(clock: &dyn Clock, candidate: Candidate, timed: bool, stop: &Stop) -> Result<Self> {
+        let mut session = open(candidate, timed, stop)?;
+        let mut pieces = 1000;
+        loop {
+            let (time, _) = seconds(clock, || session.run(empty(pieces), Arc::new(Discard), stop))?;
+            if time >= EMPTY_RUN || pieces >= PIECES {
+                break;
             }
-            continue;
+            let wanted = pieces as f64 * (EMPTY_RUN / time.max(1e-9)).clamp(2.0, 20.0);
+            pieces = (wanted as usize).min(PIECES);
         }
+        Ok(Self {
+            backend: candidate.entry.name.to_owned(),
+            schedule: candidate.schedule.to_string(),
+            workers: candidate.workers,
+            open: Vec::new(),
+            close: Vec::new(),
+            run: Vec::new(),
+            piece: Vec::new(),
+            processor: Vec::new(),
+            pieces,
+            disturbed: false,
+        })
+    }
+
+    /// Measures the candidate once more.
+    ///
+    /// # Errors
+    /// The errors of the backend.
+    pub fn round(&mut self, clock: &dyn Clock, candidate: Candidate, stop: &Stop) -> Result<()> {
+        self.round_timed(clock, candidate, false, stop)
+    }
+
+    fn round_timed(&mut self, clock: &dyn Clock, candidate: Candidate, timed: bool, stop: &Stop) -> Result<()> {
+        let (nothing, work, sink) = (empty(0), empty(self.pieces), Arc::new(Discard));
+        let mut session = open(candidate, timed, stop)?;
         let (run, _) = least_of_batch(clock, || seconds(clock, || session.run(nothing.clone(), sink.clone(), stop)))?;
-        let work = empty(cost.pieces);
         let (piece, used) = least_of_batch(clock, || {
             let processor = clock.processor();
             let (time, _) = seconds(clock, || session.run(work.clone(), sink.clone(), stop))?;
@@ -199,22 +223,33 @@ fn measure_cost(clock: &dyn Clock, candidate: Candidate, runs: usize, timed: boo
         })?;
         drop(session);
         let mut close = f64::INFINITY;
-        let (open, ()) = least_of_batch(clock, || {
-            let (open, session) = seconds(clock, open_one)?;
+        let (opening, ()) = least_of_batch(clock, || {
+            let (opening, session) = seconds(clock, || open(candidate, timed, stop))?;
             let ended = seconds(clock, || {
                 drop(session);
                 Ok(())
             });
             close = close.min(ended?.0);
-            Ok((open, ()))
+            Ok((opening, ()))
         })?;
-        cost.open.push(open);
-        cost.close.push(close);
-        cost.run.push(run);
-        cost.piece.push(piece / cost.pieces as f64);
-        cost.processor.push(used / cost.pieces as f64);
+        self.open.push(opening);
+        self.close.push(close);
+        self.run.push(run);
+        self.piece.push(piece / self.pieces as f64);
+        self.processor.push(used / self.pieces as f64);
+        Ok(())
     }
-    Ok(cost)
+}
+
+fn empty(pieces: usize) -> Arc<dyn Work> {
+    Arc::new(Spin::even(pieces, 0))
+}
+
+/// A session that has run nothing once.
+fn open(candidate: Candidate, timed: bool, stop: &Stop) -> Result<Box<dyn Session>> {
+    let mut session = candidate.entry.open(&SessionOptions { stop: stop.clone(), ..candidate.options(timed) })?;
+    session.run(empty(0), Arc::new(Discard), stop)?;
+    Ok(session)
 }
 
 /// A backend's overheads for a simulation, measured with one worker and with `workers`.
@@ -224,12 +259,17 @@ fn measure_cost(clock: &dyn Clock, candidate: Candidate, runs: usize, timed: boo
 pub fn for_simulation(clock: &dyn Clock, candidate: Candidate, stop: &Stop) -> Result<simulate::RunOverheads> {
     const RUNS: usize = 5;
     let least = |times: &[f64]| times.iter().copied().fold(f64::INFINITY, f64::min);
-    let alone = measure_cost(clock, Candidate { workers: 1, ..candidate }, RUNS, true, stop)?;
+    let measure = |candidate| {
+        let mut cost = Cost::begin_timed(clock, candidate, true, stop)?;
+        (0..RUNS).try_for_each(|_| cost.round_timed(clock, candidate, true, stop))?;
+        Ok::<_, crate::error::Error>(cost)
+    };
+    let alone = measure(Candidate { workers: 1, ..candidate })?;
     let claim = least(&alone.piece);
     if candidate.workers == 1 {
         return Ok(simulate::RunOverheads { claim, shared: 0.0, start: 0.0, end: least(&alone.run) });
     }
-    let together = measure_cost(clock, candidate, RUNS, true, stop)?;
+    let together = measure(candidate)?;
     let run = least(&together.run);
     // With nothing to compute, the workers only wait for each other.
     Ok(simulate::RunOverheads { claim, shared: least(&together.piece), start: run / 2.0, end: run / 2.0 })
@@ -317,57 +357,4 @@ fn metg(points: &[Grain], level: f64) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn grains(backend: &str, workers: usize, overhead: f64) -> Grains {
-        let point = |&seconds: &f64| Grain {
-            seconds,
-            pieces: 100 * workers,
-            times: vec![100.0 * (seconds + overhead), 500.0 * (seconds + overhead)],
-            efficiency: 0.0,
-        };
-        let points = lengths(3).iter().map(point).collect();
-        Grains { backend: backend.into(), schedule: "auto".into(), workers, points, metg50: None, metg95: None }
-    }
-
-    #[test]
-    fn the_grain_is_where_overhead_equals_work() {
-        let mut all =
-            [grains("fast", 2, 1e-7), grains("slow", 2, 1e-4), grains("free", 1, 0.0), grains("stuck", 2, 1.0)];
-        rate(&mut all);
-        // Efficiency is 50 % for pieces as long as the overhead, and 95 % for pieces 19 times as long.
-        for (grains, overhead) in all.iter().zip([1e-7, 1e-4]) {
-            let metg = |found: Option<f64>, times: f64| found.unwrap() / (times * overhead);
-            assert!((0.9..1.1).contains(&metg(grains.metg50, 1.0)), "{:?}", grains.metg50);
-            assert!((0.9..1.1).contains(&metg(grains.metg95, 19.0)), "{:?}", grains.metg95);
-        }
-        let free = &all[2];
-        assert_eq!((free.metg50, free.points[0].efficiency), (Some(free.points[0].seconds), 1.0));
-        assert_eq!((all[3].metg50, all[3].metg95), (None, None));
-    }
-
-    #[test]
-    fn lengths_cover_the_axis() {
-        let lengths = lengths(3);
-        assert_eq!(lengths.len(), 22);
-        assert!((lengths[0] / 1e-8 - 1.0).abs() < 1e-9 && (lengths[21] / 0.1 - 1.0).abs() < 1e-9);
-        let time = Duration::from_millis(20);
-        assert_eq!((pieces(1e-8, 2, time), pieces(1e-3, 2, time), pieces(0.1, 3, time)), (1_000_000, 40, 12));
-    }
-
-    #[test]
-    fn every_backend_can_be_measured() {
-        let clock = super::super::clock::System;
-        // This test program cannot become a worker process; tests/bench.rs has those backends too.
-        let runs = |entry: &&BackendEntry| entry.probe().is_ok() && !entry.in_processes();
-        for entry in crate::backend::BACKENDS.iter().filter(runs) {
-            let candidate = Candidate::all(entry, 2)[0];
-            let cost = cost(&clock, candidate, 2, &Stop::new()).unwrap();
-            assert_eq!((cost.open.len(), cost.close.len(), cost.run.len(), cost.piece.len()), (2, 2, 2, 2));
-            assert!(cost.piece.iter().all(|&time| time > 0.0) && cost.pieces >= 1000, "{cost:?}");
-            let point = grain(&clock, candidate, (1e-5, 1e-9), 2, Duration::from_millis(1), &Stop::new()).unwrap();
-            assert_eq!(point.times.len(), 2);
-        }
-    }
-}
+mod tests;

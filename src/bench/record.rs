@@ -2,7 +2,7 @@
 
 use super::results::Timeline;
 use super::simulate::{Recording, RunOverheads};
-use super::statistics::lower_decile;
+use super::statistics::{Interval, lower_decile, quantile};
 use super::subject::Subject;
 use crate::backend::{BackendEntry, Session, SessionOptions};
 use crate::error::Result;
@@ -37,7 +37,7 @@ fn options(workers: usize, schedule: Schedule) -> SessionOptions {
     SessionOptions { workers, schedule: Some(schedule), timed: true, ..SessionOptions::default() }
 }
 
-/// Runs `subject` once and keeps its claims.
+/// Runs `subject` once, with its workers pinned if `pin`, and keeps its claims.
 ///
 /// # Errors
 /// The errors of the backend.
@@ -45,10 +45,11 @@ pub fn timeline(
     subject: &Subject,
     entry: &'static BackendEntry,
     schedule: Schedule,
-    workers: usize,
+    (workers, pin): (usize, bool),
     stop: &Stop,
 ) -> Result<Timeline> {
-    let mut session = entry.open(&SessionOptions { stop: stop.clone(), ..options(workers, schedule) })?;
+    let workers = if entry.parallel { workers } else { 1 };
+    let mut session = entry.open(&SessionOptions { stop: stop.clone(), pin, ..options(workers, schedule) })?;
     session.run(subject.small.clone(), Arc::new(Discard), stop)?;
     let recorder = Arc::new(Recorder::default());
     let report = session.run(subject.work.clone(), recorder.clone(), stop)?;
@@ -122,6 +123,13 @@ impl Costs {
     /// The sums of a typical run.
     fn typical(&self) -> [f64; 2] {
         [0, 1].map(|kind| lower_decile(&self.sums[kind], |sum| *sum).copied().unwrap_or(0.0))
+    }
+
+    /// How far recordings may be from a typical one, by the scatter of those that were made: a range around 0. `None` for fewer than five.
+    pub(super) fn scatter(&self) -> Option<Interval> {
+        let ratio = quantile(&self.sums[1], 0.9) / quantile(&self.sums[1], 0.1);
+        let known = self.sums[1].len() >= 5 && ratio.is_finite();
+        known.then(|| Interval { low: 1.0 / ratio - 1.0, high: ratio - 1.0 })
     }
 
     /// The recording so far, without overheads.

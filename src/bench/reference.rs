@@ -26,62 +26,102 @@ impl Drop for Folder {
     }
 }
 
-/// Compiles and runs the OpenMP program. The second part of the result is for pieces of `lengths`, where a round of [`super::work::Spin`]
-/// takes `round`.
-///
-/// # Errors
-/// [`Error::Unsupported`] when there is no compiler with OpenMP, [`Error::Stopped`] when it was stopped.
-pub fn openmp(
-    (workers, runs): (usize, usize),
-    (lengths, round, time): (&[f64], f64, Duration),
-    stop: &Stop,
-) -> Result<(Vec<Reference>, Grains)> {
-    let missing = |why: String| Error::Unsupported(format!("OpenMP cannot be measured for comparison: {why}"));
-    let folder = std::env::temp_dir().join(format!("fractal-openmp-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).map_err(|source| Error::io("create", &folder, source))?;
-    let folder = Folder(folder);
-    let (source, program) = (folder.0.join("openmp.c"), folder.0.join("openmp"));
-    std::fs::write(&source, PROGRAM).map_err(|error| Error::io("write", &source, error))?;
-    let compiler = std::env::var("CC").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "cc".into());
-    let compiled = Command::new(&compiler)
-        .args(["-std=gnu11", "-O2", "-fopenmp", "-w", "-o"])
-        .args([&program, &source])
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| missing(format!("`{compiler}` does not run: {error}")))?;
-    if !compiled.status.success() {
-        return Err(missing(format!("`{compiler} -fopenmp` fails")));
+/// OpenMP's program, compiled.
+pub struct OpenMp {
+    folder: Folder,
+    workers: usize,
+}
+
+impl OpenMp {
+    /// Compiles it.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] when there is no compiler with OpenMP.
+    pub fn compile(workers: usize) -> Result<Self> {
+        let missing = |why: String| Error::Unsupported(format!("OpenMP cannot be measured for comparison: {why}"));
+        let folder = std::env::temp_dir().join(format!("fractal-openmp-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).map_err(|source| Error::io("create", &folder, source))?;
+        let folder = Folder(folder);
+        let source = folder.0.join("openmp.c");
+        std::fs::write(&source, PROGRAM).map_err(|error| Error::io("write", &source, error))?;
+        let compiler = std::env::var("CC").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "cc".into());
+        let compiled = Command::new(&compiler)
+            .args(["-std=gnu11", "-O2", "-fopenmp", "-w", "-o"])
+            .args([&folder.0.join("openmp"), &source])
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| missing(format!("`{compiler}` does not run: {error}")))?;
+        if !compiled.status.success() {
+            return Err(missing(format!("`{compiler} -fopenmp` fails")));
+        }
+        Ok(Self { folder, workers })
     }
-    let lengths: Vec<f64> = lengths.iter().copied().filter(|&length| length <= LONGEST).collect();
-    let grains =
-        lengths.iter().map(|&length| (((length / round).round() as u64).max(1), pieces(length, workers, time)));
-    let grains: Vec<(u64, usize)> = grains.collect();
-    let arguments = grains.iter().map(|(rounds, pieces)| format!("{rounds}:{pieces}"));
-    let mut command = Command::new(&program);
-    command.args([workers.to_string(), runs.to_string()]).args(arguments);
-    // Threads that spin while another one needs their processor measure the system's time slices.
-    let free = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) >= workers;
-    command.env("OMP_WAIT_POLICY", if free { "active" } else { "passive" });
-    let output = run(&mut command, stop)?;
-    let lines = lines(&output);
-    let constructs = ["parallel", "for", "barrier", "single", "critical", "atomic", "ordered", "reduction"];
-    let loops = ["static,1", "dynamic,1", "guided,1"];
-    let named = |name: &&str| {
-        let what = if loops.contains(name) {
-            format!("an iteration of schedule({name})")
-        } else {
-            format!("construct {name}")
+
+    fn run(&self, runs: usize, what: Option<String>, stop: &Stop) -> Result<String> {
+        let mut command = Command::new(self.folder.0.join("openmp"));
+        command.args([self.workers.to_string(), runs.to_string()]).args(what);
+        // Threads that spin while another one needs their processor measure the system's time slices.
+        let free = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) >= self.workers;
+        command.env("OMP_WAIT_POLICY", if free { "active" } else { "passive" });
+        run(&mut command, stop)
+    }
+
+    /// Measures its constructs.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] when it was stopped; errors of the program.
+    pub fn constructs(&self, runs: usize, stop: &Stop) -> Result<Vec<Reference>> {
+        let output = self.run(runs, None, stop)?;
+        let lines = lines(&output);
+        let constructs = ["parallel", "for", "barrier", "single", "critical", "atomic", "ordered", "reduction"];
+        let loops = ["static,1", "dynamic,1", "guided,1"];
+        let named = |name: &&str| {
+            let what = if loops.contains(name) {
+                format!("an iteration of schedule({name})")
+            } else {
+                format!("construct {name}")
+            };
+            Some(Reference {
+                name: format!("libgomp, {what}"),
+                workers: self.workers,
+                times: lines.get(*name)?.clone(),
+            })
         };
-        Some(Reference { name: format!("libgomp, {what}"), workers, times: lines.get(*name)?.clone() })
-    };
-    let references = constructs.iter().chain(&loops).filter_map(named).collect();
-    let point = |&(rounds, pieces): &(u64, usize)| {
-        let times = lines.get(format!("{rounds}:{pieces}").as_str())?.clone();
-        Some(Grain { seconds: rounds as f64 * round, pieces, times, efficiency: 0.0 })
-    };
-    let points = grains.iter().filter_map(point).collect();
-    let (backend, schedule) = ("libgomp".to_owned(), "dynamic,1".to_owned());
-    Ok((references, Grains { backend, schedule, workers, points, metg50: None, metg95: None }))
+        Ok(constructs.iter().chain(&loops).filter_map(named).collect())
+    }
+
+    /// Measures pieces of a length, where a round of [`super::work::Spin`] takes `round`; `None` for pieces so long that all runtimes are
+    /// equally good.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] when it was stopped; errors of the program.
+    pub fn grain(
+        &self,
+        (length, round): (f64, f64),
+        runs: usize,
+        time: Duration,
+        stop: &Stop,
+    ) -> Result<Option<Grain>> {
+        if length > LONGEST {
+            return Ok(None);
+        }
+        let (rounds, pieces) = (((length / round).round() as u64).max(1), pieces(length, self.workers, time));
+        let name = format!("{rounds}:{pieces}");
+        let output = self.run(runs, Some(name.clone()), stop)?;
+        let times = lines(&output).remove(name.as_str());
+        Ok(times.map(|times| Grain { seconds: rounds as f64 * round, pieces, times, efficiency: 0.0 }))
+    }
+
+    /// The curve that its pieces make, without points yet.
+    pub fn grains(&self) -> Grains {
+        Grains::new("libgomp", "dynamic,1", self.workers)
+    }
+}
+
+impl std::fmt::Debug for OpenMp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenMp").field("workers", &self.workers).finish_non_exhaustive()
+    }
 }
 
 /// Runs the same with PyMP: a parallel region, and an iteration of its shared loop.
@@ -162,12 +202,14 @@ mod tests {
     #[test]
     fn openmp_is_measured_where_there_is_a_compiler() {
         let time = Duration::from_millis(1);
-        match openmp((2, 2), (&[1e-7, 1e-5, 0.1], 1e-9, time), &Stop::new()) {
-            Ok((references, grains)) => {
+        match OpenMp::compile(2) {
+            Ok(openmp) => {
+                let references = openmp.constructs(2, &Stop::new()).unwrap();
                 assert_eq!(references.len(), 11);
                 assert!(references.iter().all(|one| one.times.len() == 2 && one.times.iter().all(|&time| time > 0.0)));
-                assert_eq!(grains.points.len(), 2, "the longest pieces are left out");
-                assert_eq!(grains.points[0].times.len(), 2);
+                let grain = |length| openmp.grain((length, 1e-9), 2, time, &Stop::new()).unwrap();
+                assert!(grain(0.1).is_none(), "the longest pieces are left out");
+                assert_eq!(grain(1e-5).unwrap().times.len(), 2);
             }
             Err(Error::Unsupported(why)) => left_out("measuring OpenMP", &why),
             Err(error) => panic!("{error}"),

@@ -1,15 +1,15 @@
 //! What is kept of a measurement: JSON in hyperfine's format, which its plot scripts can read, with additional keys of our own.
 
-use super::fits::Fit;
+use super::fits::{Fit, Gustafson};
 use super::load::Usage;
 use super::machine::Machine;
 use super::overhead::Overheads;
 use super::simulate::{Prediction, Recording};
-use super::statistics::Summary;
+use super::statistics::{Interval, Summary};
 use crate::error::{Error, Result};
 use crate::sink::{Output, Slice, Trace};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
@@ -44,6 +44,9 @@ pub struct Results {
     /// What was requested but left out, and why.
     #[serde(default)]
     pub left_out: Vec<String>,
+    /// For each scene, what its speed-ups are relative to: `one worker of serial, auto`; missing where nothing ran with one worker.
+    #[serde(default)]
+    pub bases: BTreeMap<String, String>,
     /// Scaling laws.
     #[serde(default)]
     pub fits: Vec<Scaling>,
@@ -95,9 +98,19 @@ pub struct ResultEntry {
     pub claims: usize,
     /// Pieces of a run.
     pub pieces: usize,
-    /// How many times faster than the baseline of the same scene: one worker of `serial`.
+    /// Pixels of the picture; 0 if it is not one, and in old files.
+    pub pixels: usize,
+    /// The work relative to that for one worker: above 1 where it grows with the workers; 0 in old files, where it is 1.
+    pub growth: f64,
+    /// Processor seconds of other programs during its runs, counted in ticks: each run adds an error of up to 20 ms, in either direction.
+    pub others: Option<f64>,
+    /// Whether other programs used enough to make its times too long.
+    pub disturbed: bool,
+    /// How many times faster than the baseline of the same scene, for the same amount of work.
     pub speedup: Option<f64>,
-    /// Speed-up over workers.
+    /// The 95 % confidence interval of the speed-up; `None` if there are too few times for one.
+    pub speedup_interval: Option<Interval>,
+    /// Speed-up over workers. `None`, as the speed-up, where it would be far above 1 because a baseline was disturbed.
     pub efficiency: Option<f64>,
     /// The serial fraction of Karp and Flatt.
     pub karp_flatt: Option<f64>,
@@ -122,6 +135,9 @@ pub struct Scaling {
     pub amdahl: Option<Fit>,
     /// The universal scalability law.
     pub universal: Option<Fit>,
+    /// Gustafson's law, where the work grew with the workers.
+    #[serde(default)]
+    pub gustafson: Option<Gustafson>,
 }
 
 /// A scene, piece by piece.
@@ -144,6 +160,11 @@ pub struct MeasuredScene {
     pub timelines: Vec<Timeline>,
     /// Real runs with their predictions.
     pub checks: Vec<Check>,
+    /// By how much the predictions may be wrong, as real runs show; `None` where that is unknown, or so much that they say nothing.
+    pub errors: Option<Interval>,
+    /// What the timelines and the simulation suggest, a sentence each.
+    #[serde(default)]
+    pub advice: Vec<String>,
 }
 
 /// A schedule's predicted times over the number of workers.
@@ -251,6 +272,16 @@ impl ResultEntry {
         self.parameter("workers").parse().unwrap_or(0)
     }
 
+    /// The work relative to that for one worker.
+    pub fn growth(&self) -> f64 {
+        if self.growth > 0.0 { self.growth } else { 1.0 }
+    }
+
+    /// Whether its work grows with the workers.
+    pub fn is_weak(&self) -> bool {
+        self.parameter("scaling") == "weak"
+    }
+
     /// What identifies an entry across files: the parameters, or the command when there are none.
     pub fn key(&self) -> String {
         if self.parameters.is_empty() {
@@ -313,50 +344,13 @@ impl Results {
         serde_json::to_string(self).expect("numbers and text are always JSON")
     }
 
-    /// Adds the contents of another file, for one report of several measurements. What both have is kept from this one.
-    pub fn merge(&mut self, other: Self) {
-        // A name may occur more than once in one file.
-        let known: HashSet<_> = self.results.iter().map(ResultEntry::key).collect();
-        self.results.extend(other.results.into_iter().filter(|entry| !known.contains(&entry.key())));
-        let name = |fit: &Scaling| [&fit.scene, &fit.backend, &fit.schedule].map(String::clone);
-        let mut known: HashSet<_> = self.fits.iter().map(name).collect();
-        self.fits.extend(other.fits.into_iter().filter(|fit| known.insert(name(fit))));
-        let mut known = HashMap::new();
-        for (place, scene) in self.scenes.iter().enumerate() {
-            known.entry(scene.name.clone()).or_insert(place);
-        }
-        for scene in other.scenes {
-            match known.get(&scene.name) {
-                // Two recordings of one scene may differ in their pieces, so one is taken whole: the one with real runs.
-                Some(&place) if self.scenes[place].checks.is_empty() && !scene.checks.is_empty() => {
-                    self.scenes[place] = scene;
-                }
-                Some(_) => {}
-                None => {
-                    known.insert(scene.name.clone(), self.scenes.len());
-                    self.scenes.push(scene);
-                }
-            }
-        }
-        self.machine = self.machine.take().or(other.machine);
-        self.overhead = self.overhead.take().or(other.overhead);
-        for (mine, theirs) in [(&mut self.warnings, other.warnings), (&mut self.left_out, other.left_out)] {
-            mine.extend(theirs);
-            let mut seen = HashSet::new();
-            mine.retain(|line| seen.insert(line.clone()));
-        }
-        self.settings.extend(other.settings);
-        self.usage = self.usage.and(other.usage);
-        self.fractal = VERSION;
-    }
-
     /// A row for each entry: its parameters, statistics, and all its times at the end.
     pub fn csv(&self) -> String {
         let names: std::collections::BTreeSet<_> =
             self.results.iter().flat_map(|entry| entry.parameters.keys()).collect();
         let mut text = "command".to_owned();
         names.iter().for_each(|name| _ = write!(text, ",parameter_{name}"));
-        text += ",runs,mean,stddev,median,min,max,mad,outliers,user,system,speedup,efficiency,karp_flatt,imbalance,idle,\
+        text += ",runs,mean,stddev,median,min,max,mad,outliers,user,system,disturbed,speedup,efficiency,karp_flatt,imbalance,idle,\
                  overhead_per_piece,times\n";
         for entry in &self.results {
             text += &quoted(&entry.command);
@@ -374,6 +368,7 @@ impl Results {
                 entry.outliers.to_string(),
                 user.to_string(),
                 system.to_string(),
+                entry.disturbed.to_string(),
                 known(entry.speedup),
                 known(entry.efficiency),
                 known(entry.karp_flatt),

@@ -227,6 +227,24 @@ pub fn bootstrap_medians<const N: usize>(
     Interval::of(&drawn, level)
 }
 
+/// The fewest values of a sample whose median has an interval: with fewer, even the range from the least to the largest may miss it more
+/// often than `level` allows, since each value is below it with a chance of one half.
+pub fn fewest_times(level: f64) -> usize {
+    (1..=1000).find(|&times| 0.5_f64.powi(times - 1) <= level * (1.0 + 1e-9)).map_or(usize::MAX, |times| times as usize)
+}
+
+/// The interval of the median of `after` over that of `before`; `None` if there are too few values for one.
+pub fn ratio_of_medians(before: &[f64], after: &[f64], level: f64) -> Option<Interval> {
+    if before.len().min(after.len()) < fewest_times(level) {
+        return None;
+    }
+    // A share of both, which grows with the ratio and is finite even where that is not.
+    let share = |[before, after]: [f64; 2]| if before == after { 0.5 } else { after / (before + after) };
+    let shares = bootstrap_medians([before, after], 1.0 - level, 1, share)?;
+    let ratio = |share: f64| share / (1.0 - share);
+    Some(Interval { low: ratio(shares.low), high: ratio(shares.high) })
+}
+
 /// The median when each of the sorted values occurs `counts` times; the counts add up to the number of values.
 fn median_of_counts(sorted: &[f64], counts: &[usize]) -> f64 {
     let mut places = [(sorted.len() - 1) / 2, sorted.len() / 2].into_iter();

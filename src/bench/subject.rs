@@ -92,6 +92,12 @@ pub struct Subject {
     pub small: Arc<dyn Work>,
     /// The tiles, in the order of their numbers; none if it is not a picture.
     pub tiles: Vec<Tile>,
+    /// How many pixels the picture has; 0 if it is not one.
+    pub pixels: usize,
+    /// How many times as long as `small` it takes, about.
+    pub scale: f64,
+    /// How much work it is, relative to the same subject for one worker: 1, unless the work grows with the workers (weak scaling).
+    pub growth: f64,
 }
 
 impl Subject {
@@ -116,6 +122,9 @@ impl Subject {
                     work: Arc::new(work),
                     small: Arc::new(Spin::even(16, rounds)),
                     tiles: Vec::new(),
+                    pixels: 0,
+                    scale: (pieces - pieces / part) as f64 / 16.0 + (pieces / part) as f64 * factor as f64 / 16.0,
+                    growth: 1.0,
                 })
             }
         }
@@ -131,6 +140,8 @@ impl Subject {
         let mut small = scene.clone();
         small.image.crop = None;
         small.image.size = (scene.image.size.0.min(64), scene.image.size.1.min(64));
+        let pixels = |scene: &Scene| scene.image.drawn().samples(1).area() as usize;
+        let (pixels, few) = (pixels(scene), pixels(&small));
         let small = Render::with(&small, RenderOptions { tile: 8, ..options })?;
         let tiling = render.tiling();
         Ok(Self {
@@ -139,7 +150,18 @@ impl Subject {
             work: render.work(),
             small: small.work(),
             tiles: (0..tiling.len()).map(|index| tiling.tile(index)).collect(),
+            pixels,
+            scale: pixels as f64 / few as f64,
+            growth: 1.0,
         })
+    }
+
+    /// As a larger version of `small`, for weak scaling: its growth is the ratio of their pixels, or of their pieces.
+    #[must_use]
+    pub fn grown_from(mut self, small: &Self) -> Self {
+        let amount = |subject: &Self| if subject.pixels > 0 { subject.pixels } else { subject.work.len() };
+        self.growth = amount(&self) as f64 / amount(small) as f64;
+        self
     }
 
     /// For each order of tiles, its name and the numbers of its tiles here. What is not a picture has its own order only.

@@ -1,22 +1,26 @@
 //! `bench`: how fast this machine computes. This file measures the kernels, in processor time of one thread; the fastest run counts.
 
 pub(crate) mod args;
+mod busy;
 mod compare;
 mod cores;
 mod outputs;
 mod overhead;
 mod progress;
 mod report;
+mod scenes;
 mod simulate;
 mod text;
 
 use super::args::LOOPS;
+use super::bar::Display;
 use super::{print, print_json};
 use args::BenchKernelArgs;
-use fractal::bench::kernel::{BENCHMARKS, Benchmark, Figures, InnerLoop, multiply_add_peak};
+use fractal::bench::kernel::{BENCHMARKS, Benchmark, Figures, InnerLoop, multiply_add_peak, share_of_peak};
 use fractal::formula::FORMULAS;
 use fractal::internal::system;
 use fractal::kernel::Isa;
+use fractal::parallel::Stop;
 use fractal::sample::Channels;
 use fractal::{Error, Result};
 use serde::Serialize;
@@ -50,7 +54,8 @@ struct Loop {
     /// Operations per iteration.
     operations: f64,
     /// These operations as a share of this thread's peak rate of fused multiply-adds.
-    share_of_peak: f64,
+    /// `None` where more was measured, so that other units do a part.
+    share_of_peak: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -87,6 +92,7 @@ fn kernel(args: &BenchKernelArgs) -> Result<()> {
     if isas.contains(&Isa::Scalar) && args.parts.iter().any(|part| part == LOOPS) {
         return Err(Error::Unsupported("`scalar` has no vectors and therefore no inner loop to measure".into()));
     }
+    busy::check(&args.busy, Display::Hidden, &Stop::new())?;
     let mut machine = Machine { processor: processor(), runs: args.runs, loops: Vec::new(), scenes: Vec::new() };
     if !args.json {
         let processor = machine.processor.as_deref().unwrap_or("unknown processor");
@@ -112,35 +118,40 @@ fn fused() -> Vec<Isa> {
     if fused.is_empty() { vec![Isa::best()] } else { fused }
 }
 
-/// The largest of the runs' values.
-fn best(runs: u32, run: impl FnMut(u32) -> f64) -> f64 {
-    (0..runs).map(run).fold(0.0, f64::max)
-}
-
-/// Inner loops against the processor's peak.
+/// Inner loops against the processor's peak, which take turns, so that both meet the same clock rate and load.
 fn loops(isa: Isa, args: &BenchKernelArgs, machine: &mut Machine) -> Result<()> {
-    let peak = best(args.runs, |_| multiply_add_peak(isa, 400_000));
-    if !args.json {
-        print(format!("{isa}: {:.2} G multiply-adds/s\n", peak / 1e9))?;
-    }
+    let mut loops = Vec::new();
     for entry in FORMULAS {
         for power in entry.powers.clone() {
-            let inner = InnerLoop::new(entry, power, isa)?;
-            let rate = best(args.runs, |_| inner.rate(20_000));
-            let share = rate * inner.operations / peak;
-            if !args.json {
-                let (rate, share) = (rate / 1e9, 100.0 * share);
-                print(format!("  {:14} {power}  {rate:6.2} G iterations/s  {share:5.1} % of the peak\n", entry.name))?;
-            }
-            machine.loops.push(Loop {
-                isa: isa.name(),
-                formula: entry.name,
-                power,
-                iterations_per_second: rate,
-                operations: inner.operations,
-                share_of_peak: share,
-            });
+            loops.push((entry.name, power, InnerLoop::new(entry, power, isa)?, 0.0_f64));
         }
+    }
+    let mut peak = 0.0_f64;
+    for _ in 0..args.runs {
+        for (.., inner, rate) in &mut loops {
+            peak = peak.max(multiply_add_peak(isa, 400_000));
+            *rate = rate.max(inner.rate(20_000));
+        }
+    }
+    if !args.json {
+        print(format!("{isa}: {:.2} G multiply-adds/s at the peak of their units\n", peak / 1e9))?;
+    }
+    for (formula, power, inner, rate) in loops {
+        let share = share_of_peak(rate * inner.operations, peak);
+        if !args.json {
+            let share = share.map_or("more than the multiply-add units alone can do".into(), |share| {
+                format!("{:5.1} % of the peak", 100.0 * share)
+            });
+            print(format!("  {formula:14} {power}  {:6.2} G iterations/s  {share}\n", rate / 1e9))?;
+        }
+        machine.loops.push(Loop {
+            isa: isa.name(),
+            formula,
+            power,
+            iterations_per_second: rate,
+            operations: inner.operations,
+            share_of_peak: share,
+        });
     }
     Ok(())
 }

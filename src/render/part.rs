@@ -1,7 +1,6 @@
 //! Parts of a render: works that compute only some of a picture.
 
 use super::maker::Maker;
-use super::work::RenderWork;
 use super::{Render, RenderOptions};
 use crate::error::{Error, Result};
 use crate::parallel::{Pieces, Prepared};
@@ -57,7 +56,8 @@ impl Render {
         if !matches!(work.part, Part::All) {
             return Err(Error::Unsupported("a part of a picture cannot have parts of its own".into()));
         }
-        let mut new = RenderWork { part: part.clone(), ..work.clone() };
+        let mut new = work.clone();
+        new.part = part.clone();
         match part {
             Part::All => return Ok(self.clone()),
             Part::Tiles(pieces) | Part::Samples(pieces, _) => {

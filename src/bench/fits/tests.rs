@@ -83,6 +83,56 @@ fn a_speed_up_beyond_the_workers_is_no_negative_fraction() {
     assert!(karp_flatt(2.5, 2).unwrap() < 0.0);
 }
 
+/// Every forecast has an interval, and there is none where it says nothing.
+#[test]
+fn nothing_is_predicted_from_nothing() {
+    let scattered = |middle: f64, scatter: f64| (-5..=5).map(|i| middle * (1.0 + scatter * f64::from(i))).collect();
+    let two = |second: f64, scatter: f64| {
+        let times: [Vec<f64>; 2] = [scattered(1.0, scatter), scattered(second, scatter)];
+        amdahl(&[1, 2].map(|workers| Point { workers, times: times[workers - 1].clone() })).unwrap()
+    };
+    // Perfect halves with little scatter: forecasts to eight times the workers, whose intervals grow; never to 256 from two points.
+    let good = two(0.51, 0.002);
+    let range = good.contention_interval.unwrap();
+    assert!(range.low > 0.0 && range.contains(0.02) && range.high < 0.05, "{range:?}");
+    assert_eq!(good.forecasts.iter().map(|one| one.workers).collect::<Vec<_>>(), [2, 4, 8, 16]);
+    for pair in good.forecasts.windows(2) {
+        let width = |one: &Extrapolated| one.interval.high / one.interval.low;
+        assert!(width(&pair[0]) < width(&pair[1]) && pair[1].interval.contains(pair[1].speedup));
+    }
+    assert!(good.limit_of_forecasts().contains("beyond 16"));
+    // Anything from superlinear to no gain at all.
+    let wild = two(0.5, 0.19);
+    assert!(wild.forecasts.len() < 3, "{wild:?}");
+    // Times below half of one worker's: the serial part is not 0.0 (0.0 to 0.0), and there is no forecast of 16.0 (16.0 to 16.0).
+    let faster = two(0.4, 0.001);
+    assert!(faster.contention_interval.unwrap().high < 0.0 && faster.forecasts.is_empty());
+    assert!(faster.limit_of_forecasts().contains("faster than their number"));
+    // Two workers that are slower than one: not 1.0 (1.0 to 1.0) with any number.
+    let slower = two(1.4, 0.001);
+    assert!(slower.contention_interval.unwrap().low > 1.0 && slower.forecasts.is_empty());
+    assert!(slower.limit_of_forecasts().contains("slower than one"));
+    // Three runs give no interval, and therefore no forecast.
+    let few = amdahl(&[1, 2].map(|workers| Point { workers, times: vec![1.0 / workers as f64; 3] })).unwrap();
+    assert!(few.contention_interval.is_none() && few.forecasts.is_empty());
+    assert!(few.limit_of_forecasts().contains("needs 6 runs"));
+}
+
+/// A fifth of each run is serial, and only the rest grows: what n workers do in the time of one is 0.2 + 0.8 n.
+#[test]
+fn scaled_speed_ups_follow_gustafson() {
+    let point = |workers: usize| {
+        let n = workers as f64;
+        (Point { workers, times: vec![n / (n - 0.2 * (n - 1.0)); 6] }, n)
+    };
+    let law = gustafson(&[1.0; 6], &[point(2), point(4), point(8)]).unwrap();
+    close(law.serial, 0.2);
+    let range = law.interval.unwrap();
+    assert!((range.low - 0.2).abs() < 1e-9 && (range.high - 0.2).abs() < 1e-9);
+    assert!(gustafson(&[1.0; 5], &[point(2)]).unwrap().interval.is_none(), "too few times");
+    assert!(gustafson(&[1.0; 6], &[point(1)]).is_none() && gustafson(&[], &[point(2)]).is_none());
+}
+
 #[test]
 fn the_fraction_of_karp_and_flatt_is_theirs() {
     // A speed-up of 1.95 with 2 processors, and 6.73 with 8.
@@ -100,14 +150,19 @@ proptest! {
         let law = Law { single, contention, coherency };
         let points: Vec<_> = (0..3 + more)
             .map(|power| 1 << power)
-            .map(|workers| Point { workers, times: vec![single / law.speedup(workers as f64); 3] })
+            .map(|workers| Point { workers, times: vec![single / law.speedup(workers as f64); 6] })
             .collect();
         let found = universal(&points).unwrap();
         prop_assert!((found.law.single / single - 1.0).abs() < 1e-9);
         prop_assert!((found.law.contention - contention).abs() < 1e-9, "{:?}", found);
         prop_assert!((found.law.coherency - coherency).abs() < 1e-9);
         // All runs took the same time, so there is no uncertainty.
-        prop_assert!(found.contention_interval.unwrap().contains(found.law.contention));
+        let near = |range: Interval, value: f64| range.low <= value + 1e-9 && range.high >= value - 1e-9;
+        prop_assert!(near(found.contention_interval.unwrap(), contention), "{:?}", found);
+        for forecast in &found.forecasts {
+            prop_assert!(near(forecast.interval, forecast.speedup), "{:?}", forecast);
+            prop_assert!(forecast.workers <= 8 << (2 + more));
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 /* What each construct of OpenMP costs on its own, as in EPCC's micro-benchmarks: the time of many of them, less that of their bodies, which
-   is nothing. Then pieces of known length under schedule(dynamic, 1).
+   is nothing. Or else pieces of known length under schedule(dynamic, 1).
 
    openmp WORKERS RUNS [ROUNDS:PIECES]...
-   writes a line for each: its name, and seconds for each run. */
+   writes a line for each construct, or for each length if there is one: its name, and seconds for each run. */
 #include <omp.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -44,6 +44,8 @@ int main(int argc, char **argv) {
     volatile int shared = 0;
     omp_set_dynamic(0);
     omp_set_num_threads(workers);
+    if (argc > 3)
+        goto pieces;
     MEASURE("parallel", BATCH, TIMES, for (int i = 0; i < TIMES; i++) {
         _Pragma("omp parallel") NOTHING;
     })
@@ -70,6 +72,7 @@ int main(int argc, char **argv) {
         for (int i = 0; i < 1000 * TIMES; i++) NOTHING;)
     MEASURE("guided,1", BATCH, 1000 * TIMES, _Pragma("omp parallel for schedule(guided, 1)")
         for (int i = 0; i < 1000 * TIMES; i++) NOTHING;)
+pieces:
     for (int at = 3; at < argc; at++) {
         char *rest;
         uint64_t rounds = strtoull(argv[at], &rest, 10);

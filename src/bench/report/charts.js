@@ -3,7 +3,12 @@
 
 const COLOURS = ["#2f7fd0", "#d9632b", "#2c9e72", "#b04fb3", "#c9a227", "#5b6bd6", "#c8425e", "#3aa6b0", "#8a8f2e", "#9a6a4a", "#7c8894", "#e07ba8"];
 const colour = index => COLOURS[index % COLOURS.length];
-const dash = index => ["", "7 4", "2 3", "9 3 2 3"][Math.floor(index / COLOURS.length) % 4];
+// A worker's colour is that of the window and of maps of owners.
+const WORKERS = /*WORKERS*/;
+const worker_colour = worker => WORKERS[worker % WORKERS.length];
+const narrow = () => document.documentElement.clientWidth < 640;
+const DASHES = ["", "7 4", "2 3", "9 3 2 3"];
+const dash = index => DASHES[Math.floor(index / COLOURS.length) % 4];
 
 function html(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -26,7 +31,7 @@ const tip = html("div", { id: "tip" });
 function showTip(event, text) {
   tip.textContent = text;
   tip.style.display = "block";
-  const left = Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8);
+  const left = Math.max(4, Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8));
   tip.style.left = left + "px";
   tip.style.top = Math.max(4, event.clientY - tip.offsetHeight - 10) + "px";
 }
@@ -59,10 +64,14 @@ function logarithmic(base, from, to, low, high) {
   return scale;
 }
 
+// Every other tick of a scale whose labels would run into each other on a narrow page.
+const thin = scale => scale.ticks.filter((_, index) => !narrow() || scale.ticks.length < 5 || index % 2 === 0);
+
 // Curves: [{name, points: [[x, y, low, high]], dashed}]. Options: x and y as {label, log, min, max, format}, ideal: [[x, y]],
+// dash: the number of a curve's file; band: its low and high values bound an area;
 // beside: curves share few values of x, and their points are drawn side by side there.
 function chart(curves, options) {
-  const W = options.wide ? 1130 : 560, H = options.wide ? 400 : 340, left = 66, right = 26, top = 12, bottom = 44;
+  const W = narrow() ? 340 : options.wide ? 1130 : 560, H = narrow() ? 280 : options.wide ? 400 : 340, left = 66, right = 26, top = 12, bottom = 44;
   const drawing = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": options.title || "" });
   const all = curves.flatMap(curve => curve.points);
   const range = (values, axis) => {
@@ -75,7 +84,7 @@ function chart(curves, options) {
   const x = scale(options.x, x0, x1, left + room, W - right - room), y = scale(options.y, y0, y1 === y0 ? y0 + 1 : y1, H - bottom, top);
   if (options.x.ticks) x.ticks = options.x.ticks;
   const format = axis => axis.format || (value => String(+value.toPrecision(6)));
-  for (const at of x.ticks) {
+  for (const at of thin(x)) {
     drawing.append(svg("line", { class: "rule", x1: x(at), x2: x(at), y1: top, y2: H - bottom }));
     drawing.append(svg("text", { x: x(at), y: H - bottom + 17, "text-anchor": "middle" }, format(options.x)(at)));
   }
@@ -97,9 +106,13 @@ function chart(curves, options) {
     const outer = svg("g", { "clip-path": `url(#${clip})` }), group = svg("g"), paint = curve.colour ?? colour(index);
     const points = curve.points.filter(p => isFinite(p[1])), shift = aside * (index - (curves.length - 1) / 2);
     group.setAttribute("transform", `translate(${shift} 0)`);
-    group.append(svg("path", { class: aside ? "curve thin" : "curve", stroke: paint, d: line(points), "stroke-dasharray": curve.dashed ? "5 4" : dash(index) }));
+    group.append(svg("path", { class: aside ? "curve thin" : "curve", stroke: paint, d: line(points), "stroke-dasharray": curve.dashed ? "5 4" : curve.dash !== undefined ? DASHES[curve.dash % DASHES.length] : dash(index) }));
+    if (curve.band && points.length) {
+      const edges = [...points.map(p => [p[0], p[2]]), ...points.map(p => [p[0], p[3]]).reverse()];
+      group.prepend(svg("path", { class: "band", fill: paint, d: line(edges) + "Z" }));
+    }
     for (const p of points) {
-      if (p[2] !== undefined) group.append(svg("line", { stroke: paint, x1: x(p[0]), x2: x(p[0]), y1: y(p[2]), y2: y(p[3]), "stroke-opacity": 0.45, "stroke-width": 5 }));
+      if (p[2] !== undefined && !curve.band) group.append(svg("line", { stroke: paint, x1: x(p[0]), x2: x(p[0]), y1: y(p[2]), y2: y(p[3]), "stroke-opacity": 0.45, "stroke-width": 5 }));
       const dot = svg("circle", { cx: x(p[0]), cy: y(p[1]), r: curve.dashed ? 2 : 3.4, fill: paint });
       const words = p[4] ?? `${curve.name}\n${options.x.label}: ${format(options.x)(p[0])}\n${options.y.label}: ${+p[1].toPrecision(4)}`;
       dot.addEventListener("mousemove", event => showTip(event, words));
@@ -122,9 +135,11 @@ function chart(curves, options) {
 function table(columns, rows) {
   const cell = (tag, value, isLeft) => html(tag, isLeft ? { class: "l" } : {}, value ?? "");
   const head = html("tr", {}, ...columns.map(([heading, , isLeft]) => cell("th", heading, isLeft)));
-  const body = rows.map(row => html("tr", {}, ...columns.map(([, show, isLeft]) => {
-    const value = show(row);
-    return value instanceof HTMLTableCellElement ? value : cell("td", value, isLeft);
+  const body = rows.map(row => html("tr", {}, ...columns.map(([heading, show, isLeft]) => {
+    const value = show(row), element = value instanceof HTMLTableCellElement ? value : cell("td", value, isLeft);
+    // On a narrow page each row is a list, in which the cell says what it is.
+    if (heading) element.dataset.label = heading;
+    return element;
   })));
   return html("div", { class: "scroll" }, html("table", {}, html("thead", {}, head), html("tbody", {}, ...body)));
 }

@@ -37,7 +37,7 @@ function gantt(timeline, costs) {
     for (const [worker, first, count, began, ended] of timeline.claims) {
       if (ended < from || began > to) continue;
       const a = Math.max(left, x(began, width)), b = Math.min(width - 8, x(ended, width));
-      context.fillStyle = colour(worker);
+      context.fillStyle = worker_colour(worker);
       context.globalAlpha = 0.35 + 0.65 * Math.sqrt((ended - began) / count / costliest);
       context.fillRect(a, top + worker * row + 2, Math.max(0.6, b - a - (b - a > 4 ? 1 : 0)), row - 4);
     }
@@ -45,7 +45,7 @@ function gantt(timeline, costs) {
     context.fillStyle = style("--soft");
     context.textAlign = "center";
     const scale = linear(from, to, left, width - 8);
-    for (const at of scale.ticks) context.fillText(at ? time(at * 1e-6) : "0", scale(at), height - 8);
+    for (const at of thin(scale)) context.fillText(at ? time(at * 1e-6) : "0", scale(at), height - 8);
   });
   const at = event => {
     const box = view.getBoundingClientRect();

@@ -46,8 +46,7 @@ pub(in crate::cli) fn formats() -> PossibleValuesParser {
 }
 
 pub(in crate::cli) fn parts() -> PossibleValuesParser {
-    let scenes =
-        BENCHMARKS.iter().map(|benchmark| (benchmark.name, "a whole picture, for counts, smooth counts and distances"));
+    let scenes = BENCHMARKS.iter().map(|benchmark| (benchmark.name, benchmark.help));
     names(std::iter::once((LOOPS, "the inner loop of every formula")).chain(scenes))
 }
 

@@ -8,13 +8,14 @@ use std::path::PathBuf;
 
 pub(crate) const BENCH_NOTES: &str = "\
 Without a subcommand every backend is measured with 1, 2, … workers on several scenes. All combinations take turns, in a new \
-order each round, after a warm-up round that does not count. Figures are medians; every time is kept.
+order each round, after a warm-up round that does not count. Figures are medians; every time is kept. Times that other programs \
+disturbed are marked with `!`.
 
 The file of --json has the format of hyperfine's, with more keys. It is rewritten after each measurement, so that after Ctrl-C the same \
 command with --resume continues.
 
-Exit status: 0 done, or the reader of standard output closed it early; 1 failed (or slower, for `compare`); 2 wrong usage; \
-130 interrupted.";
+Exit status: 0 done, or the reader of standard output closed it early; 1 failed (for `compare` also: something is slower, or not \
+decided where a decision is required); 2 wrong usage; 130 interrupted.";
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
@@ -34,7 +35,7 @@ pub(crate) enum BenchCommand {
     /// Predict a scene's speed-up under every schedule on up to 4096 workers
     #[command(after_long_help = SIMULATE_NOTES)]
     Simulate(Box<BenchSimulateArgs>),
-    /// Report which differences between two result files are real; fails if anything became slower
+    /// Report what is slower, faster, the same or not decided between two result files; fails if anything became slower
     Compare(BenchCompareArgs),
     /// Make one page with charts from one or more result files
     Report(BenchReportArgs),
@@ -54,12 +55,27 @@ pub(crate) struct BenchKernelArgs {
     /// Write one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) busy: BusyArgs,
+}
+
+/// What happens on a machine that other programs use.
+#[derive(Debug, Args)]
+pub(crate) struct BusyArgs {
+    /// Wait until other programs leave the processors alone; after so many seconds it fails [default: 600]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "600",
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) wait_idle: Option<u32>,
+    /// Measure without a warning at the start if other programs use the processors; with --wait-idle, after waiting in vain
+    #[arg(long)]
+    pub(crate) anyway: bool,
 }
 
 const OVERHEAD_NOTES: &str = "\
 Each schedule that a backend honours is measured with one piece per claim, then `auto`, which groups small pieces. Efficiency is the work \
 done over the most that any backend did in the same time with as many workers; the shortest pieces that keep 50 % and 95 % efficiency \
-are Task Bench's METG.";
+are Task Bench's METG. Runs take turns, and the least time of each length counts. What other programs disturbed is marked with `!`, and \
+where they make an efficiency unknown it is withheld.";
 
 const SIMULATE_NOTES: &str = "\
 The cost of each tile is recorded with one worker; the costs of a claim, of the shared counter and of a run are measured. Then every \
@@ -68,10 +84,11 @@ predictions, which use the costs of each backend as measured with even pieces th
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchCoresArgs {
-    /// Small pictures and few rounds: done within a minute
+    /// Small pictures and few rounds: done within half a minute
     #[arg(long)]
     pub(crate) quick: bool,
-    /// How long everything may take, in seconds; determines the number of rounds [default: 180, with --quick 25]
+    /// How long everything but --save may take, in seconds; determines the number of rounds, and how large pictures are [default: 180,
+    /// with --quick 25]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) seconds: Option<u32>,
     /// Number of rounds, however long they take
@@ -89,7 +106,7 @@ pub(crate) struct BenchCoresArgs {
     /// A schedule, or `all`; may be repeated [default: auto]
     #[arg(long, value_name = "KIND[,CHUNK]")]
     pub(crate) schedule: Vec<String>,
-    /// Width and height of the pictures [default: 1920x1080, with --quick 1280x720]
+    /// Width and height of the pictures [default: 1920x1080, with --quick 1280x720, or less where three rounds would take too long]
     #[arg(long, value_name = "WxH")]
     pub(crate) size: Option<String>,
     /// The edge of a tile in pixels, or `whole`
@@ -101,6 +118,11 @@ pub(crate) struct BenchCoresArgs {
     /// Also measure each processor alone
     #[arg(long)]
     pub(crate) per_core: bool,
+    /// Also measure weak scaling: pictures that grow with the number of workers
+    #[arg(long)]
+    pub(crate) weak: bool,
+    #[command(flatten)]
+    pub(crate) busy: BusyArgs,
     #[command(flatten)]
     pub(crate) output: ResultArgs,
     /// Also find the best schedule and tile size of each backend, and keep them for `--backend auto`, `--schedule auto` and `--tile auto`
@@ -123,10 +145,14 @@ pub(crate) struct ResultArgs {
     /// Write a row for each combination to this file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) csv: Option<PathBuf>,
+    /// Write the tables of the terminal to this file, as Markdown
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) markdown: Option<PathBuf>,
     /// Write a page with charts, timelines and all measurements to this file; it needs no network
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) html: Option<PathBuf>,
-    /// Write a trace of one more run of each backend to this file, for ui.perfetto.dev; all runs begin at 0
+    /// Write a trace of one more run of each backend and schedule, with the most workers, to this file, for ui.perfetto.dev; all runs
+    /// begin at 0
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) trace: Option<PathBuf>,
 }
@@ -156,6 +182,8 @@ pub(crate) struct BenchOverheadArgs {
     #[arg(long)]
     pub(crate) no_references: bool,
     #[command(flatten)]
+    pub(crate) busy: BusyArgs,
+    #[command(flatten)]
     pub(crate) output: ResultArgs,
     /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
     #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never", "json"])]
@@ -183,6 +211,8 @@ pub(crate) struct BenchSimulateArgs {
     #[arg(long)]
     pub(crate) orders: bool,
     #[command(flatten)]
+    pub(crate) busy: BusyArgs,
+    #[command(flatten)]
     pub(crate) output: ResultArgs,
     /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
     #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never", "json"])]
@@ -203,6 +233,9 @@ pub(crate) struct BenchCompareArgs {
     /// Changes of fewer percent do not count
     #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = percent)]
     pub(crate) threshold: f64,
+    /// Fail also if anything is not decided, or is in one file only
+    #[arg(long)]
+    pub(crate) require_decision: bool,
     /// Write one JSON object
     #[arg(long)]
     pub(crate) json: bool,

@@ -7,7 +7,7 @@ use super::super::distinct::Files;
 use super::super::signals::Signals;
 use super::args::ResultArgs;
 use fractal::Result;
-use fractal::bench::report::html;
+use fractal::bench::report::{Source, html};
 use fractal::bench::results::{Results, write_to};
 use fractal::sink::{Output, Trace};
 use std::io;
@@ -17,6 +17,7 @@ pub(super) struct Outputs {
     signals: Signals,
     json: Option<Output>,
     csv: Option<Output>,
+    markdown: Option<Output>,
     trace: Option<Output>,
     html: Option<Output>,
 }
@@ -24,12 +25,13 @@ pub(super) struct Outputs {
 impl Outputs {
     /// Opens the requested files; `files` has the others that the command reads and writes.
     pub(super) fn open(args: &ResultArgs, mut files: Files, signals: &Signals) -> Result<Self> {
-        let ResultArgs { json, csv, html, trace } = args;
-        [json, csv, html, trace].into_iter().flatten().try_for_each(|path| files.writes(path))?;
+        let ResultArgs { json, csv, markdown, html, trace } = args;
+        [json, csv, markdown, html, trace].into_iter().flatten().try_for_each(|path| files.writes(path))?;
         let open = |path: &Option<_>| path.as_ref().map(|path| signals.create(path)).transpose();
         Ok(Self {
             json: open(&args.json)?,
             csv: open(&args.csv)?,
+            markdown: open(&args.markdown)?,
             trace: open(&args.trace)?,
             html: open(&args.html)?,
             signals: signals.clone(),
@@ -45,19 +47,37 @@ impl Outputs {
     }
 
     /// Writes everything. A failure keeps no other file from being written; the first error is returned.
-    pub(super) fn finish(self, results: &Results, csv: impl FnOnce() -> String) -> Result<()> {
+    pub(super) fn finish(
+        self,
+        results: &Results,
+        csv: impl FnOnce() -> String,
+        markdown: impl FnOnce() -> String,
+    ) -> Result<()> {
         fn one<T: AsRef<[u8]>>(output: Option<Output>, bytes: impl FnOnce() -> T) -> Result<()> {
             output.map_or(Ok(()), |output| write_to(output, bytes()))
         }
-        let Self { json, csv: rows, trace, html: page, .. } = self;
+        let Self { json, csv: rows, markdown: tables, trace, html: page, .. } = self;
         let outcomes = [
             one(json, || results.to_json()),
             one(rows, csv),
+            one(tables, || spaced(&markdown())),
             one(trace, || timelines(results)),
-            one(page, || html(results)),
+            one(page, || html(&[Source::new("", results.clone())])),
         ];
         outcomes.into_iter().collect()
     }
+}
+
+/// A report in Markdown, in which every line that is not part of a table is a paragraph.
+fn spaced(text: &str) -> String {
+    let mut spaced = String::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let follows = line.starts_with('|') && spaced.lines().next_back().is_some_and(|last| last.starts_with('|'));
+        spaced += if spaced.is_empty() || follows { "" } else { "\n" };
+        spaced += line;
+        spaced.push('\n');
+    }
+    spaced
 }
 
 /// One run of each backend, as a trace that Perfetto opens.

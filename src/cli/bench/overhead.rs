@@ -5,17 +5,18 @@ use super::super::distinct::Files;
 use super::super::print;
 use super::super::signals::Signals;
 use super::args::BenchOverheadArgs;
+use super::busy;
 use super::outputs::Outputs;
 use super::progress::Bar;
-use super::text::{counted, table, time};
+use super::text::{Style, counted, time};
 use fractal::backend::{self, BACKENDS};
 use fractal::bench::clock::System;
 use fractal::bench::constructs;
-use fractal::bench::load::Watch;
+use fractal::bench::load::{BUSY, Watch};
 use fractal::bench::machine::Machine;
 use fractal::bench::overhead::{self, Candidate, Cost, Grains, Overheads, Reference};
 use fractal::bench::record;
-use fractal::bench::reference;
+use fractal::bench::reference::{self, OpenMp};
 use fractal::bench::results::{MeasuredScene, Results, VERSION};
 use fractal::bench::statistics::{Random, Summary};
 use fractal::bench::subject::Subject;
@@ -49,38 +50,51 @@ pub(super) fn run(args: &BenchOverheadArgs) -> Result<()> {
     let signals = Signals::receive()?;
     let mut outputs = Outputs::open(&args.output, Files::new(), &signals)?;
     let clock = System;
+    let display = Display::new(args.progress.as_deref(), false);
+    busy::check(&args.busy, display, &signals.stop)?;
     let mut watch = Watch::begin(&clock);
     let runs = args.runs.map_or(if args.quick { 3 } else { 10 }, |runs| runs as usize);
     let lengths = overhead::lengths(if args.quick { 2 } else { 4 });
-    let progress = Progress::new(args, candidates.len() * (1 + lengths.len()));
+    let turns = runs.min(5);
+    let progress = Progress::new(display, candidates.len() * (runs + turns * lengths.len()));
     let mut found = Overheads::default();
-    // Costs first, then the lengths: each length for all backends in turn, in a new order each time.
+    let mut order = Order::of(candidates.len());
+    // What is compared takes turns, in a new order each time.
     for candidate in &candidates {
+        found.costs.push(Cost::begin(&clock, *candidate, &signals.stop)?);
+    }
+    for _ in 0..runs {
         watch.look();
-        found.costs.push(overhead::cost(&clock, *candidate, runs, &signals.stop)?);
-        progress.step(&format!("cost of {} {}", candidate.entry.name, candidate.schedule));
+        for index in order.next() {
+            let candidate = candidates[index];
+            found.costs[index].round(&clock, candidate, &signals.stop)?;
+            progress.step(&format!("cost of {} {}", candidate.entry.name, candidate.schedule));
+        }
     }
     let round = overhead::round_seconds(&clock, &signals.stop)?;
     let time = Duration::from_millis(if args.quick { 10 } else { 40 });
-    found.references = constructs::measure(&clock, |_| true, workers, runs, &signals.stop)?;
-    if !args.no_references {
-        let more =
-            references((workers, runs), (&lengths, round, time), &mut found, &mut results.left_out, &signals.stop)?;
-        found.references.extend(more);
-    }
-    found.grains.splice(0..0, candidates.iter().map(empty));
-    let mut random = Random::new(1);
-    let mut order: Vec<usize> = (0..candidates.len()).collect();
+    let (openmp, others) = references(args, workers, runs, &mut results.left_out, &signals.stop)?;
+    found.references = others;
+    found.grains = candidates.iter().map(empty).chain(openmp.as_ref().map(OpenMp::grains)).collect();
     for &length in &lengths {
-        random.shuffle(&mut order);
-        for &index in &order {
-            let point = overhead::grain(&clock, candidates[index], (length, round), runs.min(5), time, &signals.stop)?;
-            found.grains[index].points.push(point);
-            progress.step(&format!("pieces of {}", super::text::time(length)));
+        for _ in 0..turns {
+            for index in order.next() {
+                let point = overhead::grain(&clock, candidates[index], (length, round), 1, time, &signals.stop)?;
+                found.grains[index].add(point);
+                progress.step(&format!("pieces of {}", super::text::time(length)));
+            }
+            if let Some(openmp) = &openmp {
+                let point = openmp.grain((length, round), 1, time, &signals.stop)?;
+                point.into_iter().for_each(|point| found.grains[candidates.len()].add(point));
+            }
         }
         overhead::rate(&mut found.grains);
         results.usage = watch.usage(&clock);
         results.warnings = results.usage.warnings();
+        // They took turns, so whatever disturbed one disturbed all.
+        let disturbed = results.usage.busy() > BUSY;
+        found.costs.iter_mut().for_each(|cost| cost.disturbed = disturbed);
+        found.grains.iter_mut().for_each(|grains| grains.disturbed = disturbed);
         results.overhead = Some(found.clone());
         outputs.keep(&results)?;
     }
@@ -90,8 +104,9 @@ pub(super) fn run(args: &BenchOverheadArgs) -> Result<()> {
     if let Err(Error::Stopped) = looked {
         return looked;
     }
-    let outcomes = [looked, outputs.finish(&results, || csv(&found)), print(report(&results, &found))];
-    outcomes.into_iter().collect()
+    let text = |style| report(&results, &found, style);
+    let written = outputs.finish(&results, || csv(&found), || text(Style::Markdown));
+    [looked, written, print(text(Style::Terminal))].into_iter().collect()
 }
 
 /// One run of each candidate on pieces so short that the gaps between them show.
@@ -105,48 +120,94 @@ fn timelines(candidates: &[Candidate], round: f64, stop: &Stop) -> Result<Measur
         work: work(PIECES),
         small: work(16),
         tiles: Vec::new(),
+        pixels: 0,
+        scale: PIECES as f64 / 16.0,
+        growth: 1.0,
     };
     let timeline = |&Candidate { entry, schedule, workers }: &Candidate| {
-        record::timeline(&subject, entry, schedule, workers, stop)
+        record::timeline(&subject, entry, schedule, (workers, false), stop)
     };
     let timelines = candidates.iter().map(timeline).collect::<Result<_>>()?;
     Ok(MeasuredScene { name: subject.name.clone(), help: subject.help.clone(), timelines, ..MeasuredScene::default() })
 }
 
-/// Other runtimes; those that are not installed are left out.
+/// The order of candidates, a new one each time.
+struct Order(Random, Vec<usize>);
+
+impl Order {
+    fn of(count: usize) -> Self {
+        Self(Random::new(1), (0..count).collect())
+    }
+
+    fn next(&mut self) -> Vec<usize> {
+        self.0.shuffle(&mut self.1);
+        self.1.clone()
+    }
+}
+
+/// The constructs of our regions and of other runtimes, in turns, and OpenMP's program for pieces. What is not installed is left out.
 fn references(
-    (workers, runs): (usize, usize),
-    pieces: (&[f64], f64, Duration),
-    found: &mut Overheads,
+    args: &BenchOverheadArgs,
+    workers: usize,
+    runs: usize,
     left_out: &mut Vec<String>,
     stop: &Stop,
-) -> Result<Vec<Reference>> {
-    let mut references = Vec::new();
-    match reference::openmp((workers, runs.min(5)), pieces, stop) {
-        Ok((constructs, grains)) => {
-            references.extend(constructs);
-            found.grains.push(grains);
+) -> Result<(Option<OpenMp>, Vec<Reference>)> {
+    let mut known = |missing: Error| match missing {
+        Error::Unsupported(why) => {
+            left_out.push(why);
+            Ok(())
         }
-        Err(Error::Unsupported(why)) => left_out.push(why),
-        Err(error) => return Err(error),
+        error => Err(error),
+    };
+    let mut openmp = None;
+    if !args.no_references {
+        match OpenMp::compile(workers) {
+            Ok(program) => openmp = Some(program),
+            Err(error) => known(error)?,
+        }
     }
-    match reference::pymp((workers, runs.min(5)), stop) {
-        Ok(more) => references.extend(more),
-        Err(Error::Unsupported(why)) => left_out.push(why),
-        Err(error) => return Err(error),
+    let mut has_pymp = !args.no_references;
+    let mut all: [Vec<Reference>; 3] = Default::default();
+    for turn in 0..runs {
+        merge(&mut all[0], constructs::measure(&System, |_| true, workers, 1, stop)?);
+        // Others start a program each time.
+        if turn >= 5 {
+            continue;
+        }
+        match openmp.as_ref().map(|openmp| openmp.constructs(1, stop)) {
+            Some(Ok(constructs)) => merge(&mut all[1], constructs),
+            Some(Err(error)) => {
+                openmp = None;
+                known(error)?;
+            }
+            None => {}
+        }
+        if has_pymp {
+            match reference::pymp((workers, 1), stop) {
+                Ok(constructs) => merge(&mut all[2], constructs),
+                Err(error) => {
+                    has_pymp = false;
+                    known(error)?;
+                }
+            }
+        }
     }
-    Ok(references)
+    Ok((openmp, all.concat()))
+}
+
+/// Adds the times of one more turn.
+fn merge(all: &mut Vec<Reference>, turn: Vec<Reference>) {
+    for one in turn {
+        match all.iter_mut().find(|known| known.name == one.name) {
+            Some(known) => known.times.extend(one.times),
+            None => all.push(one),
+        }
+    }
 }
 
 fn empty(candidate: &Candidate) -> Grains {
-    Grains {
-        backend: candidate.entry.name.to_owned(),
-        schedule: candidate.schedule.to_string(),
-        workers: candidate.workers,
-        points: Vec::new(),
-        metg50: None,
-        metg95: None,
-    }
+    Grains::new(candidate.entry.name, &candidate.schedule.to_string(), candidate.workers)
 }
 
 /// A bar that derives the remaining time from the number of steps, which all take about equally long.
@@ -158,8 +219,8 @@ struct Progress {
 }
 
 impl Progress {
-    fn new(args: &BenchOverheadArgs, all: usize) -> Self {
-        let bar = Bar::new(Display::new(args.progress.as_deref(), false));
+    fn new(display: Display, all: usize) -> Self {
+        let bar = Bar::new(display);
         Self { bar, all, done: std::cell::Cell::new(0), began: Instant::now() }
     }
 
@@ -175,8 +236,11 @@ fn least(times: &[f64]) -> f64 {
     times.iter().copied().fold(f64::INFINITY, f64::min)
 }
 
-fn report(results: &Results, found: &Overheads) -> String {
+fn report(results: &Results, found: &Overheads, style: Style) -> String {
     let mut text = String::new();
+    // What makes all figures doubtful comes before them.
+    results.warnings.iter().for_each(|line| _ = writeln!(text, "Warning: {line}"));
+    let mark = |disturbed: bool| if disturbed { " !" } else { "" };
     if let Some(machine) = &results.machine {
         _ = writeln!(text, "{machine}");
     }
@@ -189,7 +253,7 @@ fn report(results: &Results, found: &Overheads) -> String {
             cost.backend.clone(),
             cost.schedule.clone(),
             cost.workers.to_string(),
-            both(&cost.piece),
+            both(&cost.piece) + mark(cost.disturbed),
             both(&cost.processor),
             both(&cost.run),
             both(&cost.open),
@@ -199,9 +263,13 @@ fn report(results: &Results, found: &Overheads) -> String {
     let rows: Vec<_> = found.costs.iter().map(row).collect();
     let headings =
         ["backend", "schedule", "workers", "empty piece", "its processor time", "empty run", "start", "stop"];
-    _ = writeln!(text, "\nCosts: minimum (median)\n{}", table(&headings, 2, &rows));
+    text += &style.heading("Costs: minimum (median)");
+    _ = writeln!(text, "{}", style.table(&headings, 2, &rows));
     let row = |grains: &Grains| {
-        let known = |length: Option<f64>| length.map_or("never".into(), time);
+        let never = if grains.disturbed { "withheld" } else { "never" };
+        let known = |length: Option<f64>| {
+            length.map_or(never.into(), |length| format!("{}{}", time(length), mark(grains.disturbed)))
+        };
         let curve: String = grains.points.iter().map(|point| bar_cell(point.efficiency)).collect();
         vec![grains.backend.clone(), grains.schedule.clone(), curve, known(grains.metg50), known(grains.metg95)]
     };
@@ -216,20 +284,23 @@ fn report(results: &Results, found: &Overheads) -> String {
             time(last)
         );
     }
-    text += &table(&["backend", "schedule", "efficiency", "50 %", "95 %"], 3, &rows);
+    text += &style.table(&["backend", "schedule", "efficiency", "50 %", "95 %"], 3, &rows);
+    if found.grains.iter().any(|grains| grains.disturbed) {
+        text += "! Other programs used the processors meanwhile, so these are too long; an efficiency that was never reached then says \
+                 nothing about a backend, and is withheld.\n";
+    }
     text.push('\n');
-    text += &constructs_table(&found.references, both);
+    text += &constructs_table(&found.references, both, style);
     text.push('\n');
     if let Some(way) = results.usage.way() {
         _ = writeln!(text, "{way}");
     }
     results.left_out.iter().for_each(|line| _ = writeln!(text, "Left out: {line}."));
-    results.warnings.iter().for_each(|line| _ = writeln!(text, "Warning: {line}"));
     text
 }
 
 /// The costs of constructs, with a column for each runtime.
-fn constructs_table(references: &[Reference], show: impl Fn(&[f64]) -> String) -> String {
+fn constructs_table(references: &[Reference], show: impl Fn(&[f64]) -> String, style: Style) -> String {
     let mut runtimes: Vec<&str> = Vec::new();
     let mut rows: Vec<(&str, BTreeMap<&str, String>)> = Vec::new();
     for reference in references {
@@ -250,7 +321,7 @@ fn constructs_table(references: &[Reference], show: impl Fn(&[f64]) -> String) -
         let known = runtimes.iter().map(|runtime| cells.get(runtime).cloned().unwrap_or_default());
         std::iter::once((*what).to_owned()).chain(known).collect()
     };
-    table(&headings, 1, &rows.iter().map(row).collect::<Vec<_>>())
+    style.table(&headings, 1, &rows.iter().map(row).collect::<Vec<_>>())
 }
 
 /// An efficiency as one character, from a low block to a full one.

@@ -1,28 +1,27 @@
 //! `bench simulate`: how a scene would run under other schedules and with more workers.
 
-use super::super::args::SceneArgs;
 use super::super::bar::Display;
 use super::super::distinct::Files;
-use super::super::plan;
 use super::super::print;
 use super::super::signals::Signals;
 use super::args::BenchSimulateArgs;
+use super::busy;
 use super::outputs::Outputs;
 use super::progress::Bar;
-use super::text::{counted, percent, table, time};
+use super::scenes;
+use super::text::{Style, counted, percent, time};
+use fractal::bench::advice::advise;
 use fractal::bench::clock::System;
 use fractal::bench::forecast;
-use fractal::bench::load::Watch;
+use fractal::bench::load::{BUSY, Watch};
 use fractal::bench::machine::Machine;
 use fractal::bench::measure::Rounds;
 use fractal::bench::results::{self, MeasuredScene, Results, VERSION};
-use fractal::bench::subject::{Subject, standard};
+use fractal::bench::subject::Subject;
 use fractal::internal::DEFAULT_TILE;
-use fractal::parallel::worker_count;
+use fractal::parallel::{Schedule, worker_count};
 use fractal::{Error, Result, backend};
-use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::path::Path;
 use std::time::Duration;
 
 /// How often everything is measured by default.
@@ -34,7 +33,7 @@ const SMALL: f64 = 0.05;
 /// `fractal bench simulate`.
 pub(super) fn run(args: &BenchSimulateArgs) -> Result<()> {
     let tile = args.tile.unwrap_or(DEFAULT_TILE);
-    let subject = match args.source.to_str().and_then(standard).filter(|_| !Path::new(&args.source).exists()) {
+    let subject = match scenes::of_bench(&args.source) {
         Some(standard) if args.scene.assignments().next().is_none() => Subject::standard(standard, (1920, 1080), tile)?,
         Some(standard) => {
             let mut scene = standard.scene().ok_or_else(|| {
@@ -43,20 +42,22 @@ pub(super) fn run(args: &BenchSimulateArgs) -> Result<()> {
             args.scene.assignments().try_for_each(|assignment| scene.set(&assignment))?;
             Subject::of_scene(standard.name, standard.help, &scene, tile)?
         }
-        None => of_scene(&args.source, &args.scene, tile)?,
+        None => scenes::subject(&args.source, &scenes::other(&args.source, &args.scene)?, tile)?,
     };
     let signals = Signals::receive()?;
     let mut files = Files::new();
     files.reads(&args.source);
     let outputs = Outputs::open(&args.output, files, &signals)?;
-    let bar = Bar::new(Display::new(args.progress.as_deref(), false));
+    let display = Display::new(args.progress.as_deref(), false);
+    busy::check(&args.busy, display, &signals.stop)?;
+    let bar = Bar::new(display);
     let processors = worker_count(args.workers)?;
     let clock = System;
     let mut watch = Watch::begin(&clock);
     let entries = backend::BACKENDS.iter().collect::<Vec<_>>();
     let mut scene = if args.runs == Some(0) {
         bar.step(0, 1, None, "costs of the pieces and predictions");
-        forecast::scene(&clock, &subject, processors, &signals.stop)?
+        forecast::scene(&clock, &subject, (processors, Duration::MAX), &signals.stop)?
     } else {
         let rounds = args.runs.map_or(ROUNDS, |runs| Rounds::Exactly(runs as usize));
         let how = (&entries[..], processors, rounds);
@@ -65,25 +66,25 @@ pub(super) fn run(args: &BenchSimulateArgs) -> Result<()> {
             Ok(())
         })?
     };
-    scene.timelines = forecast::timelines(&subject, &entries, processors, &signals.stop)?;
+    let runs: Vec<_> = entries.iter().map(|&entry| (entry, Schedule::AUTO, processors)).collect();
+    scene.timelines = forecast::timelines(&subject, &runs, false, &signals.stop)?;
     drop(bar);
     let usage = watch.usage(&clock);
-    let mut text = report(&scene, args);
     let warnings = usage.warnings();
-    warnings.iter().for_each(|line| _ = writeln!(text, "Warning: {line}"));
+    // What waits for other programs would be put down to the schedule.
+    scene.advice = if usage.busy() > BUSY { Vec::new() } else { advise(&scene) };
     let machine = Some(Machine::here());
     let results = Results { fractal: VERSION, machine, usage, warnings, scenes: vec![scene], ..Results::default() };
-    [outputs.finish(&results, || csv(&results.scenes[0])), print(text)].into_iter().collect()
+    let scene = &results.scenes[0];
+    let text = |style| report(scene, &results.warnings, args, style);
+    let written = outputs.finish(&results, || csv(scene), || text(Style::Markdown));
+    [written, print(text(Style::Terminal))].into_iter().collect()
 }
 
-/// Any scene, by its file or name.
-fn of_scene(source: &OsStr, replaced: &SceneArgs, tile: u32) -> Result<Subject> {
-    let scene = plan::plain_scene(source, replaced)?;
-    Subject::of_scene(&plan::name(source, &scene).to_string_lossy(), scene.title(), &scene, tile)
-}
-
-fn report(scene: &MeasuredScene, args: &BenchSimulateArgs) -> String {
+fn report(scene: &MeasuredScene, warnings: &[String], args: &BenchSimulateArgs, style: Style) -> String {
     let mut text = String::new();
+    // What makes all figures doubtful comes before them.
+    warnings.iter().for_each(|line| _ = writeln!(text, "Warning: {line}"));
     let Some(recording) = &scene.recording else { return text };
     let serial = recording.serial();
     let longest = recording.costs.iter().copied().fold(0.0, f64::max);
@@ -107,7 +108,9 @@ fn report(scene: &MeasuredScene, args: &BenchSimulateArgs) -> String {
             counted(workers + 1, "worker")
         );
     }
-    let shown = |workers: usize| workers.is_power_of_two() || workers <= scene.slowdown.len();
+    // With their intervals, all powers of two would be too wide.
+    let even = |workers: usize| workers.is_power_of_two() && workers.trailing_zeros().is_multiple_of(2);
+    let shown = |workers: usize| even(workers) || workers <= scene.slowdown.len();
     let counts: Vec<usize> = scene
         .predictions
         .first()
@@ -121,21 +124,47 @@ fn report(scene: &MeasuredScene, args: &BenchSimulateArgs) -> String {
         let bounds = forecast.runs.iter().filter(|(_, run)| counts.contains(&run.workers));
         rows[0].extend(bounds.map(|(_, run)| format!("{:.1}", serial / run.bound)));
     }
-    for forecast in
-        scene.predictions.iter().filter(|forecast| args.orders || forecast.order == scene.predictions[0].order)
-    {
+    let wanted = |forecast: &&results::Forecast| {
+        scene.errors.is_some() && (args.orders || forecast.order == scene.predictions[0].order)
+    };
+    for forecast in scene.predictions.iter().filter(wanted) {
         let mut row = vec![forecast.schedule.clone(), forecast.order.clone()];
         row.extend(forecast.runs.iter().filter(|(_, run)| counts.contains(&run.workers)).map(|(chunk, run)| {
             let chunk = chunk.map_or(String::new(), |chunk| format!(" ,{chunk}"));
-            format!("{:.1}{chunk}", serial / run.makespan)
+            let speedup = serial / run.makespan;
+            let ends =
+                scene.errors.map_or([speedup; 2], |range| [range.low, range.high].map(|part| speedup * (1.0 + part)));
+            format!("{speedup:.1} ({:.1} to {:.1}){chunk}", ends[0], ends[1])
         }));
         rows.push(row);
     }
-    _ = writeln!(
-        text,
-        "\nSpeed-up by number of workers; after the comma the best chunk\n{}",
-        table(&headings, 2, &rows)
-    );
+    text += &style.heading("Speed-up by number of workers, with its interval; after the comma the best chunk");
+    _ = writeln!(text, "{}", style.table(&headings, 2, &rows));
+    match scene.errors {
+        Some(range) if scene.checks.is_empty() => {
+            let (low, high) = (100.0 * range.low, 100.0 * range.high);
+            _ = writeln!(
+                text,
+                "The recordings differed by {low:+.1} to {high:+.1} %; no real run checked the predictions."
+            );
+        }
+        Some(range) => {
+            let (low, high) = (100.0 * range.low, 100.0 * range.high);
+            let model = forecast::MODEL;
+            _ = writeln!(
+                text,
+                "Predictions were off by {low:+.1} to {high:+.1} % for the real runs of {model}; hence the intervals."
+            );
+        }
+        None if scene.checks.is_empty() => {
+            text += "There are no predictions: the recordings differ too much for them to say anything.\n";
+        }
+        None => {
+            text += "There are no predictions: real runs were so far from them that they say nothing. A quiet machine or a larger picture \
+                     helps.\n";
+        }
+    }
+    scene.advice.iter().for_each(|line| _ = writeln!(text, "{line}"));
     if !scene.checks.is_empty() {
         let row = |check: &results::Check| {
             vec![
@@ -144,7 +173,7 @@ fn report(scene: &MeasuredScene, args: &BenchSimulateArgs) -> String {
                 check.workers.to_string(),
                 time(check.measured),
                 time(check.predicted),
-                format!("{:+.1} %", 100.0 * check.error()),
+                error(check),
             ]
         };
         let rows: Vec<_> = scene.checks.iter().map(row).collect();
@@ -157,15 +186,24 @@ fn report(scene: &MeasuredScene, args: &BenchSimulateArgs) -> String {
         let (good, all) = (names.iter().copied().filter(all_small).collect::<Vec<_>>().join(", "), names.len());
         let good = if good.is_empty() { "none" } else { &good };
         let headings = ["backend", "schedule", "workers", "measured", "predicted", "error"];
-        _ = writeln!(text, "Real runs, the lower decile of {}\n{}", scene.checks[0].runs, table(&headings, 2, &rows));
+        text += &style.heading(&format!("Real runs, the lower decile of {}", scene.checks[0].runs));
+        _ = writeln!(text, "{}", style.table(&headings, 2, &rows));
         _ = writeln!(
             text,
             "The largest error is {}. Backends within {} under every schedule: {good} (of {all}).",
-            percent(largest),
+            if largest > 1.0 { format!("a factor of {:.1}", 1.0 + largest) } else { percent(largest) },
             percent(SMALL)
         );
     }
     text
+}
+
+/// A prediction's error. Above 100 %, a share says less than a factor: the run was disturbed, or the simulation does not know it.
+fn error(check: &results::Check) -> String {
+    match check.error() {
+        error if error <= 1.0 => format!("{:+.1} %", 100.0 * error),
+        error => format!("× {:.1}", 1.0 + error),
+    }
 }
 
 /// A row for each prediction.

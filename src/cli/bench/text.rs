@@ -1,5 +1,41 @@
 //! Results as text for a terminal: tables, and bars of Unicode blocks.
 
+/// How a report is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    Terminal,
+    Markdown,
+}
+
+impl Style {
+    /// A heading.
+    pub(super) fn heading(self, text: &str) -> String {
+        match self {
+            Self::Terminal => format!("\n{text}\n"),
+            Self::Markdown => format!("\n## {}\n", escaped(text)),
+        }
+    }
+
+    /// Rows of cells under headings; the first `left` columns are aligned left, the others right.
+    pub(super) fn table(self, headings: &[&str], left: usize, rows: &[Vec<String>]) -> String {
+        if self == Self::Terminal {
+            return table(headings, left, rows);
+        }
+        let line = |cells: &mut dyn Iterator<Item = String>| format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "));
+        let mut text = line(&mut headings.iter().map(|heading| escaped(heading)));
+        text += &line(&mut (0..headings.len()).map(|column| if column < left { "---" } else { "---:" }.to_owned()));
+        for row in rows {
+            text += &line(&mut row.iter().map(|cell| escaped(cell.trim())));
+        }
+        text
+    }
+}
+
+/// Text of which Markdown would make something else.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;").replace('\n', " ")
+}
+
 /// A duration with three digits and its unit: `1.23 ms`.
 pub(super) fn time(seconds: f64) -> String {
     let units = [("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9)];
@@ -88,5 +124,9 @@ mod tests {
     fn tables_are_aligned() {
         let rows = [vec!["a".to_owned(), "1".to_owned()], vec!["bcd".to_owned(), "23".to_owned()]];
         assert_eq!(table(&["x", "value"], 1, &rows), "  x    value\n  a        1\n  bcd     23\n");
+        let marked = "| x | value |\n| --- | ---: |\n| a | 1 |\n| bcd | 23 |\n";
+        assert_eq!(Style::Markdown.table(&["x", "value"], 1, &rows), marked);
+        let odd = [vec!["a|b<c".to_owned()]];
+        assert!(Style::Markdown.table(&["x"], 1, &odd).ends_with("| a\\|b&lt;c |\n"));
     }
 }
