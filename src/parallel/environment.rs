@@ -84,7 +84,7 @@ fn number(text: &str, least: usize) -> Option<usize> {
     text.trim().parse().ok().filter(|number| (least..=MAX_WORKERS).contains(number))
 }
 
-/// How long a worker process may be silent before it is replaced: `FRACTAL_WORKER_TIMEOUT` in seconds, else 30.
+/// How long a worker process may make no progress before it is replaced: `FRACTAL_WORKER_TIMEOUT` in seconds, else 30.
 ///
 /// # Errors
 /// [`Error::Usage`] when the variable is not a number of seconds from 1 to 86400, a day.

@@ -63,7 +63,7 @@ are Task Bench's METG.";
 
 const SIMULATE_NOTES: &str = "\
 The cost of each tile is recorded with one worker; the costs of a claim, of the shared counter and of a run are measured. Then every \
-schedule is replayed, event by event, by the code that deals out tiles in real runs. Real runs on this machine are shown next to their \
+schedule is replayed, event by event, by the code that hands out tiles in real runs. Real runs on this machine are shown next to their \
 predictions, which use the costs of each backend as measured with even pieces that are as long as the tiles are on average.";
 
 #[derive(Debug, Args)]
