@@ -15,10 +15,10 @@ use crate::error::Result;
 use crate::parallel::{Discard, Schedule, Stop, Work};
 use std::sync::Arc;
 
-/// The backend whose overheads are used for predictions for other machines: it hands out pieces exactly as the simulation does.
+/// The backend whose overheads are used when other machines are predicted, because it hands out pieces exactly as the simulation does.
 pub const MODEL: &str = "threads";
 
-/// Schedules that are replayed; those that take a chunk also with the best one.
+/// The schedules that are replayed. Those that take a chunk are also replayed with their best chunk.
 pub const SCHEDULES: [Schedule; 5] =
     [Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO];
 
@@ -54,7 +54,7 @@ impl Observed {
 /// is how many this machine has.
 ///
 /// # Errors
-/// The errors of a backend, and when it is stopped.
+/// The errors of a backend; [`crate::Error::Stopped`] when `stop` is set.
 pub fn scene(clock: &dyn Clock, subject: &Subject, processors: usize, stop: &Stop) -> Result<MeasuredScene> {
     let mut observed = Observed::new(subject, processors, stop)?;
     let (start, mut done) = (clock.now(), 0);
@@ -101,7 +101,8 @@ impl Slowdown {
     }
 }
 
-/// Replays every schedule in every order.
+/// Replays every schedule with the pieces in each of `orders`. With 1, 2, … workers a piece takes `slowdown` times as long. `processors` is
+/// how many this machine has.
 pub fn predict(
     recording: &Recording,
     orders: &[(String, Vec<usize>)],
@@ -201,13 +202,13 @@ impl Case {
     }
 }
 
-/// As [`scene`], alongside real runs of every backend of `entries` with 1 to `processors` workers. Everything is measured in turns, so
-/// that a busy moment affects costs, overheads and real runs alike. A backend's overheads are measured with even pieces that are as long
-/// as the subject's on average, with results as large: a thread that sleeps between two pieces costs far more than one whose queue never
-/// runs dry.
+/// As [`scene`], alongside real runs of every backend of `entries` with 1 to `processors` workers. Costs, even pieces and real runs are
+/// measured in turns, so that a busy moment affects all of them alike; only the overheads of [`MODEL`] are measured before. A backend's
+/// overheads are measured with even pieces: all are as long as the subject's on average, with results as large, because overheads depend on
+/// both: a thread that sleeps between two pieces costs far more than one whose queue never runs dry.
 ///
 /// # Errors
-/// The errors of a backend, and when it is stopped.
+/// The errors of a backend; [`crate::Error::Stopped`] when `stop` is set.
 pub fn scene_beside_runs(
     clock: &dyn Clock,
     subject: &Subject,
@@ -258,7 +259,7 @@ fn even(subject: &Subject, recording: &Recording, round: f64, workers: usize) ->
 /// The timelines of one run of each backend on all processors.
 ///
 /// # Errors
-/// The errors of a backend, and when it is stopped.
+/// The errors of a backend; [`crate::Error::Stopped`] when `stop` is set.
 pub fn timelines(
     subject: &Subject,
     entries: &[&'static BackendEntry],
