@@ -97,11 +97,11 @@ pub struct ResultEntry {
     pub pieces: usize,
     /// How many times faster than the baseline of the same scene: one worker of `serial`.
     pub speedup: Option<f64>,
-    /// Speed-up over workers.
+    /// Speed-up divided by the number of workers.
     pub efficiency: Option<f64>,
-    /// The serial fraction of Karp and Flatt.
+    /// The Karp–Flatt metric: the serial fraction.
     pub karp_flatt: Option<f64>,
-    /// The busiest worker's time over the mean, less 1; the median of the runs.
+    /// The busiest worker's busy time divided by the mean, minus 1; the median of the runs.
     pub imbalance: Option<f64>,
     /// The part of the workers' time in which they did not compute; the median of the runs.
     pub idle: Option<f64>,
