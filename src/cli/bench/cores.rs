@@ -302,7 +302,7 @@ fn scene_table(entries: &[&ResultEntry]) -> String {
         "backend",
         "schedule",
         "workers",
-        "least",
+        "minimum",
         "median",
         "± MAD",
         "speed-up",
