@@ -15,7 +15,7 @@ pub struct PixelSize {
 }
 
 impl PixelSize {
-    /// The size in samples, with so many samples per pixel each way.
+    /// The size in samples, with so many samples per pixel along each axis.
     pub fn samples(self, per_pixel: u32) -> SampleSize {
         SampleSize { width: self.width.saturating_mul(per_pixel), height: self.height.saturating_mul(per_pixel) }
     }
@@ -42,7 +42,7 @@ impl SampleSize {
         u64::from(self.width) * u64::from(self.height)
     }
 
-    /// The size in pixels, with so many samples per pixel each way; a pixel that is cut counts.
+    /// The size in pixels, with so many samples per pixel along each axis; a pixel that is cut counts.
     pub fn pixels(self, per_pixel: u32) -> PixelSize {
         PixelSize { width: self.width.div_ceil(per_pixel), height: self.height.div_ceil(per_pixel) }
     }

@@ -1,5 +1,5 @@
-//! Imports point one way: files use only the rooms that the table in ARCHITECTURE.md allows them, and imports between files form no
-//! cycle. A module counts as one with those above and inside it: imports among these are ignored.
+//! Imports point one way: files use only the top-level modules that the table in ARCHITECTURE.md allows them, and imports between
+//! files form no cycle. A module counts as one with those above and inside it: imports among these are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -178,7 +178,7 @@ fn absolute(module: &Module, path: &str, modules: &BTreeSet<Module>) -> Option<V
     Some(from)
 }
 
-/// A row of the table: rooms, and those that they may use.
+/// A row of the table: top-level modules, here called rooms, and those that they may use.
 struct Row {
     rooms: Vec<String>,
     uses: BTreeSet<String>,
@@ -186,7 +186,7 @@ struct Row {
     named: bool,
 }
 
-/// The table of rooms in ARCHITECTURE.md, from the foundation up.
+/// The table of top-level modules in ARCHITECTURE.md, from the foundation up.
 fn table() -> Vec<Row> {
     let quoted = |cell: &str| -> Vec<String> {
         let names = cell.split('`').skip(1).step_by(2);
@@ -195,7 +195,7 @@ fn table() -> Vec<Row> {
         names.map(name).collect()
     };
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md")).unwrap();
-    let table = text.split("| Room |").nth(1).expect("a table of rooms");
+    let table = text.split("| Module |").nth(1).expect("a table of modules");
     let mut above: BTreeSet<String> = BTreeSet::new();
     let mut rows = Vec::new();
     for line in table.lines().skip(2).take_while(|line| line.starts_with('|')) {
@@ -218,7 +218,7 @@ fn every_file_uses_only_what_its_room_may() {
     let mut seen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for module in house.files.keys().filter(|module| !module.is_empty()) {
         let row = table.iter().find(|row| row.rooms.contains(&module[0]));
-        let row = row.unwrap_or_else(|| panic!("`{}` is in no room of ARCHITECTURE.md", module.join("/")));
+        let row = row.unwrap_or_else(|| panic!("`{}` is in no module of ARCHITECTURE.md", module.join("/")));
         for other in house.uses(module).iter().filter(|other| !other.is_empty() && !row.rooms.contains(&other[0])) {
             let (file, room) = (module.join("/"), &other[0]);
             assert!(row.uses.contains(room), "`{file}` uses {}, but may use only {:?}", other.join("/"), row.uses);

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 pub(super) const ENTRY: BackendEntry = BackendEntry {
     name: "channel",
-    help: "fixed workers; claims and results travel through bounded channels, the caller takes the results",
+    help: "a fixed number of workers; claims and results travel through bounded channels, and the caller collects the results",
     model: "threads, message passing",
     counterpart: "threading with queue.Queue",
     schedules: &[Schedule::DYNAMIC, Schedule::GUIDED, Schedule::AUTO],

@@ -5,7 +5,7 @@
 //! Rayon does inside is in this file and `deque/queues.rs`, and it keeps the order of the pieces better, which helps a picture that
 //! is written row by row.
 //!
-//! Claims are dealt out round-robin before the workers begin, and owners and thieves both take a queue's oldest claim. So results
+//! Claims are handed out round-robin before the workers begin, and owners and thieves both take a queue's oldest claim. So results
 //! come nearly in order, and a late worker's claims do not lag behind. No claim is added during a run: a queue seen empty stays
 //! empty, so a worker that has found all of them empty is done, with no count of active workers. That is why thieves steal one
 //! claim at a time: one that took half of a queue would hide claims from the others for a moment.
@@ -29,7 +29,7 @@ mod crossbeam {
 
 pub(super) const ENTRY: BackendEntry = BackendEntry {
     name: "deque",
-    help: "work stealing on crossbeam's deques, nearly in order",
+    help: "work stealing on crossbeam's deques; results come nearly in order",
     model: "threads, work stealing by hand",
     counterpart: "none",
     schedules: &[Schedule::STEALING, Schedule::AUTO],

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 pub(super) const ENTRY: BackendEntry = BackendEntry {
     name: "futures",
-    help: "claims are submitted to an executor; their futures are taken as they are completed",
+    help: "claims are submitted to an executor, and their results are collected as the futures complete",
     model: "thread pool, futures",
     counterpart: "concurrent.futures.ThreadPoolExecutor",
     schedules: &[Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],

@@ -2,8 +2,8 @@
 //! Flatt (1990), which needs no fit.
 //!
 //! Both laws are linear in their parameters once they are written for times, T(n) = T(1)·(1 + α(n − 1) + βn(n − 1))/n with β = 0 for
-//! Amdahl's. So one linear solve finds the least relative squares, without a starting value or iterations. Speed-ups could be fitted
-//! instead, but they divide by one measured time, whose error then affects every point.
+//! Amdahl's. So one linear solve finds the least squares of relative errors, without a starting value or iterations. Speed-ups could be
+//! fitted instead, but they divide by one measured time, whose error then affects every point.
 
 use super::statistics::{DRAWS, Interval, Random, bootstrap, fewest_times, median};
 use serde::{Deserialize, Serialize};

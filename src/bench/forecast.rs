@@ -16,10 +16,10 @@ use crate::parallel::{Discard, Schedule, Stop, Work};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The backend whose overheads are used for predictions for other machines: it hands out pieces exactly as the simulation does.
+/// The backend whose overheads are used when other machines are predicted, because it hands out pieces exactly as the simulation does.
 pub const MODEL: &str = "threads";
 
-/// Schedules that are replayed; those that take a chunk also with the best one.
+/// The schedules that are replayed. Those that take a chunk are also replayed with their best chunk.
 pub const SCHEDULES: [Schedule; 5] =
     [Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO];
 
@@ -57,7 +57,7 @@ impl Observed {
 /// is how many this machine has; after `time` no round of recording begins, but for the first.
 ///
 /// # Errors
-/// The errors of a backend, and when it is stopped.
+/// The errors of a backend; [`crate::Error::Stopped`] when `stop` is set.
 pub fn scene(
     clock: &dyn Clock,
     subject: &Subject,
@@ -109,7 +109,8 @@ impl Slowdown {
     }
 }
 
-/// Replays every schedule in every order.
+/// Replays every schedule with the pieces in each of `orders`. With 1, 2, … workers a piece takes `slowdown` times as long. `processors` is
+/// how many this machine has.
 pub fn predict(
     recording: &Recording,
     orders: &[(String, Vec<usize>)],
@@ -209,13 +210,13 @@ impl Case {
     }
 }
 
-/// As [`scene`], alongside real runs of every backend of `entries` with 1 to `processors` workers. Everything is measured in turns, so
-/// that a busy moment affects costs, overheads and real runs alike. A backend's overheads are measured with even pieces that are as long
-/// as the subject's on average, with results as large: a thread that sleeps between two pieces costs far more than one whose queue never
-/// runs dry.
+/// As [`scene`], alongside real runs of every backend of `entries` with 1 to `processors` workers. Costs, even pieces and real runs are
+/// measured in turns, so that a busy moment affects all of them alike; only the overheads of [`MODEL`] are measured before. A backend's
+/// overheads are measured with even pieces: all are as long as the subject's on average, with results as large, because overheads depend on
+/// both: a thread that sleeps between two pieces costs far more than one whose queue never runs dry.
 ///
 /// # Errors
-/// The errors of a backend, and when it is stopped.
+/// The errors of a backend; [`crate::Error::Stopped`] when `stop` is set.
 pub fn scene_beside_runs(
     clock: &dyn Clock,
     subject: &Subject,
@@ -270,7 +271,7 @@ pub type Recorded = (&'static BackendEntry, Schedule, usize);
 /// The timelines of one run of each of `runs`, with workers pinned if `pin`.
 ///
 /// # Errors
-/// The errors of a backend, and when it is stopped.
+/// The errors of a backend; [`crate::Error::Stopped`] when `stop` is set.
 pub fn timelines(
     subject: &Subject,
     runs: &[Recorded],

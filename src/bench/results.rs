@@ -110,11 +110,11 @@ pub struct ResultEntry {
     pub speedup: Option<f64>,
     /// The 95 % confidence interval of the speed-up; `None` if there are too few times for one.
     pub speedup_interval: Option<Interval>,
-    /// Speed-up over workers. `None`, as the speed-up, where it would be far above 1 because a baseline was disturbed.
+    /// Speed-up divided by the number of workers. `None`, as the speed-up, where it would be far above 1 because a baseline was disturbed.
     pub efficiency: Option<f64>,
-    /// The serial fraction of Karp and Flatt.
+    /// The Karp–Flatt metric: the serial fraction.
     pub karp_flatt: Option<f64>,
-    /// The busiest worker's time over the mean, less 1; the median of the runs.
+    /// The busiest worker's busy time divided by the mean, minus 1; the median of the runs.
     pub imbalance: Option<f64>,
     /// The part of the workers' time in which they did not compute; the median of the runs.
     pub idle: Option<f64>,

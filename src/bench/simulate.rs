@@ -54,7 +54,7 @@ pub struct Prediction {
     pub bound: f64,
     /// The part of the workers' time in which they computed.
     pub efficiency: f64,
-    /// The busiest worker's time over the mean, less 1.
+    /// The busiest worker's busy time divided by the mean, minus 1.
     pub imbalance: f64,
     /// Claims that were handed out.
     pub claims: usize,

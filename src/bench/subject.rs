@@ -37,14 +37,14 @@ pub const STANDARDS: &[Standard] = &[
     },
     Standard {
         name: "valley",
-        help: "deep in the valley of the seahorses: costly and even",
+        help: "far inside Seahorse Valley: all pieces are costly, and about equally so",
         kind: Kind::Scene(
             "[view]\nre = \"-0.743643887037151\"\nim = \"0.131825904205330\"\nwidth = \"5.1e-5\"\n[iteration]\nmax = 5000",
         ),
     },
     Standard {
         name: "exterior",
-        help: "a view in which every sample escapes soon: small pieces",
+        help: "a view in which every sample escapes soon: cheap pieces",
         kind: Kind::Scene(
             "[view]\nre = \"-0.77568377\"\nim = \"0.13646737\"\nwidth = \"3e-4\"\n[iteration]\nmax = 2000",
         ),

@@ -91,7 +91,7 @@ Exit status: 0 done, or the reader of standard output closed it early and no oth
 output is full or was closed from the start; 2 wrong usage; 130 interrupted. A file appears only when it is complete.";
 
 const MERGE_NOTES: &str = "\
-The picture is the same, byte for byte, as if it had been rendered at once. Parts are what `fractal render --shard I/N` writes, and any \
+The picture is the same, byte for byte, as that of a single run. Parts are what `fractal render --shard I/N` writes, and any \
 checkpoint, in any order; where they overlap, they must agree. Missing tiles are reported, or computed with --complete.";
 
 #[derive(Debug, Args)]
@@ -211,7 +211,7 @@ pub(crate) struct RenderArgs {
 #[cfg(feature = "window")]
 #[derive(Debug, Args)]
 pub(crate) struct ViewArgs {
-    /// A scene file, a picture made by fractal, a named place, or `-` [default: where the window was last]
+    /// A scene file, a picture made by fractal, a named place, or `-` [default: the scene that was shown last]
     #[arg(value_name = "SCENE")]
     pub(crate) source: Option<OsString>,
     #[command(flatten)]
@@ -233,7 +233,7 @@ pub(crate) struct ViewArgs {
     /// Text size as a multiple of the usual, for high-density screens [default: from the screen, else from the window's height]
     #[arg(long, value_name = "TIMES", help_heading = "Window", value_parser = scale)]
     pub(crate) scale: Option<f64>,
-    /// Forget the settings and the place of last time
+    /// Forget the settings and the scene of last time
     #[arg(long, help_heading = "Window")]
     pub(crate) fresh: bool,
     /// Where pictures are saved

@@ -163,7 +163,7 @@ fn settle(args: &ViewArgs, mut settings: WindowSettings) -> Result<WindowSetting
     Ok(settings)
 }
 
-/// The scene: as named, else where the window was last, else the whole set; with its overrides applied.
+/// The scene: as named, else the one that was shown last, else the whole set; with its overrides applied.
 fn scene(args: &ViewArgs, last: Option<Scene>) -> Result<Scene> {
     let (source, last) = match (&args.source, last) {
         (Some(source), _) => (source.as_os_str(), None),

@@ -101,7 +101,7 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// Row `y` of a tile, from its top, with `per_pixel` samples per pixel each way.
+    /// Row `y` of a tile, from its top, with `per_pixel` samples per pixel along each axis.
     fn of(samples: &Samples<'a>, y: usize, per_pixel: u32) -> Self {
         let width = samples.tile.width as usize;
         let first = y * width;

@@ -24,7 +24,7 @@ pub struct Request {
     pub view: View,
     /// The size of the whole picture in pixels.
     pub size: (u32, u32),
-    /// Samples per pixel, each way.
+    /// Samples per pixel along each axis.
     pub samples: u32,
     /// Which pixels are drawn, if not all: tiles are counted from the top left of these.
     pub crop: Option<Crop>,

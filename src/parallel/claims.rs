@@ -1,8 +1,9 @@
-//! How each schedule hands out a range: the only implementation of the schedules.
+//! How each schedule hands out a range of pieces. Only `deque`, `rayon` and `processes` do so in ways of their own.
 //!
-//! Shared counters cost one atomic operation per claim. Stealing starts from the blocks of `static`. Each block is one word: its owner
-//! takes chunks from the front, thieves take half from the back. The word is the whole state, so a compare-and-swap that succeeds is
-//! right whatever happened in between. A deque of chunks (crossbeam's) does the same with 16 bytes per chunk and a pass to fill it.
+//! `dynamic`, `guided` and `auto` take claims from a shared counter, with one atomic operation each. For stealing, the range is first
+//! divided into one block per worker, as `static` does. A block is one atomic word: its owner takes chunks from the front, thieves take
+//! half from the back. The word is the whole state of the block, so a compare-and-swap that succeeds is correct even if the word changed
+//! and changed back. A deque of chunks, such as crossbeam's, would do the same, but needs 16 bytes per chunk and a pass to fill it.
 
 use super::schedule::{Kind, Modifier, Schedule};
 use crossbeam_utils::CachePadded;

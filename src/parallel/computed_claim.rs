@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// A worker's own state in a run: its tally and the memory that its claims are computed in.
 // It starts on a cache line and shares its lines with no other worker. A tally that straddled two lines, as the allocator placed it, made
-// a free piece take half as long again.
+// a free piece take 1.5 times as long.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct Worker {

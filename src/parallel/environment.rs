@@ -20,9 +20,9 @@ pub(crate) fn process(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
 }
 
-/// The number of workers: `explicit`, else `FRACTAL_WORKERS`, else the first of `OMP_NUM_THREADS`, else the number of processors available
-/// to the process. From 1 to [`MAX_WORKERS`]. Asking for more than `OMP_THREAD_LIMIT` is an error; OpenMP's list and the number of
-/// processors are lowered to it.
+/// The number of workers: `explicit`, else `FRACTAL_WORKERS`, else the first number in `OMP_NUM_THREADS`, else the number of processors
+/// available to the process. From 1 to [`MAX_WORKERS`]. Asking for more than `OMP_THREAD_LIMIT` is an error; OpenMP's list and the number
+/// of processors are lowered to it.
 ///
 /// # Errors
 /// [`Error::Usage`] that names the argument or the variable when its value is not such a number.
@@ -84,7 +84,7 @@ fn number(text: &str, least: usize) -> Option<usize> {
     text.trim().parse().ok().filter(|number| (least..=MAX_WORKERS).contains(number))
 }
 
-/// How long a worker process may be silent before it is replaced: `FRACTAL_WORKER_TIMEOUT` in seconds, else 30.
+/// How long a worker process may make no progress before it is replaced: `FRACTAL_WORKER_TIMEOUT` in seconds, else 30.
 ///
 /// # Errors
 /// [`Error::Usage`] when the variable is not a number of seconds from 1 to 86400, a day.

@@ -92,13 +92,15 @@ impl Report {
         sums
     }
 
-    /// Busy seconds over workers × wall: 1 when every worker computed all the time; 0 when the run was not timed. NaN when nothing ran.
+    /// Busy seconds divided by workers × wall: 1 when every worker computed all the time; 0 when the run was not timed. NaN when nothing
+    /// ran.
     pub fn efficiency(&self) -> f64 {
         let busy: f64 = self.workers.iter().map(|w| w.busy.as_secs_f64()).sum();
         busy / (self.workers.len() as f64 * self.wall.as_secs_f64())
     }
 
-    /// The busiest worker's time over the mean, less 1: 0 when the load was balanced. NaN when nothing ran or the run was not timed.
+    /// The busiest worker's busy time divided by the mean, minus 1: 0 when the load was balanced. NaN when nothing ran or the run was not
+    /// timed.
     pub fn imbalance(&self) -> f64 {
         let busy = || self.workers.iter().map(|w| w.busy.as_secs_f64());
         let mean = busy().sum::<f64>() / self.workers.len() as f64;

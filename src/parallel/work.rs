@@ -10,7 +10,7 @@ use std::ops::Range;
 /// The most numbers that [`Claim::add_counts`] may be given.
 pub const MAX_COUNTS: usize = 32;
 
-/// A workload of independent pieces. It is all that a backend knows of what it runs.
+/// Independent pieces of any kind. This is all that a backend knows of what it runs.
 ///
 /// Rendering is one such work (a piece is a tile of samples); testing numbers for primality is another.
 pub trait Work: Send + Sync {

@@ -127,7 +127,7 @@ impl SceneBuilder {
         self
     }
 
-    /// Samples per pixel, each way, 1 to [`super::MAX_SAMPLES`].
+    /// Samples per pixel along each axis, 1 to [`super::MAX_SAMPLES`].
     pub fn samples(mut self, samples: u32) -> Self {
         self.scene.image.samples = samples;
         self

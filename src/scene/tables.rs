@@ -41,7 +41,7 @@ pub struct Image {
     /// Width and height in pixels.
     #[serde(deserialize_with = "pair")]
     pub size: (u32, u32),
-    /// Samples per pixel, each way, 1 to [`super::MAX_SAMPLES`].
+    /// Samples per pixel along each axis, 1 to [`super::MAX_SAMPLES`].
     pub samples: u32,
     /// Which of the pixels are drawn, if not all.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,7 +49,7 @@ pub struct Image {
 }
 
 impl Image {
-    /// An image of this size with so many samples per pixel, each way.
+    /// An image of this size with so many samples per pixel along each axis.
     pub fn new(size: (u32, u32), samples: u32) -> Self {
         Self { size, samples, crop: None }
     }

@@ -1,10 +1,10 @@
 //! Which part of the plane a picture shows, exactly, and the `f64` coordinates of its samples.
 //!
-//! With N samples across an image of this width, column X lies at re + (2X+1−N)·h, h = width/(2N) being half the sample spacing. Both
-//! terms are rational numbers; the coordinate is their exact sum, rounded once. Nearly always, 96 fractional bits of both terms
-//! determine the rounded value: all values in the remaining interval round to it. Where they are not enough, the exact fraction
-//! decides. Coordinates grow with X, so nothing needs to be computed between two columns with equal coordinates, and neither deep views
-//! nor long centres cost much.
+//! With N samples across an image that is `width` wide in the plane, column X lies at re + (2X+1−N)·h, where h = width/(2N) is half the
+//! sample spacing. Both terms are rational numbers; the coordinate is their exact sum, rounded once. Nearly always 96 bits of re and h,
+//! counted from the leading bit of the larger one, are enough: all sums that they leave possible round to the same value. Where they are
+//! not enough, the exact fraction decides. Coordinates never decrease with X, so nothing needs to be computed between two columns with
+//! equal coordinates. Thus neither deep views nor centres with many digits cost much.
 
 use crate::error::{Error, Result};
 use crate::number::{Decimal, Ratio, ldexp, sin_cos_degrees};
@@ -25,7 +25,7 @@ pub struct View {
     pub im: Decimal,
     /// How much is shown.
     pub extent: Extent,
-    /// By how many degrees the image's right turns counter-clockwise from the real axis.
+    /// The angle from the real axis to the image's rightward direction, counter-clockwise, in degrees.
     pub rotation: f64,
 }
 
@@ -41,8 +41,8 @@ pub enum Extent {
 impl View {
     /// The points of the samples of an image of `width`×`height` pixels with `samples` samples per pixel each way.
     ///
-    /// Unrotated, every coordinate is the exact value, correctly rounded. Rotated, the offsets from the centre along the image's axes,
-    /// and the centre, are the exact values, correctly rounded, and so are sine and cosine; see [`Plane::point`].
+    /// Without rotation, every coordinate is correctly rounded. With rotation, the centre, the offsets from it along the image's axes, and
+    /// sine and cosine are each correctly rounded; see [`Plane::point`].
     ///
     /// # Errors
     /// [`Error::Usage`] when the image has no pixels or more than [`MAX_SAMPLES_ACROSS`] samples each way.

@@ -2,9 +2,9 @@
 //!
 //! A band is a row of tiles. Workers copy finished tiles into their band; a complete band waits until all bands above it have left,
 //! and one consumer (an encoder's thread) takes the bands from the top. Memory is bounded: when tiles come roughly in rows, workers
-//! wait for a slow consumer; in other orders, tiles that cannot leave soon are spilled to disk once memory is used up.
+//! wait for a slow consumer; in other orders, tiles that cannot leave soon are spilled to disk once the bands reach their memory limit.
 //!
-//! Refusing such orders for large pictures would require knowing the tile order of every backend and schedule.
+//! Such orders cannot simply be refused for large pictures: that would require knowing the tile order of every backend and schedule.
 
 use super::spill::Spill;
 use crate::parallel::lock;
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// Complete bands beyond this many bytes make workers wait, as long as the consumer has a band to take.
 const WAITING_BYTES: usize = 16 << 20;
 
-/// Bands beyond this many bytes are not held in memory, except the one that leaves next.
+/// The most bytes that all bands in memory may take together, apart from the one that leaves next.
 pub(crate) const HELD_BYTES: usize = 192 << 20;
 
 /// A rectangle of the picture, in pixels from its top left.
@@ -32,7 +32,7 @@ pub(crate) struct Area {
 /// The layout of a picture's bytes: each row is `planes` runs of `width` elements of `bytes` each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
-    /// Runs in a row, one after the other: 1 when the colours of a pixel are interleaved.
+    /// How many runs make up a row of pixels: 1 when the colours of a pixel are interleaved.
     pub(crate) planes: usize,
     /// Bytes of a pixel in a run.
     pub(crate) bytes: usize,
@@ -234,7 +234,7 @@ impl Bands {
         }
     }
 
-    /// Returns the memory of a band that was taken.
+    /// Takes back the memory of a band that was taken, for use by another.
     pub(crate) fn recycle(&self, rows: Vec<u8>) {
         let mut queue = lock(&self.queue);
         queue.held -= rows.len();

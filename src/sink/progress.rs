@@ -48,7 +48,7 @@ pub struct Progress {
 #[derive(Debug)]
 struct Picture {
     tiling: Tiling,
-    /// Samples per pixel, each way.
+    /// Samples per pixel along each axis.
     samples: u32,
     estimate: Estimate,
 }
@@ -87,7 +87,7 @@ pub struct Snapshot {
 }
 
 impl Progress {
-    /// For one run over these tiles, with `samples` samples per pixel each way.
+    /// For one run over these tiles, with `samples` samples per pixel along each axis.
     pub fn new(tiling: Tiling, samples: u32, estimate: Estimate) -> Self {
         let all = Amount { pieces: tiling.len() as u64, area: tiling.size().area(), cost: estimate.total() };
         Self::over(Some(Picture { tiling, samples, estimate }), all)

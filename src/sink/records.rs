@@ -1,8 +1,8 @@
 //! Files of finished pieces: checkpoints, and the parts that shards make.
 //!
 //! Eight bytes identify the file; then come records, each with a head of 48 bytes that has a checksum of its own, followed by its
-//! data. The first two records are the same description of the work, so that no single damage loses it; all others are pieces, in
-//! the order in which they finished. Records are only ever appended. From a file that ends within a record, or has flipped or lost
+//! data. The first two records are identical descriptions of the work, so that damage in one place cannot lose both. All others are pieces,
+//! in the order in which they were finished. Records are only ever appended. From a file that ends within a record, or has flipped or lost
 //! bytes anywhere, every whole piece can be read: a reader that meets garbage looks for the next head.
 //!
 //! | Bytes of a head | |
@@ -11,10 +11,10 @@
 //! | 4..8 | CRC-32 of bytes 8..48 |
 //! | 8..16 | the piece's number; all ones for the description |
 //! | 16..24 | the piece's cost |
-//! | 24..32 | the operations executed for the claim that it was the first of, else 0 |
+//! | 24..32 | for the first piece of a claim, the operations executed for the whole claim; else 0 |
 //! | 32..40 | length of the data |
 //! | 40..44 | CRC-32 of the data |
-//! | 44..48 | how the data is stored; 0: as it is, 1: packed, if that is shorter and all lengths are known beforehand |
+//! | 44..48 | how the data is stored: 0 as it is, 1 packed. It is packed if that is shorter and the pieces' lengths are known beforehand |
 //!
 //! All numbers are little-endian.
 
@@ -38,7 +38,7 @@ use std::path::Path;
 /// The extension of a file of finished pieces from which a picture is made later.
 pub const PART_EXTENSION: &str = "part";
 
-/// The first bytes of every file: not text, and damaged by programs that change line endings.
+/// The first bytes of every file. They are not text, and contain line endings, so that a program that changes these is noticed.
 pub(super) const MAGIC: &[u8; 8] = b"\x89FRP\r\n\x1a\n";
 
 /// The largest length of a description, in bytes: the largest scene as JSON in JSON, and more.
@@ -73,8 +73,9 @@ pub struct Description {
 }
 
 impl Description {
-    /// The pieces of a work that is made by `recipe`. Bytes that are a JSON object or list are kept as such, readable, and come
-    /// back with sorted keys and without spaces; all others come back unchanged.
+    /// Describes a file for the work that `recipe` makes, which has `pieces` pieces, of which only those of `shard` are wanted if it is
+    /// given. A recipe that is a JSON object or list is stored as readable JSON, and [`Self::recipe`] returns it with sorted keys and
+    /// without spaces; all others are returned unchanged.
     ///
     /// # Errors
     /// [`Error::Unsupported`] when there is no recipe: without one the pieces could not be identified later.
@@ -208,8 +209,8 @@ impl Head {
     }
 }
 
-/// Appends the record of a piece to `out`. Where lengths vary, the length of a packed piece could not be known later: it is not
-/// packed.
+/// Appends the record of a piece to `out`. If the lengths of results vary, the piece is not packed, since its unpacked length could not be
+/// known later.
 pub(super) fn write_piece(piece: &Piece<'_>, varies: bool, executed: u64, out: &mut Vec<u8>) {
     let Piece { index, bytes, cost } = *piece;
     write(index as u64, cost, executed, bytes, |bytes, out| !varies && packing::pack(bytes, out), out);

@@ -11,7 +11,7 @@ pub struct Tiles {
     pub tiling: Tiling,
     /// The channels of each sample.
     pub channels: Channels,
-    /// Samples per pixel, each way.
+    /// Samples per pixel along each axis.
     pub samples: u32,
 }
 

@@ -25,7 +25,7 @@ const OUTLINED: usize = 6;
 #[derive(Debug)]
 pub struct WorkerMap {
     tiling: Tiling,
-    /// Samples per pixel, each way.
+    /// Samples per pixel along each axis.
     samples: u32,
     /// By the tile's number.
     workers: Vec<AtomicU32>,
@@ -35,7 +35,7 @@ pub struct WorkerMap {
 }
 
 impl WorkerMap {
-    /// A map of the tiles of `tiling`, as large as the picture with `samples` per pixel, each way. `scene` is kept in the file.
+    /// A map of the tiles of `tiling`, as large as the picture with `samples` per pixel along each axis. `scene` is kept in the file.
     ///
     /// # Errors
     /// [`Error::Usage`] when the format holds no colours, or for 0 samples.

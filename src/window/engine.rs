@@ -1,4 +1,5 @@
-//! Computing in the background: one thread with a session, which performs the latest batch of steps and can be stopped at any moment.
+//! Computing in the background: a thread that owns a session computes the latest batch, which is a list of steps. It can be stopped at any
+//! moment.
 //!
 //! The window never waits for it. Batches go in, each replacing the one before; events come out, each with the generation of its batch, so
 //! that late ones from an old view are recognised and dropped. All steps are parts of one render and share what its kernel prepares; every
@@ -42,7 +43,7 @@ impl PartialEq for Workforce {
 pub(super) struct Step {
     /// Which pixels.
     pub(super) area: Crop,
-    /// One sample per this many pixels, each way; 0 for all samples.
+    /// The edge in pixels of the square that each sample stands for; 0 for all samples.
     pub(super) grain: u32,
     /// The edge of its tiles, in pixels or coarse samples, and their order.
     pub(super) tile: u32,
@@ -61,7 +62,7 @@ pub(super) struct Batch {
     pub(super) steps: Vec<Step>,
 }
 
-/// What a [`EngineEvent`] reports.
+/// What an [`EngineEvent`] reports.
 #[derive(Debug)]
 pub(super) enum News {
     /// The data that all tiles of the next step share is being prepared; `percent` of it is done.
@@ -72,7 +73,7 @@ pub(super) enum News {
     Claimed { step: Arc<Begun>, range: Range<usize>, worker: usize, at: Instant },
     /// A worker has finished tiles.
     Finished { step: Arc<Begun>, claim: Finished },
-    /// A step is complete, in which a sample stands for this many pixels, each way.
+    /// A step is complete, with this [`Step::grain`].
     Ended { grain: u32 },
     /// All steps are complete.
     Complete,
@@ -87,7 +88,7 @@ pub(super) enum News {
 pub(super) struct Percent(AtomicU32);
 
 impl Percent {
-    /// `done` in per cent, unless as much has been reported before.
+    /// `done` in per cent; `None` if this value or a larger one was reported before.
     pub(super) fn news(&self, done: f64) -> Option<u32> {
         let percent = (100.0 * done) as u32;
         (self.0.fetch_max(percent + 1, Ordering::Relaxed) <= percent).then_some(percent)

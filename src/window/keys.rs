@@ -140,10 +140,10 @@ pub const GROUPS: &[Group] = &[
     Group {
         name: "Compute",
         bindings: bind! {
-            MoreIterations [key('i')] "half as many iterations again",
+            MoreIterations [key('i')] "50 % more iterations",
             FewerIterations [key('I')] "a third fewer iterations",
-            AutoIterations [key('a')] "let the view set the iterations",
-            Samples [key('x')] "1, 2, 3 or 4 samples per pixel, each way",
+            AutoIterations [key('a')] "choose the iterations automatically",
+            Samples [key('x')] "1×1, 2×2, 3×3 or 4×4 samples per pixel",
             NextFormula [key('f')] "next formula",
             LastFormula [key('F')] "previous formula",
             JuliaInset [key('j')] "show the Julia set at the pointer",
@@ -157,7 +157,7 @@ pub const GROUPS: &[Group] = &[
             LastBackend [key('B')] "previous backend",
             MoreWorkers [key('w')] "one more worker",
             FewerWorkers [key('W')] "one fewer worker",
-            NextSchedule [key('d')] "next schedule for giving out tiles",
+            NextSchedule [key('d')] "next schedule for handing out tiles",
             LastSchedule [key('D')] "previous schedule",
             SmallerTiles [key('t')] "smaller tiles",
             LargerTiles [key('T')] "larger tiles",
@@ -220,7 +220,7 @@ impl Trigger {
 }
 
 impl KeyBinding {
-    /// The names of its triggers: a event in both cases counts once.
+    /// The names of its triggers: a letter in both cases counts once.
     pub fn names(&self) -> Vec<String> {
         let other_case = |c: char| if c.is_uppercase() { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() };
         let twin = |trigger: &Trigger| match trigger {

@@ -131,7 +131,7 @@ impl Stats {
         self.full.map_or(began.elapsed(), |full| full.saturating_sub(began - self.asked))
     }
 
-    /// The workers' busy time over workers times wall time.
+    /// The workers' busy time divided by workers times wall time.
     fn efficiency(&self) -> f64 {
         let busy: f64 = self.workers.iter().map(|worker| worker.busy().as_secs_f64()).sum();
         // The sum of nothing is -0.

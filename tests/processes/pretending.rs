@@ -1,4 +1,4 @@
-//! Workers that show signs of life but never answer: only progress counts.
+//! Workers that send messages but never answer: only progress counts.
 
 use super::faults::{Check, Faults};
 use super::support::{Scratch, until};
@@ -174,7 +174,7 @@ fn who_lives_and_does_nothing_is_not_trusted() {
                 let mut session = entry.open(&pretenders(&scratch)).unwrap();
                 let outcome = session.run(Arc::new(work.clone()), Check::new(&work), &Stop::new());
                 let text = outcome.unwrap_err().to_string();
-                assert!(text.contains("gave no sign of life for 1s"), "{}: {text}", entry.name);
+                assert!(text.contains("made no progress for 1s"), "{}: {text}", entry.name);
             });
         }
     });

@@ -42,7 +42,7 @@ pub(super) struct Live {
     pub(super) signs: AtomicU64,
     /// Whether a message is expected from it.
     pub(super) busy: AtomicBool,
-    /// Why it was killed, if it was: it showed no sign of life, for example.
+    /// Why it was killed, if it was: it made no progress, for example.
     pub(super) given_up: OnceLock<String>,
 }
 

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// How often to check whether the run is over and whether workers make progress.
 pub(super) const LOOK: Duration = Duration::from_millis(5);
 
-/// The most time between two checks that counts as a worker's silence: if the session was suspended, its workers are not at fault.
+/// The most time between two checks that counts as time without progress: if the session was suspended, its workers are not at fault.
 const BLINK: Duration = Duration::from_millis(100);
 
 /// Pieces given, or to be given, to a worker.
@@ -54,7 +54,7 @@ pub(super) struct Pool {
 }
 
 impl Run<'_> {
-    /// Sends a stop to workers when the run is over, and kills those that show no sign of life, until all threads have ended.
+    /// Sends a stop to workers when the run is over, and kills those that make no progress, until all threads have ended.
     pub(super) fn look_after(&self, lives: &[Arc<Mutex<Option<Arc<Live>>>>], running: &AtomicUsize, timeout: Duration) {
         let mut quiet = vec![(0, Duration::ZERO); lives.len()];
         let mut told = vec![false; lives.len()];
@@ -82,7 +82,7 @@ impl Run<'_> {
                 *quiet = if silent { *quiet + time } else { Duration::ZERO };
                 if *quiet > timeout {
                     *quiet = Duration::ZERO;
-                    live.give_up(format!("gave no sign of life for {timeout:?}"));
+                    live.give_up(format!("made no progress for {timeout:?}"));
                 } else if over > GRACE && live.busy.load(Ordering::Relaxed) {
                     // The next run starts another in its place.
                     live.give_up("did not stop".to_owned());

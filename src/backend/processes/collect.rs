@@ -30,7 +30,7 @@ pub(super) const LOOK: Duration = Duration::from_millis(5);
 /// results come in batches, and cost their workers no system call and no context switch.
 const NAP: std::ops::RangeInclusive<Duration> = Duration::from_micros(50)..=Duration::from_millis(1);
 
-/// The most time between two checks that counts as a worker's silence: if the session was suspended, its workers are not at fault.
+/// The most time between two checks that counts as time without progress: if the session was suspended, its workers are not at fault.
 const BLINK: Duration = Duration::from_millis(100);
 
 /// The session's side of one run.

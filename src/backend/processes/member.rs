@@ -161,7 +161,7 @@ impl Member {
         [PollFd::new(&self.socket, PollFlags::IN), PollFd::new(&self.pidfd, PollFlags::IN)]
     }
 
-    /// Counts time without a sign of life. A result in the ring counts as one.
+    /// Counts time without progress. A result in the ring counts as progress.
     pub(super) fn count_quiet(&mut self, time: Duration, segment: &Segment, slot: usize) {
         let head = segment.slot(slot).head.0.load(std::sync::atomic::Ordering::Relaxed);
         let moved = std::mem::replace(&mut self.seen, head) != head;

@@ -1,4 +1,4 @@
-//! Processes that share memory: the same program, started again for each worker.
+//! Processes that share memory: each worker is another process of the same program.
 //!
 //! The Python equivalent is `multiprocessing` with `shared_memory`. Choose it where a fault must not end everything: a worker that
 //! crashes, is killed, hangs or runs out of memory costs only the piece that it was computing, which another worker computes again.

@@ -1,10 +1,11 @@
-//! The shared memory: of sealed length, laid out by fixed rules, and the only place that makes references into it.
+//! The shared memory of a session. Its length is sealed, its layout follows fixed rules, and only this module makes references into it.
 //!
 //! A `memfd` has no name, so nothing is left behind in /dev/shm, whichever process is killed and when. Its pages are allocated when
 //! it is made: a lack of memory is then an error at once, not a signal later.
 //!
-//! The session maps all of it and sees only atomic numbers: a worker may write at any time, even when it should not. A worker maps
-//! the common part and a [`SlotMemory`] of its own, so that a rogue worker cannot reach another's results.
+//! The session maps all of the memory and accesses it only as atomic numbers, since a worker may write at any time, even when it should
+//! not. A worker maps only the common part (the header and the units' words) and a [`SlotMemory`] of its own, so that a rogue worker cannot
+//! reach another's results.
 
 use super::claims::Word;
 use crate::backend::worker::message;
@@ -26,8 +27,8 @@ const PAGE: usize = 4096;
 /// The smallest ring of a slot, in bytes.
 const RING: usize = 4 << 20;
 
-/// Both sides compute all offsets from this. It is sent by message and never read from the memory, which a rogue worker could
-/// write.
+/// The numbers of slots and of units (consecutive pieces), and the length of a ring, from which the session and its workers compute all
+/// offsets. It is sent by message and never read from the memory, which a rogue worker could write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) slots: usize,
@@ -36,7 +37,7 @@ pub(crate) struct Layout {
     pub(crate) ring: usize,
 }
 
-/// Written by all sides occasionally. Each member has a cache line of its own.
+/// The start of the memory, which the session and all workers write now and then. Each field has a cache line of its own.
 #[repr(C, align(128))]
 pub(crate) struct Header {
     hint: Aligned<Word>,
@@ -54,11 +55,11 @@ pub(crate) type Line = Aligned<AtomicU64>;
 /// One worker's part of the shared state.
 #[repr(C, align(128))]
 pub(crate) struct Slot {
-    /// The worker's write position; only it moves it.
+    /// The position that the worker writes at next; only the worker moves it.
     pub(crate) head: Line,
-    /// The session's read position; only it moves it.
+    /// The position that the session reads at next; only the session moves it.
     pub(crate) tail: Line,
-    /// 1 while the worker sleeps until the session has read a record.
+    /// 1 while the worker's ring is full and the worker sleeps, until the session reads from the ring.
     pub(crate) waiting: AtomicU32,
     /// The claim that the worker is computing, for observers: see [`Slot::claimed`].
     claim: AtomicU64,
@@ -68,19 +69,19 @@ impl Slot {
     /// Bits of the number of pieces in `claim`; the other bits hold the first piece.
     const LEN_BITS: u32 = 16;
 
-    /// Records that the worker begins to compute a claim. Both numbers are in one word, so that they always belong to the same
-    /// claim; a reader of the word also sees all results published before it.
+    /// Notes which claim the worker begins to compute. Its first piece and its number of pieces are in one word, so that they always belong
+    /// to the same claim. A thread that reads the word also sees all results that were published before it was stored.
     pub(crate) fn claim(&self, claim: &Range<usize>) {
         let word = (claim.start as u64) << Self::LEN_BITS | (claim.len() as u64).min((1 << Self::LEN_BITS) - 1);
         self.claim.store(word, Ordering::Release);
     }
 
-    /// Records that the worker computes nothing.
+    /// Notes that the worker computes nothing.
     pub(crate) fn rest(&self) {
         self.claim.store(0, Ordering::Relaxed);
     }
 
-    /// The claim that the worker recorded last; empty for none.
+    /// The claim that the worker noted last; empty for none.
     pub(crate) fn claimed(&self) -> Range<usize> {
         let word = self.claim.load(Ordering::Acquire);
         let (start, len) = ((word >> Self::LEN_BITS) as usize, (word & ((1 << Self::LEN_BITS) - 1)) as usize);
@@ -248,8 +249,8 @@ impl SlotMemory {
     /// Maps the memory of a slot.
     ///
     /// # Safety
-    /// As long as this value lives, nothing else writes to the ring of this slot, and only the session reads it: it is this process's
-    /// only mapping of the slot, and the slot belongs to no other living process.
+    /// The caller ensures that, as long as this value lives, it is this process's only mapping of the slot, and the slot belongs to no
+    /// other living process. Then nothing else writes to the slot's ring, and only the session reads it.
     #[allow(unsafe_code)]
     pub(crate) unsafe fn open(file: &File, layout: Layout, slot: usize) -> Result<Self> {
         let parts = layout
@@ -261,7 +262,7 @@ impl SlotMemory {
         Ok(Self { map: map(file, layout, start..start + len)?, words: layout.ring / 8 })
     }
 
-    /// The part that others see.
+    /// The slot, which the session reads and writes as well.
     pub(crate) fn slot(&self) -> &Slot {
         // SAFETY: in bounds and aligned, as `address` checks; the mapping lives as long as `self`. A slot holds atomics only, for which
         // every pattern of bits is valid and which other processes may change at any time.
@@ -304,7 +305,7 @@ fn sealed(
     Ok(file)
 }
 
-/// A file in memory with `parts` one after the other, which cannot be changed.
+/// A sealed file in memory that holds `parts`, one after the other; its contents cannot be changed.
 pub(crate) fn constant(parts: &[&[u8]]) -> Result<File> {
     let len = parts.iter().map(|part| part.len()).sum::<usize>();
     let write = |mut file: &File| {
@@ -317,7 +318,7 @@ pub(crate) fn constant(parts: &[&[u8]]) -> Result<File> {
     })
 }
 
-/// The bytes of such a file.
+/// Maps the bytes of a file that [`constant`] made; an error if it is not sealed against changes.
 pub(crate) fn read_only(file: &File) -> Result<Mmap> {
     let seals = fcntl_get_seals(file);
     if !seals.is_ok_and(|seals| seals.contains(SealFlags::WRITE | SealFlags::SHRINK)) {

@@ -67,8 +67,8 @@ messages! {
     /// From a worker: the run failed; `claim` is 1 if this answers a claim. In place of the first message: it cannot start. Tail: the
     /// error.
     18 Failed { run, claim }
-    /// From a worker: it is making progress, though there is no result yet: how far it is, in any unit. The same number as before counts
-    /// as silence.
+    /// From a worker: it is making progress, though there is no result yet: how far it is, in any unit. The same number as before is
+    /// no progress.
     19 Beat { progress }
     /// From a worker: a finished claim: its first piece, the numbers of its pieces and counts as halves, its executed operations, and
     /// when it began and ended, in nanoseconds. Tail: costs, counts, results.

@@ -3,7 +3,7 @@
 //! A worker has three threads, and a fourth when it sends large results through a pipe. One reads messages, so that a request to
 //! stop, or the end of the session's process, is noticed while a piece is being computed. One computes: the program's first thread,
 //! or the one that called [`crate::worker_main`]. The third reports that a long piece is making progress, as long as the piece
-//! looks at its [`Stop`](crate::parallel::Stop): a suspended worker and one stuck in a loop both go silent and are replaced.
+//! looks at its [`Stop`](crate::parallel::Stop): a suspended worker and one stuck in a loop both make no progress and are replaced.
 
 mod arrivals;
 pub(crate) mod frame;

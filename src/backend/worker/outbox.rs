@@ -1,11 +1,12 @@
-//! The way from a worker to its session.
+//! How a worker sends messages to its session.
 //!
 //! A large result takes time to pass through a pipe, and longer when the session is not there to read it. So large results are sent
 //! by a thread of their own while the next claim is computed. That thread is not woken for each result but polls from time to time:
 //! where there are no more processors than workers, a woken thread displaces the one that woke it. (When it was woken, workers on
-//! two processors spent a quarter of their time waiting.) A result that fits into a pipe is sent at once: passing it to another
-//! thread would cost more. So is every result when there is no next claim: the session gives more once it has the results. Messages
-//! sent by one thread arrive in order.
+//! two processors spent a quarter of their time waiting.) If no result is waiting, two kinds are sent at once: results that fit into a
+//! pipe, since passing them to another thread would cost more, and all results when there is no next claim, since the session sends more
+//! claims once it has them. While a result is waiting, nothing else of the computing thread is sent at once, so its messages arrive in
+//! order.
 
 use super::message::{Done, Message};
 use super::{frame, start};
@@ -38,7 +39,7 @@ impl Out {
         Self(Arc::new(Mutex::new(stream)))
     }
 
-    /// Sends a message. If the session cannot be reached, it has ended, and so does the worker.
+    /// Sends a message. If the session cannot be reached, it has ended, so the worker ends too.
     pub(super) fn send<M: Message>(&self, message: M, tail: &[&[u8]]) {
         let mut out = lock(&self.0);
         if frame::write(&mut **out, M::KIND, &message.numbers(), tail).and_then(|()| out.flush()).is_err() {
@@ -125,7 +126,7 @@ impl Outbox {
         }
     }
 
-    /// Sends a message with a short tail.
+    /// Sends a message with a short tail (the bytes after its numbers), after all results that are waiting.
     pub(super) fn send<M: Message>(&mut self, message: M, tail: &[u8]) {
         self.wait(0);
         self.out.send(message, &[tail]);
@@ -137,8 +138,8 @@ impl Outbox {
         lock(&self.mailbox.spare).pop().filter(|memory| memory.len() >= words).unwrap_or_else(|| vec![0; words])
     }
 
-    /// Sends a result: `pieces` costs in `words`, then `len` bytes. `more` says whether there is another claim to compute
-    /// meanwhile.
+    /// Sends a result: `words` holds a cost for each of `pieces` pieces, then `len` bytes of results; `counts` are sent between them.
+    /// `more` says whether there is another claim to compute meanwhile.
     ///
     /// # Errors
     /// When the sending thread cannot be started.

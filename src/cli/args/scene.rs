@@ -13,7 +13,7 @@ pub(crate) struct SceneArgs {
     /// Draw only this part of the picture: W x H pixels from column X and row Y, counted from the top left
     #[arg(long, value_name = "X,Y,WxH")]
     pub(crate) crop: Option<String>,
-    /// Samples per pixel, each way
+    /// Samples per pixel along each axis
     #[arg(long, value_name = "N")]
     pub(crate) samples: Option<String>,
     /// Real part of the centre, a decimal number of any length

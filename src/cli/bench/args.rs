@@ -73,14 +73,14 @@ pub(crate) struct BusyArgs {
 
 const OVERHEAD_NOTES: &str = "\
 Each schedule that a backend honours is measured with one piece per claim, then `auto`, which groups small pieces. Efficiency is the work \
-done over the most that any backend did in the same time with as many workers; the shortest pieces that keep 50 % and 95 % efficiency \
-are Task Bench's METG. Runs take turns, and the least time of each length counts. What other programs disturbed is marked with `!`, and \
-where they make an efficiency unknown it is withheld.";
+done, divided by the most that any backend did in the same time with as many workers; the shortest pieces that keep 50 % and 95 % \
+efficiency are Task Bench's METG. Runs take turns, and the minimum time of each length counts. What other programs disturbed is marked \
+with `!`, and where they make an efficiency unknown it is withheld.";
 
 const SIMULATE_NOTES: &str = "\
 The cost of each tile is recorded with one worker; the costs of a claim, of the shared counter and of a run are measured. Then every \
-schedule is replayed, event by event, by the code that deals out tiles in real runs. Real runs on this machine are shown next to their \
-predictions, which use the costs of each backend as measured with even pieces that are as long as the tiles are on average.";
+schedule is replayed, event by event, by the code that hands out tiles in real runs. Real runs on this machine are shown next to their \
+predictions, which use the costs of each backend as measured with even pieces that are as long as the average tile.";
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchCoresArgs {

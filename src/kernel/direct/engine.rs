@@ -1,29 +1,32 @@
 //! The vector kernel: many orbits at once.
 //!
-//! Samples go through two stages. First a *group*, a small rectangle of just enough samples to fill a few vectors, runs together in
-//! *blocks* of iterations without a test in between. After each block, lanes that have escaped are set back to its start (they repeat
-//! it, harmlessly, and nothing branches); the others continue. Neighbours escape at similar counts, so this costs little until half of
-//! the lanes are idle; the remaining samples then go to a *queue*. From it, K vectors in *flight* are kept full: when enough lanes have
-//! escaped, they are refilled. At the end of a claim, the last lanes are compacted into fewer vectors (5 % of the time of a picture
-//! with many iterations).
+//! Samples go through two stages. First a *group*, a small rectangle of just enough samples to fill a few vectors, runs in *blocks*: a
+//! fixed number of iterations without a test among them. After each block, a lane that has escaped is set back to its state at the start of
+//! that block, and repeats the block from then on, which is harmless and needs no branch. The other lanes continue. Neighbours escape at
+//! similar counts, so this costs little until half of the lanes are idle; the remaining samples then go to a *queue*. In the second stage,
+//! K vectors in *flight* (how many depends on the instruction set) are kept full from this queue: once enough of their lanes have escaped,
+//! these lanes are refilled. At the end of a claim, the last lanes are compacted into fewer vectors, which saves 5 % of the time of a
+//! picture with many iterations.
 //!
 //! An escaped lane keeps its state from the start of the block in which it escaped. Its exact count is found by bisection: half a block
 //! is run and kept if the lane has not escaped by then, then a quarter, and so on. Growth beyond the escape radius is monotonic, so
 //! this gives the first escaped iterate.
 //!
-//! Orbits that return to exactly the same number never escape. After every block they are compared with an earlier iterate, which is
-//! replaced whenever the orbit has become half as long again (Brent: twice as long). A period that is coprime to the iterations between
-//! two comparisons is found after as many comparisons as it is long, so comparing often matters; together with the earlier replacement
-//! this saves a fifth of the iterations of a picture with many. Lanes found periodic idle, like escaped ones, until enough are free.
+//! Orbits that return to exactly the same number never escape. After every block they are compared with an earlier iterate. It is replaced
+//! whenever the orbit is 1.5 times as long as at the last replacement (Brent: twice as long). If a period is coprime to the number of
+//! iterations between two comparisons, finding it takes as many comparisons as the period is long, so comparing often matters. Comparing
+//! after every block and replacing sooner than Brent together save a fifth of the iterations of a picture that needs many. A lane whose
+//! orbit is periodic idles, like an escaped one, until enough lanes are free.
 //!
 //! Tried, and no faster: running groups without a test for as long as their neighbour ran; comparing only after every fourth block and
 //! replacing the iterate sooner (a fifth more iterations); refilling each periodic lane at once (all gain lost); replacing every 4
-//! blocks (5 % slower); finding the exact counts of a batch with its state in registers and one test for all masks (2 to 10 % slower on
-//! Zen 4); keeping a group's state after each quarter of a block (slower: the stores are no longer free). Claims four times as large
-//! save a further 10 % with many iterations and nothing with few, but progress, and what an interrupted run keeps, would be coarser.
+//! blocks (5 % slower); finding the exact counts of several lanes at once with all state in registers and one test for all masks (2 to 10 %
+//! slower on Zen 4); keeping a group's state after each quarter of a block (slower: the stores are no longer free). Claims four times as
+//! large would save a further 10 % of the time of pictures with many iterations, and nothing with few; but progress would be reported in
+//! coarser steps, and an interrupted run would lose more.
 //!
-//! Vector code uses no closures and no iterator adapters except the closure passed to `vectorize`: where the compiler leaves one as a
-//! call, it is compiled without the instruction set, and everything inside becomes calls as well.
+//! Vector code uses no closures and no iterator adapters except the closure passed to `vectorize`: what the compiler does not inline is
+//! compiled without the instruction set, and everything inside becomes calls as well.
 
 use super::Problem;
 use super::scratch::{LANES, QUEUE, Scratch};
@@ -49,7 +52,7 @@ pub(super) struct Engine<'a, S: Simd, F, const K: usize, const G: usize> {
     pub(super) problem: &'a Problem<F>,
     pub(super) smooth: bool,
     pub(super) scratch: &'a mut Scratch,
-    /// The samples' words, for tiles of equal area.
+    /// The result words of all samples of the claim: its tiles, all of equal area, one after the other.
     pub(super) words: &'a mut [u32],
     /// The offset from a count to its fraction, in words.
     pub(super) fractions: usize,

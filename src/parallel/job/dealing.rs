@@ -1,4 +1,4 @@
-//! How many pieces backends deal out at once, and guards around a backend's own code.
+//! How many pieces backends hand out at once, and guards around a backend's own code.
 
 use super::Job;
 use crate::error::Error;

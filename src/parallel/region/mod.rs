@@ -15,8 +15,9 @@
 //! # Ok::<(), fractal::Error>(())
 //! ```
 //!
-//! What OpenMP leaves undefined is refused. Rust's compiler refuses data races, values that escape from the region and, since every
-//! construct borrows the member mutably, a construct inside another, where a barrier would wait for ever:
+//! What OpenMP leaves undefined is either refused by the compiler or detected at run time. The compiler refuses data races and values that
+//! escape from the region. Every construct borrows the [`Member`] (here `team`) mutably, so the compiler also refuses a construct inside
+//! another one, where a barrier would wait for ever:
 //!
 //! ```compile_fail,E0499
 //! # use fractal::parallel::{Schedule, region::region};
@@ -44,9 +45,9 @@
 //! # Ok::<(), fractal::Error>(())
 //! ```
 //!
-//! A barrier that not all members reach, members that reach different constructs, and a critical section inside itself are detected when
-//! they happen, and are reported as the panic of a member. A panic cancels the region: the others leave it at the next barrier or
-//! iteration, and [`region`] returns the panics of all members.
+//! If not all workers reach a barrier, if they reach different constructs, or if a critical section is entered inside itself, this is
+//! detected at once and reported as a worker's panic. A panic cancels the region: the others leave it at the next barrier or iteration, and
+//! [`region`] returns the panics of all workers.
 
 mod constructs;
 mod settings;
@@ -80,14 +81,15 @@ const ACTIVE: SpinThenPark = SpinThenPark { spins: 20_000, yields: 20_000 };
 /// Threads that are in regions, without those that entered them.
 static BUSY: AtomicUsize = AtomicUsize::new(0);
 
-/// Calls `body` in each of `workers` workers at the same time, and returns when all have left it. The caller is worker 0. With 0,
-/// [`RegionSettings::current`] says how many. Inside another region it has one worker unless the settings allow more.
+/// Calls `body` in `workers` workers at the same time, or in as many as the thread limit allows, and returns when all have left it. The
+/// caller is worker 0. If `workers` is 0, [`RegionSettings::current`] decides how many there are. A region inside another one has one
+/// worker unless the settings allow more.
 ///
 /// The threads are kept for the calling thread's next region.
 ///
 /// # Errors
-/// [`Error::Panicked`] with the panics of all members; [`Error::Usage`] when an environment variable is wrong; [`Error::Unsupported`]
-/// when the system cannot start more threads.
+/// [`Error::Panicked`] with the panics of all workers; [`Error::Usage`] when an environment variable is wrong, or there would be more than
+/// [`MAX_WORKERS`] workers; [`Error::Unsupported`] when the system cannot start more threads.
 pub fn region(workers: usize, body: impl Fn(&mut Member<'_>) + Sync) -> Result<()> {
     region_with(RegionSettings::current()?, workers, body)
 }

@@ -19,14 +19,14 @@ impl Collector<'_> {
         self.lost(slot, Some("sent an invalid message"));
     }
 
-    /// Replaces workers that have shown no sign of life for too long.
+    /// Replaces workers that have made no progress for too long.
     pub(super) fn look_after(&mut self, time: Duration) {
         for slot in self.slots() {
             let (segment, timeout) = (self.segment(), self.pool.timeout);
             if let Some(member) = &mut self.pool.members[slot] {
                 member.count_quiet(time, segment, slot);
                 if member.quiet > timeout {
-                    self.lost(slot, Some(&format!("gave no sign of life for {timeout:?}")));
+                    self.lost(slot, Some(&format!("made no progress for {timeout:?}")));
                 }
             }
         }
