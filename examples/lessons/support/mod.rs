@@ -1,0 +1,166 @@
+//! What the lessons share and a class need not read: measuring, and text that fits on a projector.
+
+pub(crate) mod calls;
+pub(crate) mod meetings;
+pub(crate) mod originals;
+pub(crate) mod processes;
+pub(crate) mod python;
+
+use rustix::time::{ClockId, clock_gettime};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// The most columns that a lesson prints.
+pub(crate) const COLUMNS: usize = 78;
+
+/// What a part of a lesson cost.
+#[derive(Clone, Copy)]
+pub(crate) struct Spent {
+    /// Wall time.
+    pub(crate) wall: Duration,
+    /// Processor time of this process.
+    pub(crate) processor: Duration,
+}
+
+/// Runs `body`, and says what it cost.
+pub(crate) fn measure<T>(body: impl FnOnce() -> T) -> (T, Spent) {
+    let (began, before) = (Instant::now(), processor_time());
+    let result = body();
+    (result, Spent { wall: began.elapsed(), processor: processor_time() - before })
+}
+
+/// Says how many cores this program can use at the moment, without which no figure of a lesson means anything.
+pub(crate) fn say_cores() {
+    let until = Instant::now() + Duration::from_millis(60);
+    let ((), spent) = measure(|| {
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| while Instant::now() < until {});
+            }
+        });
+    });
+    let cores = spent.processor.as_secs_f64() / spent.wall.as_secs_f64();
+    println!("Two threads that only spin use {cores:.2} cores here at the moment.");
+    if cores < 1.9 {
+        println!("That is not 2: other programs disturb the times below. Try again.");
+    }
+    println!();
+}
+
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// Nanoseconds for each of `count` operations.
+pub(crate) fn nanoseconds(time: Duration, count: u64) -> f64 {
+    time.as_nanos() as f64 / count as f64
+}
+
+/// Prints the end of a lesson: what to notice.
+pub(crate) fn notice(text: &str) {
+    println!("\n{}", wrapped(&format!("Notice: {text}")));
+}
+
+/// `text` in lines of at most [`COLUMNS`] characters.
+fn wrapped(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("there is always a line");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= COLUMNS {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines.join("\n")
+}
+
+/// The numbers that the talks test.
+pub(crate) const NUMBERS: [u64; 10] = [
+    1_297_337,
+    1_116_281,
+    104_395_303,
+    472_882_027,
+    533_000_389,
+    817_504_243,
+    982_451_653,
+    112_272_535_095_293,
+    115_280_095_190_773,
+    1_099_726_899_285_419,
+];
+
+/// Whether `n` has no divisor, found as the talks find it: by trying odd numbers. `tick` is called now and then.
+pub(crate) fn is_prime(n: u64, mut tick: impl FnMut()) -> bool {
+    /// Some 50 µs of divisions.
+    const BLOCK: u64 = 20_000;
+    let (root, mut from) = (n.isqrt(), 3);
+    while from <= root {
+        let to = root.min(from + 2 * BLOCK - 1);
+        if (from..=to).step_by(2).any(|divisor| n.is_multiple_of(divisor)) {
+            return false;
+        }
+        tick();
+        from += 2 * BLOCK;
+    }
+    n == 2 || n > 2 && n % 2 == 1
+}
+
+/// How many processors this process may use.
+pub(crate) fn cores_allowed() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Keeps the calling thread to the first `count` processors that it may use, where the system has a way to say so.
+pub(crate) fn keep_to_cores(count: usize) {
+    #[cfg(target_os = "linux")]
+    if let Ok(allowed) = rustix::thread::sched_getaffinity(None) {
+        let mut kept = rustix::thread::CpuSet::new();
+        let all = (0..rustix::thread::CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core));
+        all.take(count).for_each(|core| kept.set(core));
+        // If it is refused, the lesson shows that.
+        let _ = rustix::thread::sched_setaffinity(None, &kept);
+    }
+    let _ = count;
+}
+
+/// A number of at least 1, as an argument.
+pub(crate) fn positive(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|&number| (1..=4096).contains(&number))
+        .ok_or("allowed are whole numbers from 1 to 4096".into())
+}
+
+/// A time in seconds, as an argument.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.001..=1e6).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or("allowed are seconds from 0.001 to 1000000".into())
+}
+
+/// A folder that goes away with the value, and the CRC-32 of one of its files.
+pub(crate) struct Tree(pub(crate) PathBuf, pub(crate) u32);
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Makes a folder of so many folders with 25 files each.
+pub(crate) fn made_tree(folders: usize) -> fractal::Result<Tree> {
+    let root = std::env::temp_dir().join(format!("lessons-tree-{}", std::process::id()));
+    let text = |folder: usize, file: usize| format!("file {file} of folder {folder}\n").repeat(400);
+    let tree = Tree(root, crc32fast::hash(text(folders / 2, 7).as_bytes()));
+    for folder in 0..folders {
+        let path = tree.0.join(format!("{}/{folder}", folder % 3));
+        let written = std::fs::create_dir_all(&path).and_then(|()| {
+            (0..25).try_for_each(|file| std::fs::write(path.join(format!("{file}.txt")), text(folder, file)))
+        });
+        written.map_err(|error| fractal::Error::io("write", &path, error))?;
+    }
+    Ok(tree)
+}
