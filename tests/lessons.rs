@@ -152,7 +152,6 @@ fn locks() {
     let said = output(&["locks", "--quick"]);
     let lines = [
         "buffer:    1000 numbers through 4 places, sum 500500\n",
-        "           never more than 4 at once: true\n",
         "semaphore: 6 threads, 2 places; never more than 2 inside: true\n",
         "event:     set once, 3 of 3 threads wake\n",
         "timer:     one is cancelled, one rings after 20 ms\n",

@@ -249,7 +249,6 @@ fn a_bounded_buffer_delivers_everything_and_nobody_hangs() {
         let producers = [1, 2].map(producer);
         let taken = [(); 2].map(|()| buffer.take());
         producers.into_iter().for_each(|producer| producer.join().unwrap());
-        assert!(taken.iter().all(|(_, len)| *len == 1), "one place holds one");
-        assert_eq!(taken.iter().map(|(item, _)| item).sum::<usize>(), 3);
+        assert_eq!(taken.iter().sum::<usize>(), 3);
     });
 }

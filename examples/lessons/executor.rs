@@ -68,7 +68,7 @@ fn show(executor: &Executor, [first, second]: [Gate; 2]) {
     let (futures, _) = executor.submit((1..=8).map(|n| ("square", n)));
     println!(
         "  map:          {:?}",
-        futures.iter().map(|future| future.result(Duration::MAX)).flatten().collect::<Vec<_>>()
+        futures.iter().flat_map(|future| future.result(Duration::MAX)).collect::<Vec<_>>()
     );
     let (futures, completed) = executor.submit([("pass", first.0), ("square", 7)]);
     println!("  as_completed: first {}", completed.recv().expect("one is done").0.0);

@@ -1,51 +1,40 @@
 //! Answers `gil/prime_thread.py` and `prime_process.py`: why Python's threads compute no faster, and wait faster all the same.
 
-use super::support::{NUMBERS, is_prime, measure, notice, say_cores};
-use fractal::backend::{SessionOptions, WorkKind, find};
-use fractal::parallel::{Claim, Discard, Prepared, Recipe, Schedule, Stop, Work};
+use super::support::fair_lock::FairLock;
+use super::support::{NUMBERS, is_prime, notice, run_on, say_cores};
+use fractal::backend::{WorkKind, find};
+use fractal::parallel::{Claim, Discard, Prepared, Recipe, Stop, Work};
 use fractal::{Error, Result};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long Python lets a thread compute while others ask for the lock.
 const SWITCH: Duration = Duration::from_millis(5);
 
-/// The global interpreter lock: the next ticket, and the one whose turn it is. Whoever asks first is first.
+/// The global interpreter lock, which is fair: whoever asks first is first.
 #[derive(Default)]
-struct Gil(Mutex<(u64, u64)>, Condvar);
+struct Gil(FairLock);
 
 impl Gil {
-    fn take(&self) {
-        let mut tickets = self.0.lock().expect("no holder panics");
-        let mine = tickets.0;
-        tickets.0 += 1;
-        drop(self.1.wait_while(tickets, |tickets| tickets.1 != mine).expect("no holder panics"));
-    }
-
-    fn release(&self) {
-        self.0.lock().expect("no holder panics").1 += 1;
-        self.1.notify_all();
-    }
-
     /// Computes with the lock, which others get every 5 ms.
     fn is_prime(&self, number: u64) -> bool {
-        self.take();
+        self.0.take();
         let mut since = Instant::now();
         let answer = is_prime(number, || {
             if since.elapsed() >= SWITCH {
-                self.release();
-                self.take();
+                self.0.release();
+                self.0.take();
                 since = Instant::now();
             }
         });
-        self.release();
+        self.0.release();
         answer
     }
 
     /// Waits for a network or a disk, as Python does: without the lock.
     fn wait(&self) -> bool {
-        self.take();
-        self.release();
+        self.0.take();
+        self.0.release();
         std::thread::sleep(SWITCH);
         true
     }
@@ -100,16 +89,9 @@ pub(crate) fn run(quick: bool) -> Result<()> {
     ];
     let mut one = 0.0;
     for (what, backend, piece) in rows {
-        let schedule = Some(if backend == "serial" { Schedule::AUTO } else { Schedule::DYNAMIC });
-        let options = SessionOptions { workers: 2, timed: true, schedule, ..SessionOptions::default() };
-        let mut session = find(backend)?.open(&options)?;
         let work = Arc::new(Pieces(pieces, piece, Gil::default()));
-        let (report, spent) = measure(|| session.run(work, Arc::new(Discard), &Stop::new()));
-        let workers: f64 = report?.workers.iter().map(|worker| worker.processor.as_secs_f64()).sum();
-        let (wall, processor) = (spent.wall.as_secs_f64(), spent.processor.as_secs_f64() + workers);
-        if backend == "serial" {
-            one = wall;
-        }
+        let [wall, processor] = run_on(find(backend)?, 2, work, Arc::new(Discard))?;
+        one = if backend == "serial" { wall } else { one };
         println!("{what:38}{wall:7.2}{processor:11.2}{:10.2}", one / wall);
     }
     notice(

@@ -1,16 +1,14 @@
 //! Answers `threading`'s Lock, Condition, Semaphore, Event and Timer: each in a few lines, and the channel that replaces them.
 
-#[path = "locks/buffer.rs"]
 mod buffer;
 mod sync {
     pub(super) use std::sync::{Condvar, Mutex};
 }
 
-use super::support::meetings::{enter, transfer, wake};
+use super::support::meetings::{enter, ring, transfer, wake};
 use super::support::notice;
 use buffer::Buffer;
 use fractal::Result;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, mpsc::sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -48,12 +46,12 @@ impl Event {
 }
 
 /// Calls `body` after a while, unless the event that it returns is set before.
-fn timer(after: Duration, body: impl FnOnce() + Send + 'static) -> Arc<Event> {
+fn timer(after: Duration, body: Box<dyn FnOnce() + Send>) -> Arc<Event> {
     let cancelled = Arc::new(Event::default());
     let seen = cancelled.clone();
     thread::spawn(move || {
         if !seen.wait(after) {
-            body()
+            body();
         }
     });
     cancelled
@@ -62,36 +60,17 @@ fn timer(after: Duration, body: impl FnOnce() + Send + 'static) -> Arc<Event> {
 /// Runs the lesson.
 pub(crate) fn run(quick: bool) -> Result<()> {
     let count = if quick { 1000 } else { 100_000 };
-    let (buffer, most) = (Buffer::new(4), AtomicUsize::new(0));
-    let take = || {
-        let (number, len) = buffer.take();
-        most.fetch_max(len, Relaxed);
-        Some(number)
-    };
-    let by_buffer = transfer("buffer", count, |number| buffer.put(number), take);
-    println!("           never more than 4 at once: {}", most.load(Relaxed) <= 4);
+    let buffer = Buffer::new(4);
+    let by_buffer = transfer("buffer", count, |number| buffer.put(number), || Some(buffer.take()));
 
-    let semaphore = Semaphore(Mutex::new(2), Condvar::new());
+    let (semaphore, event) = (Semaphore(Mutex::new(2), Condvar::new()), Event::default());
     enter("semaphore", || semaphore.acquire(), || semaphore.release());
-
-    let event = Event::default();
     wake("event", || event.wait(Duration::MAX), || event.set());
 
-    let (rings, ring) = sync_channel(2);
-    let rings = |text| {
-        let rings = rings.clone();
-        move || rings.send(text).expect("somebody listens")
-    };
-    let cancelled = timer(Duration::from_secs(3600), rings("after an hour"));
-    let _kept = timer(Duration::from_millis(20), rings("after 20 ms"));
-    cancelled.set();
-    println!("timer:     one is cancelled, one rings {}", ring.recv().expect("it rings"));
+    ring("timer", timer, |timer| timer.set());
 
     let (sender, receiver) = sync_channel(4);
-    let send = move |number| sender.send(number).expect("somebody receives");
-    let receiver = Mutex::new(receiver);
-    let receive = || receiver.lock().expect("no thread panics").recv().ok();
-    let by_channel = transfer("channel", count, send, receive);
+    let by_channel = transfer("channel", count, move |number| _ = sender.send(number), || receiver.recv().ok());
     println!("\nA number takes {by_buffer:.0} ns by the buffer, {by_channel:.0} ns by the channel.");
     notice(
         "a condition is always waited for in a loop with its lock held: `wait_while` is that loop. All four are \

@@ -52,7 +52,7 @@ pub(crate) fn run(quick: bool) -> Result<()> {
     let took = two(|| {
         (0..times).for_each(|_| {
             counter.fetch_add(1, Relaxed);
-        })
+        });
     });
     report("an atomic addition", took, counter.into_inner());
 

@@ -24,7 +24,7 @@ fn count(counters: [&AtomicU64; 2], times: u64) -> Duration {
             scope.spawn(move || {
                 (0..times).for_each(|_| {
                     counter.fetch_add(1, Relaxed);
-                })
+                });
             });
         }
     });

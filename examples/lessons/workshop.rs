@@ -1,12 +1,11 @@
 //! Answers `fractal/mandelbrot.py`, `mandelbrot_mp.py` and `mandelbrot_pymp.py`: their picture, to the byte, on every backend.
 
-use super::support::originals::{self, Original};
-use super::support::{measure, notice, say_cores};
-use fractal::backend::{BACKENDS, SessionOptions, WorkKind};
-use fractal::parallel::{Claim, FinishedClaim, Prepared, Recipe, Sink, Stop, Work};
+use super::support::{Gathered, notice, originals, run_on, say_cores};
+use fractal::backend::{BACKENDS, WorkKind};
+use fractal::parallel::{Claim, Prepared, Recipe, Stop, Work};
 use fractal::{Error, Result};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// The originals' options.
 #[derive(clap::Args)]
@@ -75,17 +74,6 @@ pub(crate) fn kind() -> WorkKind {
     })
 }
 
-/// Receives rows in any order.
-struct Picture(Mutex<Vec<u8>>);
-
-impl Sink for Picture {
-    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
-        let start = done.range.start * done.work.piece_len(0);
-        self.0.lock().expect("no sink panics")[start..][..done.bytes.len()].copy_from_slice(done.bytes);
-        Ok(())
-    }
-}
-
 /// Runs the lesson.
 pub(crate) fn run(quick: bool, options: &Options) -> Result<()> {
     let Options { width, height, niter, workers, .. } = *options;
@@ -95,24 +83,18 @@ pub(crate) fn run(quick: bool, options: &Options) -> Result<()> {
     println!("{:11}{:>7}{:>10}{:>9}  its place in Python", "backend", "wall", "processor", "speed-up");
     let (mut serial, mut first) = (None, None);
     for backend in BACKENDS {
-        let mut session = backend.open(&SessionOptions { workers, timed: true, ..SessionOptions::default() })?;
-        let picture = Arc::new(Picture(Mutex::new(vec![0; (3 * width * height) as usize])));
         let work = Arc::new(Workshop([width, height, niter]));
-        let (report, spent) = measure(|| session.run(work, picture.clone(), &Stop::new()));
-        let workers: f64 = report?.workers.iter().map(|worker| worker.processor.as_secs_f64()).sum();
-        let (wall, processor) = (spent.wall.as_secs_f64(), spent.processor.as_secs_f64() + workers);
+        let picture = Gathered::new(&*work);
+        let [wall, processor] = run_on(backend, workers, work, picture.clone())?;
         let speed_up = *serial.get_or_insert(wall) / wall;
         println!("{:11}{wall:7.3}{processor:10.3}{speed_up:9.2}  {}", backend.name, backend.counterpart);
-        let bytes = picture.0.lock().expect("no sink panics").clone();
+        let bytes = picture.bytes();
         assert!(*first.get_or_insert_with(|| bytes.clone()) == bytes, "{} computes other pixels", backend.name);
     }
     println!("\nAll {} give the same bytes.", BACKENDS.len());
-    if let (Some(path), Some(bytes)) = (&options.output, &first) {
-        originals::save(path, [width, height], bytes)?;
-    }
-    for Original { name, outcome } in originals::run(options.originals.as_deref(), [width, height, niter])? {
-        println!("{name:25} {outcome}");
-    }
+    let bytes = first.expect("there is a backend");
+    originals::save(options.output.as_deref(), [width, height], &bytes)?;
+    originals::run(options.originals.as_deref(), [width, height, niter])?;
     notice(
         "the work knows nothing of threads or processes; who runs it is the backend's affair. Processor times \
         are nearly the same: backends do not do less, they do it at the same time.",

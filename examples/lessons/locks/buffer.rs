@@ -26,15 +26,12 @@ impl<T> Buffer<T> {
         self.not_empty.notify_one();
     }
 
-    /// The next item, and how many there were.
-    pub(super) fn take(&self) -> (T, usize) {
+    pub(super) fn take(&self) -> T {
         let mut queue = self.queue.lock().unwrap();
         while queue.is_empty() {
             queue = self.not_empty.wait(queue).unwrap();
         }
-        let len = queue.len();
-        let item = queue.pop_front().unwrap();
         self.not_full.notify_one();
-        (item, len)
+        queue.pop_front().unwrap()
     }
 }

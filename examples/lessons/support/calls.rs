@@ -13,8 +13,10 @@ pub(crate) type Outcome = std::result::Result<u64, String>;
 /// A function's name and its argument.
 pub(crate) type Call = (&'static str, u64);
 
+type Function = (&'static str, fn(u64) -> u64);
+
 /// The functions that can be called.
-const FUNCTIONS: [(&str, fn(u64) -> u64); 3] = [
+const FUNCTIONS: [Function; 3] = [
     ("square", |n| n * n),
     ("pass", |gate| {
         while !path(gate).exists() {

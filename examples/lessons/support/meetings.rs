@@ -2,6 +2,7 @@
 
 use super::nanoseconds;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,4 +42,17 @@ pub(crate) fn wake(name: &str, wait: impl Fn() -> bool + Sync, set: impl FnOnce(
         waiting.into_iter().filter_map(|thread| thread.join().ok()).filter(|woken| *woken).count()
     });
     println!("{:10} set once, {woken} of 3 threads wake", format!("{name}:"));
+}
+
+/// Two timers, of which one is cancelled.
+pub(crate) fn ring<T>(name: &str, start: impl Fn(Duration, Box<dyn FnOnce() + Send>) -> T, cancel: impl FnOnce(&T)) {
+    let (rings, heard) = channel();
+    let timer = |after, text| {
+        let rings = rings.clone();
+        start(after, Box::new(move || _ = rings.send(text)))
+    };
+    let cancelled = timer(Duration::from_secs(3600), "after an hour");
+    let _kept = timer(Duration::from_millis(20), "after 20 ms");
+    cancel(&cancelled);
+    println!("{:10} one is cancelled, one rings {}", format!("{name}:"), heard.recv().expect("one rings"));
 }

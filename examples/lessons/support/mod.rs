@@ -1,13 +1,18 @@
 //! What the lessons share and a class need not read: measuring, and text that fits on a projector.
 
 pub(crate) mod calls;
+pub(crate) mod fair_lock;
 pub(crate) mod meetings;
 pub(crate) mod originals;
 pub(crate) mod processes;
 pub(crate) mod python;
 
+use fractal::Result;
+use fractal::backend::{BackendEntry, SessionOptions};
+use fractal::parallel::{FinishedClaim, Schedule, Sink, Stop, Work};
 use rustix::time::{ClockId, clock_gettime};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// The most columns that a lesson prints.
@@ -45,6 +50,43 @@ pub(crate) fn say_cores() {
         println!("That is not 2: other programs disturb the times below. Try again.");
     }
     println!();
+}
+
+/// Runs a work once on a backend, a piece at a time where it can; returns the wall time and all processor time, in seconds.
+pub(crate) fn run_on(
+    backend: &BackendEntry,
+    workers: usize,
+    work: Arc<dyn Work>,
+    sink: Arc<dyn Sink>,
+) -> Result<[f64; 2]> {
+    let schedule = backend.schedules.contains(&Schedule::DYNAMIC).then_some(Schedule::DYNAMIC);
+    let mut session = backend.open(&SessionOptions { workers, schedule, timed: true, ..SessionOptions::default() })?;
+    let (report, spent) = measure(|| session.run(work, sink, &Stop::new()));
+    // What other processes have used is known of them alone.
+    let elsewhere: f64 = report?.workers.iter().map(|worker| worker.processor.as_secs_f64()).sum();
+    Ok([spent.wall.as_secs_f64(), spent.processor.as_secs_f64() + elsewhere])
+}
+
+/// Receives the results of pieces of equal length, in any order.
+pub(crate) struct Gathered(Mutex<Vec<u8>>);
+
+impl Gathered {
+    pub(crate) fn new(work: &dyn Work) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(vec![0; work.len() * work.piece_len(0)])))
+    }
+
+    /// All results, in order.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.0.lock().expect("no sink panics").clone()
+    }
+}
+
+impl Sink for Gathered {
+    fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
+        let start = done.range.start * done.work.piece_len(0);
+        self.0.lock().expect("no sink panics")[start..][..done.bytes.len()].copy_from_slice(done.bytes);
+        Ok(())
+    }
 }
 
 fn processor_time() -> Duration {
@@ -128,7 +170,7 @@ pub(crate) fn keep_to_cores(count: usize) {
 }
 
 /// A number of at least 1, as an argument.
-pub(crate) fn positive(text: &str) -> Result<usize, String> {
+pub(crate) fn positive(text: &str) -> std::result::Result<usize, String> {
     text.parse()
         .ok()
         .filter(|&number| (1..=4096).contains(&number))
@@ -136,7 +178,7 @@ pub(crate) fn positive(text: &str) -> Result<usize, String> {
 }
 
 /// A time in seconds, as an argument.
-pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> std::result::Result<Duration, String> {
     let seconds = text.parse().ok().filter(|seconds| (0.001..=1e6).contains(seconds));
     seconds.map(Duration::from_secs_f64).ok_or("allowed are seconds from 0.001 to 1000000".into())
 }
@@ -151,7 +193,7 @@ impl Drop for Tree {
 }
 
 /// Makes a folder of so many folders with 25 files each.
-pub(crate) fn made_tree(folders: usize) -> fractal::Result<Tree> {
+pub(crate) fn made_tree(folders: usize) -> Result<Tree> {
     let root = std::env::temp_dir().join(format!("lessons-tree-{}", std::process::id()));
     let text = |folder: usize, file: usize| format!("file {file} of folder {folder}\n").repeat(400);
     let tree = Tree(root, crc32fast::hash(text(folders / 2, 7).as_bytes()));

@@ -7,12 +7,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A Python program, and what became of it.
-pub(crate) struct Original {
-    pub(crate) name: &'static str,
-    pub(crate) outcome: String,
-}
-
 /// The programs, and the modules that they need.
 const PROGRAMS: [(&str, &str); 4] = [
     ("mandelbrot.py", "PIL"),
@@ -21,9 +15,9 @@ const PROGRAMS: [(&str, &str); 4] = [
     ("mandelbrot_pymp.py", "PIL, pymp"),
 ];
 
-/// Runs the programs of a checkout of the talks, wherever in it they are.
-pub(crate) fn run(folder: Option<&Path>, [width, height, niter]: [u32; 3]) -> Result<Vec<Original>> {
-    let Some(folder) = folder else { return Ok(Vec::new()) };
+/// Runs the programs of a checkout of the talks, wherever in it they are, and prints what they cost.
+pub(crate) fn run(folder: Option<&Path>, [width, height, niter]: [u32; 3]) -> Result<()> {
+    let Some(folder) = folder else { return Ok(()) };
     let places = ["pydelhi2017concurrency/fractal", "pyconindia2017concurrency/fractal", "fractal", ""];
     let picture = std::env::temp_dir().join(format!("lessons-original-{}.png", std::process::id()));
     let outcome = |(name, modules): (&'static str, &str)| {
@@ -33,7 +27,7 @@ pub(crate) fn run(folder: Option<&Path>, [width, height, niter]: [u32; 3]) -> Re
         };
         let has = Command::new("python3").args(["-c", &format!("import {modules}")]).stderr(Stdio::null()).status();
         if !has.is_ok_and(|status| status.success()) {
-            return Ok(Original { name, outcome: format!("left out: python3 with {modules} is not here") });
+            return Ok(format!("left out: python3 with {modules} is not here"));
         }
         let (began, before) = (Instant::now(), children());
         let mut command = Command::new("python3");
@@ -45,11 +39,15 @@ pub(crate) fn run(folder: Option<&Path>, [width, height, niter]: [u32; 3]) -> Re
         } else {
             "failed; it does not run with this Python".to_owned()
         };
-        Ok(Original { name, outcome })
+        Ok(outcome)
     };
-    let outcomes = PROGRAMS.into_iter().map(outcome).collect();
+    println!();
+    let printed = PROGRAMS.into_iter().try_for_each(|program| {
+        println!("{:25} {}", program.0, outcome(program)?);
+        Ok(())
+    });
     let _ = std::fs::remove_file(picture);
-    outcomes
+    printed
 }
 
 /// The processor time of all children that have ended, to a hundredth of a second.
@@ -59,8 +57,9 @@ pub(crate) fn children() -> Duration {
     Duration::from_millis(10 * fields.skip(13).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>())
 }
 
-/// Writes a picture as PNG.
-pub(crate) fn save(path: &Path, [width, height]: [u32; 2], rgb: &[u8]) -> Result<()> {
+/// Writes a picture as PNG, if it has a name.
+pub(crate) fn save(path: Option<&Path>, [width, height]: [u32; 2], rgb: &[u8]) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
     let file = File::create(path).map_err(|error| Error::io("create", path, error))?;
     let mut encoder = png::Encoder::new(BufWriter::new(file), width, height);
     encoder.set_color(png::ColorType::Rgb);
