@@ -39,10 +39,20 @@ fn main() -> ExitCode {
     if std::env::var_os("LESSON").is_some() {
         return program::main();
     }
-    let asked: Vec<_> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    // As with other tests: names of those to run, and of those not to.
+    let (mut asked, mut skipped, mut arguments) = (Vec::new(), Vec::new(), std::env::args().skip(1));
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--skip" => skipped.extend(arguments.next()),
+            "--test-threads" => drop(arguments.next()),
+            name if !name.starts_with('-') => asked.push(argument),
+            _ => {}
+        }
+    }
     let mut failed = false;
     for (name, test) in TESTS {
-        if asked.is_empty() || asked.iter().any(|asked| name.contains(asked.as_str())) {
+        let is_named = |list: &[String]| list.iter().any(|part| name.contains(part.as_str()));
+        if (asked.is_empty() || is_named(&asked)) && !is_named(&skipped) {
             let passed = std::panic::catch_unwind(test).is_ok();
             println!("test {name} ... {}", if passed { "ok" } else { "FAILED" });
             failed |= !passed;

@@ -242,13 +242,15 @@ fn each_claim_of_a_deque_is_taken_once_and_its_workers_end() {
 fn a_bounded_buffer_delivers_everything_and_nobody_hangs() {
     check(|_| {
         let buffer = Arc::new(buffer::Buffer::new(1));
+        // Full from the start: who waits for a place may find that another has taken it.
+        buffer.put(3);
         let producer = |item: usize| {
             let buffer = buffer.clone();
             thread::spawn(move || buffer.put(item))
         };
         let producers = [1, 2].map(producer);
-        let taken = [(); 2].map(|()| buffer.take());
+        let taken = [(); 3].map(|()| buffer.take());
         producers.into_iter().for_each(|producer| producer.join().unwrap());
-        assert_eq!(taken.iter().sum::<usize>(), 3);
+        assert_eq!((taken[0], taken.iter().sum::<usize>()), (3, 6));
     });
 }

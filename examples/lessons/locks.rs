@@ -59,8 +59,7 @@ fn timer(after: Duration, body: Box<dyn FnOnce() + Send>) -> Arc<Event> {
 
 /// Runs the lesson.
 pub(crate) fn run(quick: bool) -> Result<()> {
-    let count = if quick { 1000 } else { 100_000 };
-    let buffer = Buffer::new(4);
+    let (count, buffer) = (if quick { 1000 } else { 100_000 }, Buffer::new(4));
     let by_buffer = transfer("buffer", count, |number| buffer.put(number), || Some(buffer.take()));
 
     let (semaphore, event) = (Semaphore(Mutex::new(2), Condvar::new()), Event::default());

@@ -71,7 +71,7 @@ fn show<A: FnMut(i64) -> Option<i64>>(what: &str, times: u64, connect: impl Fn()
     let each = nanoseconds(began.elapsed(), 2 * times) / 1e3;
     let good = failures.iter().all(|failures| matches!(failures, Ok(Ok(0))));
     let sum = connect().ok().and_then(|mut add| add(0));
-    println!("{what:36}{each:10.2} us{:>12}", if good { format!("{}", sum.unwrap_or(-1)) } else { "lost".into() });
+    println!("{what:36}{each:10.2} µs{:>12}", if good { format!("{}", sum.unwrap_or(-1)) } else { "lost".into() });
 }
 
 /// Runs the lesson.
@@ -95,8 +95,9 @@ pub(crate) fn run(quick: bool, options: &Options) -> Result<()> {
     drop(manager.stdin.take());
     manager.wait().map_err(failed)?;
     notice(
-        "what looks like a dictionary is a conversation: two switches of processes for each access, a hundred times \
-        the cost of memory. Share so what is seldom used. And `d[k] += 1` by a proxy of Python is two requests: updates get lost.",
+        "what looks like a dictionary is a conversation: each access is two messages between processes, which cost a \
+        hundred times what memory does. Keep there what is seldom used. And `d[k] += 1` by a proxy of Python is two \
+        requests, a read and a write: without a lock, updates are lost.",
     );
     Ok(())
 }

@@ -23,6 +23,7 @@ impl<T> Buffer<T> {
             queue = self.not_full.wait(queue).unwrap();
         }
         queue.push_back(item);
+        assert!(queue.len() <= self.places, "no more items than places");
         self.not_empty.notify_one();
     }
 

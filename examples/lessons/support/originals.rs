@@ -15,8 +15,9 @@ const PROGRAMS: [(&str, &str); 4] = [
     ("mandelbrot_pymp.py", "PIL, pymp"),
 ];
 
-/// Runs the programs of a checkout of the talks, wherever in it they are, and prints what they cost.
-pub(crate) fn run(folder: Option<&Path>, [width, height, niter]: [u32; 3]) -> Result<()> {
+/// Runs the programs of a checkout of the talks, wherever in it they are, and prints what they cost beside our
+/// serial loop, which took so many seconds.
+pub(crate) fn run(folder: Option<&Path>, serial: f64, [width, height, niter]: [u32; 3]) -> Result<()> {
     let Some(folder) = folder else { return Ok(()) };
     let places = ["pydelhi2017concurrency/fractal", "pyconindia2017concurrency/fractal", "fractal", ""];
     let picture = std::env::temp_dir().join(format!("lessons-original-{}.png", std::process::id()));
@@ -27,7 +28,7 @@ pub(crate) fn run(folder: Option<&Path>, [width, height, niter]: [u32; 3]) -> Re
         };
         let has = Command::new("python3").args(["-c", &format!("import {modules}")]).stderr(Stdio::null()).status();
         if !has.is_ok_and(|status| status.success()) {
-            return Ok(format!("left out: python3 with {modules} is not here"));
+            return Ok(format!("left out: python3 lacks {modules}"));
         }
         let (began, before) = (Instant::now(), children());
         let mut command = Command::new("python3");
@@ -35,15 +36,15 @@ pub(crate) fn run(folder: Option<&Path>, [width, height, niter]: [u32; 3]) -> Re
         let output = command.arg(&picture).output().map_err(|error| Error::io("run", "python3", error))?;
         let (wall, processor) = (began.elapsed().as_secs_f64(), (children() - before).as_secs_f64());
         let outcome = if output.status.success() {
-            format!("{wall:8.2} s wall, {processor:8.2} s processor")
+            format!("{wall:7.3}{processor:10.3}{:9.3}", serial / wall)
         } else {
             "failed; it does not run with this Python".to_owned()
         };
         Ok(outcome)
     };
-    println!();
+    println!("\n{:26}{:>7}{:>10}{:>9}", "the originals", "wall", "processor", "speed-up");
     let printed = PROGRAMS.into_iter().try_for_each(|program| {
-        println!("{:25} {}", program.0, outcome(program)?);
+        println!("{:26}{}", program.0, outcome(program)?);
         Ok(())
     });
     let _ = std::fs::remove_file(picture);

@@ -65,7 +65,7 @@ with context.Manager() as manager:
     for process in clients:
         process.join()
     took = (time.perf_counter() - began) / times / 2 * 1e6
-    print(f"{took:10.2f} us{entries['entry']:12}")
+    print(f"{took:10.2f} µs{entries['entry']:12}")
 "#;
 
 fn start(program: &str, argument: &str) -> Option<Child> {
