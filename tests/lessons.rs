@@ -280,7 +280,7 @@ fn interrupts() {
     for backend in ["threads", "pipes"] {
         let part = said.split_once(&format!("{backend}:\n")).unwrap().1;
         let part = part.lines().take(3).collect::<Vec<_>>().join("\n");
-        contains(&part, &["interrupted: stopped before the work was complete; ", "the same workers again: 10 pieces"]);
+        contains(&part, &["interrupted: stopped before the work was complete\n", "the same workers again: 10 pieces"]);
         contains(&part, &["worker processes that are left: 0"]);
     }
 }

@@ -11,6 +11,8 @@ use fractal::Result;
 use fractal::backend::{BackendEntry, SessionOptions};
 use fractal::parallel::{FinishedClaim, Schedule, Sink, Stop, Work};
 use rustix::time::{ClockId, clock_gettime};
+use signal_hook::consts::SIGINT;
+use signal_hook::iterator::Signals;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -149,6 +151,12 @@ pub(crate) fn is_prime(n: u64, mut tick: impl FnMut()) -> bool {
         from += 2 * BLOCK;
     }
     n == 2 || n > 2 && n % 2 == 1
+}
+
+/// From now on Ctrl-C sets what is in `current`, instead of ending the program.
+pub(crate) fn stop_at_interrupt(current: Arc<Mutex<Stop>>) {
+    let mut signals = Signals::new([SIGINT]).expect("SIGINT can be handled");
+    std::thread::spawn(move || signals.forever().for_each(|_| current.lock().expect("nobody panics").set()));
 }
 
 /// How many processors this process may use.
