@@ -11,6 +11,8 @@ mod sync {
     pub(super) use loom::thread::yield_now;
 }
 
+#[path = "../examples/lessons/locks/buffer.rs"]
+mod buffer;
 #[allow(dead_code)] // The models use a part of it.
 #[path = "../src/parallel/event_count.rs"]
 mod event_count;
@@ -233,5 +235,22 @@ fn each_claim_of_a_deque_is_taken_once_and_its_workers_end() {
         thread.join().unwrap();
         assert_eq!(taken[0].get() + taken[1].get(), CLAIMS.iter().sum::<usize>());
         assert_eq!([0, 1, 2, 3, 4, 5].map(|claim| results[claim].get()), [1, 1, 0, 1, 0, 1]);
+    });
+}
+
+#[test]
+fn a_bounded_buffer_delivers_everything_and_nobody_hangs() {
+    check(|_| {
+        let buffer = Arc::new(buffer::Buffer::new(1));
+        // Full from the start: who waits for a place may find that another has taken it.
+        buffer.put(3);
+        let producer = |item: usize| {
+            let buffer = buffer.clone();
+            thread::spawn(move || buffer.put(item))
+        };
+        let producers = [1, 2].map(producer);
+        let taken = [(); 3].map(|()| buffer.take());
+        producers.into_iter().for_each(|producer| producer.join().unwrap());
+        assert_eq!((taken[0], taken.iter().sum::<usize>()), (3, 6));
     });
 }

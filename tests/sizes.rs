@@ -1,5 +1,5 @@
-//! In-process backends and formulas stay short enough to read in one go, since shared code has a place of its own; and so does the
-//! library's front page.
+//! In-process backends, formulas and lessons stay short enough to read in one go, since shared code has a place of its own; and so does
+//! the library's front page.
 
 use fractal::backend::BACKENDS;
 use fractal::formula::FORMULAS;
@@ -50,6 +50,23 @@ fn backends_and_formulas_are_short() {
         println!("{name}: {lines} lines of at most {most}");
         assert!(lines <= most, "{name} has {lines} lines, of at most {most}");
     }
+}
+
+/// What a class is shown fits on two screens; `support/` has the rest.
+#[test]
+fn lessons_are_short() {
+    let (mut count, mut wrong) = (0, Vec::new());
+    for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/lessons")).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_file() && !path.ends_with("main.rs") {
+            let (lines, name) = (lines(&path), path.file_stem().unwrap().display());
+            println!("{name}: {lines} lines of at most 80");
+            wrong.extend((!(15..=80).contains(&lines)).then(|| format!("{name} has {lines} lines, of at most 80")));
+            count += 1;
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+    assert!(count >= 15, "only {count} lessons were found");
 }
 
 #[test]
