@@ -255,7 +255,8 @@ impl Window for OnScreen {
         let mut state = self.heard.lock();
         let first = events.len();
         events.append(&mut state.events);
-        let (ended, failure) = (state.ended, state.failure.take());
+        // The reason stays until the end is noticed, which may be later.
+        let (ended, failure) = (state.ended, state.failure.clone());
         drop(state);
         for event in &events[first..] {
             if let Event::Resized(width, height) = *event {

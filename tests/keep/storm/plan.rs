@@ -215,7 +215,7 @@ fn watched(choices: &Choices, random: &mut Random) -> Vec<Stage> {
 fn bench(choices: &Choices, _: &mut Random) -> Vec<Stage> {
     let workers = if choices.backend == "serial" { 1 } else { 2 };
     let arguments = format!(
-        "bench --scene whole --size 32x24 --runs 1 --backend {} --workers {workers} --json results.json --csv results.csv \
+        "bench --scene whole --size 32x24 --runs 1 --backend {} --workers {workers} --json results.json --csv results.csv --anyway \
          --html results.html",
         choices.backend
     );
