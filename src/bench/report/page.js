@@ -30,9 +30,9 @@ function top_of_page() {
   if (many) {
     const machine_of = source => source.results.machine || {}, settings = source => Object.entries(source.results.settings || {});
     page.append(card("What stands side by side", table([
-      ["file", s => s.file, true], ["machine", s => describe(machine_of(s)), true], ["host", s => machine_of(s).host, true],
+      ["file", s => long(s.file), true], ["machine", s => long(describe(machine_of(s))), true], ["host", s => long(machine_of(s).host), true],
       ["commit", s => machine_of(s).commit || "unknown", true], ["fractal", s => machine_of(s).version, true],
-      ["settings", s => settings(s).map(([name, value]) => `${name} ${value}`).join("; "), true],
+      ["settings", s => long(settings(s).map(([name, value]) => `${name} ${value}`).join("; ")), true],
     ], sources)));
   }
   sources.forEach((source, at) => source.headline && page.append(html("p", { class: "headline" }, from({ source: at }, source.headline))));
@@ -115,7 +115,7 @@ function side_by_side(list) {
 function rows(all) {
   const most = Math.max(...all.map(entry => entry.speedup || 0), 1), weak = all.some(is_weak);
   const what = [
-    ...many ? [["file", e => label(e.source), true]] : [],
+    ...many ? [["file", e => long(label(e.source)), true]] : [],
     ["backend", e => e.parameters.backend, true], ["schedule", e => e.parameters.schedule, true],
     ["workers", e => e.parameters.core ? "on " + e.parameters.core : e.parameters.workers],
     ...weak ? [["work", e => "× " + number(e.growth || 1)]] : [],

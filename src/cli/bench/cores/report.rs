@@ -117,8 +117,8 @@ fn footnotes(results: &Results) -> String {
         [amdahl, gustafson].into_iter().flatten().any(|range| range.high > 1.0)
     };
     if !entries().all(known) || results.fits.iter().any(above_all) {
-        text += "A serial part outside of 0 to 1 is no share: above 1 (100 %) several workers were slower than one, below 0 faster than their \
-                 number allows.\n";
+        text += "A serial part outside of 0 to 1 is no share: above 1 (100 %) several workers were slower than one, below 0 faster than \
+                 their number allows.\n";
     }
     let few = |entry: &ResultEntry| entry.speedup.is_some() && entry.speedup_interval.is_none() && !is_base(entry);
     if entries().any(few) {
