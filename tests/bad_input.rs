@@ -125,6 +125,7 @@ fn scene_arguments() -> Vec<Case> {
         usage("render --size 4294967295x4294967295", &["image.size", "at most"]),
         usage("render --size big", &["image.size", "`big`", "1920x1080"]),
         usage("render --size -3x3", &["-3"]),
+        usage("render --size 0", &["image.size", "`0`", "2560"]),
         usage("render --size 3K", &["image.size", "`3K`", "2560", "1080p", "4K"]),
         usage("render --set palete=ember", &["`palete` (perhaps you mean `palette`)"]),
         usage("render --set palette=embr", &["`embr` (perhaps you mean `ember`)"]),

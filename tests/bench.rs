@@ -3,6 +3,7 @@
 mod support;
 
 use serde_json::Value;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -118,6 +119,15 @@ fn an_interrupted_measurement_goes_on() {
     assert_eq!(output.status.code(), Some(130));
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("`a.json`; the same command with --resume continues"), "{told}");
+    // Without a file it says that all is lost, and what would keep it.
+    let long = [&["bench"], &SMALL[..], &["--backend", "serial", "--runs", "100000", "--progress", "json"]].concat();
+    let mut child = scratch.program(long).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.starts_with('{') && !line.contains("\"warning\"")));
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
+    let told: Vec<_> = lines.filter(|line| !line.starts_with('{')).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(told[0].contains("nothing is kept of the measurements: --json FILE keeps them"), "{told:?}");
 
     let before = times();
     let rounds = before.iter().map(|times| times.as_array().unwrap().len()).max().unwrap() + 2;
@@ -157,6 +167,9 @@ fn a_busy_machine_is_reported_of() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.starts_with("fractal: the machine is busy: other programs use"), "{told}");
     assert_eq!(String::from_utf8(anyway.stderr).unwrap(), "");
+    // One time has no spread.
+    let once = String::from_utf8(anyway.stdout).unwrap();
+    assert!(once.contains("± MAD") && !once.contains("0.00 ns"), "{once}");
     let told = String::from_utf8(idle.stderr).unwrap();
     assert_eq!((idle.status.code(), told.lines().count()), (Some(1), 2), "{told}");
     assert!(

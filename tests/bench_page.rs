@@ -74,7 +74,13 @@ fn a_browser_draws_the_whole_page() {
         ["bench", "--scene", "whole", "--scene", "costly-tail", "--runs", "3", "--json", "c.json", "--html", "c.html"];
     run(&[&cores[..], &small[..]].concat());
     run(&["bench", "overhead", "--quick", "--runs", "1", "--backend", "threads", "--workers", "2", "--json", "o.json"]);
-    run(&["bench", "report", "c.json", "o.json", "-o", "page.html"]);
+    // As of a machine with a long name, where much was measured.
+    let mut cores: serde_json::Value = serde_json::from_slice(&std::fs::read(scratch.join("c.json")).unwrap()).unwrap();
+    cores["settings"]["pieces"] = "whole (170), valley (170), exterior (170), costly-tail (170)".repeat(3).into();
+    cores["machine"]["processor"] = "a processor with a name as long as those that are sold ".repeat(2).into();
+    let name = "the measurements of a machine that has a name.json";
+    std::fs::write(scratch.join(name), cores.to_string()).unwrap();
+    run(&["bench", "report", name, "c.json", "o.json", "-o", "page.html"]);
 
     let address = |theme: &str| format!("file://{}#{theme}", scratch.join("page.html").display());
     let dom = browse(&browser, &scratch, &["--dump-dom", &address("light")]);
@@ -90,6 +96,9 @@ fn a_browser_draws_the_whole_page() {
     assert!(dom.matches("<canvas").count() >= 3, "a timeline and two maps");
     assert!(dom.matches("<circle").count() >= 100, "{} points", dom.matches("<circle").count());
     assert!(!dom.contains("NaN") && !dom.contains("undefined"), "a figure is missing");
+
+    // The files have a line of their own each, in the legend too.
+    assert!(dom.contains("repeating-linear-gradient"), "legends have no dashes");
 
     // Nothing is wider than its place, on a phone and on a screen.
     for width in [390, 1280] {

@@ -1,7 +1,9 @@
 //! How the program ends: an exit status, and after a failure one sentence on standard error.
 
 use super::args::Cli;
+use super::plan::is_place;
 use super::signals::explained;
+use super::typed::quoted;
 use super::{print, tell};
 use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -9,6 +11,7 @@ use fractal::Error;
 use fractal::internal::is_stdout;
 use std::ffi::OsString;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// The exit status of an outcome; an error is reported.
@@ -90,7 +93,24 @@ fn sentence(error: &clap::Error, typed: &[OsString]) -> String {
         }
     }
     let meant = meant.map_or(String::new(), |meant| format!("; here that is {meant}"));
-    format!("{sentence}{meant} (try `{path} --help`)")
+    let scene = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) => of_scene(word, &path),
+        _ => String::new(),
+    };
+    format!("{sentence}{meant}{scene} (try `{path} --help`)")
+}
+
+/// What to do with a scene that was typed where a command belongs.
+fn of_scene(word: &str, path: &str) -> String {
+    if !is_place(word.as_ref()) && !Path::new(word).is_file() {
+        return String::new();
+    }
+    let word = quoted(word.as_ref());
+    match path {
+        "fractal" => format!("; to draw it: `fractal render {word}`"),
+        "fractal bench" => format!("; to measure it: `fractal bench --scene {word}`"),
+        _ => String::new(),
+    }
 }
 
 /// What has the place of an argument of other programs in a command.
@@ -130,6 +150,11 @@ mod tests {
         assert_eq!(text, "unexpected argument '--warmup' found (try `fractal bench --help`)");
         let text = usage_error(&["bench", "nosuch"]);
         assert_eq!(text, "unrecognized subcommand 'nosuch' (try `fractal bench --help`)");
+        // A scene in the place of a command.
+        let text = usage_error(&["seahorses"]);
+        assert!(text.contains("; to draw it: `fractal render seahorses` (try"), "{text}");
+        let text = usage_error(&["bench", "whole", "--quick"]);
+        assert!(text.contains("; to measure it: `fractal bench --scene whole` (try"), "{text}");
         assert_eq!(
             usage_error(&["view", "--warmup"]),
             "unexpected argument '--warmup' found (try `fractal view --help`)"

@@ -29,7 +29,17 @@ pub(super) struct Keep {
     pub(super) place: Option<PathBuf>,
     how: How,
     resume: bool,
+    /// What the command needs, to be typed again, beside what was typed.
+    needs: Needs,
     pub(super) shard: Option<Shard>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Needs {
+    /// A named checkpoint would be refused without `--resume`, and so would the pictures before this one, which are there by then.
+    resume: bool,
+    /// A scene was read from standard input.
+    input: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +84,11 @@ impl Keep {
         if args.shard.is_some() && place.is_none() {
             return Err(Error::Usage(format!("a shard's part must be a regular file, not `{shown}`")));
         }
-        Ok(Self { place, how, resume: args.resume, shard: args.shard })
+        let needs = Needs {
+            resume: how == How::Named || args.scenes.len() > 1,
+            input: args.scenes.iter().any(|source| source == "-"),
+        };
+        Ok(Self { place, how, resume: args.resume, needs, shard: args.shard })
     }
 
     /// Whether keeping depends on how long the render will take.
@@ -189,7 +203,7 @@ impl Keep {
         let forgiving = self.how == How::ByItself && before.is_none();
         let checkpoint = if forgiving { checkpoint.forgiving() } else { checkpoint };
         let wanted = Pieces::new(render.tiling().len(), self.shard);
-        Ok(Ok(Kept { checkpoint: Arc::new(checkpoint), how: self.how, wanted: wanted.len() }))
+        Ok(Ok(Kept { checkpoint: Arc::new(checkpoint), how: self.how, needs: self.needs, wanted: wanted.len() }))
     }
 }
 
@@ -234,8 +248,9 @@ impl Expected {
         }
         let safety = match kept {
             Ok(kept) => format!(
-                "`{}` keeps what is finished, so the same command continues after an interruption",
-                kept.checkpoint.path().display()
+                "`{}` keeps what is finished, so the same command{} continues after an interruption",
+                kept.checkpoint.path().display(),
+                if kept.needs.resume { " with --resume" } else { "" }
             ),
             Err(why) => format!("an interruption loses it, since {why}"),
         };
@@ -280,7 +295,7 @@ impl fmt::Display for Unkept {
             }
             Self::NoRoom { bytes, free } => write!(
                 f,
-                "its tiles may take {}, and the disk has {} left: {OTHERWISE} elsewhere",
+                "its tiles may take {}, more than half of the {} that the disk has left: {OTHERWISE} elsewhere",
                 memory::size(*bytes),
                 memory::size(*free)
             ),
@@ -307,6 +322,7 @@ fn free_space(place: &Path) -> Option<u64> {
 pub(super) struct Kept {
     pub(super) checkpoint: Arc<Checkpoint>,
     how: How,
+    needs: Needs,
     wanted: usize,
 }
 
@@ -333,9 +349,10 @@ impl Kept {
         } else if !self.checkpoint.is_in_place() {
             tell(format!("`{}` was removed or replaced meanwhile, so nothing is kept", path.display()));
         } else {
-            let (all, resume) = (self.wanted, (self.how == How::Named).then_some("--resume"));
-            let command = typed::again(resume);
-            tell(format!("`{}` keeps {pieces} of {all} tiles; to continue: {command}", path.display()));
+            let command = typed::again(self.needs.resume.then_some("--resume"));
+            let input = if self.needs.input { ", with the same standard input" } else { "" };
+            let (path, all) = (path.display(), self.wanted);
+            tell(format!("`{path}` keeps {pieces} of {all} tiles; to continue{input}: {command}"));
         }
     }
 }

@@ -64,7 +64,8 @@ impl Plan {
     }
 }
 
-fn is_place(source: &OsStr) -> bool {
+/// Whether it is the name of a place.
+pub(super) fn is_place(source: &OsStr) -> bool {
     PLACES.iter().any(|place| source == place.name)
 }
 

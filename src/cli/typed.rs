@@ -1,6 +1,8 @@
 //! The command that was typed, to be typed again.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt;
 
 /// This program's own command, quoted for a shell, with an argument added if it is not there.
 pub(super) fn again(added: Option<&str>) -> String {
@@ -16,15 +18,31 @@ fn command(words: &[OsString], added: Option<&str>) -> String {
     words.join(" ")
 }
 
-/// A word, quoted for a shell.
-fn quoted(word: &OsStr) -> String {
-    let word = word.to_string_lossy();
+/// A word, quoted for a shell: as bash, zsh and others do where it has bytes that cannot be shown.
+pub(super) fn quoted(word: &OsStr) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_.,=+/:@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.into_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
+    match word.to_str() {
+        Some(word) if !word.is_empty() && word.chars().all(plain) => word.to_owned(),
+        Some(word) if !word.contains(char::is_control) => format!("'{}'", word.replace('\'', r"'\''")),
+        _ => format!("$'{}'", escaped(word.as_bytes())),
     }
+}
+
+fn escaped(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\'' | '\\' => text.extend(['\\', c]),
+                c if c.is_control() => {
+                    c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| _ = write!(text, r"\x{byte:02x}"));
+                }
+                c => text.push(c),
+            }
+        }
+        chunk.invalid().iter().for_each(|byte| _ = write!(text, r"\x{byte:02x}"));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -38,6 +56,10 @@ mod tests {
         let shown = r"fractal render 'it'\''s' 'a b' '{name}.png' '' --re -0.5 münchen";
         assert_eq!(command(&typed, None), shown);
         assert_eq!(command(&typed, Some("--resume")), shown.replacen("render", "render --resume", 1));
+        // A name of bytes that are no text is named all the same.
+        let mut typed = words(&["fractal", "render", "-o", "a\tb\n.png"]);
+        typed.push(OsStr::from_bytes(b"it's\xffa \\ \xc3\xbc.png").into());
+        assert_eq!(command(&typed, None), r"fractal render -o $'a\x09b\x0a.png' $'it\'s\xffa \\ ü.png'");
         let typed = words(&["fractal", "render", "--resume"]);
         assert_eq!(command(&typed, Some("--resume")), "fractal render --resume");
     }

@@ -202,7 +202,7 @@ fn set_size(scene: &mut Scene, value: &str) -> Result<(), Option<String>> {
         scene.image.size = *size;
         return Ok(());
     }
-    if let Ok(width) = value.parse::<u32>() {
+    if let Ok(width @ 1..) = value.parse::<u32>() {
         let (old_width, old_height) = scene.image.size;
         let height = f64::from(width) * f64::from(old_height) / f64::from(old_width.max(1));
         scene.image.size = (width, (height.round() as u32).max(1));

@@ -8,6 +8,12 @@ const WORKERS = /*WORKERS*/;
 const worker_colour = worker => WORKERS[worker % WORKERS.length];
 const narrow = () => document.documentElement.clientWidth < 640;
 const DASHES = ["", "7 4", "2 3", "9 3 2 3"];
+// A line of the legend, with the dashes of its curve.
+function stroke(paint, dashes) {
+  let at = 0;
+  const parts = dashes.split(" ").filter(Boolean).map((length, index) => `${index % 2 ? "transparent" : paint} ${at}px ${at += +length}px`);
+  return parts.length ? `repeating-linear-gradient(90deg, ${parts.join(", ")})` : paint;
+}
 const dash = index => DASHES[Math.floor(index / COLOURS.length) % 4];
 
 function html(tag, attributes = {}, ...children) {
@@ -105,8 +111,9 @@ function chart(curves, options) {
   curves.forEach((curve, index) => {
     const outer = svg("g", { "clip-path": `url(#${clip})` }), group = svg("g"), paint = curve.colour ?? colour(index);
     const points = curve.points.filter(p => isFinite(p[1])), shift = aside * (index - (curves.length - 1) / 2);
+    const dashes = curve.dashed ? "5 4" : curve.dash !== undefined ? DASHES[curve.dash % DASHES.length] : dash(index);
     group.setAttribute("transform", `translate(${shift} 0)`);
-    group.append(svg("path", { class: aside ? "curve thin" : "curve", stroke: paint, d: line(points), "stroke-dasharray": curve.dashed ? "5 4" : curve.dash !== undefined ? DASHES[curve.dash % DASHES.length] : dash(index) }));
+    group.append(svg("path", { class: aside ? "curve thin" : "curve", stroke: paint, d: line(points), "stroke-dasharray": dashes }));
     if (curve.band && points.length) {
       const edges = [...points.map(p => [p[0], p[2]]), ...points.map(p => [p[0], p[3]]).reverse()];
       group.prepend(svg("path", { class: "band", fill: paint, d: line(edges) + "Z" }));
@@ -122,7 +129,7 @@ function chart(curves, options) {
     outer.append(group);
     drawing.append(outer);
     const entry = html("span", { onclick: () => { const off = entry.classList.toggle("off"); group.style.display = off ? "none" : ""; } });
-    entry.append(html("i", { style: `background:${paint}` }), curve.name);
+    entry.append(html("i", { style: `background:${stroke(paint, dashes)}` }), curve.name);
     legend.append(entry);
   });
   const card = html("div", { class: options.wide ? "card wide" : "card" });
@@ -143,6 +150,9 @@ function table(columns, rows) {
   })));
   return html("div", { class: "scroll" }, html("table", {}, html("thead", {}, head), html("tbody", {}, ...body)));
 }
+
+// A cell for text of any length, such as a file's name.
+const long = text => html("td", { class: "l long" }, text ?? "");
 
 function meter(part, paint) {
   const bar = html("i", { style: `width:${Math.max(0, Math.min(1, part || 0)) * 110}px;background:${paint}` });

@@ -30,9 +30,9 @@ function top_of_page() {
   if (many) {
     const machine_of = source => source.results.machine || {}, settings = source => Object.entries(source.results.settings || {});
     page.append(card("What stands side by side", table([
-      ["file", s => s.file, true], ["machine", s => describe(machine_of(s)), true], ["host", s => machine_of(s).host, true],
+      ["file", s => long(s.file), true], ["machine", s => long(describe(machine_of(s))), true], ["host", s => long(machine_of(s).host), true],
       ["commit", s => machine_of(s).commit || "unknown", true], ["fractal", s => machine_of(s).version, true],
-      ["settings", s => settings(s).map(([name, value]) => `${name} ${value}`).join("; "), true],
+      ["settings", s => long(settings(s).map(([name, value]) => `${name} ${value}`).join("; ")), true],
     ], sources)));
   }
   sources.forEach((source, at) => source.headline && page.append(html("p", { class: "headline" }, from({ source: at }, source.headline))));
@@ -59,6 +59,8 @@ function line_of(entry) { return `${entry.parameters.backend}, ${entry.parameter
 const paint_of = name => colour(Math.max(0, names.indexOf(name)));
 const is_weak = entry => entry.parameters.scaling === "weak";
 const full_name = entry => from(entry, line_of(entry));
+// Of one time nothing is known but itself.
+const spread = (entry, before = "") => entry.times.length > 1 ? before + time(entry.mad) : "";
 const mark = entry => entry.disturbed ? " !" : "";
 
 function scaling() {
@@ -73,7 +75,7 @@ function scaling() {
       const own = list.filter(entry => full_name(entry) === name);
       return { name, colour: paint_of(line_of(own[0])), dash: many ? own[0].source : undefined, points: own.filter(entry => entry.speedup).map(entry => {
         const n = +entry.parameters.workers, base = entry.speedup * entry.median, range = entry.speedup_interval;
-        const words = `${name}, ${workers(n)}\n${time(entry.median)} ± ${time(entry.mad)}${entry.disturbed ? ", disturbed by other programs" : ""}\nspeed-up ${number(entry.speedup)}` +
+        const words = `${name}, ${workers(n)}\n${time(entry.median)}${spread(entry, " ± ")}${entry.disturbed ? ", disturbed by other programs" : ""}\nspeed-up ${number(entry.speedup)}` +
           (range ? ` (${number(range.low)} to ${number(range.high)})` : "") + `, efficiency ${percent(entry.efficiency)}`;
         return [n, value(base / entry.median, n), value(base / entry.max, n), value(base / entry.min, n), words];
       }) };
@@ -92,6 +94,7 @@ function scaling() {
     const notes = [(many ? relative : relative[0].toUpperCase() + relative.slice(1)) + "."];
     if (all.some(entry => entry.disturbed)) notes.push("Marked with !: other programs disturbed these runs, so their times are too long; what would follow from them in error is left out.");
     if (all.some(entry => entry.efficiency > 1.0005)) notes.push("Above 100 %: chance where the interval reaches down to 100 %; otherwise parts fit into caches that the whole does not fit, or the baseline was slow.");
+    if (all.some(entry => entry.karp_flatt > 1 || entry.karp_flatt < 0)) notes.push("Karp–Flatt outside of 0 to 1 is no share: above 1 several workers were slower than one, below 0 faster than their number allows.");
     const first = shared.length ? pair(shared, "Speed-up") : [];
     const second = weak.length ? pair(weak, "Scaled speed-up, where the work grows with the workers") : [];
     place.replaceChildren(html("p", { class: "soft" }, notes.join(" ")), grid(...first, ...second, runs(all), laws(scene), ...rows(all)));
@@ -112,13 +115,13 @@ function side_by_side(list) {
 function rows(all) {
   const most = Math.max(...all.map(entry => entry.speedup || 0), 1), weak = all.some(is_weak);
   const what = [
-    ...many ? [["file", e => label(e.source), true]] : [],
+    ...many ? [["file", e => long(label(e.source)), true]] : [],
     ["backend", e => e.parameters.backend, true], ["schedule", e => e.parameters.schedule, true],
     ["workers", e => e.parameters.core ? "on " + e.parameters.core : e.parameters.workers],
     ...weak ? [["work", e => "× " + number(e.growth || 1)]] : [],
   ];
   const speed = table([
-    ...what, ["runs", e => e.times.length], ["minimum", e => time(e.min)], ["median", e => time(e.median) + mark(e)], ["MAD", e => time(e.mad)],
+    ...what, ["runs", e => e.times.length], ["minimum", e => time(e.min)], ["median", e => time(e.median) + mark(e)], ["MAD", e => spread(e)],
     ["speed-up", e => number(e.speedup)], ["95 % interval", e => e.speedup_interval ? `${number(e.speedup_interval.low)} to ${number(e.speedup_interval.high)}` : ""],
     ["", e => meter(e.speedup / most, paint_of(line_of(e))), true], ["efficiency", e => percent(e.efficiency)],
   ], all);

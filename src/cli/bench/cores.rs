@@ -5,8 +5,8 @@ mod report;
 
 use super::super::bar::Display;
 use super::super::distinct::Files;
+use super::super::print;
 use super::super::signals::Signals;
-use super::super::{print, tell};
 use super::args::BenchCoresArgs;
 use super::busy;
 use super::outputs::Outputs;
@@ -48,17 +48,15 @@ pub(super) fn run(args: &BenchCoresArgs) -> Result<()> {
     let subjects = (&plan.subjects[..], &plan.combinations[..]);
     let outcome = cores::measure(&System, subjects, (plan.rounds, args.pin), &mut results, &signals.stop, after);
     drop(progress);
-    if let (Err(Error::Stopped), Some(path)) = (&outcome, &args.output.json) {
-        tell(format!(
-            "fractal: the measurements so far are in `{}`; the same command with --resume continues",
-            path.display()
-        ));
+    if let Err(Error::Stopped) = outcome {
+        outputs.leave("; the same command with --resume continues");
     }
     outcome?;
     cores::fit(&mut results);
     let mut look = || plan.look_closer(args, &Bar::new(display), &mut results, (began, &signals.stop));
     let looked = if args.output.wants_timelines() { look() } else { Ok(()) };
     if let Err(Error::Stopped) = looked {
+        outputs.leave("; the same command with --resume continues");
         return looked;
     }
     // Measuring took long, so each output is written even if another fails.

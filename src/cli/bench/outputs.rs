@@ -5,6 +5,7 @@
 
 use super::super::distinct::Files;
 use super::super::signals::Signals;
+use super::super::tell;
 use super::args::ResultArgs;
 use fractal::Result;
 use fractal::bench::report::{Source, html};
@@ -20,6 +21,8 @@ pub(super) struct Outputs {
     markdown: Option<Output>,
     trace: Option<Output>,
     html: Option<Output>,
+    /// Whether the file of `json` has measurements of this run.
+    has_kept: bool,
 }
 
 impl Outputs {
@@ -35,6 +38,7 @@ impl Outputs {
             trace: open(&args.trace)?,
             html: open(&args.html)?,
             signals: signals.clone(),
+            has_kept: false,
         })
     }
 
@@ -43,7 +47,20 @@ impl Outputs {
         let Some(output) = self.json.take_if(|json| json.temporary().is_some()) else { return Ok(()) };
         // The next output is opened before this one is complete, so that its place is never lost.
         self.json = Some(self.signals.create(output.path())?);
-        write_to(output, results.to_json())
+        write_to(output, results.to_json())?;
+        self.has_kept = true;
+        Ok(())
+    }
+
+    /// After a run that was stopped: says what is kept, and what continues, if there is a way.
+    pub(super) fn leave(&self, continues: &str) {
+        tell(match &self.json {
+            Some(json) if self.has_kept => {
+                format!("fractal: the measurements so far are in `{}`{continues}", json.path().display())
+            }
+            Some(_) => "fractal: nothing is kept of the measurements, since none was written yet".into(),
+            None => "fractal: nothing is kept of the measurements: --json FILE keeps them as they come".into(),
+        });
     }
 
     /// Writes everything. A failure keeps no other file from being written; the first error is returned.

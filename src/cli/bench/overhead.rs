@@ -49,9 +49,35 @@ pub(super) fn run(args: &BenchOverheadArgs) -> Result<()> {
     }
     let signals = Signals::receive()?;
     let mut outputs = Outputs::open(&args.output, Files::new(), &signals)?;
-    let clock = System;
     let display = Display::new(args.progress.as_deref(), false);
     busy::check(&args.busy, display, &signals.stop)?;
+    let outcome = measure(args, workers, &candidates, &mut results, display, &signals, &mut outputs);
+    if let Err(Error::Stopped) = outcome {
+        outputs.leave("");
+    }
+    let (found, round) = outcome?;
+    let mut look = || timelines(&candidates, round, &signals.stop).map(|scene| results.scenes.push(scene));
+    let looked = if args.output.wants_timelines() { look() } else { Ok(()) };
+    if let Err(Error::Stopped) = looked {
+        outputs.leave("");
+        return looked;
+    }
+    let text = |style| report(&results, &found, style);
+    let written = outputs.finish(&results, || csv(&found), || text(Style::Markdown));
+    [looked, written, print(text(Style::Terminal))].into_iter().collect()
+}
+
+/// Measures all candidates; what is known is kept after each length of pieces. Also the seconds of a round of work.
+fn measure(
+    args: &BenchOverheadArgs,
+    workers: usize,
+    candidates: &[Candidate],
+    results: &mut Results,
+    display: Display,
+    signals: &Signals,
+    outputs: &mut Outputs,
+) -> Result<(Overheads, f64)> {
+    let clock = System;
     let mut watch = Watch::begin(&clock);
     let runs = args.runs.map_or(if args.quick { 3 } else { 10 }, |runs| runs as usize);
     let lengths = overhead::lengths(if args.quick { 2 } else { 4 });
@@ -60,7 +86,7 @@ pub(super) fn run(args: &BenchOverheadArgs) -> Result<()> {
     let mut found = Overheads::default();
     let mut order = Order::of(candidates.len());
     // What is compared takes turns, in a new order each time.
-    for candidate in &candidates {
+    for candidate in candidates {
         found.costs.push(Cost::begin(&clock, *candidate, &signals.stop)?);
     }
     for _ in 0..runs {
@@ -96,17 +122,9 @@ pub(super) fn run(args: &BenchOverheadArgs) -> Result<()> {
         found.costs.iter_mut().for_each(|cost| cost.disturbed = disturbed);
         found.grains.iter_mut().for_each(|grains| grains.disturbed = disturbed);
         results.overhead = Some(found.clone());
-        outputs.keep(&results)?;
+        outputs.keep(results)?;
     }
-    drop(progress);
-    let mut look = || timelines(&candidates, round, &signals.stop).map(|scene| results.scenes.push(scene));
-    let looked = if args.output.wants_timelines() { look() } else { Ok(()) };
-    if let Err(Error::Stopped) = looked {
-        return looked;
-    }
-    let text = |style| report(&results, &found, style);
-    let written = outputs.finish(&results, || csv(&found), || text(Style::Markdown));
-    [looked, written, print(text(Style::Terminal))].into_iter().collect()
+    Ok((found, round))
 }
 
 /// One run of each candidate on pieces so short that the gaps between them show.

@@ -29,10 +29,11 @@ const WINDOWLESS: &str = "windowless";
 const NO_WINDOW: &str = "fractal: no window can be opened here (";
 
 /// Messages of runs that go well or are interrupted, a part of each.
-const TOLD: [&str; 11] = [
+const TOLD: [&str; 12] = [
     "fractal: stopped before the work was complete",
     "tiles; to continue: ",
     "nothing is kept of `",
+    "nothing is kept of the measurements, since none was written yet",
     "` is expected to take about ",
     "tiles of this very picture, so the render continues from it",
     "starts from the beginning",

@@ -110,6 +110,16 @@ fn footnotes(results: &Results) -> String {
         text += "† More than the workers can explain: chance, where the interval reaches down to their number; otherwise parts fit into \
                  caches that the whole does not fit, or the baseline was slow.\n";
     }
+    let known = |entry: &ResultEntry| entry.karp_flatt.is_none_or(|share| (0.0..=1.0).contains(&share));
+    let above_all = |scaling: &Scaling| {
+        let amdahl = scaling.amdahl.as_ref().and_then(|fit| fit.contention_interval);
+        let gustafson = scaling.gustafson.as_ref().and_then(|law| law.interval);
+        [amdahl, gustafson].into_iter().flatten().any(|range| range.high > 1.0)
+    };
+    if !entries().all(known) || results.fits.iter().any(above_all) {
+        text += "A serial part outside of 0 to 1 is no share: above 1 (100 %) several workers were slower than one, below 0 faster than \
+                 their number allows.\n";
+    }
     let few = |entry: &ResultEntry| entry.speedup.is_some() && entry.speedup_interval.is_none() && !is_base(entry);
     if entries().any(few) {
         let fewest = fewest_times(1.0 - fits::LEVEL);
@@ -159,7 +169,8 @@ fn scene_table(entries: &[&ResultEntry], style: Style) -> String {
             workers,
             time(entry.min),
             time(entry.median) + if entry.disturbed { " !" } else { "" },
-            time(entry.mad),
+            // Of one time nothing is known but itself.
+            if entry.times.len() > 1 { time(entry.mad) } else { "–".into() },
             known(entry.speedup, |speedup| format!("{speedup:.2}")),
             if entry.speedup.is_some() { interval } else { String::new() },
             bar(entry.speedup.unwrap_or(0.0) / most, 12),
@@ -230,4 +241,19 @@ fn law(scaling: &Scaling, disturbed: bool) -> String {
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_that_is_none_is_explained() {
+        let entry = |share| ResultEntry { karp_flatt: Some(share), ..ResultEntry::default() };
+        let notes = |shares: &[f64]| {
+            footnotes(&Results { results: shares.iter().copied().map(entry).collect(), ..Results::default() })
+        };
+        assert!(!notes(&[0.0, 0.3]).contains("is no share"));
+        assert!(notes(&[0.3, 1.2]).contains("is no share") && notes(&[-0.1]).contains("is no share"));
+    }
 }
