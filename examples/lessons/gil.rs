@@ -74,7 +74,7 @@ pub(crate) fn kind() -> WorkKind {
 
 /// Runs the lesson.
 pub(crate) fn run(quick: bool) -> Result<()> {
-    let pieces = if quick { 10 } else { 1000 };
+    let pieces = if quick { 10 } else { 200 };
     say_cores();
     println!("{pieces} numbers are tested for being prime; then as many waits of 5 ms. Seconds:\n");
     println!("{:38}{:>7}{:>11}{:>10}", "", "wall", "processor", "speed-up");

@@ -9,10 +9,13 @@ use std::time::{Duration, Instant};
 
 /// Runs `body` on two threads at once; returns how long they took.
 fn two(body: impl Fn() + Sync) -> Duration {
-    let start = Instant::now();
+    let (start, both) = (Instant::now(), Barrier::new(2));
     thread::scope(|scope| {
         for _ in 0..2 {
-            scope.spawn(&body);
+            scope.spawn(|| {
+                both.wait();
+                body();
+            });
         }
     });
     start.elapsed()

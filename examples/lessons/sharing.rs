@@ -49,7 +49,7 @@ pub(crate) fn run(quick: bool) -> Result<()> {
         println!("{what:24}{:16}{:19.2}{total:14}", distance(counters), nanoseconds(took, times));
         took.as_secs_f64()
     });
-    println!("\nThe first is {:.1} times slower.", times_taken[0] / times_taken[1]);
+    println!("\nThe first takes {:.1} times as long.", times_taken[0] / times_taken[1]);
     notice(
         "cores exchange memory in lines of 64 bytes. A counter that nobody else uses is slow all the same if its \
         line has something that another core writes. Nothing in the program's text shows it: only a measurement does.",
