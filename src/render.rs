@@ -19,6 +19,8 @@ use crate::backend::{self, Session};
 use crate::colour::{Colourer, Depth};
 use crate::error::Result;
 use crate::formula::Formula;
+#[cfg(feature = "window")]
+use crate::kernel::Tier;
 use crate::kernel::{Counters, Isa, Kernel, Request};
 use crate::parallel::{Prepared, Preparing, Report, Sink, Stop, Tee, Work};
 use crate::sample::Channels;
@@ -107,7 +109,14 @@ impl Render {
     #[cfg(feature = "window")]
     pub(crate) fn too_deep(scene: &Scene) -> Option<crate::Error> {
         let request = Request::new(scene, Channels::default(), None).ok()?;
-        request.plane().err()
+        request.tier().err()
+    }
+
+    /// Whether a sample's last bits depend on the centre of the view, so that those of one view do not serve another one.
+    #[cfg(feature = "window")]
+    pub(crate) fn is_centred(scene: &Scene) -> bool {
+        let request = Request::new(scene, Channels::default(), None);
+        request.and_then(|request| request.tier()).is_ok_and(|tier| tier == Tier::Perturbation)
     }
 
     /// Plans `scene` with a formula of your own in place of the one that it names. Workers in other processes know the formula if their

@@ -161,7 +161,10 @@ fn scene_arguments() -> Vec<Case> {
         usage("render --set interior=reddish", &["reddish"]),
         usage("render --precision f32", &["iteration.precision", "auto, or a number tier: f64"]),
         usage("render --set quality=best", &["iteration.quality", "draft, normal or exact"]),
-        failure("render --width 1e-14 -o x.png", &["too deep", "64-bit"]),
+        usage("render --precision perturbation --formula celtic", &["perturbation", "celtic", "auto or f64"]),
+        usage("render --precision perturbation --julia 0,1", &["perturbation", "Julia sets", "auto or f64"]),
+        failure("render --formula celtic --width 1e-14 -o x.png", &["too deep", "64-bit"]),
+        failure("render --precision f64 --width 1e-14 -o x.png", &["too deep", "64-bit", "iteration.precision"]),
         failure("info --zoom 1e300 whole", &["too deep", "64-bit"]),
     ]
 }
@@ -379,7 +382,7 @@ fn wrong_scenes_for_a_window() {
     let far = "[view]\nwidth = \"1e-1000000\"\n";
     let mut cases = vec![
         failure("view whole --width 1e-1000000", &["too deep", "64-bit"]),
-        failure("view whole --width 1e-20 --re 1e-1000000", &["too deep", "64-bit"]),
+        failure("view whole --formula celtic --width 1e-20 --re 1e-1000000", &["too deep", "64-bit"]),
         failure("view whole --zoom 1e1000000", &["too deep", "64-bit"]),
         Case { input: far.into(), ..failure("view -", &["too deep", "64-bit"]) },
         usage("view whole --size 1000000x1000000", &["1000000x1000000", "1 to 32767"]),

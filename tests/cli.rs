@@ -152,6 +152,14 @@ fn every_place_can_be_planned_and_reported_about() {
     let text = stdout(scratch.program(["info", "coast"]));
     let arguments = "--formula multibrot --power 3 --re 0.62 --im 0.53 --width 0.2";
     assert!(text.contains("centre      re 0.62, im 0.53\nwidth       0.2\n") && text.contains(arguments), "{text}");
+    let deep = words("info whole --re 0 --im 1 --width 1e-50 --iterations 999");
+    let text = stdout(scratch.program(&deep));
+    assert!(
+        text.contains("perturbation: differences") && text.contains("at most 1 MB, since the view is too small"),
+        "{text}"
+    );
+    let json: Value = serde_json::from_str(&stdout(scratch.program([&deep[..], &["--json"]].concat()))).unwrap();
+    assert_eq!((json["tier"].as_str(), json["prepared_bytes"].as_u64()), (Some("perturbation"), Some(16_000)));
     let mut forced = scratch.program(["info", "whole"]);
     forced.env("FRACTAL_ISA", "scalar");
     assert!(stdout(forced).contains("scalar: FRACTAL_ISA asks for it"));

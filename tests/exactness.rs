@@ -217,10 +217,35 @@ const MANDELBROT: &str = "formula = \"mandelbrot\"\n[view]\nre = \"-0.6\"\nim = 
 const SHIP: &str = "formula = \"burning_ship\"\n[view]\nre = \"-1.755\"\nim = \"-0.03\"\nwidth = \"0.09\"\n\
     [image]\nsize = [83, 59]\n[iteration]\nmax = 600\nescape_radius = 256.0\n";
 
+/// Beyond `f64`: branches at a point whose orbit ends in a cycle, and spirals.
+const DEEP: &str = "[view]\nre = \"0\"\nim = \"1\"\nwidth = \"1e-50\"\n[image]\nsize = [97, 61]\n\
+    [iteration]\nmax = 800\nescape_radius = 256.0\n";
+const SPIRALS: &str = "[view]\nre = \"-0.74741361951171286433463451672821\"\nim = \"0.11508171662235154579991428314184\"\n\
+    width = \"1e-20\"\nrotation = 20.0\n[image]\nsize = [19, 13]\nsamples = 2\n[iteration]\nmax = 2330\n";
+
+#[test]
+fn deep_views_have_the_same_bits_everywhere() {
+    for text in [DEEP, SPIRALS] {
+        let expected = Expected::new(text);
+        let render = Render::new(&expected.scene).unwrap();
+        assert_eq!(render.kernel().facts().tier, "perturbation");
+        let counts: HashSet<_> = expected.bits[0].iter().map(|bits| bits[0]).collect();
+        assert!(counts.len() > 9 && counts.contains(&u32::MAX), "{} counts", counts.len());
+        for (b, entry) in backend::BACKENDS.iter().enumerate() {
+            let way = (entry.name, if entry.parallel { 3 } else { 1 }, "auto");
+            let mut session = session(way.0, way.1, way.2);
+            for (c, isa) in (b..).zip(Isa::available()) {
+                let (tile, order) = ([5, 16, 64][c % 3], ORDERS[c % ORDERS.len()].0);
+                expected.check(way, &mut *session, tile, order, isa, c % CHANNELS.len());
+            }
+        }
+    }
+}
+
 #[test]
 fn a_crop_is_a_part_of_the_whole() {
-    for rotation in ["0", "30"] {
-        let mut whole = Scene::from_toml(MANDELBROT).unwrap();
+    for (text, rotation) in [(MANDELBROT, "0"), (MANDELBROT, "30"), (DEEP, "0"), (DEEP, "30")] {
+        let mut whole = Scene::from_toml(text).unwrap();
         for assignment in [&format!("view.rotation={rotation}"), "image.samples=2"] {
             whole.set(assignment).unwrap();
         }
@@ -247,10 +272,15 @@ fn a_crop_is_a_part_of_the_whole() {
 
 #[test]
 fn a_coarse_picture_has_samples_of_the_whole() {
-    let scene = Scene::from_toml(SHIP).unwrap();
+    for scene in [SHIP, &DEEP.replace("97, 61", "83, 59")] {
+        coarse_of(&Scene::from_toml(scene).unwrap());
+    }
+}
+
+fn coarse_of(scene: &Scene) {
     let options = RenderOptions { channels: CHANNELS[3], ..RenderOptions::default() };
-    let (all, _) = compute(&scene, options, &mut *session("threads", 2, "auto"));
-    let render = Render::with(&scene, options).unwrap();
+    let (all, _) = compute(scene, options, &mut *session("threads", 2, "auto"));
+    let render = Render::with(scene, options).unwrap();
     let part = |x, y, width, height| Crop { x, y, width, height };
     for (area, grain, (left, top), (width, height)) in [
         (part(0, 0, 83, 59), 1, (0, 0), (83, 59)),

@@ -1,10 +1,11 @@
-//! The kernel against exact reference data: every view of `tests/oracle` for which `f64` can be accurate enough.
+//! The kernels against exact reference data: every view of `tests/oracle` for which `f64` can be accurate enough, and those of z² + c that
+//! perturbation reaches.
 //!
 //! `tests/oracle/README.md` defines the data. A sample is left out only where the data itself says that its result depends on less than a
 //! thousandth of a pixel (`chaotic`) or is not proved.
 
-use fractal::parallel::Stop;
-use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS};
+use fractal::parallel::{Prepared, Preparing, Stop};
+use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR, Samples, Tile};
 use fractal::sink::{Grid, Sample};
 use fractal::{Render, RenderOptions, Scene};
 use serde_json::Value;
@@ -14,6 +15,9 @@ use std::sync::Arc;
 
 /// The smallest pixel spacing at which `f64` is asked to meet the data.
 const SMALLEST_SPACING: f64 = 1e-11;
+
+/// The smallest pixel spacing that perturbation reaches.
+const DEEPEST_SPACING: f64 = 1e-291;
 
 struct View {
     name: String,
@@ -62,7 +66,7 @@ impl View {
     }
 }
 
-/// The views that `f64` must be right for.
+/// All views.
 fn views() -> Vec<View> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle");
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -72,10 +76,7 @@ fn views() -> Vec<View> {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         if path.extension().is_some_and(|e| e == "json") && !name.starts_with("nuclei") {
             let data = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-            let view = View { name, data };
-            if view.spacing() >= SMALLEST_SPACING {
-                views.push(view);
-            }
+            views.push(View { name, data });
         }
     }
     views
@@ -144,7 +145,8 @@ impl Tally {
 #[test]
 fn every_view_in_reach_agrees_with_exact_arithmetic() {
     let mut tally = Tally::default();
-    let views = views();
+    let mut views = views();
+    views.retain(|view| view.spacing() >= SMALLEST_SPACING);
     views.iter().for_each(|view| tally.check(view));
     println!(
         "{} views, {} samples; {} smooth, worst beyond rounding {:.1e}; {} distances, worst relative beyond rounding {:.1e}",
@@ -157,4 +159,109 @@ fn every_view_in_reach_agrees_with_exact_arithmetic() {
     );
     assert!(views.len() >= 15 && tally.checked > 3500, "the data is there");
     assert!(tally.wrong.is_empty(), "\n{}", tally.wrong);
+}
+
+/// A deep view of which single samples are computed, since a whole picture would take minutes.
+struct Deep {
+    render: Render,
+    prepared: Prepared,
+}
+
+impl Deep {
+    fn new(view: &View, escape_radius: f64, channels: Channels) -> Self {
+        let scene = view.scene(escape_radius);
+        let render = Render::with(&scene, RenderOptions { channels, ..RenderOptions::default() }).unwrap();
+        assert_eq!(render.kernel().facts().tier, "perturbation", "{}", view.name);
+        let prepared = render.prepared(&Preparing::quietly(&Stop::new())).unwrap();
+        Self { render, prepared }
+    }
+
+    /// The count, the fraction and the distance of a sample.
+    fn sample(&self, x: u32, y: u32) -> (Option<u32>, f64, f64) {
+        let (kernel, tile) = (self.render.kernel(), Tile { x, y, width: 1, height: 1 });
+        let mut words = vec![0_u32; kernel.channels().words()];
+        kernel.compute(&self.prepared, &[tile.into()], &mut words, &mut [0], &Stop::new()).unwrap();
+        let samples = Samples::new(tile, kernel.channels(), bytemuck::cast_slice(&words));
+        let number = |plane| samples.plane(plane).first().map_or(0.0, |&number| f64::from(number));
+        let distance = number(DISTANCES_X).hypot(number(DISTANCES_Y));
+        (Some(samples.counts[0]).filter(|&n| n != INTERIOR), number(FRACTIONS), distance)
+    }
+}
+
+/// What a deep view's samples add up to.
+#[derive(Debug, Default)]
+struct DeepTally {
+    checked: usize,
+    counts_off: usize,
+    farthest: u32,
+    smooth: usize,
+    smooth_off: usize,
+    distances: usize,
+    distances_off: usize,
+}
+
+impl DeepTally {
+    fn check(&mut self, view: &View) {
+        let plain = Deep::new(view, 2.0, Channels::COUNTS);
+        let full = Deep::new(view, 256.0, Channels::ALL);
+        for sample in view.data["samples"].as_array().unwrap() {
+            if sample["chaotic"] == true || sample["unproved"] == true {
+                continue;
+            }
+            self.checked += 1;
+            let at = |key: &str| sample[key].as_u64().map(|n| n as u32);
+            let (x, y) = (at("x").unwrap(), at("y").unwrap());
+            let ((n, ..), (n256, fraction, distance)) = (plain.sample(x, y), full.sample(x, y));
+            if n != at("n") || n256 != at("n256") {
+                self.counts_off += 1;
+                let far = n.zip(at("n")).map_or(u32::MAX, |(ours, theirs)| ours.abs_diff(theirs));
+                self.farthest = self.farthest.max(far);
+                println!("{} ({x}, {y}): {n:?} and {n256:?} instead of {:?} and {:?}", view.name, at("n"), at("n256"));
+            }
+            if let (Some(n), Some(nu), Some(de)) = (n256, sample["smooth"].as_f64(), sample["de_px"].as_f64()) {
+                self.smooth += 1;
+                let allowed = 1e-6 + 1e-4 / (de * std::f64::consts::LN_2);
+                self.smooth_off += usize::from((f64::from(n) + fraction - nu).abs() > allowed);
+                self.distances += 1;
+                self.distances_off += usize::from((distance / de - 1.0).abs() > 1e-2);
+            }
+        }
+    }
+}
+
+#[test]
+fn deep_views_agree_with_exact_arithmetic() {
+    let mut views = views();
+    views.retain(|view| {
+        view.text("formula") == "mandelbrot" && (DEEPEST_SPACING..SMALLEST_SPACING / 20.0).contains(&view.spacing())
+    });
+    let mut tally = DeepTally::default();
+    views.iter().for_each(|view| tally.check(view));
+    println!("{} deep views: {tally:?}", views.len());
+    assert!(views.len() >= 6 && tally.checked > 3500, "the data is there");
+    let few = |off: usize, of: usize| off * 1000 <= of * 3;
+    assert!(few(tally.counts_off, tally.checked), "{tally:?}");
+    assert!(few(tally.smooth_off, tally.smooth) && few(tally.distances_off, tally.distances), "{tally:?}");
+}
+
+/// At the smallest distance between samples, around the centre of a view that is too deep: counts from whole numbers of 1,200 bits, which
+/// do not change when the sample moves by a thousandth of a pixel.
+#[test]
+fn the_deepest_view_agrees_with_exact_arithmetic() {
+    let mut view = views().into_iter().find(|view| view.name == "mandelbrot-1e-300").unwrap();
+    view.data["width"] = "4e-290".into();
+    let deep = Deep::new(&view, 2.0, Channels::COUNTS);
+    for (x, y, n) in [
+        (0, 0, 8730),
+        (319, 0, 8721),
+        (0, 179, 8721),
+        (319, 179, 8730),
+        (160, 90, 9508),
+        (101, 37, 8817),
+        (222, 120, 8830),
+        (40, 150, 8760),
+        (158, 91, 9391),
+    ] {
+        assert_eq!(deep.sample(x, y).0, Some(n), "{x},{y}");
+    }
 }

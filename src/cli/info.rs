@@ -6,7 +6,7 @@ use super::{plan, print, print_json};
 use fractal::internal::F64_SPACING;
 use fractal::kernel::Isa;
 use fractal::sample::Channels;
-use fractal::scene::View;
+use fractal::scene::{Precision, View};
 use fractal::{Render, Result, Scene, formula};
 use serde::Serialize;
 
@@ -31,6 +31,9 @@ struct Info {
     escape_radius: f64,
     tier: &'static str,
     tier_why: String,
+    /// The most memory that data which all tiles share takes, if there is any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prepared_bytes: Option<u64>,
     isa: &'static str,
     isa_why: String,
     tiles: usize,
@@ -51,7 +54,9 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
     let spacing = view.spacing(width, height) / f64::from(scene.image.samples);
     let isa = render.kernel().facts().isa;
     let asked = Isa::from_env()?;
-    let isa_why = if isa != asked.name() && asked == Isa::Sse42 {
+    let isa_why = if render.kernel().facts().tier == "perturbation" {
+        "this number tier has no other code so far"
+    } else if isa != asked.name() && asked == Isa::Sse42 {
         "this formula, or this escape radius, has no code for sse4.2"
     } else if isa != asked.name() {
         "the escape radius is so small that every iterate is tested separately"
@@ -60,6 +65,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
     } else {
         "the best that this processor has"
     };
+    let (tier, prepared) = (render.kernel().facts().tier, render.work().prepared_len());
     // The choice of the tier depends on it.
     let reach = view.plane(width, height, scene.image.samples)?.reach().max(1.0);
     let deeper = spacing / (F64_SPACING * reach);
@@ -75,11 +81,25 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
         spacing,
         max_iterations: scene.max_iterations(),
         escape_radius: scene.iteration.escape_radius,
-        tier: render.kernel().facts().tier,
-        tier_why: format!(
-            "64-bit numbers, accurate enough for views {} times deeper with this size and these samples",
-            place::short(deeper)
-        ),
+        tier,
+        tier_why: if tier == "f64" {
+            format!(
+                "64-bit numbers, accurate enough for views {} times deeper with this size and these samples",
+                place::short(deeper)
+            )
+        } else {
+            let asked = scene.iteration.precision != Precision::Auto;
+            format!(
+                "differences, in 64-bit numbers, from one orbit of many digits, which takes at most {} MB, {}",
+                prepared.div_ceil(1_000_000),
+                if asked {
+                    "as `iteration.precision` asks"
+                } else {
+                    "since the view is too small for 64-bit numbers alone"
+                }
+            )
+        },
+        prepared_bytes: Some(prepared).filter(|&bytes| bytes > 0),
         isa,
         isa_why: isa_why.to_owned(),
         tiles: render.tiling().len(),

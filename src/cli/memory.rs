@@ -86,7 +86,7 @@ pub(super) fn check(picture: &Picture, workers: usize, processes: bool, depth: D
             (rows, "a table of its rows", "use larger tiles, fewer rows or another format"),
             (whole, "the whole file, since this format cannot be written to a pipe in pieces", "write it to a file"),
             (tables, "a table of its tiles", "use larger tiles"),
-            (render.work().prepared_len(), "the data that all its tiles share", "use a shallower scene"),
+            (render.work().prepared_len(), "the data that all its tiles share", "use fewer iterations"),
             (known, "the map of escaped samples", "use a smaller picture"),
             (
                 8 * (u64::from(tiling.size().width) + u64::from(tiling.size().height)),

@@ -1,13 +1,15 @@
 //! Chooses the cheapest number tier that is accurate enough for a view.
 
 use super::direct::Direct;
+use super::perturbation::{self, Perturbation};
+use super::tier::Tier;
 use super::{Isa, Kernel, Limits};
 use crate::error::{Error, Result};
 use crate::formula::{self, Formula, FormulaEntry, Spec};
 use crate::number::Decimal;
 use crate::plane::Plane;
 use crate::sample::Channels;
-use crate::scene::{Crop, Scene, View};
+use crate::scene::{Crop, Precision, Scene, View};
 use num_complex::Complex64;
 use std::sync::{Arc, OnceLock};
 
@@ -34,6 +36,8 @@ pub struct Request {
     pub limits: Limits,
     /// What a sample has.
     pub channels: Channels,
+    /// The number tier, if it is not to be chosen.
+    pub precision: Precision,
     /// The instruction set.
     pub isa: Isa,
     /// The plane of all samples, built once for all grains, since rounding every coordinate correctly takes time.
@@ -59,6 +63,7 @@ impl Request {
             grain: 1,
             limits: Limits { max: scene.max_iterations(), escape_radius: scene.iteration.escape_radius },
             channels,
+            precision: scene.iteration.precision,
             isa: isa.map_or_else(Isa::from_env, Ok)?,
             fine: Arc::default(),
         })
@@ -67,10 +72,35 @@ impl Request {
     /// The cheapest of this library's kernels that is accurate enough.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] when the view is too small for the existing tiers; [`Error::Usage`] for limits out of range.
+    /// [`Error::Unsupported`] when the view is too small for the existing tiers; [`Error::Usage`] for limits out of range, and for a
+    /// number tier that the formula does not have.
     pub fn kernel(&self) -> Result<Arc<dyn Kernel>> {
         let Self { limits, channels, isa, .. } = *self;
-        Ok(Arc::new(Direct::new(&self.spec(), self.plane()?, limits, channels, isa)?))
+        Ok(match self.tier()? {
+            Tier::F64 => Arc::new(Direct::new(&self.spec(), self.plane()?, limits, channels, isa)?),
+            Tier::Perturbation => {
+                let centre = [self.view.re.clone(), self.view.im.clone()];
+                Arc::new(Perturbation::new(centre, self.offsets()?, limits, channels)?)
+            }
+        })
+    }
+
+    /// The cheapest number tier that is accurate enough, or the one that was asked for.
+    ///
+    /// # Errors
+    /// As [`Request::kernel`].
+    pub(crate) fn tier(&self) -> Result<Tier> {
+        match (self.precision, self.perturbs()) {
+            (Precision::Perturbation, false) => Err(no_perturbation(self.formula.name, self.julia.is_some())),
+            (Precision::Perturbation, true) => self.check_offsets(),
+            (Precision::Auto, true) if matches!(self.plane(), Err(Error::Unsupported(_))) => self.check_offsets(),
+            _ => self.plane().map(|_| Tier::F64),
+        }
+    }
+
+    /// Whether it is for z² + c in the plane of c, which has perturbation.
+    fn perturbs(&self) -> bool {
+        self.power == 2 && ["mandelbrot", "multibrot"].contains(&self.formula.name) && self.julia.is_none()
     }
 
     /// The same request for one of every `grain` × `grain` samples.
@@ -105,25 +135,51 @@ impl Request {
         Ok(if self.grain > 1 { Arc::new(fine.coarse(self.grain as usize)) } else { fine })
     }
 
+    /// The offsets of the drawn samples from the view's centre, divided by 2^exponent, and that exponent: see [`View::offsets`].
+    fn offsets(&self) -> Result<(Plane, i64)> {
+        let (whole, exponent) = self.view.offsets(self.size.0, self.size.1, self.samples)?;
+        let drawn = self.cropped(whole);
+        Ok((if self.grain > 1 { drawn.coarse(self.grain as usize) } else { drawn }, exponent))
+    }
+
     /// The points of all samples that are drawn.
     fn drawn(&self) -> Result<Plane> {
         let whole = self.view.plane(self.size.0, self.size.1, self.samples)?;
         self.check(whole.reach())?;
-        Ok(match self.crop {
-            None => whole,
-            Some(crop) => {
-                let range = |from: u32, length: u32| {
-                    let samples = self.samples as usize;
-                    (from as usize * samples)..((from as usize + length as usize) * samples)
-                };
-                whole.part(range(crop.x, crop.width), range(crop.y, crop.height))
-            }
-        })
+        Ok(self.cropped(whole))
+    }
+
+    fn cropped(&self, whole: Plane) -> Plane {
+        let Some(crop) = self.crop else { return whole };
+        let range = |from: u32, length: u32| {
+            let samples = self.samples as usize;
+            (from as usize * samples)..((from as usize + length as usize) * samples)
+        };
+        whole.part(range(crop.x, crop.width), range(crop.y, crop.height))
     }
 
     /// Checks that 64-bit numbers are accurate enough for a picture whose largest coordinate is `reach`.
     fn check(&self, reach: f64) -> Result<()> {
-        let (needed, spacing) = (F64_SPACING.log2() + reach.max(1.0).log2(), self.log2_spacing());
+        let asked = self.precision == Precision::F64;
+        let numbers = match self.perturbs() {
+            true if asked => "64-bit numbers, which `iteration.precision` asks for,",
+            true => "64-bit numbers alone",
+            false if self.julia.is_some() => "64-bit numbers, the only ones so far for Julia sets,",
+            false => "64-bit numbers, the only ones so far for this formula,",
+        };
+        let needed = F64_SPACING.log2() + reach.max(1.0).log2();
+        self.check_spacing(needed, numbers, if reach > 4.0 { " so far from 0" } else { "" })
+    }
+
+    /// Checks that offsets from the centre do not underflow.
+    fn check_offsets(&self) -> Result<Tier> {
+        let numbers = "64-bit differences, the deepest number tier so far,";
+        self.check_spacing(perturbation::SPACING_LOG2, numbers, "").map(|()| Tier::Perturbation)
+    }
+
+    /// Checks that the distance between samples is at least 2^`needed`, as `numbers` need.
+    fn check_spacing(&self, needed: f64, numbers: &str, place: &str) -> Result<()> {
+        let spacing = self.log2_spacing();
         if spacing >= needed {
             return Ok(());
         }
@@ -132,15 +188,22 @@ impl Request {
         let least = needed + across;
         let zoom = 2.0 - least - f64::from(rows).log2() + f64::from(columns).log2();
         Err(Error::Unsupported(format!(
-            "this view is too deep: it is {width} wide, but 64-bit numbers, the only ones so far, need at least {least} (a zoom \
-             of at most {zoom}) for {columns} × {rows} pixels of {0} × {0} samples{1}",
+            "this view is too deep: it is {width} wide, but {numbers} need at least {least} (a zoom of at most {zoom}) for \
+             {columns} × {rows} pixels of {0} × {0} samples{place}",
             self.samples,
-            if reach > 4.0 { " so far from 0" } else { "" },
             width = power_of_ten(spacing + across, f64::round),
             least = power_of_ten(least, f64::ceil),
             zoom = power_of_ten(zoom, f64::floor),
         )))
     }
+}
+
+fn no_perturbation(formula: &str, julia: bool) -> Error {
+    let whose = if julia { "Julia sets".to_owned() } else { format!("formula `{formula}`") };
+    Error::Usage(format!(
+        "number tier `perturbation` is not possible for {whose}: it is for z² + c in the plane of c; `iteration.precision` must be \
+         auto or f64"
+    ))
 }
 
 /// The smallest distance between samples, relative to the larger of 1 and the coordinates, for which `f64` is accurate enough: 2⁻⁴⁰.
@@ -156,7 +219,10 @@ pub const F64_SPACING: f64 = 1.0 / (1u64 << 40) as f64;
 /// # Errors
 /// As [`Request::kernel`].
 pub(crate) fn kernel_for<F: Formula + 'static>(request: &Request, formula: F) -> Result<Arc<dyn Kernel>> {
-    let Request { limits, channels, isa, .. } = *request;
+    let Request { limits, channels, isa, precision, .. } = *request;
+    if precision == Precision::Perturbation {
+        return Err(no_perturbation(&format!("{formula:?}"), false));
+    }
     Ok(Arc::new(Direct::with(formula, request.spec().julia, request.plane()?, limits, channels, isa)?))
 }
 
@@ -181,19 +247,63 @@ mod tests {
         request.kernel().err().map(|error| error.to_string())
     }
 
+    fn scene(first: &str, width: &str) -> String {
+        format!("{first}\n[view]\nre = \"-0.5\"\nwidth = \"{width}\"\n[image]\nsize = [100, 100]\n")
+    }
+
+    fn tier(scene: &str) -> Tier {
+        Request::new(&Scene::from_toml(scene).unwrap(), Channels::default(), Some(Isa::Scalar)).unwrap().tier().unwrap()
+    }
+
     #[test]
-    fn views_too_small_for_f64_are_refused() {
-        let scene = |width: &str| format!("[view]\nre = \"-0.5\"\nwidth = \"{width}\"\n[image]\nsize = [100, 100]\n");
+    fn views_too_small_for_f64_are_refused_where_there_is_nothing_else() {
+        let scene = |width: &str| scene("formula = \"tricorn\"", width);
         assert_eq!(refusal(&scene("1e-10")), None);
         let text = refusal(&scene("9e-11")).unwrap();
         assert_eq!(
             text,
-            "this view is too deep: it is 9.0e-11 wide, but 64-bit numbers, the only ones so far, need at least 9.1e-11 \
-             (a zoom of at most 4.3e10) for 100 × 100 pixels of 1 × 1 samples"
+            "this view is too deep: it is 9.0e-11 wide, but 64-bit numbers, the only ones so far for this formula, need at least \
+             9.1e-11 (a zoom of at most 4.3e10) for 100 × 100 pixels of 1 × 1 samples"
         );
         assert_eq!(refusal(&scene("9.1e-11")), None);
         let text = refusal(&scene("1e-2000")).unwrap();
         assert!(text.contains("it is 1.0e-2000 wide"), "{text}");
-        assert!(refusal("[view]\nre = \"1e6\"\nwidth = \"1e-4\"\n").is_some(), "numbers far out are coarser");
+        let far = "formula = \"tricorn\"\n[view]\nre = \"1e6\"\nwidth = \"1e-4\"\n";
+        assert!(refusal(far).is_some(), "numbers far out are coarser");
+        let julia = refusal("julia = [\"-0.8\", \"0.156\"]\n[view]\nwidth = \"1e-20\"\n").unwrap();
+        assert!(julia.contains("the only ones so far for Julia sets,"), "{julia}");
+    }
+
+    #[test]
+    fn views_of_the_mandelbrot_set_too_small_for_f64_have_perturbation() {
+        for first in ["formula = \"mandelbrot\"", "formula = \"multibrot\"\npower = 2"] {
+            let scene = |width: &str| scene(first, width);
+            for (width, expected) in
+                [("1e-10", Tier::F64), ("9e-11", Tier::Perturbation), ("1.1e-290", Tier::Perturbation)]
+            {
+                assert_eq!(tier(&scene(width)), expected, "{width}");
+            }
+            let text = refusal(&scene("1e-2000")).unwrap();
+            assert_eq!(
+                text,
+                "this view is too deep: it is 1.0e-2000 wide, but 64-bit differences, the deepest number tier so far, need \
+                 at least 1.1e-290 (a zoom of at most 3.9e290) for 100 × 100 pixels of 1 × 1 samples"
+            );
+        }
+        assert_eq!(refusal("[view]\nre = \"1e6\"\nwidth = \"1e-4\"\n"), None);
+    }
+
+    #[test]
+    fn a_number_tier_can_be_asked_for() {
+        let asked = |precision: &str, first: &str, width: &str| {
+            scene(first, width) + &format!("[iteration]\nprecision = \"{precision}\"\n")
+        };
+        assert_eq!(tier(&asked("perturbation", "", "3")), Tier::Perturbation);
+        let text = refusal(&asked("f64", "", "1e-20")).unwrap();
+        assert!(text.contains("64-bit numbers, which `iteration.precision` asks for, need at least"), "{text}");
+        let text = refusal(&asked("perturbation", "formula = \"celtic\"", "3")).unwrap();
+        assert!(text.starts_with("number tier `perturbation` is not possible for formula `celtic`: "), "{text}");
+        let text = refusal(&asked("perturbation", "julia = [\"0\", \"1\"]", "3")).unwrap();
+        assert!(text.contains("not possible for Julia sets"), "{text}");
     }
 }

@@ -2,13 +2,20 @@
 
 pub(crate) mod choose;
 pub(crate) mod direct;
+mod distance;
 mod isa;
 mod limits;
+mod perturbation;
+mod plain;
+mod smooth;
+mod tier;
 
 pub use crate::plane::{Plane, Rotation};
 pub use choose::Request;
 pub use isa::Isa;
 pub use limits::{Limits, Why};
+#[cfg(feature = "window")]
+pub(crate) use tier::Tier;
 
 use crate::error::Result;
 use crate::parallel::{Prepared, Preparing, Stop};
@@ -41,7 +48,7 @@ impl TileRequest<'_> {
 /// What a kernel is and how its samples may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// The number tier: `f64`.
+    /// The number tier: `f64`, `perturbation`.
     pub tier: &'static str,
     /// The instruction set that runs: `scalar`, `sse4.2`, `avx2`, `avx512`, `neon`.
     pub isa: &'static str,

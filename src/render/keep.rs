@@ -99,7 +99,9 @@ impl Render {
         let is_picture = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("exr"));
         let (mut theirs, file) = if is_picture {
             // A picture can be read in tiles of any size.
-            (Identity { scene: Scene::load(path)?, ..self.identity() }, None)
+            let scene = Scene::load(path)?;
+            let tier = self.tier_with(scene.iteration.precision)?;
+            (Identity { scene, tier, ..self.identity() }, None)
         } else {
             let file = Records::open(path)?;
             (Identity::of(file.description(), path)?, Some(file))
@@ -118,6 +120,16 @@ impl Render {
             None => of_picture(path, self.description(None)?, &self.tiles(), folder, stop)?,
         };
         Escaped::new(records, self.tiles(), wanted, stop)
+    }
+
+    /// The number tier of this render if its scene asked for this one.
+    fn tier_with(&self, precision: Precision) -> Result<String> {
+        if !matches!(self.work.maker, Maker::Library) {
+            return Ok(self.kernel().facts().tier.into());
+        }
+        let mut request = self.work.request.clone();
+        request.precision = precision;
+        Ok(request.tier()?.name().into())
     }
 
     /// Checks that an identity is this render's. Nothing is built from what it claims: a foreign file may claim a picture of any size.

@@ -84,7 +84,7 @@ pub static KEYS: &[SceneKey] = &[
         set: |s, v| parse(v).map(|v| s.iteration.escape_radius = v),
     },
     SceneKey { name: "iteration.quality", help: "draft, normal or exact", set: set_quality },
-    SceneKey { name: "iteration.precision", help: "auto, or a number tier: f64", set: set_precision },
+    SceneKey { name: "iteration.precision", help: "auto, or a number tier: f64, perturbation", set: set_precision },
     SceneKey {
         name: "colour.colouring",
         help: "the name of a colouring",

@@ -141,6 +141,8 @@ pub enum Precision {
     Auto,
     /// 64-bit numbers.
     F64,
+    /// Differences, in 64-bit numbers, from one orbit of arbitrary precision: z² + c at any depth to about 1e-290.
+    Perturbation,
 }
 
 impl Precision {

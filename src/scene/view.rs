@@ -47,22 +47,45 @@ impl View {
     /// # Errors
     /// [`Error::Usage`] when the image has no pixels or more than [`MAX_SAMPLES_ACROSS`] samples each way.
     pub fn plane(&self, width: u32, height: u32, samples: u32) -> Result<Plane> {
-        let (across, down) = (samples_across(width, samples)?, samples_across(height, samples)?);
+        let counts = [samples_across(width, samples)?, samples_across(height, samples)?];
         let half = self.half_spacing(width, height, samples);
-        let spacing = Ratio { num: half.num.clone() * 2, den: half.den.clone() }.to_f64();
-        let turned = self.rotation % 360.0 != 0.0;
-        let axis = |centre: &Decimal, count| {
-            let centre = if turned { Ratio { num: IBig::ZERO, den: UBig::ONE } } else { centre.ratio() };
-            Axis::new(centre, half.clone()).coordinates(count)
-        };
-        let columns = axis(&self.re, across);
-        let mut rows = axis(&self.im, down);
+        if self.is_turned() {
+            let centre = Complex64::new(self.re.to_f64(), self.im.to_f64());
+            Ok(self.grid([zero(), zero()], &half, counts, centre))
+        } else {
+            Ok(self.grid([self.re.ratio(), self.im.ratio()], &half, counts, Complex64::ZERO))
+        }
+    }
+
+    /// The offsets of the samples from the image's centre, divided by 2^exponent, and that exponent: the largest with 2^exponent ≤ the
+    /// spacing. Neither underflows, however deep the view is. They are exact values, correctly rounded, as those of [`View::plane`] are.
+    ///
+    /// # Errors
+    /// As [`View::plane`].
+    pub(crate) fn offsets(&self, width: u32, height: u32, samples: u32) -> Result<(Plane, i64)> {
+        let counts = [samples_across(width, samples)?, samples_across(height, samples)?];
+        let Ratio { num, den } = self.half_spacing(width, height, samples);
+        let exponent = Ratio { num: num.clone() * 2, den: den.clone() }.floor_log2().unwrap_or(0);
+        let shift = exponent.unsigned_abs() as usize;
+        let half = if exponent < 0 { Ratio { num: num << shift, den } } else { Ratio { num, den: den << shift } };
+        Ok((self.grid([zero(), zero()], &half, counts, Complex64::ZERO), exponent))
+    }
+
+    /// Samples this far apart around a centre; `turned_around` is the centre of a rotated image.
+    fn grid(&self, [re, im]: [Ratio; 2], half: &Ratio, [across, down]: [usize; 2], turned_around: Complex64) -> Plane {
+        let columns = Axis::new(re, half.clone()).coordinates(across);
+        let mut rows = Axis::new(im, half.clone()).coordinates(down);
         rows.reverse();
-        let rotation = turned.then(|| {
+        let rotation = self.is_turned().then(|| {
             let (sin, cos) = sin_cos_degrees(self.rotation);
-            Rotation { centre: Complex64::new(self.re.to_f64(), self.im.to_f64()), cos, sin }
+            Rotation { centre: turned_around, cos, sin }
         });
-        Ok(Plane { columns, rows, rotation, spacing })
+        let spacing = Ratio { num: half.num.clone() * 2, den: half.den.clone() }.to_f64();
+        Plane { columns, rows, rotation, spacing }
+    }
+
+    fn is_turned(&self) -> bool {
+        self.rotation % 360.0 != 0.0
     }
 
     /// The distance between neighbouring pixels in the plane; 0 when it is too small for an `f64`.
@@ -107,6 +130,10 @@ impl View {
             }
         }
     }
+}
+
+fn zero() -> Ratio {
+    Ratio { num: IBig::ZERO, den: UBig::ONE }
 }
 
 fn samples_across(pixels: u32, samples: u32) -> Result<usize> {

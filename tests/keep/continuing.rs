@@ -215,12 +215,20 @@ fn more_iterations_take_what_had_escaped() {
         ("--iterations 400 --re 0.3 --continue few.tiles", "its `view.re` is"),
         ("--iterations 400 --size 32x18 --continue few.exr", "its `image.size` is"),
         ("--iterations 400 --format exr -o x.exr --continue colours.tiles", "its data is"),
+        ("--iterations 400 --precision perturbation --continue few.exr", "its number tier is f64"),
+        ("--iterations 400 --precision perturbation --continue few.tiles", "its number tier is f64"),
         ("--iterations 400 --continue few.png", "not a file of finished pieces"),
         ("--iterations 400 --continue nowhere.exr", "nowhere.exr"),
     ] {
         let (code, text) = run(&format!("render seahorses --size 320x180 --tile 16 --samples 1 -o x.png {arguments}"));
         assert!(code == 1 && text.contains(part) && text.lines().count() == 1, "{arguments}: {text}");
     }
+    // Beyond 64-bit numbers too.
+    let deep = "render whole --re 0 --im 1 --width 1e-50 --size 64x36 -q";
+    for (iterations, output) in [("140", "deep.exr"), ("400", "plain.png"), ("400 --continue deep.exr", "deeper.png")] {
+        assert_eq!(run(&format!("{deep} --iterations {iterations} -o {output}")), (0, String::new()));
+    }
+    assert!(read("deeper.png") == read("plain.png"));
     fs::write(scratch.join("cut.exr"), &read("few.exr")[..20_000]).unwrap();
     let (code, text) = run(&format!("{scene} --iterations 400 --continue cut.exr -o x.png"));
     assert!(code == 1 && text.contains("`cut.exr`") && text.lines().count() == 1, "{text}");

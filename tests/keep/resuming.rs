@@ -2,10 +2,10 @@
 
 use super::support::{Scratch, until};
 use super::{Count, Fuse, files, heads, render, scene, told, words};
-use fractal::Result;
 use fractal::backend::{self, BACKENDS};
 use fractal::parallel::{Pieces, Sink, Stop, Tee, Work};
 use fractal::sink::{Checkpoint, Grid, Records};
+use fractal::{Render, Result, Scene};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs;
@@ -16,8 +16,14 @@ use std::sync::atomic::Ordering;
 
 #[test]
 fn every_backend_goes_on_where_another_ended() {
+    let deep = "[view]\nre = \"0\"\nim = \"1\"\nwidth = \"1e-50\"\n[image]\nsize = [93, 60]\n[iteration]\nmax = 500\n";
+    for scene in [scene(), Scene::from_toml(deep).unwrap()] {
+        goes_on(&render(&scene));
+    }
+}
+
+fn goes_on(render: &Render) {
     let scratch = Scratch::new("resume");
-    let render = render(&scene());
     let all = Pieces::new(render.tiling().len(), None);
     let whole = Arc::new(Grid::new(render.tiles()));
     render.run_here(whole.clone(), &Stop::new()).unwrap();

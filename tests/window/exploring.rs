@@ -148,7 +148,9 @@ fn turns_of_the_wheel_that_belong_together_are_one_step_back() {
 
 #[test]
 fn the_window_goes_as_deep_as_the_numbers_and_no_deeper() {
-    let near = scene("view = { re = \"-0.7467\", im = \"0.1097\", width = \"1e-9\" }");
+    let near = scene(
+        "formula = \"celtic\"\nview = { re = \"-0.7467\", im = \"0.1097\", width = \"1e-9\" }\niteration = { max = 500 }",
+    );
     let ends = |session: &Session| session.explorer.message().filter(|text| text.starts_with("no further: ")).is_some();
     for event in [Event::Wheel(1), Event::Key(Key::Char('+')), Event::Wheel(7)] {
         let mut session = Session::new(&near, (320, 200));
@@ -180,8 +182,27 @@ fn the_window_goes_as_deep_as_the_numbers_and_no_deeper() {
 }
 
 #[test]
+fn the_window_goes_on_where_64_bit_numbers_end() {
+    let near = scene("view = { re = \"0\", im = \"1\", width = \"1e-9\" }\niteration = { max = 400 }");
+    let mut session = Session::new(&near, (120, 80));
+    for _ in 0..4 {
+        session.step(&[Event::Moved(61, 39), Event::Wheel(10)]);
+        session.check();
+    }
+    assert!(session.explorer.scene().view().log2_spacing(120, 80) < -45.0);
+    // The pixels that stay are of another reference orbit, so all four tiles of 64 × 64 are computed.
+    session.step(&drag(Button::Left, false, (60, 40), (43, 40)));
+    session.check();
+    assert!(session.explorer.timing().tiles >= 4);
+    session.step(&[Event::Resized(131, 90)]);
+    session.check();
+    session.step(&[Event::Wheel(-50)]);
+    session.check();
+}
+
+#[test]
 fn a_view_too_deep_is_refused_in_words_and_left_again() {
-    let deep = scene("view = { re = \"-0.7467\", im = \"0.1097\", width = \"1e-11\" }");
+    let deep = scene("formula = \"celtic\"\nview = { re = \"-0.7467\", im = \"0.1097\", width = \"1e-11\" }");
     let mut session = Session::new(&deep, (320, 200));
     session.settle();
     let Status::Refused(why) = session.explorer.status().clone() else { panic!("{:?}", session.explorer.status()) };

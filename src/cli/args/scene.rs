@@ -35,7 +35,7 @@ pub(crate) struct SceneArgs {
     #[arg(long, value_name = "N|auto", allow_hyphen_values = true)]
     pub(crate) iterations: Option<String>,
     /// The number type that orbits are computed in; `auto` is the cheapest that is accurate enough for the view
-    #[arg(long, value_name = "auto|f64")]
+    #[arg(long, value_name = "auto|f64|perturbation")]
     pub(crate) precision: Option<String>,
     /// The radius beyond which an orbit has escaped; 2 for plain counts
     #[arg(long, value_name = "R", allow_hyphen_values = true)]

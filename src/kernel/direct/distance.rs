@@ -1,18 +1,14 @@
-//! The exterior distance estimate, from the derivative of the orbit.
-//!
-//! With G = Jᵀz, J the Jacobian of z_n over the plane of the image, the gradient of |z| is G/|z|, and the estimate |z|·ln|z| / |gradient|
-//! (Milnor, Thurston; for formulas without a complex derivative the real Jacobian does the same) becomes the vector
-//! |z|²·ln|z|·G / |G|².
+//! Distances, from a second run of the escaped samples.
 //!
 //! The counting kernel does not carry derivatives, since most of what it iterates never escapes. Once the counts are known, the escaped
 //! samples are sorted by count and run again with their derivative, for exactly that many iterations and without any test; neighbours
 //! in that order finish together.
 
 use super::Problem;
-use super::smooth::log2;
 use super::unroll::unroll;
 use crate::error::{Error, Result};
 use crate::formula::{Formula, Lanes, Vector};
+use crate::kernel::distance::{Frame, Tangent, vector};
 use crate::parallel::Stop;
 use crate::sample::INTERIOR;
 use crate::tile::Tile;
@@ -25,16 +21,6 @@ const D: usize = 4;
 const CHUNK: usize = 1 << 14;
 /// Iterations between checks of the stop flag.
 const STOP_INTERVAL: u32 = 1 << 13;
-
-/// An orbit with its derivative: z and the columns of J.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Tangent<L> {
-    pub(super) z: [L; 2],
-    /// ∂z/∂x.
-    pub(super) right: [L; 2],
-    /// ∂z/∂y; for conformal formulas it follows from `right` and is not updated.
-    pub(super) up: [L; 2],
-}
 
 /// One iteration of an orbit and its derivative. `own` is 1 where the point is c, so that f itself depends on it, and 0 for a Julia
 /// set.
@@ -50,46 +36,7 @@ pub(super) fn step<F: Formula, L: Lanes>(formula: F, t: Tangent<L>, parameters: 
     Tangent { z: formula.step(t.z, parameters), right, up }
 }
 
-/// The direction of the image's axes in the plane, and the spacing.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Frame {
-    pub(super) cos: f64,
-    pub(super) sin: f64,
-    pub(super) per_spacing: f64,
-}
-
-/// The distance vector in pixels, x right and y down, for the first escaped iterate. 0 where the gradient is 0, infinite or NaN.
-#[inline(always)]
-pub(super) fn vector<F: Formula, L: Lanes>(t: Tangent<L>, frame: Frame) -> [L; 2] {
-    let [x, y] = t.z;
-    let zero = x.constant(0.0);
-    let up = if F::CONFORMAL { [zero - t.right[1], t.right[0]] } else { t.up };
-    // G over the plane's own axes.
-    let gx = t.right[0].mul_add(x, t.right[1] * y);
-    let gy = up[0].mul_add(x, up[1] * y);
-    // Scaled by its larger component, so that its square neither overflows nor underflows.
-    let (ax, ay) = (gx.abs(), gy.abs());
-    let largest = ax.select(ay.at_most(ax), ay);
-    let (ux, uy) = (gx.div(largest), gy.div(largest));
-    let norm = ux.mul_add(ux, uy * uy);
-    let u = y.mul_add(y, x * x);
-    // ln|z| = log₂|z|² · ln 2 / 2.
-    let length = (u * log2(u) * x.constant(0.5 * std::f64::consts::LN_2 * frame.per_spacing)).div(largest * norm);
-    let (cos, sin) = (x.constant(frame.cos), x.constant(frame.sin));
-    let right = (ux.mul_add(cos, uy * sin)) * length;
-    let down = (ux.mul_sub(sin, uy * cos)) * length;
-    // Everything that is not finite fails the comparison.
-    let limit = x.constant(f64::from(f32::MAX));
-    let fine = right.abs().at_most(limit) & down.abs().at_most(limit);
-    [right.select(fine, zero), down.select(fine, zero)]
-}
-
 impl<F: Formula> Problem<F> {
-    pub(super) fn frame(&self) -> Frame {
-        let (cos, sin) = self.plane.rotation.map_or((1.0, 0.0), |r| (r.cos, r.sin));
-        Frame { cos, sin, per_spacing: 1.0 / self.plane.spacing }
-    }
-
     /// The distance vector of a point that escapes at iterate `n`.
     pub(super) fn distance(&self, point: Complex64, n: u32) -> [f32; 2] {
         let (z, c, own) = match self.julia {
@@ -101,7 +48,7 @@ impl<F: Formula> Problem<F> {
         for _ in 0..n {
             t = step(self.formula, t, parameters, own);
         }
-        let [x, y] = vector::<F, f64>(t, self.frame());
+        let [x, y] = vector::<F, f64>(t, Frame::of(&self.plane));
         [x as f32, y as f32]
     }
 }
@@ -219,7 +166,7 @@ impl<F: Formula> Problem<F> {
             }
         }
 
-        let frame = self.frame();
+        let frame = Frame::of(&self.plane);
         let mut vectors = [[0.0; 8 * D]; 2];
         unroll!(D, k => {
             let [x, y] = vector::<F, _>(tangents[k], frame);

@@ -9,17 +9,17 @@ mod group;
 mod reference;
 mod refill;
 mod scratch;
-mod smooth;
 mod unroll;
 
+use super::smooth::Fraction;
+use super::tier::Tier;
 use super::{Counters, Facts, Isa, Kernel, Limits, TileRequest, Why};
 use crate::error::{Error, Result};
 use crate::formula::{Formula, Spec, Visitor};
 use crate::parallel::{Prepared, Stop};
 use crate::plane::Plane;
-use crate::sample::{Channels, INTERIOR};
+use crate::sample::Channels;
 use num_complex::Complex64;
-use smooth::Fraction;
 use std::fmt;
 use std::sync::Arc;
 
@@ -100,7 +100,7 @@ impl Kernel for Direct {
     }
 
     fn facts(&self) -> Facts {
-        Facts { tier: "f64", isa: self.isa.name(), exact: true, prefix_stable: true, claim_bytes: None }
+        Facts { tier: Tier::F64.name(), isa: self.isa.name(), exact: true, prefix_stable: true, claim_bytes: None }
     }
 
     fn compute(
@@ -196,12 +196,6 @@ impl<F: Formula> Tiles for Problem<F> {
     fn spin(&self, isa: Isa, blocks: u64) -> u64 {
         self.spin_lanes(isa, blocks)
     }
-}
-
-/// Whether a stored count is that of an escaped sample.
-#[inline(always)]
-fn escaped(count: u32) -> bool {
-    count != INTERIOR
 }
 
 #[cfg(test)]

@@ -1,15 +1,13 @@
 //! The scalar reference: one sample after the other, one iteration after the other. Every other way gives the same bits.
 
-use super::{Problem, Why, escaped};
-use crate::error::{Error, Result};
+use super::{Problem, Why};
+use crate::error::Result;
 use crate::formula::Formula;
+use crate::kernel::plain::{Found, PlainClaim, STOP_INTERVAL};
 use crate::kernel::{Counters, TileRequest};
 use crate::parallel::Stop;
-use crate::sample::{COUNTS, Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR};
+use crate::sample::Channels;
 use num_complex::Complex64;
-
-/// Iterations between checks of the stop flag: far below 20 ms, even with emulated multiply-adds.
-const STOP_INTERVAL: u64 = 1 << 16;
 
 /// How an orbit ended.
 #[derive(Clone, Copy, Debug)]
@@ -79,66 +77,20 @@ impl<F: Formula> Problem<F> {
         useful: &mut [u64],
         stop: &Stop,
     ) -> Result<Counters> {
-        let mut counters = Counters::default();
-        let mut rest = words;
-        for (wanted, useful) in tiles.iter().zip(useful) {
-            let (words, after) = rest.split_at_mut(wanted.tile.area() * channels.words());
-            rest = after;
-            *useful = self.tile(channels, *wanted, words, &mut counters, stop)?;
-        }
-        Ok(counters)
-    }
-
-    /// Computes one tile; returns its useful iterations.
-    fn tile(
-        &self,
-        channels: Channels,
-        TileRequest { tile, mask }: TileRequest<'_>,
-        words: &mut [u32],
-        counters: &mut Counters,
-        stop: &Stop,
-    ) -> Result<u64> {
-        let area = tile.area();
-        if mask.is_some() {
-            // For the samples outside the mask.
-            for (plane, words) in channels.planes().zip(words.chunks_exact_mut(area)) {
-                words.fill(plane.values.missing());
-            }
-        }
-        let all = [COUNTS, FRACTIONS, DISTANCES_X, DISTANCES_Y];
-        let [counts, fractions, right, down] = channels.planes_mut(area, words, all);
-        let mut useful = 0;
-        let mut since = 0;
-        for i in (0..area).filter(|&i| mask.is_none_or(|mask| mask.has(i))) {
-            let (x, y) = (tile.x as usize + i % tile.width as usize, tile.y as usize + i / tile.width as usize);
+        let mut claim = PlainClaim { channels, max: self.limits.max, tiles, words, useful };
+        claim.compute(stop, |x, y| {
             let point = self.plane.point(x, y);
-            let orbit = self.orbit(point, true, &mut || stop.is_set()).ok_or(Error::Stopped)?;
-            since += u64::from(orbit.n) + 1;
-            if since >= STOP_INTERVAL {
-                since = 0;
-                if stop.is_set() {
-                    return Err(Error::Stopped);
+            let orbit = self.orbit(point, true, &mut || stop.is_set())?;
+            let mut found = Found { why: orbit.why, n: orbit.n, fraction: 0.0, distance: [0.0; 2] };
+            if orbit.why == Why::Escaped {
+                if channels.contains(Channels::SMOOTH) {
+                    found.fraction = self.fraction.of(orbit.z);
+                }
+                if channels.contains(Channels::DISTANCE) {
+                    found.distance = self.distance(point, orbit.n);
                 }
             }
-            counters.executed += u64::from(orbit.n);
-            let counter = match orbit.why {
-                Why::Escaped => &mut counters.escaped,
-                Why::Cardioid => &mut counters.cardioid,
-                Why::Bulb => &mut counters.bulb,
-                Why::Period => &mut counters.periodic,
-                Why::Limit => &mut counters.limit,
-            };
-            *counter += 1;
-            counts[i] = if orbit.why == Why::Escaped { orbit.n } else { INTERIOR };
-            useful += u64::from(counts[i].min(self.limits.max));
-            if channels.contains(Channels::SMOOTH) {
-                fractions[i] = if escaped(counts[i]) { self.fraction.of(orbit.z).to_bits() } else { 0 };
-            }
-            if channels.contains(Channels::DISTANCE) {
-                let vector = if escaped(counts[i]) { self.distance(point, counts[i]) } else { [0.0; 2] };
-                [right[i], down[i]] = vector.map(f32::to_bits);
-            }
-        }
-        Ok(useful)
+            Some(found)
+        })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::formula::{self, FORMULAS, Number};
+use crate::sample::INTERIOR;
 use crate::sample::MAX_ITERATIONS;
 use crate::tile::{Mask, Tile};
 

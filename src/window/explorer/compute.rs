@@ -10,6 +10,7 @@ use super::super::state::State;
 use super::{Explorer, Status};
 use crate::colour::Colourer;
 use crate::error::{Error, Result};
+use crate::render::Render;
 use crate::sample::Channels;
 use crate::scene::Scene;
 use std::time::{Duration, Instant};
@@ -92,7 +93,7 @@ impl Explorer {
         let same_world = new.world == old.world;
         if !same_world {
             self.frame.worthless();
-        } else if new.limits != old.limits {
+        } else if new.limits != old.limits || moved && Render::is_centred(&scene) {
             self.frame.stale();
         }
         self.marks.begin(shift.filter(|_| same_world), new.size);

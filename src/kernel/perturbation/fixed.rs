@@ -1,0 +1,170 @@
+//! Fixed-point numbers for the reference orbit: two's complement in 64-bit limbs, the last of which is the whole part.
+//!
+//! The additions and squares of one orbit are all that is needed, always of one length, so they work in place. Integers give the same
+//! bits on every machine.
+
+use crate::number::{Ratio, ldexp};
+use dashu_int::IBig;
+use dashu_int::ops::UnsignedAbs;
+
+/// A number as limbs, from the last place up: `limbs`·2^(−64·(length − 1)).
+#[derive(Clone, Debug)]
+pub(super) struct Fixed(Vec<u64>);
+
+impl Fixed {
+    /// A number's largest multiple of the last place that is not above it; its absolute value must be below 2⁶³.
+    pub(super) fn of(value: &Ratio, limbs: usize) -> Self {
+        let (floor, _) = value.floor_scaled(64 * (limbs as i64 - 1));
+        let negative = floor < IBig::ZERO;
+        // −x − 1 is the complement of x.
+        let magnitude = if negative { (-floor - IBig::ONE).unsigned_abs() } else { floor.unsigned_abs() };
+        let bytes = magnitude.to_le_bytes();
+        let mut number = Self(vec![0; limbs]);
+        for (limb, bytes) in number.0.iter_mut().zip(bytes.chunks(8)) {
+            let mut whole = [0; 8];
+            whole[..bytes.len()].copy_from_slice(bytes);
+            *limb = u64::from_le_bytes(whole);
+        }
+        if negative {
+            number.0.iter_mut().for_each(|limb| *limb = !*limb);
+        }
+        number
+    }
+
+    pub(super) fn zero(limbs: usize) -> Self {
+        Self(vec![0; limbs])
+    }
+
+    /// Becomes another number of the same length.
+    pub(super) fn set(&mut self, other: &Self) {
+        self.0.copy_from_slice(&other.0);
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        let mut carry = false;
+        for (limb, other) in self.0.iter_mut().zip(&other.0) {
+            (*limb, carry) = limb.carrying_add(*other, carry);
+        }
+    }
+
+    pub(super) fn subtract(&mut self, other: &Self) {
+        let mut borrow = false;
+        for (limb, other) in self.0.iter_mut().zip(&other.0) {
+            (*limb, borrow) = limb.borrowing_sub(*other, borrow);
+        }
+    }
+
+    fn is_negative(&self) -> bool {
+        self.0.last().is_some_and(|limb| limb >> 63 == 1)
+    }
+
+    /// Becomes its absolute value.
+    fn make_positive(&mut self) {
+        if self.is_negative() {
+            let mut carry = true;
+            for limb in &mut self.0 {
+                (*limb, carry) = (!*limb).carrying_add(0, carry);
+            }
+        }
+    }
+
+    /// Becomes its square, which must be below 2⁶³, less at most as many units of the last place as there are limbs. `wide` has twice
+    /// as many limbs.
+    pub(super) fn square(&mut self, wide: &mut [u64]) {
+        self.make_positive();
+        let x = &mut self.0;
+        let n = x.len();
+        // Columns below this one add less than a unit for each of their products.
+        let first = n.saturating_sub(2);
+        wide.fill(0);
+        for (i, limb) in x.iter().enumerate() {
+            let from = (i + 1).max(first.saturating_sub(i));
+            let mut carry = 0;
+            for (other, sum) in x[from..].iter().zip(&mut wide[i + from..]) {
+                (*sum, carry) = limb.carrying_mul_add(*other, *sum, carry);
+            }
+            wide[i + n] = carry;
+        }
+        // Each product of two different limbs counts twice, each square of one once.
+        let mut shifted_out = 0;
+        let mut carry = false;
+        for (i, limb) in x.iter().enumerate() {
+            let (low, high) = if 2 * i >= first { limb.carrying_mul(*limb, 0) } else { (0, 0) };
+            for (at, term) in [(2 * i, low), (2 * i + 1, high)] {
+                let doubled = wide[at] << 1 | shifted_out;
+                shifted_out = wide[at] >> 63;
+                (wide[at], carry) = doubled.carrying_add(term, carry);
+            }
+        }
+        x.copy_from_slice(&wide[n - 1..2 * n - 1]);
+    }
+
+    /// The nearest `f64`, ties to even.
+    pub(super) fn to_f64(&self, scratch: &mut Self) -> f64 {
+        scratch.set(self);
+        scratch.make_positive();
+        let limbs = &scratch.0;
+        let Some(top) = limbs.iter().rposition(|&limb| limb != 0) else { return 0.0 };
+        let below = top.checked_sub(1).map_or(0, |at| limbs[at]);
+        // The last bit is also set for digits that were cut off, so that it rounds like the whole.
+        let cut = limbs[..top.saturating_sub(1)].iter().any(|&limb| limb != 0);
+        let leading = u128::from(limbs[top]) << 64 | u128::from(below) | u128::from(cut);
+        let magnitude = ldexp(leading, 64 * (top as i64 - limbs.len() as i64));
+        if self.is_negative() { -magnitude } else { magnitude }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dashu_int::UBig;
+    use proptest::prelude::*;
+
+    /// num·2^−200.
+    fn ratio(num: &IBig) -> Ratio {
+        Ratio { num: num.clone(), den: UBig::ONE << 200 }
+    }
+
+    fn value(number: &Fixed) -> f64 {
+        number.to_f64(&mut number.clone())
+    }
+
+    proptest! {
+        #[test]
+        fn arithmetic_agrees_with_big_integers(a in any::<[u64; 3]>(), b in any::<[u64; 3]>(), limbs in 2_usize..9) {
+            // Up to 2¹⁹¹, then ±2⁻⁸ and less.
+            let [a, b] = [a, b].map(|parts| {
+                let magnitude = parts.iter().fold(IBig::ZERO, |sum, &part| (sum << 64) + IBig::from(part));
+                if parts[0] % 2 == 1 { -magnitude } else { magnitude }
+            });
+            let unit = 2_f64.powi(-64 * (limbs as i32 - 1));
+            let (mut x, y) = (Fixed::of(&ratio(&a), limbs), Fixed::of(&ratio(&b), limbs));
+            let exact = |num: &IBig, den: usize| Ratio { num: num.clone(), den: UBig::ONE << den }.to_f64();
+            let near = |number: &Fixed, exact: f64, units: f64| {
+                (value(number) - exact).abs() <= units * unit + exact.abs() * 1e-15
+            };
+            prop_assert!(near(&x, exact(&a, 200), 1.0), "{x:?}");
+            x.add(&y);
+            prop_assert!(near(&x, exact(&(&a + &b), 200), 2.0), "{x:?}");
+            x.subtract(&y);
+            prop_assert!(near(&x, exact(&a, 200), 1.0), "{x:?}");
+            x.square(&mut vec![0; 2 * limbs]);
+            prop_assert!(near(&x, exact(&(&a * &a), 400), limbs as f64 + 2.0), "{x:?} for {a}");
+        }
+    }
+
+    #[test]
+    fn negative_numbers_round_down_and_become_f64_again() {
+        for (num, limbs, expected) in
+            [(-1, 2, -(2_f64.powi(-64))), (-1, 5, -(2_f64.powi(-200))), (3, 5, 3.0 * 2_f64.powi(-200))]
+        {
+            assert_eq!(value(&Fixed::of(&ratio(&IBig::from(num)), limbs)), expected, "{num} with {limbs} limbs");
+        }
+        assert_eq!(value(&Fixed::zero(3)), 0.0);
+        let exact = Fixed::of(&Ratio { num: IBig::from(-7), den: UBig::from(4u8) }, 3);
+        assert_eq!(value(&exact), -1.75);
+        let mut square = exact;
+        square.square(&mut [0; 6]);
+        assert_eq!(value(&square), 3.0625);
+    }
+}

@@ -1,0 +1,142 @@
+//! The kernel by itself: its prepared data, whatever it is, and how it agrees with the direct one.
+
+use crate::error::Error;
+use crate::kernel::{Isa, Kernel, Request, TileRequest};
+use crate::parallel::{Prepared, Preparing, Stop};
+use crate::sample::{Channels, DISTANCES_X, DISTANCES_Y, INTERIOR, Samples};
+use crate::scene::Scene;
+use crate::tile::Tile;
+use std::sync::Arc;
+
+const PART: &str = "perturbation: reference orbit";
+const WHOLE: Tile = Tile { x: 0, y: 0, width: 40, height: 30 };
+
+fn kernel(view: &str, iteration: &str) -> Arc<dyn Kernel> {
+    let scene = format!("[view]\n{view}\n[image]\nsize = [40, 30]\n[iteration]\n{iteration}\n");
+    Request::new(&Scene::from_toml(&scene).unwrap(), Channels::ALL, Some(Isa::Scalar)).unwrap().kernel().unwrap()
+}
+
+/// Branches at the tip i.
+fn branches(max: u32) -> Arc<dyn Kernel> {
+    kernel("re = \"0\"\nim = \"1\"\nwidth = \"1e-100\"\nrotation = 20.0", &format!("max = {max}"))
+}
+
+fn prepared(kernel: &dyn Kernel) -> Prepared {
+    kernel.prepare(&Preparing::quietly(&Stop::new())).unwrap()
+}
+
+fn compute(kernel: &dyn Kernel, prepared: &Prepared, wanted: TileRequest<'_>) -> crate::Result<Vec<u32>> {
+    let mut words = vec![7; wanted.tile.area() * kernel.channels().words()];
+    let mut useful = [0];
+    let counters = kernel.compute(prepared, &[wanted], &mut words, &mut useful, &Stop::new())?;
+    let samples = (wanted.tile.area() - wanted.skipped()) as u64;
+    assert_eq!(counters.escaped + counters.limit, samples, "{counters:?}");
+    assert_eq!(counters.executed, useful[0], "nothing is skipped so far");
+    Ok(words)
+}
+
+#[test]
+fn the_reference_is_the_orbit_of_the_centre() {
+    // i, then the cycle of −1 + i and −i.
+    let kernel = branches(1000);
+    let orbit = prepared(&*kernel);
+    let orbit: Vec<[f64; 2]> = bytemuck::cast_slice(orbit.get(PART).unwrap()).to_vec();
+    assert_eq!(orbit.len(), 1001);
+    assert_eq!(orbit[..5], [[0.0, 0.0], [0.0, 1.0], [-1.0, 1.0], [0.0, -1.0], [-1.0, 1.0]]);
+    assert!(orbit[1..].chunks_exact(2).skip(1).all(|pair| pair == [[0.0, -1.0], [-1.0, 1.0]]));
+    assert_eq!(kernel.prepared_len(), 16 * 1001);
+    // One that escapes, and one that does so at once.
+    for (re, len) in [("0.26", 31), ("3", 2), ("-1e99", 2)] {
+        let kernel = self::kernel(&format!("re = \"{re}\"\nim = \"0\"\nwidth = \"1e-20\""), "max = 5000");
+        let prepared = prepared(&*kernel);
+        assert_eq!(prepared.len(), 16 * len, "{re}");
+        compute(&*kernel, &prepared, WHOLE.into()).unwrap();
+    }
+}
+
+#[test]
+fn a_larger_maximum_changes_nothing_that_has_escaped() {
+    let (few, many) = (branches(274), branches(100_000));
+    let (short, long) = (prepared(&*few), prepared(&*many));
+    assert!(long.get(PART).unwrap().starts_with(short.get(PART).unwrap()));
+    let (before, after) =
+        (compute(&*few, &short, WHOLE.into()).unwrap(), compute(&*many, &long, WHOLE.into()).unwrap());
+    let area = WHOLE.area();
+    let escaped = (0..area).filter(|&i| before[i] != INTERIOR).count();
+    assert!(escaped > 100 && escaped < area, "{escaped}");
+    for i in (0..area).filter(|&i| before[i] != INTERIOR) {
+        assert!((0..4).all(|plane| before[plane * area + i] == after[plane * area + i]), "sample {i}");
+    }
+}
+
+#[test]
+fn a_stop_ends_the_reference_and_the_samples() {
+    // Interior for ever, so that each would take its maximum.
+    let kernel = kernel("re = \"-1\"\nim = \"0\"\nwidth = \"1e-200\"", "max = 4000000000");
+    let stop = Stop::new();
+    let set = |_| stop.set();
+    let preparing = Preparing::new(&stop, 1, &set);
+    assert!(matches!(kernel.prepare(&preparing), Err(Error::Stopped)));
+    let orbit = bytemuck::cast_slice::<[f64; 2], u8>(&[[0.0, 0.0], [-1.0, 0.0], [0.0, 0.0]]).into();
+    let prepared = Prepared::default().with(PART, orbit);
+    let mut words = vec![0; WHOLE.area() * kernel.channels().words()];
+    let ended = kernel.compute(&prepared, &[WHOLE.into()], &mut words, &mut [0], &stop);
+    assert!(matches!(ended, Err(Error::Stopped)));
+}
+
+#[test]
+fn wild_prepared_bytes_are_refused_or_harmless() {
+    let kernel = branches(300);
+    for len in [0, 1, 15, 16, 31, 33, 16 * 302, 16 * 100_000] {
+        let wild = Prepared::default().with(PART, vec![1_u8; len][..].into());
+        let error = compute(&*kernel, &wild, WHOLE.into()).unwrap_err();
+        let text = error.to_string();
+        assert!(matches!(error, Error::Input(_)) && text.contains("must have 2 to 301 iterates of 16 bytes"), "{text}");
+    }
+    let missing = compute(&*kernel, &Prepared::default(), WHOLE.into()).unwrap_err().to_string();
+    assert_eq!(missing, "the view's reference orbit is missing");
+    let mut random = 1_u64;
+    for kind in 0..40 {
+        let mut bytes = vec![0; 16 * (2 + 7 * kind % 300)];
+        for number in bytes.chunks_exact_mut(8) {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let special = [f64::NAN, f64::INFINITY, -0.0, 5e-324, f64::MAX, -1e200];
+            let bits = match kind % 3 {
+                0 => random ^ random >> 33,
+                1 => special[(random >> 40) as usize % special.len()].to_bits(),
+                _ => 0,
+            };
+            number.copy_from_slice(&bits.to_ne_bytes());
+        }
+        compute(&*kernel, &Prepared::default().with(PART, bytes[..].into()), WHOLE.into()).unwrap();
+    }
+}
+
+#[test]
+fn where_tiers_meet_they_agree() {
+    // 40 samples across a width of 3.64e-11 are as close as 64-bit numbers allow.
+    let mut off = 0;
+    let i = "0\"\nim = \"1";
+    for (place, width) in [(i, "3.7e-11"), (i, "7.4e-11"), ("-0.75", "3")] {
+        let both = ["f64", "perturbation"].map(|precision| {
+            let view = format!("re = \"{place}\"\nwidth = \"{width}\"\nrotation = 10.0");
+            let kernel = kernel(&view, &format!("max = 1000\nprecision = \"{precision}\""));
+            assert_eq!(kernel.facts().tier, precision);
+            let (prepared, area) = (prepared(&*kernel), WHOLE.area());
+            // The direct kernel counts less than it would execute.
+            let mut words = vec![0; area * kernel.channels().words()];
+            kernel.compute(&prepared, &[WHOLE.into()], &mut words, &mut [0], &Stop::new()).unwrap();
+            words
+        });
+        let [direct, ours] =
+            both.each_ref().map(|words| Samples::new(WHOLE, Channels::ALL, bytemuck::cast_slice(words)));
+        off += direct.counts.iter().zip(ours.counts).filter(|(a, b)| a != b).count();
+        for plane in [DISTANCES_X, DISTANCES_Y] {
+            for (i, (a, b)) in direct.plane(plane).iter().zip(ours.plane(plane)).enumerate() {
+                let same = direct.counts[i] == ours.counts[i];
+                assert!(!same || (a - b).abs() < 0.02 + 0.02 * a.abs(), "{width}, sample {i}: {a} and {b}");
+            }
+        }
+    }
+    assert!(off * 1000 <= 3 * 3 * WHOLE.area(), "{off} counts differ");
+}

@@ -1,0 +1,101 @@
+//! The plain loop over samples, one after the other: the scalar code of every number tier.
+
+use super::{Counters, TileRequest, Why};
+use crate::error::{Error, Result};
+use crate::parallel::Stop;
+use crate::sample::{COUNTS, Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR};
+
+/// Iterations between checks of the stop flag: far below 20 ms, even with emulated multiply-adds.
+pub(super) const STOP_INTERVAL: u64 = 1 << 16;
+
+/// What was found of one sample.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub(super) why: Why,
+    /// The number of iterations; of the first escaped iterate if it escaped.
+    pub(super) n: u32,
+    /// The fraction and the distance vector of an escaped sample, if the channels have them.
+    pub(super) fraction: f32,
+    pub(super) distance: [f32; 2],
+}
+
+/// The tiles of a claim, and where their samples go.
+#[derive(Debug)]
+pub(super) struct PlainClaim<'a> {
+    pub(super) channels: Channels,
+    /// The maximum number of iterations.
+    pub(super) max: u32,
+    pub(super) tiles: &'a [TileRequest<'a>],
+    pub(super) words: &'a mut [u32],
+    pub(super) useful: &'a mut [u64],
+}
+
+impl PlainClaim<'_> {
+    /// Computes all tiles: `sample` finds what there is at a column and row, or `None` once `stop` is set.
+    pub(super) fn compute(
+        &mut self,
+        stop: &Stop,
+        mut sample: impl FnMut(usize, usize) -> Option<Found>,
+    ) -> Result<Counters> {
+        let mut counters = Counters::default();
+        let mut rest = &mut *self.words;
+        for (wanted, useful) in self.tiles.iter().zip(&mut *self.useful) {
+            let words;
+            (words, rest) = rest.split_at_mut(wanted.tile.area() * self.channels.words());
+            *useful = tile(self.channels, self.max, *wanted, words, &mut counters, stop, &mut sample)?;
+        }
+        Ok(counters)
+    }
+}
+
+/// Computes one tile; returns its useful iterations.
+fn tile(
+    channels: Channels,
+    max: u32,
+    TileRequest { tile, mask }: TileRequest<'_>,
+    words: &mut [u32],
+    counters: &mut Counters,
+    stop: &Stop,
+    sample: &mut impl FnMut(usize, usize) -> Option<Found>,
+) -> Result<u64> {
+    let area = tile.area();
+    if mask.is_some() {
+        // For the samples outside the mask.
+        for (plane, words) in channels.planes().zip(words.chunks_exact_mut(area)) {
+            words.fill(plane.values.missing());
+        }
+    }
+    let all = [COUNTS, FRACTIONS, DISTANCES_X, DISTANCES_Y];
+    let [counts, fractions, right, down] = channels.planes_mut(area, words, all);
+    let mut useful = 0;
+    let mut since = 0;
+    for i in (0..area).filter(|&i| mask.is_none_or(|mask| mask.has(i))) {
+        let (x, y) = (tile.x as usize + i % tile.width as usize, tile.y as usize + i / tile.width as usize);
+        let found = sample(x, y).ok_or(Error::Stopped)?;
+        since += u64::from(found.n) + 1;
+        if since >= STOP_INTERVAL {
+            since = 0;
+            if stop.is_set() {
+                return Err(Error::Stopped);
+            }
+        }
+        counters.executed += u64::from(found.n);
+        let counter = match found.why {
+            Why::Escaped => &mut counters.escaped,
+            Why::Cardioid => &mut counters.cardioid,
+            Why::Bulb => &mut counters.bulb,
+            Why::Period => &mut counters.periodic,
+            Why::Limit => &mut counters.limit,
+        };
+        *counter += 1;
+        counts[i] = if found.why == Why::Escaped { found.n } else { INTERIOR };
+        useful += u64::from(counts[i].min(max));
+        if channels.contains(Channels::SMOOTH) {
+            fractions[i] = found.fraction.to_bits();
+        }
+        if channels.contains(Channels::DISTANCE) {
+            [right[i], down[i]] = found.distance.map(f32::to_bits);
+        }
+    }
+    Ok(useful)
+}
