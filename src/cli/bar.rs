@@ -2,7 +2,7 @@
 //!
 //! indicatif itself hides a bar when there is no terminal. Its estimate of the time left is not used, since it knows nothing of costs.
 
-use super::tell;
+use super::note;
 use fractal::internal::printable;
 use fractal::sink::{Progress, Snapshot};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
@@ -56,7 +56,7 @@ impl Ticker {
     pub(super) fn start(display: Display, name: &str, progress: Arc<Progress>) -> Self {
         let (end, ended) = channel();
         let mut show: Box<dyn FnMut(&Snapshot) + Send> = match display {
-            Display::Json => Box::new(|snapshot| tell(snapshot.json())),
+            Display::Json => Box::new(|snapshot| note(snapshot.json())),
             Display::Hidden => return Self { end: None, thread: None },
             Display::Bar => Box::new(draw_on(bar(name, ProgressDrawTarget::stderr()))),
             Display::Forced => Box::new(draw_on(bar(name, forced(io::stderr())))),

@@ -4,7 +4,7 @@ use super::args::Cli;
 use super::plan::is_place;
 use super::signals::explained;
 use super::typed::quoted;
-use super::{print, tell};
+use super::{note, print};
 use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use fractal::Error;
@@ -22,7 +22,7 @@ pub(crate) fn code(outcome: fractal::Result<()>) -> ExitCode {
         Err(error) if reader_has_left(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let error = explained(error);
-            tell(format!("fractal: {error}"));
+            note(format!("fractal: {error}"));
             ExitCode::from(error.exit_code())
         }
     }
@@ -42,7 +42,7 @@ pub(crate) fn from_clap(error: &clap::Error) -> ExitCode {
         DisplayHelpOnMissingArgumentOrSubcommand => _ = error.print(),
         _ => {
             let typed: Vec<_> = std::env::args_os().skip(1).collect();
-            tell(format!("fractal: {}", sentence(error, &typed)));
+            note(format!("fractal: {}", sentence(error, &typed)));
         }
     }
     ExitCode::from(error.exit_code() as u8)

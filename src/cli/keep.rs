@@ -2,7 +2,7 @@
 
 use super::args::RenderArgs;
 use super::picture::{Picture, is_device};
-use super::{memory, tell, typed};
+use super::{memory, note, typed};
 use fractal::internal::{check_unused, destination, is_stdout};
 use fractal::parallel::{Pieces, Shard, Stop};
 use fractal::sink::{Checkpoint, Records};
@@ -123,11 +123,11 @@ impl Keep {
                 records => records?,
             };
             if records.damaged() > 0 && !quiet {
-                tell(format!("`{}` is damaged; its lost tiles are computed again", place.display()));
+                note(format!("`{}` is damaged; its lost tiles are computed again", place.display()));
             }
             if !self.resume && !quiet {
                 let (found, all) = (records.found().len(), picture.wanted().len());
-                tell(format!(
+                note(format!(
                     "`{}` has {found} of {all} tiles of this very picture, so the render continues from it",
                     place.display()
                 ));
@@ -139,7 +139,7 @@ impl Keep {
                 return Ok(Before::Everything);
             }
             if !quiet {
-                tell(format!("there is no `{}`, so {} starts from the beginning", place.display(), picture.name));
+                note(format!("there is no `{}`, so {} starts from the beginning", place.display(), picture.name));
             }
         }
         Ok(Before::Nothing)
@@ -197,7 +197,7 @@ impl Keep {
             },
         };
         if let Some(error) = checkpoint.unlocked().filter(|_| !quiet) {
-            tell(format!("`{}` cannot be locked ({error}), so no other run can continue from it", place.display()));
+            note(format!("`{}` cannot be locked ({error}), so no other run can continue from it", place.display()));
         }
         // A resumed run draws its picture from the file, so it needs the file.
         let forgiving = self.how == How::ByItself && before.is_none();
@@ -254,7 +254,7 @@ impl Expected {
             ),
             Err(why) => format!("an interruption loses it, since {why}"),
         };
-        tell(format!("`{}` is expected to take about {}; {safety}", output.display(), roughly(self.time)));
+        note(format!("`{}` is expected to take about {}; {safety}", output.display(), roughly(self.time)));
     }
 }
 
@@ -307,7 +307,7 @@ impl fmt::Display for Unkept {
 impl Unkept {
     /// After a run that was interrupted.
     pub(super) fn leave(&self, output: &Path) {
-        tell(format!("nothing is kept of `{}`, since {self}", output.display()));
+        note(format!("nothing is kept of `{}`, since {self}", output.display()));
     }
 }
 
@@ -345,14 +345,14 @@ impl Kept {
         }
         if quiet {
         } else if pieces == 0 {
-            tell(format!("nothing is kept of `{}`, since none of its tiles was finished", output.display()));
+            note(format!("nothing is kept of `{}`, since none of its tiles was finished", output.display()));
         } else if !self.checkpoint.is_in_place() {
-            tell(format!("`{}` was removed or replaced meanwhile, so nothing is kept", path.display()));
+            note(format!("`{}` was removed or replaced meanwhile, so nothing is kept", path.display()));
         } else {
             let command = typed::again(self.needs.resume.then_some("--resume"));
             let input = if self.needs.input { ", with the same standard input" } else { "" };
             let (path, all) = (path.display(), self.wanted);
-            tell(format!("`{path}` keeps {pieces} of {all} tiles; to continue{input}: {command}"));
+            note(format!("`{path}` keeps {pieces} of {all} tiles; to continue{input}: {command}"));
         }
     }
 }

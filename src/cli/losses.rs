@@ -1,6 +1,6 @@
 //! Lost worker processes, as `-v` reports them: after the run, so that the progress bar overwrites no line.
 
-use super::tell;
+use super::note;
 use fractal::parallel::Sink;
 use std::sync::{Mutex, PoisonError};
 
@@ -10,9 +10,9 @@ pub(super) struct Losses(Mutex<Vec<(usize, String)>>);
 
 impl Losses {
     /// Reports all losses since the last call.
-    pub(super) fn tell(&self, name: &str) {
+    pub(super) fn report(&self, name: &str) {
         for (worker, how) in self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            tell(format!("{name}: worker {worker} {how} and was replaced"));
+            note(format!("{name}: worker {worker} {how} and was replaced"));
         }
     }
 }

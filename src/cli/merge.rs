@@ -9,7 +9,7 @@ use super::plan::{Plan, name};
 use super::render::Sinks;
 use super::signals::Signals;
 use super::stats::Mark;
-use super::{tell, typed, written};
+use super::{note, typed, written};
 use fractal::colour::{Colourer, Depth};
 use fractal::parallel::{Pieces, Position, Shard, worker_count};
 use fractal::sink::{Estimate, Format, Records, format_for};
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &MergeArgs) -> Result<()> {
     for part in parts {
         let part = render.read_records(part, &signals.stop)?;
         if part.damaged() > 0 && !args.quiet {
-            tell(format!("`{}` is damaged; its lost tiles count as missing", part.path().display()));
+            note(format!("`{}` is damaged; its lost tiles count as missing", part.path().display()));
         }
         records.push(Arc::new(part));
     }
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &MergeArgs) -> Result<()> {
     let outcome = sinks.run(&plan, &picture, &mut *session, records.into(), costs, &signals, &mark);
     if matches!(outcome, Err(Error::Stopped)) && !args.quiet {
         let (output, command) = (picture.output.display(), typed::again(None));
-        tell(format!("nothing is kept of `{output}`, but its parts are as they were; to start again: {command}"));
+        note(format!("nothing is kept of `{output}`, but its parts are as they were; to start again: {command}"));
     }
     outcome?;
     written::report(&plan, &picture, &mark);

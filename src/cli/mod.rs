@@ -50,12 +50,12 @@ fn write(text: &str) -> Result<()> {
 }
 
 /// Writes a line to standard error. If even that fails, there is nowhere left to report it.
-fn tell(line: impl AsRef<str>) {
+fn note(line: impl AsRef<str>) {
     let _ = writeln!(std::io::stderr().lock(), "{}", printable(line.as_ref()));
 }
 
 /// Writes a value to standard error, as a line of JSON.
-fn tell_json(value: &impl Serialize) {
+fn note_json(value: &impl Serialize) {
     let _ = writeln!(std::io::stderr().lock(), "{}", json(value));
 }
 

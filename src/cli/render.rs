@@ -12,7 +12,7 @@ use super::picture::Picture;
 use super::plan::{Plan, refuse_existing};
 use super::signals::Signals;
 use super::stats::{Mark, Stats};
-use super::{exit, tell, tell_json, written};
+use super::{exit, note, note_json, written};
 use fractal::backend::{Session, SessionOptions};
 use fractal::internal::is_stdout;
 use fractal::parallel::{Sink, Stop, Tee};
@@ -94,7 +94,7 @@ fn make(
     let records = match keep.before(picture, plan.quiet, &signals.stop)? {
         Before::Everything => {
             if !plan.quiet {
-                tell(format!("`{}` is already complete", output.display()));
+                note(format!("`{}` is already complete", output.display()));
             }
             return Ok(());
         }
@@ -114,7 +114,7 @@ fn make(
         if !plan.quiet {
             let (samples, all) = (escaped.samples(), escaped.of());
             let rest = all - samples;
-            tell(format!("{samples} of {all} samples had escaped in `{}`; {rest} are computed", path.display()));
+            note(format!("{samples} of {all} samples had escaped in `{}`; {rest} are computed", path.display()));
         }
         known.samples = Some(Arc::new(escaped));
     }
@@ -136,7 +136,7 @@ fn make(
     if plan.verbose
         && let Ok(kept) = &kept
     {
-        tell(format!("{}: finished tiles are kept in {}", output.display(), kept.checkpoint.path().display()));
+        note(format!("{}: finished tiles are kept in {}", output.display(), kept.checkpoint.path().display()));
     }
     if let Some(expected) = expected.filter(|_| written::is_reported(plan)) {
         expected.report(output, &kept);
@@ -234,17 +234,17 @@ impl Sinks {
         let started = Mark::now();
         let outcome = render.run_missing(session, sinks, &wanted, known, &signals.stop);
         drop(ticker);
-        losses.tell(&picture.output.display().to_string());
+        losses.report(&picture.output.display().to_string());
         let outcome = outcome?;
         let ended = Mark::now();
         let cost = image.map(|image| image.cost()).unwrap_or_default();
         let keep = checkpoint.map(|checkpoint| checkpoint.cost()).unwrap_or_default();
         let stats = Stats::new(picture, &outcome, cost, keep, [mark, &started, &ended]);
         if plan.verbose {
-            tell(summary(picture, &outcome, &stats));
+            note(summary(picture, &outcome, &stats));
         }
         if plan.stats {
-            tell_json(&stats);
+            note_json(&stats);
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use super::picture::Picture;
 use super::plan::Plan;
 use super::signals::Signals;
 use super::wisdom::{self, Asked};
-use super::{memory, plan, print, tell};
+use super::{memory, note, plan, print};
 use fractal::internal::{SavedState, keys};
 use fractal::parallel::{MAX_WORKERS, Schedule, Sink, Stop};
 use fractal::scene::PLACES;
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &ViewArgs) -> Result<()> {
         Some(file) if args.fresh => SavedState::forget(file).map(|()| None)?,
         // An unreadable file is no reason not to open.
         Some(file) => SavedState::load(file).unwrap_or_else(|error| {
-            tell(format!("fractal: the remembered settings are ignored: {error}"));
+            note(format!("fractal: the remembered settings are ignored: {error}"));
             None
         }),
         None => None,
@@ -77,7 +77,7 @@ pub(super) fn watch<'a>(
     let mut window = match OnScreen::open("fractal render", size, &backend::Program::default(), stop) {
         Ok(window) => window,
         Err(NoWindow::Unfit(why)) => {
-            tell(format!("fractal: no window can be opened here ({why}); the render continues"));
+            note(format!("fractal: no window can be opened here ({why}); the render continues"));
             return render(&|_| Ok(None));
         }
         Err(error) => return Err(error.into()),
@@ -101,7 +101,7 @@ pub(super) fn watch<'a>(
                 Ok(Seen::Cancelled) => stop.set(),
                 Err(error) => {
                     if !stop.is_set() && thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
-                        tell(format!("fractal: {error}; the render continues"));
+                        note(format!("fractal: {error}; the render continues"));
                     }
                     break;
                 }
@@ -178,7 +178,7 @@ fn is_of_use(last: &Scene) -> bool {
     (scene.image.size, scene.image.crop) = (fitting(scene.image.size), None);
     let refused = Render::new(&scene).err();
     if let Some(error) = &refused {
-        tell(format!("fractal: the remembered scene is ignored: {error}"));
+        note(format!("fractal: the remembered scene is ignored: {error}"));
     }
     refused.is_none()
 }

@@ -1,7 +1,7 @@
 //! `auto`: the best that `bench --save` found on this machine, and defaults where nothing was measured.
 
 use super::args::{AUTO, Edge};
-use super::tell;
+use super::note;
 use fractal::backend::{self, BackendEntry};
 use fractal::bench::wisdom::Wisdom;
 use fractal::internal::DEFAULT_TILE;
@@ -55,7 +55,7 @@ pub(super) fn choose(asked: Asked<'_>, quiet: bool) -> Result<Chosen> {
             (None, None) => "by default: nothing has been measured here (`fractal bench --save` measures)",
         };
         let tiles = if tile == u32::MAX { "one tile".into() } else { format!("tiles of {tile}") };
-        tell(format!("fractal: backend {}, schedule {schedule}, {tiles}, {why}", backend.name));
+        note(format!("fractal: backend {}, schedule {schedule}, {tiles}, {why}", backend.name));
     }
     Ok(Chosen { backend, schedule, is_best_schedule: best_schedule, tile })
 }
@@ -77,7 +77,7 @@ fn backend_name(typed: Option<&str>) -> Result<Option<String>> {
 fn known(quiet: bool) -> Option<Wisdom> {
     Wisdom::path().and_then(|path| Wisdom::read(&path)).unwrap_or_else(|error: Error| {
         if !quiet {
-            tell(format!("fractal: {error}; it is not used"));
+            note(format!("fractal: {error}; it is not used"));
         }
         None
     })

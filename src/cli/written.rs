@@ -2,10 +2,10 @@
 
 use super::bar::Display;
 use super::memory::size;
+use super::note;
 use super::picture::Picture;
 use super::plan::Plan;
 use super::stats::Mark;
-use super::tell;
 use fractal::sample::PixelSize;
 use std::fs;
 
@@ -20,7 +20,7 @@ pub(super) fn report(plan: &Plan, picture: &Picture, mark: &Mark) {
     let what = shard.map_or(String::new(), |shard| format!("shard {shard} of "));
     let (bytes, seconds) = (size(file.len()), mark.seconds());
     let output = output.display();
-    tell(format!("wrote `{output}`: {what}{width} × {height} pixels, {bytes}, in {seconds:.2} s"));
+    note(format!("wrote `{output}`: {what}{width} × {height} pixels, {bytes}, in {seconds:.2} s"));
 }
 
 /// Whether people read what is written, and nothing else does.

@@ -150,7 +150,7 @@ impl Run {
     ) -> io::Result<()> {
         let (mut idle, mut waiting) = (self.workers.len() as isize, waiting);
         let mut before = [usize::MAX; 2];
-        let mut tell = |time, idle: isize, waiting: usize| {
+        let mut count = |time, idle: isize, waiting: usize| {
             // Never below zero, whatever the clocks say.
             let now = [waiting, idle.max(0) as usize];
             for ((name, count), before) in ["pieces waiting", "idle workers"].iter().zip(now).zip(&mut before) {
@@ -161,7 +161,7 @@ impl Run {
             }
             Ok(())
         };
-        tell(self.start, idle, waiting)?;
+        count(self.start, idle, waiting)?;
         let mut at = 0;
         while let Some(&(time, ..)) = changes.get(at) {
             while let Some(&(_, taken, pieces)) = changes.get(at).filter(|change| change.0 == time) {
@@ -169,10 +169,10 @@ impl Run {
                 waiting = waiting.saturating_sub(pieces);
                 at += 1;
             }
-            tell(time, idle, waiting)?;
+            count(time, idle, waiting)?;
         }
         // Counters keep their last value forever: outside a run no worker is idle.
-        tell(end, 0, waiting)
+        count(end, 0, waiting)
     }
 }
 

@@ -150,10 +150,13 @@ impl Explorer {
         };
         let mut state = State::new(scene.clone(), window.size(), workforce);
         state.restore(settings);
-        state.tell("H shows all keys", window.now());
+        state.show_message("H shows all keys", window.now());
         if scene.image.samples > state.scene().image.samples {
             let samples = state.scene().image.samples;
-            state.tell(format!("the window computes at most {samples} × {samples} samples a pixel"), window.now());
+            state.show_message(
+                format!("the window computes at most {samples} × {samples} samples a pixel"),
+                window.now(),
+            );
         }
         let scene = state.scene();
         let colourer = Colourer::new(state.colour())?;
@@ -308,7 +311,7 @@ impl Explorer {
         self.collect()?;
         self.cycle(now)?;
         if let Some(told) = self.autosave.turn(&self.state, &self.frame, now) {
-            self.state.tell(told, now);
+            self.state.show_message(told, now);
             self.urgent = true;
         }
         let saving = self.autosave.progress();
@@ -344,7 +347,7 @@ impl Explorer {
         }
         if effects.print {
             self.printed.push(command_line(&self.state.scene()));
-            self.state.tell("the scene's command line is in the terminal", now);
+            self.state.show_message("the scene's command line is in the terminal", now);
         }
         self.state.saves.drain(..).for_each(|scene| self.autosave.save(scene));
         self.urgent |= effects.draw || effects.view || effects.colour || effects.again;

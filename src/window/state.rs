@@ -219,7 +219,7 @@ impl State {
     }
 
     /// Shows a message.
-    pub(super) fn tell(&mut self, text: impl Into<String>, now: Duration) {
+    pub(super) fn show_message(&mut self, text: impl Into<String>, now: Duration) {
         self.message = Some((text.into(), now + MESSAGE));
     }
 

@@ -32,11 +32,11 @@ const KEYS: &str = "O outlines tiles, M maps costs, Tab shows the workers, Q twi
 
 /// Where renders report what they do. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Watched(Arc<Mutex<Vec<Told>>>);
+pub struct Watched(Arc<Mutex<Vec<WatchEvent>>>);
 
 /// What a render reports.
 #[derive(Debug)]
-enum Told {
+enum WatchEvent {
     /// The data that all tiles of the next picture share is being prepared; this many per cent of it are done.
     Preparing(u32),
     /// A picture begins.
@@ -58,8 +58,8 @@ struct Picture {
 }
 
 impl Watched {
-    fn tell(&self, told: Told) {
-        lock(&self.0).push(told);
+    fn send(&self, event: WatchEvent) {
+        lock(&self.0).push(event);
     }
 
     /// A sink for the render of the next picture, which is shown in a window of this size.
@@ -122,7 +122,7 @@ impl Reporter {
 impl Sink for Reporter {
     fn preparing(&self, done: f64) {
         if let Some(percent) = self.percent.news(done) {
-            self.watched.tell(Told::Preparing(percent));
+            self.watched.send(WatchEvent::Preparing(percent));
         }
     }
 
@@ -138,13 +138,13 @@ impl Sink for Reporter {
         };
         if let Some(colourer) = lock(&self.colourer).take() {
             let picture = Picture { title: self.title.clone(), begun: Arc::new(begun), colourer };
-            self.watched.tell(Told::Picture(Box::new(picture)));
+            self.watched.send(WatchEvent::Picture(Box::new(picture)));
         }
         Ok(())
     }
 
     fn claimed(&self, worker: usize, range: Range<usize>) {
-        self.watched.tell(Told::Claimed(worker, range, Instant::now()));
+        self.watched.send(WatchEvent::Claimed(worker, range, Instant::now()));
     }
 
     fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
@@ -157,12 +157,12 @@ impl Sink for Reporter {
             worker: done.worker,
             busy: done.ended.saturating_sub(done.began),
         };
-        self.watched.tell(Told::Claim(claim, tiles));
+        self.watched.send(WatchEvent::Claim(claim, tiles));
         Ok(())
     }
 
     fn finish(&self, _: &Report) -> Result<()> {
-        self.watched.tell(Told::Complete);
+        self.watched.send(WatchEvent::Complete);
         Ok(())
     }
 }
@@ -235,7 +235,7 @@ impl Viewer {
     pub fn end(&mut self, text: &str, window: &dyn Window) {
         self.over = true;
         self.stats.end_preparing();
-        self.tell(text, window.now());
+        self.show_message(text, window.now());
     }
 
     /// The message that the user sees at the moment.
@@ -243,7 +243,7 @@ impl Viewer {
         self.message.as_ref().map(|(text, _)| text.as_str())
     }
 
-    fn tell(&mut self, text: &str, now: Duration) {
+    fn show_message(&mut self, text: &str, now: Duration) {
         self.message = Some((text.to_owned(), now + MESSAGE));
         self.urgent = true;
     }
@@ -294,10 +294,10 @@ impl Viewer {
             Action::Outlines => self.outlines = !self.outlines,
             Action::Costs => self.costs = !self.costs,
             Action::Panel => self.panel = !self.panel,
-            Action::Help => self.tell(KEYS, now),
+            Action::Help => self.show_message(KEYS, now),
             Action::Quit if self.over || self.asked => return true,
             Action::Quit => {
-                self.tell("press Q once more to cancel the render; closing the window does not stop it", now);
+                self.show_message("press Q once more to cancel the render; closing the window does not stop it", now);
                 self.asked = true;
             }
             _ => {}
@@ -307,12 +307,12 @@ impl Viewer {
     }
 
     fn collect(&mut self) {
-        let told = std::mem::take(&mut *lock(&self.watched.0));
-        for told in told {
+        let events = std::mem::take(&mut *lock(&self.watched.0));
+        for event in events {
             self.dirty = true;
-            match told {
-                Told::Preparing(percent) => self.stats.prepare(percent),
-                Told::Picture(picture) => {
+            match event {
+                WatchEvent::Preparing(percent) => self.stats.prepare(percent),
+                WatchEvent::Picture(picture) => {
                     let PixelSize { width, height } = picture.begun.tiles.tiling.size().pixels(picture.begun.samples);
                     let size = (width, height);
                     self.frame.clear(size, 1, picture.begun.tiles.channels);
@@ -321,12 +321,12 @@ impl Viewer {
                     self.stats.begin(&picture.begun);
                     self.picture = Some(*picture);
                 }
-                Told::Claimed(worker, range, at) => {
+                WatchEvent::Claimed(worker, range, at) => {
                     let Some(Picture { begun, .. }) = &self.picture else { continue };
                     self.stats.claimed(worker, range.start, at);
                     self.marks.claimed(begun, range, worker);
                 }
-                Told::Claim(claim, tiles) => {
+                WatchEvent::Claim(claim, tiles) => {
                     let Some(Picture { begun, colourer, .. }) = &self.picture else { continue };
                     for (tile, words) in tiles {
                         let samples = Samples::new(tile, begun.tiles.channels, bytemuck::cast_slice(&words));
@@ -335,7 +335,7 @@ impl Viewer {
                     self.marks.finished(begun, &claim);
                     self.stats.finished(&claim);
                 }
-                Told::Complete => {
+                WatchEvent::Complete => {
                     self.stats.ended(0);
                     self.stats.complete();
                     self.urgent = true;

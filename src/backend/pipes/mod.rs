@@ -22,7 +22,7 @@ mod run;
 
 use super::worker::frame::Tail;
 use super::worker::message::{Failed, Hello, Message as _};
-use super::worker::{Arrivals, Early, Losses, Program, Transport, WorkMessage, origin, tell};
+use super::worker::{Arrivals, Early, Losses, Program, Transport, WorkMessage, origin, report_lost};
 use super::{BackendEntry, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
@@ -179,7 +179,7 @@ impl Session for Pipes {
             pool: Mutex::new(Pool { active: workers, ..Pool::default() }),
             changed: Condvar::new(),
         };
-        tell(&mut self.lost, &run.losses);
+        report_lost(&mut self.lost, &run.losses);
         if job.pieces() > 0 && !job.is_over() {
             let lives: Vec<_> = self.places.iter().map(|place| place.live.clone()).collect();
             let running = AtomicUsize::new(workers);

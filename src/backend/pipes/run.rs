@@ -173,7 +173,7 @@ impl Run<'_> {
         let (index, was_there) = (place.worker.index(), place.member.is_some());
         let end = place.end(why);
         if was_there {
-            self.losses.tell(index, &end.text);
+            self.losses.report(index, &end.text);
         }
         if self.job.is_over() {
             given.clear();

@@ -10,7 +10,7 @@ use super::serve::Plan;
 use super::{Memory, Shipped, WorkerPool};
 use crate::backend::worker::frame::{Head, Tail};
 use crate::backend::worker::message::{self, Beat, Failed, Hello, Idle, Message, Part, RunEnds};
-use crate::backend::worker::{GRACE, Held, Losses, tell};
+use crate::backend::worker::{GRACE, Held, Losses, report_lost};
 use crate::error::Error;
 use crate::parallel::{FinishedClaim, Job, Key, Worker};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -95,8 +95,8 @@ impl<'a> Collector<'a> {
     }
 
     /// Reports the workers that were lost before the run.
-    pub(super) fn tell_lost(&self, lost: &mut Vec<(usize, String)>) {
-        tell(lost, &self.losses);
+    pub(super) fn report_lost(&self, lost: &mut Vec<(usize, String)>) {
+        report_lost(lost, &self.losses);
     }
 
     fn segment(&self) -> &'a Segment {
@@ -116,7 +116,7 @@ impl<'a> Collector<'a> {
             // A worker that has ended since the last run has cost nothing.
             if self.pool.members[slot].as_mut().is_none_or(Member::has_ended) {
                 if let Some(member) = &mut self.pool.members[slot] {
-                    self.losses.tell(slot, &member.end(None).text);
+                    self.losses.report(slot, &member.end(None).text);
                 }
                 self.restart(slot);
             }
@@ -362,7 +362,7 @@ impl<'a> Collector<'a> {
                 Ok(Some(head)) => self.heed(slot, head),
                 Ok(None) if ended => return self.lost(slot, None),
                 Ok(None) => return,
-                Err(Broken) => return self.raves(slot),
+                Err(Broken) => return self.reject(slot),
             }
         }
     }
@@ -396,7 +396,7 @@ impl<'a> Collector<'a> {
             }
             (Beat::KIND, _) => member.beats(Beat::of(head.numbers).progress),
             (Idle::KIND | Failed::KIND, _) => {}
-            _ => self.raves(slot),
+            _ => self.reject(slot),
         }
     }
 }

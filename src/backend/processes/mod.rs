@@ -252,7 +252,7 @@ impl Processes {
         let origin = if self.timed { origin(job) } else { 0 };
         let mut collector =
             Collector::new(job, &mut self.pool, &mut self.workers, memory, &mut self.readers, work, plan);
-        collector.tell_lost(&mut self.lost);
+        collector.report_lost(&mut self.lost);
         collector.collect([self.run, job.pieces() as u64, origin]);
         Ok(())
     }

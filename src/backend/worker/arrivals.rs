@@ -84,8 +84,8 @@ impl<'a> Arrivals<'a> {
 }
 
 /// Reports to a run the workers that were lost before it.
-pub(crate) fn tell(lost: &mut Vec<(usize, String)>, losses: &Losses<'_>) {
-    lost.drain(..).for_each(|(worker, how)| losses.tell(worker, &how));
+pub(crate) fn report_lost(lost: &mut Vec<(usize, String)>, losses: &Losses<'_>) {
+    lost.drain(..).for_each(|(worker, how)| losses.report(worker, &how));
 }
 
 #[cfg(test)]

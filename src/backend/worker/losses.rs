@@ -115,7 +115,7 @@ impl<'a> Losses<'a> {
     }
 
     /// Reports to the run's sink that a worker was lost.
-    pub(crate) fn tell(&self, worker: usize, how: &str) {
+    pub(crate) fn report(&self, worker: usize, how: &str) {
         self.job.worker_lost(worker, how);
     }
 

@@ -18,7 +18,7 @@ mod pulse;
 mod transport;
 mod work_message;
 
-pub(crate) use arrivals::{Arrivals, Early, tell};
+pub(crate) use arrivals::{Arrivals, Early, report_lost};
 pub use kind::WorkKind;
 pub(crate) use losses::{End, Losses};
 pub use program::Program;
@@ -36,7 +36,7 @@ use crate::parallel::{Discard, Effort, Job, Key, Selected, Shared, Work};
 use frame::{Head, Tail};
 use message::{Compute, Done, Failed, Hello, Idle, Message as _, Part, RunBegins, RunEnds, Slot};
 use outbox::{Out, Outbox};
-use pulse::{Over, tell_pulse};
+use pulse::{Over, send_beats};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -77,7 +77,7 @@ fn serve(backend: &str, parent: u32, kinds: &[WorkKind]) -> Result<()> {
     let (reader, pulse) = (over.clone(), over.clone());
     let beats = out.clone();
     let started = start("reader", Box::new(move || read(input, &messages, &reader)))
-        .and_then(|_| start("pulse", Box::new(move || tell_pulse(&pulse, &beats))));
+        .and_then(|_| start("pulse", Box::new(move || send_beats(&pulse, &beats))));
     if let Err(error) = started {
         // The session reports it.
         out.send(Failed { run: 0, claim: 0 }, &[&message::pack(&error)]);

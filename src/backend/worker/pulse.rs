@@ -15,7 +15,7 @@ const PULSE: Duration = Duration::from_millis(250);
 const READYING: u64 = 1200;
 
 /// Reports from time to time how far the worker is, if it has made progress since.
-pub(super) fn tell_pulse(over: &Over, out: &Out) {
+pub(super) fn send_beats(over: &Over, out: &Out) {
     let (mut seen, mut readying, mut progress) = (0, 0, 0);
     loop {
         std::thread::sleep(PULSE);

@@ -1,7 +1,7 @@
 //! A busy machine is reported before minutes are spent on it.
 
 use super::super::bar::Display;
-use super::super::{tell, tell_json};
+use super::super::{note, note_json};
 use super::args::BusyArgs;
 use fractal::bench::clock::System;
 use fractal::bench::load::glance;
@@ -56,7 +56,7 @@ pub(super) fn check(args: &BusyArgs, display: Display, stop: &Stop) -> Result<()
 
 fn report(display: Display, text: &str) {
     match display {
-        Display::Json => tell_json(&serde_json::json!({ "warning": text })),
-        _ => tell(format!("fractal: {text}")),
+        Display::Json => note_json(&serde_json::json!({ "warning": text })),
+        _ => note(format!("fractal: {text}")),
     }
 }

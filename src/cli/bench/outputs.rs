@@ -4,8 +4,8 @@
 //! a full disk, costs only the file concerned.
 
 use super::super::distinct::Files;
+use super::super::note;
 use super::super::signals::Signals;
-use super::super::tell;
 use super::args::ResultArgs;
 use fractal::Result;
 use fractal::bench::report::{Source, html};
@@ -54,7 +54,7 @@ impl Outputs {
 
     /// After a run that was stopped: says what is kept, and what continues, if there is a way.
     pub(super) fn leave(&self, continues: &str) {
-        tell(match &self.json {
+        note(match &self.json {
             Some(json) if self.has_kept => {
                 format!("fractal: the measurements so far are in `{}`{continues}", json.path().display())
             }

@@ -1,7 +1,7 @@
 //! The progress of a benchmark and its remaining time: a bar, or lines of JSON.
 
 use super::super::bar::{Display, clock, forced};
-use super::super::tell_json;
+use super::super::note_json;
 use fractal::internal::printable;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::{Duration, Instant};
@@ -41,7 +41,7 @@ impl Bar {
                 "eta_seconds": left.map(|left| left.as_secs_f64()),
                 "what": what,
             });
-            tell_json(&line);
+            note_json(&line);
         }
     }
 }

@@ -52,7 +52,7 @@ fn serve(program: u32) -> Result<()> {
     let mut news = BufWriter::new(output);
     let mut orders = BufReader::new(input);
     let told = |error| Error::io("write to", "the program", error);
-    let mut tell = |messages: &[News]| {
+    let mut report = |messages: &[News]| {
         messages.iter().try_for_each(|message| send(&mut news, message)).and_then(|()| news.flush()).map_err(told)
     };
     let first =
@@ -61,14 +61,14 @@ fn serve(program: u32) -> Result<()> {
     let mut window = match open(&title, size) {
         Ok((window, density)) => {
             // Before any further request to the display: the program need not wait for that.
-            tell(&[News::Opened(density)])?;
+            report(&[News::Opened(density)])?;
             // If the display is gone, it is the toolkit that ends the process.
             #[cfg(all(unix, not(target_os = "macos")))]
             let _ = super::x11::introduce(window.number(), program);
             window
         }
-        Err(NoWindow::NoDisplay(why)) => return tell(&[News::NoDisplay(why)]),
-        Err(NoWindow::Unfit(why)) => return tell(&[News::Unfit(why)]),
+        Err(NoWindow::NoDisplay(why)) => return report(&[News::NoDisplay(why)]),
+        Err(NoWindow::Unfit(why)) => return report(&[News::Unfit(why)]),
         Err(NoWindow::Failed(error)) => return Err(error),
     };
     let inbox = Inbox::default();
@@ -109,10 +109,10 @@ fn serve(program: u32) -> Result<()> {
         messages.extend(events.drain(..).map(News::Event));
         if let Err(error) = outcome {
             messages.push(News::Failed(error.to_string()));
-            return tell(&messages);
+            return report(&messages);
         }
         if !messages.is_empty() {
-            tell(&messages)?;
+            report(&messages)?;
             messages.clear();
         }
     }

@@ -65,7 +65,7 @@ impl State {
                     place.rotate(degrees);
                     true
                 });
-                self.tell(format!("turned by {} degrees", self.place.rotation), now);
+                self.show_message(format!("turned by {} degrees", self.place.rotation), now);
             }
             Action::Upright => self.change(Kind::Turn, now, effects, |place| {
                 place.rotation = 0.0;
@@ -80,7 +80,7 @@ impl State {
                 let samples = if refusal.is_some() { 1 } else { more };
                 self.scene.image.samples = samples;
                 let why = refusal.map_or(String::new(), |why| format!("; no more, since {why}"));
-                self.tell(format!("{} samples a pixel{why}", samples * samples), now);
+                self.show_message(format!("{} samples a pixel{why}", samples * samples), now);
                 effects.view = true;
             }
             Action::NextFormula | Action::LastFormula => self.next_formula(action == Action::NextFormula, now, effects),
@@ -104,7 +104,7 @@ impl State {
             Action::SmallerTiles | Action::LargerTiles => {
                 let tile = if action == Action::SmallerTiles { self.tile / 2 } else { self.tile * 2 };
                 self.tile = tile.clamp(4, 4096);
-                self.tell(format!("tiles of {0} × {0} pixels", self.tile), now);
+                self.show_message(format!("tiles of {0} × {0} pixels", self.tile), now);
             }
             Action::Again => {}
             Action::Outlines => self.outlines = !self.outlines,
@@ -115,13 +115,13 @@ impl State {
                 let names = PALETTES.iter().map(|palette| palette.name);
                 colour.palette = next(names, &colour.palette, action == Action::NextPalette).into();
                 let told = format!("palette {}", colour.palette);
-                self.tell(told, now);
+                self.show_message(told, now);
             }
             Action::NextColouring | Action::LastColouring => {
                 let names = COLOURINGS.iter().map(|colouring| colouring.name);
                 colour.colouring = next(names, &colour.colouring, action == Action::NextColouring).into();
                 let told = format!("colouring {}", colour.colouring);
-                self.tell(told, now);
+                self.show_message(told, now);
             }
             Action::Cycle => self.cycling = !self.cycling,
             Action::OffsetOn => self.shift_colours(0.02),
@@ -199,7 +199,7 @@ impl State {
         };
         let count = self.scene().max_iterations();
         let auto = if action == Action::AutoIterations { ", set by the view" } else { "" };
-        self.tell(format!("up to {count} iterations{auto}"), now);
+        self.show_message(format!("up to {count} iterations{auto}"), now);
         effects.view = true;
         effects.inset |= self.inset;
     }
@@ -212,7 +212,7 @@ impl State {
         self.place = Place::of(&Scene { view: ViewKeys::default(), ..self.scene.clone() }, self.size);
         self.focus = self.middle();
         let help = formula::find(name).map_or("", |entry| entry.help);
-        self.tell(format!("{name}: {help}"), now);
+        self.show_message(format!("{name}: {help}"), now);
         effects.view = true;
         effects.inset |= self.inset;
     }
@@ -233,7 +233,7 @@ impl State {
         } else {
             self.parameters = Some(self.spot());
             let julia = self.pointed();
-            self.tell(format!("the Julia set of {}, {}", julia[0], julia[1]), now);
+            self.show_message(format!("the Julia set of {}, {}", julia[0], julia[1]), now);
             self.scene.julia = Some(julia);
             self.place = Place::of(&Scene { view: ViewKeys::default(), ..self.scene.clone() }, self.size);
             self.focus = self.middle();

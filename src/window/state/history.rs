@@ -71,11 +71,11 @@ impl State {
     ) {
         let mut place = self.place.clone();
         if !change(&mut place) {
-            return self.tell("this is as far as the window goes", now);
+            return self.show_message("this is as far as the window goes", now);
         }
         if place != self.place {
             if let Some(why) = self.new_refusal(&place, self.scene.image.samples) {
-                return self.tell(format!("no further: {why}"), now);
+                return self.show_message(format!("no further: {why}"), now);
             }
             self.leave(kind, now);
             self.place = place;
@@ -97,7 +97,7 @@ impl State {
         let found = if back { self.back.pop() } else { self.forward.pop() };
         let Some(spot) = found else {
             let end = if back { "there is nothing further back" } else { "there is nothing further forward" };
-            return self.tell(end, now);
+            return self.show_message(end, now);
         };
         let here = self.spot();
         if back { &mut self.forward } else { &mut self.back }.push(here);

@@ -45,7 +45,7 @@ impl State {
                         self.saves.push(scene);
                         (self.prompt, self.message) = (None, None);
                     }
-                    Err(error) => self.tell(error.to_string(), now),
+                    Err(error) => self.show_message(error.to_string(), now),
                 }
             }
             _ => {}

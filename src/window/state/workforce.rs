@@ -16,7 +16,7 @@ impl State {
             if !entry.schedules.iter().any(|honoured| honoured.serves(self.workforce.schedule)) {
                 self.workforce.schedule = Schedule::AUTO;
             }
-            self.tell(format!("backend {}: {}", entry.name, entry.help), now);
+            self.show_message(format!("backend {}: {}", entry.name, entry.help), now);
         }
     }
 
@@ -33,7 +33,7 @@ impl State {
             1 => "1 worker".into(),
             workers => format!("{workers} workers"),
         };
-        self.tell(told, now);
+        self.show_message(told, now);
     }
 
     pub(super) fn next_schedule(&mut self, on: bool, now: Duration) {
@@ -42,6 +42,6 @@ impl State {
         let count = schedules.len();
         let index = here.map_or(0, |index| if on { index + 1 } else { index + count - 1 } % count);
         self.workforce.schedule = schedules[index];
-        self.tell(format!("schedule {}", self.workforce.schedule), now);
+        self.show_message(format!("schedule {}", self.workforce.schedule), now);
     }
 }

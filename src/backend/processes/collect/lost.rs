@@ -13,7 +13,7 @@ impl Collector<'_> {
     }
 
     /// A worker sends invalid messages: what it publishes from now on is not trusted either.
-    pub(super) fn raves(&mut self, slot: usize) {
+    pub(super) fn reject(&mut self, slot: usize) {
         self.drain(slot);
         self.readers.slots[slot].distrust();
         self.lost(slot, Some("sent an invalid message"));
@@ -38,7 +38,7 @@ impl Collector<'_> {
         let ran = member.doing != Doing::Nothing;
         let end = member.end(why);
         drop(member);
-        self.losses.tell(slot, &end.text);
+        self.losses.report(slot, &end.text);
         self.drain(slot);
         let (job, losses) = (self.job, self.losses.clone());
         let kept = self.table.hand_back(
