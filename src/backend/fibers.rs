@@ -16,7 +16,7 @@
 use super::{BackendEntry, Dispatch, Session, Setup};
 use crate::error::Result;
 use crate::parallel::team::Team;
-use crate::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, Workers, lock};
+use crate::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, Worker, WorkerReport, lock};
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult};
 use std::collections::VecDeque;
@@ -42,56 +42,66 @@ const STACK_BYTES: usize = 2 << 20;
 
 struct Fibers {
     team: Team,
-    /// The stacks of each thread's fibers, between runs; a thread locks its own for a whole run.
-    stacks: Box<[Mutex<Vec<DefaultStack>>]>,
-    workers: Arc<Workers>,
+    /// Those of each thread, between runs; a thread locks its own for a whole run.
+    resting: Box<[Mutex<Vec<Resting>>]>,
     setup: Setup,
 }
 
+/// The stack of a fiber, and the state that it computes with: a lock of its thread's for each claim would cost a third of an empty piece.
+type Resting = (DefaultStack, Worker);
+
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
-    let stacks = |_| (0..FIBERS).map(|_| DefaultStack::new(STACK_BYTES)).collect::<io::Result<_>>().map(Mutex::new);
-    let stacks = (0..setup.workers).map(stacks).collect::<io::Result<_>>().map_err(|error| setup.refused(&error))?;
-    let (team, workers) = (setup.team()?, Arc::new(Workers::new(setup.workers)));
-    Ok(Box::new(Fibers { team, stacks, workers, setup }))
+    let fiber = |index| Ok((DefaultStack::new(STACK_BYTES)?, Worker::new(index)));
+    let thread = |index| (0..FIBERS).map(|_| fiber(index)).collect::<io::Result<_>>().map(Mutex::new);
+    let resting = (0..setup.workers).map(thread).collect::<io::Result<_>>().map_err(|error| setup.refused(&error))?;
+    Ok(Box::new(Fibers { team: setup.team()?, resting, setup }))
 }
 
 impl Session for Fibers {
     fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
-        let Self { team, stacks, workers, setup } = self;
+        let Self { team, resting, setup } = self;
         let job = Arc::new(setup.begin(ENTRY.name, work, sink, stop)?);
         let shared = Arc::new(job.share(setup.schedule, setup.workers * FIBERS));
         let outcome = team.run(&|member| {
             let thread = member.index();
-            let mut stacks = lock(&stacks[thread]);
-            let begin = |(stack, share)| begin(stack, share, workers, &job, &shared);
-            *stacks = take_turns(stacks.drain(..).zip(thread * FIBERS..).map(begin).collect());
+            let mut resting = lock(&resting[thread]);
+            let begin = |(fiber, share)| begin(fiber, share, &job, &shared);
+            *resting = take_turns(resting.drain(..).zip(thread * FIBERS..).map(begin).collect());
         });
         job.check(outcome);
-        setup.end(&job, workers.take_reports())
+        setup.end(&job, resting.iter().enumerate().map(|(index, fibers)| report(index, &mut lock(fibers))).collect())
     }
 }
 
-type Fiber = Coroutine<(), (), ()>;
+type Fiber = Coroutine<(), (), Worker>;
 
 /// A fiber that computes a claim of `share` each time it is resumed.
-fn begin(stack: DefaultStack, share: usize, workers: &Arc<Workers>, job: &Arc<Job>, shared: &Arc<Loop>) -> Fiber {
-    let (job, shared, workers) = (job.clone(), shared.clone(), workers.clone());
+fn begin((stack, mut worker): Resting, share: usize, job: &Arc<Job>, shared: &Arc<Loop>) -> Fiber {
+    let (job, shared) = (job.clone(), shared.clone());
     Coroutine::with_stack(stack, move |yielder, ()| {
         let mut claims = shared.claims(share);
-        while claims.next().is_some_and(|claim| workers.execute(share / FIBERS, &job, claim).is_continue()) {
+        while claims.next().is_some_and(|claim| job.execute(&mut worker, claim).is_continue()) {
             yielder.suspend(());
         }
+        worker
     })
 }
 
 /// A thread's hub: resumes its fibers in turn until all have ended.
-fn take_turns(mut fibers: VecDeque<Fiber>) -> Vec<DefaultStack> {
+fn take_turns(mut fibers: VecDeque<Fiber>) -> Vec<Resting> {
     let mut rested = Vec::with_capacity(fibers.len());
     while let Some(mut fiber) = fibers.pop_front() {
         match fiber.resume(()) {
             CoroutineResult::Yield(()) => fibers.push_back(fiber),
-            CoroutineResult::Return(()) => rested.push(fiber.into_stack()),
+            CoroutineResult::Return(worker) => rested.push((fiber.into_stack(), worker)),
         }
     }
     rested
+}
+
+/// What the fibers of a thread have done.
+fn report(index: usize, fibers: &mut [Resting]) -> WorkerReport {
+    let mut report = WorkerReport { index, ..WorkerReport::default() };
+    fibers.iter_mut().for_each(|(_, worker)| report.add(&worker.take_report()));
+    report
 }
