@@ -13,7 +13,7 @@ mod sync {
 
 #[path = "../examples/lessons/locks/buffer.rs"]
 mod buffer;
-#[allow(dead_code)] // The models use a part of it.
+#[expect(dead_code, reason = "no model resets a barrier")]
 #[path = "../src/parallel/event_count.rs"]
 mod event_count;
 

@@ -4,6 +4,7 @@
 //! `tests/oracle/README.md` defines the data. A sample is left out only where the data itself says that its result depends on less than a
 //! thousandth of a pixel (`chaotic`) or is not proved.
 
+use fractal::kernel::TileClaim;
 use fractal::parallel::{Prepared, Preparing, Stop};
 use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR, Samples, Tile};
 use fractal::sink::{Grid, Sample};
@@ -180,7 +181,8 @@ impl Deep {
     fn sample(&self, x: u32, y: u32) -> (Option<u32>, f64, f64) {
         let (kernel, tile) = (self.render.kernel(), Tile { x, y, width: 1, height: 1 });
         let mut words = vec![0_u32; kernel.channels().words()];
-        kernel.compute(&self.prepared, &[tile.into()], &mut words, &mut [0], &Stop::new()).unwrap();
+        let claim = TileClaim { tiles: &[tile.into()], words: &mut words, useful: &mut [0] };
+        kernel.compute(&self.prepared, claim, &Stop::new()).unwrap();
         let samples = Samples::new(tile, kernel.channels(), bytemuck::cast_slice(&words));
         let number = |plane| samples.plane(plane).first().map_or(0.0, |&number| f64::from(number));
         let distance = number(DISTANCES_X).hypot(number(DISTANCES_Y));

@@ -1,7 +1,7 @@
 //! Not a test, but by its name the last program that `cargo test` runs: it repeats what the others left out on this machine.
 
 #[path = "support/left_out.rs"]
-#[allow(dead_code)] // Nothing is left out here.
+#[expect(dead_code, reason = "nothing is left out here")]
 mod left_out;
 
 fn main() {

@@ -47,7 +47,8 @@ impl<O: Send + 'static> WorkerPool<O> {
         orders.send(order).expect("the workers live as long as the session");
     }
 
-    /// The channel to the threads.
+    /// The channel to the threads, for senders elsewhere.
+    #[cfg(feature = "tokio")]
     pub(super) fn orders(&self) -> Sender<O> {
         self.orders.clone().expect("it is there until the pool is dropped")
     }

@@ -6,7 +6,7 @@
 use crate::error::Result;
 use crate::formula::{Formula, FormulaEntry, Number, Spec, Vector, Visitor, operations};
 use crate::kernel::direct::Direct;
-use crate::kernel::{Counters, Isa, Kernel, Limits, TileRequest};
+use crate::kernel::{Counters, Isa, Kernel, Limits, TileClaim, TileRequest};
 use crate::parallel::{Prepared, Stop};
 use crate::plane::Plane;
 use crate::sample::Channels;
@@ -135,7 +135,7 @@ impl Prepare {
             let area: usize = tiles.iter().map(|wanted| wanted.tile.area()).sum();
             let words = &mut self.words[..area * self.kernel.channels().words()];
             let sums = &mut self.useful[..tiles.len()];
-            counters += self.kernel.compute(&prepared, tiles, words, sums, &stop)?;
+            counters += self.kernel.compute(&prepared, TileClaim { tiles, words, useful: sums }, &stop)?;
             useful += sums.iter().sum::<u64>();
         }
         Ok(Figures { time: thread_time() - start, counters, useful })

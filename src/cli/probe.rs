@@ -2,7 +2,7 @@
 
 use super::args::ProbeArgs;
 use super::{plan, print};
-use fractal::kernel::Counters;
+use fractal::kernel::{Counters, TileClaim};
 use fractal::parallel::{Preparing, Stop};
 use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR, Samples, Tile};
 use fractal::{Error, Render, RenderOptions, Result};
@@ -46,7 +46,8 @@ pub(crate) fn run(args: &ProbeArgs) -> Result<()> {
     for (x, y) in points {
         let tile = Tile { x, y, width: 1, height: 1 };
         let mut words = vec![0u32; kernel.channels().words()];
-        let counters = kernel.compute(&prepared, &[tile.into()], &mut words, &mut [0], &stop)?;
+        let claim = TileClaim { tiles: &[tile.into()], words: &mut words, useful: &mut [0] };
+        let counters = kernel.compute(&prepared, claim, &stop)?;
         let samples = Samples::new(tile, kernel.channels(), bytemuck::cast_slice(&words));
         let at = plane.point((left + x) as usize, (top + y) as usize);
         let point = point(&samples, [at.re, at.im], &counters);

@@ -255,11 +255,11 @@ impl Sinks {
 const SHOWN: u64 = 1 << 16;
 const DECIDING: u64 = 1 << 13;
 
-/// Whether a render could be long if every sample took all iterations and a worker did only 200 million a second, fewer than any
-/// processor does. Most renders could not.
+/// Whether a render could be long if every sample took all iterations and a worker did only 100 million a second, fewer than any
+/// number tier does. Most renders could not.
 fn may_be_long(render: &Render, workers: &SessionOptions) -> bool {
     let iterations = render.tiling().size().area() as f64 * (f64::from(render.scene().max_iterations()) + 100.0);
-    iterations > LONG.as_secs_f64() * workers.workers.max(1) as f64 * 200e6
+    iterations > LONG.as_secs_f64() * workers.workers.max(1) as f64 * 100e6
 }
 
 /// Costs, estimated from a coarse picture of at most `most` samples, and the time that the render will take.

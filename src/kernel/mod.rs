@@ -45,6 +45,17 @@ impl TileRequest<'_> {
     }
 }
 
+/// The tiles of a claim, and memory for their samples.
+#[derive(Debug)]
+pub struct TileClaim<'a> {
+    /// The tiles.
+    pub tiles: &'a [TileRequest<'a>],
+    /// Receives the samples of one tile after the other, each in the layout of [`crate::sample`].
+    pub words: &'a mut [u32],
+    /// Receives the useful iterations of each tile: the sum of its counts, with interior samples counting as the maximum.
+    pub useful: &'a mut [u64],
+}
+
 /// What a kernel is and how its samples may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
@@ -83,20 +94,11 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
         0
     }
 
-    /// Fills `words` with the samples of `tiles`, one tile after the other, each in the layout of [`crate::sample`].
-    ///
-    /// `useful[i]` receives the useful iterations of tile i: the sum of its counts, with interior samples counting as the maximum.
+    /// Computes the samples of a claim's tiles, with what was prepared.
     ///
     /// # Errors
     /// [`crate::Error::Stopped`] when `stop` was noticed.
-    fn compute(
-        &self,
-        prepared: &Prepared,
-        tiles: &[TileRequest<'_>],
-        words: &mut [u32],
-        useful: &mut [u64],
-        stop: &Stop,
-    ) -> Result<Counters>;
+    fn compute(&self, prepared: &Prepared, claim: TileClaim<'_>, stop: &Stop) -> Result<Counters>;
 }
 
 /// What happened inside a kernel, for statistics and for tests that check that something did happen.

@@ -1,6 +1,6 @@
 //! The plain loop over samples, one after the other: the scalar code of every number tier.
 
-use super::{Counters, TileRequest, Why};
+use super::{Counters, TileClaim, TileRequest, Why};
 use crate::error::{Error, Result};
 use crate::parallel::Stop;
 use crate::sample::{COUNTS, Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR};
@@ -19,33 +19,22 @@ pub(super) struct Found {
     pub(super) distance: [f32; 2],
 }
 
-/// The tiles of a claim, and where their samples go.
-#[derive(Debug)]
-pub(super) struct PlainClaim<'a> {
-    pub(super) channels: Channels,
-    /// The maximum number of iterations.
-    pub(super) max: u32,
-    pub(super) tiles: &'a [TileRequest<'a>],
-    pub(super) words: &'a mut [u32],
-    pub(super) useful: &'a mut [u64],
-}
-
-impl PlainClaim<'_> {
-    /// Computes all tiles: `sample` finds what there is at a column and row, or `None` once `stop` is set.
-    pub(super) fn compute(
-        &mut self,
-        stop: &Stop,
-        mut sample: impl FnMut(usize, usize) -> Option<Found>,
-    ) -> Result<Counters> {
-        let mut counters = Counters::default();
-        let mut rest = &mut *self.words;
-        for (wanted, useful) in self.tiles.iter().zip(&mut *self.useful) {
-            let words;
-            (words, rest) = rest.split_at_mut(wanted.tile.area() * self.channels.words());
-            *useful = tile(self.channels, self.max, *wanted, words, &mut counters, stop, &mut sample)?;
-        }
-        Ok(counters)
+/// Computes a claim's tiles, with orbits of at most `max` iterations: `sample` finds what there is at a column and row, or `None` once
+/// `stop` is set.
+pub(super) fn compute(
+    channels: Channels,
+    max: u32,
+    TileClaim { tiles, words: mut rest, useful }: TileClaim<'_>,
+    stop: &Stop,
+    mut sample: impl FnMut(usize, usize) -> Option<Found>,
+) -> Result<Counters> {
+    let mut counters = Counters::default();
+    for (wanted, useful) in tiles.iter().zip(useful) {
+        let words;
+        (words, rest) = rest.split_at_mut(wanted.tile.area() * channels.words());
+        *useful = tile(channels, max, *wanted, words, &mut counters, stop, &mut sample)?;
     }
+    Ok(counters)
 }
 
 /// Computes one tile; returns its useful iterations.

@@ -4,7 +4,7 @@ use super::ingredients::Ingredients;
 use super::maker::Maker;
 use super::{Part, RenderOptions, continued};
 use crate::error::Result;
-use crate::kernel::{Kernel, Request, TileRequest};
+use crate::kernel::{Kernel, Request, TileClaim, TileRequest};
 use crate::parallel::{Claim, Pieces, Position, Prepared, PreparedOnce, Preparing, Recipe, Stop, Work};
 use crate::scene::{Crop, Scene};
 use crate::tile::{Tile, Tiling};
@@ -78,7 +78,7 @@ impl Work for RenderWork {
         let tiles: Vec<_> = tiles.collect::<Result<_>>()?;
         let mut useful = vec![0; tiles.len()];
         let words = bytemuck::cast_slice_mut(claim.bytes());
-        let counters = self.kernel.compute(prepared, &tiles, words, &mut useful, stop)?;
+        let counters = self.kernel.compute(prepared, TileClaim { tiles: &tiles, words, useful: &mut useful }, stop)?;
         for (index, useful) in range.zip(useful) {
             claim.set_cost(index, useful);
         }

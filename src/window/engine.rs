@@ -357,7 +357,7 @@ impl Sink for EventSink {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::{Counters, Facts, Kernel, Request, TileRequest};
+    use crate::kernel::{Counters, Facts, Kernel, Request, TileClaim};
     use crate::parallel::{Prepared, Preparing};
     use crate::sample::Channels;
 
@@ -377,15 +377,8 @@ mod tests {
             [0.0, 0.001, 0.4, 0.4, 0.39, 1.0, 2.0].into_iter().for_each(|done| preparing.progress(done));
             Ok(Prepared::default().with("constant", self.1.to_ne_bytes()[..].into()))
         }
-        fn compute(
-            &self,
-            prepared: &Prepared,
-            _: &[TileRequest<'_>],
-            words: &mut [u32],
-            _: &mut [u64],
-            _: &Stop,
-        ) -> Result<Counters> {
-            words.fill(bytemuck::pod_read_unaligned(prepared.get("constant").unwrap()));
+        fn compute(&self, prepared: &Prepared, claim: TileClaim<'_>, _: &Stop) -> Result<Counters> {
+            claim.words.fill(bytemuck::pod_read_unaligned(prepared.get("constant").unwrap()));
             Ok(Counters::default())
         }
     }

@@ -5,7 +5,7 @@ mod altered;
 mod support;
 
 use fractal::backend::{BACKENDS, SessionOptions};
-use fractal::kernel::{Counters, Facts, Kernel, Request, TileRequest};
+use fractal::kernel::{Counters, Facts, Kernel, Request, TileClaim};
 use fractal::parallel::{Discard, Piece, Pieces, Prepared, Preparing, Sink, Stop, Tee};
 use fractal::sample::{Channels, INTERIOR};
 use fractal::sink::{Checkpoint, Grid, Kept};
@@ -45,15 +45,9 @@ impl Kernel for Shifted {
         // Were it made a second time, it would be another.
         Ok(Prepared::default().with("shift", [self.by + times as u8; 3][..].into()))
     }
-    fn compute(
-        &self,
-        prepared: &Prepared,
-        tiles: &[TileRequest<'_>],
-        words: &mut [u32],
-        useful: &mut [u64],
-        stop: &Stop,
-    ) -> Result<Counters> {
-        let counters = self.inner.compute(prepared, tiles, words, useful, stop)?;
+    fn compute(&self, prepared: &Prepared, claim: TileClaim<'_>, stop: &Stop) -> Result<Counters> {
+        let TileClaim { tiles, words, useful } = claim;
+        let counters = self.inner.compute(prepared, TileClaim { tiles, words, useful }, stop)?;
         let mut rest = words;
         for wanted in tiles {
             let (tile, after) = rest.split_at_mut(wanted.tile.area() * self.channels().words());

@@ -3,7 +3,7 @@
 use crate::session::{pixels, valley};
 use crate::support::until;
 use fractal::internal::Script;
-use fractal::kernel::{Counters, Facts, Kernel, Request, TileRequest};
+use fractal::kernel::{Counters, Facts, Kernel, Request, TileClaim};
 use fractal::parallel::{Prepared, Preparing, Stop};
 use fractal::window::{Event, Key, Viewer, Watched};
 use fractal::{Render, Result};
@@ -109,15 +109,8 @@ impl Kernel for Slow {
         self.done.lock().unwrap().iter().for_each(|done| preparing.progress(done));
         Ok(Prepared::default())
     }
-    fn compute(
-        &self,
-        prepared: &Prepared,
-        tiles: &[TileRequest<'_>],
-        words: &mut [u32],
-        useful: &mut [u64],
-        stop: &Stop,
-    ) -> Result<Counters> {
-        self.inner.compute(prepared, tiles, words, useful, stop)
+    fn compute(&self, prepared: &Prepared, claim: TileClaim<'_>, stop: &Stop) -> Result<Counters> {
+        self.inner.compute(prepared, claim, stop)
     }
 }
 

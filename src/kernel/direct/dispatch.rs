@@ -6,7 +6,7 @@ use super::engine::Engine;
 use super::scratch::Scratch;
 use crate::error::Result;
 use crate::formula::{Formula, Stepwise, Vector};
-use crate::kernel::{Counters, Isa, TileRequest};
+use crate::kernel::{Counters, Isa, TileClaim};
 use crate::parallel::Stop;
 use crate::sample::{COUNTS, Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR};
 use fearless_simd::Level;
@@ -15,9 +15,7 @@ use fearless_simd::prelude::*;
 /// Consecutive tiles of a claim with equal areas.
 struct Part<'a> {
     channels: Channels,
-    tiles: &'a [TileRequest<'a>],
-    words: &'a mut [u32],
-    useful: &'a mut [u64],
+    claim: TileClaim<'a>,
     stop: &'a Stop,
     scratch: &'a mut Scratch,
 }
@@ -32,22 +30,12 @@ enum Task<'a> {
 
 impl<F: Formula> Problem<F> {
     /// Computes tiles of equal area with vectors.
-    pub(super) fn together(
-        &self,
-        isa: Isa,
-        channels: Channels,
-        tiles: &[TileRequest<'_>],
-        words: &mut [u32],
-        useful: &mut [u64],
-        stop: &Stop,
-    ) -> Result<Counters> {
+    pub(super) fn together(&self, isa: Isa, channels: Channels, claim: TileClaim<'_>, stop: &Stop) -> Result<Counters> {
         Scratch::with(|scratch| {
-            let task = Task::Tiles(Part { channels, tiles, words, useful, stop, scratch });
+            let task = Task::Tiles(Part { channels, claim, stop, scratch });
             match self.dispatch(isa, task) {
                 Ok(result) => result,
-                Err(Task::Tiles(part)) => {
-                    self.one_by_one(part.channels, part.tiles, part.words, part.useful, part.stop)
-                }
+                Err(Task::Tiles(part)) => self.one_by_one(part.channels, part.claim, part.stop),
                 Err(Task::Spin(..)) => Ok(Counters::default()),
             }
         })
@@ -125,7 +113,8 @@ impl<F: Formula> Problem<F> {
 
     #[inline(always)]
     fn passes<S: Simd, const K: usize, const G: usize>(&self, simd: S, part: Part<'_>) -> Result<Counters> {
-        let Part { channels, tiles, words, useful, stop, scratch } = part;
+        let Part { channels, claim, stop, scratch } = part;
+        let TileClaim { tiles, words, useful } = claim;
         let samples = tiles.first().map_or(0, |wanted| wanted.tile.area());
         let tile_words = samples * channels.words();
         let mut engine = Engine::<S, F, K, G> {

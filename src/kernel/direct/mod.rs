@@ -13,7 +13,7 @@ mod unroll;
 
 use super::smooth::Fraction;
 use super::tier::Tier;
-use super::{Counters, Facts, Isa, Kernel, Limits, TileRequest, Why};
+use super::{Counters, Facts, Isa, Kernel, Limits, TileClaim, Why};
 use crate::error::{Error, Result};
 use crate::formula::{Formula, Spec, Visitor};
 use crate::parallel::{Prepared, Stop};
@@ -103,32 +103,17 @@ impl Kernel for Direct {
         Facts { tier: Tier::F64.name(), isa: self.isa.name(), exact: true, prefix_stable: true, claim_bytes: None }
     }
 
-    fn compute(
-        &self,
-        _prepared: &Prepared,
-        tiles: &[TileRequest<'_>],
-        words: &mut [u32],
-        useful: &mut [u64],
-        stop: &Stop,
-    ) -> Result<Counters> {
-        let area: usize = tiles.iter().map(|wanted| wanted.tile.area()).sum();
-        assert_eq!(words.len(), area * self.channels.words(), "length of the claim's data");
-        assert_eq!(useful.len(), tiles.len(), "one sum of useful iterations for each tile");
-        self.tiles.compute(self.isa, self.channels, tiles, words, useful, stop)
+    fn compute(&self, _prepared: &Prepared, claim: TileClaim<'_>, stop: &Stop) -> Result<Counters> {
+        let area: usize = claim.tiles.iter().map(|wanted| wanted.tile.area()).sum();
+        assert_eq!(claim.words.len(), area * self.channels.words(), "length of the claim's data");
+        assert_eq!(claim.useful.len(), claim.tiles.len(), "one sum of useful iterations for each tile");
+        self.tiles.compute(self.isa, self.channels, claim, stop)
     }
 }
 
 /// A kernel with the formula's type erased.
 trait Tiles: Send + Sync {
-    fn compute(
-        &self,
-        isa: Isa,
-        channels: Channels,
-        tiles: &[TileRequest<'_>],
-        words: &mut [u32],
-        useful: &mut [u64],
-        stop: &Stop,
-    ) -> Result<Counters>;
+    fn compute(&self, isa: Isa, channels: Channels, claim: TileClaim<'_>, stop: &Stop) -> Result<Counters>;
 
     fn spin(&self, isa: Isa, blocks: u64) -> u64;
 }
@@ -166,20 +151,12 @@ fn halves_exactly(julia: Option<Complex64>, plane: &Plane) -> bool {
 }
 
 impl<F: Formula> Tiles for Problem<F> {
-    fn compute(
-        &self,
-        isa: Isa,
-        channels: Channels,
-        tiles: &[TileRequest<'_>],
-        words: &mut [u32],
-        useful: &mut [u64],
-        stop: &Stop,
-    ) -> Result<Counters> {
+    fn compute(&self, isa: Isa, channels: Channels, claim: TileClaim<'_>, stop: &Stop) -> Result<Counters> {
         if isa == Isa::Scalar {
-            return self.one_by_one(channels, tiles, words, useful, stop);
+            return self.one_by_one(channels, claim, stop);
         }
         let mut counters = Counters::default();
-        let (mut rest, mut rest_words, mut rest_useful) = (tiles, words, useful);
+        let TileClaim { tiles: mut rest, words: mut rest_words, useful: mut rest_useful } = claim;
         while let Some(first) = rest.first() {
             // Tiles of equal area have their planes at equal offsets.
             let area = first.tile.area();
@@ -188,7 +165,7 @@ impl<F: Formula> Tiles for Problem<F> {
             let (words, after_words) = rest_words.split_at_mut(equal * area * channels.words());
             let (useful, after_useful) = rest_useful.split_at_mut(equal);
             (rest, rest_words, rest_useful) = (after, after_words, after_useful);
-            counters += self.together(isa, channels, tiles, words, useful, stop)?;
+            counters += self.together(isa, channels, TileClaim { tiles, words, useful }, stop)?;
         }
         Ok(counters)
     }

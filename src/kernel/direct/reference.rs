@@ -3,8 +3,8 @@
 use super::{Problem, Why};
 use crate::error::Result;
 use crate::formula::Formula;
-use crate::kernel::plain::{Found, PlainClaim, STOP_INTERVAL};
-use crate::kernel::{Counters, TileRequest};
+use crate::kernel::plain::{Found, STOP_INTERVAL};
+use crate::kernel::{Counters, TileClaim, plain};
 use crate::parallel::Stop;
 use crate::sample::Channels;
 use num_complex::Complex64;
@@ -69,16 +69,8 @@ impl<F: Formula> Problem<F> {
     }
 
     /// Computes all tiles, sample by sample.
-    pub(super) fn one_by_one(
-        &self,
-        channels: Channels,
-        tiles: &[TileRequest<'_>],
-        words: &mut [u32],
-        useful: &mut [u64],
-        stop: &Stop,
-    ) -> Result<Counters> {
-        let mut claim = PlainClaim { channels, max: self.limits.max, tiles, words, useful };
-        claim.compute(stop, |x, y| {
+    pub(super) fn one_by_one(&self, channels: Channels, claim: TileClaim<'_>, stop: &Stop) -> Result<Counters> {
+        plain::compute(channels, self.limits.max, claim, stop, |x, y| {
             let point = self.plane.point(x, y);
             let orbit = self.orbit(point, true, &mut || stop.is_set())?;
             let mut found = Found { why: orbit.why, n: orbit.n, fraction: 0.0, distance: [0.0; 2] };

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::formula::{self, FORMULAS, Number};
+use crate::kernel::TileRequest;
 use crate::sample::INTERIOR;
 use crate::sample::MAX_ITERATIONS;
 use crate::tile::{Mask, Tile};
@@ -26,7 +27,8 @@ fn render(direct: &Direct, plane: &Plane) -> (Vec<u32>, u64, Counters) {
     let tile = whole(plane);
     let mut words = vec![7; tile.area() * direct.channels().words()];
     let mut useful = [0];
-    let counters = direct.compute(&Prepared::default(), &[tile.into()], &mut words, &mut useful, &Stop::new()).unwrap();
+    let claim = TileClaim { tiles: &[tile.into()], words: &mut words, useful: &mut useful };
+    let counters = direct.compute(&Prepared::default(), claim, &Stop::new()).unwrap();
     (words, useful[0], counters)
 }
 
@@ -249,7 +251,8 @@ fn tiles_of_any_size_and_rotated_views_are_the_same() {
                     let run = |direct: &Direct| {
                         let mut words = vec![7; area * ALL.words()];
                         let mut useful = vec![0; tiles.len()];
-                        direct.compute(&Prepared::default(), &tiles, &mut words, &mut useful, &Stop::new()).unwrap();
+                        let claim = TileClaim { tiles: &tiles, words: &mut words, useful: &mut useful };
+                        direct.compute(&Prepared::default(), claim, &Stop::new()).unwrap();
                         (words, useful)
                     };
                     assert!(run(&direct) == run(&reference), "{name} {isa} tiles of {width} × {height}");
@@ -272,8 +275,8 @@ fn only_wanted_samples_are_computed() {
                 let area: usize = tiles.iter().map(|wanted| wanted.tile.area()).sum();
                 let run = |tiles: &[TileRequest<'_>]| {
                     let (mut words, mut useful) = (vec![7; area * ALL.words()], vec![0; tiles.len()]);
-                    let stop = Stop::new();
-                    let counters = direct.compute(&Prepared::default(), tiles, &mut words, &mut useful, &stop).unwrap();
+                    let claim = TileClaim { tiles, words: &mut words, useful: &mut useful };
+                    let counters = direct.compute(&Prepared::default(), claim, &Stop::new()).unwrap();
                     (words, useful, counters)
                 };
                 let (whole, ..) = run(&tiles);
@@ -376,7 +379,8 @@ fn a_set_flag_stops_every_instruction_set() {
         let mut words = vec![0; tile.area() * ALL.words()];
         let stop = Stop::new();
         stop.set();
-        let result = direct.compute(&Prepared::default(), &[tile.into()], &mut words, &mut [0], &stop);
+        let claim = TileClaim { tiles: &[tile.into()], words: &mut words, useful: &mut [0] };
+        let result = direct.compute(&Prepared::default(), claim, &stop);
         assert!(matches!(result, Err(Error::Stopped)), "{isa}");
     }
 }

@@ -22,10 +22,10 @@ mod sample;
 mod tests;
 
 use super::distance::Frame;
-use super::plain::PlainClaim;
+use super::plain;
 use super::smooth::Fraction;
 use super::tier::Tier;
-use super::{Counters, Facts, Kernel, Limits, TileRequest};
+use super::{Counters, Facts, Kernel, Limits, TileClaim};
 use crate::error::Result;
 use crate::number::{Decimal, ldexp};
 use crate::parallel::{Prepared, Preparing, Stop};
@@ -93,20 +93,12 @@ impl Kernel for Perturbation {
         self.reference.most_bytes()
     }
 
-    fn compute(
-        &self,
-        prepared: &Prepared,
-        tiles: &[TileRequest<'_>],
-        words: &mut [u32],
-        useful: &mut [u64],
-        stop: &Stop,
-    ) -> Result<Counters> {
-        let orbit = self.reference.read(prepared)?;
-        let mut claim = PlainClaim { channels: self.channels, max: self.limits.max, tiles, words, useful };
-        if self.channels.contains(Channels::DISTANCE) {
-            claim.compute(stop, |x, y| self.sample::<true>(orbit, x, y, stop))
+    fn compute(&self, prepared: &Prepared, claim: TileClaim<'_>, stop: &Stop) -> Result<Counters> {
+        let (channels, max, orbit) = (self.channels, self.limits.max, self.reference.read(prepared)?);
+        if channels.contains(Channels::DISTANCE) {
+            plain::compute(channels, max, claim, stop, |x, y| self.sample::<true>(orbit, x, y, stop))
         } else {
-            claim.compute(stop, |x, y| self.sample::<false>(orbit, x, y, stop))
+            plain::compute(channels, max, claim, stop, |x, y| self.sample::<false>(orbit, x, y, stop))
         }
     }
 }

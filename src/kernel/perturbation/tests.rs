@@ -1,7 +1,7 @@
 //! The kernel by itself: its prepared data, whatever it is, and how it agrees with the direct one.
 
 use crate::error::Error;
-use crate::kernel::{Isa, Kernel, Request, TileRequest};
+use crate::kernel::{Isa, Kernel, Request, TileClaim, TileRequest};
 use crate::parallel::{Prepared, Preparing, Stop};
 use crate::sample::{Channels, DISTANCES_X, DISTANCES_Y, INTERIOR, Samples};
 use crate::scene::Scene;
@@ -28,7 +28,11 @@ fn prepared(kernel: &dyn Kernel) -> Prepared {
 fn compute(kernel: &dyn Kernel, prepared: &Prepared, wanted: TileRequest<'_>) -> crate::Result<Vec<u32>> {
     let mut words = vec![7; wanted.tile.area() * kernel.channels().words()];
     let mut useful = [0];
-    let counters = kernel.compute(prepared, &[wanted], &mut words, &mut useful, &Stop::new())?;
+    let counters = kernel.compute(
+        prepared,
+        TileClaim { tiles: &[wanted], words: &mut words, useful: &mut useful },
+        &Stop::new(),
+    )?;
     let samples = (wanted.tile.area() - wanted.skipped()) as u64;
     assert_eq!(counters.escaped + counters.limit, samples, "{counters:?}");
     assert_eq!(counters.executed, useful[0], "nothing is skipped so far");
@@ -80,7 +84,8 @@ fn a_stop_ends_the_reference_and_the_samples() {
     let orbit = bytemuck::cast_slice::<[f64; 2], u8>(&[[0.0, 0.0], [-1.0, 0.0], [0.0, 0.0]]).into();
     let prepared = Prepared::default().with(PART, orbit);
     let mut words = vec![0; WHOLE.area() * kernel.channels().words()];
-    let ended = kernel.compute(&prepared, &[WHOLE.into()], &mut words, &mut [0], &stop);
+    let claim = TileClaim { tiles: &[WHOLE.into()], words: &mut words, useful: &mut [0] };
+    let ended = kernel.compute(&prepared, claim, &stop);
     assert!(matches!(ended, Err(Error::Stopped)));
 }
 
@@ -125,7 +130,13 @@ fn where_tiers_meet_they_agree() {
             let (prepared, area) = (prepared(&*kernel), WHOLE.area());
             // The direct kernel counts less than it would execute.
             let mut words = vec![0; area * kernel.channels().words()];
-            kernel.compute(&prepared, &[WHOLE.into()], &mut words, &mut [0], &Stop::new()).unwrap();
+            kernel
+                .compute(
+                    &prepared,
+                    TileClaim { tiles: &[WHOLE.into()], words: &mut words, useful: &mut [0] },
+                    &Stop::new(),
+                )
+                .unwrap();
             words
         });
         let [direct, ours] =
