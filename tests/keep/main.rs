@@ -72,12 +72,12 @@ impl Sink for Count {
     }
 }
 
-/// Where the heads of all records in a file of finished pieces begin.
+/// Where the heads of all records in a file of finished pieces begin. One that is being written may end in a part of a head.
 fn heads(file: &[u8]) -> Vec<usize> {
     let (mut heads, mut at) = (Vec::new(), 8);
-    while at < file.len() {
+    while let Some(head) = file.get(at..at + 48) {
         heads.push(at);
-        at += 48 + u64::from_le_bytes(file[at + 32..at + 40].try_into().unwrap()) as usize;
+        at += 48 + u64::from_le_bytes(head[32..40].try_into().unwrap()) as usize;
     }
     heads
 }
