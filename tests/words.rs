@@ -94,7 +94,15 @@ fn help_uses_them_too() {
     let scratch = Scratch::new("words");
     let commands =
         ["render", "merge", "view", "info", "probe", "bench", "bench compare", "bench report", "bench simulate"];
-    for command in commands.into_iter().chain(["bench overhead", "bench kernel", "backends", "completions", "man"]) {
+    for command in commands.into_iter().chain([
+        "bench overhead",
+        "bench kernel",
+        "bench schedules",
+        "backends",
+        "guide",
+        "completions",
+        "man",
+    ]) {
         if command == "view" && cfg!(not(feature = "window")) {
             continue;
         }
