@@ -23,7 +23,8 @@ pub(super) const ENTRY: BackendEntry = BackendEntry {
     help: "a fixed number of workers; claims and results travel through bounded channels, and the caller collects the results",
     model: "threads, message passing",
     counterpart: "threading with queue.Queue",
-    choose: "when one thread must receive all results, and to see how far plain messages go: the same design carries over to processes and machines",
+    choose: "when one thread must receive all results, and to see how far plain messages go: the same design carries over to processes \
+        and machines",
     avoid: "for pieces of a few microseconds or less: each is two messages",
     schedules: &[Schedule::DYNAMIC, Schedule::GUIDED, Schedule::AUTO],
     dispatch: Dispatch::Push,

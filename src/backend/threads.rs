@@ -18,7 +18,8 @@ pub(super) const ENTRY: BackendEntry = BackendEntry {
     help: "a persistent team of threads that share one loop, under any schedule",
     model: "threads, fork-join",
     counterpart: "PyMP, threading",
-    choose: "for everything on one machine: it has all schedules, hands out pieces in order by default, and its threads wait for the next run",
+    choose: "for everything on one machine: it has all schedules, hands out pieces in order by default, and its threads wait for the next \
+        run",
     avoid: "where a piece that crashes must not end the program (`processes`), or where the program mostly waits (`tokio`)",
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
     open: |setup| Ok(Box::new(Threads { team: setup.team()?, workers: Workers::new(setup.workers), setup })),

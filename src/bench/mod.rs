@@ -24,6 +24,7 @@ pub mod schedules;
 pub mod simulate;
 pub mod statistics;
 pub mod subject;
+pub mod timeline;
 pub mod wisdom;
 pub mod work;
 

@@ -29,9 +29,9 @@ pub fn guide(measured: &Measured, style: Style) -> String {
     let mut page = Page { style, text: String::new() };
     page.title("Which model when");
     page.paragraph(
-        "`fractal guide` is this page. `fractal guide --ask compute,10us,local` answers a question, and `fractal guide --measure` shows the \
-         page with the figures of your machine. The program writes it from a table of rules and of measurements: `fractal guide --markdown` \
-         is docs/choosing.md.",
+        "`fractal guide` is this page. `fractal guide --ask compute,10us,local` answers a question, and `fractal guide --measure` shows \
+         the page with the figures of your machine. The program writes it from a table of rules and of measurements: `fractal guide \
+         --markdown` is docs/choosing.md.",
     );
     page.heading("The models");
     page.table(
@@ -60,8 +60,8 @@ pub fn guide(measured: &Measured, style: Style) -> String {
     }
     page.heading("Questions");
     page.paragraph(
-        "A question is made of these words, the length of a piece such as `10us` or `2ms`, and how many there are, such as `10000` or `1M`, \
-         with commas between them.",
+        "A question is made of these words, the length of a piece such as `10us` or `2ms`, and how many there are, such as `10000` or \
+         `1M`, with commas between them.",
     );
     let rows: Vec<_> = NEEDS.iter().map(|need| vec![format!("`{}`", need.word), need.help.to_owned()]).collect();
     page.table(&["Word", "What it asks for"], &rows);
@@ -95,15 +95,15 @@ fn figures(page: &mut Page, measured: &Measured) {
         ""
     };
     page.paragraph(&format!(
-        "All figures on this page, here and in the text below, are from `fractal guide --measure` with {} workers, on {}.{busy} The lines of \
-         code, with imports and the entry in the table of backends, were counted by the compiler from src/backend. `fractal bench overhead` \
-         measures the same costs under every schedule, beside OpenMP's.",
+        "All figures on this page, here and in the text below, are from `fractal guide --measure` with {} workers, on {}.{busy} The \
+         lines of code, with imports and the entry in the table of backends, were counted by the compiler from src/backend. `fractal \
+         bench overhead` measures the same costs under every schedule, beside OpenMP's.",
         measured.workers, measured.machine
     ));
     page.paragraph(
-        "An empty piece is a claim of its own here: that is what the model costs. Start is until a first run without pieces has ended; empty \
-         run is such a run later. METG, Task Bench's minimum effective task granularity, is the shortest piece from which on the processors \
-         are used by 50 or 90 % for the work itself. Memory is what each further worker takes.",
+        "An empty piece is a claim of its own here: that is what the model costs. Start is until a first run without pieces has ended; \
+         empty run is such a run later. METG, Task Bench's minimum effective task granularity, is the shortest piece from which on the \
+         processors are used by 50 or 90 % for the work itself. Memory is what each further worker takes.",
     );
 }
 

@@ -48,7 +48,8 @@ pub(super) const ENTRY: BackendEntry = BackendEntry {
     help: "processes of this program that share memory; a worker that crashes or is killed costs only its piece",
     model: "processes, shared memory",
     counterpart: "multiprocessing with shared_memory",
-    choose: "where a fault must not end everything: a worker that crashes, is killed, hangs or runs out of memory costs only the piece that it was computing",
+    choose: "where a fault must not end everything: a worker that crashes, is killed, hangs or runs out of memory costs only the piece \
+        that it was computing",
     avoid: "for a work without a recipe, which cannot be made in another process, and on systems other than Linux (`pipes`)",
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::AUTO],
     transport: Some(serve::TRANSPORT),
