@@ -262,7 +262,7 @@ pub fn ask(question: &Question, measured: &Measured) -> Answer {
     if measured.backends.contains_key(answer.model) && !question.has("wait") {
         by_length(question, &mut answer, measured);
     }
-    Answer { missing, ..answer }
+    Answer { missing: missing.or(answer.missing), ..answer }
 }
 
 fn by_need(need: &Need, measured: &Measured) -> Answer {
@@ -302,7 +302,7 @@ fn by_length(question: &Question, answer: &mut Answer, measured: &Measured) {
     let Figures { start, metg50, metg90, .. } = measured.of(model);
     let Some(length) = question.length else { return };
     if let Some(count) = question.count
-        && length * count < start
+        && length * count < start * (1.0 - 1e-9)
         && model == "threads"
     {
         let because =
@@ -311,11 +311,13 @@ fn by_length(question: &Question, answer: &mut Answer, measured: &Measured) {
         *answer = Answer { model: "serial", because, run, ..figure("threads", Figure::Start, measured) };
         return;
     }
+    // What is typed in microseconds is rounded when it becomes seconds.
+    let reaches = |least: f64| length >= least * (1.0 - 1e-9);
     let because = match (metg50, metg90) {
-        (_, Some(most)) if length >= most => {
+        (_, Some(most)) if reaches(most) => {
             format!("{}; pieces of {} are long enough to keep it 90 % efficient", answer.because, time(length))
         }
-        (Some(half), _) if length >= half => format!(
+        (Some(half), _) if reaches(half) => format!(
             "{}; pieces of {} keep it between 50 and 90 % efficient, one at a time: several in a claim are better",
             answer.because,
             time(length)

@@ -239,7 +239,7 @@ mod tests {
         for entry in BACKENDS {
             let figures = recorded.backends.get(entry.name).unwrap_or_else(|| panic!("{} has no figures", entry.name));
             let Figures { piece, start, run, metg50, metg90, memory } = *figures;
-            assert!(piece > 1e-10 && piece < 1e-3 && start >= run && run > 0.0, "{}: {figures:?}", entry.name);
+            assert!(piece > 1e-10 && piece < 1e-3 && start > 0.0 && run > 0.0, "{}: {figures:?}", entry.name);
             assert!(metg50.zip(metg90).is_none_or(|(half, most)| half <= most), "{}: {figures:?}", entry.name);
             assert_eq!(memory.is_some(), entry.parallel, "{}", entry.name);
         }
@@ -268,7 +268,7 @@ mod tests {
         let measured = measure(&entries, (2, &effort), memory, &Stop::new(), after).unwrap();
         assert_eq!(measured.backends.len(), entries.len());
         let figures = measured.of("threads");
-        assert!(figures.piece > 0.0 && figures.start > figures.run && figures.memory == Some(1.0), "{figures:?}");
+        assert!(figures.piece.min(figures.start).min(figures.run) > 0.0 && figures.memory == Some(1.0), "{figures:?}");
         assert!(measured.backends.values().any(|figures| figures.metg90.is_some()), "the best is as good as itself");
         // Each backend: its memory, its costs, and pieces from 10 ns to 1 ms.
         assert_eq!(steps.last(), Some(&(entries.len() * 8, entries.len() * 8)));
