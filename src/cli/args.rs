@@ -7,7 +7,7 @@ mod values;
 mod work;
 
 pub(crate) use scene::{ColourArgs, SceneArgs};
-pub(super) use values::{AUTO, Edge, LOOPS, backends, parts, tile, workers};
+pub(super) use values::{AUTO, Edge, LOOPS, backends, parts, tile, workers, works};
 pub(crate) use work::{PrimesArgs, WorkArgs};
 
 use super::bench::args::{BENCH_NOTES, BenchArgs};

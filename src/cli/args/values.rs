@@ -3,6 +3,7 @@
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use fractal::backend::BACKENDS;
 use fractal::bench::kernel::BENCHMARKS;
+use fractal::bench::works::WORKS;
 use fractal::colour::{COLOURINGS, PALETTES};
 use fractal::formula::FORMULAS;
 use fractal::parallel::{MAX_WORKERS, Shard};
@@ -48,6 +49,11 @@ pub(in crate::cli) fn formats() -> PossibleValuesParser {
 pub(in crate::cli) fn parts() -> PossibleValuesParser {
     let scenes = BENCHMARKS.iter().map(|benchmark| (benchmark.name, benchmark.help));
     names(std::iter::once((LOOPS, "the inner loop of every formula")).chain(scenes))
+}
+
+/// The kinds of work.
+pub(in crate::cli) fn works() -> PossibleValuesParser {
+    names(WORKS.iter().map(|entry| (entry.name, entry.help)))
 }
 
 pub(in crate::cli) fn orders() -> PossibleValuesParser {
