@@ -24,6 +24,7 @@ pub mod statistics;
 pub mod subject;
 pub mod wisdom;
 pub mod work;
+pub mod works;
 
 #[cfg(test)]
 #[path = "../../tests/support/left_out.rs"]

@@ -291,7 +291,8 @@ fn summary(picture: &Picture, outcome: &Outcome, stats: &Stats<'_>) -> String {
     )
 }
 
-fn write_trace(output: Output, traces: &[Arc<Trace>]) -> Result<()> {
+/// Writes the traces of all runs.
+pub(super) fn write_trace(output: Output, traces: &[Arc<Trace>]) -> Result<()> {
     let path = output.path().to_path_buf();
     let failed = |source| Error::io("write", &path as &Path, source);
     let mut writer = BufWriter::new(output);

@@ -28,6 +28,8 @@ struct Run {
     backend: Cow<'static, str>,
     /// The name of its operations, in the plural.
     unit: &'static str,
+    /// What a piece is.
+    piece: Cow<'static, str>,
     /// When the run started, since the epoch.
     start: Duration,
     /// How long it took; unset if it was not complete.
@@ -57,11 +59,25 @@ impl Trace {
         Self { name: name.into(), epoch, run: OnceLock::new() }
     }
 
-    /// For a run that was recorded elsewhere and starts with the trace, with the slices of each of its workers.
-    pub fn recorded(name: impl Into<String>, backend: String, wall: Duration, workers: Vec<Vec<Slice>>) -> Self {
+    /// For a run that was recorded elsewhere and starts with the trace, with the slices of each of its workers. Its backend is given, and what
+    /// a piece is.
+    pub fn recorded(
+        name: impl Into<String>,
+        [backend, piece]: [String; 2],
+        wall: Duration,
+        workers: Vec<Vec<Slice>>,
+    ) -> Self {
         let workers = workers.into_iter().map(Mutex::new).collect();
         let (start, lost) = (Duration::ZERO, Mutex::default());
-        let run = Run { backend: backend.into(), unit: "operations", start, wall: wall.into(), workers, lost };
+        let run = Run {
+            backend: backend.into(),
+            unit: "operations",
+            piece: piece.into(),
+            start,
+            wall: wall.into(),
+            workers,
+            lost,
+        };
         Self { run: run.into(), ..Self::new(name, Instant::now()) }
     }
 
@@ -97,7 +113,9 @@ impl Run {
             slices.sort_by_key(|slice| slice.began);
             for Slice { range, operations, began, ended } in slices.iter() {
                 let (first, last) = (range.start, range.end - 1);
-                let label = if first == last { format!("piece {first}") } else { format!("pieces {first}–{last}") };
+                let piece = &self.piece;
+                let label =
+                    if first == last { format!("{piece} {first}") } else { format!("{piece}s {first}–{last}") };
                 let (begin, end) = (self.start + *began, self.start + *ended);
                 let duration = Microseconds(end.saturating_sub(begin));
                 let effort = operations.map_or_else(String::new, |[useful, executed]| {
@@ -150,10 +168,11 @@ impl Run {
     ) -> io::Result<()> {
         let (mut idle, mut waiting) = (self.workers.len() as isize, waiting);
         let mut before = [usize::MAX; 2];
+        let waiting_name = format!("{}s waiting", self.piece);
         let mut count = |time, idle: isize, waiting: usize| {
             // Never below zero, whatever the clocks say.
             let now = [waiting, idle.max(0) as usize];
-            for ((name, count), before) in ["pieces waiting", "idle workers"].iter().zip(now).zip(&mut before) {
+            for ((name, count), before) in [&*waiting_name, "idle workers"].into_iter().zip(now).zip(&mut before) {
                 if count != *before {
                     put(name, time, count)?;
                     *before = count;
@@ -191,6 +210,7 @@ impl Sink for Trace {
         self.run.get_or_init(|| Run {
             backend: run.backend.into(),
             unit: run.unit,
+            piece: run.piece.into(),
             start: self.epoch.elapsed(),
             wall: OnceLock::new(),
             workers,
@@ -325,7 +345,7 @@ mod tests {
         let slice =
             |range: Range<usize>, began, ended| Slice { range, operations: None, began: at(began), ended: at(ended) };
         let workers = vec![vec![slice(4..5, 7, 9), slice(0..3, 1, 5)], vec![slice(3..4, 2, 7)]];
-        let trace = Trace::recorded("a", "by hand".into(), at(10), workers);
+        let trace = Trace::recorded("a", ["by hand".into(), "file".into()], at(10), workers);
         let mut text = Vec::new();
         Trace::write([&trace], &mut text).unwrap();
         let json: Value = serde_json::from_slice(&text).unwrap();
@@ -336,7 +356,7 @@ mod tests {
                 |event: &Value| (event["ts"].as_f64().unwrap() as u64, event["args"]["count"].as_u64().unwrap());
             events.map(value).collect::<Vec<_>>()
         };
-        assert_eq!(counter("pieces waiting"), [(0, 5), (1, 2), (2, 1), (7, 0)]);
+        assert_eq!(counter("files waiting"), [(0, 5), (1, 2), (2, 1), (7, 0)]);
         // At 7 one worker ends and the other begins again.
         assert_eq!(counter("idle workers"), [(0, 2), (1, 1), (2, 0), (5, 1), (9, 2), (10, 0)]);
     }

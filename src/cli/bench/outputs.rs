@@ -99,7 +99,10 @@ fn spaced(text: &str) -> String {
 
 /// One run of each backend, as a trace that Perfetto opens.
 fn timelines(results: &Results) -> Vec<u8> {
-    let lines = results.scenes.iter().flat_map(|scene| scene.timelines.iter().map(|line| line.trace(&scene.name)));
+    let lines = results
+        .scenes
+        .iter()
+        .flat_map(|scene| scene.timelines.iter().map(|line| line.trace(&scene.name, &scene.piece)));
     let mut bytes = Vec::new();
     Trace::write(&lines.collect::<Vec<_>>(), &mut bytes as &mut dyn io::Write).expect("memory can be written");
     bytes
