@@ -3,6 +3,8 @@
 pub(crate) mod choose;
 pub(crate) mod direct;
 mod distance;
+#[cfg_attr(not(test), expect(dead_code, reason = "for the check of renders"))]
+mod double_double;
 mod isa;
 mod limits;
 mod perturbation;
