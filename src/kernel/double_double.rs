@@ -47,6 +47,7 @@ impl<L: Number> DoubleDouble<L> {
     }
 
     /// The square: half of the cross products of a product.
+    #[allow(dead_code, reason = "for the deep kernel")]
     #[inline(always)]
     pub(super) fn squared(self) -> Self {
         let Self { high, low } = Self::product(self.high, self.high);
@@ -55,6 +56,7 @@ impl<L: Number> DoubleDouble<L> {
     }
 
     /// Times a number that has no low part.
+    #[allow(dead_code, reason = "for the deep kernel")]
     #[inline(always)]
     pub(super) fn times(self, factor: L) -> Self {
         let Self { high, low } = Self::product(self.high, factor);

@@ -3,7 +3,6 @@
 pub(crate) mod choose;
 pub(crate) mod direct;
 mod distance;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the check of renders"))]
 mod double_double;
 mod isa;
 mod limits;
@@ -11,6 +10,8 @@ mod perturbation;
 mod plain;
 mod smooth;
 mod tier;
+#[cfg(feature = "bench")]
+pub(crate) mod truth;
 
 pub use crate::plane::{Plane, Rotation};
 pub use choose::Request;
