@@ -3,6 +3,7 @@
 //! Everything that decides something from times takes them from a [`Clock`](clock::Clock), so that tests can supply any.
 
 pub mod advice;
+pub mod check;
 pub mod clock;
 pub mod compare;
 pub mod constructs;
