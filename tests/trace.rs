@@ -59,7 +59,12 @@ fn runs(events: &[Value]) -> BTreeMap<u64, Run> {
                 if event["cat"] == "run" {
                     assert!(run.whole.replace(slice).is_none(), "{event}");
                 } else {
-                    assert!(event["cat"] == "claim" && name.starts_with("piece") && pieces > 0, "{event}");
+                    assert!(
+                        event["cat"] == "claim"
+                            && ["piece", "tile"].iter().any(|thing| name.starts_with(thing))
+                            && pieces > 0,
+                        "{event}"
+                    );
                     run.claims.entry(number("tid")).or_default().push(slice);
                 }
             }
