@@ -398,7 +398,7 @@ mod tests {
         let slice = Slice { range: 1..3, operations: None, began: Duration::ZERO, ended: Duration::from_micros(1) };
         let trace = Trace::recorded(
             "a",
-            ["by hand".to_owned(), "piece".to_owned()],
+            ["by hand".to_owned(), "tile".to_owned()],
             Duration::from_micros(1),
             vec![vec![slice]],
         );
