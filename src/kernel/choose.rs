@@ -1,7 +1,7 @@
 //! Chooses the cheapest number tier that is accurate enough for a view.
 
 use super::direct::Direct;
-use super::perturbation::{self, Perturbation};
+use super::perturbation::{self, Offsets, Perturbation};
 use super::tier::Tier;
 use super::{Isa, Kernel, Limits};
 use crate::error::{Error, Result};
@@ -80,7 +80,7 @@ impl Request {
             Tier::F64 => Arc::new(Direct::new(&self.spec(), self.plane()?, limits, channels, isa)?),
             Tier::Perturbation => {
                 let centre = [self.view.re.clone(), self.view.im.clone()];
-                Arc::new(Perturbation::new(centre, self.offsets()?, limits, channels)?)
+                Arc::new(Perturbation::new(centre, self.offsets()?, limits, channels, isa)?)
             }
         })
     }
@@ -135,11 +135,15 @@ impl Request {
         Ok(if self.grain > 1 { Arc::new(fine.coarse(self.grain as usize)) } else { fine })
     }
 
-    /// The offsets of the drawn samples from the view's centre, divided by 2^exponent, and that exponent: see [`View::offsets`].
-    fn offsets(&self) -> Result<(Plane, i64)> {
+    /// The offsets of the drawn samples from the view's centre: see [`View::offsets`].
+    fn offsets(&self) -> Result<Offsets> {
         let (whole, exponent) = self.view.offsets(self.size.0, self.size.1, self.samples)?;
+        let largest = |numbers: &[f64]| numbers.iter().fold(0.0, |most: f64, number| most.max(number.abs()));
+        let (across, down) = (largest(&whole.columns), largest(&whole.rows));
+        let radius = (across * across + down * down).sqrt();
         let drawn = self.cropped(whole);
-        Ok((if self.grain > 1 { drawn.coarse(self.grain as usize) } else { drawn }, exponent))
+        let plane = if self.grain > 1 { drawn.coarse(self.grain as usize) } else { drawn };
+        Ok(Offsets { plane, exponent, radius })
     }
 
     /// The points of all samples that are drawn.

@@ -9,6 +9,7 @@ mod perturbation;
 mod plain;
 mod smooth;
 mod tier;
+mod unroll;
 
 pub use crate::plane::{Plane, Rotation};
 pub use choose::Request;
