@@ -43,12 +43,15 @@ use orbit::Reference;
 use prepared::Tables;
 use stages::Shared;
 
-/// The smallest distance between samples whose offsets from the centre keep all their bits: 2⁻⁹⁷⁰, about 1e-292. Below 2⁻¹⁰²², `f64`
-/// loses bits; the rest is for offsets of a fraction of a sample and for what is added to them.
-pub(crate) const SPACING_LOG2: f64 = -970.0;
+/// The binary logarithm of the smallest distance between samples, about 1e-30103: there an iterate of the reference takes 2 ms, and a stop
+/// is still noticed in time.
+pub(crate) const SPACING_LOG2: f64 = -100_000.0;
 
 /// The binary logarithm of the tables' tolerance.
 const TOLERANCE: i32 = -36;
+
+/// The bytes that an iterate of the reference takes, with its share of the tables, at most: see [`tables::build`].
+const BYTES_PER_ITERATE: u64 = 64;
 
 /// The offsets of samples from a centre.
 #[derive(Debug)]
@@ -136,7 +139,8 @@ impl Kernel for Perturbation {
     }
 
     fn prepared_len(&self) -> u64 {
-        self.reference.most_bytes()
+        // Of an orbit that ends at its period it is a small part.
+        (u64::from(self.limits.max) + 1) * BYTES_PER_ITERATE
     }
 
     fn compute(&self, prepared: &Prepared, claim: TileClaim<'_>, stop: &Stop) -> Result<Counters> {

@@ -95,11 +95,6 @@ impl Reference {
         (self.exponent.min(0).unsigned_abs() + GUARD_BITS).next_multiple_of(64)
     }
 
-    /// The most bytes that it takes.
-    pub(super) fn most_bytes(&self) -> u64 {
-        (u64::from(self.max) + 1) * size_of::<Iterate>() as u64
-    }
-
     /// Computes it.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ pub(super) struct Tables<'a> {
 }
 
 /// An entry and a wide entry as they are prepared: their numbers, then their integers, two in a word.
-type EntryWords = [u64; 16];
+type EntryWords = [u64; 14];
 type WideWords = [u64; 14];
 
 impl<'a> Tables<'a> {
@@ -87,12 +87,18 @@ impl<'a> Tables<'a> {
         Stage { begin, end }
     }
 
+    /// The place in the orbit of the iterate that an entry starts from.
+    #[inline(always)]
+    pub(super) fn place(&self, at: usize) -> usize {
+        halves(self.entries[at][13])[1] as usize
+    }
+
     #[inline(always)]
     pub(super) fn entry(&self, at: usize) -> Entry {
-        let [zx, zy, ax, ay, bx, by, dx, dy, ex, ey, fx, fy, r, rc] = numbers(&self.entries[at]);
-        let [[len, next], [wide, place]] = [14, 15].map(|word| halves(self.entries[at][word]));
-        let (z, a, b, d, e, f) = ([zx, zy], [ax, ay], [bx, by], [dx, dy], [ex, ey], [fx, fy]);
-        Entry { z, a, b, d, e, f, r, rc, len, next, wide, place }
+        let [ax, ay, bx, by, dx, dy, ex, ey, fx, fy, r, rc] = numbers(&self.entries[at]);
+        let [[len, next], [wide, place]] = [12, 13].map(|word| halves(self.entries[at][word]));
+        let (a, b, d, e, f) = ([ax, ay], [bx, by], [dx, dy], [ex, ey], [fx, fy]);
+        Entry { a, b, d, e, f, r, rc, len, next, wide, place }
     }
 
     /// An entry with exponents of its own.
@@ -128,8 +134,8 @@ impl<'a> Tables<'a> {
 }
 
 fn entry_words(entry: &Entry) -> EntryWords {
-    let &Entry { z, a, b, d, e, f, r, rc, len, next, wide, place } = entry;
-    let numbers = [z, a, b, d, e, f, [r, rc]].into_iter().flatten().map(f64::to_bits);
+    let &Entry { a, b, d, e, f, r, rc, len, next, wide, place } = entry;
+    let numbers = [a, b, d, e, f, [r, rc]].into_iter().flatten().map(f64::to_bits);
     words(numbers, [[len, next], [wide, place]])
 }
 

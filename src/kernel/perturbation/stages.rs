@@ -70,9 +70,9 @@ fn scaled(m: [f64; 2], scale: f64) -> [f64; 2] {
 
 impl Step {
     /// For numbers that need no other exponent.
-    fn near(entry: &Entry, next: &Entry) -> Self {
-        let &Entry { z, a, b, d, e, f, r, rc, .. } = entry;
-        Self { z2: scaled(z, 2.0), own: 1.0, a, b, d, e, f, r, rc, next: next.z, exponent: 0 }
+    fn near(entry: &Entry, z: [f64; 2], next: [f64; 2]) -> Self {
+        let &Entry { a, b, d, e, f, r, rc, .. } = entry;
+        Self { z2: scaled(z, 2.0), own: 1.0, a, b, d, e, f, r, rc, next, exponent: 0 }
     }
 
     /// For a group with an exponent.
@@ -135,7 +135,7 @@ impl Shared<'_> {
                     self.fail(scratch, group, entry.next);
                     break;
                 }
-                let step = self.step(at, exponent);
+                let step = self.step(at, &entry, exponent);
                 let is_last = at + 1 == self.tables.stage(stage).end as usize;
                 let check_c = farthest > step.rc;
                 let divided = divide::<L, DERIVATIVE>(l, &step, scratch, from..to, [check_c, is_last]);
@@ -165,13 +165,15 @@ impl Shared<'_> {
         Ok(steps)
     }
 
-    fn step(&self, at: usize, exponent: i32) -> Step {
-        let (entry, next) = (&self.tables.entry(at), &self.tables.entry(at + 1));
+    #[inline(always)]
+    fn step(&self, at: usize, entry: &Entry, exponent: i32) -> Step {
+        let places = [at, at + 1].map(|at| self.tables.place(at));
         if exponent == 0 && entry.wide == 0 {
-            return Step::near(entry, next);
+            let [z, next] = places.map(|place| self.orbit.z[place]);
+            return Step::near(entry, z, next);
         }
-        let [z, after] = [entry, next].map(|entry| self.orbit.wide(entry.place as usize));
-        Step::far(&self.tables.wide(at), z, after, exponent)
+        let [z, next] = places.map(|place| self.orbit.wide(place));
+        Step::far(&self.tables.wide(at), z, next, exponent)
     }
 
     /// Samples that cannot use an entry go on in the stage before, or by themselves.

@@ -30,7 +30,6 @@ const DIP: i32 = -4;
 /// An entry, ready for use with offsets that are divided by the scale.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
-    pub(super) z: [f64; 2],
     pub(super) a: [f64; 2],
     /// B times the scale.
     pub(super) b: [f64; 2],
@@ -47,7 +46,7 @@ pub(super) struct Entry {
     pub(super) next: u32,
     /// The entry's place among the wide ones plus 1, if it is out of `f64`'s range.
     pub(super) wide: u32,
-    /// The place of Z in the orbit.
+    /// The place in the orbit of the iterate Z that it starts from.
     pub(super) place: u32,
 }
 
@@ -194,8 +193,8 @@ impl Limits {
         let rc = if step.rc.m > 0.0 { step.rc.m * power_of_two((step.rc.e + shift).clamp(-1000, 1000)) } else { -1.0 };
         let [a, d, e, f, b] = coefficients.map(Wide::to_f64);
         let r = if usable { step.r.to_f64(0) } else { -1.0 };
-        let Step { z, len, next, place, .. } = *step;
-        let mut entry = Entry { z: z.to_f64(), a, b, d, e, f, r, rc, len, next, wide: 0, place };
+        let Step { len, next, place, .. } = *step;
+        let mut entry = Entry { a, b, d, e, f, r, rc, len, next, wide: 0, place };
         if usable && !fits {
             let def_exponent = step.d.e.max(step.e.e).max(step.f.e);
             let of = |x: Wide| x.shifted(-def_exponent).to_f64();
