@@ -159,7 +159,7 @@ fn every_place_can_be_planned_and_reported_about() {
         "{text}"
     );
     let json: Value = serde_json::from_str(&stdout(scratch.program([&deep[..], &["--json"]].concat()))).unwrap();
-    assert_eq!((json["tier"].as_str(), json["prepared_bytes"].as_u64()), (Some("perturbation"), Some(16_000)));
+    assert_eq!((json["tier"].as_str(), json["prepared_bytes"].as_u64()), (Some("perturbation"), Some(64_000)));
     let mut forced = scratch.program(["info", "whole"]);
     forced.env("FRACTAL_ISA", "scalar");
     assert!(stdout(forced).contains("scalar: FRACTAL_ISA asks for it"));
