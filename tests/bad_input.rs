@@ -149,7 +149,7 @@ fn scene_arguments() -> Vec<Case> {
         usage("render --rotation NaN", &["view.rotation", "1000000"]),
         usage("render --rotation turn", &["view.rotation", "degrees"]),
         usage("render --iterations 0", &["iteration.max", "auto"]),
-        usage("render --iterations 4294967295", &["iteration.max", "4294966270"]),
+        usage("render --iterations 9007199254740993", &["iteration.max", "9007199254740992"]),
         usage("render --iterations 1e6", &["iteration.max", "whole number"]),
         usage("render --escape-radius 1", &["iteration.escape_radius", "more than 1"]),
         usage("render --escape-radius NaN", &["iteration.escape_radius"]),

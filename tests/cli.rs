@@ -384,8 +384,8 @@ fn probing_says_what_rendering_computes() {
     for (index, (line, sample)) in text.lines().zip(samples).enumerate() {
         let point: Value = serde_json::from_str(line).unwrap();
         assert_eq!((point["x"].as_u64(), point["y"].as_u64()), (Some(index as u64 % 32), Some(index as u64 / 32)));
-        assert_eq!(point["n"].as_u64(), sample.count.map(u64::from), "{line}");
-        let smooth = sample.count.map(|n| f64::from(n) + f64::from(sample.number(FRACTIONS)));
+        assert_eq!(point["n"].as_u64(), sample.count, "{line}");
+        let smooth = sample.count.map(|n| n as f64 + f64::from(sample.number(FRACTIONS)));
         assert_eq!(point["smooth"].as_f64(), smooth, "{line}");
         let [x, y] = [DISTANCES_X, DISTANCES_Y].map(|plane| f64::from(sample.number(plane)));
         assert_eq!(point["de"].as_f64(), sample.count.map(|_| x.hypot(y)), "{line}");
@@ -405,6 +405,37 @@ fn probing_says_what_rendering_computes() {
     assert_eq!(at("110,155"), at("10,5 --crop 100,150,40x30"));
     let centre = probe("probe whole --size 401x301 200,150");
     assert!(centre.ends_with(", at re -0.75, im 0.0\n"), "{centre}");
+}
+
+/// Beyond 2³² counts have two words, in every file.
+#[test]
+fn a_maximum_beyond_32_bits_changes_no_picture() {
+    let scratch = Scratch::new("large");
+    let outside = "whole --re 1.6 --im 0.2 --width 2 --size 40x30";
+    let ppm = |iterations: &str| {
+        let command = format!("render {outside} --iterations {iterations} --format ppm -o -");
+        scratch.program(words(&command)).output().unwrap().stdout
+    };
+    let [few, many] = ["1000", "5000000000"].map(ppm);
+    assert!(few == many && few.len() > 3 * 40 * 30);
+    done(scratch.program(words(&format!("render {outside} --iterations 5000000000 -o a.exr --checkpoint a.tiles -q"))));
+    let again = format!("render {outside} --iterations 5000000000 --checkpoint a.tiles --format ppm -o -");
+    assert!(scratch.program(words(&again)).output().unwrap().stdout == few);
+    for from in ["a.exr", "a.tiles"] {
+        let more = format!("render {outside} --iterations 6000000000 --continue {from} -o b.exr");
+        let report = String::from_utf8(done(scratch.program(words(&more))).stderr).unwrap();
+        assert!(report.contains("1200 of 1200 samples had escaped"), "{report}");
+    }
+    // A picture with fewer iterations has no high words.
+    done(scratch.program(words(&format!("render {outside} --iterations 1000 -o c.exr -q"))));
+    let more = format!("render {outside} --iterations 6000000000 --continue c.exr -o d.exr");
+    let refused = scratch.program(words(&more)).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("`c.exr` lacks data that this picture needs"));
+    let info: Value = serde_json::from_str(&stdout(scratch.program(words("info b.exr --json")))).unwrap();
+    assert_eq!((&info["max_iterations"], &info["high"]), (&6_000_000_000_u64.into(), &true.into()));
+    let probe = stdout(scratch.program(words(&format!("probe {outside} --iterations 5000000000 3,4 --json"))));
+    assert!(serde_json::from_str::<Value>(&probe).unwrap()["n"].as_u64() < Some(20), "{probe}");
 }
 
 #[test]

@@ -27,7 +27,7 @@ struct Info {
     samples: u32,
     /// Distance of neighbouring samples in the plane.
     spacing: f64,
-    max_iterations: u32,
+    max_iterations: u64,
     escape_radius: f64,
     tier: &'static str,
     tier_why: String,

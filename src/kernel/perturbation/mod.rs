@@ -66,7 +66,8 @@ impl Perturbation {
     ) -> Result<Self> {
         limits.check()?;
         Ok(Self {
-            reference: Reference { centre, exponent, max: limits.max },
+            // More iterates than this fit into no memory.
+            reference: Reference { centre, exponent, max: limits.max.min(u64::from(u32::MAX)) as u32 },
             scale: ldexp(1, exponent),
             frame: Frame::of(&offsets),
             offsets,

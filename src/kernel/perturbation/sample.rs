@@ -53,7 +53,7 @@ impl Perturbation {
             if m == last || larger(x.abs(), y.abs()) < larger(dx.abs(), dy.abs()) {
                 (dx, dy, m) = (x, y, 0);
             }
-            if u64::from(n) % STOP_INTERVAL == 0 && stop.is_set() {
+            if n % STOP_INTERVAL == 0 && stop.is_set() {
                 return None;
             }
         }
