@@ -333,7 +333,7 @@ mod tests {
                 .into(),
             "formula = \"tricorn\"\n".into(),
             "formula = \"celtic\"\n".into(),
-            deep("1e-30", "crop = { x = 10, y = 20, width = 30, height = 20 }\n"),
+            deep("1e-30", "crop = [10, 20, 30, 20]\n"),
             deep("1e-200", "[iteration]\nmax = 1000\n"),
             deep("1e-289", "[iteration]\nmax = 2000\n"),
         ];

@@ -1,7 +1,7 @@
 //! `probe`: the values of single pixels, from the kernel that renders them.
 
 use super::args::ProbeArgs;
-use super::{plan, print};
+use super::{memory, plan, print};
 use fractal::kernel::{Counters, TileClaim};
 use fractal::parallel::{Preparing, Stop};
 use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, Samples, Tile};
@@ -37,6 +37,7 @@ pub(crate) fn run(args: &ProbeArgs) -> Result<()> {
     let points = points(&args.points, scene.image.drawn().into())?;
     let channels = Channels::ALL;
     let render = Render::with(&scene, RenderOptions { channels, ..RenderOptions::default() })?;
+    memory::check_shared(scene.title(), render.work().prepared_len())?;
     let kernel = render.kernel();
     let stop = Stop::new();
     let prepared = render.prepared(&Preparing::quietly(&stop))?;

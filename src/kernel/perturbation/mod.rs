@@ -26,7 +26,7 @@ use super::distance::Frame;
 use super::plain;
 use super::smooth::Fraction;
 use super::tier::Tier;
-use super::{Counters, Facts, Kernel, Limits, TileClaim};
+use super::{Counters, Facts, Kernel, Limits, ReferenceFacts, TileClaim};
 use crate::error::Result;
 use crate::number::{Decimal, ldexp};
 use crate::parallel::{Prepared, Preparing, Stop};
@@ -92,7 +92,12 @@ impl Kernel for Perturbation {
     }
 
     fn prepared_len(&self) -> u64 {
-        self.reference.most_bytes()
+        // Of a maximum that is larger than any reference can be, all of it.
+        self.reference.most_bytes().max(self.limits.max.saturating_mul(16))
+    }
+
+    fn reference(&self) -> Option<ReferenceFacts> {
+        Some(ReferenceFacts { bits: self.reference.bits(), iterations: self.limits.max })
     }
 
     fn compute(&self, prepared: &Prepared, claim: TileClaim<'_>, stop: &Stop) -> Result<Counters> {
