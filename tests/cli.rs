@@ -157,11 +157,11 @@ fn every_place_can_be_planned_and_reported_about() {
     assert!(
         text.contains("perturbation: differences")
             && text.contains("since the view is too small")
-            && text.contains("reference   320 bits, at most 999 iterations, 16.0 kB and about "),
+            && text.contains("reference   320 bits, at most 999 iterations, 64.0 kB and about "),
         "{text}"
     );
     let json: Value = serde_json::from_str(&stdout(scratch.program([&deep[..], &["--json"]].concat()))).unwrap();
-    assert_eq!((json["tier"].as_str(), json["prepared_bytes"].as_u64()), (Some("perturbation"), Some(16_000)));
+    assert_eq!((json["tier"].as_str(), json["prepared_bytes"].as_u64()), (Some("perturbation"), Some(64_000)));
     assert_eq!((json["reference_bits"].as_u64(), json["reference_iterations"].as_u64()), (Some(320), Some(999)));
     assert!(json["reference_seconds"].as_f64() < Some(0.01));
     let mut forced = scratch.program(["info", "whole"]);

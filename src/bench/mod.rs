@@ -8,6 +8,7 @@ pub mod clock;
 pub mod compare;
 pub mod constructs;
 pub mod cores;
+pub mod drawing;
 pub mod fits;
 pub mod forecast;
 pub mod kernel;
@@ -20,11 +21,13 @@ pub mod reference;
 pub mod report;
 pub mod results;
 pub mod round_trip;
+pub mod schedules;
 pub mod simulate;
 pub mod statistics;
 pub mod subject;
 pub mod wisdom;
 pub mod work;
+pub mod works;
 
 #[cfg(test)]
 #[path = "../../tests/support/left_out.rs"]

@@ -4,9 +4,11 @@
 
 mod scene;
 mod values;
+mod work;
 
 pub(crate) use scene::{ColourArgs, SceneArgs};
-pub(super) use values::{AUTO, Edge, LOOPS, backends, parts, tile, workers};
+pub(super) use values::{AUTO, Edge, LOOPS, backends, parts, tile, workers, works};
+pub(crate) use work::{PrimesArgs, WorkArgs};
 
 use super::bench::args::{BENCH_NOTES, BenchArgs};
 use clap::builder::Styles;
@@ -19,6 +21,7 @@ use std::path::PathBuf;
 #[cfg(feature = "window")]
 use values::scale;
 use values::{backends_or_auto, formats, orders, shard, tile_or_auto};
+use work::PRIMES_NOTES;
 
 /// Fractals, and every way of running one program in parallel.
 #[derive(Debug, Parser)]
@@ -53,6 +56,9 @@ pub(crate) enum Command {
     /// Measure how exact a render is, at random pixels
     #[command(after_long_help = CHECK_NOTES)]
     Check(CheckArgs),
+    /// Count the primes up to a number
+    #[command(after_long_help = PRIMES_NOTES)]
+    Primes(PrimesArgs),
     /// List the backends: ways to compute tiles in parallel
     Backends(ListArgs),
     /// List the formulas

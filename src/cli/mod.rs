@@ -18,6 +18,7 @@ pub(crate) mod merge;
 mod picture;
 mod place;
 mod plan;
+pub(crate) mod primes;
 pub(crate) mod probe;
 pub(crate) mod render;
 pub(crate) mod signals;
@@ -26,6 +27,7 @@ mod typed;
 #[cfg(feature = "window")]
 pub(crate) mod view;
 mod wisdom;
+mod work;
 mod written;
 
 use fractal::internal::{STDOUT, check_stdout, is_hidden, printable};

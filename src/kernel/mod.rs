@@ -12,6 +12,7 @@ mod smooth;
 mod tier;
 #[cfg(feature = "bench")]
 pub(crate) mod truth;
+mod unroll;
 
 pub use crate::plane::{Plane, Rotation};
 pub use choose::Request;

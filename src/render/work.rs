@@ -120,6 +120,10 @@ impl Work for RenderWork {
         "iterations"
     }
 
+    fn piece(&self) -> &'static str {
+        "tile"
+    }
+
     fn describe(&self, index: usize) -> String {
         let number = self.part.pieces().map_or(index, |pieces| pieces.get(Position(index)));
         format!("tile {number} ({}) of {}", self.tiling.tile(number), self.scene.title())

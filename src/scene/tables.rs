@@ -141,7 +141,7 @@ pub enum Precision {
     Auto,
     /// 64-bit numbers.
     F64,
-    /// Differences, in 64-bit numbers, from one orbit of arbitrary precision: z² + c at any depth to about 1e-290.
+    /// Differences, in 64-bit numbers, from one orbit of arbitrary precision: z² + c at any depth to about 1e-30000.
     Perturbation,
 }
 

@@ -5,10 +5,10 @@
 //! in that order finish together.
 
 use super::Problem;
-use super::unroll::unroll;
 use crate::error::{Error, Result};
 use crate::formula::{Formula, Lanes, Vector};
 use crate::kernel::distance::{Frame, Tangent, vector};
+use crate::kernel::unroll::unroll;
 use crate::parallel::Stop;
 use crate::sample::INTERIOR;
 use crate::tile::Tile;

@@ -3,8 +3,8 @@
 use super::Problem;
 use super::engine::{BLOCK, Engine};
 use super::scratch::{FINISH, LANES, List};
-use super::unroll::{each, unroll};
 use crate::formula::{Formula, Lanes, Number, Vector};
+use crate::kernel::unroll::{each, unroll};
 use fearless_simd::prelude::*;
 
 /// A group of escaped lanes: state, parameters, iterations.

@@ -3,9 +3,9 @@
 use super::engine::{BLOCK, Engine, STOP_CHECK};
 use super::refill::InFlight;
 use super::scratch::Flight;
-use super::unroll::{each, unroll};
 use crate::error::{Error, Result};
 use crate::formula::{Formula, Lanes, MaskOf, Number, Vector};
+use crate::kernel::unroll::{each, unroll};
 use fearless_simd::prelude::*;
 
 /// Lanes that have ended; they idle.

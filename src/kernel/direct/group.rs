@@ -3,9 +3,9 @@
 use super::engine::{BLOCK, Engine, PERIOD_CHECK, Place, STOP_CHECK, same};
 use super::escape_count::Batch;
 use super::scratch::{Flight, QUEUE};
-use super::unroll::{each, unroll};
 use crate::error::{Error, Result};
 use crate::formula::{Formula, Lanes, MaskOf, Vector};
+use crate::kernel::unroll::{each, unroll};
 use crate::sample::INTERIOR;
 use fearless_simd::prelude::*;
 

@@ -9,7 +9,6 @@ mod group;
 mod reference;
 mod refill;
 mod scratch;
-mod unroll;
 
 use super::smooth::Fraction;
 use super::tier::Tier;

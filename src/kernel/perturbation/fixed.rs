@@ -4,7 +4,7 @@
 //! bits on every machine.
 
 use crate::kernel::double_double::DoubleDouble;
-use crate::number::{Ratio, ldexp};
+use crate::number::Ratio;
 use dashu_int::IBig;
 use dashu_int::ops::UnsignedAbs;
 
@@ -117,18 +117,18 @@ impl Fixed {
         (value, 64 * (top as i64 + 2 - limbs.len() as i64))
     }
 
-    /// The nearest `f64`, ties to even.
-    pub(super) fn to_f64(&self, scratch: &mut Self) -> f64 {
+    /// The nearest number with the 53 bits of an `f64`, ties to even, as m·2^e; m is 0 or at least 2⁶⁴, so that e may be anything.
+    pub(super) fn rounded(&self, scratch: &mut Self) -> (f64, i32) {
         scratch.set(self);
         scratch.make_positive();
         let limbs = &scratch.0;
-        let Some(top) = limbs.iter().rposition(|&limb| limb != 0) else { return 0.0 };
+        let Some(top) = limbs.iter().rposition(|&limb| limb != 0) else { return (0.0, 0) };
         let below = top.checked_sub(1).map_or(0, |at| limbs[at]);
         // The last bit is also set for digits that were cut off, so that it rounds like the whole.
         let cut = limbs[..top.saturating_sub(1)].iter().any(|&limb| limb != 0);
         let leading = u128::from(limbs[top]) << 64 | u128::from(below) | u128::from(cut);
-        let magnitude = ldexp(leading, 64 * (top as i64 - limbs.len() as i64));
-        if self.is_negative() { -magnitude } else { magnitude }
+        let magnitude = leading as f64;
+        (if self.is_negative() { -magnitude } else { magnitude }, 64 * (top as i32 - limbs.len() as i32))
     }
 }
 
@@ -144,7 +144,8 @@ mod tests {
     }
 
     fn value(number: &Fixed) -> f64 {
-        number.to_f64(&mut number.clone())
+        let (m, e) = number.rounded(&mut number.clone());
+        m * 2_f64.powi(e)
     }
 
     proptest! {
