@@ -264,9 +264,9 @@ pub(crate) struct ViewArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct InfoArgs {
-    /// A scene file, a picture made by fractal, a named place, or `-`
-    #[arg(value_name = "SCENE")]
-    pub(crate) source: OsString,
+    /// A scene file, a picture made by fractal, a named place, or `-`; not needed where --re or --im says where to look
+    #[arg(value_name = "SCENE", required_unless_present_any = ["re", "im"])]
+    pub(crate) source: Option<OsString>,
     #[command(flatten)]
     pub(crate) scene: SceneArgs,
     /// Write one JSON object
@@ -294,9 +294,9 @@ pub(crate) struct ProbeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// A scene file, a picture made by fractal, a named place, or `-`
-    #[arg(value_name = "SCENE")]
-    pub(crate) source: OsString,
+    /// A scene file, a picture made by fractal, a named place, or `-`; not needed where --re or --im says where to look
+    #[arg(value_name = "SCENE", required_unless_present_any = ["re", "im"])]
+    pub(crate) source: Option<OsString>,
     #[command(flatten)]
     pub(crate) scene: SceneArgs,
     /// How many pixels

@@ -62,7 +62,7 @@ impl Request {
             crop: scene.image.crop,
             grain: 1,
             limits: Limits { max: scene.max_iterations(), escape_radius: scene.iteration.escape_radius },
-            channels,
+            channels: channels.for_maximum(scene.max_iterations()),
             precision: scene.iteration.precision,
             isa: isa.map_or_else(Isa::from_env, Ok)?,
             fine: Arc::default(),

@@ -77,7 +77,7 @@ impl Perturbed {
     }
 
     fn max(&self) -> u64 {
-        self.limits.max.into()
+        self.limits.max
     }
 
     /// Computes the reference orbit.
