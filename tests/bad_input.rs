@@ -106,6 +106,14 @@ fn arguments() -> Vec<Case> {
         usage("probe whole a,b", &["`a,b`", "X,Y"]),
         usage("probe whole 1920,0", &["1920,0", "0 to 1919"]),
         usage("probe whole 0,4294967296", &["0,4294967296", "X,Y"]),
+        failure(
+            "probe whole 1,1 --precision perturbation --iterations 9000000000000000",
+            &["memory", "fewer iterations"],
+        ),
+        failure("check whole --precision perturbation --iterations 9000000000000000", &["memory", "fewer iterations"]),
+        usage("check", &["SCENE"]),
+        usage("check whole --pixels 0", &["0 pixels", "1 to 10000000"]),
+        usage("check whole --pixels many", &["'many'", "--pixels"]),
         usage("bench kernel --runs 0", &["'0'", "1..=10000"]),
         usage("bench kernel D@1", &["'D@1'", "loops, A@1000"]),
         usage("bench kernel --isa sse9", &["'sse9'", "sse4.2, scalar"]),
@@ -156,7 +164,7 @@ fn scene_arguments() -> Vec<Case> {
         usage("render --rotation NaN", &["view.rotation", "1000000"]),
         usage("render --rotation turn", &["view.rotation", "degrees"]),
         usage("render --iterations 0", &["iteration.max", "auto"]),
-        usage("render --iterations 4294967295", &["iteration.max", "4294966270"]),
+        usage("render --iterations 9007199254740993", &["iteration.max", "9007199254740992"]),
         usage("render --iterations 1e6", &["iteration.max", "whole number"]),
         usage("render --escape-radius 1", &["iteration.escape_radius", "more than 1"]),
         usage("render --escape-radius NaN", &["iteration.escape_radius"]),
@@ -175,7 +183,7 @@ fn scene_arguments() -> Vec<Case> {
         usage("render --precision perturbation --julia 0,1", &["perturbation", "Julia sets", "auto or f64"]),
         failure("render --formula celtic --width 1e-14 -o x.png", &["too deep", "64-bit"]),
         failure("render --precision f64 --width 1e-14 -o x.png", &["too deep", "64-bit", "iteration.precision"]),
-        failure("info --zoom 1e300 whole", &["too deep", "64-bit"]),
+        failure("info --zoom 1e40000 whole", &["too deep", "64-bit"]),
     ]
 }
 
@@ -471,6 +479,7 @@ fn a_standard_output_that_is_full() {
         "completions fish",
         "info whole",
         "probe whole 1,1",
+        "check whole --pixels 3",
         "render --size 9x9 -o /dev/stdout",
         "--help",
         "--version",

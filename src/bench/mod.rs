@@ -3,6 +3,7 @@
 //! Everything that decides something from times takes them from a [`Clock`](clock::Clock), so that tests can supply any.
 
 pub mod advice;
+pub mod check;
 pub mod clock;
 pub mod compare;
 pub mod constructs;
@@ -27,6 +28,7 @@ pub mod subject;
 pub mod timeline;
 pub mod wisdom;
 pub mod work;
+pub mod works;
 
 #[cfg(test)]
 #[path = "../../tests/support/left_out.rs"]

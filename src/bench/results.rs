@@ -6,7 +6,7 @@ use super::machine::Machine;
 use super::overhead::Overheads;
 use super::simulate::{Prediction, Recording};
 use super::statistics::{Interval, Summary};
-pub use super::timeline::{Panel, Timeline};
+pub use super::timeline::{Panel, Timeline, piece_name};
 use crate::error::{Error, Result};
 use crate::sink::Output;
 use serde::{Deserialize, Serialize};
@@ -67,6 +67,9 @@ pub struct Results {
 pub struct ResultEntry {
     /// What was run, in a line.
     pub command: String,
+    /// What its pieces are, in the singular; empty in older files.
+    #[serde(default)]
+    pub piece: String,
     /// The mean of `times`.
     pub mean: f64,
     /// Their standard deviation.
@@ -150,6 +153,9 @@ pub struct MeasuredScene {
     pub name: String,
     /// What it is good for.
     pub help: String,
+    /// What its pieces are, in the singular: tiles, segments, files.
+    #[serde(default)]
+    pub piece: String,
     /// Each piece's rectangle x, y, width, height in samples; empty if it is not a picture.
     pub tiles: Vec<[u32; 4]>,
     /// What each piece costs alone.

@@ -4,6 +4,11 @@ use crate::sink::{Slice, Trace};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// What pieces are called where a file does not say it.
+pub fn piece_name(name: &str) -> &str {
+    if name.is_empty() { "piece" } else { name }
+}
+
 /// One run, claim by claim.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Timeline {
@@ -20,8 +25,8 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// Converts it to a trace that Perfetto opens.
-    pub fn trace(&self, scene: &str) -> Trace {
+    /// Converts it to a trace that Perfetto opens; `piece` is what its pieces are.
+    pub fn trace(&self, scene: &str, piece: &str) -> Trace {
         let micro = |micro: f64| Duration::from_nanos((micro * 1e3).max(0.0) as u64);
         let mut workers = vec![Vec::new(); self.workers];
         for &(worker, first, count, began, ended) in &self.claims {
@@ -32,7 +37,8 @@ impl Timeline {
             }
         }
         let wall = Duration::try_from_secs_f64(self.wall).unwrap_or_default();
-        Trace::recorded(format!("{scene}, {}", self.schedule), self.backend.clone(), wall, workers)
+        let names = [self.backend.clone(), piece_name(piece).to_owned()];
+        Trace::recorded(format!("{scene}, {}", self.schedule), names, wall, workers)
     }
 }
 

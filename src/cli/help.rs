@@ -11,8 +11,12 @@ const WISHES: &[(&str, &str, &[&str])] = &[
         &["render", "merge", "places", "formulas", "palettes", "colourings"],
     ),
     ("Explore", "fractal view seahorses", &["view", "info", "probe"]),
-    ("Measure", "fractal bench --quick", &["bench"]),
-    ("Learn how work is shared", "fractal render whole --backend processes --owners who.png", &["backends", "guide"]),
+    ("Measure", "fractal bench --quick", &["bench", "check"]),
+    (
+        "Learn how work is shared",
+        "fractal render whole --backend processes --owners who.png",
+        &["backends", "guide", "primes"],
+    ),
     ("Set up", "fractal man render | man -l -", &["completions", "man", "help"]),
 ];
 

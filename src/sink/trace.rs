@@ -30,6 +30,8 @@ struct Run {
     backend: Cow<'static, str>,
     /// The name of its operations, in the plural.
     unit: &'static str,
+    /// What a piece is.
+    piece: Cow<'static, str>,
     /// Whether its pieces are all tiles of the trace, and not a part of them.
     is_whole: bool,
     /// When the run started, since the epoch.
@@ -67,13 +69,20 @@ impl Trace {
         Self { tiles, ..self }
     }
 
-    /// For a run that was recorded elsewhere and starts with the trace, with the slices of each of its workers.
-    pub fn recorded(name: impl Into<String>, backend: String, wall: Duration, workers: Vec<Vec<Slice>>) -> Self {
+    /// For a run that was recorded elsewhere and starts with the trace, with the slices of each of its workers. Its backend is given, and what
+    /// a piece is.
+    pub fn recorded(
+        name: impl Into<String>,
+        [backend, piece]: [String; 2],
+        wall: Duration,
+        workers: Vec<Vec<Slice>>,
+    ) -> Self {
         let workers = workers.into_iter().map(Mutex::new).collect();
         let (start, lost) = (Duration::ZERO, Mutex::default());
         let run = Run {
             backend: backend.into(),
             unit: "operations",
+            piece: piece.into(),
             is_whole: true,
             start,
             wall: wall.into(),
@@ -122,7 +131,7 @@ impl Run {
             slices.sort_by_key(|slice| slice.began);
             for Slice { range, operations, began, ended } in slices.iter() {
                 let (first, last) = (range.start, range.end - 1);
-                let label = label(first, last, tiles);
+                let label = label(&self.piece, [first, last], tiles);
                 let place = tiles.get(first).map_or_else(String::new, |[x, y, width, height]| {
                     format!(r#","x":{x},"y":{y},"width":{width},"height":{height}"#)
                 });
@@ -178,10 +187,11 @@ impl Run {
     ) -> io::Result<()> {
         let (mut idle, mut waiting) = (self.workers.len() as isize, waiting);
         let mut before = [usize::MAX; 2];
+        let waiting_name = format!("{}s waiting", self.piece);
         let mut count = |time, idle: isize, waiting: usize| {
             // Never below zero, whatever the clocks say.
             let now = [waiting, idle.max(0) as usize];
-            for ((name, count), before) in ["pieces waiting", "idle workers"].iter().zip(now).zip(&mut before) {
+            for ((name, count), before) in [&*waiting_name, "idle workers"].into_iter().zip(now).zip(&mut before) {
                 if count != *before {
                     put(name, time, count)?;
                     *before = count;
@@ -204,10 +214,9 @@ impl Run {
     }
 }
 
-/// The name of a slice: its pieces, or its tiles and where the first of them lies.
-fn label(first: usize, last: usize, tiles: &[[u32; 4]]) -> String {
-    let thing = if tiles.is_empty() { "piece" } else { "tile" };
-    let numbers = if first == last { format!("{thing} {first}") } else { format!("{thing}s {first}–{last}") };
+/// The name of a slice: its pieces and, if they are tiles, where the first of them lies.
+fn label(piece: &str, [first, last]: [usize; 2], tiles: &[[u32; 4]]) -> String {
+    let numbers = if first == last { format!("{piece} {first}") } else { format!("{piece}s {first}–{last}") };
     tiles.get(first).map_or(numbers.clone(), |[x, y, ..]| format!("{numbers} at {x},{y}"))
 }
 
@@ -226,6 +235,7 @@ impl Sink for Trace {
         self.run.get_or_init(|| Run {
             backend: run.backend.into(),
             unit: run.unit,
+            piece: run.piece.into(),
             is_whole: run.pieces == self.tiles.len(),
             start: self.epoch.elapsed(),
             wall: OnceLock::new(),
@@ -361,7 +371,7 @@ mod tests {
         let slice =
             |range: Range<usize>, began, ended| Slice { range, operations: None, began: at(began), ended: at(ended) };
         let workers = vec![vec![slice(4..5, 7, 9), slice(0..3, 1, 5)], vec![slice(3..4, 2, 7)]];
-        let trace = Trace::recorded("a", "by hand".into(), at(10), workers);
+        let trace = Trace::recorded("a", ["by hand".into(), "file".into()], at(10), workers);
         let mut text = Vec::new();
         Trace::write([&trace], &mut text).unwrap();
         let json: Value = serde_json::from_slice(&text).unwrap();
@@ -372,7 +382,7 @@ mod tests {
                 |event: &Value| (event["ts"].as_f64().unwrap() as u64, event["args"]["count"].as_u64().unwrap());
             events.map(value).collect::<Vec<_>>()
         };
-        assert_eq!(counter("pieces waiting"), [(0, 5), (1, 2), (2, 1), (7, 0)]);
+        assert_eq!(counter("files waiting"), [(0, 5), (1, 2), (2, 1), (7, 0)]);
         // At 7 one worker ends and the other begins again.
         assert_eq!(counter("idle workers"), [(0, 2), (1, 1), (2, 0), (5, 1), (9, 2), (10, 0)]);
     }
@@ -380,10 +390,18 @@ mod tests {
     #[test]
     fn slices_name_their_tiles() {
         let tiles = [[0, 0, 8, 8], [8, 0, 4, 8], [0, 8, 8, 2]];
-        assert_eq!([label(0, 0, &[]), label(0, 2, &[])], ["piece 0", "pieces 0–2"]);
-        assert_eq!([label(1, 1, &tiles), label(1, 2, &tiles)], ["tile 1 at 8,0", "tiles 1–2 at 8,0"]);
+        assert_eq!([label("file", [0, 0], &[]), label("file", [0, 2], &[])], ["file 0", "files 0–2"]);
+        assert_eq!(
+            [label("tile", [1, 1], &tiles), label("tile", [1, 2], &tiles)],
+            ["tile 1 at 8,0", "tiles 1–2 at 8,0"]
+        );
         let slice = Slice { range: 1..3, operations: None, began: Duration::ZERO, ended: Duration::from_micros(1) };
-        let trace = Trace::recorded("a", "by hand".into(), Duration::from_micros(1), vec![vec![slice]]);
+        let trace = Trace::recorded(
+            "a",
+            ["by hand".to_owned(), "tile".to_owned()],
+            Duration::from_micros(1),
+            vec![vec![slice]],
+        );
         let mut text = Vec::new();
         Trace::write([&trace.of_tiles(tiles.to_vec())], &mut text).unwrap();
         let json: Value = serde_json::from_slice(&text).unwrap();

@@ -66,6 +66,7 @@ const SCENES: [(&str, bool); 8] = [
     ("view", false),
     ("info", false),
     ("probe", false),
+    ("check", false),
     ("bench --scene", true),
     ("bench simulate", true),
     ("bench schedules", true),

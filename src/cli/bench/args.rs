@@ -1,6 +1,6 @@
 //! The arguments of `bench`.
 
-use super::super::args::{SceneArgs, backends, parts, tile, workers};
+use super::super::args::{SceneArgs, backends, parts, tile, workers, works};
 use clap::{Args, Subcommand, ValueHint};
 use fractal::backend::DEFAULT;
 use fractal::kernel::Isa;
@@ -98,6 +98,9 @@ pub(crate) struct BenchCoresArgs {
     /// Number of rounds, however long they take
     #[arg(long, value_name = "N", conflicts_with = "seconds", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) runs: Option<u32>,
+    /// The kind of work that is measured
+    #[arg(long, value_name = "KIND", value_parser = works(), default_value = "scene")]
+    pub(crate) work: String,
     /// Measure this scene only: whole, valley, exterior, deep, costly-tail, or any SCENE; may be repeated
     #[arg(long, value_name = "SCENE")]
     pub(crate) scene: Vec<OsString>,
@@ -110,7 +113,7 @@ pub(crate) struct BenchCoresArgs {
     /// A schedule, or `all`; may be repeated [default: auto]
     #[arg(long, value_name = "KIND[,CHUNK]")]
     pub(crate) schedule: Vec<String>,
-    /// Width and height of the pictures [default: 1920x1080, with --quick 1280x720, or less where three rounds would take too long]
+    /// Width and height of the pictures; works of other kinds grow with them [default: 1920x1080, with --quick 1280x720, or less where three rounds would take too long]
     #[arg(long, value_name = "WxH")]
     pub(crate) size: Option<String>,
     /// The edge of a tile in pixels, or `whole`
@@ -198,8 +201,11 @@ pub(crate) struct BenchOverheadArgs {
 pub(crate) struct BenchSimulateArgs {
     /// A scene file, a picture made by fractal, a named place, `-`, or a scene of `fractal bench`: whole, valley, exterior, deep,
     /// costly-tail
-    #[arg(value_name = "SCENE")]
-    pub(crate) source: OsString,
+    #[arg(value_name = "SCENE", required_unless_present = "work")]
+    pub(crate) source: Option<OsString>,
+    /// Instead of a scene a work of another kind, as much as `fractal bench --work` measures
+    #[arg(long, value_name = "KIND", value_parser = works(), conflicts_with_all = ["source", "tile", "orders"])]
+    pub(crate) work: Option<String>,
     #[command(flatten)]
     pub(crate) scene: SceneArgs,
     /// The edge of a tile in pixels, or `whole`
