@@ -95,10 +95,10 @@ fn figures(page: &mut Page, measured: &Measured) {
         ""
     };
     page.paragraph(&format!(
-        "All figures on this page, here and in the text below, are from `fractal guide --measure` with {} workers, on {}.{busy} The \
+        "All figures on this page, here and in the text below, are from `{}` with {} workers, on {}.{busy} The \
          lines of code, with imports and the entry in the table of backends, were counted by the compiler from src/backend. `fractal \
          bench overhead` measures the same costs under every schedule, beside OpenMP's.",
-        measured.workers, measured.machine
+        measured.command(), measured.workers, measured.machine
     ));
     page.paragraph(
         "An empty piece is a claim of its own here: that is what the model costs. Start is until a first run without pieces has ended; \
@@ -185,7 +185,7 @@ pub fn json(measured: &Measured) -> Value {
     let models: Vec<Value> = MODELS.iter().map(model).collect();
     let words: Vec<Value> = NEEDS.iter().map(|need| json!({ "word": need.word, "help": need.help })).collect();
     json!({
-        "command": "fractal guide --measure",
+        "command": measured.command(),
         "machine": measured.machine,
         "workers": measured.workers,
         "busy": measured.busy,
