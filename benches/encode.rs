@@ -56,7 +56,7 @@ impl Picture {
     /// The whole path from samples to a file in memory, with one worker besides the encoder's thread.
     fn write(&self, format: &'static Format, depth: Depth) -> usize {
         let sink = ImageSink::new(format, Output::memory(), self.options(depth)).expect("a fair picture");
-        let run = RunInfo { pieces: self.len(), workers: 1, backend: "bench", unit: "iterations" };
+        let run = RunInfo { pieces: self.len(), workers: 1, backend: "bench", unit: "iterations", piece: "tile" };
         sink.start(&run).expect("memory takes all");
         for (index, words) in self.pieces.iter().enumerate() {
             let done = FinishedClaim::new(self, index..index + 1, bytemuck::cast_slice(words), &[1]);

@@ -10,6 +10,7 @@ pub use crate::sink::records::{PART_EXTENSION, check_unused};
 pub use crate::sink::staged::Leftover;
 #[cfg(feature = "window")]
 pub use crate::window::{remember::SavedState, save::command_line, script::Script};
+pub use crate::works::{MAX_LIMIT, PrimeCount, Primes};
 
 /// What Linux says of processes and the machine.
 pub mod system {

@@ -91,6 +91,7 @@ mod system;
 mod tile;
 #[cfg(feature = "window")]
 pub mod window;
+mod works;
 
 pub use error::{Error, Result};
 pub use parallel::Stop;
@@ -112,7 +113,7 @@ pub fn worker_main(kinds: impl IntoIterator<Item = backend::WorkKind>) {
     #[cfg(feature = "window")]
     window::main();
     backend::worker::main(|| {
-        let all = kinds.into_iter().chain(render::kinds());
+        let all = kinds.into_iter().chain(render::kinds()).chain(works::kinds());
         #[cfg(feature = "bench")]
         let all = all.chain(bench::work::kinds());
         all.collect()

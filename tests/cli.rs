@@ -152,14 +152,18 @@ fn every_place_can_be_planned_and_reported_about() {
     let text = stdout(scratch.program(["info", "coast"]));
     let arguments = "--formula multibrot --power 3 --re 0.62 --im 0.53 --width 0.2";
     assert!(text.contains("centre      re 0.62, im 0.53\nwidth       0.2\n") && text.contains(arguments), "{text}");
-    let deep = words("info whole --re 0 --im 1 --width 1e-50 --iterations 999");
+    let deep = words("info --re 0 --im 1 --width 1e-50 --iterations 999");
     let text = stdout(scratch.program(&deep));
     assert!(
-        text.contains("perturbation: differences") && text.contains("at most 1 MB, since the view is too small"),
+        text.contains("perturbation: differences")
+            && text.contains("since the view is too small")
+            && text.contains("reference   320 bits, at most 999 iterations, 64.0 kB and about "),
         "{text}"
     );
     let json: Value = serde_json::from_str(&stdout(scratch.program([&deep[..], &["--json"]].concat()))).unwrap();
     assert_eq!((json["tier"].as_str(), json["prepared_bytes"].as_u64()), (Some("perturbation"), Some(64_000)));
+    assert_eq!((json["reference_bits"].as_u64(), json["reference_iterations"].as_u64()), (Some(320), Some(999)));
+    assert!(json["reference_seconds"].as_f64() < Some(0.01));
     let mut forced = scratch.program(["info", "whole"]);
     forced.env("FRACTAL_ISA", "scalar");
     assert!(stdout(forced).contains("scalar: FRACTAL_ISA asks for it"));
@@ -384,8 +388,8 @@ fn probing_says_what_rendering_computes() {
     for (index, (line, sample)) in text.lines().zip(samples).enumerate() {
         let point: Value = serde_json::from_str(line).unwrap();
         assert_eq!((point["x"].as_u64(), point["y"].as_u64()), (Some(index as u64 % 32), Some(index as u64 / 32)));
-        assert_eq!(point["n"].as_u64(), sample.count.map(u64::from), "{line}");
-        let smooth = sample.count.map(|n| f64::from(n) + f64::from(sample.number(FRACTIONS)));
+        assert_eq!(point["n"].as_u64(), sample.count, "{line}");
+        let smooth = sample.count.map(|n| n as f64 + f64::from(sample.number(FRACTIONS)));
         assert_eq!(point["smooth"].as_f64(), smooth, "{line}");
         let [x, y] = [DISTANCES_X, DISTANCES_Y].map(|plane| f64::from(sample.number(plane)));
         assert_eq!(point["de"].as_f64(), sample.count.map(|_| x.hypot(y)), "{line}");
@@ -405,6 +409,61 @@ fn probing_says_what_rendering_computes() {
     assert_eq!(at("110,155"), at("10,5 --crop 100,150,40x30"));
     let centre = probe("probe whole --size 401x301 200,150");
     assert!(centre.ends_with(", at re -0.75, im 0.0\n"), "{centre}");
+}
+
+/// Beyond 2³² counts have two words, in every file.
+#[test]
+fn a_maximum_beyond_32_bits_changes_no_picture() {
+    let scratch = Scratch::new("large");
+    let outside = "whole --re 1.6 --im 0.2 --width 2 --size 40x30";
+    let ppm = |iterations: &str| {
+        let command = format!("render {outside} --iterations {iterations} --format ppm -o -");
+        scratch.program(words(&command)).output().unwrap().stdout
+    };
+    let [few, many] = ["1000", "5000000000"].map(ppm);
+    assert!(few == many && few.len() > 3 * 40 * 30);
+    let kept = format!("render {outside} --iterations 5000000000 --checkpoint a.tiles");
+    done(scratch.program(words(&format!("{kept} -o a.png -q"))));
+    assert!(scratch.program(words(&format!("{kept} --format ppm -o -"))).output().unwrap().stdout == few);
+    done(scratch.program(words(&format!("render {outside} --iterations 5000000000 -o a.exr -q"))));
+    for (from, to) in [("a.exr", "b.exr"), ("a.tiles", "b.png")] {
+        let more = format!("render {outside} --iterations 6000000000 --continue {from} -o {to}");
+        let report = String::from_utf8(done(scratch.program(words(&more))).stderr).unwrap();
+        assert!(report.contains("1200 of 1200 samples had escaped"), "{report}");
+    }
+    // A picture with fewer iterations has no high words.
+    done(scratch.program(words(&format!("render {outside} --iterations 1000 -o c.exr -q"))));
+    let more = format!("render {outside} --iterations 6000000000 --continue c.exr -o d.exr");
+    let refused = scratch.program(words(&more)).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("`c.exr` lacks data that this picture needs"));
+    let info: Value = serde_json::from_str(&stdout(scratch.program(words("info b.exr --json")))).unwrap();
+    assert_eq!((&info["max_iterations"], &info["high"]), (&6_000_000_000_u64.into(), &true.into()));
+    let probe = stdout(scratch.program(words(&format!("probe {outside} --iterations 5000000000 3,4 --json"))));
+    assert!(serde_json::from_str::<Value>(&probe).unwrap()["n"].as_u64() < Some(20), "{probe}");
+}
+
+#[test]
+fn checking_compares_with_wider_numbers() {
+    let scratch = Scratch::new("check");
+    let check = |arguments: &str| stdout(scratch.program(words(arguments)));
+    let deep = "check whole --re 0 --im 1 --width 1e-50 --size 40x30 --pixels 100 --exact 2";
+    let found: Value = serde_json::from_str(&check(&format!("{deep} --json --seed 5 --workers 2"))).unwrap();
+    assert_eq!((&found["tier"], &found["samples"], &found["all"]), (&"perturbation".into(), &100.into(), &1200.into()));
+    assert_eq!((&found["exact"], &found["exact_off"], &found["seed"]), (&2.into(), &0.into(), &5.into()));
+    assert_eq!((&found["off"], &found["chaotic"]), (&0.into(), &0.into()), "{found}");
+    assert!(found["interval"]["high"].as_f64().unwrap() < 0.05 && found["smooth"]["largest"].as_f64().unwrap() < 1e-5);
+    let text = check("check whole --size 20x10 --pixels 5000");
+    let keys: Vec<_> = text.lines().map(|line| line[..12].trim()).collect();
+    assert_eq!(keys, ["checked", "numbers", "chaotic", "counts", "smooth", "distances", "all digits"], "{text}");
+    assert!(text.ends_with("4 of these also with as many digits as they need: no count differs\n"), "{text}");
+    assert!(
+        text.starts_with("checked     200 of 200 samples, all\n") && text.contains(" 0 of 200 differ: 0 % (0 % to "),
+        "{text}"
+    );
+    let progress = scratch.program(words("check whole --size 20x10 --pixels 9 --progress json")).output().unwrap();
+    let last: Value = serde_json::from_slice(progress.stderr.split(|&b| b == b'\n').rev().nth(1).unwrap()).unwrap();
+    assert_eq!((&last["pieces_done"], &last["pieces"]), (&9.into(), &9.into()), "{last}");
 }
 
 #[test]

@@ -104,11 +104,11 @@ impl Tally {
             self.checked += 1;
             let (x, y) = (sample["x"].as_u64().unwrap(), sample["y"].as_u64().unwrap());
             let i = (y * width + x) as usize;
-            let count = |value: &Value| value.as_u64().map(|n| n as u32);
+            let count = Value::as_u64;
             let mut fail = |what: &str, ours: f64, theirs: f64| {
                 let _ = writeln!(self.wrong, "{} ({x}, {y}): {what} is {ours}, should be {theirs}", view.name);
             };
-            let shown = |n: Option<u32>| n.map_or(f64::INFINITY, f64::from);
+            let shown = |n: Option<u64>| n.map_or(f64::INFINITY, |n| n as f64);
             if counts[i].count != count(&sample["n"]) {
                 fail("n", shown(counts[i].count), shown(count(&sample["n"])));
             }
@@ -122,11 +122,11 @@ impl Tally {
                 .hypot(im + (height as f64 / 2.0 - y as f64 - 0.5) * spacing);
             let share = sample["de_px"].as_f64().map(|de| 64.0 * f64::EPSILON / 2.0 * c / (spacing * de));
             let slack = share.unwrap_or(0.0) / f64::from(view.power()).ln();
-            let error = (f64::from(n) + f64::from(full[i].number(FRACTIONS)) - nu).abs();
+            let error = (n as f64 + f64::from(full[i].number(FRACTIONS)) - nu).abs();
             self.smooth += 1;
             self.worst_smooth = self.worst_smooth.max((error - slack).max(0.0));
             if error > 1e-6 + slack {
-                fail("smooth", f64::from(n) + f64::from(full[i].number(FRACTIONS)), nu);
+                fail("smooth", n as f64 + f64::from(full[i].number(FRACTIONS)), nu);
             }
             if let (Some(share), Some(de)) = (share, sample["de_px"].as_f64()) {
                 let ours = f64::from(full[i].number(DISTANCES_X)).hypot(f64::from(full[i].number(DISTANCES_Y)));

@@ -119,7 +119,8 @@ impl Combination {
             command += &format!(", processor {core}");
         }
         let (pieces, pixels, growth) = (subject.work.len(), subject.pixels, subject.growth);
-        ResultEntry { command, parameters, pieces, pixels, growth, ..ResultEntry::default() }
+        let piece = subject.work.piece().to_owned();
+        ResultEntry { command, piece, parameters, pieces, pixels, growth, ..ResultEntry::default() }
     }
 }
 

@@ -42,6 +42,7 @@ impl Observed {
         MeasuredScene {
             name: subject.name.clone(),
             help: subject.help.clone(),
+            piece: subject.work.piece().to_owned(),
             tiles,
             // How much the recordings differ, until real runs show more.
             errors: self.costs.scatter().filter(|range| range.high - range.low <= VAGUE),

@@ -110,7 +110,8 @@ impl Benchmark {
             spacing,
         };
         let spec = Spec { entry: crate::formula::find("mandelbrot")?, power: 2, julia: None };
-        let kernel = Direct::new(&spec, Arc::new(plane), Limits { max: self.max, escape_radius }, channels, isa)?;
+        let kernel =
+            Direct::new(&spec, Arc::new(plane), Limits { max: self.max.into(), escape_radius }, channels, isa)?;
         let mut tiles = Vec::new();
         for y in (0..height).step_by(tile as usize) {
             for x in (0..width).step_by(tile as usize) {

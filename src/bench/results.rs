@@ -4,6 +4,7 @@ use super::fits::{Fit, Gustafson};
 use super::load::Usage;
 use super::machine::Machine;
 use super::overhead::Overheads;
+use super::schedules::Panel;
 use super::simulate::{Prediction, Recording};
 use super::statistics::{Interval, Summary};
 use crate::error::{Error, Result};
@@ -56,6 +57,9 @@ pub struct Results {
     /// The overhead of the backends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overhead: Option<Overheads>,
+    /// Runs side by side.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub panels: Vec<Panel>,
 }
 
 /// The measurements of one combination of parameters. Times are in seconds.
@@ -64,6 +68,9 @@ pub struct Results {
 pub struct ResultEntry {
     /// What was run, in a line.
     pub command: String,
+    /// What its pieces are, in the singular; empty in older files.
+    #[serde(default)]
+    pub piece: String,
     /// The mean of `times`.
     pub mean: f64,
     /// Their standard deviation.
@@ -147,6 +154,9 @@ pub struct MeasuredScene {
     pub name: String,
     /// What it is good for.
     pub help: String,
+    /// What its pieces are, in the singular: tiles, segments, files.
+    #[serde(default)]
+    pub piece: String,
     /// Each piece's rectangle x, y, width, height in samples; empty if it is not a picture.
     pub tiles: Vec<[u32; 4]>,
     /// What each piece costs alone.
@@ -195,6 +205,11 @@ pub struct Check {
     pub predicted: f64,
 }
 
+/// What pieces are called where a file does not say it.
+pub fn piece_name(name: &str) -> &str {
+    if name.is_empty() { "piece" } else { name }
+}
+
 impl Check {
     /// The prediction's relative error.
     pub fn error(&self) -> f64 {
@@ -218,8 +233,8 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// Converts it to a trace that Perfetto opens.
-    pub fn trace(&self, scene: &str) -> Trace {
+    /// Converts it to a trace that Perfetto opens; `piece` is what its pieces are.
+    pub fn trace(&self, scene: &str, piece: &str) -> Trace {
         let micro = |micro: f64| Duration::from_nanos((micro * 1e3).max(0.0) as u64);
         let mut workers = vec![Vec::new(); self.workers];
         for &(worker, first, count, began, ended) in &self.claims {
@@ -230,7 +245,12 @@ impl Timeline {
             }
         }
         let wall = Duration::try_from_secs_f64(self.wall).unwrap_or_default();
-        Trace::recorded(format!("{scene}, {}", self.schedule), self.backend.clone(), wall, workers)
+        Trace::recorded(
+            format!("{scene}, {}", self.schedule),
+            [self.backend.clone(), piece_name(piece).to_owned()],
+            wall,
+            workers,
+        )
     }
 }
 

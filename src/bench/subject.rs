@@ -94,6 +94,8 @@ pub struct Subject {
     pub tiles: Vec<Tile>,
     /// How many pixels the picture has; 0 if it is not one.
     pub pixels: usize,
+    /// How much work it is, in the unit of its kind: pixels, numbers, files, pieces.
+    pub amount: u64,
     /// How many times as long as `small` it takes, about.
     pub scale: f64,
     /// How much work it is, relative to the same subject for one worker: 1, unless the work grows with the workers (weak scaling).
@@ -123,6 +125,7 @@ impl Subject {
                     small: Arc::new(Spin::even(16, rounds)),
                     tiles: Vec::new(),
                     pixels: 0,
+                    amount: pieces as u64,
                     scale: (pieces - pieces / part) as f64 / 16.0 + (pieces / part) as f64 * factor as f64 / 16.0,
                     growth: 1.0,
                 })
@@ -151,16 +154,16 @@ impl Subject {
             small: small.work(),
             tiles: (0..tiling.len()).map(|index| tiling.tile(index)).collect(),
             pixels,
+            amount: pixels as u64,
             scale: pixels as f64 / few as f64,
             growth: 1.0,
         })
     }
 
-    /// As a larger version of `small`, for weak scaling: its growth is the ratio of their pixels, or of their pieces.
+    /// As a larger version of `small`, for weak scaling: its growth is the ratio of their amounts.
     #[must_use]
     pub fn grown_from(mut self, small: &Self) -> Self {
-        let amount = |subject: &Self| if subject.pixels > 0 { subject.pixels } else { subject.work.len() };
-        self.growth = amount(&self) as f64 / amount(small) as f64;
+        self.growth = self.amount as f64 / small.amount as f64;
         self
     }
 

@@ -116,7 +116,7 @@ fn draw_on(bar: ProgressBar) -> impl FnMut(&Snapshot) + Send {
 
 /// The text beside the bar.
 fn message(snapshot: &Snapshot) -> String {
-    let Snapshot { pieces_done, pieces, pixels, executed, unit, elapsed, left, fraction, .. } = *snapshot;
+    let Snapshot { pieces_done, pieces, pixels, executed, unit, piece, elapsed, left, fraction, .. } = *snapshot;
     let rate = |count: u64| scaled(count as f64 / elapsed.as_secs_f64().max(1e-9));
     let (percent, executed, left) = (fraction * 100.0, rate(executed), left.map_or("?".into(), clock));
     match pixels {
@@ -124,7 +124,7 @@ fn message(snapshot: &Snapshot) -> String {
             let pixels = rate(done);
             format!("{percent:.0} %, {pieces_done}/{pieces} tiles, {pixels}px/s, {executed}it/s, {left} left")
         }
-        None => format!("{percent:.0} %, {pieces_done}/{pieces} pieces, {executed}{unit}/s, {left} left"),
+        None => format!("{percent:.0} %, {pieces_done}/{pieces} {piece}s, {executed}{unit}/s, {left} left"),
     }
 }
 
@@ -216,6 +216,7 @@ mod tests {
             pixels: Some([24_690_000, 98_760_000]),
             executed: 9_000_000_000,
             unit: "iterations",
+            piece: "tile",
             fraction: 0.504,
             elapsed: Duration::from_secs(2),
             left: Some(Duration::from_millis(3_599_200)),
@@ -245,9 +246,9 @@ mod tests {
         let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
         assert!(text.contains("seahorses [") && text.contains("=>"), "{text:?}");
         assert!(text.contains("] 50 %, 3/12 tiles, 12.3 Mpx/s, 4.50 Git/s, 1:00:00 left"), "{text:?}");
-        draw(&Snapshot { pixels: None, unit: "files", ..snapshot() });
+        draw(&Snapshot { pixels: None, unit: "numbers", piece: "segment", ..snapshot() });
         let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
-        assert!(text.contains("] 50 %, 3/12 pieces, 4.50 Gfiles/s, 1:00:00 left"), "{text:?}");
+        assert!(text.contains("] 50 %, 3/12 segments, 4.50 Gnumbers/s, 1:00:00 left"), "{text:?}");
         draw(&Snapshot { preparing: Some(0.4), ..snapshot() });
         let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
         assert!(text.contains("] preparing, 40 %"), "{text:?}");

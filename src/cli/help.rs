@@ -11,8 +11,8 @@ const WISHES: &[(&str, &str, &[&str])] = &[
         &["render", "merge", "places", "formulas", "palettes", "colourings"],
     ),
     ("Explore", "fractal view seahorses", &["view", "info", "probe"]),
-    ("Measure", "fractal bench --quick", &["bench"]),
-    ("Learn how work is shared", "fractal render whole --backend processes --owners who.png", &["backends"]),
+    ("Measure", "fractal bench --quick", &["bench", "check"]),
+    ("Learn how work is shared", "fractal render whole --backend processes --owners who.png", &["backends", "primes"]),
     ("Set up", "fractal man render | man -l -", &["completions", "man", "help"]),
 ];
 

@@ -2,9 +2,9 @@
 
 use super::args::InfoArgs;
 use super::place::{self, Place};
-use super::{plan, print, print_json};
+use super::{memory, plan, print, print_json};
 use fractal::internal::F64_SPACING;
-use fractal::kernel::Isa;
+use fractal::kernel::{Isa, ReferenceFacts};
 use fractal::sample::Channels;
 use fractal::scene::{Precision, View};
 use fractal::{Render, Result, Scene, formula};
@@ -27,13 +27,20 @@ struct Info {
     samples: u32,
     /// Distance of neighbouring samples in the plane.
     spacing: f64,
-    max_iterations: u32,
+    max_iterations: u64,
     escape_radius: f64,
     tier: &'static str,
     tier_why: String,
     /// The most memory that data which all tiles share takes, if there is any.
     #[serde(skip_serializing_if = "Option::is_none")]
     prepared_bytes: Option<u64>,
+    /// The bits of the reference orbit's numbers, its most iterations, and about the most seconds that it takes one processor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference_bits: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference_iterations: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference_seconds: Option<f64>,
     isa: &'static str,
     isa_why: String,
     tiles: usize,
@@ -43,7 +50,7 @@ struct Info {
 
 /// `fractal info`.
 pub(crate) fn run(args: &InfoArgs) -> Result<()> {
-    let scene = plan::scene(&args.source, &args.scene)?;
+    let scene = plan::scene_or_whole(args.source.as_deref(), &args.scene)?;
     if args.toml {
         return print(toml(scene));
     }
@@ -65,6 +72,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
     } else {
         "the best that this processor has"
     };
+    let reference = render.kernel().reference();
     let (tier, prepared) = (render.kernel().facts().tier, render.work().prepared_len());
     // The choice of the tier depends on it.
     let reach = view.plane(width, height, scene.image.samples)?.reach().max(1.0);
@@ -90,8 +98,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
         } else {
             let asked = scene.iteration.precision != Precision::Auto;
             format!(
-                "differences, in 64-bit numbers, from one orbit of many digits, which takes at most {} MB, {}",
-                prepared.div_ceil(1_000_000),
+                "differences, in 64-bit numbers, from one orbit of many digits, {}",
                 if asked {
                     "as `iteration.precision` asks"
                 } else {
@@ -100,6 +107,9 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
             )
         },
         prepared_bytes: Some(prepared).filter(|&bytes| bytes > 0),
+        reference_bits: reference.map(|reference| reference.bits),
+        reference_iterations: reference.map(|reference| reference.iterations),
+        reference_seconds: reference.map(|reference| reference.seconds()),
         isa,
         isa_why: isa_why.to_owned(),
         tiles: render.tiling().len(),
@@ -129,9 +139,17 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
         ("iterations", format!("up to {}, escape radius {}", info.max_iterations, info.escape_radius)),
         ("computed", format!("{computed}, as the colouring needs")),
         ("numbers", format!("{}: {}", info.tier, info.tier_why)),
-        ("processor", format!("{}: {}", info.isa, info.isa_why)),
     ];
-    let rows = above.into_iter().chain(info.place.rows()).chain(below);
+    let orbit = reference.map(|reference| {
+        let ReferenceFacts { bits, iterations } = reference;
+        let (bytes, seconds) = (memory::size(prepared), place::short(reference.seconds()));
+        (
+            "reference",
+            format!("{bits} bits, at most {iterations} iterations, {bytes} and about {seconds} s of one processor"),
+        )
+    });
+    let processor = ("processor", format!("{}: {}", info.isa, info.isa_why));
+    let rows = above.into_iter().chain(info.place.rows()).chain(below).chain(orbit).chain([processor]);
     print(rows.map(|(key, value)| format!("{key:11} {value}\n")).collect::<String>())
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod bar;
 pub(crate) mod bench;
+pub(crate) mod check;
 pub(crate) mod completion;
 mod distinct;
 pub(crate) mod exit;
@@ -17,6 +18,7 @@ pub(crate) mod merge;
 mod picture;
 mod place;
 mod plan;
+pub(crate) mod primes;
 pub(crate) mod probe;
 pub(crate) mod render;
 pub(crate) mod signals;
@@ -25,6 +27,7 @@ mod typed;
 #[cfg(feature = "window")]
 pub(crate) mod view;
 mod wisdom;
+mod work;
 mod written;
 
 use fractal::internal::{STDOUT, check_stdout, is_hidden, printable};

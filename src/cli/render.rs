@@ -47,7 +47,15 @@ fn pictures(plan: &Plan, signals: &Signals, mut mark: Mark, watching: Watching<'
     let epoch = Instant::now();
     let mut traces = Vec::new();
     for (index, (picture, keep)) in plan.pictures.iter().enumerate() {
-        let traced = trace.as_ref().map(|_| Arc::new(Trace::new(picture.render.scene().title(), epoch)));
+        let traced = trace.as_ref().map(|_| {
+            let tiling = picture.render.tiling();
+            let place = |index: usize| {
+                let tile = tiling.tile(index);
+                [tile.x, tile.y, tile.width, tile.height]
+            };
+            let tiles = (0..tiling.len()).map(place).collect();
+            Arc::new(Trace::new(picture.render.scene().title(), epoch).of_tiles(tiles))
+        });
         traces.extend(traced.clone());
         make(plan, picture, keep, &mut *session, traced, signals, &mark, watching)
             .map_err(|error| with_what_is_lost(error, plan, index))?;
@@ -258,7 +266,7 @@ const DECIDING: u64 = 1 << 13;
 /// Whether a render could be long if every sample took all iterations and a worker did only 100 million a second, fewer than any
 /// number tier does. Most renders could not.
 fn may_be_long(render: &Render, workers: &SessionOptions) -> bool {
-    let iterations = render.tiling().size().area() as f64 * (f64::from(render.scene().max_iterations()) + 100.0);
+    let iterations = render.tiling().size().area() as f64 * (render.scene().max_iterations() as f64 + 100.0);
     iterations > LONG.as_secs_f64() * workers.workers.max(1) as f64 * 100e6
 }
 
@@ -291,7 +299,8 @@ fn summary(picture: &Picture, outcome: &Outcome, stats: &Stats<'_>) -> String {
     )
 }
 
-fn write_trace(output: Output, traces: &[Arc<Trace>]) -> Result<()> {
+/// Writes the traces of all runs.
+pub(super) fn write_trace(output: Output, traces: &[Arc<Trace>]) -> Result<()> {
     let path = output.path().to_path_buf();
     let failed = |source| Error::io("write", &path as &Path, source);
     let mut writer = BufWriter::new(output);

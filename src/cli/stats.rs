@@ -29,6 +29,16 @@ impl Mark {
         self.time.elapsed().as_secs_f64()
     }
 
+    /// Wall time from an earlier moment to this one, in seconds.
+    pub(super) fn since(&self, earlier: &Self) -> f64 {
+        (self.time - earlier.time).as_secs_f64()
+    }
+
+    /// The same in processor time of this process.
+    pub(super) fn processor_since(&self, earlier: &Self) -> f64 {
+        (self.cpu - earlier.cpu).as_secs_f64()
+    }
+
     /// This moment.
     pub(super) fn now() -> Self {
         let cpu = clock_gettime(ClockId::ProcessCPUTime);
@@ -177,7 +187,7 @@ impl<'a> Stats<'a> {
 }
 
 /// The peak memory of this process in bytes, if the system reports it.
-fn peak_memory() -> Option<u64> {
+pub(super) fn peak_memory() -> Option<u64> {
     system::bytes(&system::status(std::process::id()), "VmHWM")
 }
 

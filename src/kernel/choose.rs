@@ -62,7 +62,7 @@ impl Request {
             crop: scene.image.crop,
             grain: 1,
             limits: Limits { max: scene.max_iterations(), escape_radius: scene.iteration.escape_radius },
-            channels,
+            channels: channels.for_maximum(scene.max_iterations()),
             precision: scene.iteration.precision,
             isa: isa.map_or_else(Isa::from_env, Ok)?,
             fine: Arc::default(),
@@ -136,7 +136,7 @@ impl Request {
     }
 
     /// The offsets of the drawn samples from the view's centre: see [`View::offsets`].
-    fn offsets(&self) -> Result<Offsets> {
+    pub(super) fn offsets(&self) -> Result<Offsets> {
         let (whole, exponent) = self.view.offsets(self.size.0, self.size.1, self.samples)?;
         let largest = |numbers: &[f64]| numbers.iter().fold(0.0, |most: f64, number| most.max(number.abs()));
         let (across, down) = (largest(&whole.columns), largest(&whole.rows));
@@ -291,7 +291,7 @@ mod tests {
             assert_eq!(
                 text,
                 "this view is too deep: it is 1.0e-1000000 wide, but 64-bit differences from an orbit of 100,000 bits, the deepest \
-                 number tier, need at least 1.1e-30101 (a zoom of at most 4.0e30101) for 100 × 100 pixels of 1 × 1 samples"
+                 number tier, need at least 1.1e-30101 (a zoom of at most 3.9e30101) for 100 × 100 pixels of 1 × 1 samples"
             );
         }
         assert_eq!(refusal("[view]\nre = \"1e6\"\nwidth = \"1e-4\"\n"), None);

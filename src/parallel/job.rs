@@ -89,7 +89,7 @@ impl Job {
             }
         };
         let size = ClaimSize::of(&*work);
-        sink.start(&RunInfo { pieces: work.len(), workers, backend, unit: work.unit() })?;
+        sink.start(&RunInfo { pieces: work.len(), workers, backend, unit: work.unit(), piece: work.piece() })?;
         Ok(Self {
             work,
             sink,

@@ -108,6 +108,10 @@ impl Work for Selected {
         self.work.unit()
     }
 
+    fn piece(&self) -> &'static str {
+        self.work.piece()
+    }
+
     fn describe(&self, index: usize) -> String {
         self.work.describe(self.pieces.get(Position(index)))
     }

@@ -80,6 +80,8 @@ pub struct RunInfo {
     pub backend: &'static str,
     /// What the work counts: [`Work::unit`].
     pub unit: &'static str,
+    /// What its pieces are: [`Work::piece`].
+    pub piece: &'static str,
 }
 
 /// A finished claim.

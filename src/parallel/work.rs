@@ -76,9 +76,14 @@ pub trait Work: Send + Sync {
         "operations"
     }
 
+    /// What a piece is, in the singular: a tile of a picture. Its plural ends in -s.
+    fn piece(&self) -> &'static str {
+        "piece"
+    }
+
     /// Piece `index` in words, for error messages.
     fn describe(&self, index: usize) -> String {
-        format!("piece {index}")
+        format!("{} {index}", self.piece())
     }
 }
 

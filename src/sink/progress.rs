@@ -32,8 +32,8 @@ pub struct Progress {
     /// Pieces, samples and cost of everything.
     all: Amount,
     began: OnceLock<Instant>,
-    /// The name of the work's operations.
-    unit: OnceLock<&'static str>,
+    /// The name of the work's operations, and of a piece.
+    names: OnceLock<[&'static str; 2]>,
     /// How much of the preparation is done, in millionths, plus 1; 0 outside the preparation.
     preparing: AtomicU32,
     pieces: AtomicU64,
@@ -76,6 +76,8 @@ pub struct Snapshot {
     pub executed: u64,
     /// The name of the work's operations, in the plural; [`crate::parallel::Work::unit`].
     pub unit: &'static str,
+    /// What a piece is: [`crate::parallel::Work::piece`].
+    pub piece: &'static str,
     /// Fraction of the estimated cost that is done, from 0 to 1.
     pub fraction: f64,
     /// Time since the first piece began.
@@ -104,7 +106,7 @@ impl Progress {
             picture,
             all,
             began: OnceLock::new(),
-            unit: OnceLock::new(),
+            names: OnceLock::new(),
             preparing: AtomicU32::new(0),
             pieces,
             area,
@@ -156,12 +158,14 @@ impl Progress {
         // Kept costs are added to `kept` before `cost`.
         let own = cost.saturating_sub(self.kept.load(Ordering::Relaxed));
         let left = (own > 0).then(|| elapsed.mul_f64(self.all.cost.saturating_sub(cost) as f64 / own as f64));
+        let [unit, piece] = self.names.get().copied().unwrap_or(["operations", "piece"]);
         Snapshot {
             pieces_done: self.pieces.load(Ordering::Relaxed),
             pieces: self.all.pieces,
             pixels,
             executed: self.executed.load(Ordering::Relaxed),
-            unit: self.unit.get().copied().unwrap_or("operations"),
+            unit,
+            piece,
             fraction: cost as f64 / self.all.cost.max(1) as f64,
             elapsed,
             left,
@@ -175,33 +179,29 @@ impl Progress {
 
 impl Snapshot {
     /// One line of JSON, as `--progress json` writes it; `eta_seconds` is `null` until it is known, and `preparing` is present only
-    /// during the preparation. A work that is not a picture has pieces instead of tiles and pixels, and `executed` with its `unit`.
+    /// during the preparation. A work that is not a picture has its own pieces, such as files, instead of tiles and pixels, and `executed`
+    /// with its `unit`.
     pub fn json(&self) -> String {
         #[derive(Serialize)]
-        #[serde(untagged)]
-        enum Amounts {
-            Picture { tiles_done: u64, tiles: u64, pixels_done: u64, pixels: u64, iterations: u64 },
-            Other { pieces_done: u64, pieces: u64, unit: &'static str, executed: u64 },
-        }
-        #[derive(Serialize)]
         struct Line {
-            #[serde(flatten)]
-            done: Amounts,
             seconds: f64,
             eta_seconds: Option<f64>,
             #[serde(skip_serializing_if = "Option::is_none")]
             preparing: Option<f64>,
         }
-        let &Self { pieces_done, pieces, executed, unit, elapsed, left, preparing, .. } = self;
+        let &Self { pieces_done, pieces, executed, unit, piece, elapsed, left, preparing, .. } = self;
+        // The names of keys depend on the work; they are plain words, which need no escapes.
         let done = match self.pixels {
-            Some([pixels_done, pixels]) => {
-                Amounts::Picture { tiles_done: pieces_done, tiles: pieces, pixels_done, pixels, iterations: executed }
+            Some([done, pixels]) => format!(
+                r#""tiles_done":{pieces_done},"tiles":{pieces},"pixels_done":{done},"pixels":{pixels},"iterations":{executed}"#
+            ),
+            None => {
+                format!(r#""{piece}s_done":{pieces_done},"{piece}s":{pieces},"unit":"{unit}","executed":{executed}"#)
             }
-            None => Amounts::Other { pieces_done, pieces, unit, executed },
         };
         let (seconds, eta_seconds) = (elapsed.as_secs_f64(), left.map(|left| left.as_secs_f64()));
-        let line = Line { done, seconds, eta_seconds, preparing };
-        serde_json::to_string(&line).expect("numbers are always JSON")
+        let line = serde_json::to_string(&Line { seconds, eta_seconds, preparing }).expect("numbers are always JSON");
+        format!("{{{done},{}", &line[1..])
     }
 }
 
@@ -212,7 +212,7 @@ impl Sink for Progress {
 
     fn start(&self, run: &RunInfo) -> Result<()> {
         self.preparing.store(0, Ordering::Relaxed);
-        self.unit.get_or_init(|| run.unit);
+        self.names.get_or_init(|| [run.unit, run.piece]);
         self.began.get_or_init(Instant::now);
         Ok(())
     }
@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn without_a_picture_each_piece_counts_as_one() {
         let progress = Progress::of_pieces(10).only(&Pieces::new(10, None).without(|index| index < 2));
-        progress.start(&RunInfo { pieces: 8, workers: 1, backend: "by hand", unit: "files" }).unwrap();
+        progress.start(&RunInfo { pieces: 8, workers: 1, backend: "by hand", unit: "pixels", piece: "file" }).unwrap();
         progress.kept(&FinishedClaim::new(&Made, 2..4, &[], &[0, 0])).unwrap();
         finish(&progress, 4..6, 70);
         let half = progress.snapshot_after(Duration::from_secs(3));
@@ -297,7 +297,7 @@ mod tests {
         assert_eq!(half.left, Some(Duration::from_secs(6)), "kept pieces took no time");
         assert_eq!(
             half.json(),
-            r#"{"pieces_done":4,"pieces":8,"unit":"files","executed":70,"seconds":3.0,"eta_seconds":6.0}"#
+            r#"{"files_done":4,"files":8,"unit":"pixels","executed":70,"seconds":3.0,"eta_seconds":6.0}"#
         );
     }
 }

@@ -82,7 +82,13 @@ impl Image {
 
     /// Gives the pieces to `sink` in this order, from two threads that take turns as it happens.
     fn deliver(&self, sink: &dyn Sink, order: &[usize]) -> Result<()> {
-        sink.start(&RunInfo { pieces: self.tiling.len(), workers: 2, backend: "test", unit: "iterations" })?;
+        sink.start(&RunInfo {
+            pieces: self.tiling.len(),
+            workers: 2,
+            backend: "test",
+            unit: "iterations",
+            piece: "tile",
+        })?;
         let (left, right) = order.split_at(order.len() / 2);
         let give =
             |part: &[usize]| part.iter().try_for_each(|&index| sink.done(&self.done(index, &self.piece(index), &[1])));

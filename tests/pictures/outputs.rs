@@ -15,7 +15,7 @@ fn a_file_appears_only_when_it_is_complete() {
         // Never started; stopped before the end; finished too early; complete.
         drop(sink());
         let stopped = sink();
-        stopped.start(&RunInfo { pieces: 9, workers: 1, backend: "test", unit: "iterations" }).unwrap();
+        stopped.start(&RunInfo { pieces: 9, workers: 1, backend: "test", unit: "iterations", piece: "tile" }).unwrap();
         stopped.done(&image.done(0, &image.piece(0), &[1])).unwrap();
         assert_eq!(directory.names().len(), 2);
         drop(stopped);

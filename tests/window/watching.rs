@@ -22,7 +22,7 @@ fn a_watched_render_shows_tiles_as_they_are_claimed() {
     let mut viewer = Viewer::new(watched.clone(), 0.0, &mut window);
     let render = fractal::Render::new(&scene).unwrap();
     let sink = watched.picture("a picture", &render, (160, 128)).unwrap();
-    sink.start(&RunInfo { pieces: 6, workers: 2, backend: "threads", unit: "iterations" }).unwrap();
+    sink.start(&RunInfo { pieces: 6, workers: 2, backend: "threads", unit: "iterations", piece: "tile" }).unwrap();
     window.events.push(Event::Key(Key::Char('o')));
     let mut look = |window: &mut Script| {
         window.later += Duration::from_secs(60);

@@ -3,6 +3,7 @@
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use fractal::backend::BACKENDS;
 use fractal::bench::kernel::BENCHMARKS;
+use fractal::bench::works::WORKS;
 use fractal::colour::{COLOURINGS, PALETTES};
 use fractal::formula::FORMULAS;
 use fractal::parallel::{MAX_WORKERS, Shard};
@@ -50,6 +51,11 @@ pub(in crate::cli) fn parts() -> PossibleValuesParser {
     names(std::iter::once((LOOPS, "the inner loop of every formula")).chain(scenes))
 }
 
+/// The kinds of work.
+pub(in crate::cli) fn works() -> PossibleValuesParser {
+    names(WORKS.iter().map(|entry| (entry.name, entry.help)))
+}
+
 pub(in crate::cli) fn orders() -> PossibleValuesParser {
     names(ORDERS.iter().map(|&(_, name, help)| (name, help)))
 }
@@ -61,6 +67,31 @@ pub(in crate::cli) fn shard(text: &str) -> Result<Shard, String> {
 pub(in crate::cli) fn workers(text: &str) -> Result<usize, String> {
     let allowed = format!("must be a number from 1 to {MAX_WORKERS}");
     text.parse().ok().filter(|workers| (1..=MAX_WORKERS).contains(workers)).ok_or(allowed)
+}
+
+/// A whole number, also as `1_000_000`, `1e6`, `2.5e6` or `10^6`. What is beyond 64 bits is as great as these can say.
+pub(in crate::cli) fn count(text: &str) -> Result<u64, String> {
+    let wanted = || "must be a whole number, such as 1000000, 1_000_000, 1e6 or 10^6".to_owned();
+    // Not first, not last, and never two.
+    let grouped = text.split('_').all(|group| !group.is_empty());
+    let plain = text.replace('_', "");
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    // Text of digits only fails to be a number when it is too great.
+    let number = |text: &str| digits(text).then(|| text.parse().unwrap_or(u64::MAX));
+    let power = |base: u64, exponent: u64| base.saturating_pow(u32::try_from(exponent).unwrap_or(u32::MAX));
+    let value = if let Some((base, exponent)) = plain.split_once('^') {
+        number(base).zip(number(exponent)).map(|(base, exponent)| power(base, exponent))
+    } else if let Some((mantissa, exponent)) = plain.split_once(['e', 'E']) {
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let fraction = fraction.trim_end_matches('0');
+        let places = |exponent: u64| exponent.checked_sub(fraction.len() as u64);
+        let all = number(&format!("{whole}{fraction}")).filter(|_| digits(whole));
+        let exponent = exponent.strip_prefix('+').unwrap_or(exponent);
+        all.zip(number(exponent).and_then(places)).map(|(all, places)| all.saturating_mul(power(10, places)))
+    } else {
+        number(&plain)
+    };
+    value.filter(|_| grouped).ok_or_else(wanted)
 }
 
 /// The density of a screen.
@@ -107,5 +138,20 @@ mod tests {
         assert!(["0", "-1", "", "all", "4294967296"].iter().all(|text| tile(text).is_err()));
         assert_eq!(workers("7"), Ok(7));
         assert!(["0", "4097", "two", "-1"].iter().all(|text| workers(text).is_err()));
+    }
+
+    #[test]
+    fn whole_numbers_are_read_in_every_usual_form() {
+        for text in ["2500000", "2_500_000", "2.5e6", "25E+5", "2.50e6", "0002500000"] {
+            assert_eq!(count(text), Ok(2_500_000), "{text}");
+        }
+        assert_eq!((count("10^10"), count("1e9"), count("2^0")), (Ok(10_000_000_000), Ok(1_000_000_000), Ok(1)));
+        let huge = ["99999999999999999999", "1e99", "10^30", "2^99999999999"];
+        assert!(huge.iter().all(|text| count(text) == Ok(u64::MAX)));
+        for wrong in
+            ["", "-1", "1.5", "1.55e1", "ten", "1e", "e9", "10^", "^2", "1__0", "_1", "1_", "0x10", "1e9x", ".5e1"]
+        {
+            assert!(count(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -139,6 +139,7 @@ fn timelines(candidates: &[Candidate], round: f64, stop: &Stop) -> Result<Measur
         small: work(16),
         tiles: Vec::new(),
         pixels: 0,
+        amount: PIECES as u64,
         scale: PIECES as f64 / 16.0,
         growth: 1.0,
     };

@@ -18,6 +18,7 @@ use fractal::bench::machine::Machine;
 use fractal::bench::measure::Rounds;
 use fractal::bench::results::{self, MeasuredScene, Results, VERSION};
 use fractal::bench::subject::Subject;
+use fractal::bench::works;
 use fractal::internal::DEFAULT_TILE;
 use fractal::parallel::{Schedule, worker_count};
 use fractal::{Error, Result, backend};
@@ -32,21 +33,10 @@ const SMALL: f64 = 0.05;
 
 /// `fractal bench simulate`.
 pub(super) fn run(args: &BenchSimulateArgs) -> Result<()> {
-    let tile = args.tile.unwrap_or(DEFAULT_TILE);
-    let subject = match scenes::of_bench(&args.source) {
-        Some(standard) if args.scene.assignments().next().is_none() => Subject::standard(standard, (1920, 1080), tile)?,
-        Some(standard) => {
-            let mut scene = standard.scene().ok_or_else(|| {
-                Error::Usage(format!("`{}` is not a picture, so it has no scene to change", standard.name))
-            })??;
-            args.scene.assignments().try_for_each(|assignment| scene.set(&assignment))?;
-            Subject::of_scene(standard.name, standard.help, &scene, tile)?
-        }
-        None => scenes::subject(&args.source, &scenes::other(&args.source, &args.scene)?, tile)?,
-    };
+    let subject = subject(args)?;
     let signals = Signals::receive()?;
     let mut files = Files::new();
-    files.reads(&args.source);
+    args.source.iter().for_each(|source| files.reads(source));
     let outputs = Outputs::open(&args.output, files, &signals)?;
     let display = Display::new(args.progress.as_deref(), false);
     busy::check(&args.busy, display, &signals.stop)?;
@@ -81,6 +71,30 @@ pub(super) fn run(args: &BenchSimulateArgs) -> Result<()> {
     [written, print(text(Style::Terminal))].into_iter().collect()
 }
 
+/// What is simulated: a scene, or a work of another kind.
+fn subject(args: &BenchSimulateArgs) -> Result<Subject> {
+    const SIZE: (u32, u32) = (1920, 1080);
+    let tile = args.tile.unwrap_or(DEFAULT_TILE);
+    let Some(source) = &args.source else {
+        let kind = args.work.as_deref().unwrap_or_default();
+        let subject = works::find(kind)?.subject.filter(|_| args.scene.assignments().next().is_none());
+        let subject =
+            subject.ok_or_else(|| Error::Usage("a scene to simulate must be named, such as `whole`".into()))?;
+        return subject(u64::from(SIZE.0) * u64::from(SIZE.1));
+    };
+    match scenes::of_bench(source) {
+        Some(standard) if args.scene.assignments().next().is_none() => Subject::standard(standard, SIZE, tile),
+        Some(standard) => {
+            let mut scene = standard.scene().ok_or_else(|| {
+                Error::Usage(format!("`{}` is not a picture, so it has no scene to change", standard.name))
+            })??;
+            args.scene.assignments().try_for_each(|assignment| scene.set(&assignment))?;
+            Subject::of_scene(standard.name, standard.help, &scene, tile)
+        }
+        None => scenes::subject(source, &scenes::other(source, &args.scene)?, tile),
+    }
+}
+
 fn report(scene: &MeasuredScene, warnings: &[String], args: &BenchSimulateArgs, style: Style) -> String {
     let mut text = String::new();
     // What makes all figures doubtful comes before them.
@@ -94,7 +108,7 @@ fn report(scene: &MeasuredScene, warnings: &[String], args: &BenchSimulateArgs, 
         "{}: {}\n{}, {} with one worker; the longest takes {}. A claim costs {}, the shared counter {}, a run {}.",
         scene.name,
         scene.help,
-        counted(recording.costs.len(), "piece"),
+        counted(recording.costs.len(), results::piece_name(&scene.piece)),
         time(serial),
         time(longest),
         time(overheads.claim),

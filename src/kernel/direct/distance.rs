@@ -38,7 +38,7 @@ pub(super) fn step<F: Formula, L: Lanes>(formula: F, t: Tangent<L>, parameters: 
 
 impl<F: Formula> Problem<F> {
     /// The distance vector of a point that escapes at iterate `n`.
-    pub(super) fn distance(&self, point: Complex64, n: u32) -> [f32; 2] {
+    pub(super) fn distance(&self, point: Complex64, n: u64) -> [f32; 2] {
         let (z, c, own) = match self.julia {
             None => ([0.0; 2], [point.re, point.im], 1.0),
             Some(k) => ([point.re, point.im], [k.re, k.im], 0.0),

@@ -91,7 +91,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     #[inline(always)]
     fn finish_inlined(&mut self, all: bool) {
         let batch = G * Self::LEN;
-        let max = f64::from(self.problem.limits.max);
+        let max = self.problem.limits.max as f64;
         let mut i = 0;
         while self.scratch.finish.len - i >= batch || (all && i < self.scratch.finish.len) {
             assert!(i + batch <= FINISH + LANES);

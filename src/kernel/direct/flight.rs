@@ -56,7 +56,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
 
     #[inline(always)]
     fn fly_inlined(&mut self, land: bool) -> Result<()> {
-        let max = u64::from(self.problem.limits.max);
+        let max = self.problem.limits.max;
         let mut next_stop = self.scratch.flight.blocks + STOP_CHECK;
         if self.scratch.flight.alive == 0 && self.scratch.queue.head == self.scratch.queue.len {
             self.scratch.queue.len = 0;

@@ -29,7 +29,7 @@ impl Perturbation {
                 let i = next;
                 next += 1;
                 Some(match ends.n[i] {
-                    u32::MAX => Found { why: Why::Limit, n: self.limits.max, fraction: 0.0, distance: [0.0; 2] },
+                    u64::MAX => Found { why: Why::Limit, n: self.limits.max, fraction: 0.0, distance: [0.0; 2] },
                     n => {
                         let distance = [ends.d_x[i] as f32, ends.d_y[i] as f32];
                         Found { why: Why::Escaped, n, fraction: ends.x[i] as f32, distance }

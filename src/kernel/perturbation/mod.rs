@@ -21,6 +21,7 @@ mod compute;
 mod fixed;
 mod orbit;
 mod pack;
+mod precise;
 mod prepared;
 mod scratch;
 mod stages;
@@ -28,12 +29,13 @@ mod tables;
 mod tail;
 #[cfg(test)]
 mod tests;
+pub(super) mod truth;
 mod wide;
 
 use super::distance::Frame;
 use super::smooth::Fraction;
 use super::tier::Tier;
-use super::{Counters, Facts, Isa, Kernel, Limits, TileClaim};
+use super::{Counters, Facts, Isa, Kernel, Limits, ReferenceFacts, TileClaim};
 use crate::error::Result;
 use crate::number::Decimal;
 use crate::parallel::{Prepared, Preparing, Stop};
@@ -95,7 +97,8 @@ impl Perturbation {
         limits.check()?;
         let has_code = matches!(isa, Isa::Avx2 | Isa::Avx512 | Isa::Neon);
         Ok(Self {
-            reference: Reference { centre, exponent, radius, max: limits.max },
+            // More iterates than this fit into no memory.
+            reference: Reference { centre, exponent, radius, max: limits.max.min(u64::from(u32::MAX)) as u32 },
             frame: Frame::of(&plane),
             offsets: plane,
             exponent: exponent as i32,
@@ -112,7 +115,7 @@ impl Perturbation {
             tolerance: TOLERANCE,
             exponent: self.exponent,
             escape_radius: self.limits.escape_radius,
-            complete: orbit.z.len() <= self.limits.max as usize,
+            complete: orbit.z.len() as u64 <= self.limits.max,
         }
     }
 }
@@ -140,13 +143,17 @@ impl Kernel for Perturbation {
 
     fn prepared_len(&self) -> u64 {
         // Of an orbit that ends at its period it is a small part.
-        (u64::from(self.limits.max) + 1) * BYTES_PER_ITERATE
+        (self.limits.max + 1).saturating_mul(BYTES_PER_ITERATE)
+    }
+
+    fn reference(&self) -> Option<ReferenceFacts> {
+        Some(ReferenceFacts { bits: self.reference.bits(), iterations: self.limits.max })
     }
 
     fn compute(&self, prepared: &Prepared, claim: TileClaim<'_>, stop: &Stop) -> Result<Counters> {
         let orbit = self.reference.read(prepared)?;
         let tables = Tables::read(prepared, orbit)?;
         let limit = self.limits.escape_radius * self.limits.escape_radius;
-        self.claim(Shared { orbit, tables, max: self.limits.max.into(), exponent: self.exponent, limit, stop }, claim)
+        self.claim(Shared { orbit, tables, max: self.limits.max, exponent: self.exponent, limit, stop }, claim)
     }
 }

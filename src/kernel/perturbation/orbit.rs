@@ -10,7 +10,7 @@
 //! use follow the derivative, and a larger maximum makes the same orbit longer and changes nothing of it. This saves 30 to 50 % of the
 //! products. What a step needs follows from the derivative after it: that before it is wrong at the first dip.
 
-use super::fixed::Precise;
+use super::precise::Precise;
 use super::wide::{Size, Wide};
 use crate::error::{Error, Result};
 use crate::number::Decimal;
@@ -89,6 +89,16 @@ struct Made {
 }
 
 impl Reference {
+    /// The most bits that an iterate has.
+    pub(super) fn bits(&self) -> u64 {
+        64 * self.limbs(self.size().e, 0) as u64
+    }
+
+    /// The view's radius.
+    fn size(&self) -> Size {
+        Size::of(self.radius).times(Size { m: 1.0, e: self.exponent as i32 })
+    }
+
     /// How many limbs an iterate needs where |∂Z/∂C| is 2^`derivative`.
     fn limbs(&self, radius: i32, derivative: i32) -> usize {
         (GUARD_BITS + (-i64::from(radius) - i64::from(derivative.max(0))).max(0)).unsigned_abs().div_ceil(64) as usize
@@ -114,7 +124,7 @@ impl Reference {
         if escaped(centre) {
             return Ok(made);
         }
-        let radius = Size::of(self.radius).times(Size { m: 1.0, e: self.exponent as i32 });
+        let radius = self.size();
         let mut precise = Precise::new(&self.centre.each_ref().map(Decimal::ratio), self.limbs(radius.e, 0));
         let mut z = precise.value();
         let mut derivative = Wide::ONE;

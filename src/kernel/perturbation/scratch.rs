@@ -55,8 +55,8 @@ pub(super) struct Waiting {
 /// How the samples of a claim ended: one number each.
 #[derive(Debug, Default)]
 pub(super) struct Ends {
-    /// The number of the first escaped iterate; `u32::MAX` where none did.
-    pub(super) n: Vec<u32>,
+    /// The number of the first escaped iterate; `u64::MAX` where none did.
+    pub(super) n: Vec<u64>,
     /// That iterate and its derivative.
     pub(super) x: Vec<f64>,
     pub(super) y: Vec<f64>,
@@ -68,14 +68,14 @@ impl Ends {
     /// For `len` samples, none of which has escaped; with room for whole vectors.
     pub(super) fn reset(&mut self, len: usize) {
         self.n.clear();
-        self.n.resize(len, u32::MAX);
+        self.n.resize(len, u64::MAX);
         for numbers in [&mut self.x, &mut self.y, &mut self.d_x, &mut self.d_y] {
             numbers.resize(len + MOST_LANES, 1.0);
         }
     }
 
     pub(super) fn set(&mut self, id: usize, n: u64, [x, y]: [f64; 2], [d_x, d_y]: [f64; 2]) {
-        self.n[id] = n as u32;
+        self.n[id] = n;
         (self.x[id], self.y[id], self.d_x[id], self.d_y[id]) = (x, y, d_x, d_y);
     }
 }

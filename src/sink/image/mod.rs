@@ -406,7 +406,7 @@ mod tests {
             scene: String::new(),
         };
         let sink = ImageSink::new(format, Output::memory(), options).unwrap();
-        sink.start(&RunInfo { pieces: 1, workers: 1, backend: "test", unit: "iterations" }).unwrap();
+        sink.start(&RunInfo { pieces: 1, workers: 1, backend: "test", unit: "iterations", piece: "tile" }).unwrap();
         let (work, words, zero) = (Black(tiling), [0u32; 128], Duration::ZERO);
         let bytes = bytemuck::cast_slice(&words);
         let given = sink.done(&FinishedClaim::new(&work, 0..1, bytes, &[1]));

@@ -3,9 +3,10 @@
 use super::super::text::{Style, bar, counted, percent, time};
 use fractal::bench::cores;
 use fractal::bench::fits::{self, Fit};
-use fractal::bench::results::{ResultEntry, Results, Scaling};
+use fractal::bench::results::{ResultEntry, Results, Scaling, piece_name};
 use fractal::bench::statistics::{Interval, fewest_times};
 use fractal::bench::subject::standard;
+use fractal::bench::works;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -31,9 +32,12 @@ pub(super) fn report(results: &Results, took: Duration, style: Style) -> String 
     for scene in scenes {
         let entries: Vec<&ResultEntry> =
             results.results.iter().filter(|entry| entry.parameter("scene") == scene).collect();
-        let help = standard(scene).map_or(String::new(), |standard| format!(": {}", standard.help));
+        let help = standard(scene).map(|standard| standard.help);
+        let help = help.or_else(|| works::find(scene).ok().map(|entry| entry.help));
+        let help = help.map_or(String::new(), |help| format!(": {help}"));
+        let piece = entries.first().map_or("", |entry| piece_name(&entry.piece));
         let pieces = entries.first().map_or(0, |entry| entry.pieces);
-        text += &style.heading(&format!("{scene}{help}; {}", counted(pieces, "piece")));
+        text += &style.heading(&format!("{scene}{help}; {}", counted(pieces, piece)));
         let (weak, strong): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.is_weak());
         text += &scene_table(&strong, style);
         if !weak.is_empty() {
