@@ -98,7 +98,7 @@ impl Perturbation {
         let has_code = matches!(isa, Isa::Avx2 | Isa::Avx512 | Isa::Neon);
         Ok(Self {
             // More iterates than this fit into no memory.
-            reference: Reference { centre, exponent, radius, max: limits.max.min(u64::from(u32::MAX)) as u32 },
+            reference: Reference { centre, exponent, radius, max: limits.max.min(u64::from(u32::MAX)) as u32, double: false },
             frame: Frame::of(&plane),
             offsets: plane,
             exponent: exponent as i32,
