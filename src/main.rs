@@ -3,7 +3,7 @@
 mod cli;
 
 use cli::args::Command;
-use cli::{bench, completion, exit, help, info, lists, manual, merge, primes, probe, render, thumbnails};
+use cli::{bench, check, completion, exit, help, info, lists, manual, merge, primes, probe, render, thumbnails};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -23,6 +23,7 @@ fn run(command: Command) -> fractal::Result<()> {
         Command::View(args) => cli::view::run(&args),
         Command::Info(args) => info::run(&args),
         Command::Probe(args) => probe::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Primes(args) => primes::run(&args),
         Command::Thumbnails(args) => thumbnails::run(&args),
         Command::Backends(args) => lists::backends(&args),

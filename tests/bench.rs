@@ -253,12 +253,71 @@ fn several_files_make_one_page() {
 }
 
 #[test]
+fn schedules_stand_side_by_side() {
+    let scratch = Scratch::new("bench-schedules");
+    let files = ["--svg", "s.svg", "--html", "s.html", "--json", "s.json", "--trace", "s.trace"];
+    let more = ["--tile", "16", "--workers", "2", "--runs", "2", "--anyway"];
+    let arguments = [&["schedules", "whole", "--size", "160x96"], &more[..], &files].concat();
+    let text = String::from_utf8(bench(&scratch, &arguments).stdout).unwrap();
+    let first = |line: &str| line.split_whitespace().next().unwrap_or_default().to_owned();
+    let shown: Vec<_> = text.lines().filter(|line| line.contains('█')).map(first).collect();
+    assert_eq!(shown, ["static", "static,1", "dynamic", "guided"], "{text}");
+    let results = json(scratch.join("s.json"));
+    let panels = results["panels"].as_array().unwrap();
+    let owners = |panel: &Value| {
+        let mut owners = vec![None; 60];
+        for claim in panel["line"]["claims"].as_array().unwrap() {
+            let [worker, first, count] = [0, 1, 2].map(|at| claim[at].as_u64().unwrap() as usize);
+            for owner in &mut owners[first..first + count] {
+                assert_eq!(owner.replace(worker), None, "a tile was computed twice");
+            }
+        }
+        owners.into_iter().collect::<Option<Vec<_>>>().expect("every tile has an owner")
+    };
+    // These two say beforehand who takes what; how many claims the others take follows from their definition.
+    let halves: Vec<usize> = (0..60).map(|tile| tile / 30).collect();
+    assert_eq!(owners(&panels[0]), halves);
+    assert_eq!(owners(&panels[1]), (0..60).map(|tile| tile % 2).collect::<Vec<_>>());
+    let claims = [2, 3].map(|panel: usize| panels[panel]["line"]["claims"].as_array().unwrap().len());
+    assert!(claims[0] == 60 && claims[1] < 30, "{claims:?}");
+    panels.iter().for_each(|panel| _ = owners(panel));
+    let file = |name: &str| std::fs::read_to_string(scratch.join(name)).unwrap();
+    assert_eq!(file("s.svg").matches("<path fill=").count(), 8, "two workers in four panels");
+    assert!(file("s.html").contains("\"panels\":[{"));
+    let trace: Value = serde_json::from_str(&file("s.trace")).unwrap();
+    let names = trace["traceEvents"].as_array().unwrap().iter().map(|event| event["name"].as_str().unwrap());
+    assert!(names.filter(|name| name.ends_with(" at 16,0")).count() >= 1, "slices name their tiles");
+
+    // Several tile sizes and numbers of workers, and a picture that grows with them.
+    let arguments = ["schedules", "whole", "--size", "64x64", "--schedule", "dynamic,1", "--weak", "--runs", "1"];
+    bench(&scratch, &[&arguments[..], &["--tile", "8,whole", "--workers", "1,4", "--json", "s.json"]].concat());
+    let results = json(scratch.join("s.json"));
+    let seen = results["panels"].as_array().unwrap().iter();
+    let seen = seen.map(|panel| (panel["tiles"].as_array().unwrap().len(), panel["growth"].as_f64().unwrap()));
+    assert_eq!(seen.collect::<Vec<_>>(), [(64, 1.0), (256, 4.0), (1, 1.0), (1, 4.0)]);
+}
+
+#[test]
 fn what_cannot_be_measured_is_a_sentence() {
     let scratch = Scratch::new("bench-wrong");
     std::fs::write(scratch.join("bad.json"), "{\"results\": 3}").unwrap();
     for (arguments, code, says) in [
         (&["--scene", "nowhere"][..], 2, "and the scenes of `bench` are whole, valley, exterior, deep, costly-tail"),
         (&["simulate", "nowhere"], 2, "and the scenes of `bench` are whole"),
+        (&["schedules", "nowhere"], 2, "and the scenes of `bench` are whole"),
+        (&["schedules", "whole", "--schedule", "fast"], 2, "schedule `fast` is unknown"),
+        (
+            &["schedules", "whole", "--backend", "serial"],
+            2,
+            "backend `serial` does not honour the schedule `dynamic`; it honours static",
+        ),
+        (&["schedules", "whole", "--workers", "1,2,3,4,5"], 2, "20 combinations of --schedule, --tile and --workers"),
+        (
+            &["schedules", "costly-tail", "--iterations", "9"],
+            2,
+            "`costly-tail` is not a picture, so it has no `iteration.max=9` to change",
+        ),
+        (&["schedules", "whole", "--crop", "0,0,9x9", "--weak", "--workers", "1,2"], 2, "leave out --crop"),
         (&["--wait-idle=0"], 2, "--wait-idle"),
         (&["--backend", "thread"], 2, "threads"),
         (&["--schedule", "fast"], 2, "schedule `fast` is unknown"),
@@ -283,7 +342,8 @@ fn outputs_are_open_before_anything_is_measured() {
     let cores = [&SMALL[..], &["--backend", "serial", "--runs", "100000"]].concat();
     let overhead = vec!["overhead", "--runs", "10000"];
     let simulate = vec!["simulate", "whole", "--size", "96x64", "--runs", "10000"];
-    for command in [&cores, &overhead, &simulate] {
+    let schedules = vec!["schedules", "whole", "--size", "96x64", "--runs", "10000"];
+    for command in [&cores, &overhead, &simulate, &schedules] {
         for output in ["--json", "--csv", "--markdown", "--html", "--trace", "--save"] {
             let path = if output == "--save" { "cache/fractal" } else { "missing/x" };
             let more = if output == "--save" { vec![output] } else { vec!["--json", "a.json", output, path] };

@@ -74,21 +74,27 @@ fn a_browser_draws_the_whole_page() {
         ["bench", "--scene", "whole", "--scene", "costly-tail", "--runs", "3", "--json", "c.json", "--html", "c.html"];
     run(&[&cores[..], &small[..]].concat());
     run(&["bench", "overhead", "--quick", "--runs", "1", "--backend", "threads", "--workers", "2", "--json", "o.json"]);
+    run(&["bench", "schedules", "whole", "--size", "96x64", "--tile", "16", "--runs", "1", "--json", "s.json"]);
     // As of a machine with a long name, where much was measured.
     let mut cores: serde_json::Value = serde_json::from_slice(&std::fs::read(scratch.join("c.json")).unwrap()).unwrap();
     cores["settings"]["pieces"] = "whole (170), valley (170), exterior (170), costly-tail (170)".repeat(3).into();
     cores["machine"]["processor"] = "a processor with a name as long as those that are sold ".repeat(2).into();
     let name = "the measurements of a machine that has a name.json";
     std::fs::write(scratch.join(name), cores.to_string()).unwrap();
-    run(&["bench", "report", name, "c.json", "o.json", "-o", "page.html"]);
+    run(&["bench", "report", name, "c.json", "o.json", "s.json", "-o", "page.html"]);
 
     let address = |theme: &str| format!("file://{}#{theme}", scratch.join("page.html").display());
     let dom = browse(&browser, &scratch, &["--dump-dom", &address("light")]);
     assert!(dom.contains("data-ready=\"yes\""), "the script ended early");
     let dom = dom.split("<main").nth(1).unwrap().split("</main>").next().unwrap();
-    for title in
-        ["Cores", "Timelines", "Predictions for other schedules", "Overhead of backends", "Machine and settings"]
-    {
+    for title in [
+        "Side by side",
+        "Cores",
+        "Timelines",
+        "Predictions for other schedules",
+        "Overhead of backends",
+        "Machine and settings",
+    ] {
         assert!(dom.contains(title), "{title}");
     }
     // On a busy machine there are no predictions.

@@ -408,6 +408,41 @@ fn probing_says_what_rendering_computes() {
 }
 
 #[test]
+fn checking_compares_with_wider_numbers() {
+    let scratch = Scratch::new("check");
+    let check = |arguments: &str| stdout(scratch.program(words(arguments)));
+    let deep = "check whole --re 0 --im 1 --width 1e-50 --size 40x30 --pixels 100 --exact 2";
+    let found: Value = serde_json::from_str(&check(&format!("{deep} --json --seed 5 --workers 2"))).unwrap();
+    assert_eq!((&found["tier"], &found["samples"], &found["all"]), (&"perturbation".into(), &100.into(), &1200.into()));
+    assert_eq!((&found["exact"], &found["exact_off"], &found["seed"]), (&2.into(), &0.into(), &5.into()));
+    assert_eq!((&found["off"], &found["chaotic"]), (&0.into(), &0.into()), "{found}");
+    assert!(found["interval"]["high"].as_f64().unwrap() < 0.05 && found["smooth"]["largest"].as_f64().unwrap() < 1e-5);
+    let text = check("check whole --size 20x10 --pixels 5000");
+    let lines: Vec<_> = text.lines().map(|line| line.split("  ").next().unwrap()).collect();
+    assert_eq!(
+        lines,
+        [
+            "checked",
+            "numbers",
+            "chaotic",
+            "counts",
+            "smooth",
+            "distances",
+            "all digits 4 of these also with \
+        as many digits as they need: no count differs"
+        ],
+        "{text}"
+    );
+    assert!(
+        text.starts_with("checked     200 of 200 samples, all\n") && text.contains(" 0 of 200 differ: 0 % (0 % to "),
+        "{text}"
+    );
+    let progress = scratch.program(words("check whole --size 20x10 --pixels 9 --progress json")).output().unwrap();
+    let last: Value = serde_json::from_slice(progress.stderr.split(|&b| b == b'\n').rev().nth(1).unwrap()).unwrap();
+    assert_eq!((&last["pieces_done"], &last["pieces"]), (&9.into(), &9.into()), "{last}");
+}
+
+#[test]
 fn measurements_tell_the_loops_and_the_scenes() {
     let scratch = Scratch::new("bench");
     let text = stdout(scratch.program(words("bench kernel loops A@1000 --runs 1 --json")));

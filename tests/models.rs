@@ -6,7 +6,7 @@
 
 mod sync {
     pub(super) use loom::hint::spin_loop;
-    pub(super) use loom::sync::atomic::{AtomicUsize, Ordering, fence};
+    pub(super) use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
     pub(super) use loom::sync::{Condvar, Mutex};
     pub(super) use loom::thread::yield_now;
 }
@@ -59,7 +59,7 @@ mod crossbeam {
 #[path = "../src/backend/deque/queues.rs"]
 mod queues;
 
-use event_count::{Barrier, EventCount, Missing, SpinThenPark};
+use event_count::{Barrier, EventCount, Impassable, SpinThenPark};
 use loom::cell::UnsafeCell;
 use loom::sync::{Arc, Mutex};
 use loom::thread;
@@ -127,9 +127,9 @@ fn a_barrier_orders_what_is_before_it_and_after() {
         let member = move |index: usize, (barrier, values): &(Barrier, [Plain; 2])| {
             for round in 1..=2 {
                 values[index].set(round);
-                barrier.wait(2, spin).unwrap();
+                barrier.wait(2, 0, spin).unwrap();
                 assert_eq!(values[1 - index].get(), round);
-                barrier.wait(2, spin).unwrap();
+                barrier.wait(2, 0, spin).unwrap();
             }
         };
         let other = shared.clone();
@@ -144,7 +144,7 @@ fn who_leaves_after_the_last_barrier_is_not_missed() {
     check(|spin| {
         let barrier = Arc::new(Barrier::default());
         let member = move |barrier: &Barrier| {
-            assert_eq!(barrier.wait(2, spin), Ok(()));
+            assert_eq!(barrier.wait(2, 0, spin), Ok(()));
             barrier.leave();
         };
         let other = barrier.clone();
@@ -160,7 +160,7 @@ fn who_leaves_without_coming_is_missed_and_nobody_hangs() {
         let barrier = Arc::new(Barrier::default());
         let other = barrier.clone();
         let thread = thread::spawn(move || other.leave());
-        assert_eq!(barrier.wait(2, spin), Err(Missing));
+        assert_eq!(barrier.wait(2, 0, spin), Err(Impassable::Missing));
         thread.join().unwrap();
     });
 }

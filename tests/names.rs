@@ -118,6 +118,7 @@ fn names_of_files_need_not_be_text() {
     is_there("s@-1-of-1.part");
     run("merge s@-1-of-1.part -o m@.png");
     run("info s@.png");
+    run("check s@.png --pixels 3");
     let points = [name("probe"), name("s@.toml"), [OsStr::from_bytes(b"@"), &name("p@")].into_iter().collect()];
     assert!(done(scratch.program(&points)).stdout.starts_with(b"1,1: "));
     run("bench --scene s@.toml --backend serial --size 40x30 --runs 1 --json b@.json --csv b@.csv --html b@.html");

@@ -316,6 +316,20 @@ fn members_that_come_to_different_constructs_are_reported() {
         }
     });
     assert!(told.contains("reached a different construct from the others of its team"), "{told}");
+    // Loops under `static` share nothing, so the barrier has to tell.
+    let single = |team: &mut Member<'_>| {
+        team.single(|| ());
+    };
+    for other in [|team: &mut Member<'_>| team.barrier(), single] {
+        let told = fault(3, |team| {
+            if team.index() == 1 {
+                team.for_each(0..10, Schedule::STATIC, |_| ());
+            } else {
+                other(team);
+            }
+        });
+        assert!(told.contains("reached a different construct from the others of its team"), "{told}");
+    }
 }
 
 #[test]

@@ -59,7 +59,12 @@ fn runs(events: &[Value]) -> BTreeMap<u64, Run> {
                 if event["cat"] == "run" {
                     assert!(run.whole.replace(slice).is_none(), "{event}");
                 } else {
-                    assert!(event["cat"] == "claim" && name.starts_with("piece") && pieces > 0, "{event}");
+                    assert!(
+                        event["cat"] == "claim"
+                            && ["piece", "tile"].iter().any(|thing| name.starts_with(thing))
+                            && pieces > 0,
+                        "{event}"
+                    );
                     run.claims.entry(number("tid")).or_default().push(slice);
                 }
             }
@@ -91,7 +96,8 @@ fn check(run: &Run, workers: usize, pieces: u64) {
         assert!(inside, "{title}: {start} to {end}: {claims:?}");
     }
     assert_eq!(run.claims.values().flatten().map(|claim| claim.2).sum::<u64>(), pieces, "{title}");
-    let [waiting, idle] = ["pieces waiting", "idle workers"].map(|name| &run.counters[name]);
+    let things = if run.counters.contains_key("tiles waiting") { "tiles" } else { "pieces" };
+    let [waiting, idle] = [&format!("{things} waiting"), "idle workers"].map(|name| &run.counters[name]);
     assert_eq!(run.counters.len(), 2, "{title}");
     for counter in [waiting, idle] {
         assert!(counter.windows(2).all(|pair| pair[0].0 <= pair[1].0), "{title}: {counter:?}");

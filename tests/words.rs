@@ -92,8 +92,18 @@ fn words_are_those_of_the_vocabulary_and_lines_are_short() {
 #[test]
 fn help_uses_them_too() {
     let scratch = Scratch::new("words");
-    let commands =
-        ["render", "merge", "view", "info", "probe", "bench", "bench compare", "bench report", "bench simulate"];
+    let commands = [
+        "render",
+        "merge",
+        "view",
+        "info",
+        "probe",
+        "check",
+        "bench",
+        "bench compare",
+        "bench report",
+        "bench simulate",
+    ];
     for command in commands.into_iter().chain(["bench overhead", "bench kernel", "backends", "completions", "man"]) {
         if command == "view" && cfg!(not(feature = "window")) {
             continue;

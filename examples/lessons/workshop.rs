@@ -94,7 +94,8 @@ pub(crate) fn run(quick: bool, options: &Options) -> Result<()> {
     println!("\nAll {} give the same bytes.", BACKENDS.len());
     let bytes = first.expect("there is a backend");
     originals::save(options.output.as_deref(), [width, height], &bytes)?;
-    originals::run(options.originals.as_deref(), serial.expect("there is a backend"), [width, height, niter])?;
+    let serial = serial.expect("there is a backend");
+    originals::run(options.originals.as_deref(), serial, [width, height, niter], &bytes)?;
     notice(
         "the work knows nothing of threads or processes; who runs it is the backend's affair. Processor times \
         are nearly the same: backends do not do less, they do it at the same time.",

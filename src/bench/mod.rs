@@ -3,10 +3,12 @@
 //! Everything that decides something from times takes them from a [`Clock`](clock::Clock), so that tests can supply any.
 
 pub mod advice;
+pub mod check;
 pub mod clock;
 pub mod compare;
 pub mod constructs;
 pub mod cores;
+pub mod drawing;
 pub mod fits;
 pub mod forecast;
 pub mod kernel;
@@ -21,6 +23,7 @@ pub mod reference;
 pub mod report;
 pub mod results;
 pub mod round_trip;
+pub mod schedules;
 pub mod simulate;
 pub mod statistics;
 pub mod subject;

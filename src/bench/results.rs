@@ -4,6 +4,7 @@ use super::fits::{Fit, Gustafson};
 use super::load::Usage;
 use super::machine::Machine;
 use super::overhead::Overheads;
+use super::schedules::Panel;
 use super::simulate::{Prediction, Recording};
 use super::statistics::{Interval, Summary};
 use crate::error::{Error, Result};
@@ -56,6 +57,9 @@ pub struct Results {
     /// The overhead of the backends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overhead: Option<Overheads>,
+    /// Runs side by side.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub panels: Vec<Panel>,
 }
 
 /// The measurements of one combination of parameters. Times are in seconds.

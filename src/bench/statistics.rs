@@ -104,6 +104,22 @@ impl Interval {
         self.low <= value && value <= self.high
     }
 
+    /// Where a share lies with 95 % confidence when `count` of `of` drawn at random have it (Wilson 1927); all that is possible for none.
+    pub fn of_share(count: usize, of: usize) -> Self {
+        /// The 97.5th percentile of the standard normal distribution.
+        const Z: f64 = 1.959_963_984_540_054;
+        if of == 0 {
+            return Self { low: 0.0, high: 1.0 };
+        }
+        let (n, share) = (of as f64, count as f64 / of as f64);
+        let middle = share + Z * Z / (2.0 * n);
+        let half = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+        let scale = 1.0 / (1.0 + Z * Z / n);
+        // Rounding must not say that what occurred cannot.
+        let (low, high) = ((middle - half) * scale, (middle + half) * scale);
+        Self { low: if count == 0 { 0.0 } else { low }, high: if count == of { 1.0 } else { high } }
+    }
+
     /// The middle `level` (0.95, say) of `values`; `None` when there are none. Values that are not finite are left out.
     pub fn of(values: &[f64], level: f64) -> Option<Self> {
         let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();

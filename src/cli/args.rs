@@ -53,6 +53,9 @@ pub(crate) enum Command {
     Info(InfoArgs),
     /// Show the values of single pixels, and why their orbits ended
     Probe(ProbeArgs),
+    /// Measure how exact a render is, at random pixels
+    #[command(after_long_help = CHECK_NOTES)]
+    Check(CheckArgs),
     /// Count the primes up to a number
     #[command(after_long_help = PRIMES_NOTES)]
     Primes(PrimesArgs),
@@ -102,6 +105,15 @@ output is full or was closed from the start; 2 wrong usage; 130 interrupted. A f
 const MERGE_NOTES: &str = "\
 The picture is the same, byte for byte, as that of a single run. Parts are what `fractal render --shard I/N` writes, and any \
 checkpoint, in any order; where they overlap, they must agree. Missing tiles are reported, or computed with --complete.";
+
+const CHECK_NOTES: &str = "\
+Each pixel, or one sample of it, is computed as `fractal render` does and again in double-double, of about 32 digits: views within reach \
+of 64-bit numbers by their formula, deeper ones by perturbation that skips nothing. A few of these are computed with as many digits as \
+they need as well, which takes up to seconds each.
+
+Reported are the share of counts that differ, with an interval, and by how much; then smooth counts and distances where the counts are \
+equal. A sample is chaotic if its count changes when its point moves by a rounding of its coordinates to 64-bit numbers: its count is \
+then no property of the picture, and it is left out.";
 
 #[derive(Debug, Args)]
 pub(crate) struct MergeArgs {
@@ -279,6 +291,33 @@ pub(crate) struct ProbeArgs {
     #[command(flatten)]
     pub(crate) scene: SceneArgs,
     /// Write a line of JSON for each pixel
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// A scene file, a picture made by fractal, a named place, or `-`
+    #[arg(value_name = "SCENE")]
+    pub(crate) source: OsString,
+    #[command(flatten)]
+    pub(crate) scene: SceneArgs,
+    /// How many pixels
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) pixels: usize,
+    /// How many of them are also computed with as many digits as they need
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub(crate) exact: usize,
+    /// What the random choice of pixels begins with
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Number of workers [default: the number of processors]
+    #[arg(long, value_name = "N", value_parser = workers)]
+    pub(crate) workers: Option<usize>,
+    /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
+    #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never", "json"])]
+    pub(crate) progress: Option<String>,
+    /// Write one JSON object
     #[arg(long)]
     pub(crate) json: bool,
 }

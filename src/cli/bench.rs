@@ -9,6 +9,7 @@ mod overhead;
 mod progress;
 mod report;
 mod scenes;
+mod schedules;
 mod simulate;
 mod text;
 
@@ -76,6 +77,7 @@ pub(crate) fn run(args: &args::BenchArgs) -> Result<()> {
         Some(args::BenchCommand::Kernel(args)) => kernel(args),
         Some(args::BenchCommand::Overhead(args)) => overhead::run(args),
         Some(args::BenchCommand::Simulate(args)) => simulate::run(args),
+        Some(args::BenchCommand::Schedules(args)) => schedules::run(args),
         Some(args::BenchCommand::Compare(args)) => compare::run(args),
         Some(args::BenchCommand::Report(args)) => report::run(args),
     }

@@ -11,7 +11,7 @@ const WISHES: &[(&str, &str, &[&str])] = &[
         &["render", "merge", "places", "formulas", "palettes", "colourings"],
     ),
     ("Explore", "fractal view seahorses", &["view", "info", "probe"]),
-    ("Measure", "fractal bench --quick", &["bench"]),
+    ("Measure", "fractal bench --quick", &["bench", "check"]),
     (
         "Learn how work is shared",
         "fractal render whole --backend processes --owners who.png",

@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod bar;
 pub(crate) mod bench;
+pub(crate) mod check;
 pub(crate) mod completion;
 mod distinct;
 pub(crate) mod exit;

@@ -47,7 +47,15 @@ fn pictures(plan: &Plan, signals: &Signals, mut mark: Mark, watching: Watching<'
     let epoch = Instant::now();
     let mut traces = Vec::new();
     for (index, (picture, keep)) in plan.pictures.iter().enumerate() {
-        let traced = trace.as_ref().map(|_| Arc::new(Trace::new(picture.render.scene().title(), epoch)));
+        let traced = trace.as_ref().map(|_| {
+            let tiling = picture.render.tiling();
+            let place = |index: usize| {
+                let tile = tiling.tile(index);
+                [tile.x, tile.y, tile.width, tile.height]
+            };
+            let tiles = (0..tiling.len()).map(place).collect();
+            Arc::new(Trace::new(picture.render.scene().title(), epoch).of_tiles(tiles))
+        });
         traces.extend(traced.clone());
         make(plan, picture, keep, &mut *session, traced, signals, &mark, watching)
             .map_err(|error| with_what_is_lost(error, plan, index))?;

@@ -136,7 +136,7 @@ impl Request {
     }
 
     /// The offsets of the drawn samples from the view's centre, divided by 2^exponent, and that exponent: see [`View::offsets`].
-    fn offsets(&self) -> Result<(Plane, i64)> {
+    pub(super) fn offsets(&self) -> Result<(Plane, i64)> {
         let (whole, exponent) = self.view.offsets(self.size.0, self.size.1, self.samples)?;
         let drawn = self.cropped(whole);
         Ok((if self.grain > 1 { drawn.coarse(self.grain as usize) } else { drawn }, exponent))

@@ -3,12 +3,15 @@
 pub(crate) mod choose;
 pub(crate) mod direct;
 mod distance;
+mod double_double;
 mod isa;
 mod limits;
 mod perturbation;
 mod plain;
 mod smooth;
 mod tier;
+#[cfg(feature = "bench")]
+pub(crate) mod truth;
 
 pub use crate::plane::{Plane, Rotation};
 pub use choose::Request;

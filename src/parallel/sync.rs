@@ -2,6 +2,6 @@
 //! types, which explore every order in which threads can meet.
 
 pub(super) use std::hint::spin_loop;
-pub(super) use std::sync::atomic::{AtomicUsize, Ordering, fence};
+pub(super) use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 pub(super) use std::sync::{Condvar, Mutex};
 pub(super) use std::thread::yield_now;

@@ -11,9 +11,9 @@
 //! body's lifetime is erased on the way to them; that is the unsafe code of regions, in [`erased`] and,
 //! for tasks, in `region/tasks.rs`.
 
-use super::claims::Loop;
+use super::claims::{Loop, part};
 use super::critical::is_inside;
-use super::event_count::{Barrier, EventCount, Missing, SpinThenPark};
+use super::event_count::{Barrier, EventCount, Impassable, SpinThenPark};
 use super::pin::Pinning;
 use super::schedule::Schedule;
 use crate::error::{Error, Result};
@@ -30,6 +30,10 @@ use std::thread::{self, JoinHandle, available_parallelism};
 
 /// What waiting threads do first when there is a processor for each: spin for about a microsecond, then yield for some 50 µs.
 const SPIN: SpinThenPark = SpinThenPark { spins: 40, yields: 100 };
+
+/// Kinds of constructs in [`Member::pass`].
+const STATIC_LOOP: u32 = 1;
+const SHARED: u32 = 2;
 
 /// What all members of a team do in a region.
 pub(crate) type Body<'a> = dyn Fn(&mut Member<'_>) + Sync + 'a;
@@ -49,8 +53,10 @@ pub(crate) struct Team {
 pub struct Member<'a> {
     shared: &'a Shared,
     index: usize,
-    /// How many constructs it has reached in this region; those of all members correspond in this order.
+    /// How many constructs with shared state it has reached in this region; those of all members correspond in this order.
     constructs: usize,
+    /// A number for the constructs that it has reached since the last barrier, which must be the same ones for all members.
+    way: u32,
 }
 
 struct Shared {
@@ -204,7 +210,7 @@ impl Shared {
     }
 
     fn enter(&self, body: &Body<'_>, index: usize) {
-        let mut member = Member { shared: self, index, constructs: 0 };
+        let mut member = Member { shared: self, index, constructs: 0, way: 0 };
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| body(&mut member))) {
             self.cancelled.store(true, Ordering::Relaxed);
             if !payload.is::<Cancelled>() {
@@ -244,11 +250,24 @@ impl<'a> Member<'a> {
     /// cancelled, the member leaves it from here.
     pub fn barrier(&mut self) {
         assert!(!is_inside(), "worker {} reached a barrier inside a critical section", self.index);
-        let outcome = self.shared.barrier.wait(self.shared.size, self.shared.spin);
+        let way = std::mem::take(&mut self.way);
+        let outcome = self.shared.barrier.wait(self.shared.size, way, self.shared.spin);
         self.check();
-        if outcome == Err(Missing) {
-            panic!("worker {} waits at a barrier that a member of its team skipped", self.index);
+        match outcome {
+            Ok(()) => (),
+            Err(Impassable::Missing) => {
+                panic!("worker {} waits at a barrier that a member of its team skipped", self.index)
+            }
+            Err(Impassable::Different) => self.reached_different(),
         }
+    }
+
+    #[cold]
+    fn reached_different(&self) -> ! {
+        panic!(
+            "worker {} reached a different construct from the others of its team; all must reach the same in the same order",
+            self.index
+        )
     }
 
     /// Ends the region early: members get no more iterations, and leave at the next barrier or by [`Member::check`].
@@ -295,10 +314,50 @@ impl<'a> Member<'a> {
         outcome
     }
 
+    /// This member's part of a loop over `range` under `static` with or without a chunk, of which members need to share nothing: an empty
+    /// `for` of two takes 0.08 µs, and took 0.28 with a shared [`Loop`]; an iteration of `static,1` takes 0.2 ns instead of 0.8.
+    pub(crate) fn for_static(&mut self, range: Range<usize>, chunk: Option<u32>, mut body: impl FnMut(usize)) {
+        self.pass(STATIC_LOOP);
+        let (size, cancelled) = (self.len(), &self.shared.cancelled);
+        match chunk {
+            None => {
+                let own = part(range.len(), self.index, size);
+                if !cancelled.load(Ordering::Relaxed) {
+                    (range.start + own.start..range.start + own.end).for_each(body);
+                }
+            }
+            // Otherwise the loop over a chunk would be half of what an iteration costs.
+            Some(1) => {
+                for number in range.skip(self.index).step_by(size) {
+                    if cancelled.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    body(number);
+                }
+            }
+            Some(chunk) => {
+                let chunk = chunk as usize;
+                for number in (self.index..range.len().div_ceil(chunk)).step_by(size) {
+                    if cancelled.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let start = range.start + number * chunk;
+                    (start..start.saturating_add(chunk).min(range.end)).for_each(&mut body);
+                }
+            }
+        }
+    }
+
+    /// Records that the member has reached a construct of some kind.
+    fn pass(&mut self, kind: u32) {
+        self.way = (self.way ^ kind).wrapping_mul(0x9e37_79b9).wrapping_add(1);
+    }
+
     /// What members share in the construct that this one has reached: made by the first member, forgotten by the last.
     pub(crate) fn construct<T: Send + Sync + 'static>(&mut self, make: impl FnOnce() -> T) -> Arc<T> {
         let number = self.constructs;
         self.constructs += 1;
+        self.pass(SHARED);
         let mut constructs = lock(&self.shared.constructs);
         let place = number - constructs.passed;
         if place == constructs.open.len() {
@@ -313,12 +372,7 @@ impl<'a> Member<'a> {
             constructs.passed += 1;
         }
         drop(constructs);
-        shared.downcast().unwrap_or_else(|_| {
-            panic!(
-                "worker {} reached a different construct from the others of its team; all must reach the same in the same order",
-                self.index
-            )
-        })
+        shared.downcast().unwrap_or_else(|_| self.reached_different())
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Trace {
     name: String,
     epoch: Instant,
     run: OnceLock<Run>,
+    /// Each piece's rectangle x, y, width, height in samples; none if the pieces are no tiles.
+    tiles: Vec<[u32; 4]>,
 }
 
 #[derive(Debug)]
@@ -30,6 +32,8 @@ struct Run {
     unit: &'static str,
     /// What a piece is.
     piece: Cow<'static, str>,
+    /// Whether its pieces are all tiles of the trace, and not a part of them.
+    is_whole: bool,
     /// When the run started, since the epoch.
     start: Duration,
     /// How long it took; unset if it was not complete.
@@ -56,7 +60,13 @@ pub struct Slice {
 impl Trace {
     /// For a run of this name. Times are written since `epoch`, which all traces of a file share.
     pub fn new(name: impl Into<String>, epoch: Instant) -> Self {
-        Self { name: name.into(), epoch, run: OnceLock::new() }
+        Self { name: name.into(), epoch, run: OnceLock::new(), tiles: Vec::new() }
+    }
+
+    /// With the rectangle x, y, width, height of each piece, in samples from the top left: slices then name their tiles by them.
+    #[must_use]
+    pub fn of_tiles(self, tiles: Vec<[u32; 4]>) -> Self {
+        Self { tiles, ..self }
     }
 
     /// For a run that was recorded elsewhere and starts with the trace, with the slices of each of its workers. Its backend is given, and what
@@ -73,6 +83,7 @@ impl Trace {
             backend: backend.into(),
             unit: "operations",
             piece: piece.into(),
+            is_whole: true,
             start,
             wall: wall.into(),
             workers,
@@ -90,7 +101,8 @@ impl Trace {
         let mut comma = "\n";
         for (index, trace) in traces.into_iter().enumerate() {
             if let Some(run) = trace.run.get() {
-                run.write(&trace.name, index + 1, &mut comma, out)?;
+                let tiles = if run.is_whole { &trace.tiles[..] } else { &[] };
+                run.write((&trace.name, tiles), index + 1, &mut comma, out)?;
             }
         }
         writeln!(out, "\n]}}")
@@ -98,7 +110,13 @@ impl Trace {
 }
 
 impl Run {
-    fn write(&self, name: &str, pid: usize, comma: &mut &str, out: &mut dyn Write) -> io::Result<()> {
+    fn write(
+        &self,
+        (name, tiles): (&str, &[[u32; 4]]),
+        pid: usize,
+        comma: &mut &str,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         let title = Value::from(format!("{name} ({})", self.backend));
         let unit = Value::from(self.unit);
         let metadata = |what: &str| format!(r#"{{"name":"{what}","ph":"M","pid":{pid}"#);
@@ -113,9 +131,10 @@ impl Run {
             slices.sort_by_key(|slice| slice.began);
             for Slice { range, operations, began, ended } in slices.iter() {
                 let (first, last) = (range.start, range.end - 1);
-                let piece = &self.piece;
-                let label =
-                    if first == last { format!("{piece} {first}") } else { format!("{piece}s {first}–{last}") };
+                let label = label(&self.piece, [first, last], tiles);
+                let place = tiles.get(first).map_or_else(String::new, |[x, y, width, height]| {
+                    format!(r#","x":{x},"y":{y},"width":{width},"height":{height}"#)
+                });
                 let (begin, end) = (self.start + *began, self.start + *ended);
                 let duration = Microseconds(end.saturating_sub(begin));
                 let effort = operations.map_or_else(String::new, |[useful, executed]| {
@@ -123,7 +142,7 @@ impl Run {
                 });
                 write!(
                     out,
-                    r#"{comma}{{"name":"{label}","cat":"claim","ph":"X","pid":{pid},"tid":{tid},"ts":{},"dur":{duration},"args":{{"first":{first},"pieces":{}{effort}}}}}"#,
+                    r#"{comma}{{"name":"{label}","cat":"claim","ph":"X","pid":{pid},"tid":{tid},"ts":{},"dur":{duration},"args":{{"first":{first},"pieces":{}{place}{effort}}}}}"#,
                     Microseconds(begin),
                     range.len()
                 )?;
@@ -195,6 +214,12 @@ impl Run {
     }
 }
 
+/// The name of a slice: its pieces and, if they are tiles, where the first of them lies.
+fn label(piece: &str, [first, last]: [usize; 2], tiles: &[[u32; 4]]) -> String {
+    let numbers = if first == last { format!("{piece} {first}") } else { format!("{piece}s {first}–{last}") };
+    tiles.get(first).map_or(numbers.clone(), |[x, y, ..]| format!("{numbers} at {x},{y}"))
+}
+
 /// A time in microseconds, to the nanosecond.
 struct Microseconds(Duration);
 
@@ -211,6 +236,7 @@ impl Sink for Trace {
             backend: run.backend.into(),
             unit: run.unit,
             piece: run.piece.into(),
+            is_whole: run.pieces == self.tiles.len(),
             start: self.epoch.elapsed(),
             wall: OnceLock::new(),
             workers,
@@ -359,6 +385,29 @@ mod tests {
         assert_eq!(counter("files waiting"), [(0, 5), (1, 2), (2, 1), (7, 0)]);
         // At 7 one worker ends and the other begins again.
         assert_eq!(counter("idle workers"), [(0, 2), (1, 1), (2, 0), (5, 1), (9, 2), (10, 0)]);
+    }
+
+    #[test]
+    fn slices_name_their_tiles() {
+        let tiles = [[0, 0, 8, 8], [8, 0, 4, 8], [0, 8, 8, 2]];
+        assert_eq!([label("file", [0, 0], &[]), label("file", [0, 2], &[])], ["file 0", "files 0–2"]);
+        assert_eq!(
+            [label("tile", [1, 1], &tiles), label("tile", [1, 2], &tiles)],
+            ["tile 1 at 8,0", "tiles 1–2 at 8,0"]
+        );
+        let slice = Slice { range: 1..3, operations: None, began: Duration::ZERO, ended: Duration::from_micros(1) };
+        let trace = Trace::recorded(
+            "a",
+            ["by hand".to_owned(), "tile".to_owned()],
+            Duration::from_micros(1),
+            vec![vec![slice]],
+        );
+        let mut text = Vec::new();
+        Trace::write([&trace.of_tiles(tiles.to_vec())], &mut text).unwrap();
+        let json: Value = serde_json::from_slice(&text).unwrap();
+        let slice = json["traceEvents"].as_array().unwrap().iter().find(|event| event["cat"] == "claim").unwrap();
+        let place = ["x", "y", "width", "height"].map(|name| slice["args"][name].as_u64().unwrap());
+        assert_eq!((slice["name"].as_str(), place), (Some("tiles 1–2 at 8,0"), [8, 0, 4, 8]));
     }
 
     #[test]

@@ -60,12 +60,13 @@ fn names_of_files_with_spaces_are_completed_whole() {
 }
 
 /// Commands that take a scene, each with whether it also knows the scenes of `bench`.
-const SCENES: [(&str, bool); 7] = [
+const SCENES: [(&str, bool); 8] = [
     ("render", false),
     ("render -q --size 3x2 other.toml", false),
     ("view", false),
     ("info", false),
     ("probe", false),
+    ("check", false),
     ("bench --scene", true),
     ("bench simulate", true),
 ];

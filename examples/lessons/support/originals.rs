@@ -2,7 +2,7 @@
 
 use fractal::{Error, Result};
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufReader, BufWriter};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,9 +15,9 @@ const PROGRAMS: [(&str, &str); 4] = [
     ("mandelbrot_pymp.py", "PIL, pymp"),
 ];
 
-/// Runs the programs of a checkout of the talks, wherever in it they are, and prints what they cost beside our
-/// serial loop, which took so many seconds.
-pub(crate) fn run(folder: Option<&Path>, serial: f64, [width, height, niter]: [u32; 3]) -> Result<()> {
+/// Runs the programs of a checkout of the talks, wherever in it they are, and goes on with the table: what they cost
+/// beside our serial loop, which took so many seconds, and whether their picture is ours.
+pub(crate) fn run(folder: Option<&Path>, serial: f64, [width, height, niter]: [u32; 3], rgb: &[u8]) -> Result<()> {
     let Some(folder) = folder else { return Ok(()) };
     let places = ["pydelhi2017concurrency/fractal", "pyconindia2017concurrency/fractal", "fractal", ""];
     let picture = std::env::temp_dir().join(format!("lessons-original-{}.png", std::process::id()));
@@ -36,7 +36,8 @@ pub(crate) fn run(folder: Option<&Path>, serial: f64, [width, height, niter]: [u
         let output = command.arg(&picture).output().map_err(|error| Error::io("run", "python3", error))?;
         let (wall, processor) = (began.elapsed().as_secs_f64(), (children() - before).as_secs_f64());
         let outcome = if output.status.success() {
-            format!("{wall:7.3}{processor:10.3}{:9.3}", serial / wall)
+            let same = if load(&picture)? == rgb { "the same bytes" } else { "other bytes" };
+            format!("{wall:7.3}{processor:10.3}{:9.3}  {same}", serial / wall)
         } else {
             "failed; it does not run with this Python".to_owned()
         };
@@ -56,6 +57,18 @@ pub(crate) fn children() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields).split(' ');
     Duration::from_millis(10 * fields.skip(13).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>())
+}
+
+/// The bytes of a PNG file's pixels.
+fn load(path: &Path) -> Result<Vec<u8>> {
+    let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
+    let read = || {
+        let mut reader = png::Decoder::new(BufReader::new(file)).read_info()?;
+        let mut bytes = vec![0; reader.output_buffer_size().unwrap_or(0)];
+        reader.next_frame(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(|error: png::DecodingError| Error::io("read", path, error.into()))
 }
 
 /// Writes a picture as PNG, if it has a name.

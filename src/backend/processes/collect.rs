@@ -225,10 +225,7 @@ impl<'a> Collector<'a> {
         };
         let (memory, work) = (self.memory, self.work);
         let mut send = || {
-            if member.segment != memory.number {
-                member.send(memory.segment.layout().message(), &[&memory.file, &memory.event])?;
-                member.segment = memory.number;
-            }
+            member.share(memory)?;
             if let Some(lacking) = member.held.lacks(&work.contents) {
                 member.send(work.message, &[&work.file])?;
                 for index in lacking {

@@ -1,5 +1,6 @@
 //! One worker process as its session sees it: how it is started, addressed and found dead.
 
+use super::Memory;
 use super::segment::Segment;
 use crate::backend::worker::frame::{self, Head, Tail};
 use crate::backend::worker::message::{Message, Slot};
@@ -132,6 +133,15 @@ impl Member {
         let sent = sendmsg(&self.socket, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL);
         // A message is far shorter than the socket's buffer: it is sent whole or, if the worker hangs, not at all.
         if sent == Ok(bytes.len()) { Ok(()) } else { Err(Broken) }
+    }
+
+    /// Sends the shared memory and its event, if it was not sent them already.
+    pub(super) fn share(&mut self, memory: &Memory) -> std::result::Result<(), Broken> {
+        if self.segment != memory.number {
+            self.send(memory.segment.layout().message(), &[&memory.file, &memory.event])?;
+            self.segment = memory.number;
+        }
+        Ok(())
     }
 
     /// Receives what the worker has sent; true at the end of the stream.

@@ -106,6 +106,11 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
     // Meanwhile, make the memory that nearly every run needs: allocating its pages takes milliseconds.
     let memory = Memory::new(Layout::new(workers, UNITS, 0), 1)?;
     let lost = pool.wait_until_ready(&stop)?;
+    // Workers map it before the first run: page by page, a picture's results would take 1 ms longer. One that cannot be reached has
+    // ended, which will be noticed soon.
+    for member in pool.members.iter_mut().flatten() {
+        let _ = member.share(&memory);
+    }
     let (workers, readers) = ((0..workers).map(Worker::new).collect(), Readers::new(workers));
     let (memory, segments) = (Some(memory), 1);
     Ok(Box::new(Processes { pool, workers, schedule, timed, memory, readers, segments, work: None, run: 0, lost }))

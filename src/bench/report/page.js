@@ -64,7 +64,7 @@ const spread = (entry, before = "") => entry.times.length > 1 ? before + time(en
 const mark = entry => entry.disturbed ? " !" : "";
 
 function scaling() {
-  const measured = entries.filter(entry => entry.parameters && entry.parameters.scene && entry.times.length);
+  const measured = entries.filter(entry => entry.parameters && entry.parameters.scene && !entry.parameters.tile && entry.times.length);
   const kinds = [...new Set(measured.map(entry => entry.parameters.scene))];
   if (!kinds.length) return;
   const place = html("div");
@@ -225,6 +225,26 @@ function timelines() {
   show(Math.max(0, first));
 }
 
+// Runs side by side, on one time axis.
+function panels() {
+  const all = all_of("panels");
+  if (!all.length) return;
+  const longest = Math.max(...all.map(panel => panel.line.wall)) * 1e6;
+  const median = times => { const sorted = [...times].sort((a, b) => a - b), half = sorted.length >> 1; return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2; };
+  const cards = all.map(panel => {
+    const line = panel.line, owner = [], thing = panel.is_picture ? "tile" : "piece";
+    line.claims.forEach(c => { for (let i = 0; i < c[2]; i++) owner[c[1] + i] = c[0]; });
+    const busy = line.claims.reduce((sum, c) => sum + c[4] - c[3], 0) / (line.workers * line.wall * 1e6);
+    const pieces = !panel.is_picture ? `${panel.tiles.length} pieces` : panel.tile === "whole" ? "one tile" : `tiles of ${panel.tile}`;
+    const grown = panel.growth > 1 ? `, ${number(panel.growth, 1)} × the work` : "";
+    return html("div", { class: "card" }, html("h3", {}, from(panel, `${line.schedule}: ${workers(line.workers)}, ${pieces}${grown}`)),
+      map(panel.tiles, i => worker_colour(owner[i] ?? 0), i => `${thing} ${i}: worker ${owner[i]}`), gantt(line, null, longest),
+      html("p", { class: "soft" }, `fastest ${time(line.wall)}, median ${time(median(panel.times))} of ${panel.times.length}; busy ${percent(busy)}; ${line.claims.length} claims`));
+  });
+  section("Side by side", `${[...new Set(all.map(panel => panel.scene))].join(", ")} with the backend ${all[0].line.backend}: who computed which tile, and when. The fastest run of each is shown, and all have one time axis. Scroll to zoom, drag to move, double-click to reset.`, grid(...cards));
+  redraw();
+}
+
 function predictions() {
   const with_them = scenes.filter(scene => (scene.predictions || []).length);
   if (!with_them.length) return;
@@ -336,5 +356,5 @@ function about_one(source, at) {
 
 document.body.append(tip);
 document.documentElement.classList.toggle("dark", location.hash === "#dark" || location.hash !== "#light" && matchMedia("(prefers-color-scheme: dark)").matches);
-for (const part of [top_of_page, scaling, timelines, predictions, all_overheads, about]) part();
+for (const part of [top_of_page, panels, scaling, timelines, predictions, all_overheads, about]) part();
 document.documentElement.dataset.ready = "yes";

@@ -19,9 +19,10 @@ function canvas(height, draw) {
 
 const style = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-function gantt(timeline, costs) {
+// `span` is where the axis ends, in microseconds, for timelines that are compared.
+function gantt(timeline, costs, span) {
   const row = timeline.workers > 24 ? 14 : 26, top = 4, foot = 26, left = 76;
-  const wall = timeline.wall * 1e6;
+  const wall = span || timeline.wall * 1e6;
   let from = 0, to = wall;
   const costliest = Math.max(...timeline.claims.map(c => (c[4] - c[3]) / c[2]), 1e-9);
   const x = (at, width) => left + (at - from) / (to - from) * (width - left - 8);

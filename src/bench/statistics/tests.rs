@@ -101,6 +101,17 @@ fn the_tail_of_the_normal_distribution_is_known() {
 
 /// The example of Benjamini and Hochberg 1995: of these 15, four are rejected.
 #[test]
+fn shares_lie_where_wilson_says() {
+    // The examples of Newcombe 1998, with more digits.
+    let some = Interval::of_share(15, 148);
+    assert!((some.low - 0.062_386_4).abs() < 1e-6 && (some.high - 0.160_487_2).abs() < 1e-6, "{some:?}");
+    let none = Interval::of_share(0, 20);
+    assert!(none.low == 0.0 && (none.high - 3.841_458_821 / 23.841_458_821).abs() < 1e-9, "{none:?}");
+    assert_eq!(Interval::of_share(0, 0), Interval { low: 0.0, high: 1.0 });
+    assert_eq!(Interval::of_share(9, 9).high, 1.0);
+}
+
+#[test]
 fn discoveries_are_those_of_the_paper() {
     let p = [
         0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590,

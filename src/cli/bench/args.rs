@@ -2,6 +2,7 @@
 
 use super::super::args::{SceneArgs, backends, parts, tile, workers, works};
 use clap::{Args, Subcommand, ValueHint};
+use fractal::backend::DEFAULT;
 use fractal::kernel::Isa;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -35,6 +36,9 @@ pub(crate) enum BenchCommand {
     /// Predict a scene's speed-up under every schedule on up to 4096 workers
     #[command(after_long_help = SIMULATE_NOTES)]
     Simulate(Box<BenchSimulateArgs>),
+    /// Show several schedules side by side: who computed which tile, when, and how long it took
+    #[command(after_long_help = SCHEDULES_NOTES)]
+    Schedules(Box<BenchSchedulesArgs>),
     /// Report what is slower, faster, the same or not decided between two result files; fails if anything became slower
     Compare(BenchCompareArgs),
     /// Make one page with charts from one or more result files
@@ -220,6 +224,49 @@ pub(crate) struct BenchSimulateArgs {
     pub(crate) busy: BusyArgs,
     #[command(flatten)]
     pub(crate) output: ResultArgs,
+    /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
+    #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never", "json"])]
+    pub(crate) progress: Option<String>,
+}
+
+const SCHEDULES_NOTES: &str = "\
+Every combination of a schedule, a tile size and a number of workers is run in turns, in a new order each round, after a warm-up round. The \
+fastest run of each is shown: on a machine that other programs use, it says most about the schedule. Without --html and --svg the figures are \
+printed as a table.";
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchSchedulesArgs {
+    /// A scene file, a picture made by fractal, a named place, `-`, or a scene of `fractal bench`: whole, valley, exterior, deep,
+    /// costly-tail
+    #[arg(value_name = "SCENE")]
+    pub(crate) source: OsString,
+    #[command(flatten)]
+    pub(crate) scene: SceneArgs,
+    /// A schedule; may be repeated [default: static, static,1, dynamic and guided]
+    #[arg(long, value_name = "KIND[,CHUNK]")]
+    pub(crate) schedule: Vec<String>,
+    /// Edges of a tile in pixels, or `whole`, separated by commas [default: 64]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = tile)]
+    pub(crate) tile: Vec<u32>,
+    /// Numbers of workers, separated by commas [default: the number of processors]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = workers)]
+    pub(crate) workers: Vec<usize>,
+    /// The backend; it must honour the schedules
+    #[arg(long, value_name = "NAME", default_value = DEFAULT, value_parser = backends())]
+    pub(crate) backend: String,
+    /// Let the picture grow with the number of workers (weak scaling)
+    #[arg(long)]
+    pub(crate) weak: bool,
+    /// Number of runs of each; the fastest is shown
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) runs: u32,
+    #[command(flatten)]
+    pub(crate) busy: BusyArgs,
+    #[command(flatten)]
+    pub(crate) output: ResultArgs,
+    /// Draw maps of owners and timelines to this file, as an SVG picture
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) svg: Option<PathBuf>,
     /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
     #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never", "json"])]
     pub(crate) progress: Option<String>,

@@ -99,11 +99,19 @@ fn spaced(text: &str) -> String {
 
 /// One run of each backend, as a trace that Perfetto opens.
 fn timelines(results: &Results) -> Vec<u8> {
-    let lines = results
-        .scenes
-        .iter()
-        .flat_map(|scene| scene.timelines.iter().map(|line| line.trace(&scene.name, &scene.piece)));
+    let scenes = results.scenes.iter().flat_map(|scene| {
+        scene.timelines.iter().map(|line| line.trace(&scene.name, &scene.piece).of_tiles(scene.tiles.clone()))
+    });
+    let panels = results.panels.iter().map(|panel| {
+        let name = format!("{}, {}, {} workers", panel.scene, panel.pieces(), panel.line.workers);
+        panel.line.trace(&name, if panel.is_picture { "tile" } else { "" }).of_tiles(if panel.is_picture {
+            panel.tiles.clone()
+        } else {
+            Vec::new()
+        })
+    });
     let mut bytes = Vec::new();
-    Trace::write(&lines.collect::<Vec<_>>(), &mut bytes as &mut dyn io::Write).expect("memory can be written");
+    Trace::write(&scenes.chain(panels).collect::<Vec<_>>(), &mut bytes as &mut dyn io::Write)
+        .expect("memory can be written");
     bytes
 }

@@ -3,6 +3,7 @@
 //! The additions and squares of one orbit are all that is needed, always of one length, so they work in place. Integers give the same
 //! bits on every machine.
 
+use crate::kernel::double_double::DoubleDouble;
 use crate::number::{Ratio, ldexp};
 use dashu_int::IBig;
 use dashu_int::ops::UnsignedAbs;
@@ -99,6 +100,23 @@ impl Fixed {
         x.copy_from_slice(&wide[n - 1..2 * n - 1]);
     }
 
+    /// The number as m·2^e with m in double-double: 0, or 2⁻⁶⁴ to 1.
+    pub(super) fn double(&self, scratch: &mut Self) -> (DoubleDouble<f64>, i64) {
+        scratch.set(self);
+        scratch.make_positive();
+        let limbs = &scratch.0;
+        let Some(top) = limbs.iter().rposition(|&limb| limb != 0) else { return (DoubleDouble::of(0.0), 0) };
+        let mut value = DoubleDouble::of(0.0);
+        let mut place = if self.is_negative() { -1.0 } else { 1.0 };
+        for limb in (0..3).map(|below| top.checked_sub(below).map_or(0, |at| limbs[at])) {
+            for half in [limb >> 32, limb & 0xffff_ffff] {
+                place *= 1.0 / (1u64 << 32) as f64;
+                value = value.plus(place * half as f64);
+            }
+        }
+        (value, 64 * (top as i64 + 2 - limbs.len() as i64))
+    }
+
     /// The nearest `f64`, ties to even.
     pub(super) fn to_f64(&self, scratch: &mut Self) -> f64 {
         scratch.set(self);
@@ -163,6 +181,11 @@ mod tests {
         assert_eq!(value(&Fixed::zero(3)), 0.0);
         let exact = Fixed::of(&Ratio { num: IBig::from(-7), den: UBig::from(4u8) }, 3);
         assert_eq!(value(&exact), -1.75);
+        // −1.75 − 2⁻⁹⁰, which an `f64` would round.
+        let num = -(IBig::from(7) << 88usize) - IBig::ONE;
+        let finer = Fixed::of(&Ratio { num, den: UBig::ONE << 90 }, 4);
+        let (double, exponent) = finer.double(&mut finer.clone());
+        assert_eq!(double.scaled(2_f64.powi(exponent as i32)), DoubleDouble::from([-1.75, -(2_f64.powi(-90))]));
         let mut square = exact;
         square.square(&mut [0; 6]);
         assert_eq!(value(&square), 3.0625);

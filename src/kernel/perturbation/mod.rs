@@ -20,6 +20,7 @@ mod orbit;
 mod sample;
 #[cfg(test)]
 mod tests;
+pub(super) mod truth;
 
 use super::distance::Frame;
 use super::plain;

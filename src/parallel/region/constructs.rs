@@ -1,5 +1,6 @@
 //! The work-sharing constructs that are built from loops and barriers.
 
+use crate::parallel::schedule::Kind;
 use crate::parallel::team::{Member, Waiter};
 use crate::parallel::{Modifier, Schedule, lock};
 use std::ops::{ControlFlow, Range};
@@ -21,6 +22,9 @@ impl Member<'_> {
     /// # Panics
     /// When members reach different constructs.
     pub fn for_each_nowait(&mut self, range: Range<usize>, schedule: Schedule, mut body: impl FnMut(usize)) {
+        if schedule.kind() == Kind::Static {
+            return self.for_static(range, schedule.chunk(), body);
+        }
         let _ = self.for_claims(range, schedule, |claim| {
             claim.for_each(&mut body);
             ControlFlow::Continue(())

@@ -1,0 +1,367 @@
+//! Perturbation in double-double, for checking: every iteration of every sample, with a reference as long as its orbit.
+//!
+//! Differences have an exponent of their own while they are too small for `f64`. Rebasing is the kernel's; everything that it does for
+//! speed is left out.
+
+use super::fixed::Fixed;
+use crate::error::{Error, Result};
+use crate::kernel::Limits;
+use crate::kernel::double_double::DoubleDouble;
+use crate::number::{Ratio, ldexp};
+use crate::parallel::{Preparing, Stop};
+use crate::scene::View;
+use std::sync::OnceLock;
+
+/// Bits of the reference beyond those of the distance between samples: those of a double-double and as many for the sum of errors.
+const GUARD_BITS: u64 = 256;
+
+/// Below 2 to this, a difference has an exponent of its own.
+const DEEP: i64 = -800;
+
+/// Below 2 to this, an iterate of the reference is also kept with an exponent of its own.
+const SMALL: i64 = -500;
+
+/// Iterations between checks of the stop flag.
+const STOP_INTERVAL: u64 = 1 << 12;
+
+type Double = DoubleDouble<f64>;
+
+/// A complex number z·2^exponent.
+#[derive(Clone, Copy, Debug)]
+struct Wide {
+    z: [Double; 2],
+    exponent: i64,
+}
+
+/// How an orbit ended: see the fields of what it is made into.
+pub(in crate::kernel) struct End {
+    /// The number of iterations; `None` for the interior.
+    pub(in crate::kernel) count: Option<u64>,
+    pub(in crate::kernel) executed: u64,
+    /// The first escaped iterate.
+    pub(in crate::kernel) z: [f64; 2],
+    /// ∂z/∂c divided by 2^exponent.
+    pub(in crate::kernel) derivative: [f64; 2],
+    pub(in crate::kernel) exponent: i64,
+}
+
+/// The reference orbit.
+#[derive(Default)]
+struct Reference {
+    z: Vec<[Double; 2]>,
+    /// The iterates below 2^[`SMALL`], 0 among them, by their place.
+    small: Vec<(usize, Wide)>,
+}
+
+/// The samples of a view of z² + c.
+pub(in crate::kernel) struct Perturbed {
+    centre: [Ratio; 2],
+    /// The binary logarithm of the distance between samples, rounded down.
+    exponent: i64,
+    limits: Limits,
+    reference: OnceLock<Reference>,
+}
+
+impl Perturbed {
+    pub(in crate::kernel) fn new(view: &View, exponent: i64, limits: Limits) -> Self {
+        Self { centre: [view.re.ratio(), view.im.ratio()], exponent, limits, reference: OnceLock::new() }
+    }
+
+    /// The exponent by which offsets are divided.
+    pub(in crate::kernel) fn exponent(&self) -> i64 {
+        self.exponent
+    }
+
+    fn limbs(&self) -> usize {
+        ((self.exponent.min(0).unsigned_abs() + GUARD_BITS).div_ceil(64) + 1) as usize
+    }
+
+    fn max(&self) -> u64 {
+        self.limits.max.into()
+    }
+
+    /// Computes the reference orbit.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`]; [`Error::Unsupported`] when there is not enough memory.
+    pub(in crate::kernel) fn prepare(&self, preparing: &Preparing<'_>) -> Result<()> {
+        if self.reference.get().is_some() {
+            return Ok(());
+        }
+        let mut reference = Reference::default();
+        let mut full = false;
+        let mut scratch = Fixed::zero(self.limbs());
+        let ended = self.iterate(&self.centre, |n, [x, y]| {
+            let [x, y] = [x, y].map(|part| part.double(&mut scratch));
+            let wide = Wide::of(x, y);
+            if wide.is_below(SMALL) {
+                reference.small.push((reference.z.len(), wide));
+            }
+            full = reference.z.len() == reference.z.capacity()
+                && reference.z.try_reserve(reference.z.len().max(1 << 10)).is_err();
+            let z = wide.plain();
+            if !full {
+                reference.z.push(z);
+            }
+            if n % (1 << 16) == 0 {
+                preparing.progress(n as f64 / self.max() as f64);
+            }
+            full || norm(z) > 4.0 || n % STOP_INTERVAL == 0 && preparing.stop().is_set()
+        });
+        if full {
+            return Err(Error::Unsupported(format!(
+                "the reference orbit for checking does not fit into memory: it has {} iterates so far, of {} bytes each; fewer \
+                 iterations need less",
+                reference.z.len(),
+                size_of::<[Double; 2]>()
+            )));
+        }
+        if !ended && preparing.stop().is_set() {
+            return Err(Error::Stopped);
+        }
+        if preparing.stop().is_set() {
+            return Err(Error::Stopped);
+        }
+        // Another thread may have been faster, with the same numbers.
+        let _ = self.reference.set(reference);
+        Ok(())
+    }
+
+    /// The orbit of a point with as many digits as it needs: calls `each` with 0 and z₀, 1 and z₁ and so on, up to the maximum or until
+    /// it returns true; returns whether it did.
+    fn iterate(&self, point: &[Ratio; 2], mut each: impl FnMut(u64, [&Fixed; 2]) -> bool) -> bool {
+        let limbs = self.limbs();
+        let mut wide = vec![0; 2 * limbs];
+        let c = point.each_ref().map(|part| Fixed::of(part, limbs));
+        let [mut x, mut y, mut sum] = [const { () }; 3].map(|()| Fixed::zero(limbs));
+        if each(0, [&x, &y]) {
+            return true;
+        }
+        for n in 1..=self.max() {
+            sum.set(&x);
+            sum.add(&y);
+            [&mut sum, &mut x, &mut y].into_iter().for_each(|number| number.square(&mut wide));
+            sum.subtract(&x);
+            sum.subtract(&y);
+            sum.add(&c[1]);
+            x.subtract(&y);
+            x.add(&c[0]);
+            std::mem::swap(&mut y, &mut sum);
+            if each(n, [&x, &y]) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The orbit of a point with as many digits as it needs; `None` once `stop` is set.
+    pub(in crate::kernel) fn exactly(&self, point: &[Ratio; 2], stop: &Stop) -> Option<End> {
+        let mut scratch = Fixed::zero(self.limbs());
+        let limit = self.limits.escape_radius * self.limits.escape_radius;
+        let (mut end, mut derivative, mut before) = (None, Derivative::default(), Wide::ZERO);
+        self.iterate(point, |n, [x, y]| {
+            if n > 0 {
+                derivative.step(before);
+            }
+            let [x, y] = [x, y].map(|part| part.double(&mut scratch));
+            before = Wide::of(x, y);
+            let z = before.plain();
+            if n > 0 && norm(z) > limit {
+                end = Some(derivative.end(n, z));
+            }
+            end.is_some() || n % STOP_INTERVAL == 0 && stop.is_set()
+        });
+        if end.is_none() && stop.is_set() {
+            return None;
+        }
+        Some(end.unwrap_or_else(|| End::interior(self.max())))
+    }
+
+    /// The sample at an offset, divided by 2^[`Perturbed::exponent`], from the view's centre; `None` once `stop` is set.
+    pub(in crate::kernel) fn sample(&self, offset: [Double; 2], stop: &Stop) -> Option<End> {
+        let Reference { z: orbit, small } = self.reference.get()?;
+        let limit = self.limits.escape_radius * self.limits.escape_radius;
+        let last = orbit.len() - 1;
+        let wide_at = |m: usize| match small.binary_search_by_key(&m, |(place, _)| *place) {
+            Ok(found) => small[found].1,
+            Err(_) => Wide { z: orbit[m], exponent: 0 },
+        };
+        let c = Wide { z: offset, exponent: self.exponent };
+        let plain_c = c.plain();
+        let (mut deep, mut wide, mut delta) = (true, Wide::ZERO, [Double::default(); 2]);
+        let (mut m, mut z, mut derivative) = (0, Wide::ZERO, Derivative::default());
+        for n in 1..=self.max() {
+            derivative.step(z);
+            let (escaped, rebases);
+            if deep {
+                let around = wide_at(m);
+                // 2Z + δ
+                let factor = Wide { z: around.z, exponent: around.exponent + 1 }.plus(wide);
+                wide = factor.times(wide).plus(c);
+                m += 1;
+                z = wide_at(m).plus(wide);
+                escaped = norm(z.plain());
+                rebases = m == last || z.is_smaller_than(wide);
+                if rebases {
+                    (wide, m) = (z, 0);
+                }
+                deep = wide.is_below(DEEP);
+                if !deep {
+                    delta = wide.plain();
+                }
+            } else {
+                let [x, y] = orbit[m];
+                let factor = [x.scaled(2.0) + delta[0], y.scaled(2.0) + delta[1]];
+                let [x, y] = product(factor, delta);
+                delta = [x + plain_c[0], y + plain_c[1]];
+                m += 1;
+                let plain = [orbit[m][0] + delta[0], orbit[m][1] + delta[1]];
+                z = Wide { z: plain, exponent: 0 };
+                escaped = norm(plain);
+                rebases = m == last || largest(plain) < largest(delta);
+                if rebases {
+                    (delta, m) = (plain, 0);
+                }
+                deep = largest(delta) < two_to(DEEP);
+                if deep {
+                    wide = Wide { z: delta, exponent: 0 }.normalised();
+                }
+            }
+            if escaped > limit || escaped.is_nan() {
+                return Some(derivative.end(n, z.plain()));
+            }
+            if n % STOP_INTERVAL == 0 && stop.is_set() {
+                return None;
+            }
+        }
+        Some(End::interior(self.max()))
+    }
+}
+
+impl End {
+    fn interior(executed: u64) -> Self {
+        Self { count: None, executed, z: [0.0; 2], derivative: [0.0; 2], exponent: 0 }
+    }
+}
+
+/// ∂z/∂c in 64-bit numbers with an exponent of its own.
+#[derive(Clone, Copy, Debug, Default)]
+struct Derivative {
+    d: [f64; 2],
+    exponent: i64,
+}
+
+impl Derivative {
+    /// The derivative of the next iterate after z: 2·z·d + 1.
+    #[inline(always)]
+    fn step(&mut self, z: Wide) {
+        let ([x, y], [a, b]) = (z.z.map(|part| part.high), self.d);
+        let [a, b] = [2.0 * (x * a - y * b), 2.0 * (x * b + y * a)];
+        if self.exponent == 0 && z.exponent == 0 {
+            self.d = [a + 1.0, b];
+        } else {
+            let exponent = self.exponent + z.exponent;
+            let kept = exponent.max(0);
+            let scale = two_to(exponent - kept);
+            *self = Self { d: [a * scale + two_to(-kept), b * scale], exponent: kept };
+        }
+        let size = self.d[0].abs().max(self.d[1].abs());
+        if size > 1e90 || size < 1e-90 && self.exponent > 0 {
+            let shift = exponent_of(size).max(-self.exponent);
+            *self = Self { d: self.d.map(|part| part * two_to(-shift)), exponent: self.exponent + shift };
+        }
+    }
+
+    fn end(&self, n: u64, z: [Double; 2]) -> End {
+        let z = z.map(|part| part.high);
+        End { count: Some(n), executed: n, z, derivative: self.d, exponent: self.exponent }
+    }
+}
+
+impl Wide {
+    const ZERO: Self = Self { z: [Double { high: 0.0, low: 0.0 }; 2], exponent: -(1 << 40) };
+
+    /// From parts with exponents of their own.
+    fn of((x, ex): (Double, i64), (y, ey): (Double, i64)) -> Self {
+        let zero = Double::default();
+        Self { z: [x, zero], exponent: ex }.normalised().plus(Self { z: [zero, y], exponent: ey }.normalised())
+    }
+
+    /// With parts of at most 1, and one of at least ½; or 0.
+    #[inline(always)]
+    fn normalised(self) -> Self {
+        let size = largest(self.z);
+        if size == 0.0 {
+            return Self::ZERO;
+        }
+        let shift = exponent_of(size);
+        // In two factors, since one may be no normal number.
+        let half = two_to(-(shift / 2));
+        let z = self.z.map(|part| part.scaled(half).scaled(two_to(shift / 2 - shift)));
+        Self { z, exponent: self.exponent + shift }
+    }
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        let exponent = self.exponent.max(other.exponent);
+        let (a, b) = (two_to(self.exponent - exponent), two_to(other.exponent - exponent));
+        let sum = |i: usize| self.z[i].scaled(a) + other.z[i].scaled(b);
+        Self { z: [sum(0), sum(1)], exponent }.normalised()
+    }
+
+    #[inline(always)]
+    fn times(self, other: Self) -> Self {
+        Self { z: product(self.z, other.z), exponent: self.exponent + other.exponent }.normalised()
+    }
+
+    /// As a plain number, 0 where it is too small.
+    #[inline(always)]
+    fn plain(self) -> [Double; 2] {
+        let scale = two_to(self.exponent);
+        self.z.map(|part| part.scaled(scale))
+    }
+
+    #[inline(always)]
+    fn is_below(self, exponent: i64) -> bool {
+        let size = largest(self.z);
+        size == 0.0 || exponent_of(size) + self.exponent < exponent
+    }
+
+    #[inline(always)]
+    fn is_smaller_than(self, other: Self) -> bool {
+        let exponent = self.exponent.max(other.exponent);
+        largest(self.z) * two_to(self.exponent - exponent) < largest(other.z) * two_to(other.exponent - exponent)
+    }
+}
+
+#[inline(always)]
+fn product([a, b]: [Double; 2], [x, y]: [Double; 2]) -> [Double; 2] {
+    [a * x - b * y, a * y + b * x]
+}
+
+#[inline(always)]
+fn norm([x, y]: [Double; 2]) -> f64 {
+    x.high * x.high + y.high * y.high
+}
+
+/// The larger part's absolute value.
+#[inline(always)]
+fn largest([x, y]: [Double; 2]) -> f64 {
+    x.high.abs().max(y.high.abs())
+}
+
+/// The exponent e of a positive normal number in [2^(e−1), 2^e).
+#[inline(always)]
+fn exponent_of(value: f64) -> i64 {
+    (value.to_bits() >> 52) as i64 - 1022
+}
+
+/// 2^exponent, or 0 below the range of normal numbers.
+#[inline(always)]
+fn two_to(exponent: i64) -> f64 {
+    match exponent {
+        -1022..1024 => f64::from_bits(((exponent + 1023) as u64) << 52),
+        ..-1022 => 0.0,
+        _ => ldexp(1, exponent),
+    }
+}
