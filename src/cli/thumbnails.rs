@@ -56,15 +56,21 @@ mod made {
         }
         let report = outcome?;
         if runner.is_reported() {
-            let others = if others > 0 { format!("; {others} other files were left alone") } else { String::new() };
+            let others = match others {
+                0 => String::new(),
+                1 => "; 1 other file was left alone".into(),
+                _ => format!("; {others} other files were left alone"),
+            };
             let output = args.output.display();
-            print(format!("{made} thumbnails in `{output}` {}{others}\n", speed(&report)))?;
+            let things = if made == 1 { "thumbnail" } else { "thumbnails" };
+            print(format!("{made} {things} in `{output}` {}{others}\n", speed(&report)))?;
         }
         if skipped.is_empty() {
             return Ok(());
         }
         let (few, all) = (skipped.len(), made + skipped.len());
-        Err(Error::Input(format!("{few} of {all} files have no thumbnail")))
+        let verb = if few == 1 { "has" } else { "have" };
+        Err(Error::Input(format!("{few} of {all} files {verb} no thumbnail")))
     }
 
     /// Checks that the thumbnails do not replace the pictures.
