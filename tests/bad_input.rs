@@ -91,6 +91,18 @@ fn arguments() -> Vec<Case> {
         usage("render -o a.png --owners a.exr", &["exr"]),
         usage("render --samples 2 -o x.exr", &["samples = 1"]),
         usage("info", &["SCENE"]),
+        usage("primes", &["<N>"]),
+        usage("primes ten", &["'ten'", "10^6"]),
+        usage("primes 1.5", &["'1.5'", "whole number"]),
+        usage("primes 1e16", &["10000000000000000", "1e15"]),
+        usage("primes 9 --resume", &["--checkpoint"]),
+        usage("primes 9 --schedule fair", &["`fair`", "static"]),
+        usage("bench --work cooking", &["'cooking'", "scene, primes, thumbnails"]),
+        usage("bench --work primes --scene whole", &["`--scene` is for scenes", "primes"]),
+        usage("bench simulate", &["SCENE"]),
+        usage("bench simulate --work scene", &["whole"]),
+        usage("thumbnails . -o x --size 0", &["'0'", "1..=1024"]),
+        usage("thumbnails .", &["--output"]),
         usage("probe whole", &["X,Y"]),
         usage("probe whole 5", &["`5`", "X,Y"]),
         usage("probe whole a,b", &["`a,b`", "X,Y"]),
@@ -276,6 +288,14 @@ fn files() -> Vec<Case> {
         failure("render good.toml noise.toml --size 9x9 -o {name}.png", &["noise.toml"]),
         failure("bench kernel loops --isa scalar", &["scalar", "no vectors"]),
         failure("probe whole @missing", &["missing"]),
+        #[cfg(not(feature = "thumbnails"))]
+        failure("thumbnails . -o x", &["built without thumbnails", "--features thumbnails"]),
+        #[cfg(feature = "thumbnails")]
+        failure("thumbnails missing -o x", &["`missing`"]),
+        #[cfg(feature = "thumbnails")]
+        usage("thumbnails directory -o directory/../directory", &["would replace its pictures"]),
+        #[cfg(feature = "thumbnails")]
+        failure("thumbnails directory -o x", &["has no pictures", "jpg, jpeg, png, webp"]),
         failure("probe whole @points", &["points", "line 2"]),
         failure("probe whole @noise.points", &["noise.points"]),
         failure("probe whole @directory", &["directory"]),

@@ -3,6 +3,8 @@
 #[path = "cli/completion.rs"]
 mod completion;
 mod support;
+#[path = "cli/works.rs"]
+mod works;
 
 use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS};
 use fractal::sink::Grid;

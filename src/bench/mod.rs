@@ -16,6 +16,8 @@ pub mod load;
 pub mod machine;
 pub mod measure;
 pub mod overhead;
+#[cfg(feature = "thumbnails")]
+pub mod photos;
 pub mod record;
 pub mod reference;
 pub mod report;
