@@ -88,6 +88,16 @@ fn arguments() -> Vec<Case> {
         usage("bench --json a.json --csv ./a.json", &["two outputs", "`./a.json`"]),
         usage("bench overhead --html a.json --trace ./a.json", &["two outputs", "`./a.json`"]),
         usage("bench simulate whole --html a.json --trace ./a.json", &["two outputs", "`./a.json`"]),
+        usage("bench schedules whole --svg a.svg --html ./a.svg", &["two outputs", "`./a.svg`"]),
+        usage(
+            "guide --ask compute,often",
+            &["`often` is no part of a question", "allowed are the words machines, queue"],
+        ),
+        usage("guide --ask compute,wait", &["either `compute` or `wait`"]),
+        usage("guide --ask ,", &["the question is empty", "such as 10us"]),
+        usage("guide --quick", &["--measure"]),
+        usage("guide --save a.json", &["--measure"]),
+        usage("guide --ask wait --markdown", &["cannot be used with"]),
         usage("render -o a.png --owners a.exr", &["exr"]),
         usage("render --samples 2 -o x.exr", &["samples = 1"]),
         usage("info", &["SCENE"]),
@@ -327,6 +337,7 @@ fn files() -> Vec<Case> {
         ),
         usage("bench --scene good.toml --csv good.toml", &["`good.toml`", "which is an input"]),
         usage("bench simulate good.toml --csv good.toml", &["`good.toml`", "which is an input"]),
+        usage("bench schedules good.toml --svg good.toml", &["`good.toml`", "which is an input"]),
         usage("bench report points good.toml -o ./good.toml", &["`./good.toml`", "which is an input"]),
     ];
     if cfg!(target_os = "linux") {

@@ -27,6 +27,7 @@ pub mod schedules;
 pub mod simulate;
 pub mod statistics;
 pub mod subject;
+pub mod timeline;
 pub mod wisdom;
 pub mod work;
 pub mod works;

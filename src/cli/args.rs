@@ -2,10 +2,12 @@
 //!
 //! The allowed names come from the library's tables, and so do help, completions and the manual page.
 
+mod guide;
 mod scene;
 mod values;
 mod work;
 
+pub(crate) use guide::GuideArgs;
 pub(crate) use scene::{ColourArgs, SceneArgs};
 pub(super) use values::{AUTO, Edge, LOOPS, backends, parts, tile, workers, works};
 pub(crate) use work::{PrimesArgs, ThumbnailsArgs, WorkArgs};
@@ -63,7 +65,9 @@ pub(crate) enum Command {
     #[command(after_long_help = THUMBNAILS_NOTES)]
     Thumbnails(ThumbnailsArgs),
     /// List the backends: ways to compute tiles in parallel
-    Backends(ListArgs),
+    Backends(BackendsArgs),
+    /// Explain which model of parallelism to choose when, and answer questions about it
+    Guide(GuideArgs),
     /// List the formulas
     Formulas(ListArgs),
     /// List the palettes
@@ -293,6 +297,15 @@ pub(crate) struct ProbeArgs {
     /// Write a line of JSON for each pixel
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackendsArgs {
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+    /// Say when to choose each, and when another
+    #[arg(long)]
+    pub(crate) long: bool,
 }
 
 #[derive(Debug, Args)]

@@ -69,6 +69,7 @@ const SCENES: [(&str, bool); 8] = [
     ("check", false),
     ("bench --scene", true),
     ("bench simulate", true),
+    ("bench schedules", true),
 ];
 
 #[test]
