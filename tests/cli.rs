@@ -143,7 +143,8 @@ fn every_place_can_be_planned_and_reported_about() {
     let scratch = Scratch::new("info");
     for place in fractal::scene::PLACES {
         let text = stdout(scratch.program(["info", place.name]));
-        assert!(text.contains("f64") && text.contains("the best that this processor has"), "{text}");
+        let tier = text.contains("\nnumbers     f64: ") || text.contains("\nnumbers     perturbation: ");
+        assert!(tier && text.contains("the best that this processor has") && !text.contains("inf"), "{text}");
     }
     let json: Value = serde_json::from_str(&stdout(scratch.program(["info", "whole", "--json"]))).unwrap();
     assert_eq!((json["formula"].as_str(), json["tier"].as_str()), (Some("mandelbrot"), Some("f64")));

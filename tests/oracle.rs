@@ -232,9 +232,7 @@ impl DeepTally {
 #[test]
 fn deep_views_agree_with_exact_arithmetic() {
     let mut views = views();
-    views.retain(|view| {
-        view.text("formula") == "mandelbrot" && view.spacing() < SMALLEST_SPACING / 20.0
-    });
+    views.retain(|view| view.text("formula") == "mandelbrot" && view.spacing() < SMALLEST_SPACING / 20.0);
     let mut tally = DeepTally::default();
     views.iter().for_each(|view| tally.check(view));
     println!("{} deep views: {tally:?}", views.len());
