@@ -425,7 +425,7 @@ fn a_maximum_beyond_32_bits_changes_no_picture() {
     assert!(few == many && few.len() > 3 * 40 * 30);
     let kept = format!("render {outside} --iterations 5000000000 --checkpoint a.tiles");
     done(scratch.program(words(&format!("{kept} -o a.png -q"))));
-    assert!(scratch.program(words(&format!("{kept} --format ppm -o -"))).output().unwrap().stdout == few);
+    assert!(scratch.program(words(&format!("{kept} --resume --format ppm -o -"))).output().unwrap().stdout == few);
     done(scratch.program(words(&format!("render {outside} --iterations 5000000000 -o a.exr -q"))));
     for (from, to) in [("a.exr", "b.exr"), ("a.tiles", "b.png")] {
         let more = format!("render {outside} --iterations 6000000000 --continue {from} -o {to}");

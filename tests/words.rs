@@ -104,7 +104,9 @@ fn help_uses_them_too() {
         "bench report",
         "bench simulate",
     ];
-    for command in commands.into_iter().chain(["bench overhead", "bench kernel", "backends", "completions", "man"]) {
+    for command in
+        commands.into_iter().chain(["bench overhead", "bench kernel", "bench deep", "backends", "completions", "man"])
+    {
         if command == "view" && cfg!(not(feature = "window")) {
             continue;
         }
