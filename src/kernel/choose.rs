@@ -291,7 +291,7 @@ mod tests {
             assert_eq!(
                 text,
                 "this view is too deep: it is 1.0e-1000000 wide, but 64-bit differences from an orbit of 100,000 bits, the deepest \
-                 number tier, need at least 1.1e-30101 (a zoom of at most 4.0e30101) for 100 × 100 pixels of 1 × 1 samples"
+                 number tier, need at least 1.1e-30101 (a zoom of at most 3.9e30101) for 100 × 100 pixels of 1 × 1 samples"
             );
         }
         assert_eq!(refusal("[view]\nre = \"1e6\"\nwidth = \"1e-4\"\n"), None);
