@@ -128,6 +128,8 @@ fn arguments() -> Vec<Case> {
         usage("check whole --pixels many", &["'many'", "--pixels"]),
         usage("bench kernel --runs 0", &["'0'", "1..=10000"]),
         usage("bench kernel D@1", &["'D@1'", "loops, A@1000"]),
+        usage("bench deep --size 0x9", &["image.size"]),
+        usage("bench deep --svg a.svg --html ./a.svg", &["two outputs", "`./a.svg`"]),
         usage("bench kernel --isa sse9", &["'sse9'", "sse4.2, scalar"]),
         usage("bench kernel --isa neon", &["`neon`", "not available"]),
         usage("completions tcsh", &["'tcsh'", "bash"]),

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod compare;
 pub mod constructs;
 pub mod cores;
+pub mod deep;
 pub mod drawing;
 pub mod fits;
 pub mod forecast;
