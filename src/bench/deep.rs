@@ -6,7 +6,7 @@ use crate::kernel::{TileClaim, TileRequest};
 use crate::parallel::{Preparing, Stop};
 use crate::render::{Render, RenderOptions};
 use crate::sample::Channels;
-use crate::scene::{Extent, Image, MaxIterations, Scene};
+use crate::scene::{Image, MaxIterations, Scene};
 use serde::Serialize;
 use std::fmt::Write;
 
