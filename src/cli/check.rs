@@ -74,7 +74,7 @@ fn text(found: &Checked) -> String {
     if found.exact > 0 {
         let differ = match found.exact_off {
             0 => "no count differs".to_owned(),
-            off => format!("{off} counts differ"),
+            off => format!("{off} counts differ, so double-double is not enough to check this view"),
         };
         rows.push(("all digits", format!("{} of these also with as many digits as they need: {differ}", found.exact)));
     }
