@@ -41,6 +41,7 @@ use crate::number::Decimal;
 use crate::parallel::{Prepared, Preparing, Stop};
 use crate::plane::Plane;
 use crate::sample::Channels;
+use crate::scene::Quality;
 use orbit::Reference;
 use prepared::Tables;
 use stages::Shared;
@@ -50,7 +51,13 @@ use stages::Shared;
 pub(crate) const SPACING_LOG2: f64 = -100_000.0;
 
 /// The binary logarithm of the tables' tolerance.
-const TOLERANCE: i32 = -36;
+fn tolerance(quality: Quality) -> i32 {
+    match quality {
+        Quality::Draft => -24,
+        Quality::Normal => -36,
+        Quality::Exact => -44,
+    }
+}
 
 /// The bytes that an iterate of the reference takes, with its share of the tables, at most: see [`tables::build`].
 const BYTES_PER_ITERATE: u64 = 64;
@@ -75,6 +82,8 @@ pub(crate) struct Perturbation {
     exponent: i32,
     /// The instruction set that runs.
     isa: Isa,
+    /// The binary logarithm of the tables' tolerance.
+    tolerance: i32,
     limits: Limits,
     channels: Channels,
     fraction: Fraction,
@@ -92,13 +101,16 @@ impl Perturbation {
         Offsets { plane, exponent, radius }: Offsets,
         limits: Limits,
         channels: Channels,
-        isa: Isa,
+        (quality, isa): (Quality, Isa),
     ) -> Result<Self> {
         limits.check()?;
+        let double = quality == Quality::Exact;
+        let max = limits.max.min(u64::from(u32::MAX)) as u32;
         let has_code = matches!(isa, Isa::Avx2 | Isa::Avx512 | Isa::Neon);
         Ok(Self {
             // More iterates than this fit into no memory.
-            reference: Reference { centre, exponent, radius, max: limits.max.min(u64::from(u32::MAX)) as u32, double: false },
+            reference: Reference { centre, exponent, radius, max, double },
+            tolerance: tolerance(quality),
             frame: Frame::of(&plane),
             offsets: plane,
             exponent: exponent as i32,
@@ -112,7 +124,7 @@ impl Perturbation {
     /// What tables are made for.
     fn table_limits(&self, orbit: orbit::Orbit<'_>) -> tables::Limits {
         tables::Limits {
-            tolerance: TOLERANCE,
+            tolerance: self.tolerance,
             exponent: self.exponent,
             escape_radius: self.limits.escape_radius,
             complete: orbit.z.len() as u64 <= self.limits.max,

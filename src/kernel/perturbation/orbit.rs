@@ -12,8 +12,8 @@
 
 use super::precise::Precise;
 use super::wide::{Part, Size, Wide};
-use crate::kernel::double_double::DoubleDouble;
 use crate::error::{Error, Result};
+use crate::kernel::double_double::DoubleDouble;
 use crate::number::Decimal;
 use crate::parallel::{Buffer, Prepared, Preparing};
 
@@ -242,9 +242,9 @@ impl Reference {
         let rest_bytes = prepared.get(REST_PART).ok_or_else(missing)?;
         let rest: Option<&[Iterate]> = bytemuck::try_cast_slice(rest_bytes).ok();
         let len = if self.double { z.len() } else { 0 };
-        let rest = rest.filter(|rest| rest.len() == len).ok_or_else(|| {
-            Error::Input("what the iterates of the view's reference orbit lack is damaged".into())
-        })?;
+        let rest = rest
+            .filter(|rest| rest.len() == len)
+            .ok_or_else(|| Error::Input("what the iterates of the view's reference orbit lack is damaged".into()))?;
         let small: Option<&[SmallWords]> = bytemuck::try_cast_slice(small_bytes).ok();
         let small = small
             .filter(|small| small.iter().all(|words| Small::of(words).is_sound()))

@@ -262,7 +262,11 @@ impl Dips {
 
 /// The tables of an orbit.
 pub(super) fn build(orbit: Orbit<'_>, limits: Limits) -> Made {
-    if orbit.rest.is_empty() { build_with::<f64>(orbit, limits) } else { build_with::<DoubleDouble<f64>>(orbit, limits) }
+    if orbit.rest.is_empty() {
+        build_with::<f64>(orbit, limits)
+    } else {
+        build_with::<DoubleDouble<f64>>(orbit, limits)
+    }
 }
 
 fn build_with<P: Given>(orbit: Orbit<'_>, limits: Limits) -> Made {
