@@ -10,11 +10,21 @@ pub use crate::sink::records::{PART_EXTENSION, check_unused};
 pub use crate::sink::staged::Leftover;
 #[cfg(feature = "window")]
 pub use crate::window::{remember::SavedState, save::command_line, script::Script};
-pub use crate::works::{MAX_LIMIT, PrimeCount, Primes};
+#[cfg(feature = "thumbnails")]
+pub use crate::works::thumbnails;
+pub use crate::works::{MAX_LIMIT, NO_THUMBNAILS, PrimeCount, Primes};
 
 /// What Linux says of processes and the machine.
 pub mod system {
     pub use crate::system::{bytes, status, value};
+}
+
+/// Which model of parallelism when.
+#[cfg(feature = "bench")]
+pub mod guide {
+    pub use crate::guide::{
+        Answer, Conduct, Figures, MODELS, Measured, NEEDS, Need, Question, Style, ask, guide, json, memory, record,
+    };
 }
 
 /// Messages to and from workers in other processes.

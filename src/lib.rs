@@ -66,8 +66,8 @@
 //!
 //! `cli` (the program, with clap and indicatif, and with `bench`), `exr` (raw samples in EXR pictures), `window` (the interactive
 //! window, with minifb) and `fibers`, `futures`, `rayon` and `tokio` (the backends of the same names) are on by default. `bench`
-//! measures cores and backends for the program; `image` converts a picture to the types of the `image` crate. With
-//! `default-features = false` the library has no command-line dependency, no executor and no runtime; the other backends are always
+//! measures cores and backends for the program; `thumbnails` adds the command of that name; `image` converts a picture to the types
+//! of the `image` crate. With `default-features = false` the library has no command-line dependency, no executor and no runtime; the other backends are always
 //! available.
 
 pub mod backend;
@@ -77,6 +77,8 @@ pub mod bench;
 pub mod colour;
 mod error;
 pub mod formula;
+#[cfg(feature = "bench")]
+mod guide;
 #[doc(hidden)]
 pub mod internal;
 pub mod kernel;
@@ -119,3 +121,8 @@ pub fn worker_main(kinds: impl IntoIterator<Item = backend::WorkKind>) {
         all.collect()
     });
 }
+
+/// The programs of the page for those who come from PyMP.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/from_pymp.md")]
+mod from_pymp {}

@@ -3,6 +3,8 @@
 #[path = "cli/completion.rs"]
 mod completion;
 mod support;
+#[path = "cli/works.rs"]
+mod works;
 
 use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS};
 use fractal::sink::Grid;
@@ -113,7 +115,7 @@ fn every_manual_page_that_is_referred_to_exists() {
 fn lists_are_json_with_fixed_keys() {
     let scratch = Scratch::new("lists");
     for (list, keys) in [
-        ("backends", "name help available why schedules"),
+        ("backends", "name help available why schedules choose avoid"),
         ("formulas", "name help"),
         ("palettes", "name help"),
         ("colourings", "name help"),
@@ -482,6 +484,34 @@ fn measurements_tell_the_loops_and_the_scenes() {
     assert!(scenes.iter().all(|scene| scene["scene"] == "A@1000" && scene["seconds"].as_f64().unwrap() > 0.0));
     let people = stdout(scratch.program(words("bench kernel A@1000 --runs 1")));
     assert_eq!(people.matches("ns/pixel").count(), 4 * vectors, "{people}");
+}
+
+#[test]
+fn the_guide_answers_for_people_and_for_programs() {
+    let scratch = Scratch::new("guide");
+    let run = |arguments: &str| stdout(scratch.program(words(arguments)));
+    let text = run("guide --ask compute,10ms,local");
+    assert!(
+        text.starts_with("threads – ") && text.contains("\nNumber:  ") && text.contains("guide --measure"),
+        "{text}"
+    );
+    let answer: Value = serde_json::from_str(&run("guide --ask 10ms,crash --json")).unwrap();
+    assert_eq!(answer["model"], "processes");
+    assert_eq!(run(answer["run"].as_str().unwrap().strip_prefix("fractal ").unwrap()), "");
+    assert!(run("guide --ask queue").contains("\nNot built yet: "));
+    let (text, page) = (run("guide"), run("guide --markdown"));
+    let json: Value = serde_json::from_str(&run("guide --json")).unwrap();
+    for model in json["models"].as_array().unwrap() {
+        let name = model["name"].as_str().unwrap();
+        assert!(text.contains(name) && page.contains(&format!("| `{name}` |")), "{name}");
+        assert!(model["figures"]["piece"].as_f64() > Some(0.0), "{model}");
+    }
+    let long = run("backends --long");
+    assert_eq!(long.matches("\n  Choose it ").count(), long.matches("\n  Choose another ").count());
+    // A worker process takes more than a thread's stack.
+    assert_eq!(run("guide --memory-of serial"), "null\n");
+    let bytes: f64 = run("guide --memory-of pipes").trim().parse().unwrap();
+    assert!(bytes > 100_000.0, "{bytes}");
 }
 
 /// A run that cannot end by itself soon, and that has begun to write `a.png`.

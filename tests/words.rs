@@ -103,6 +103,8 @@ fn help_uses_them_too() {
         "bench compare",
         "bench report",
         "bench simulate",
+        "bench schedules",
+        "guide",
     ];
     for command in
         commands.into_iter().chain(["bench overhead", "bench kernel", "bench deep", "backends", "completions", "man"])

@@ -17,6 +17,8 @@ pub mod load;
 pub mod machine;
 pub mod measure;
 pub mod overhead;
+#[cfg(feature = "thumbnails")]
+pub mod photos;
 pub mod record;
 pub mod reference;
 pub mod report;
@@ -26,6 +28,7 @@ pub mod schedules;
 pub mod simulate;
 pub mod statistics;
 pub mod subject;
+pub mod timeline;
 pub mod wisdom;
 pub mod work;
 pub mod works;

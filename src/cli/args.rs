@@ -2,13 +2,15 @@
 //!
 //! The allowed names come from the library's tables, and so do help, completions and the manual page.
 
+mod guide;
 mod scene;
 mod values;
 mod work;
 
+pub(crate) use guide::GuideArgs;
 pub(crate) use scene::{ColourArgs, SceneArgs};
 pub(super) use values::{AUTO, Edge, LOOPS, backends, parts, tile, workers, works};
-pub(crate) use work::{PrimesArgs, WorkArgs};
+pub(crate) use work::{PrimesArgs, ThumbnailsArgs, WorkArgs};
 
 use super::bench::args::{BENCH_NOTES, BenchArgs};
 use clap::builder::Styles;
@@ -21,7 +23,7 @@ use std::path::PathBuf;
 #[cfg(feature = "window")]
 use values::scale;
 use values::{backends_or_auto, formats, orders, shard, tile_or_auto};
-use work::PRIMES_NOTES;
+use work::{PRIMES_NOTES, THUMBNAILS_NOTES};
 
 /// Fractals, and every way of running one program in parallel.
 #[derive(Debug, Parser)]
@@ -59,8 +61,13 @@ pub(crate) enum Command {
     /// Count the primes up to a number
     #[command(after_long_help = PRIMES_NOTES)]
     Primes(PrimesArgs),
+    /// Make thumbnails of the pictures in a folder
+    #[command(after_long_help = THUMBNAILS_NOTES)]
+    Thumbnails(ThumbnailsArgs),
     /// List the backends: ways to compute tiles in parallel
-    Backends(ListArgs),
+    Backends(BackendsArgs),
+    /// Explain which model of parallelism to choose when, and answer questions about it
+    Guide(GuideArgs),
     /// List the formulas
     Formulas(ListArgs),
     /// List the palettes
@@ -290,6 +297,15 @@ pub(crate) struct ProbeArgs {
     /// Write a line of JSON for each pixel
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackendsArgs {
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+    /// Say when to choose each, and when another
+    #[arg(long)]
+    pub(crate) long: bool,
 }
 
 #[derive(Debug, Args)]

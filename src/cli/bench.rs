@@ -14,6 +14,8 @@ mod schedules;
 mod simulate;
 mod text;
 
+pub(super) use progress::Bar;
+
 use super::args::LOOPS;
 use super::bar::Display;
 use super::{print, print_json};

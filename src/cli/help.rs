@@ -12,7 +12,11 @@ const WISHES: &[(&str, &str, &[&str])] = &[
     ),
     ("Explore", "fractal view seahorses", &["view", "info", "probe"]),
     ("Measure", "fractal bench --quick", &["bench", "check"]),
-    ("Learn how work is shared", "fractal render whole --backend processes --owners who.png", &["backends", "primes"]),
+    (
+        "Learn how work is shared",
+        "fractal render whole --backend processes --owners who.png",
+        &["backends", "guide", "primes", "thumbnails"],
+    ),
     ("Set up", "fractal man render | man -l -", &["completions", "man", "help"]),
 ];
 

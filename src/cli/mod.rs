@@ -7,6 +7,7 @@ pub(crate) mod check;
 pub(crate) mod completion;
 mod distinct;
 pub(crate) mod exit;
+pub(crate) mod guide;
 pub(crate) mod help;
 pub(crate) mod info;
 mod keep;
@@ -23,6 +24,7 @@ pub(crate) mod probe;
 pub(crate) mod render;
 pub(crate) mod signals;
 mod stats;
+pub(crate) mod thumbnails;
 mod typed;
 #[cfg(feature = "window")]
 pub(crate) mod view;

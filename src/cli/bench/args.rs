@@ -256,9 +256,9 @@ pub(crate) struct BenchDeepArgs {
 }
 
 const SCHEDULES_NOTES: &str = "\
-Every combination of a schedule, a tile size and a number of workers is run in turns, in a new order each round, after a warm-up round. The \
-fastest run of each is shown: on a machine that other programs use, it says most about the schedule. Without --html and --svg the figures are \
-printed as a table.";
+Every combination of a schedule, a tile size and a number of workers is run in turns, in a new order each round, after a warm-up \
+round. The fastest run of each is shown: on a machine that other programs use, it says most about the schedule. The figures are printed as \
+a table.";
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchSchedulesArgs {

@@ -21,6 +21,7 @@ mod compute;
 mod fixed;
 mod orbit;
 mod pack;
+mod precise;
 mod prepared;
 mod scratch;
 mod stages;

@@ -5,11 +5,12 @@
 //! on from Z₀, so the rest would never be used; at places that are looked at, it is most of the orbit. It also ends beyond radius 2, and
 //! at the maximum.
 //!
-//! **Precision.** An error ε of an iterate acts like a shift of c by ε divided by the derivative, so what an orbit needs follows from the
-//! distance between samples, with room for the sum over all iterations: 128 bits more than the spacing has, whatever the maximum. So a
-//! larger maximum makes the same orbit longer and changes nothing of it.
+//! **Precision.** An error ε of Z_m acts like a shift of C by ε/|D_m|, which must be small against the view's radius R. So Z_m needs only
+//! log₂(1/R) − log₂|D_m| bits after the point, besides a fixed number for the sum over all iterations, whatever the maximum: the limbs in
+//! use follow the derivative, and a larger maximum makes the same orbit longer and changes nothing of it. This saves 30 to 50 % of the
+//! products. What a step needs follows from the derivative after it: that before it is wrong at the first dip.
 
-use super::fixed::Fixed;
+use super::precise::Precise;
 use super::wide::{Size, Wide};
 use crate::error::{Error, Result};
 use crate::number::Decimal;
@@ -21,14 +22,12 @@ const PART: &str = "perturbation: reference orbit";
 /// The part that holds the iterates for which `f64` is too coarse.
 const SMALL_PART: &str = "perturbation: small iterates";
 
-/// Bits beyond those of the distance between samples.
-const GUARD_BITS: u64 = 128;
+/// Bits beyond those that the derivative asks for, 7 of them before the point. With 72, counts go wrong at a dense place of 1e50.
+const GUARD_BITS: i64 = 110;
 
-/// Iterations between checks of the stop flag: a few milliseconds at the largest precision.
-const STOP_INTERVAL: usize = 1 << 11;
-
-/// Iterations between reports of progress.
-const REPORT_INTERVAL: usize = 1 << 17;
+/// Products of limbs between checks of the stop flag, and between reports of progress: about 2 ms, and 50.
+const STOP_INTERVAL: u64 = 1 << 20;
+const REPORT_INTERVAL: u64 = 1 << 25;
 
 /// The exponent below which an iterate is also kept with an exponent of its own.
 const SMALL: i32 = -890;
@@ -90,9 +89,19 @@ struct Made {
 }
 
 impl Reference {
-    /// The bits after the point.
+    /// The most bits that an iterate has.
     pub(super) fn bits(&self) -> u64 {
-        (self.exponent.min(0).unsigned_abs() + GUARD_BITS).next_multiple_of(64)
+        64 * self.limbs(self.size().e, 0) as u64
+    }
+
+    /// The view's radius.
+    fn size(&self) -> Size {
+        Size::of(self.radius).times(Size { m: 1.0, e: self.exponent as i32 })
+    }
+
+    /// How many limbs an iterate needs where |∂Z/∂C| is 2^`derivative`.
+    fn limbs(&self, radius: i32, derivative: i32) -> usize {
+        (GUARD_BITS + (-i64::from(radius) - i64::from(derivative.max(0))).max(0)).unsigned_abs().div_ceil(64) as usize
     }
 
     /// Computes it.
@@ -115,18 +124,11 @@ impl Reference {
         if escaped(centre) {
             return Ok(made);
         }
-        let limbs = (self.bits() / 64 + 1) as usize;
-        let mut scratch = Fixed::zero(limbs);
-        let mut wide = vec![0; 2 * limbs];
-        let c = self.centre.each_ref().map(|part| Fixed::of(&part.ratio(), limbs));
-        let ([mut x, mut y], mut sum) = (c.clone(), Fixed::zero(limbs));
-        let mut value = |x: &Fixed, y: &Fixed| {
-            let [(x, ex), (y, ey)] = [x, y].map(|part| part.rounded(&mut scratch));
-            Wide::new([x, 0.0], ex) + Wide::new([0.0, y], ey)
-        };
-        let radius = Size::of(self.radius).times(Size { m: 1.0, e: self.exponent as i32 });
-        let mut z = value(&x, &y);
+        let radius = self.size();
+        let mut precise = Precise::new(&self.centre.each_ref().map(Decimal::ratio), self.limbs(radius.e, 0));
+        let mut z = precise.value();
         let mut derivative = Wide::ONE;
+        let (mut work, mut reported) = (0, 0);
         for n in 1..=self.max as usize {
             if n > 1 {
                 made.z.push(z.to_f64());
@@ -138,24 +140,26 @@ impl Reference {
                 break;
             }
             derivative = (z * derivative).shifted(1) + Wide::ONE;
-            // Re z² = x² − y², Im z² = (x + y)² − x² − y².
-            sum.set(&x);
-            sum.add(&y);
-            [&mut sum, &mut x, &mut y].into_iter().for_each(|number| number.square(&mut wide));
-            sum.subtract(&x);
-            sum.subtract(&y);
-            sum.add(&c[1]);
-            x.subtract(&y);
-            x.add(&c[0]);
-            std::mem::swap(&mut y, &mut sum);
-            z = value(&x, &y);
+            let limbs = self.limbs(radius.e, derivative.e);
+            if limbs > precise.used() {
+                precise.resize(limbs);
+            }
+            precise.step();
+            if limbs < precise.used() {
+                precise.resize(limbs);
+            }
+            z = precise.value();
             if made.z.len() == made.z.capacity() {
                 made.z.try_reserve(made.z.len()).map_err(|_| self.too_long(n))?;
             }
-            if n % STOP_INTERVAL == 0 && preparing.stop().is_set() {
+            let used = precise.used() as u64;
+            let before = work;
+            work += used * used + 64;
+            if work / STOP_INTERVAL > before / STOP_INTERVAL && preparing.stop().is_set() {
                 return Err(Error::Stopped);
             }
-            if n % REPORT_INTERVAL == 0 {
+            if work / REPORT_INTERVAL > reported {
+                reported = work / REPORT_INTERVAL;
                 preparing.progress(n as f64 / f64::from(self.max));
             }
         }

@@ -56,6 +56,7 @@ struct Constants<L> {
 }
 
 /// Who is in the lanes.
+#[derive(Clone, Copy)]
 struct Crew {
     id: [u32; MOST_LANES],
     /// At how many iterations of the batch a sample has come to the maximum, and how many it had done when the batch began.
@@ -107,12 +108,8 @@ impl Shared<'_> {
         let idle = [constants.zero; 2];
         let nobody = Flight { delta: idle, full: idle, z: idle, place: constants.first, c: idle, derivative: idle };
         let mut flights = [nobody; K];
-        let mut crews: [Crew; K] = std::array::from_fn(|_| Crew {
-            id: [0; MOST_LANES],
-            end: [u64::MAX; MOST_LANES],
-            before: [0; MOST_LANES],
-            alive: 0,
-        });
+        let absent = Crew { id: [0; MOST_LANES], end: [u64::MAX; MOST_LANES], before: [0; MOST_LANES], alive: 0 };
+        let mut crews = [absent; K];
         let (mut now, mut executed) = (0, 0);
         let everyone = u64::MAX >> (64 - L::LEN);
         let mut alive = 0;
@@ -157,13 +154,14 @@ impl Shared<'_> {
     /// Notes how the samples of some lanes have escaped.
     #[inline(always)]
     fn record<L: Pack>(&self, flight: &Flight<L>, crew: &Crew, lanes: u64, now: u64, ends: &mut Ends) {
-        let numbers = [flight.full, flight.derivative].map(|[x, y]| [stored(x), stored(y)]);
+        let (x, y) = (stored(flight.full[0]), stored(flight.full[1]));
+        let (d_x, d_y) = (stored(flight.derivative[0]), stored(flight.derivative[1]));
         let mut rest = lanes;
         while rest != 0 {
             let lane = rest.trailing_zeros() as usize;
             rest &= rest - 1;
-            let [full, derivative] = numbers.each_ref().map(|[x, y]| [x[lane], y[lane]]);
-            ends.set(crew.id[lane] as usize, crew.before[lane].wrapping_add(now), full, derivative);
+            let n = crew.before[lane].wrapping_add(now);
+            ends.set(crew.id[lane] as usize, n, [x[lane], y[lane]], [d_x[lane], d_y[lane]]);
         }
     }
 
@@ -179,36 +177,35 @@ impl Shared<'_> {
         ends: &mut Ends,
     ) {
         let l = flight.place;
-        let pairs = [flight.delta, flight.full, flight.z, flight.c, flight.derivative];
-        let mut numbers = pairs.map(|[x, y]| [stored(x), stored(y)]);
-        let mut places = stored(flight.place);
+        let Flight { delta, full, z, place: places, c, derivative } = *flight;
+        let (mut delta, mut full, mut z) = (both(delta), both(full), both(z));
+        let (mut c, mut derivative, mut places) = (both(c), both(derivative), stored(places));
         let mut rest = lanes;
         while rest != 0 {
             let lane = rest.trailing_zeros() as usize;
             rest &= rest - 1;
-            let next = self.next(waiting, ends);
-            let (values, place_of) = match next {
-                Some(sample) => {
-                    let z = self.orbit.z[sample.at as usize];
-                    crew.id[lane] = sample.id;
-                    crew.end[lane] = now + (self.max - sample.n);
-                    crew.before[lane] = sample.n.wrapping_sub(now);
-                    crew.alive |= 1 << lane;
-                    ([sample.delta, sum(z, sample.delta), z, sample.c, sample.derivative], sample.at)
-                }
-                None => {
-                    crew.end[lane] = u64::MAX;
-                    crew.alive &= !(1 << lane);
-                    ([[0.0; 2]; 5], 0)
-                }
-            };
-            for (numbers, [x, y]) in numbers.iter_mut().zip(values) {
-                (numbers[0][lane], numbers[1][lane]) = (x, y);
+            crew.end[lane] = u64::MAX;
+            crew.alive &= !(1 << lane);
+            // Who is nobody stays at the reference.
+            let mut sample = Waiting { id: 0, at: 0, n: 0, delta: [0.0; 2], c: [0.0; 2], derivative: [0.0; 2] };
+            if let Some(next) = self.next(waiting, ends) {
+                sample = next;
+                crew.id[lane] = sample.id;
+                crew.end[lane] = now + (self.max - sample.n);
+                crew.before[lane] = sample.n.wrapping_sub(now);
+                crew.alive |= 1 << lane;
             }
-            places[lane] = place(place_of);
+            let iterate = self.orbit.z[sample.at as usize];
+            set(&mut delta, lane, sample.delta);
+            set(&mut full, lane, sum(iterate, sample.delta));
+            set(&mut z, lane, iterate);
+            set(&mut c, lane, sample.c);
+            set(&mut derivative, lane, sample.derivative);
+            places[lane] = place(sample.at);
         }
-        let [delta, full, z, c, derivative] = numbers.map(|[x, y]| [l.load(&x), l.load(&y)]);
-        *flight = Flight { delta, full, z, place: l.load(&places), c, derivative };
+        let (delta, full, z) = (loaded(l, &delta), loaded(l, &full), loaded(l, &z));
+        *flight =
+            Flight { delta, full, z, place: l.load(&places), c: loaded(l, &c), derivative: loaded(l, &derivative) };
     }
 
     /// The next sample that has not ended yet.
@@ -230,14 +227,30 @@ impl Shared<'_> {
 
 impl Crew {
     /// The lanes whose samples have come to the maximum.
+    #[inline(always)]
     fn at_end(&self, now: u64) -> u64 {
-        self.end.iter().enumerate().fold(0, |lanes, (lane, &end)| lanes | u64::from(end == now) << lane)
+        let (mut lanes, mut lane) = (0, 0);
+        while lane < MOST_LANES {
+            lanes |= u64::from(self.end[lane] == now) << lane;
+            lane += 1;
+        }
+        lanes
     }
 }
 
 /// When the first sample in flight comes to the maximum.
-fn first_end(crews: &[Crew]) -> u64 {
-    crews.iter().flat_map(|crew| crew.end).min().unwrap_or(u64::MAX)
+#[inline(always)]
+fn first_end<const K: usize>(crews: &[Crew; K]) -> u64 {
+    let (mut first, mut k) = (u64::MAX, 0);
+    while k < K {
+        let mut lane = 0;
+        while lane < MOST_LANES {
+            first = if crews[k].end[lane] < first { crews[k].end[lane] } else { first };
+            lane += 1;
+        }
+        k += 1;
+    }
+    first
 }
 
 #[inline(always)]
@@ -245,4 +258,20 @@ fn stored<L: Pack>(numbers: L) -> [f64; MOST_LANES] {
     let mut array = [0.0; MOST_LANES];
     numbers.store(&mut array);
     array
+}
+
+#[inline(always)]
+fn both<L: Pack>([x, y]: [L; 2]) -> [[f64; MOST_LANES]; 2] {
+    [stored(x), stored(y)]
+}
+
+#[inline(always)]
+fn loaded<L: Pack>(l: L, [x, y]: &[[f64; MOST_LANES]; 2]) -> [L; 2] {
+    [l.load(x), l.load(y)]
+}
+
+#[inline(always)]
+fn set(numbers: &mut [[f64; MOST_LANES]; 2], lane: usize, [x, y]: [f64; 2]) {
+    numbers[0][lane] = x;
+    numbers[1][lane] = y;
 }

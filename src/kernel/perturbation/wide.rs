@@ -69,7 +69,7 @@ impl Wide {
         if e + k < -MOST {
             return Self::ZERO;
         }
-        Self { m: m.map(|part| part * half * rest), e: (e + k).min(MOST) }
+        Self { m: [m[0] * half * rest, m[1] * half * rest], e: (e + k).min(MOST) }
     }
 
     pub(super) fn is_zero(self) -> bool {
@@ -96,8 +96,8 @@ impl Wide {
     /// Its nearest number in `f64`: 0 or infinite beyond that range.
     #[inline(always)]
     pub(super) fn to_f64(self) -> [f64; 2] {
-        let scale = power_of_two(self.e);
-        self.m.map(|part| if part == 0.0 { 0.0 } else { part * scale })
+        let (scale, [x, y]) = (power_of_two(self.e), self.m);
+        [if x == 0.0 { 0.0 } else { x * scale }, if y == 0.0 { 0.0 } else { y * scale }]
     }
 
     /// Its absolute value in `f64`.
