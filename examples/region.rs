@@ -1,7 +1,7 @@
 //! OpenMP's constructs one by one, on a team of four. `OMP_NUM_THREADS` and the like take effect where a region asks for 0 workers.
 
 use fractal::parallel::Schedule;
-use fractal::parallel::region::{Tasks, critical, region};
+use fractal::parallel::region::{RegionSettings, Tasks, critical, region, region_if, region_with};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -17,13 +17,11 @@ fn leaves<'env>(tasks: &Tasks<'_, 'env>, depth: u32, count: &'env AtomicUsize) {
 
 fn main() -> fractal::Result<()> {
     let count = AtomicUsize::new(0);
-    // A mistake is reported instead of hanging: a barrier that one worker skips.
-    let mistake = region(4, |team| {
-        if team.index() != 2 {
-            team.barrier();
-        }
-    });
-    println!("mistake:   {}", mistake.unwrap_err());
+    region(4, |team| {
+        let line = format!("hello from worker {} of {}", team.index(), team.len());
+        let lines = team.reduce(vec![line], |left, right| [left, right].concat());
+        team.masked(|| lines.iter().for_each(|line| println!("region:    {line}")));
+    })?;
 
     region(4, |team| {
         let index = team.index();
@@ -58,5 +56,26 @@ fn main() -> fractal::Result<()> {
             }
             ControlFlow::Continue(())
         });
-    })
+    })?;
+
+    // Too little to be worth a team: the caller does it alone.
+    region_if(count.load(Ordering::Relaxed) > 1_000_000, 4, |team| println!("if:        {} worker", team.len()))?;
+
+    // A team inside each member of a team: two levels are allowed here, and one by default.
+    let settings = RegionSettings { max_active_levels: 2, ..RegionSettings::current()?.clone() };
+    let inside = AtomicUsize::new(0);
+    region_with(&settings, 2, |_| {
+        let inner = region_with(&settings, 3, |_| _ = inside.fetch_add(1, Ordering::Relaxed));
+        inner.expect("three threads more");
+    })?;
+    println!("nested:    {} workers in 2 teams of 3", inside.into_inner());
+
+    // A mistake is reported instead of hanging: a barrier that one worker skips.
+    let mistake = region(4, |team| {
+        if team.index() != 2 {
+            team.barrier();
+        }
+    });
+    println!("mistake:   {}", mistake.unwrap_err());
+    Ok(())
 }

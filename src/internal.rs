@@ -19,6 +19,14 @@ pub mod system {
     pub use crate::system::{bytes, status, value};
 }
 
+/// Which model of parallelism when.
+#[cfg(feature = "bench")]
+pub mod guide {
+    pub use crate::guide::{
+        Answer, Conduct, Figures, MODELS, Measured, NEEDS, Need, Question, Style, ask, guide, json, memory, record,
+    };
+}
+
 /// Messages to and from workers in other processes.
 pub mod frame {
     pub use crate::backend::worker::frame::{Head, Numbers, Tail, read, read_first, write};

@@ -77,6 +77,8 @@ pub mod bench;
 pub mod colour;
 mod error;
 pub mod formula;
+#[cfg(feature = "bench")]
+mod guide;
 #[doc(hidden)]
 pub mod internal;
 pub mod kernel;
@@ -119,3 +121,8 @@ pub fn worker_main(kinds: impl IntoIterator<Item = backend::WorkKind>) {
         all.collect()
     });
 }
+
+/// The programs of the page for those who come from PyMP.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/from_pymp.md")]
+mod from_pymp {}

@@ -3,7 +3,7 @@
 mod cli;
 
 use cli::args::Command;
-use cli::{bench, check, completion, exit, help, info, lists, manual, merge, primes, probe, render, thumbnails};
+use cli::{bench, check, completion, exit, guide, help, info, lists, manual, merge, primes, probe, render, thumbnails};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -27,6 +27,7 @@ fn run(command: Command) -> fractal::Result<()> {
         Command::Primes(args) => primes::run(&args),
         Command::Thumbnails(args) => thumbnails::run(&args),
         Command::Backends(args) => lists::backends(&args),
+        Command::Guide(args) => guide::run(&args),
         Command::Formulas(args) => lists::formulas(&args),
         Command::Palettes(args) => lists::palettes(&args),
         Command::Colourings(args) => lists::colourings(&args),

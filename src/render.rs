@@ -4,6 +4,8 @@ mod continued;
 mod costs;
 mod ingredients;
 mod keep;
+#[cfg(test)]
+mod large;
 mod maker;
 mod part;
 mod recipe;
@@ -161,7 +163,7 @@ impl Render {
     ) -> Result<Self> {
         scene.check()?;
         let colourer = Colourer::new(&scene.colour)?;
-        let channels = options.channels | colourer.channels();
+        let channels = (options.channels | colourer.channels()).for_maximum(scene.max_iterations());
         let request = Request::new(scene, channels, options.isa)?;
         let samples = scene.image.samples;
         let tiling = tiling(scene.image.drawn().samples(samples), options.tile.saturating_mul(samples), options.order)?;

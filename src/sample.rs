@@ -12,8 +12,12 @@ use std::fmt;
 /// The count of a sample that did not escape within the maximum.
 pub const INTERIOR: u32 = u32::MAX;
 
-/// The largest allowed maximum number of iterations, so that a stored count (plus 1024, as in EXR files) fits 32 bits.
-pub const MAX_ITERATIONS: u32 = u32::MAX - 1025;
+/// The largest allowed maximum number of iterations: every count is also an `f64`.
+pub const MAX_ITERATIONS: u64 = 1 << 53;
+
+/// What one unit of a high word of a count is worth: counts below need none, and fit 32 bits even with the 1024 that EXR files add.
+/// So no low word of an escaped sample is [`INTERIOR`].
+pub const COUNTS_PER_HIGH: u64 = INTERIOR as u64 - 1024;
 
 /// The largest escape radius, for which |z|² of the first escaped iterate still fits an `f32` (scaled) for powers up to 8.
 pub const MAX_ESCAPE_RADIUS: f64 = 1e5;
@@ -21,8 +25,10 @@ pub const MAX_ESCAPE_RADIUS: f64 = 1e5;
 /// What one plane of samples is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Values {
-    /// Iteration counts (`u32`), [`INTERIOR`] for a sample that has none.
+    /// Iteration counts (`u32`), or their low words; [`INTERIOR`] for a sample that has none.
     Counts,
+    /// The high words of counts (`u32`), each worth [`COUNTS_PER_HIGH`]; 0 for a sample that has none.
+    HighCounts,
     /// Numbers without a unit (`f32`), 0 for a sample that has none.
     Numbers,
     /// Lengths in pixels (`f32`), 0 for a sample that has none: they change when pixels become larger or smaller.
@@ -34,7 +40,7 @@ impl Values {
     pub const fn missing(self) -> u32 {
         match self {
             Values::Counts => INTERIOR,
-            Values::Numbers | Values::Lengths => 0,
+            Values::HighCounts | Values::Numbers | Values::Lengths => 0,
         }
     }
 
@@ -43,7 +49,7 @@ impl Values {
     pub fn stretched(self, word: u32, pixels: f32) -> u32 {
         match self {
             Values::Lengths => (f32::from_bits(word) * pixels).to_bits(),
-            Values::Counts | Values::Numbers => word,
+            Values::Counts | Values::HighCounts | Values::Numbers => word,
         }
     }
 }
@@ -83,6 +89,8 @@ pub const CHANNELS: &[Channel] = &[
             PlaneEntry { exr: "DEY", values: Values::Lengths },
         ],
     },
+    // Only where the maximum needs it: see `Channels::for_maximum`.
+    Channel { name: "high", plural: "high words", planes: &[PlaneEntry { exr: "N1", values: Values::HighCounts }] },
 ];
 
 /// Names one plane of [`CHANNELS`].
@@ -103,6 +111,9 @@ pub const DISTANCES_X: PlaneId = PlaneId { channel: 2, number: 0 };
 
 /// The vertical parts of distance vectors, in pixels, downwards.
 pub const DISTANCES_Y: PlaneId = PlaneId { channel: 2, number: 1 };
+
+/// The high words of the iteration counts.
+pub const HIGH_COUNTS: PlaneId = PlaneId { channel: 3, number: 0 };
 
 /// A set of [`CHANNELS`]: which data a sample has. Channels are computed only when needed, counts always.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -133,8 +144,23 @@ impl Channels {
     /// Counts and distance vectors.
     pub const DISTANCE: Self = Self(1 | 1 << DISTANCES_X.channel);
 
-    /// Every channel.
-    pub const ALL: Self = Self((1 << CHANNELS.len()) - 1);
+    /// Every channel that one may ask for.
+    pub const ALL: Self = Self(Self::SMOOTH.0 | Self::DISTANCE.0);
+
+    /// Counts with their high words, which are there exactly where the maximum needs them.
+    const HIGH: Self = Self(1 | 1 << HIGH_COUNTS.channel);
+
+    /// The same channels for orbits of at most `max` iterations: with the high words of counts if these do not fit 32 bits.
+    #[must_use]
+    pub fn for_maximum(self, max: u64) -> Self {
+        if max >= COUNTS_PER_HIGH { self | Self::HIGH } else { Self(self.0 & !(1 << HIGH_COUNTS.channel)) }
+    }
+
+    /// These channels, with the high words of counts if `others` has them.
+    #[cfg(feature = "window")]
+    pub(crate) fn with_high_of(self, others: Self) -> Self {
+        Self(self.0 | others.0 & 1 << HIGH_COUNTS.channel)
+    }
 
     /// Whether this set contains all of `others`.
     pub const fn contains(self, others: Self) -> bool {
@@ -215,8 +241,11 @@ impl Channels {
 /// As a map from the name of each channel except the counts to whether it is present.
 impl Serialize for Channels {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(CHANNELS.len() - 1))?;
-        for (number, channel) in CHANNELS.iter().enumerate().skip(1) {
+        // High words are named only where they are, so that other files stay as they were.
+        let named = CHANNELS.iter().enumerate().skip(1);
+        let named = named.filter(|(number, _)| self.has(*number) || *number != HIGH_COUNTS.channel);
+        let mut map = serializer.serialize_map(Some(named.clone().count()))?;
+        for (number, channel) in named {
             map.serialize_entry(channel.name, &self.has(number))?;
         }
         map.end()
@@ -257,7 +286,7 @@ impl<'de> Deserialize<'de> for Channels {
 pub struct Samples<'a> {
     /// Where it lies, in samples.
     pub tile: Tile,
-    /// Iteration counts n, or [`INTERIOR`].
+    /// Iteration counts n, or their low words; [`INTERIOR`] for the interior. [`Samples::count`] is the whole number.
     pub counts: &'a [u32],
     channels: Channels,
     words: &'a [u32],
@@ -281,6 +310,13 @@ impl<'a> Samples<'a> {
         self.channels.place(plane).map_or(&[], |place| bytemuck::cast_slice(self.words(place)))
     }
 
+    /// The iteration count of a sample; `None` for the interior.
+    #[inline]
+    pub fn count(&self, index: usize) -> Option<u64> {
+        let high = self.channels.place(HIGH_COUNTS).map_or(0, |place| self.words(place)[index]);
+        Some(self.counts[index]).filter(|&low| low != INTERIOR).map(|low| joined(low, high))
+    }
+
     /// The words of the plane at a place; see [`Channels::place`].
     pub fn words(&self, place: usize) -> &'a [u32] {
         let area = self.tile.area();
@@ -291,6 +327,18 @@ impl<'a> Samples<'a> {
     pub fn planes(&self) -> impl Iterator<Item = (&'static PlaneEntry, &'a [u32])> + Clone + use<'a> {
         self.channels.planes().zip(self.words.chunks_exact(self.tile.area()))
     }
+}
+
+/// The count with these words.
+#[inline]
+pub(crate) fn joined(low: u32, high: u32) -> u64 {
+    u64::from(high) * COUNTS_PER_HIGH + u64::from(low)
+}
+
+/// The low and the high word of a count.
+#[inline]
+pub(crate) fn split(count: u64) -> [u32; 2] {
+    [(count % COUNTS_PER_HIGH) as u32, (count / COUNTS_PER_HIGH) as u32]
 }
 
 #[cfg(test)]
@@ -332,6 +380,23 @@ mod tests {
     }
 
     #[test]
+    fn large_counts_have_two_words() {
+        for count in [0, 1, COUNTS_PER_HIGH - 1, COUNTS_PER_HIGH, 1 << 32, 5_000_000_000, MAX_ITERATIONS] {
+            let [low, high] = split(count);
+            assert_eq!(joined(low, high), count);
+            assert!(low < u32::MAX - 1024 && (high > 0) == (count >= COUNTS_PER_HIGH), "{count}: {low} {high}");
+        }
+        let channels = Channels::SMOOTH.for_maximum(COUNTS_PER_HIGH);
+        assert_eq!((channels.words(), channels.for_maximum(COUNTS_PER_HIGH - 1)), (3, Channels::SMOOTH));
+        let tile = Tile { x: 0, y: 0, width: 2, height: 1 };
+        let words = [7, INTERIOR, 0, 0, 2, 0];
+        let samples = Samples::new(tile, channels, bytemuck::cast_slice(&words));
+        assert_eq!([0, 1].map(|i| samples.count(i)), [Some(2 * COUNTS_PER_HIGH + 7), None]);
+        let samples = Samples::new(tile, Channels::COUNTS, bytemuck::cast_slice(&words[..2]));
+        assert_eq!([0, 1].map(|i| samples.count(i)), [Some(7), None]);
+    }
+
+    #[test]
     fn channels_are_written_by_name() {
         let text = serde_json::to_string(&Channels::SMOOTH).unwrap();
         assert_eq!(text, r#"{"smooth":true,"distance":false}"#);
@@ -339,6 +404,10 @@ mod tests {
             let text = serde_json::to_string(&channels).unwrap();
             assert_eq!(serde_json::from_str::<Channels>(&text).unwrap(), channels);
         }
+        let high = Channels::COUNTS.for_maximum(COUNTS_PER_HIGH);
+        let text = serde_json::to_string(&high).unwrap();
+        assert_eq!(text, r#"{"smooth":false,"distance":false,"high":true}"#);
+        assert_eq!(serde_json::from_str::<Channels>(&text).unwrap(), high);
         assert_eq!(serde_json::from_str::<Channels>("{}").unwrap(), Channels::COUNTS);
         assert!(serde_json::from_str::<Channels>(r#"{"smoth":true}"#).unwrap_err().to_string().contains("smoth"));
     }

@@ -88,6 +88,16 @@ fn arguments() -> Vec<Case> {
         usage("bench --json a.json --csv ./a.json", &["two outputs", "`./a.json`"]),
         usage("bench overhead --html a.json --trace ./a.json", &["two outputs", "`./a.json`"]),
         usage("bench simulate whole --html a.json --trace ./a.json", &["two outputs", "`./a.json`"]),
+        usage("bench schedules whole --svg a.svg --html ./a.svg", &["two outputs", "`./a.svg`"]),
+        usage(
+            "guide --ask compute,often",
+            &["`often` is no part of a question", "allowed are the words machines, queue"],
+        ),
+        usage("guide --ask compute,wait", &["either `compute` or `wait`"]),
+        usage("guide --ask ,", &["the question is empty", "such as 10us"]),
+        usage("guide --quick", &["--measure"]),
+        usage("guide --save a.json", &["--measure"]),
+        usage("guide --ask wait --markdown", &["cannot be used with"]),
         usage("render -o a.png --owners a.exr", &["exr"]),
         usage("render --samples 2 -o x.exr", &["samples = 1"]),
         usage("info", &["SCENE"]),
@@ -108,11 +118,18 @@ fn arguments() -> Vec<Case> {
         usage("probe whole a,b", &["`a,b`", "X,Y"]),
         usage("probe whole 1920,0", &["1920,0", "0 to 1919"]),
         usage("probe whole 0,4294967296", &["0,4294967296", "X,Y"]),
+        failure(
+            "probe whole 1,1 --precision perturbation --iterations 9000000000000000",
+            &["memory", "fewer iterations"],
+        ),
+        failure("check whole --precision perturbation --iterations 9000000000000000", &["memory", "fewer iterations"]),
         usage("check", &["SCENE"]),
         usage("check whole --pixels 0", &["0 pixels", "1 to 10000000"]),
         usage("check whole --pixels many", &["'many'", "--pixels"]),
         usage("bench kernel --runs 0", &["'0'", "1..=10000"]),
         usage("bench kernel D@1", &["'D@1'", "loops, A@1000"]),
+        usage("bench deep --size 0x9", &["image.size"]),
+        usage("bench deep --svg a.svg --html ./a.svg", &["two outputs", "`./a.svg`"]),
         usage("bench kernel --isa sse9", &["'sse9'", "sse4.2, scalar"]),
         usage("bench kernel --isa neon", &["`neon`", "not available"]),
         usage("completions tcsh", &["'tcsh'", "bash"]),
@@ -161,7 +178,7 @@ fn scene_arguments() -> Vec<Case> {
         usage("render --rotation NaN", &["view.rotation", "1000000"]),
         usage("render --rotation turn", &["view.rotation", "degrees"]),
         usage("render --iterations 0", &["iteration.max", "auto"]),
-        usage("render --iterations 4294967295", &["iteration.max", "4294966270"]),
+        usage("render --iterations 9007199254740993", &["iteration.max", "9007199254740992"]),
         usage("render --iterations 1e6", &["iteration.max", "whole number"]),
         usage("render --escape-radius 1", &["iteration.escape_radius", "more than 1"]),
         usage("render --escape-radius NaN", &["iteration.escape_radius"]),
@@ -180,7 +197,7 @@ fn scene_arguments() -> Vec<Case> {
         usage("render --precision perturbation --julia 0,1", &["perturbation", "Julia sets", "auto or f64"]),
         failure("render --formula celtic --width 1e-14 -o x.png", &["too deep", "64-bit"]),
         failure("render --precision f64 --width 1e-14 -o x.png", &["too deep", "64-bit", "iteration.precision"]),
-        failure("info --zoom 1e300 whole", &["too deep", "64-bit"]),
+        failure("info --zoom 1e40000 whole", &["too deep", "64-bit"]),
     ]
 }
 
@@ -322,6 +339,7 @@ fn files() -> Vec<Case> {
         ),
         usage("bench --scene good.toml --csv good.toml", &["`good.toml`", "which is an input"]),
         usage("bench simulate good.toml --csv good.toml", &["`good.toml`", "which is an input"]),
+        usage("bench schedules good.toml --svg good.toml", &["`good.toml`", "which is an input"]),
         usage("bench report points good.toml -o ./good.toml", &["`./good.toml`", "which is an input"]),
     ];
     if cfg!(target_os = "linux") {

@@ -115,7 +115,7 @@ fn every_manual_page_that_is_referred_to_exists() {
 fn lists_are_json_with_fixed_keys() {
     let scratch = Scratch::new("lists");
     for (list, keys) in [
-        ("backends", "name help available why schedules"),
+        ("backends", "name help available why schedules choose avoid"),
         ("formulas", "name help"),
         ("palettes", "name help"),
         ("colourings", "name help"),
@@ -145,7 +145,8 @@ fn every_place_can_be_planned_and_reported_about() {
     let scratch = Scratch::new("info");
     for place in fractal::scene::PLACES {
         let text = stdout(scratch.program(["info", place.name]));
-        assert!(text.contains("f64") && text.contains("the best that this processor has"), "{text}");
+        let tier = text.contains("\nnumbers     f64: ") || text.contains("\nnumbers     perturbation: ");
+        assert!(tier && text.contains("the best that this processor has") && !text.contains("inf"), "{text}");
     }
     let json: Value = serde_json::from_str(&stdout(scratch.program(["info", "whole", "--json"]))).unwrap();
     assert_eq!((json["formula"].as_str(), json["tier"].as_str()), (Some("mandelbrot"), Some("f64")));
@@ -154,14 +155,18 @@ fn every_place_can_be_planned_and_reported_about() {
     let text = stdout(scratch.program(["info", "coast"]));
     let arguments = "--formula multibrot --power 3 --re 0.62 --im 0.53 --width 0.2";
     assert!(text.contains("centre      re 0.62, im 0.53\nwidth       0.2\n") && text.contains(arguments), "{text}");
-    let deep = words("info whole --re 0 --im 1 --width 1e-50 --iterations 999");
+    let deep = words("info --re 0 --im 1 --width 1e-50 --iterations 999");
     let text = stdout(scratch.program(&deep));
     assert!(
-        text.contains("perturbation: differences") && text.contains("at most 1 MB, since the view is too small"),
+        text.contains("perturbation: differences")
+            && text.contains("since the view is too small")
+            && text.contains("reference   320 bits, at most 999 iterations, 64.0 kB and about "),
         "{text}"
     );
     let json: Value = serde_json::from_str(&stdout(scratch.program([&deep[..], &["--json"]].concat()))).unwrap();
-    assert_eq!((json["tier"].as_str(), json["prepared_bytes"].as_u64()), (Some("perturbation"), Some(16_000)));
+    assert_eq!((json["tier"].as_str(), json["prepared_bytes"].as_u64()), (Some("perturbation"), Some(64_000)));
+    assert_eq!((json["reference_bits"].as_u64(), json["reference_iterations"].as_u64()), (Some(320), Some(999)));
+    assert!(json["reference_seconds"].as_f64() < Some(0.01));
     let mut forced = scratch.program(["info", "whole"]);
     forced.env("FRACTAL_ISA", "scalar");
     assert!(stdout(forced).contains("scalar: FRACTAL_ISA asks for it"));
@@ -386,8 +391,8 @@ fn probing_says_what_rendering_computes() {
     for (index, (line, sample)) in text.lines().zip(samples).enumerate() {
         let point: Value = serde_json::from_str(line).unwrap();
         assert_eq!((point["x"].as_u64(), point["y"].as_u64()), (Some(index as u64 % 32), Some(index as u64 / 32)));
-        assert_eq!(point["n"].as_u64(), sample.count.map(u64::from), "{line}");
-        let smooth = sample.count.map(|n| f64::from(n) + f64::from(sample.number(FRACTIONS)));
+        assert_eq!(point["n"].as_u64(), sample.count, "{line}");
+        let smooth = sample.count.map(|n| n as f64 + f64::from(sample.number(FRACTIONS)));
         assert_eq!(point["smooth"].as_f64(), smooth, "{line}");
         let [x, y] = [DISTANCES_X, DISTANCES_Y].map(|plane| f64::from(sample.number(plane)));
         assert_eq!(point["de"].as_f64(), sample.count.map(|_| x.hypot(y)), "{line}");
@@ -409,6 +414,38 @@ fn probing_says_what_rendering_computes() {
     assert!(centre.ends_with(", at re -0.75, im 0.0\n"), "{centre}");
 }
 
+/// Beyond 2³² counts have two words, in every file.
+#[test]
+fn a_maximum_beyond_32_bits_changes_no_picture() {
+    let scratch = Scratch::new("large");
+    let outside = "whole --re 1.6 --im 0.2 --width 2 --size 40x30";
+    let ppm = |iterations: &str| {
+        let command = format!("render {outside} --iterations {iterations} --format ppm -o -");
+        scratch.program(words(&command)).output().unwrap().stdout
+    };
+    let [few, many] = ["1000", "5000000000"].map(ppm);
+    assert!(few == many && few.len() > 3 * 40 * 30);
+    let kept = format!("render {outside} --iterations 5000000000 --checkpoint a.tiles");
+    done(scratch.program(words(&format!("{kept} -o a.png -q"))));
+    assert!(scratch.program(words(&format!("{kept} --resume --format ppm -o -"))).output().unwrap().stdout == few);
+    done(scratch.program(words(&format!("render {outside} --iterations 5000000000 -o a.exr -q"))));
+    for (from, to) in [("a.exr", "b.exr"), ("a.tiles", "b.png")] {
+        let more = format!("render {outside} --iterations 6000000000 --continue {from} -o {to}");
+        let report = String::from_utf8(done(scratch.program(words(&more))).stderr).unwrap();
+        assert!(report.contains("1200 of 1200 samples had escaped"), "{report}");
+    }
+    // A picture with fewer iterations has no high words.
+    done(scratch.program(words(&format!("render {outside} --iterations 1000 -o c.exr -q"))));
+    let more = format!("render {outside} --iterations 6000000000 --continue c.exr -o d.exr");
+    let refused = scratch.program(words(&more)).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("`c.exr` lacks data that this picture needs"));
+    let info: Value = serde_json::from_str(&stdout(scratch.program(words("info b.exr --json")))).unwrap();
+    assert_eq!((&info["max_iterations"], &info["high"]), (&6_000_000_000_u64.into(), &true.into()));
+    let probe = stdout(scratch.program(words(&format!("probe {outside} --iterations 5000000000 3,4 --json"))));
+    assert!(serde_json::from_str::<Value>(&probe).unwrap()["n"].as_u64() < Some(20), "{probe}");
+}
+
 #[test]
 fn checking_compares_with_wider_numbers() {
     let scratch = Scratch::new("check");
@@ -420,21 +457,9 @@ fn checking_compares_with_wider_numbers() {
     assert_eq!((&found["off"], &found["chaotic"]), (&0.into(), &0.into()), "{found}");
     assert!(found["interval"]["high"].as_f64().unwrap() < 0.05 && found["smooth"]["largest"].as_f64().unwrap() < 1e-5);
     let text = check("check whole --size 20x10 --pixels 5000");
-    let lines: Vec<_> = text.lines().map(|line| line.split("  ").next().unwrap()).collect();
-    assert_eq!(
-        lines,
-        [
-            "checked",
-            "numbers",
-            "chaotic",
-            "counts",
-            "smooth",
-            "distances",
-            "all digits 4 of these also with \
-        as many digits as they need: no count differs"
-        ],
-        "{text}"
-    );
+    let keys: Vec<_> = text.lines().map(|line| line[..12].trim()).collect();
+    assert_eq!(keys, ["checked", "numbers", "chaotic", "counts", "smooth", "distances", "all digits"], "{text}");
+    assert!(text.ends_with("4 of these also with as many digits as they need: no count differs\n"), "{text}");
     assert!(
         text.starts_with("checked     200 of 200 samples, all\n") && text.contains(" 0 of 200 differ: 0 % (0 % to "),
         "{text}"
@@ -459,6 +484,34 @@ fn measurements_tell_the_loops_and_the_scenes() {
     assert!(scenes.iter().all(|scene| scene["scene"] == "A@1000" && scene["seconds"].as_f64().unwrap() > 0.0));
     let people = stdout(scratch.program(words("bench kernel A@1000 --runs 1")));
     assert_eq!(people.matches("ns/pixel").count(), 4 * vectors, "{people}");
+}
+
+#[test]
+fn the_guide_answers_for_people_and_for_programs() {
+    let scratch = Scratch::new("guide");
+    let run = |arguments: &str| stdout(scratch.program(words(arguments)));
+    let text = run("guide --ask compute,10ms,local");
+    assert!(
+        text.starts_with("threads – ") && text.contains("\nNumber:  ") && text.contains("guide --measure"),
+        "{text}"
+    );
+    let answer: Value = serde_json::from_str(&run("guide --ask 10ms,crash --json")).unwrap();
+    assert_eq!(answer["model"], "processes");
+    assert_eq!(run(answer["run"].as_str().unwrap().strip_prefix("fractal ").unwrap()), "");
+    assert!(run("guide --ask queue").contains("\nNot built yet: "));
+    let (text, page) = (run("guide"), run("guide --markdown"));
+    let json: Value = serde_json::from_str(&run("guide --json")).unwrap();
+    for model in json["models"].as_array().unwrap() {
+        let name = model["name"].as_str().unwrap();
+        assert!(text.contains(name) && page.contains(&format!("| `{name}` |")), "{name}");
+        assert!(model["figures"]["piece"].as_f64() > Some(0.0), "{model}");
+    }
+    let long = run("backends --long");
+    assert_eq!(long.matches("\n  Choose it ").count(), long.matches("\n  Choose another ").count());
+    // A worker process takes more than a thread's stack.
+    assert_eq!(run("guide --memory-of serial"), "null\n");
+    let bytes: f64 = run("guide --memory-of pipes").trim().parse().unwrap();
+    assert!(bytes > 100_000.0, "{bytes}");
 }
 
 /// A run that cannot end by itself soon, and that has begun to write `a.png`.

@@ -44,7 +44,7 @@ fn compute(scene: &Scene, options: RenderOptions, session: &mut dyn Session) -> 
 fn bits(s: fractal::sink::Sample) -> [u32; 4] {
     {
         let [fraction, x, y] = [FRACTIONS, DISTANCES_X, DISTANCES_Y].map(|plane| s.number(plane).to_bits());
-        [s.count.unwrap_or(u32::MAX), fraction, x, y]
+        [s.count.map_or(u32::MAX, |n| n as u32), fraction, x, y]
     }
 }
 

@@ -82,6 +82,29 @@ fn the_readme_shows_the_programs_own_table_of_backends() {
     assert!(readme.contains(&table), "README.md needs the output of `fractal backends --markdown`:\n{table}");
 }
 
+/// What a command writes is what a file has.
+fn is_written_by(scratch: &Scratch, file: &str, arguments: &[&str]) {
+    let output = scratch.program(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+    let command = arguments.join(" ");
+    assert!(
+        text.as_bytes() == output.stdout,
+        "{file} is not what `fractal {command}` writes: fractal {command} > {file}"
+    );
+}
+
+#[test]
+fn the_guide_and_when_to_choose_a_backend_are_what_the_program_writes() {
+    let scratch = Scratch::new("guide-page");
+    is_written_by(&scratch, "docs/choosing.md", &["guide", "--markdown"]);
+    let long = ["backends", "--long", "--markdown"];
+    is_written_by(&scratch, "src/backend/choose.md", &long);
+    let table = String::from_utf8(scratch.program(long).output().unwrap().stdout).unwrap();
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    assert!(readme.contains(&table), "README.md needs the output of `fractal backends --long --markdown`:\n{table}");
+}
+
 #[cfg(feature = "window")]
 #[test]
 fn the_readme_shows_the_windows_own_table_of_keys() {

@@ -2,7 +2,7 @@
 //! the Python library that regions are modelled on.
 
 use fractal::Error;
-use fractal::parallel::region::{Member, RegionSettings, WaitPolicy, critical, region, region_with};
+use fractal::parallel::region::{Member, RegionSettings, WaitPolicy, critical, region, region_if, region_with};
 use fractal::parallel::{Binding, Schedule};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -244,6 +244,57 @@ fn regions_nest_as_far_as_they_may() {
     assert_eq!(nested, all);
     assert_eq!(count(&RegionSettings { max_active_levels: 0, ..base.clone() }), [(1, 0, 1, 0)]);
     assert_eq!(count(&RegionSettings { thread_limit: 1, ..base }), [(1, 0, 1, 0)]);
+}
+
+#[test]
+fn a_region_whose_condition_is_false_has_one_worker_and_is_no_level() {
+    let lens = |condition| {
+        let (outer, inner) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+        region_if(condition, 3, |team| {
+            outer.lock().unwrap().push((team.index(), team.len()));
+            region_with(&settings(), 2, |team| inner.lock().unwrap().push(team.len())).unwrap();
+        })
+        .unwrap();
+        let mut outer = outer.into_inner().unwrap();
+        outer.sort_unstable();
+        (outer, inner.into_inner().unwrap())
+    };
+    assert_eq!(lens(false), (vec![(0, 1)], vec![2, 2]), "the inner region may have a team");
+    assert_eq!(lens(true), (vec![(0, 3), (1, 3), (2, 3)], vec![1, 1, 1]), "one level has a team by default");
+    // It runs on the caller's thread, and its panic is reported as any other.
+    let caller = std::thread::current().id();
+    region_if(false, 3, |_| assert_eq!(std::thread::current().id(), caller)).unwrap();
+    let error = region_if(false, 3, |_| panic!("alone")).unwrap_err().to_string();
+    assert!(error.contains("alone"), "{error}");
+}
+
+#[test]
+fn nested_teams_have_the_sizes_that_the_rule_says() {
+    // By level, the sizes of all teams on three levels.
+    let sizes = |settings: &RegionSettings| {
+        let seen: [Mutex<Vec<usize>>; 3] = Default::default();
+        let note = |level: usize, team: &Member<'_>| {
+            if team.index() == 0 {
+                seen[level].lock().unwrap().push(team.len());
+            }
+        };
+        region_with(settings, 0, |team| {
+            note(0, team);
+            region_with(settings, 0, |team| {
+                note(1, team);
+                region_with(settings, 0, |team| note(2, team)).unwrap();
+            })
+            .unwrap();
+        })
+        .unwrap();
+        seen.map(|sizes| sizes.into_inner().unwrap())
+    };
+    let base = RegionSettings { workers: vec![2, 3], max_active_levels: 3, ..settings() };
+    assert_eq!(sizes(&base), [vec![2], vec![3; 2], vec![3; 6]], "the last entry is for all deeper levels");
+    assert_eq!(sizes(&RegionSettings { max_active_levels: 2, ..base.clone() }), [vec![2], vec![3; 2], vec![1; 6]]);
+    // A team of one takes its entry of the list, but is none of the levels that may have a team.
+    let alone = RegionSettings { workers: vec![1, 3], max_active_levels: 1, ..base };
+    assert_eq!(sizes(&alone), [vec![1], vec![3], vec![1; 3]]);
 }
 
 #[test]

@@ -50,6 +50,13 @@ fn lock_across_await(runtime: &Runtime, across: bool) -> bool {
     runtime.block_on(futures_util::future::join(holder, other)).1
 }
 
+/// Two workers compute for a tenth of a second, and the caller waits for both: what the `map` of any pool does.
+fn pool_map() {
+    let began = Instant::now();
+    let compute = || while began.elapsed() < Duration::from_millis(100) {};
+    std::thread::scope(|scope| (0..2).for_each(|_| _ = scope.spawn(compute)));
+}
+
 /// Runs the lesson.
 pub(crate) fn run() -> Result<()> {
     // The panic of the third harm is shown as an outcome.
@@ -65,14 +72,16 @@ pub(crate) fn run() -> Result<()> {
     println!("   harm: who wants it would wait for ever: {}", lock_across_await(&runtime, true));
     println!("   cure: it is released before the await; waits for ever: {}", lock_across_await(&runtime, false));
 
-    println!("\n3. A loop inside a loop");
+    println!("\n3. A pool inside a runtime");
+    println!("   harm: a task calls the pool's map; others wait {} ms", pause(&runtime, async { pool_map() }));
+    let (sender, answer) = tokio::sync::oneshot::channel();
+    let cure = async {
+        std::thread::spawn(move || sender.send(pool_map()));
+        answer.await.expect("the pool answers");
+    };
+    println!("   cure: the pool answers by a channel that the task awaits; they wait {} ms", pause(&runtime, cure));
     let nested = runtime.block_on(async { catch_unwind(|| event_loop().map(|inner| inner.block_on(async {}))) });
-    println!("   harm: it is refused: {}", nested.is_err());
-    let inner = std::thread::spawn(|| event_loop().map(|inner| inner.block_on(async { 42 })));
-    println!(
-        "   cure: await it, or give it a thread of its own: {}",
-        inner.join().is_ok_and(|outcome| outcome.is_ok())
-    );
+    println!("   and a runtime inside a runtime is refused: {}", nested.is_err());
 
     println!("\n4. A fork beside threads: the child has only the one that forked (Python)");
     println!("   harm: a child that takes a lock of the other thread {}", python(FORK, "late"));

@@ -1,9 +1,7 @@
 //! Fixed workers and two channels: claims go out on one, finished claims come back on the other, and only the caller delivers
 //! results to the sinks.
 //!
-//! The Python equivalent is `threading` with two `queue.Queue`s. Choose it when one thread must receive all results, and to see how
-//! far plain messages go: workers and caller share no memory that both write, so the same design carries over to processes and to
-//! machines.
+//! The Python equivalent is `threading` with two `queue.Queue`s.
 //!
 //! A finished claim travels with its memory, which goes back to a worker with the next claim. So a fixed number of claims is in
 //! flight, both channels have room for all of them, and sending never blocks: when sinks are slow, the memory stays with the caller
@@ -25,6 +23,9 @@ pub(super) const ENTRY: BackendEntry = BackendEntry {
     help: "a fixed number of workers; claims and results travel through bounded channels, and the caller collects the results",
     model: "threads, message passing",
     counterpart: "threading with queue.Queue",
+    choose: "when one thread must receive all results, and to see how far plain messages go: the same design carries over to processes \
+        and machines",
+    avoid: "for pieces of a few microseconds or less: each is two messages",
     schedules: &[Schedule::DYNAMIC, Schedule::GUIDED, Schedule::AUTO],
     dispatch: Dispatch::Push,
     open,

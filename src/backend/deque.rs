@@ -1,9 +1,7 @@
 //! Handmade work stealing on crossbeam's lock-free deques: every worker has its own queue of claims and steals from the others'
 //! when it is empty.
 //!
-//! Python has no equivalent; Cilk, Go's scheduler, tokio and Rayon work this way. Choose it to study stealing: everything that
-//! Rayon does inside is in this file and `deque/queues.rs`, and it keeps the order of the pieces better, which helps a picture that
-//! is written row by row.
+//! Python has no equivalent; Cilk, Go's scheduler, tokio and Rayon work this way.
 //!
 //! Claims are handed out round-robin before the workers begin, and owners and thieves both take a queue's oldest claim. So results
 //! come nearly in order, and a late worker's claims do not lag behind. No claim is added during a run: a queue seen empty stays
@@ -32,6 +30,8 @@ pub(super) const ENTRY: BackendEntry = BackendEntry {
     help: "work stealing on crossbeam's deques; results come nearly in order",
     model: "threads, work stealing by hand",
     counterpart: "none",
+    choose: "to study work stealing: what Rayon does inside is in one short file, and results come nearly in order",
+    avoid: "in a program that may use `rayon` or `threads`, which others maintain or which have more schedules",
     schedules: &[Schedule::STEALING, Schedule::AUTO],
     open: |setup| Ok(Box::new(Deque { team: setup.team()?, workers: Workers::new(setup.workers), setup })),
     ..BackendEntry::THREADS

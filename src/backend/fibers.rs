@@ -1,8 +1,7 @@
 //! Fibers: many lightweight threads with stacks of their own, which share a few system threads and switch between themselves.
 //!
 //! Python equivalents are greenlets, gevent and eventlet; Go's goroutines are the same with a scheduler that also preempts and
-//! moves them. Choose it where code deep in nested calls must be able to pause and let other work continue: unlike an `async`
-//! function, anything it calls can pause, and nothing has to be written differently.
+//! moves them.
 //!
 //! Each thread has a hub that resumes its fibers in turn; a fiber computes a claim and switches back. Fibers stay on their thread,
 //! as greenlets do: they balance the load by taking claims from a shared loop, so values on a fiber's stack need not be `Send`. The
@@ -28,6 +27,8 @@ pub(super) const ENTRY: BackendEntry = BackendEntry {
     help: "green threads with their own stacks, several on each thread, that yield between claims",
     model: "stackful coroutines, M:N",
     counterpart: "gevent, greenlet, eventlet",
+    choose: "where code deep in nested calls must be able to pause and let other work continue, without being written differently",
+    avoid: "where pieces call what blocks a thread: all fibers of that thread stop with it",
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
     dispatch: Dispatch::Pull { shares: FIBERS },
     open,

@@ -1,9 +1,8 @@
 //! An executor and its futures: claims are submitted to a thread pool, each yields a future, and the caller takes futures as they
 //! complete, in any order.
 //!
-//! The Python equivalent is `concurrent.futures`: `submit`, then `as_completed`. Choose it when tasks arrive one by one from
-//! elsewhere, each with a result that somebody awaits. The pool is the `futures` crate's `ThreadPool`, a future of a result its
-//! `RemoteHandle`, and `as_completed` is `FuturesUnordered`.
+//! The Python equivalent is `concurrent.futures`: `submit`, then `as_completed`. The pool is the `futures` crate's
+//! `ThreadPool`, a future of a result its `RemoteHandle`, and `as_completed` is `FuturesUnordered`.
 //!
 //! Submitting everything at once, as one does in Python, would queue a task for each piece of a poster. So a bounded number of
 //! futures is pending, and one more is submitted for each that completes: one large claim at hand for each worker and another
@@ -28,6 +27,8 @@ pub(super) const ENTRY: BackendEntry = BackendEntry {
     help: "claims are submitted to an executor, and their results are collected as the futures complete",
     model: "thread pool, futures",
     counterpart: "concurrent.futures.ThreadPoolExecutor",
+    choose: "when tasks arrive one by one from elsewhere, each with a result that somebody awaits",
+    avoid: "for a loop whose pieces are all known beforehand: a future for each costs more than the next number from a counter",
     schedules: &[Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
     dispatch: Dispatch::Push,
     open,

@@ -1,8 +1,6 @@
 //! Generators that take turns on one thread: each computes a claim, then yields to the others.
 //!
-//! The Python equivalent is a scheduler that calls `next` on generators in turn, which is how coroutines began there. Choose it to
-//! see concurrency without parallelism: several activities are in flight at once, a switch between them costs less than a call of
-//! the work, no locks are needed, and nothing gets faster.
+//! The Python equivalent is a scheduler that calls `next` on generators in turn, which is how coroutines began there.
 //!
 //! Stable Rust's generators are `async` blocks: the compiler makes a state machine of each, and polling it by hand resumes it. So
 //! the scheduler is a list and a loop, with no executor and no dependency. The generators are the workers of the schedule: under
@@ -26,6 +24,8 @@ pub(super) const ENTRY: BackendEntry = BackendEntry {
     help: "generators that take turns on one thread",
     model: "cooperative, one thread",
     counterpart: "generators, a task scheduler",
+    choose: "to see concurrency without parallelism: several activities are in flight on one thread, and none needs a lock",
+    avoid: "to be faster: one thread computes everything",
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
     parallel: false,
     dispatch: Dispatch::Pull { shares: GENERATORS },

@@ -1,4 +1,8 @@
 //! Who computes the pieces: the trait and the table of backends. A backend is one file and one line here.
+//!
+//! When to choose which:
+//!
+#![doc = include_str!("choose.md")]
 
 mod channel;
 mod deque;
@@ -132,6 +136,10 @@ pub struct BackendEntry {
     pub model: &'static str,
     /// Its Python equivalent.
     pub counterpart: &'static str,
+    /// When to choose it: what follows "choose it".
+    pub choose: &'static str,
+    /// When to choose another: what follows "choose another".
+    pub avoid: &'static str,
     /// The schedules that it honours; those with a chunk are listed without one.
     pub schedules: &'static [Schedule],
     /// Whether it can have more than one worker.
@@ -151,6 +159,8 @@ impl BackendEntry {
         help: "",
         model: "",
         counterpart: "",
+        choose: "",
+        avoid: "",
         schedules: &[],
         parallel: true,
         transport: None,
@@ -304,7 +314,7 @@ mod tests {
     fn the_table_is_sound() {
         for entry in BACKENDS {
             assert_eq!(find(entry.name).unwrap().name, entry.name, "names are unique");
-            for text in [entry.help, entry.model, entry.counterpart] {
+            for text in [entry.help, entry.model, entry.counterpart, entry.choose, entry.avoid] {
                 assert!(!text.contains('\n') && !text.is_empty(), "{} says what it is", entry.name);
             }
             assert!(entry.schedules.contains(&Schedule::AUTO), "{} has a schedule of its own choice", entry.name);

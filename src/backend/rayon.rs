@@ -1,7 +1,6 @@
 //! Rayon's parallel iterator over claims, in a thread pool of its own: what most Rust programs would write.
 //!
-//! Python equivalents are `multiprocessing.Pool.map` with a chunk size and `joblib.Parallel`. Choose it inside a program that
-//! uses Rayon already.
+//! Python equivalents are `multiprocessing.Pool.map` with a chunk size and `joblib.Parallel`.
 //!
 //! Rayon halves a range until each job holds one claim or a few, and lets idle threads steal halves, which is OpenMP's
 //! `nonmonotonic:dynamic`. That keeps no order, so a picture would be complete everywhere at once or nowhere. For the other
@@ -30,6 +29,8 @@ pub(super) const ENTRY: BackendEntry = BackendEntry {
     help: "Rayon's work-stealing parallel iterator, in its own thread pool",
     model: "threads, work stealing",
     counterpart: "multiprocessing.Pool.map, joblib",
+    choose: "inside a program that uses Rayon already",
+    avoid: "with hundreds of threads: an idle one looks for work at all others before it sleeps",
     schedules: &[Schedule::DYNAMIC, Schedule::STEALING, Schedule::AUTO],
     open,
     ..BackendEntry::THREADS

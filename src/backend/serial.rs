@@ -1,7 +1,7 @@
 //! One worker, the calling thread, piece after piece: the reference that every other backend must equal.
 //!
-//! The Python equivalent is a `for` loop. Choose it to debug, to profile a kernel, or as the base of a speed-up.
-//! A claim of one empty piece costs 16 ns, most of it in virtual calls of the work and the sink.
+//! The Python equivalent is a `for` loop. A claim of one empty piece costs 16 ns, most of it in virtual calls of the work and
+//! the sink.
 
 use super::{BackendEntry, Session, Setup};
 use crate::error::Result;
@@ -13,6 +13,8 @@ pub(super) const ENTRY: BackendEntry = BackendEntry {
     help: "one worker that computes the pieces in order: the reference",
     model: "no parallelism",
     counterpart: "a for loop",
+    choose: "to debug, to profile a kernel, as the base of a speed-up, or where all the work takes less time than starting workers",
+    avoid: "where several processors have more to do than that",
     schedules: &[Schedule::STATIC, Schedule::AUTO],
     parallel: false,
     open: |setup| Ok(Box::new(Serial { worker: Worker::new(0), setup })),

@@ -1,8 +1,7 @@
 //! A persistent team of threads that share one loop, as an OpenMP program does with `parallel for`.
 //!
-//! The Python equivalent is PyMP, or `threading` with a queue of rows, were it not for the interpreter's lock. Choose it for
-//! everything on one machine: it has all schedules, hands out pieces in order by default, and its threads wait for the next run.
-//! The caller is one of the workers.
+//! The Python equivalent is PyMP, or `threading` with a queue of rows, were it not for the interpreter's lock. The caller is
+//! one of the workers.
 //!
 //! A claim of one empty piece costs 10 ns of wall time with two workers under `static,1`, 11 ns when stealing and 17 ns under
 //! `dynamic`, whose counter both write; under `auto` it costs 1 ns. A run without pieces takes 2 µs. When workers' states shared a
@@ -19,6 +18,9 @@ pub(super) const ENTRY: BackendEntry = BackendEntry {
     help: "a persistent team of threads that share one loop, under any schedule",
     model: "threads, fork-join",
     counterpart: "PyMP, threading",
+    choose: "for everything on one machine: it has all schedules, hands out pieces in order by default, and its threads wait for the next \
+        run",
+    avoid: "where a piece that crashes must not end the program (`processes`), or where the program mostly waits (`tokio`)",
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
     open: |setup| Ok(Box::new(Threads { team: setup.team()?, workers: Workers::new(setup.workers), setup })),
     ..BackendEntry::THREADS

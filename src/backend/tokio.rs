@@ -1,7 +1,6 @@
 //! Asynchronous tasks on tokio: one task for each claim awaits its turn, then the answer of a computing thread.
 //!
-//! The Python equivalent is `asyncio` with `run_in_executor`. Choose it inside a program that lives in an asynchronous runtime
-//! because it mostly waits, for the network say; computing itself gains nothing.
+//! The Python equivalent is `asyncio` with `run_in_executor`.
 //!
 //! A runtime's threads must never compute: while they do, no other task makes progress, no timer fires and no connection is
 //! answered. So the reactor, which is the caller, only orders and awaits; the threads of a pool compute, deliver the results to the
@@ -27,6 +26,8 @@ pub(super) const ENTRY: BackendEntry = BackendEntry {
     help: "asynchronous tasks that await the answers of a pool of computing threads",
     model: "async tasks, thread pool",
     counterpart: "asyncio with run_in_executor",
+    choose: "inside a program that lives in an asynchronous runtime because it mostly waits, for the network say",
+    avoid: "for computing alone: it gains nothing, and a piece that computed on the runtime's own threads would stop all other tasks",
     schedules: &[Schedule::DYNAMIC, Schedule::GUIDED, Schedule::AUTO],
     dispatch: Dispatch::Push,
     open,

@@ -6,7 +6,7 @@ use crate::kernel::truth::{TrueSample, Truth};
 use crate::kernel::{Request, TileClaim};
 use crate::parallel::{Claim, FinishedClaim, Prepared, Preparing, Sink, Stop, Work, lock};
 use crate::render::{Render, RenderOptions};
-use crate::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR, Samples};
+use crate::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, Samples};
 use crate::scene::Scene;
 use crate::tile::Tile;
 use serde::Serialize;
@@ -199,7 +199,7 @@ impl Check {
         let claim = TileClaim { tiles: &[tile.into()], words: &mut words, useful: &mut [0] };
         kernel.compute(prepared, claim, stop)?;
         let samples = Samples::new(tile, kernel.channels(), bytemuck::cast_slice(&words));
-        let count = Some(samples.counts[0]).filter(|&count| count != INTERIOR).map_or(-1.0, f64::from);
+        let count = samples.count(0).map_or(-1.0, |count| count as f64);
         let [fraction, right, down] =
             [FRACTIONS, DISTANCES_X, DISTANCES_Y].map(|plane| f64::from(samples.plane(plane)[0]));
         Ok([count, fraction, right, down])
@@ -333,7 +333,7 @@ mod tests {
                 .into(),
             "formula = \"tricorn\"\n".into(),
             "formula = \"celtic\"\n".into(),
-            deep("1e-30", "crop = { x = 10, y = 20, width = 30, height = 20 }\n"),
+            deep("1e-30", "crop = [10, 20, 30, 20]\n"),
             deep("1e-200", "[iteration]\nmax = 1000\n"),
             deep("1e-289", "[iteration]\nmax = 2000\n"),
         ];

@@ -2,7 +2,7 @@
 //!
 //! SVG, since a picture for a page of text should be sharp at every size, and is a few kilobytes: all pieces of a worker are one path.
 
-use super::schedules::Panel;
+use super::timeline::Panel;
 use crate::colour::distinct;
 use std::fmt::Write as _;
 
@@ -89,7 +89,7 @@ fn one(panel: &Panel, (height, step, longest): (f64, f64, f64), body: &mut Strin
     for &(worker, _, _, began, ended) in &line.claims {
         let x = |micro: f64| micro * 1e-6 / longest * WIDTH;
         let (from, to) = (x(began), x(ended));
-        // Neighbouring claims are told apart where there is room; the others are one bar.
+        // There is a line between neighbouring claims where there is room; the others are one bar.
         let space = if to - from > 2.0 { 0.5 } else { 0.0 };
         let area = [from, rows + worker as f64 * step, to - from - space, step - 2.0];
         match &mut run {
@@ -122,7 +122,7 @@ fn rectangle(path: &mut String, [x, y, w, h]: [f64; 4]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::results::Timeline;
+    use super::super::timeline::Timeline;
     use super::*;
 
     #[test]

@@ -4,17 +4,16 @@ use super::fits::{Fit, Gustafson};
 use super::load::Usage;
 use super::machine::Machine;
 use super::overhead::Overheads;
-use super::schedules::Panel;
 use super::simulate::{Prediction, Recording};
 use super::statistics::{Interval, Summary};
+pub use super::timeline::{Panel, Timeline, piece_name};
 use crate::error::{Error, Result};
-use crate::sink::{Output, Slice, Trace};
+use crate::sink::Output;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
-use std::time::Duration;
 
 /// The version of our keys.
 pub const VERSION: u32 = 1;
@@ -205,52 +204,10 @@ pub struct Check {
     pub predicted: f64,
 }
 
-/// What pieces are called where a file does not say it.
-pub fn piece_name(name: &str) -> &str {
-    if name.is_empty() { "piece" } else { name }
-}
-
 impl Check {
     /// The prediction's relative error.
     pub fn error(&self) -> f64 {
         self.predicted / self.measured - 1.0
-    }
-}
-
-/// One run, claim by claim.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Timeline {
-    /// The backend.
-    pub backend: String,
-    /// The schedule.
-    pub schedule: String,
-    /// The number of workers.
-    pub workers: usize,
-    /// From the start of the run to its end, in seconds.
-    pub wall: f64,
-    /// Worker, first piece, number of pieces, start and end in microseconds since the start of the run.
-    pub claims: Vec<(usize, usize, usize, f64, f64)>,
-}
-
-impl Timeline {
-    /// Converts it to a trace that Perfetto opens; `piece` is what its pieces are.
-    pub fn trace(&self, scene: &str, piece: &str) -> Trace {
-        let micro = |micro: f64| Duration::from_nanos((micro * 1e3).max(0.0) as u64);
-        let mut workers = vec![Vec::new(); self.workers];
-        for &(worker, first, count, began, ended) in &self.claims {
-            let slice =
-                Slice { range: first..first + count, operations: None, began: micro(began), ended: micro(ended) };
-            if let Some(slices) = workers.get_mut(worker) {
-                slices.push(slice);
-            }
-        }
-        let wall = Duration::try_from_secs_f64(self.wall).unwrap_or_default();
-        Trace::recorded(
-            format!("{scene}, {}", self.schedule),
-            [self.backend.clone(), piece_name(piece).to_owned()],
-            wall,
-            workers,
-        )
     }
 }
 

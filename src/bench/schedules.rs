@@ -4,35 +4,15 @@ use super::clock::Clock;
 use super::load::LoadCounters;
 use super::measure::{Rounds, Step, in_turns};
 use super::record;
-use super::results::{ResultEntry, Results, Timeline, VERSION};
+use super::results::{Panel, ResultEntry, Results, Timeline, VERSION};
 use super::subject::Subject;
 use crate::backend::BackendEntry;
 use crate::error::{Error, Result};
 use crate::parallel::{Schedule, Stop};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The schedules that are shown if none are named. The first two differ only in who takes which pieces, the last two in how many at once.
 pub const SHOWN: [&str; 4] = ["static", "static,1", "dynamic", "guided"];
-
-/// One run of several, with what is needed to draw it beside the others.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Panel {
-    /// Its scene.
-    pub scene: String,
-    /// The edge of its tiles in pixels, or `whole`.
-    pub tile: String,
-    /// How many times the work of the smallest run it is; 1 but for weak scaling.
-    pub growth: f64,
-    /// Whether its pieces are tiles of a picture.
-    pub is_picture: bool,
-    /// Each piece's rectangle x, y, width, height in samples; of what is not a picture, squares in reading order.
-    pub tiles: Vec<[u32; 4]>,
-    /// The fastest run.
-    pub line: Timeline,
-    /// The time of each run, in seconds.
-    pub times: Vec<f64>,
-}
 
 /// What is run for a panel.
 #[derive(Clone, Debug)]
@@ -45,43 +25,6 @@ pub struct Shown {
     pub schedule: Schedule,
     /// The number of workers.
     pub workers: usize,
-}
-
-impl Panel {
-    /// The share of the workers' time in which they computed.
-    pub fn busy(&self) -> f64 {
-        let computing: f64 = self.line.claims.iter().map(|claim| claim.4 - claim.3).sum();
-        computing / (self.line.workers as f64 * self.line.wall * 1e6)
-    }
-
-    /// What its pieces are.
-    pub fn pieces(&self) -> String {
-        match &*self.tile {
-            _ if !self.is_picture => format!("{} pieces", self.tiles.len()),
-            "whole" => "one tile".into(),
-            edge => format!("tiles of {edge}"),
-        }
-    }
-
-    /// Which worker computed each piece.
-    pub fn owners(&self) -> Vec<usize> {
-        let mut owners = vec![0; self.tiles.len()];
-        for &(worker, first, count, ..) in &self.line.claims {
-            owners.iter_mut().skip(first).take(count).for_each(|owner| *owner = worker);
-        }
-        owners
-    }
-
-    /// When the first worker was done for good, as a share of the run: from then on the others computed without it.
-    pub fn first_idle(&self) -> f64 {
-        let mut ends = vec![0.0_f64; self.line.workers];
-        for &(worker, .., ended) in &self.line.claims {
-            if let Some(end) = ends.get_mut(worker) {
-                *end = end.max(ended);
-            }
-        }
-        ends.into_iter().fold(f64::INFINITY, f64::min) / (self.line.wall * 1e6)
-    }
 }
 
 /// Squares in reading order, in the shape of a screen, for pieces that lie nowhere.
@@ -177,27 +120,6 @@ impl Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn panel() -> Panel {
-        let claims = vec![(0, 0, 2, 0.0, 4.0), (1, 2, 1, 1.0, 9.0), (0, 3, 1, 4.0, 5.0)];
-        let line = Timeline { backend: "a".into(), schedule: "static".into(), workers: 2, wall: 10e-6, claims };
-        Panel {
-            scene: "b".into(),
-            tile: "64".into(),
-            growth: 1.0,
-            is_picture: false,
-            tiles: squares(4),
-            line,
-            times: vec![10e-6],
-        }
-    }
-
-    #[test]
-    fn owners_and_shares_follow_from_the_claims() {
-        let panel = panel();
-        assert_eq!(panel.owners(), [0, 0, 1, 0]);
-        assert!((panel.busy() - 13.0 / 20.0).abs() < 1e-12 && (panel.first_idle() - 0.5).abs() < 1e-12);
-    }
 
     #[test]
     fn what_lies_nowhere_is_laid_out_in_reading_order() {

@@ -2,10 +2,12 @@
 //!
 //! The allowed names come from the library's tables, and so do help, completions and the manual page.
 
+mod guide;
 mod scene;
 mod values;
 mod work;
 
+pub(crate) use guide::GuideArgs;
 pub(crate) use scene::{ColourArgs, SceneArgs};
 pub(super) use values::{AUTO, Edge, LOOPS, backends, parts, tile, workers, works};
 pub(crate) use work::{PrimesArgs, ThumbnailsArgs, WorkArgs};
@@ -63,7 +65,9 @@ pub(crate) enum Command {
     #[command(after_long_help = THUMBNAILS_NOTES)]
     Thumbnails(ThumbnailsArgs),
     /// List the backends: ways to compute tiles in parallel
-    Backends(ListArgs),
+    Backends(BackendsArgs),
+    /// Explain which model of parallelism to choose when, and answer questions about it
+    Guide(GuideArgs),
     /// List the formulas
     Formulas(ListArgs),
     /// List the palettes
@@ -267,9 +271,9 @@ pub(crate) struct ViewArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct InfoArgs {
-    /// A scene file, a picture made by fractal, a named place, or `-`
-    #[arg(value_name = "SCENE")]
-    pub(crate) source: OsString,
+    /// A scene file, a picture made by fractal, a named place, or `-`; not needed where --re or --im says where to look
+    #[arg(value_name = "SCENE", required_unless_present_any = ["re", "im"])]
+    pub(crate) source: Option<OsString>,
     #[command(flatten)]
     pub(crate) scene: SceneArgs,
     /// Write one JSON object
@@ -296,10 +300,19 @@ pub(crate) struct ProbeArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct BackendsArgs {
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+    /// Say when to choose each, and when another
+    #[arg(long)]
+    pub(crate) long: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// A scene file, a picture made by fractal, a named place, or `-`
-    #[arg(value_name = "SCENE")]
-    pub(crate) source: OsString,
+    /// A scene file, a picture made by fractal, a named place, or `-`; not needed where --re or --im says where to look
+    #[arg(value_name = "SCENE", required_unless_present_any = ["re", "im"])]
+    pub(crate) source: Option<OsString>,
     #[command(flatten)]
     pub(crate) scene: SceneArgs,
     /// How many pixels

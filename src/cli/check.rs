@@ -4,19 +4,21 @@ use super::args::CheckArgs;
 use super::bar::{Display, Ticker};
 use super::place::short;
 use super::signals::Signals;
-use super::{plan, print, print_json};
+use super::{memory, plan, print, print_json};
 use fractal::Result;
 use fractal::backend::{self, SessionOptions};
 use fractal::bench::check::{Check, Checked, Choice, Findings, Spread};
-use fractal::parallel::Tee;
+use fractal::parallel::{Tee, Work};
 use fractal::sink::Progress;
 use std::sync::Arc;
 
 /// `fractal check`.
 pub(crate) fn run(args: &CheckArgs) -> Result<()> {
-    let scene = plan::scene(&args.source, &args.scene)?;
+    let scene = plan::scene_or_whole(args.source.as_deref(), &args.scene)?;
     let choice = Choice { samples: args.pixels, exact: args.exact, seed: args.seed };
     let check = Arc::new(Check::new(&scene, choice)?);
+    // Of its own it has a reference with numbers twice as long.
+    memory::check_shared(scene.title(), check.prepared_len().saturating_mul(3))?;
     let signals = Signals::receive()?;
     let workers = args.workers.unwrap_or(0);
     let options = SessionOptions { workers, stop: signals.stop.clone(), ..SessionOptions::default() };
@@ -72,7 +74,7 @@ fn text(found: &Checked) -> String {
     if found.exact > 0 {
         let differ = match found.exact_off {
             0 => "no count differs".to_owned(),
-            off => format!("{off} counts differ"),
+            off => format!("{off} counts differ, so double-double is not enough to check this view"),
         };
         rows.push(("all digits", format!("{} of these also with as many digits as they need: {differ}", found.exact)));
     }

@@ -2,9 +2,9 @@
 
 use super::args::InfoArgs;
 use super::place::{self, Place};
-use super::{plan, print, print_json};
+use super::{memory, plan, print, print_json};
 use fractal::internal::F64_SPACING;
-use fractal::kernel::Isa;
+use fractal::kernel::{Isa, ReferenceFacts};
 use fractal::sample::Channels;
 use fractal::scene::{Precision, View};
 use fractal::{Render, Result, Scene, formula};
@@ -27,13 +27,22 @@ struct Info {
     samples: u32,
     /// Distance of neighbouring samples in the plane.
     spacing: f64,
-    max_iterations: u32,
+    /// Its decimal logarithm.
+    log10_spacing: f64,
+    max_iterations: u64,
     escape_radius: f64,
     tier: &'static str,
     tier_why: String,
     /// The most memory that data which all tiles share takes, if there is any.
     #[serde(skip_serializing_if = "Option::is_none")]
     prepared_bytes: Option<u64>,
+    /// The bits of the reference orbit's numbers, its most iterations, and about the most seconds that it takes one processor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference_bits: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference_iterations: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference_seconds: Option<f64>,
     isa: &'static str,
     isa_why: String,
     tiles: usize,
@@ -43,7 +52,7 @@ struct Info {
 
 /// `fractal info`.
 pub(crate) fn run(args: &InfoArgs) -> Result<()> {
-    let scene = plan::scene(&args.source, &args.scene)?;
+    let scene = plan::scene_or_whole(args.source.as_deref(), &args.scene)?;
     if args.toml {
         return print(toml(scene));
     }
@@ -52,10 +61,11 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
     let crop = scene.image.crop;
     let view = scene.view();
     let spacing = view.spacing(width, height) / f64::from(scene.image.samples);
+    let log2_spacing = view.log2_spacing(width, height) - f64::from(scene.image.samples).log2();
     let isa = render.kernel().facts().isa;
     let asked = Isa::from_env()?;
-    let isa_why = if render.kernel().facts().tier == "perturbation" {
-        "this number tier has no other code so far"
+    let isa_why = if isa != asked.name() && render.kernel().facts().tier == "perturbation" {
+        "this number tier has no code for that of FRACTAL_ISA"
     } else if isa != asked.name() && asked == Isa::Sse42 {
         "this formula, or this escape radius, has no code for sse4.2"
     } else if isa != asked.name() {
@@ -65,6 +75,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
     } else {
         "the best that this processor has"
     };
+    let reference = render.kernel().reference();
     let (tier, prepared) = (render.kernel().facts().tier, render.work().prepared_len());
     // The choice of the tier depends on it.
     let reach = view.plane(width, height, scene.image.samples)?.reach().max(1.0);
@@ -79,6 +90,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
         crop: crop.map(Into::into),
         samples: scene.image.samples,
         spacing,
+        log10_spacing: log2_spacing * std::f64::consts::LOG10_2,
         max_iterations: scene.max_iterations(),
         escape_radius: scene.iteration.escape_radius,
         tier,
@@ -90,8 +102,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
         } else {
             let asked = scene.iteration.precision != Precision::Auto;
             format!(
-                "differences, in 64-bit numbers, from one orbit of many digits, which takes at most {} MB, {}",
-                prepared.div_ceil(1_000_000),
+                "differences, in 64-bit numbers, from one orbit of many digits, {}",
                 if asked {
                     "as `iteration.precision` asks"
                 } else {
@@ -100,6 +111,9 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
             )
         },
         prepared_bytes: Some(prepared).filter(|&bytes| bytes > 0),
+        reference_bits: reference.map(|reference| reference.bits),
+        reference_iterations: reference.map(|reference| reference.iterations),
+        reference_seconds: reference.map(|reference| reference.seconds()),
         isa,
         isa_why: isa_why.to_owned(),
         tiles: render.tiling().len(),
@@ -125,13 +139,21 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
                 info.tiles
             ),
         ),
-        ("spacing", format!("{spacing:.4e} from sample to sample")),
+        ("spacing", format!("{} from sample to sample", place::of_log2(log2_spacing))),
         ("iterations", format!("up to {}, escape radius {}", info.max_iterations, info.escape_radius)),
         ("computed", format!("{computed}, as the colouring needs")),
         ("numbers", format!("{}: {}", info.tier, info.tier_why)),
-        ("processor", format!("{}: {}", info.isa, info.isa_why)),
     ];
-    let rows = above.into_iter().chain(info.place.rows()).chain(below);
+    let orbit = reference.map(|reference| {
+        let ReferenceFacts { bits, iterations } = reference;
+        let (bytes, seconds) = (memory::size(prepared), place::short(reference.seconds()));
+        (
+            "reference",
+            format!("{bits} bits, at most {iterations} iterations, {bytes} and about {seconds} s of one processor"),
+        )
+    });
+    let processor = ("processor", format!("{}: {}", info.isa, info.isa_why));
+    let rows = above.into_iter().chain(info.place.rows()).chain(below).chain(orbit).chain([processor]);
     print(rows.map(|(key, value)| format!("{key:11} {value}\n")).collect::<String>())
 }
 

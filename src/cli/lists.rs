@@ -1,6 +1,6 @@
 //! `backends`, `formulas`, `palettes`, `colourings` and `places`: the library's tables.
 
-use super::args::ListArgs;
+use super::args::{BackendsArgs, ListArgs};
 use super::place::Place;
 use super::{print, print_json};
 use fractal::Result;
@@ -40,12 +40,14 @@ struct Backend {
     schedules: Vec<String>,
     model: &'static str,
     counterpart: &'static str,
+    choose: &'static str,
+    avoid: &'static str,
     parallel: bool,
     default: bool,
 }
 
 /// `fractal backends`.
-pub(crate) fn backends(args: &ListArgs) -> Result<()> {
+pub(crate) fn backends(args: &BackendsArgs) -> Result<()> {
     let describe = |entry: &backend::BackendEntry| {
         let why = entry.probe().err();
         Backend {
@@ -56,6 +58,8 @@ pub(crate) fn backends(args: &ListArgs) -> Result<()> {
             schedules: entry.schedules.iter().map(|schedule| schedule.usage()).collect(),
             model: entry.model,
             counterpart: entry.counterpart,
+            choose: entry.choose,
+            avoid: entry.avoid,
             parallel: entry.parallel,
             default: entry.name == backend::DEFAULT,
         }
@@ -75,7 +79,26 @@ pub(crate) fn backends(args: &ListArgs) -> Result<()> {
         ("Python equivalent", |b| b.counterpart.to_owned()),
         ("Schedules", |b| b.schedules.iter().map(|s| format!("`{s}`")).collect::<Vec<_>>().join(", ")),
     ];
-    show(args, &BACKENDS.iter().map(describe).collect::<Vec<_>>(), text, columns)
+    let all: Vec<_> = BACKENDS.iter().map(describe).collect();
+    if !args.long {
+        return show(&args.list, &all, text, columns);
+    }
+    let columns: &[Column<Backend>] = &[
+        ("Backend", |b| format!("`{}`", b.name)),
+        ("Choose it", |b| b.choose.to_owned()),
+        ("Choose another", |b| b.avoid.to_owned()),
+    ];
+    if args.list.json || args.list.markdown {
+        return show(&args.list, &all, text, columns);
+    }
+    let long = |backend: &Backend| {
+        let [name, help] = text(backend);
+        let Backend { model, counterpart, choose, avoid, .. } = backend;
+        format!(
+            "{name}  {help}\n  Model: {model}; in Python: {counterpart}\n  Choose it {choose}.\n  Choose another {avoid}.\n"
+        )
+    };
+    print(all.iter().map(long).collect::<Vec<_>>().join("\n"))
 }
 
 /// An entry with just a name and a line of help.

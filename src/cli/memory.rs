@@ -52,6 +52,11 @@ pub(super) fn check_recipe(description: &Description, path: &Path) -> Result<()>
     check_order(&path.display().to_string(), &image, tile.max(1), order)
 }
 
+/// Checks that what all samples of a scene share fits.
+pub(super) fn check_shared(name: &str, bytes: u64) -> Result<()> {
+    enough(name, &[(bytes, "the data that all its samples share", "use fewer iterations")])
+}
+
 /// Checks that a window's picture fits.
 #[cfg(feature = "window")]
 pub(super) fn check_window(name: &str, bytes: u64) -> Result<()> {

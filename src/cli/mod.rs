@@ -7,6 +7,7 @@ pub(crate) mod check;
 pub(crate) mod completion;
 mod distinct;
 pub(crate) mod exit;
+pub(crate) mod guide;
 pub(crate) mod help;
 pub(crate) mod info;
 mod keep;

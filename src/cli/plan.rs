@@ -153,6 +153,11 @@ pub(super) fn scene(source: &OsStr, replaced: &SceneArgs) -> Result<Scene> {
     overridden(Scene::load(source)?, replaced)
 }
 
+/// The same where an argument may be missing, for which the whole Mandelbrot set stands.
+pub(super) fn scene_or_whole(source: Option<&OsStr>, replaced: &SceneArgs) -> Result<Scene> {
+    scene(source.unwrap_or(PLACES[0].name.as_ref()), replaced)
+}
+
 /// The same for what takes single samples: those of a named place are there for its colours, and one for each pixel is enough.
 pub(super) fn plain_scene(source: &OsStr, replaced: &SceneArgs) -> Result<Scene> {
     Ok(plain(scene(source, replaced)?, source, replaced))

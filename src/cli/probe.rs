@@ -1,10 +1,10 @@
 //! `probe`: the values of single pixels, from the kernel that renders them.
 
 use super::args::ProbeArgs;
-use super::{plan, print};
+use super::{memory, plan, print};
 use fractal::kernel::{Counters, TileClaim};
 use fractal::parallel::{Preparing, Stop};
-use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR, Samples, Tile};
+use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, Samples, Tile};
 use fractal::{Error, Render, RenderOptions, Result};
 use serde::Serialize;
 use std::ffi::OsString;
@@ -22,7 +22,7 @@ struct Point {
     re: f64,
     im: f64,
     /// The iteration count; `None` in the interior.
-    n: Option<u32>,
+    n: Option<u64>,
     smooth: Option<f64>,
     /// The distance estimate in pixels.
     de: Option<f64>,
@@ -37,6 +37,7 @@ pub(crate) fn run(args: &ProbeArgs) -> Result<()> {
     let points = points(&args.points, scene.image.drawn().into())?;
     let channels = Channels::ALL;
     let render = Render::with(&scene, RenderOptions { channels, ..RenderOptions::default() })?;
+    memory::check_shared(scene.title(), render.work().prepared_len())?;
     let kernel = render.kernel();
     let stop = Stop::new();
     let prepared = render.prepared(&Preparing::quietly(&stop))?;
@@ -62,7 +63,7 @@ pub(crate) fn run(args: &ProbeArgs) -> Result<()> {
 }
 
 fn point(samples: &Samples<'_>, [re, im]: [f64; 2], counters: &Counters) -> Point {
-    let n = Some(samples.counts[0]).filter(|&n| n != INTERIOR);
+    let n = samples.count(0);
     let (x, y) = (f64::from(samples.plane(DISTANCES_X)[0]), f64::from(samples.plane(DISTANCES_Y)[0]));
     let reasons = [
         (counters.cardioid, "cardioid"),
@@ -76,7 +77,7 @@ fn point(samples: &Samples<'_>, [re, im]: [f64; 2], counters: &Counters) -> Poin
         re,
         im,
         n,
-        smooth: n.map(|n| f64::from(n) + f64::from(samples.plane(FRACTIONS)[0])),
+        smooth: n.map(|n| n as f64 + f64::from(samples.plane(FRACTIONS)[0])),
         de: n.map(|_| x.hypot(y)),
         why: reasons.into_iter().find(|(count, _)| *count > 0).map_or("limit", |(_, why)| why),
     }

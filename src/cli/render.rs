@@ -266,7 +266,7 @@ const DECIDING: u64 = 1 << 13;
 /// Whether a render could be long if every sample took all iterations and a worker did only 100 million a second, fewer than any
 /// number tier does. Most renders could not.
 fn may_be_long(render: &Render, workers: &SessionOptions) -> bool {
-    let iterations = render.tiling().size().area() as f64 * (f64::from(render.scene().max_iterations()) + 100.0);
+    let iterations = render.tiling().size().area() as f64 * (render.scene().max_iterations() as f64 + 100.0);
     iterations > LONG.as_secs_f64() * workers.workers.max(1) as f64 * 100e6
 }
 

@@ -18,6 +18,12 @@ struct Bands(Scale);
 
 impl Colouring for Bands {
     fn phases(&self, row: &Row<'_>, out: &mut [Phase]) {
+        if let Some(high) = row.high() {
+            for ((out, &n), &high) in out.iter_mut().zip(row.counts).zip(high) {
+                *out = self.0.phase_of_large([n, high], |count| count * (1.0 / TURN));
+            }
+            return;
+        }
         for (out, &n) in out.iter_mut().zip(row.counts) {
             *out = self.0.phase_unless_inside(n, f64::from(n) * (1.0 / TURN));
         }

@@ -22,8 +22,8 @@ const BEGIN: f64 = 2.0;
 
 /// How many turns around the palette √ν makes for a sample.
 #[inline(always)]
-fn turns(count: u32, fraction: f32) -> f64 {
-    (f64::from(count) + f64::from(fraction)).sqrt() * (1.0 / TURN) - BEGIN / TURN
+fn turns(count: f64, fraction: f32) -> f64 {
+    (count + f64::from(fraction)).sqrt() * (1.0 / TURN) - BEGIN / TURN
 }
 
 #[derive(Debug)]
@@ -37,7 +37,14 @@ impl Colouring for Smooth {
 
 /// The phases of smooth colouring, which other colourings build on.
 pub(super) fn phases(scale: Scale, row: &Row<'_>, out: &mut [Phase]) {
-    for ((out, &n), &f) in out.iter_mut().zip(row.counts).zip(row.plane(FRACTIONS)) {
-        *out = scale.phase_unless_inside(n, turns(n, f));
+    let samples = out.iter_mut().zip(row.counts).zip(row.plane(FRACTIONS));
+    if let Some(high) = row.high() {
+        samples.zip(high).for_each(|(((out, &n), &f), &high)| {
+            *out = scale.phase_of_large([n, high], |count| turns(count, f));
+        });
+        return;
+    }
+    for ((out, &n), &f) in samples {
+        *out = scale.phase_unless_inside(n, turns(f64::from(n), f));
     }
 }

@@ -1,7 +1,7 @@
 //! Chooses the cheapest number tier that is accurate enough for a view.
 
 use super::direct::Direct;
-use super::perturbation::{self, Perturbation};
+use super::perturbation::{self, Offsets, Perturbation};
 use super::tier::Tier;
 use super::{Isa, Kernel, Limits};
 use crate::error::{Error, Result};
@@ -62,7 +62,7 @@ impl Request {
             crop: scene.image.crop,
             grain: 1,
             limits: Limits { max: scene.max_iterations(), escape_radius: scene.iteration.escape_radius },
-            channels,
+            channels: channels.for_maximum(scene.max_iterations()),
             precision: scene.iteration.precision,
             isa: isa.map_or_else(Isa::from_env, Ok)?,
             fine: Arc::default(),
@@ -80,7 +80,7 @@ impl Request {
             Tier::F64 => Arc::new(Direct::new(&self.spec(), self.plane()?, limits, channels, isa)?),
             Tier::Perturbation => {
                 let centre = [self.view.re.clone(), self.view.im.clone()];
-                Arc::new(Perturbation::new(centre, self.offsets()?, limits, channels)?)
+                Arc::new(Perturbation::new(centre, self.offsets()?, limits, channels, isa)?)
             }
         })
     }
@@ -92,8 +92,8 @@ impl Request {
     pub(crate) fn tier(&self) -> Result<Tier> {
         match (self.precision, self.perturbs()) {
             (Precision::Perturbation, false) => Err(no_perturbation(self.formula.name, self.julia.is_some())),
-            (Precision::Perturbation, true) => self.check_offsets(),
-            (Precision::Auto, true) if matches!(self.plane(), Err(Error::Unsupported(_))) => self.check_offsets(),
+            (Precision::Perturbation, true) => self.check_depth(),
+            (Precision::Auto, true) if matches!(self.plane(), Err(Error::Unsupported(_))) => self.check_depth(),
             _ => self.plane().map(|_| Tier::F64),
         }
     }
@@ -135,11 +135,15 @@ impl Request {
         Ok(if self.grain > 1 { Arc::new(fine.coarse(self.grain as usize)) } else { fine })
     }
 
-    /// The offsets of the drawn samples from the view's centre, divided by 2^exponent, and that exponent: see [`View::offsets`].
-    pub(super) fn offsets(&self) -> Result<(Plane, i64)> {
+    /// The offsets of the drawn samples from the view's centre: see [`View::offsets`].
+    pub(super) fn offsets(&self) -> Result<Offsets> {
         let (whole, exponent) = self.view.offsets(self.size.0, self.size.1, self.samples)?;
+        let largest = |numbers: &[f64]| numbers.iter().fold(0.0, |most: f64, number| most.max(number.abs()));
+        let (across, down) = (largest(&whole.columns), largest(&whole.rows));
+        let radius = (across * across + down * down).sqrt();
         let drawn = self.cropped(whole);
-        Ok((if self.grain > 1 { drawn.coarse(self.grain as usize) } else { drawn }, exponent))
+        let plane = if self.grain > 1 { drawn.coarse(self.grain as usize) } else { drawn };
+        Ok(Offsets { plane, exponent, radius })
     }
 
     /// The points of all samples that are drawn.
@@ -171,9 +175,9 @@ impl Request {
         self.check_spacing(needed, numbers, if reach > 4.0 { " so far from 0" } else { "" })
     }
 
-    /// Checks that offsets from the centre do not underflow.
-    fn check_offsets(&self) -> Result<Tier> {
-        let numbers = "64-bit differences, the deepest number tier so far,";
+    /// Checks that a reference orbit can be computed.
+    fn check_depth(&self) -> Result<Tier> {
+        let numbers = "64-bit differences from an orbit of 100,000 bits, the deepest number tier,";
         self.check_spacing(perturbation::SPACING_LOG2, numbers, "").map(|()| Tier::Perturbation)
     }
 
@@ -279,15 +283,15 @@ mod tests {
         for first in ["formula = \"mandelbrot\"", "formula = \"multibrot\"\npower = 2"] {
             let scene = |width: &str| scene(first, width);
             for (width, expected) in
-                [("1e-10", Tier::F64), ("9e-11", Tier::Perturbation), ("1.1e-290", Tier::Perturbation)]
+                [("1e-10", Tier::F64), ("9e-11", Tier::Perturbation), ("1e-2000", Tier::Perturbation)]
             {
                 assert_eq!(tier(&scene(width)), expected, "{width}");
             }
-            let text = refusal(&scene("1e-2000")).unwrap();
+            let text = refusal(&scene("1e-1000000")).unwrap();
             assert_eq!(
                 text,
-                "this view is too deep: it is 1.0e-2000 wide, but 64-bit differences, the deepest number tier so far, need \
-                 at least 1.1e-290 (a zoom of at most 3.9e290) for 100 × 100 pixels of 1 × 1 samples"
+                "this view is too deep: it is 1.0e-1000000 wide, but 64-bit differences from an orbit of 100,000 bits, the deepest \
+                 number tier, need at least 1.1e-30101 (a zoom of at most 3.9e30101) for 100 × 100 pixels of 1 × 1 samples"
             );
         }
         assert_eq!(refusal("[view]\nre = \"1e6\"\nwidth = \"1e-4\"\n"), None);

@@ -8,7 +8,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// The most iterations, from 1 to [`MAX_ITERATIONS`]; a sample that has not escaped by then is interior.
-    pub max: u32,
+    pub max: u64,
     /// The radius R: a sample has escaped at the first iterate with |z| > R. More than 1, at most [`MAX_ESCAPE_RADIUS`].
     pub escape_radius: f64,
 }

@@ -3,7 +3,7 @@
 use super::{Counters, TileClaim, TileRequest, Why};
 use crate::error::{Error, Result};
 use crate::parallel::Stop;
-use crate::sample::{COUNTS, Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR};
+use crate::sample::{COUNTS, Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, HIGH_COUNTS, INTERIOR, split};
 
 /// Iterations between checks of the stop flag: far below 20 ms, even with emulated multiply-adds.
 pub(super) const STOP_INTERVAL: u64 = 1 << 16;
@@ -13,7 +13,7 @@ pub(super) const STOP_INTERVAL: u64 = 1 << 16;
 pub(super) struct Found {
     pub(super) why: Why,
     /// The number of iterations; of the first escaped iterate if it escaped.
-    pub(super) n: u32,
+    pub(super) n: u64,
     /// The fraction and the distance vector of an escaped sample, if the channels have them.
     pub(super) fraction: f32,
     pub(super) distance: [f32; 2],
@@ -23,7 +23,7 @@ pub(super) struct Found {
 /// `stop` is set.
 pub(super) fn compute(
     channels: Channels,
-    max: u32,
+    max: u64,
     TileClaim { tiles, words: mut rest, useful }: TileClaim<'_>,
     stop: &Stop,
     mut sample: impl FnMut(usize, usize) -> Option<Found>,
@@ -40,7 +40,7 @@ pub(super) fn compute(
 /// Computes one tile; returns its useful iterations.
 fn tile(
     channels: Channels,
-    max: u32,
+    max: u64,
     TileRequest { tile, mask }: TileRequest<'_>,
     words: &mut [u32],
     counters: &mut Counters,
@@ -54,21 +54,21 @@ fn tile(
             words.fill(plane.values.missing());
         }
     }
-    let all = [COUNTS, FRACTIONS, DISTANCES_X, DISTANCES_Y];
-    let [counts, fractions, right, down] = channels.planes_mut(area, words, all);
+    let all = [COUNTS, FRACTIONS, DISTANCES_X, DISTANCES_Y, HIGH_COUNTS];
+    let [counts, fractions, right, down, high] = channels.planes_mut(area, words, all);
     let mut useful = 0;
     let mut since = 0;
     for i in (0..area).filter(|&i| mask.is_none_or(|mask| mask.has(i))) {
         let (x, y) = (tile.x as usize + i % tile.width as usize, tile.y as usize + i / tile.width as usize);
         let found = sample(x, y).ok_or(Error::Stopped)?;
-        since += u64::from(found.n) + 1;
+        since += found.n + 1;
         if since >= STOP_INTERVAL {
             since = 0;
             if stop.is_set() {
                 return Err(Error::Stopped);
             }
         }
-        counters.executed += u64::from(found.n);
+        counters.executed += found.n;
         let counter = match found.why {
             Why::Escaped => &mut counters.escaped,
             Why::Cardioid => &mut counters.cardioid,
@@ -77,8 +77,13 @@ fn tile(
             Why::Limit => &mut counters.limit,
         };
         *counter += 1;
-        counts[i] = if found.why == Why::Escaped { found.n } else { INTERIOR };
-        useful += u64::from(counts[i].min(max));
+        let escaped = found.why == Why::Escaped;
+        let [low, rest] = if escaped { split(found.n) } else { [INTERIOR, 0] };
+        counts[i] = low;
+        if let Some(high) = high.get_mut(i) {
+            *high = rest;
+        }
+        useful += if escaped { found.n } else { max };
         if channels.contains(Channels::SMOOTH) {
             fractions[i] = found.fraction.to_bits();
         }

@@ -7,7 +7,7 @@
 
 use crate::error::{Error, Result};
 use crate::parallel::{FinishedClaim, Pieces, Position, Prepared, Report, RunInfo, Sink, Stop, lock};
-use crate::sample::INTERIOR;
+use crate::sample::{INTERIOR, Samples};
 use crate::sink::records::{Found, Records};
 use crate::sink::{Kept, Resumed, Tiles};
 use crate::tile::Mask;
@@ -141,7 +141,7 @@ pub(super) struct Filled {
     /// The pieces of the run.
     missing: Pieces,
     /// The useful iterations of an interior sample.
-    max: u32,
+    max: u64,
     memory: Mutex<Vec<Memory>>,
 }
 
@@ -154,7 +154,7 @@ struct Memory {
 }
 
 impl Filled {
-    pub(super) fn new(inner: Resumed, escaped: Arc<Escaped>, missing: Pieces, max: u32) -> Self {
+    pub(super) fn new(inner: Resumed, escaped: Arc<Escaped>, missing: Pieces, max: u64) -> Self {
         Self { inner, escaped, missing, max, memory: Mutex::default() }
     }
 
@@ -181,7 +181,8 @@ impl Filled {
                 for i in (0..area).filter(|&i| known[i] != INTERIOR) {
                     (0..channels.words()).for_each(|plane| words[plane * area + i] = known[plane * area + i]);
                 }
-                costs[number - done.range.start] = words[..area].iter().map(|&n| u64::from(n.min(self.max))).sum();
+                let samples = Samples::new(tiling.tile(index), *channels, bytemuck::cast_slice(words));
+                costs[number - done.range.start] = (0..area).map(|i| samples.count(i).unwrap_or(self.max)).sum();
             }
             from = until;
         }

@@ -50,7 +50,7 @@ impl Work for RenderWork {
 
     fn most_operations(&self) -> Option<u64> {
         let first = (self.len() > 0).then(|| self.tile(0).area() as u64);
-        first.map(|samples| samples.saturating_mul(self.scene.max_iterations().into()))
+        first.map(|samples| samples.saturating_mul(self.scene.max_iterations()))
     }
 
     fn claim_bytes(&self) -> Option<usize> {

@@ -140,7 +140,7 @@ impl SceneBuilder {
     }
 
     /// The maximum number of iterations, which otherwise follows from the view.
-    pub fn max_iterations(mut self, max: u32) -> Self {
+    pub fn max_iterations(mut self, max: u64) -> Self {
         self.scene.iteration.max = MaxIterations::Count(max);
         self
     }

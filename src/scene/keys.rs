@@ -77,7 +77,7 @@ pub static KEYS: &[SceneKey] = &[
         set: |s, v| parse(v).map(|v| s.image.samples = v),
     },
     SceneKey { name: "image.crop", help: "column, row and size such as 100,50,640x360, or none", set: set_crop },
-    SceneKey { name: "iteration.max", help: "a whole number from 1 to 4294966270, or auto", set: set_max },
+    SceneKey { name: "iteration.max", help: "a whole number from 1 to 9007199254740992, or auto", set: set_max },
     SceneKey {
         name: "iteration.escape_radius",
         help: "a number above 1",

@@ -116,7 +116,7 @@ pub enum MaxIterations {
     #[default]
     Auto,
     /// This number, 1 to [`MAX_ITERATIONS`].
-    Count(u32),
+    Count(u64),
 }
 
 /// How much error a deep view may trade for speed; views for which `f64` is enough are always exact.
@@ -141,7 +141,7 @@ pub enum Precision {
     Auto,
     /// 64-bit numbers.
     F64,
-    /// Differences, in 64-bit numbers, from one orbit of arbitrary precision: z² + c at any depth to about 1e-290.
+    /// Differences, in 64-bit numbers, from one orbit of arbitrary precision: z² + c at any depth to about 1e-30000.
     Perturbation,
 }
 
@@ -167,7 +167,7 @@ impl Serialize for MaxIterations {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             MaxIterations::Auto => serializer.serialize_str("auto"),
-            MaxIterations::Count(count) => serializer.serialize_u32(*count),
+            MaxIterations::Count(count) => serializer.serialize_u64(*count),
         }
     }
 }
@@ -192,13 +192,11 @@ impl<'de> Deserialize<'de> for MaxIterations {
             }
 
             fn visit_u64<E: de::Error>(self, value: u64) -> Result<MaxIterations, E> {
-                let count =
-                    u32::try_from(value).map_err(|_| E::invalid_value(de::Unexpected::Unsigned(value), &self))?;
-                Ok(MaxIterations::Count(count))
+                Ok(MaxIterations::Count(value))
             }
 
             fn visit_i64<E: de::Error>(self, value: i64) -> Result<MaxIterations, E> {
-                let count = u32::try_from(value).map_err(|_| E::invalid_value(de::Unexpected::Signed(value), &self))?;
+                let count = u64::try_from(value).map_err(|_| E::invalid_value(de::Unexpected::Signed(value), &self))?;
                 Ok(MaxIterations::Count(count))
             }
         }

@@ -3,7 +3,8 @@
 use super::Tiles;
 use crate::error::Result;
 use crate::parallel::{FinishedClaim, Sink};
-use crate::sample::{INTERIOR, Samples};
+#[cfg(test)]
+use crate::sample::INTERIOR;
 use crate::tile::{SampleSize, Tile};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -104,15 +105,16 @@ impl Sink for Estimator {
     /// of its executed iterations.
     fn done(&self, done: &FinishedClaim<'_>) -> Result<()> {
         let tiles = || self.tiles.of(done).map(|(_, samples)| samples);
-        let counts = || tiles().flat_map(|tile| tile.counts.iter().copied());
-        let escaped: u64 = counts().filter(|&n| n != INTERIOR).map(u64::from).sum();
-        let interior = counts().filter(|&n| n == INTERIOR).count();
+        let counts = || tiles().flat_map(|tile| (0..tile.counts.len()).map(move |i| tile.count(i)));
+        let escaped: u64 = counts().flatten().sum();
+        let interior = counts().filter(Option::is_none).count();
         let share = done.executed.saturating_sub(escaped) as f64 / interior.max(1) as f64;
         let columns = self.tiles.tiling.size().width as usize;
-        for Samples { tile, counts, .. } in tiles() {
-            for (i, &n) in counts.iter().enumerate() {
+        for samples in tiles() {
+            let tile = samples.tile;
+            for i in 0..tile.area() {
                 let (x, y) = (tile.x as usize + i % tile.width as usize, tile.y as usize + i / tile.width as usize);
-                let cost = SAMPLE_COST + if n == INTERIOR { share } else { n.into() };
+                let cost = SAMPLE_COST + samples.count(i).map_or(share, |n| n as f64);
                 self.cells[y * columns + x].store((cost as f32).to_bits(), Ordering::Relaxed);
             }
         }

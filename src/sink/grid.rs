@@ -3,7 +3,7 @@
 use super::Tiles;
 use crate::error::Result;
 use crate::parallel::{FinishedClaim, Sink};
-use crate::sample::{Channels, INTERIOR, PlaneId, Samples};
+use crate::sample::{Channels, PlaneId, Samples};
 use crate::tile::SampleSize;
 use std::sync::OnceLock;
 
@@ -18,7 +18,7 @@ pub struct Grid {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
     /// The iteration count; `None` for interior.
-    pub count: Option<u32>,
+    pub count: Option<u64>,
     /// All other planes.
     numbers: [f32; NUMBERS],
 }
@@ -64,10 +64,10 @@ impl Grid {
         for samples in self.tiles() {
             let tile = samples.tile;
             let shared: Vec<_> = samples.channels().shared(Channels::ALL).skip(1).collect();
-            for (i, &count) in samples.counts.iter().enumerate() {
+            for i in 0..tile.area() {
                 let (x, y) = (tile.x as usize + i % tile.width as usize, tile.y as usize + i / tile.width as usize);
                 let sample = &mut all[y * width as usize + x];
-                sample.count = (count != INTERIOR).then_some(count);
+                sample.count = samples.count(i);
                 for &(own, place, _) in &shared {
                     sample.numbers[place - 1] = f32::from_bits(samples.words(own)[i]);
                 }

@@ -160,7 +160,7 @@ impl Explorer {
         }
         let scene = state.scene();
         let colourer = Colourer::new(state.colour())?;
-        let channels = colourer.channels() | Channels::SMOOTH;
+        let channels = (colourer.channels() | Channels::SMOOTH).for_maximum(scene.max_iterations());
         let mut explorer = Self {
             frame: Frame::new(scene.image.size, scene.image.samples, channels),
             shown: Shown::of(&state, &scene),

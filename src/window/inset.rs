@@ -13,7 +13,7 @@ use crate::tile::Order;
 use std::collections::VecDeque;
 
 /// More iterations would make it lag behind the pointer.
-const MOST_ITERATIONS: u32 = 2000;
+const MOST_ITERATIONS: u64 = 2000;
 
 /// The block size of its coarse pass, in pixels.
 const GRAIN: u32 = 4;

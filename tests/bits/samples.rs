@@ -151,7 +151,7 @@ impl Recorded {
         let samples = grid.samples();
         let SampleSize { width, height } = render.tiling().size();
         let plane = |of: fn(&fractal::sink::Sample) -> u32| hash::of_plane(width, height, samples.iter().map(of));
-        let mut hashes = vec![("counts", plane(|sample| sample.count.unwrap_or(INTERIOR)))];
+        let mut hashes = vec![("counts", plane(|sample| sample.count.map_or(INTERIOR, |n| n as u32)))];
         if channels.contains(Channels::SMOOTH) {
             hashes.push(("fractions", plane(|sample| sample.number(FRACTIONS).to_bits())));
         }

@@ -60,7 +60,7 @@ fn names_of_files_with_spaces_are_completed_whole() {
 }
 
 /// Commands that take a scene, each with whether it also knows the scenes of `bench`.
-const SCENES: [(&str, bool); 8] = [
+const SCENES: [(&str, bool); 9] = [
     ("render", false),
     ("render -q --size 3x2 other.toml", false),
     ("view", false),
@@ -69,6 +69,7 @@ const SCENES: [(&str, bool); 8] = [
     ("check", false),
     ("bench --scene", true),
     ("bench simulate", true),
+    ("bench schedules", true),
 ];
 
 #[test]

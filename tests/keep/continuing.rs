@@ -85,7 +85,7 @@ impl Case {
         scene.julia = self.julia.then(|| ["-0.4", "0.6"].map(|number| number.parse().unwrap()));
         scene.image.size = self.size;
         scene.image.samples = self.samples;
-        scene.iteration.max = MaxIterations::Count(max);
+        scene.iteration.max = MaxIterations::Count(max.into());
         let options = RenderOptions { tile: self.tile, order: self.order, channels: ALL, ..RenderOptions::default() };
         Render::with(&scene, options).unwrap()
     }

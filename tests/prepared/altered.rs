@@ -309,7 +309,7 @@ fn crops_and_other_tiles_have_it() {
         for crop in crops {
             let mut scene = scene(100);
             scene.image.crop = Some(Crop::from(crop));
-            scene.iteration.max = MaxIterations::Count(100 + crop[0]);
+            scene.iteration.max = MaxIterations::Count(100 + u64::from(crop[0]));
             let render = render(&scene);
             assert!(whole(&render, &mut *session, &table) == expected(&render, 11), "{} {crop:?}", entry.name);
         }

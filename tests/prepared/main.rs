@@ -75,7 +75,7 @@ fn sum(render: &Render, backend: &str) -> Result<u64> {
     let mut session =
         fractal::backend::find(backend)?.open(&SessionOptions { workers: 2, ..SessionOptions::default() })?;
     render.run(&mut *session, grid.clone(), &Stop::new())?;
-    Ok(grid.samples().iter().filter_map(|sample| sample.count).map(u64::from).sum())
+    Ok(grid.samples().iter().filter_map(|sample| sample.count).sum())
 }
 
 #[test]

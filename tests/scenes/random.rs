@@ -24,7 +24,7 @@ prop_compose! {
         rotation in -1e6f64..1e6,
         size in (1u32..5000, 1u32..5000),
         samples in 1u32..17,
-        max in prop_oneof![Just(MaxIterations::Auto), (1u32..4_000_000_000).prop_map(MaxIterations::Count)],
+        max in prop_oneof![Just(MaxIterations::Auto), (1u64..9_000_000_000_000_000).prop_map(MaxIterations::Count)],
         names in (0..COLOURINGS.len(), 0..PALETTES.len()),
         numbers in (2.0f64..1e5, -10.0f64..10.0, -10.0f64..10.0),
     ) -> Scene {

@@ -1,7 +1,6 @@
 //! Processes that communicate over standard input and output, which works wherever a program can be started.
 //!
-//! The Python equivalent is `multiprocessing.Pool`, or `subprocess` with pipes. Choose it where memory cannot be shared; elsewhere
-//! `processes` does the same without copying results.
+//! The Python equivalent is `multiprocessing.Pool`, or `subprocess` with pipes.
 //!
 //! Each worker has a thread here that takes claims for it, as threads of the backend `threads` do for themselves, sends their
 //! numbers and reads the results; so all schedules are available, and sinks work in parallel. A worker is given more than one
@@ -41,6 +40,8 @@ pub(super) const ENTRY: BackendEntry = BackendEntry {
     help: "processes of this program, with pipes for requests and results; runs on every system",
     model: "processes, messages",
     counterpart: "multiprocessing.Pool, subprocess",
+    choose: "where a fault must not end everything and memory cannot be shared: on any system, and as the step before other machines",
+    avoid: "where `processes` runs and results are large: it does the same without copying them",
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::GUIDED, Schedule::STEALING, Schedule::AUTO],
     transport: Some(Transport::PIPES),
     open,

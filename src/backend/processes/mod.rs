@@ -1,8 +1,6 @@
 //! Processes that share memory: each worker is another process of the same program.
 //!
-//! The Python equivalent is `multiprocessing` with `shared_memory`. Choose it where a fault must not end everything: a worker that
-//! crashes, is killed, hangs or runs out of memory costs only the piece that it was computing, which another worker computes again.
-//! `README.md` in this folder explains the protocol.
+//! The Python equivalent is `multiprocessing` with `shared_memory`. `README.md` in this folder explains the protocol.
 //!
 //! Workers are this program executed anew, never a bare fork, which is sound in a program with threads only as long as the child
 //! does next to nothing. They take pieces from a table in shared memory ([`claims`]) and leave results where the session finds them
@@ -50,6 +48,9 @@ pub(super) const ENTRY: BackendEntry = BackendEntry {
     help: "processes of this program that share memory; a worker that crashes or is killed costs only its piece",
     model: "processes, shared memory",
     counterpart: "multiprocessing with shared_memory",
+    choose: "where a fault must not end everything: a worker that crashes, is killed, hangs or runs out of memory costs only the piece \
+        that it was computing",
+    avoid: "for a work without a recipe, which cannot be made in another process, and on systems other than Linux (`pipes`)",
     schedules: &[Schedule::STATIC, Schedule::DYNAMIC, Schedule::AUTO],
     transport: Some(serve::TRANSPORT),
     open,

@@ -39,6 +39,8 @@ pub(crate) enum BenchCommand {
     /// Show several schedules side by side: who computed which tile, when, and how long it took
     #[command(after_long_help = SCHEDULES_NOTES)]
     Schedules(Box<BenchSchedulesArgs>),
+    /// Measure what deep views cost: time against pixels, depth and the maximum of iterations
+    Deep(BenchDeepArgs),
     /// Report what is slower, faster, the same or not decided between two result files; fails if anything became slower
     Compare(BenchCompareArgs),
     /// Make one page with charts from one or more result files
@@ -230,10 +232,34 @@ pub(crate) struct BenchSimulateArgs {
     pub(crate) progress: Option<String>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct BenchDeepArgs {
+    /// Width and height of the pictures whose pixels are not what is varied
+    #[arg(long, value_name = "WxH", default_value = "320x180")]
+    pub(crate) size: String,
+    /// Number of runs; the fastest counts
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) runs: u32,
+    /// Draw the charts into this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) svg: Option<PathBuf>,
+    /// Write a page with the charts to this file; it needs no network
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) html: Option<PathBuf>,
+    /// Write one JSON array
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) busy: BusyArgs,
+    /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
+    #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never", "json"])]
+    pub(crate) progress: Option<String>,
+}
+
 const SCHEDULES_NOTES: &str = "\
-Every combination of a schedule, a tile size and a number of workers is run in turns, in a new order each round, after a warm-up round. The \
-fastest run of each is shown: on a machine that other programs use, it says most about the schedule. Without --html and --svg the figures are \
-printed as a table.";
+Every combination of a schedule, a tile size and a number of workers is run in turns, in a new order each round, after a warm-up \
+round. The fastest run of each is shown: on a machine that other programs use, it says most about the schedule. The figures are printed as \
+a table.";
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchSchedulesArgs {

@@ -7,14 +7,14 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::{Duration, Instant};
 
 /// Shows progress until it is dropped.
-pub(super) struct Bar {
+pub(in crate::cli) struct Bar {
     display: Display,
     bar: Option<ProgressBar>,
     began: Instant,
 }
 
 impl Bar {
-    pub(super) fn new(display: Display) -> Self {
+    pub(in crate::cli) fn new(display: Display) -> Self {
         let target = match display {
             Display::Bar => Some(ProgressDrawTarget::stderr()),
             Display::Forced => Some(forced(std::io::stderr())),
@@ -26,7 +26,7 @@ impl Bar {
     }
 
     /// `done` of `all` measurements are complete, the last one of `what`; `left` is the remaining time, if known.
-    pub(super) fn step(&self, done: usize, all: usize, left: Option<Duration>, what: &str) {
+    pub(in crate::cli) fn step(&self, done: usize, all: usize, left: Option<Duration>, what: &str) {
         if let Some(bar) = &self.bar {
             bar.set_length(all as u64);
             bar.set_position(done as u64);

@@ -136,12 +136,12 @@ impl<F: Formula> Problem<F> {
             let words = &mut words[i * tile_words..(i + 1) * tile_words];
             let all = [COUNTS, FRACTIONS, DISTANCES_X, DISTANCES_Y];
             let [counts, fractions, x, y] = channels.planes_mut(samples, words, all);
-            let [interior, sum] = tally(simd, counts, max);
+            let [interior, sum] = tally(simd, counts, max as u32);
             // Samples outside the mask were written as interior.
             let skipped = tiles[i].skipped() as u64;
             counters.escaped += samples as u64 - interior;
             interiors += interior - skipped;
-            useful[i] = sum - skipped * u64::from(max);
+            useful[i] = sum - skipped * max;
             if channels.contains(Channels::SMOOTH) {
                 self.fractions(simd, counts, fractions);
             }

@@ -5,10 +5,10 @@
 //! in that order finish together.
 
 use super::Problem;
-use super::unroll::unroll;
 use crate::error::{Error, Result};
 use crate::formula::{Formula, Lanes, Vector};
 use crate::kernel::distance::{Frame, Tangent, vector};
+use crate::kernel::unroll::unroll;
 use crate::parallel::Stop;
 use crate::sample::INTERIOR;
 use crate::tile::Tile;
@@ -38,7 +38,7 @@ pub(super) fn step<F: Formula, L: Lanes>(formula: F, t: Tangent<L>, parameters: 
 
 impl<F: Formula> Problem<F> {
     /// The distance vector of a point that escapes at iterate `n`.
-    pub(super) fn distance(&self, point: Complex64, n: u32) -> [f32; 2] {
+    pub(super) fn distance(&self, point: Complex64, n: u64) -> [f32; 2] {
         let (z, c, own) = match self.julia {
             None => ([0.0; 2], [point.re, point.im], 1.0),
             Some(k) => ([point.re, point.im], [k.re, k.im], 0.0),

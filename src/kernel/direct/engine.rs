@@ -30,9 +30,9 @@
 
 use super::Problem;
 use super::scratch::{LANES, QUEUE, Scratch};
-use super::unroll::unroll;
 use crate::error::{Error, Result};
 use crate::formula::{Formula, Lanes, MaskOf, Number, Vector};
+use crate::kernel::unroll::unroll;
 use crate::kernel::{Counters, TileRequest};
 use crate::parallel::Stop;
 use crate::plane::Rotation;

@@ -3,8 +3,8 @@
 use super::Problem;
 use super::engine::{BLOCK, Engine};
 use super::scratch::{FINISH, LANES, List};
-use super::unroll::{each, unroll};
 use crate::formula::{Formula, Lanes, Number, Vector};
+use crate::kernel::unroll::{each, unroll};
 use fearless_simd::prelude::*;
 
 /// A group of escaped lanes: state, parameters, iterations.
@@ -91,7 +91,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     #[inline(always)]
     fn finish_inlined(&mut self, all: bool) {
         let batch = G * Self::LEN;
-        let max = f64::from(self.problem.limits.max);
+        let max = self.problem.limits.max as f64;
         let mut i = 0;
         while self.scratch.finish.len - i >= batch || (all && i < self.scratch.finish.len) {
             assert!(i + batch <= FINISH + LANES);

@@ -3,9 +3,9 @@
 use super::engine::{BLOCK, Engine, STOP_CHECK};
 use super::refill::InFlight;
 use super::scratch::Flight;
-use super::unroll::{each, unroll};
 use crate::error::{Error, Result};
 use crate::formula::{Formula, Lanes, MaskOf, Number, Vector};
+use crate::kernel::unroll::{each, unroll};
 use fearless_simd::prelude::*;
 
 /// Lanes that have ended; they idle.
@@ -56,7 +56,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
 
     #[inline(always)]
     fn fly_inlined(&mut self, land: bool) -> Result<()> {
-        let max = u64::from(self.problem.limits.max);
+        let max = self.problem.limits.max;
         let mut next_stop = self.scratch.flight.blocks + STOP_CHECK;
         if self.scratch.flight.alive == 0 && self.scratch.queue.head == self.scratch.queue.len {
             self.scratch.queue.len = 0;

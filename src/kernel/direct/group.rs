@@ -3,9 +3,9 @@
 use super::engine::{BLOCK, Engine, PERIOD_CHECK, Place, STOP_CHECK, same};
 use super::escape_count::Batch;
 use super::scratch::{Flight, QUEUE};
-use super::unroll::{each, unroll};
 use crate::error::{Error, Result};
 use crate::formula::{Formula, Lanes, MaskOf, Vector};
+use crate::kernel::unroll::{each, unroll};
 use crate::sample::INTERIOR;
 use fearless_simd::prelude::*;
 
@@ -41,7 +41,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         let mut ran = Ran { n: 0, block: BLOCK, alive: self.locate(place, left, top, columns, rows), escaped: 0 };
         let mut soon = shallow;
         if ran.alive != 0 {
-            let max = u64::from(self.problem.limits.max);
+            let max = self.problem.limits.max;
             soon = self.run_group(&mut ran, shallow, max)?;
             self.counters.executed += ran.n * (G * Self::LEN) as u64;
             // Samples that have not ended continue in flight.
@@ -240,7 +240,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     /// Writes the counts of a group; those that are not in `escaped` become interior.
     #[inline(always)]
     fn write_group(&mut self, place: Place<'_>, left: usize, top: usize, columns: usize, rows: usize, escaped: u64) {
-        let (simd, max) = (self.simd, self.splat(f64::from(self.problem.limits.max)));
+        let (simd, max) = (self.simd, self.splat(self.problem.limits.max as f64));
         let interior = self.splat(f64::from(INTERIOR));
         // An integer below 2⁵² added to this lies in the low bits.
         let integer = self.splat((1_u64 << 52) as f64);

@@ -9,7 +9,6 @@ mod group;
 mod reference;
 mod refill;
 mod scratch;
-mod unroll;
 
 use super::smooth::Fraction;
 use super::tier::Tier;
@@ -18,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::formula::{Formula, Spec, Visitor};
 use crate::parallel::{Prepared, Stop};
 use crate::plane::Plane;
-use crate::sample::Channels;
+use crate::sample::{COUNTS_PER_HIGH, Channels};
 use num_complex::Complex64;
 use std::fmt;
 use std::sync::Arc;
@@ -73,7 +72,8 @@ impl Direct {
             return Err(Error::Usage(format!("Julia constant {c} is not allowed; both parts must be finite numbers")));
         }
         let checked = limits.escape_radius < formula.growth_radius(julia.map_or(0.0, |c| c.norm()));
-        let plain = checked || isa == Isa::Sse42 && !F::NARROW;
+        // Vector code has 32 bits for a count.
+        let plain = checked || isa == Isa::Sse42 && !F::NARROW || limits.max >= COUNTS_PER_HIGH;
         let isa = if plain { Isa::Scalar } else { isa };
         let fraction = Fraction::new(F::DEGREE, limits.escape_radius, !checked);
         let paired = !isa.has_adders() && halves_exactly(julia, &plane);

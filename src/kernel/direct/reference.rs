@@ -14,7 +14,7 @@ use num_complex::Complex64;
 pub(super) struct Orbit {
     pub(super) why: Why,
     /// The number of iterations; of the first escaped iterate if it escaped.
-    pub(super) n: u32,
+    pub(super) n: u64,
     /// The last iterate.
     pub(super) z: Complex64,
 }
@@ -61,7 +61,7 @@ impl<F: Formula> Problem<F> {
                     renew = renew.saturating_mul(2);
                 }
             }
-            if u64::from(n) % STOP_INTERVAL == 0 && stopped() {
+            if n % STOP_INTERVAL == 0 && stopped() {
                 return None;
             }
         }

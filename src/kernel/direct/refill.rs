@@ -7,8 +7,8 @@
 
 use super::engine::{BLOCK, PERIOD_CHECK};
 use super::scratch::{FINISH, QUEUE, Scratch};
-use super::unroll::unroll;
 use crate::formula::{Lanes, MaskOf, Vector};
+use crate::kernel::unroll::unroll;
 use fearless_simd::prelude::*;
 
 /// The lanes in flight for an instruction set `S` with `K` vectors, and the lists they come from and go to.

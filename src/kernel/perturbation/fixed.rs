@@ -1,10 +1,10 @@
-//! Fixed-point numbers for the reference orbit: two's complement in 64-bit limbs, the last of which is the whole part.
+//! Fixed-point numbers for what perturbation is checked against: two's complement in 64-bit limbs, the last of which is the whole part.
 //!
 //! The additions and squares of one orbit are all that is needed, always of one length, so they work in place. Integers give the same
 //! bits on every machine.
 
 use crate::kernel::double_double::DoubleDouble;
-use crate::number::{Ratio, ldexp};
+use crate::number::Ratio;
 use dashu_int::IBig;
 use dashu_int::ops::UnsignedAbs;
 
@@ -116,20 +116,6 @@ impl Fixed {
         }
         (value, 64 * (top as i64 + 2 - limbs.len() as i64))
     }
-
-    /// The nearest `f64`, ties to even.
-    pub(super) fn to_f64(&self, scratch: &mut Self) -> f64 {
-        scratch.set(self);
-        scratch.make_positive();
-        let limbs = &scratch.0;
-        let Some(top) = limbs.iter().rposition(|&limb| limb != 0) else { return 0.0 };
-        let below = top.checked_sub(1).map_or(0, |at| limbs[at]);
-        // The last bit is also set for digits that were cut off, so that it rounds like the whole.
-        let cut = limbs[..top.saturating_sub(1)].iter().any(|&limb| limb != 0);
-        let leading = u128::from(limbs[top]) << 64 | u128::from(below) | u128::from(cut);
-        let magnitude = ldexp(leading, 64 * (top as i64 - limbs.len() as i64));
-        if self.is_negative() { -magnitude } else { magnitude }
-    }
 }
 
 #[cfg(test)]
@@ -144,7 +130,8 @@ mod tests {
     }
 
     fn value(number: &Fixed) -> f64 {
-        number.to_f64(&mut number.clone())
+        let (double, exponent) = number.double(&mut number.clone());
+        double.high * 2_f64.powi(exponent as i32)
     }
 
     proptest! {

@@ -11,41 +11,70 @@
 //! 2⁻⁵³ of the value for each iteration. On the exact reference data down to widths of 1e-100, at most 0.3 % of the samples that do not
 //! change within a thousandth of a pixel may have another count (`tests/oracle.rs`).
 //!
-//! **What it does not do yet.** It skips no iterations, has no vector code, does not see that an orbit is periodic, keeps the reference to
-//! the end instead of its period, knows only the plane of c, and ends where δc underflows. The prepared data is in named parts, so that
-//! tables for skipping can be parts of their own, and all that is computed of one sample is in `sample.rs`.
+//! **How.** The reference orbit (`orbit.rs`) and tables for skipping most of its iterations (`tables.rs`) are prepared, in parts of their
+//! own. A batch of samples goes through the tables' stages (`stages.rs`), and what is left of each orbit one iteration at a time
+//! (`tail.rs`). Both are written over lanes; the scalar code is the same with one lane.
+//!
+//! **What it does not do yet.** It does not see that an orbit is periodic, and knows only the plane of c.
 
+mod compute;
 mod fixed;
 mod orbit;
-mod sample;
+mod pack;
+mod precise;
+mod prepared;
+mod scratch;
+mod stages;
+mod tables;
+mod tail;
 #[cfg(test)]
 mod tests;
 pub(super) mod truth;
+mod wide;
 
 use super::distance::Frame;
-use super::plain;
 use super::smooth::Fraction;
 use super::tier::Tier;
-use super::{Counters, Facts, Kernel, Limits, TileClaim};
+use super::{Counters, Facts, Isa, Kernel, Limits, ReferenceFacts, TileClaim};
 use crate::error::Result;
-use crate::number::{Decimal, ldexp};
+use crate::number::Decimal;
 use crate::parallel::{Prepared, Preparing, Stop};
 use crate::plane::Plane;
 use crate::sample::Channels;
 use orbit::Reference;
+use prepared::Tables;
+use stages::Shared;
 
-/// The smallest distance between samples whose offsets from the centre keep all their bits: 2⁻⁹⁷⁰, about 1e-292. Below 2⁻¹⁰²², `f64`
-/// loses bits; the rest is for offsets of a fraction of a sample and for what is added to them.
-pub(crate) const SPACING_LOG2: f64 = -970.0;
+/// The binary logarithm of the smallest distance between samples, about 1e-30103: there an iterate of the reference takes 2 ms, and a stop
+/// is still noticed in time.
+pub(crate) const SPACING_LOG2: f64 = -100_000.0;
+
+/// The binary logarithm of the tables' tolerance.
+const TOLERANCE: i32 = -36;
+
+/// The bytes that an iterate of the reference takes, with its share of the tables, at most: see [`tables::build`].
+const BYTES_PER_ITERATE: u64 = 64;
+
+/// The offsets of samples from a centre.
+#[derive(Debug)]
+pub(super) struct Offsets {
+    /// Divided by 2^`exponent`.
+    pub(super) plane: Plane,
+    pub(super) exponent: i64,
+    /// No sample of the whole picture is farther from the centre, divided by 2^`exponent`.
+    pub(super) radius: f64,
+}
 
 /// The kernel for views of z² + c that are too small for `f64`.
 #[derive(Debug)]
 pub(crate) struct Perturbation {
     reference: Reference,
-    /// The samples' offsets from the reference, divided by `scale`.
+    /// The samples' offsets from the reference, divided by 2^`exponent`.
     offsets: Plane,
-    /// A power of two near the distance between samples.
-    scale: f64,
+    /// The binary logarithm of about the distance between samples.
+    exponent: i32,
+    /// The instruction set that runs.
+    isa: Isa,
     limits: Limits,
     channels: Channels,
     fraction: Fraction,
@@ -53,27 +82,41 @@ pub(crate) struct Perturbation {
 }
 
 impl Perturbation {
-    /// The kernel for samples around a centre, at least 2^[`SPACING_LOG2`] apart: their offsets divided by 2^`exponent`, which is at
-    /// most their spacing.
+    /// The kernel for samples around a centre: their offsets divided by 2^`exponent`, which is at most their spacing. No sample of the
+    /// whole picture, of which they may be a part, is farther from the centre than `radius`, divided likewise.
     ///
     /// # Errors
     /// [`Error::Usage`](crate::Error::Usage) for limits out of range.
     pub(super) fn new(
         centre: [Decimal; 2],
-        (offsets, exponent): (Plane, i64),
+        Offsets { plane, exponent, radius }: Offsets,
         limits: Limits,
         channels: Channels,
+        isa: Isa,
     ) -> Result<Self> {
         limits.check()?;
+        let has_code = matches!(isa, Isa::Avx2 | Isa::Avx512 | Isa::Neon);
         Ok(Self {
-            reference: Reference { centre, exponent, max: limits.max },
-            scale: ldexp(1, exponent),
-            frame: Frame::of(&offsets),
-            offsets,
+            // More iterates than this fit into no memory.
+            reference: Reference { centre, exponent, radius, max: limits.max.min(u64::from(u32::MAX)) as u32 },
+            frame: Frame::of(&plane),
+            offsets: plane,
+            exponent: exponent as i32,
+            isa: if has_code { isa } else { Isa::Scalar },
             limits,
             channels,
             fraction: Fraction::new(2, limits.escape_radius, false),
         })
+    }
+
+    /// What tables are made for.
+    fn table_limits(&self, orbit: orbit::Orbit<'_>) -> tables::Limits {
+        tables::Limits {
+            tolerance: TOLERANCE,
+            exponent: self.exponent,
+            escape_radius: self.limits.escape_radius,
+            complete: orbit.z.len() as u64 <= self.limits.max,
+        }
     }
 }
 
@@ -83,23 +126,34 @@ impl Kernel for Perturbation {
     }
 
     fn facts(&self) -> Facts {
-        Facts { tier: Tier::Perturbation.name(), isa: "scalar", exact: false, prefix_stable: true, claim_bytes: None }
+        Facts {
+            tier: Tier::Perturbation.name(),
+            isa: self.isa.name(),
+            exact: false,
+            prefix_stable: true,
+            claim_bytes: None,
+        }
     }
 
     fn prepare(&self, preparing: &Preparing<'_>) -> Result<Prepared> {
-        self.reference.prepare(preparing)
+        let prepared = self.reference.prepare(preparing)?;
+        let orbit = self.reference.read(&prepared)?;
+        Ok(prepared.and(&Tables::prepare(orbit, self.table_limits(orbit))))
     }
 
     fn prepared_len(&self) -> u64 {
-        self.reference.most_bytes()
+        // Of an orbit that ends at its period it is a small part.
+        (self.limits.max + 1).saturating_mul(BYTES_PER_ITERATE)
+    }
+
+    fn reference(&self) -> Option<ReferenceFacts> {
+        Some(ReferenceFacts { bits: self.reference.bits(), iterations: self.limits.max })
     }
 
     fn compute(&self, prepared: &Prepared, claim: TileClaim<'_>, stop: &Stop) -> Result<Counters> {
-        let (channels, max, orbit) = (self.channels, self.limits.max, self.reference.read(prepared)?);
-        if channels.contains(Channels::DISTANCE) {
-            plain::compute(channels, max, claim, stop, |x, y| self.sample::<true>(orbit, x, y, stop))
-        } else {
-            plain::compute(channels, max, claim, stop, |x, y| self.sample::<false>(orbit, x, y, stop))
-        }
+        let orbit = self.reference.read(prepared)?;
+        let tables = Tables::read(prepared, orbit)?;
+        let limit = self.limits.escape_radius * self.limits.escape_radius;
+        self.claim(Shared { orbit, tables, max: self.limits.max, exponent: self.exponent, limit, stop }, claim)
     }
 }

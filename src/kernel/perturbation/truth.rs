@@ -15,8 +15,8 @@ use std::sync::OnceLock;
 /// Bits of the reference beyond those of the distance between samples: those of a double-double and as many for the sum of errors.
 const GUARD_BITS: u64 = 256;
 
-/// Below 2 to this, a difference has an exponent of its own.
-const DEEP: i64 = -800;
+/// Below 2 to this, a difference has an exponent of its own: above, its square is a normal number, and so is the square's last digit.
+const DEEP: i64 = -400;
 
 /// Below 2 to this, an iterate of the reference is also kept with an exponent of its own.
 const SMALL: i64 = -500;
@@ -77,7 +77,7 @@ impl Perturbed {
     }
 
     fn max(&self) -> u64 {
-        self.limits.max.into()
+        self.limits.max
     }
 
     /// Computes the reference orbit.

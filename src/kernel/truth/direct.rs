@@ -79,7 +79,7 @@ impl<F: Formula> Those<F> {
         let limit = self.limits.escape_radius * self.limits.escape_radius;
         // Brent: the orbit is compared with an iterate that is replaced at every power of two.
         let (mut seen, mut renew) = (z, 64);
-        let max = u64::from(self.limits.max);
+        let max = self.limits.max;
         for n in 1..=max {
             let [[a, b], [c, d]] = self.formula.jacobian(z.map(Real::to_f64));
             right = [a.mul_add(right[0], b.mul_add(right[1], own)), c.mul_add(right[0], d * right[1])];

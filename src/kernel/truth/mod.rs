@@ -10,6 +10,7 @@ mod point;
 mod wide;
 
 use super::choose::Request;
+use super::perturbation::Offsets;
 use super::perturbation::truth::{self as perturbed, Perturbed};
 use super::tier::Tier;
 use crate::error::{Error, Result};
@@ -78,7 +79,7 @@ impl Truth {
     /// As [`Request::kernel`]; [`Error::Unsupported`] where there is nothing that is more accurate than the kernel.
     pub(crate) fn new(request: &Request) -> Result<Self> {
         let tier = request.tier()?;
-        let (plane, exponent) = request.offsets()?;
+        let Offsets { plane, exponent, .. } = request.offsets()?;
         let spec = request.spec();
         let grid = Grid::new(request, plane.rotation);
         let way = if tier == Tier::F64 {

@@ -45,6 +45,19 @@
 //! # Ok::<(), fractal::Error>(())
 //! ```
 //!
+//! # Regions inside regions
+//!
+//! Each member of a team can enter a region of its own; then its thread is worker 0 of the inner team. How many workers that has:
+//!
+//! 1. What is asked for; for 0 the entry of `OMP_NUM_THREADS=4,2` for its level, the last entry for all deeper levels.
+//! 2. One, if as many regions with more than one worker are around it as may be nested (`OMP_MAX_ACTIVE_LEVELS`): 1 by default, so that
+//!    inner regions run alone, since the outer team has the processors already; any number if `OMP_NUM_THREADS` is a list.
+//! 3. Fewer, if all regions of the process together would have more threads than `OMP_THREAD_LIMIT`. Who comes first gets them.
+//!
+//! A region of one worker takes an entry of the list in rule 1, as in OpenMP, but is not counted by rule 2.
+//!
+//! # Mistakes
+//!
 //! If not all workers reach a barrier, if they reach different constructs, or if a critical section is entered inside itself, this is
 //! detected at once and reported as a worker's panic. A panic cancels the region: the others leave it at the next barrier or iteration, and
 //! [`region`] returns the panics of all workers.
@@ -69,8 +82,8 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 thread_local! {
-    /// How many nested regions with more than one worker the thread is in.
-    static LEVEL: Cell<usize> = const { Cell::new(0) };
+    /// In how many regions the thread is, and how many of them have more than one worker.
+    static LEVEL: Cell<[usize; 2]> = const { Cell::new([0; 2]) };
     /// The team of the thread's last region, which the next one can probably use again.
     static KEPT: Cell<Option<Kept>> = const { Cell::new(None) };
 }
@@ -94,21 +107,42 @@ pub fn region(workers: usize, body: impl Fn(&mut Member<'_>) + Sync) -> Result<(
     region_with(RegionSettings::current()?, workers, body)
 }
 
+/// [`region`] if `condition` is true, else the same with the caller as the only worker (OpenMP's `if` clause): for work that is not always
+/// worth a team. A region inside one that runs alone may have several workers again: a team of one leaves the processors to it.
+///
+/// ```
+/// use fractal::parallel::{Schedule, region::region_if};
+///
+/// let numbers = vec![1_u64; 100];
+/// region_if(numbers.len() > 10_000, 4, |team| {
+///     let mut sum = 0;
+///     team.for_each(0..numbers.len(), Schedule::STATIC, |index| sum += numbers[index]);
+///     assert_eq!((team.len(), team.reduce(sum, |left, right| left + right)), (1, 100));
+/// })?;
+/// # Ok::<(), fractal::Error>(())
+/// ```
+///
+/// # Errors
+/// As for [`region`].
+pub fn region_if(condition: bool, workers: usize, body: impl Fn(&mut Member<'_>) + Sync) -> Result<()> {
+    region(if condition { workers } else { 1 }, body)
+}
+
 /// [`region`] under `settings` instead of the environment's.
 ///
 /// # Errors
 /// As for [`region`].
 pub fn region_with(settings: &RegionSettings, workers: usize, body: impl Fn(&mut Member<'_>) + Sync) -> Result<()> {
     panics::prepare();
-    let level = LEVEL.get();
+    let [level, active] = LEVEL.get();
     let asked = if workers > 0 { workers } else { settings.workers_at(level) };
     if asked > MAX_WORKERS {
         return Err(Error::Usage(format!("a region of {asked} workers is too large; allowed are 1 to {MAX_WORKERS}")));
     }
-    let allowed = if level < settings.max_active_levels { asked } else { 1 };
+    let allowed = if active < settings.max_active_levels { asked } else { 1 };
     let busy = Busy::take(allowed - 1, settings.thread_limit - 1);
     let mut team = Kept::take(settings, busy.0 + 1)?;
-    let inner = level + usize::from(team.team.len() > 1);
+    let inner = [level + 1, active + usize::from(team.team.len() > 1)];
     let outcome = team.team.run(&|member| {
         let _level = Level(LEVEL.replace(inner));
         // A member's panic is reported once, by the error, with its location.
@@ -154,7 +188,7 @@ fn told(panics: &[Panic]) -> Error {
 }
 
 /// Restores the thread's level, also after a panic.
-struct Level(usize);
+struct Level([usize; 2]);
 
 impl Drop for Level {
     fn drop(&mut self) {

@@ -77,7 +77,7 @@ impl RegionSettings {
         })
     }
 
-    /// How many workers a region has that is inside `level` others with more than one.
+    /// How many workers a region has that is inside `level` others.
     pub(crate) fn workers_at(&self, level: usize) -> usize {
         self.workers.get(level).or(self.workers.last()).copied().unwrap_or(1)
     }

@@ -1,7 +1,7 @@
 //! OpenEXR: the samples themselves, for programs that colour or assemble later.
 //!
 //! Channels and their meaning are those of Kalles Fraktaler 2+ and Fraktaler 3: `N` = n + 1024 as 32-bit integer, all ones for
-//! the interior; `NF` with smooth count n + NF; `DEX` and `DEY`, the distance estimate as a vector in pixels.
+//! the interior, or where that does not fit `N0` and `N1`, its lower and upper 32 bits; `NF` with smooth count n + NF; `DEX` and `DEY`, the distance estimate as a vector in pixels.
 //!
 //! There are two forms. Rows are the fastest to read for programs that assemble pictures. Tiles are for posters: a program that
 //! needs part of such a picture reads only that part. Both are written from the top while the picture is computed, from whole bands
@@ -18,7 +18,7 @@ mod read;
 
 pub(in crate::sink) use read::Reader;
 
-use super::raw::{layout, planes};
+use super::raw::{layout, name, planes};
 use crate::sample::Values;
 use crate::sink::formats::{Data, Format, Header, Rows, SCENE_KEY};
 use crate::sink::output::Output;
@@ -77,7 +77,7 @@ fn encode(output: &mut Output, header: &Header, rows: &mut dyn Rows, blocks: Blo
 fn write(file: impl Write + Seek, header: &Header, rows: &mut dyn Rows, blocks: BlockDescription) -> io::Result<()> {
     let described = planes(header.channels)
         .into_iter()
-        .map(|plane| ChannelDescription::new(plane.exr, sample_type(plane.values), false));
+        .map(|plane| ChannelDescription::new(name(header.channels, plane), sample_type(plane.values), false));
     let size = Vec2(header.width as usize, header.height as usize);
     let mut meta = exr::meta::header::Header::new(Text::from("samples"), size, described.collect()).with_encoding(
         Compression::RLE,
@@ -134,7 +134,7 @@ fn places(size: Vec2<usize>, blocks: BlockDescription) -> impl Iterator<Item = B
 /// The format's type for the words of a plane.
 fn sample_type(values: Values) -> SampleType {
     match values {
-        Values::Counts => SampleType::U32,
+        Values::Counts | Values::HighCounts => SampleType::U32,
         Values::Numbers | Values::Lengths => SampleType::F32,
     }
 }

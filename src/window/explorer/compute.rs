@@ -28,7 +28,7 @@ struct World {
 
 /// What determines when orbits end.
 #[derive(Clone, Debug, PartialEq)]
-struct Limits(u32, u64, crate::scene::Quality, crate::scene::Precision);
+struct Limits(u64, u64, crate::scene::Quality, crate::scene::Precision);
 
 /// What the frame shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,9 +59,11 @@ impl Shown {
 }
 
 impl Explorer {
-    /// Whether the colouring needs channels that the samples lack.
+    /// Whether the colouring or the counts need channels that the samples lack.
     pub(super) fn lacks_channels(&self) -> bool {
-        !(self.frame.channels() | Channels::SMOOTH).contains(self.colourer.channels())
+        let channels = self.frame.channels();
+        !(channels | Channels::SMOOTH).contains(self.colourer.channels())
+            || channels.for_maximum(self.state.scene().max_iterations()) != channels
     }
 
     pub(super) fn recolour(&mut self) -> Result<()> {
@@ -75,7 +77,7 @@ impl Explorer {
         let scene = self.state.scene();
         let (old, new) = (self.shown.clone(), Shown::of(&self.state, &scene));
         let moved = new.place != old.place || new.size != old.size;
-        let channels = self.colourer.channels() | Channels::SMOOTH;
+        let channels = (self.colourer.channels() | Channels::SMOOTH).for_maximum(scene.max_iterations());
         if new.samples != old.samples || self.lacks_channels() || (moved && channels != self.frame.channels()) {
             self.frame.adapt(new.samples, channels, &self.colourer);
         }

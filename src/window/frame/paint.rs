@@ -17,7 +17,7 @@ impl Frame {
 
     /// Paints an area, in pixels.
     pub(super) fn paint(&mut self, area: Tile, colourer: &Colourer) {
-        let needs = colourer.channels();
+        let needs = colourer.channels().with_high_of(self.planes.channels);
         if !self.planes.channels.contains(needs) {
             return;
         }
@@ -47,7 +47,8 @@ impl Frame {
 
     /// Leaves the colours of a coarse step's samples in the scratch memory, if the samples have the channels that the colours need.
     pub(super) fn paint_blocks(&mut self, samples: &Samples<'_>, colourer: &Colourer) -> bool {
-        let (needs, memory, per) = (colourer.channels(), &mut *self.scratch, self.samples as f32);
+        let needs = colourer.channels().with_high_of(samples.channels());
+        let (memory, per) = (&mut *self.scratch, self.samples as f32);
         if !samples.channels().contains(needs) {
             return false;
         }

@@ -1,8 +1,8 @@
 //! Raw data read back from the top, as many rows at a time as requested.
 
-use super::super::raw::COUNT_BIAS;
+use super::super::raw::{COUNT_BIAS, name, words};
 use super::sample_type;
-use crate::sample::{Channels, INTERIOR, PlaneEntry, Values};
+use crate::sample::{Channels, HIGH_COUNTS, INTERIOR, PlaneEntry, Values};
 use crate::sink::bands::HELD_BYTES;
 use crate::tile::SampleSize;
 use exr::block::reader::{AllChunksReader, ChunksReader, SequentialBlockDecompressor};
@@ -25,6 +25,8 @@ pub(in crate::sink) struct Reader {
     bytes: usize,
     /// The offset of each plane in a row of a block one pixel wide, and its kind of values.
     planes: Vec<(usize, Values)>,
+    /// The plane of the counts' high words among these, if there is one; the low words are the first plane.
+    high: Option<usize>,
     /// Rows that are read but not taken: within each row one plane after the other.
     rows: Vec<u32>,
     /// How many of them are complete.
@@ -66,13 +68,24 @@ impl Reader {
             return Err("has tiles that are too large to continue from".into());
         }
         let place = |plane: &PlaneEntry| {
-            let found = places.iter().find(|place| place.0 == plane.exr && place.1 == sample_type(plane.values));
+            let found =
+                places.iter().find(|place| place.0 == name(wanted, plane) && place.1 == sample_type(plane.values));
             let place = found.map(|place| (place.2, plane.values));
             place.ok_or_else(|| "lacks data that this picture needs".to_owned())
         };
         let planes = wanted.planes().map(place).collect::<Result<_>>()?;
         let blocks = reader.all_chunks(false).map_err(failed)?.sequential_decompressor(false);
-        Ok(Self { blocks, width, bytes, planes, rows: Vec::new(), complete: 0, taken: 0, next: (0, 0) })
+        Ok(Self {
+            blocks,
+            width,
+            bytes,
+            planes,
+            high: wanted.place(HIGH_COUNTS),
+            rows: Vec::new(),
+            complete: 0,
+            taken: 0,
+            next: (0, 0),
+        })
     }
 
     /// Puts the next `height` rows into `out`: of each row one plane after the other, in the order of [`crate::sample`].
@@ -110,7 +123,13 @@ impl Reader {
                 for (word, bytes) in self.rows[start..start + width].iter_mut().zip(words) {
                     let stored = u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
                     let is_count = *values == Values::Counts && stored != INTERIOR;
-                    *word = if is_count { stored.saturating_sub(COUNT_BIAS) } else { stored };
+                    *word = if is_count && self.high.is_none() { stored.saturating_sub(COUNT_BIAS) } else { stored };
+                }
+            }
+            if let Some(high) = self.high {
+                let start = (top + row) * run + left;
+                for (low, high) in (start..start + width).map(|low| (low, low + high * self.width)) {
+                    [self.rows[low], self.rows[high]] = words([self.rows[low], self.rows[high]]);
                 }
             }
         }

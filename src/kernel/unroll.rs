@@ -4,7 +4,7 @@
 /// the array stays in memory.
 macro_rules! unroll {
     ($n:expr, $k:ident => $body:block) => {
-        $crate::kernel::direct::unroll::unroll!($n, $k => $body, 0 1 2 3 4 5 6 7)
+        $crate::kernel::unroll::unroll!($n, $k => $body, 0 1 2 3 4 5 6 7)
     };
     ($n:expr, $k:ident => $body:block, $($i:literal)+) => {
         $(if $n > $i {
@@ -18,7 +18,7 @@ macro_rules! unroll {
 macro_rules! each {
     ($n:expr, $k:ident => $value:expr, $init:expr) => {{
         let mut array = [$init; $n];
-        $crate::kernel::direct::unroll::unroll!($n, $k => { array[$k] = $value; });
+        $crate::kernel::unroll::unroll!($n, $k => { array[$k] = $value; });
         array
     }};
 }

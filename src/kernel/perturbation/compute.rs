@@ -1,0 +1,162 @@
+//! A claim's samples: in batches through the stages and the tail, then written.
+
+use super::Perturbation;
+use super::pack::Pack;
+use super::scratch::{BATCH, C_X, C_Y, D_X, D_Y, Ends, ID, Scratch, Z_X, Z_Y};
+use super::stages::Shared;
+use crate::error::Result;
+use crate::formula::{Mandelbrot, Vector};
+use crate::kernel::distance::{Tangent, vector};
+use crate::kernel::plain::{self, Found};
+use crate::kernel::{Counters, Isa, TileClaim, TileRequest, Why};
+use crate::sample::Channels;
+use fearless_simd::Level;
+use fearless_simd::prelude::*;
+
+impl Perturbation {
+    /// Computes a claim's tiles.
+    pub(super) fn claim(&self, shared: Shared<'_>, claim: TileClaim<'_>) -> Result<Counters> {
+        Scratch::with(|scratch| {
+            let samples = claim.tiles.iter().map(|wanted| wanted.tile.area() - wanted.skipped()).sum();
+            scratch.ends.reset(samples);
+            let executed = if self.channels.contains(Channels::DISTANCE) {
+                self.dispatch::<true>(shared, claim.tiles, scratch)?
+            } else {
+                self.dispatch::<false>(shared, claim.tiles, scratch)?
+            };
+            let (ends, mut next) = (&scratch.ends, 0);
+            let mut counters = plain::compute(self.channels, self.limits.max, claim, shared.stop, |_, _| {
+                let i = next;
+                next += 1;
+                Some(match ends.n[i] {
+                    u64::MAX => Found { why: Why::Limit, n: self.limits.max, fraction: 0.0, distance: [0.0; 2] },
+                    n => {
+                        let distance = [ends.d_x[i] as f32, ends.d_y[i] as f32];
+                        Found { why: Why::Escaped, n, fraction: ends.x[i] as f32, distance }
+                    }
+                })
+            })?;
+            counters.executed = executed;
+            Ok(counters)
+        })
+    }
+
+    /// Runs the code for the instruction set. How many vectors are in flight was chosen by measurement.
+    fn dispatch<const DERIVATIVE: bool>(
+        &self,
+        shared: Shared<'_>,
+        tiles: &[TileRequest<'_>],
+        scratch: &mut Scratch,
+    ) -> Result<u64> {
+        let level = Level::new();
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        match self.isa {
+            Isa::Avx512 if let Some(simd) = level.as_avx512() => {
+                return self.vectors::<_, 3, DERIVATIVE>(simd, shared, tiles, scratch);
+            }
+            Isa::Avx2 if let Some(simd) = level.as_avx2() => {
+                return self.vectors::<_, 2, DERIVATIVE>(simd, shared, tiles, scratch);
+            }
+            _ => {}
+        }
+        #[cfg(target_arch = "aarch64")]
+        if self.isa == Isa::Neon
+            && let Some(simd) = level.as_neon()
+        {
+            return self.vectors::<_, 4, DERIVATIVE>(simd, shared, tiles, scratch);
+        }
+        let _ = level;
+        self.samples::<f64, 1, DERIVATIVE>(0.0, shared, tiles, scratch)
+    }
+
+    fn vectors<S: Simd, const K: usize, const DERIVATIVE: bool>(
+        &self,
+        simd: S,
+        shared: Shared<'_>,
+        tiles: &[TileRequest<'_>],
+        scratch: &mut Scratch,
+    ) -> Result<u64> {
+        simd.vectorize(
+            #[inline(always)]
+            || {
+                let l = Vector::<S>::splat(simd, 0.0);
+                self.samples::<Vector<S>, K, DERIVATIVE>(l, shared, tiles, scratch)
+            },
+        )
+    }
+
+    /// Computes the samples of some tiles, one after the other; their fractions and distances are left in the place of their last iterates.
+    /// Returns the steps taken.
+    #[inline(always)]
+    fn samples<L: Pack, const K: usize, const DERIVATIVE: bool>(
+        &self,
+        l: L,
+        shared: Shared<'_>,
+        tiles: &[TileRequest<'_>],
+        scratch: &mut Scratch,
+    ) -> Result<u64> {
+        let (mut steps, mut tile, mut place, mut id) = (0, 0, 0, 0);
+        loop {
+            let len = self.fill(scratch, tiles, [&mut tile, &mut place], &mut id);
+            if len == 0 {
+                break;
+            }
+            steps += shared.march::<L, DERIVATIVE>(l, scratch, len)?;
+            steps += shared.tail::<L, K, DERIVATIVE>(l, &mut scratch.waiting, &mut scratch.ends)?;
+        }
+        self.finish::<L, DERIVATIVE>(l, &mut scratch.ends);
+        Ok(steps)
+    }
+
+    /// Puts the next samples into the group, from a place in a tile on; returns how many.
+    fn fill(
+        &self,
+        scratch: &mut Scratch,
+        tiles: &[TileRequest<'_>],
+        [tile, place]: [&mut usize; 2],
+        id: &mut u32,
+    ) -> usize {
+        let numbers = &mut scratch.group.0;
+        let mut len = 0;
+        while len < BATCH
+            && let Some(TileRequest { tile: area, mask }) = tiles.get(*tile)
+        {
+            let width = area.width as usize;
+            while len < BATCH && *place < area.area() {
+                if mask.is_none_or(|mask| mask.has(*place)) {
+                    let c = self.offsets.point(area.x as usize + *place % width, area.y as usize + *place / width);
+                    (numbers[C_X][len], numbers[C_Y][len], numbers[ID][len]) = (c.re, c.im, f64::from(*id));
+                    [Z_X, Z_Y, D_X, D_Y].into_iter().for_each(|plane| numbers[plane][len] = 0.0);
+                    (len, *id) = (len + 1, *id + 1);
+                }
+                *place += 1;
+            }
+            if *place == area.area() {
+                (*tile, *place) = (*tile + 1, 0);
+            }
+        }
+        len
+    }
+
+    /// Turns the last iterates and their derivatives into fractions and distances.
+    #[inline(always)]
+    fn finish<L: Pack, const DERIVATIVE: bool>(&self, l: L, ends: &mut Ends) {
+        if !DERIVATIVE && !self.channels.contains(Channels::SMOOTH) {
+            return;
+        }
+        let len = ends.n.len();
+        let mut i = 0;
+        while i < len {
+            let z = [l.load(&ends.x[i..]), l.load(&ends.y[i..])];
+            if DERIVATIVE {
+                let right = [l.load(&ends.d_x[i..]), l.load(&ends.d_y[i..])];
+                let [x, y] = vector::<Mandelbrot, L>(Tangent { z, right, up: right }, self.frame);
+                x.store(&mut ends.d_x[i..]);
+                y.store(&mut ends.d_y[i..]);
+            }
+            let u = z[1].mul_add(z[1], z[0] * z[0]) * l.constant(self.fraction.scale);
+            self.fraction.of_scaled(u).store(&mut ends.x[i..]);
+            i += L::LEN;
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What perturbation needs of lanes beyond [`Lanes`]: moving them to and from memory, and choosing among them. One `f64` is a pack of one
+//! lane, so the scalar code is the vector code.
+
+use super::orbit::Iterate;
+use crate::formula::{Lanes, MaskOf, Vector};
+use fearless_simd::prelude::*;
+
+/// The most lanes of any pack.
+pub(super) const MOST_LANES: usize = 8;
+
+/// 2⁵²: a whole number below 2³² added to it lies in the low bits.
+const TWO_52: f64 = (1_u64 << 52) as f64;
+
+/// One or more `f64` in registers.
+pub(super) trait Pack: Lanes {
+    /// How many.
+    const LEN: usize;
+
+    /// The first numbers of a slice.
+    fn load(self, from: &[f64]) -> Self;
+
+    /// Writes to the first numbers of a slice.
+    fn store(self, to: &mut [f64]);
+
+    /// A mask as bits, of which the lowest is the first lane's.
+    fn bits(mask: Self::Mask) -> u64;
+
+    /// The mask of such bits.
+    fn mask(self, bits: u64) -> Self::Mask;
+
+    /// The lanes of the mask, moved to the front.
+    fn compress(self, mask: Self::Mask) -> Self;
+
+    /// The larger number in each lane, without care for NaN.
+    fn larger(self, other: Self) -> Self;
+
+    /// The iterates at the places that [`place`] made, one for each lane.
+    fn iterates(self, orbit: &[Iterate]) -> [Self; 2];
+}
+
+/// A place in an orbit as a lane: adding 1 gives the next.
+pub(super) fn place(at: u32) -> f64 {
+    TWO_52 + f64::from(at)
+}
+
+/// The place that a lane has.
+#[inline(always)]
+pub(super) fn at(place: f64) -> usize {
+    (place.to_bits() & 0xffff_ffff) as usize
+}
+
+impl Pack for f64 {
+    const LEN: usize = 1;
+
+    #[inline(always)]
+    fn load(self, from: &[f64]) -> Self {
+        from[0]
+    }
+    #[inline(always)]
+    fn store(self, to: &mut [f64]) {
+        to[0] = self;
+    }
+    #[inline(always)]
+    fn bits(mask: bool) -> u64 {
+        u64::from(mask)
+    }
+    #[inline(always)]
+    fn mask(self, bits: u64) -> bool {
+        bits & 1 == 1
+    }
+    #[inline(always)]
+    fn compress(self, mask: bool) -> Self {
+        if mask { self } else { 0.0 }
+    }
+    #[inline(always)]
+    fn larger(self, other: Self) -> Self {
+        if self > other { self } else { other }
+    }
+    #[inline(always)]
+    fn iterates(self, orbit: &[Iterate]) -> [Self; 2] {
+        orbit[at(self)]
+    }
+}
+
+impl<S: Simd> Pack for Vector<S> {
+    const LEN: usize = Vector::<S>::LEN;
+
+    #[inline(always)]
+    fn load(self, from: &[f64]) -> Self {
+        Self::load(self.0.token(), from)
+    }
+    #[inline(always)]
+    fn store(self, to: &mut [f64]) {
+        self.store(to);
+    }
+    #[inline(always)]
+    fn bits(mask: MaskOf<S>) -> u64 {
+        mask.to_bitmask()
+    }
+    #[inline(always)]
+    fn mask(self, bits: u64) -> MaskOf<S> {
+        MaskOf::<S>::from_bitmask(self.0.token(), bits)
+    }
+    #[inline(always)]
+    fn compress(self, mask: MaskOf<S>) -> Self {
+        Self(self.0.compress(mask))
+    }
+    #[inline(always)]
+    fn larger(self, other: Self) -> Self {
+        Self(self.0.max(other.0))
+    }
+    #[inline(always)]
+    fn iterates(self, orbit: &[Iterate]) -> [Self; 2] {
+        let places = self.0.as_slice();
+        let (mut x, mut y) = ([0.0; MOST_LANES], [0.0; MOST_LANES]);
+        let mut l = 0;
+        while l < Self::LEN {
+            [x[l], y[l]] = orbit[at(places[l])];
+            l += 1;
+        }
+        let simd = self.0.token();
+        [Self::load(simd, &x), Self::load(simd, &y)]
+    }
+}
+
+/// (a + bi)·(c + di).
+#[inline(always)]
+pub(super) fn product<L: Lanes>([a, b]: [L; 2], [c, d]: [L; 2]) -> [L; 2] {
+    [a.mul_sub(c, b * d), a.mul_add(d, b * c)]
+}
+
+#[inline(always)]
+pub(super) fn sum<L: Lanes>([a, b]: [L; 2], [c, d]: [L; 2]) -> [L; 2] {
+    [a + c, b + d]
+}
+
+/// The larger part.
+#[inline(always)]
+pub(super) fn largest<L: Pack>([x, y]: [L; 2]) -> L {
+    x.abs().larger(y.abs())
+}

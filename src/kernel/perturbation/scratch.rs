@@ -1,0 +1,110 @@
+//! A thread's working memory, kept for the next claim.
+
+use super::pack::MOST_LANES;
+use std::cell::Cell;
+
+/// Samples that go through the stages together.
+pub(super) const BATCH: usize = 4096;
+
+/// The numbers of each sample in a [`Group`]: δ, the offset c, the sample's number in the claim, and ∂δ/∂c.
+pub(super) const Z_X: usize = 0;
+pub(super) const Z_Y: usize = 1;
+pub(super) const C_X: usize = 2;
+pub(super) const C_Y: usize = 3;
+pub(super) const ID: usize = 4;
+pub(super) const D_X: usize = 5;
+pub(super) const D_Y: usize = 6;
+
+/// Samples as a structure of arrays. A vector can be written at any index up to [`BATCH`].
+#[derive(Debug)]
+pub(super) struct Group(pub(super) [Vec<f64>; 7]);
+
+impl Group {
+    fn new() -> Self {
+        Self(std::array::from_fn(|_| vec![0.0; BATCH + MOST_LANES]))
+    }
+}
+
+/// Samples of a group that are at the same entry.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pending {
+    pub(super) stage: usize,
+    /// The entry.
+    pub(super) at: usize,
+    /// Iterations done.
+    pub(super) n: u64,
+    pub(super) from: usize,
+    pub(super) to: usize,
+    /// δ and its derivative are those of the group times 2^`exponent`.
+    pub(super) exponent: i32,
+}
+
+/// A sample that goes on one iteration at a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waiting {
+    pub(super) id: u32,
+    /// The place of the reference.
+    pub(super) at: u32,
+    /// Iterations done.
+    pub(super) n: u64,
+    pub(super) delta: [f64; 2],
+    pub(super) c: [f64; 2],
+    pub(super) derivative: [f64; 2],
+}
+
+/// How the samples of a claim ended: one number each.
+#[derive(Debug, Default)]
+pub(super) struct Ends {
+    /// The number of the first escaped iterate; `u64::MAX` where none did.
+    pub(super) n: Vec<u64>,
+    /// That iterate and its derivative.
+    pub(super) x: Vec<f64>,
+    pub(super) y: Vec<f64>,
+    pub(super) d_x: Vec<f64>,
+    pub(super) d_y: Vec<f64>,
+}
+
+impl Ends {
+    /// For `len` samples, none of which has escaped; with room for whole vectors.
+    pub(super) fn reset(&mut self, len: usize) {
+        self.n.clear();
+        self.n.resize(len, u64::MAX);
+        for numbers in [&mut self.x, &mut self.y, &mut self.d_x, &mut self.d_y] {
+            numbers.resize(len + MOST_LANES, 1.0);
+        }
+    }
+
+    pub(super) fn set(&mut self, id: usize, n: u64, [x, y]: [f64; 2], [d_x, d_y]: [f64; 2]) {
+        self.n[id] = n;
+        (self.x[id], self.y[id], self.d_x[id], self.d_y[id]) = (x, y, d_x, d_y);
+    }
+}
+
+/// All of a thread's working memory.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    pub(super) group: Group,
+    /// What goes back to the begin of a stage, and what goes on in the stage before.
+    pub(super) rebased: Group,
+    pub(super) failed: Group,
+    pub(super) pending: Vec<Pending>,
+    pub(super) waiting: Vec<Waiting>,
+    pub(super) ends: Ends,
+}
+
+impl Scratch {
+    /// Runs `compute` with this thread's memory. Anything an interrupted computation left there is discarded.
+    pub(super) fn with<R>(compute: impl FnOnce(&mut Scratch) -> R) -> R {
+        thread_local!(static AREA: Cell<Option<Box<Scratch>>> = const { Cell::new(None) });
+        let mut scratch = AREA.take().unwrap_or_else(|| {
+            let [group, rebased, failed] = std::array::from_fn(|_| Group::new());
+            let (pending, waiting, ends) = (Vec::new(), Vec::new(), Ends::default());
+            Box::new(Scratch { group, rebased, failed, pending, waiting, ends })
+        });
+        scratch.pending.clear();
+        scratch.waiting.clear();
+        let result = compute(&mut scratch);
+        AREA.set(Some(scratch));
+        result
+    }
+}

@@ -1,0 +1,338 @@
+//! Tables for skipping iterations: staged approximation of second order.
+//!
+//! **An entry** takes a sample from one iterate of the reference to a later one. With Z the first of them, δ the sample's difference from it
+//! and c the sample's offset, its first iteration is exact, u = δ·(2Z + δ), and all that follow are one polynomial,
+//!
+//! > δ′ = P + Q + d·P² + e·P·Q + f·Q², where P = A·u and Q = B·c.
+//!
+//! Coefficients relative to P and Q neither overflow nor underflow as A and B do. An entry begins as A = B = 1. It takes in one more
+//! iterate w by squaring its polynomial and dropping what is above second order: A′ = 2wA, B′ = 2wB + 1 and, with t = 2wB/B′,
+//! d′ = (2wd + 1)/(2w)², e′ = 2(we + 1)/(2w)²·t, f′ = (2wf + 1)/(2w)²·t². Two entries become one in the same way ([`Step::then`]).
+//!
+//! **Where it holds.** What is dropped are cubes: relative to w it is the third power of the difference's share of w. So the first
+//! dropped term is below a tolerance ε where differences stay below √ε·|w|; |u| and |c| are limited accordingly (`r`, `rc`). Of first
+//! order, as others do it, differences must stay below ε·|w|. At the same limits an entry of second order costs three times as much, but
+//! tolerates the square of the error: at a dense place of 1e50 it takes a quarter of the iterations that are left to do one by one.
+//!
+//! **Stages.** The orbit is cut where it comes close to 0, closer than ever before by a factor of 16: from such a dip on it nearly
+//! repeats itself. The next stage joins the entries between deeper dips in the same way, until there is none left (Imagina's stages). A
+//! sample goes from the last stage, whose entries are longest, to the first.
+//!
+//! **Exactness.** An entry ends where the orbit ends only if that is the same for every larger maximum, and no iterate that it skips can
+//! have escaped: iterates as far out as the escape radius are in no entry of more than one iteration.
+
+use super::orbit::Orbit;
+use super::wide::{Size, Wide, power_of_two};
+
+/// How much closer to 0 than ever before an iterate is that begins an entry, as a power of two.
+const DIP: i32 = -4;
+
+/// An entry, ready for use with offsets that are divided by the scale.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) a: [f64; 2],
+    /// B times the scale.
+    pub(super) b: [f64; 2],
+    pub(super) d: [f64; 2],
+    pub(super) e: [f64; 2],
+    pub(super) f: [f64; 2],
+    /// The most that the larger part of u may be; negative where the entry cannot be used.
+    pub(super) r: f64,
+    /// The same for c, divided by the scale.
+    pub(super) rc: f64,
+    /// How many iterations it takes.
+    pub(super) len: u32,
+    /// Where a sample goes on if it cannot use the entry: an entry of the stage before, or in the first stage the reference's iterate.
+    pub(super) next: u32,
+    /// The entry's place among the wide ones plus 1, if it is out of `f64`'s range.
+    pub(super) wide: u32,
+    /// The place in the orbit of the iterate Z that it starts from.
+    pub(super) place: u32,
+}
+
+/// An entry out of `f64`'s range: each coefficient with an exponent of its own, but one for d, e and f together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WideEntry {
+    pub(super) a: [f64; 2],
+    pub(super) b: [f64; 2],
+    pub(super) d: [f64; 2],
+    pub(super) e: [f64; 2],
+    pub(super) f: [f64; 2],
+    pub(super) r: f64,
+    pub(super) rc: f64,
+    pub(super) a_exponent: i32,
+    pub(super) b_exponent: i32,
+    pub(super) def_exponent: i32,
+    pub(super) r_exponent: i32,
+}
+
+/// The entries of a stage: from `begin` to before `end`, where there is one more that has only the iterate at which the last entry ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stage {
+    pub(super) begin: u32,
+    pub(super) end: u32,
+}
+
+/// What tables are made for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// The binary logarithm of the tolerance; even.
+    pub(super) tolerance: i32,
+    /// The binary logarithm of what offsets are divided by.
+    pub(super) exponent: i32,
+    pub(super) escape_radius: f64,
+    /// Whether the orbit ends where it does for every larger maximum.
+    pub(super) complete: bool,
+}
+
+/// An entry in the making.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    z: Wide,
+    a: Wide,
+    b: Wide,
+    d: Wide,
+    e: Wide,
+    f: Wide,
+    r: Size,
+    rc: Size,
+    len: u32,
+    next: u32,
+    place: u32,
+}
+
+/// The coefficients after one more squaring, before the sample's offset is added.
+struct Squared {
+    a: Wide,
+    b: Wide,
+    d: Wide,
+    e: Wide,
+    f: Wide,
+}
+
+impl Step {
+    fn squared(&self, w: Wide) -> Squared {
+        let w2 = w.shifted(1);
+        let per_square = (w2 * w2).inverse();
+        Squared {
+            a: w2 * self.a,
+            b: w2 * self.b,
+            d: (w2 * self.d + Wide::ONE) * per_square,
+            e: (w * self.e + Wide::ONE).shifted(1) * per_square,
+            f: (w2 * self.f + Wide::ONE) * per_square,
+        }
+    }
+
+    /// With one more iterate w.
+    fn and(&self, w: Wide, limits: &Limits) -> Self {
+        let Squared { a, b: bw, d, e, f } = self.squared(w);
+        let b = bw + Wide::ONE;
+        let t = bw * b.inverse();
+        let most = limits.most(w);
+        let (r, rc) = (self.r.min(most.over(self.a.size())), self.rc.min(most.over(self.b.size())));
+        Self { a, b, d, e: e * t, f: f * (t * t), r, rc, len: self.len + 1, ..*self }
+    }
+
+    /// Followed by another entry.
+    fn then(&self, s: &Self, limits: &Limits) -> Self {
+        let Squared { a: a1, b: b1, d: d1, e: e1, f: f1 } = self.squared(s.z);
+        let per_a = s.a.inverse();
+        let (d1, e1, f1) = (d1 * per_a, e1 * per_a, f1 * per_a);
+        let bw = s.a * b1;
+        let b = bw + s.b;
+        let per_b = b.inverse();
+        let (t, v) = (bw * per_b, s.b * per_b);
+        let most = limits.most(s.z);
+        let r = self.r.min(most.over(self.a.size())).min(s.r.over(a1.size()));
+        let rc = self.rc.min(most.over(self.b.size())).min(s.r.over(b1.size())).min(s.rc);
+        Self {
+            z: self.z,
+            a: s.a * a1,
+            b,
+            d: d1 + s.d,
+            e: (e1 + s.d.shifted(1)) * t + s.e * v,
+            f: (f1 + s.d) * (t * t) + s.e * (t * v) + s.f * (v * v),
+            r,
+            rc,
+            len: self.len + s.len,
+            next: self.next,
+            place: self.place,
+        }
+    }
+}
+
+impl Limits {
+    /// One iteration from an iterate: u is at most 1, and so small that the sample has not escaped.
+    fn one(&self, z: Wide, at: usize) -> Step {
+        let size = z.size().to_f64(0);
+        // The distance to the escape radius, with room for the other part of a complex number. Where it is below |Z|, a sample that
+        // could be used has |δ| < |u|/|Z|, otherwise |δ|² < |u|.
+        let room = 0.25 * (self.escape_radius - z.modulus());
+        let r = if room > 0.0 { Size::of((room * room.max(size)).min(1.0)) } else { Size::NONE };
+        let (a, zero) = (Wide::ONE, Wide::ZERO);
+        let (len, place) = (1, at as u32);
+        Step { z, a, b: a, d: zero, e: zero, f: zero, r, rc: Size::of(1.0), len, next: place, place }
+    }
+
+    /// How large differences from an iterate may be.
+    fn most(&self, w: Wide) -> Size {
+        if w.modulus() * (1.0 + 4.0 * power_of_two(self.tolerance / 2)) > self.escape_radius {
+            return Size::NONE;
+        }
+        let Size { m, e } = w.size();
+        Size { m, e: e + self.tolerance / 2 }
+    }
+
+    fn entry(&self, step: &Step, wides: &mut Vec<WideEntry>) -> Entry {
+        let shift = -self.exponent;
+        let b = step.b.shifted(-shift);
+        let coefficients = [step.a, step.d, step.e, step.f, b];
+        let rc_fits = step.rc.e.saturating_add(shift) > -1000;
+        let fits = step.r.e > -900 && rc_fits && step.a.e > -100 && coefficients.iter().all(|x| x.e < 900);
+        let usable = step.r.m > 0.0 && step.rc.m > 0.0;
+        let rc = if step.rc.m > 0.0 { step.rc.m * power_of_two((step.rc.e + shift).clamp(-1000, 1000)) } else { -1.0 };
+        let [a, d, e, f, b] = coefficients.map(Wide::to_f64);
+        let r = if usable { step.r.to_f64(0) } else { -1.0 };
+        let Step { len, next, place, .. } = *step;
+        let mut entry = Entry { a, b, d, e, f, r, rc, len, next, wide: 0, place };
+        if usable && !fits {
+            let def_exponent = step.d.e.max(step.e.e).max(step.f.e);
+            let of = |x: Wide| x.shifted(-def_exponent).to_f64();
+            wides.push(WideEntry {
+                a: step.a.m,
+                b: step.b.m,
+                d: of(step.d),
+                e: of(step.e),
+                f: of(step.f),
+                r: step.r.m,
+                rc,
+                a_exponent: step.a.e,
+                b_exponent: if step.b.is_zero() { step.b.e } else { step.b.e - shift },
+                def_exponent,
+                r_exponent: step.r.e,
+            });
+            entry.wide = wides.len() as u32;
+        }
+        entry
+    }
+}
+
+/// Stages in the making: all entries of one after the other, each followed by one with the iterate at which it ends.
+struct Builder<'a> {
+    orbit: Orbit<'a>,
+    limits: Limits,
+    steps: Vec<Step>,
+    stages: Vec<Stage>,
+}
+
+/// Tables as they are prepared.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    pub(super) stages: Vec<Stage>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) wides: Vec<WideEntry>,
+}
+
+/// Watches the sizes of iterates for the first dip.
+struct Dips {
+    smallest: Size,
+    before: Size,
+}
+
+impl Dips {
+    fn new(first: Size) -> Self {
+        Self { smallest: first, before: first }
+    }
+
+    /// Whether this is the first dip.
+    fn found(&mut self, size: Size) -> bool {
+        if !size.is_below(self.smallest) {
+            return false;
+        }
+        (self.before, self.smallest) = (self.smallest, size);
+        size.is_below(Size { m: self.before.m, e: self.before.e + DIP })
+    }
+
+    /// Whether an iterate is nearly as close to 0 as the dip, between it and the closest before.
+    fn reached(&self, size: Size) -> bool {
+        size.times(size).is_below(self.smallest.times(self.before))
+    }
+}
+
+/// The tables of an orbit.
+pub(super) fn build(orbit: Orbit<'_>, limits: Limits) -> Made {
+    let mut builder = Builder { orbit, limits, steps: Vec::new(), stages: Vec::new() };
+    if builder.first() {
+        while builder.next() {}
+    }
+    let Builder { steps, stages, .. } = builder;
+    let mut wides = Vec::new();
+    let entries = steps.iter().map(|step| limits.entry(step, &mut wides)).collect();
+    Made { stages, entries, wides }
+}
+
+impl Builder<'_> {
+    /// The first stage, from the orbit; whether it has a dip.
+    fn first(&mut self) -> bool {
+        let last = self.orbit.z.len() - 1;
+        let size = |at: usize| self.orbit.wide(at).size();
+        let mut dips = Dips::new(size(1));
+        let dip = (1..last).find(|&at| dips.found(size(at)));
+        let mut begins = 0;
+        let mut step = self.limits.one(Wide::ZERO, 0);
+        for at in 1..last {
+            let w = self.orbit.wide(at);
+            let cut = dip.is_some_and(|dip| at == dip || at > dip && (dips.reached(w.size()) || at - begins >= dip));
+            if cut {
+                self.steps.push(step);
+                step = self.limits.one(w, at);
+                begins = at;
+            } else {
+                step = step.and(w, &self.limits);
+            }
+        }
+        self.steps.push(step);
+        let end = self.limits.one(self.orbit.wide(last), last);
+        self.close(0, end);
+        dip.is_some()
+    }
+
+    /// The stage above the last one; whether it has a dip.
+    fn next(&mut self) -> bool {
+        let Some(&Stage { begin, end }) = self.stages.last() else { return false };
+        let (from, to) = (begin as usize, end as usize);
+        let mut dips = Dips::new(self.steps[from + 1].z.size());
+        let dip = (from + 1..to).find(|&at| dips.found(self.steps[at].z.size()));
+        let start = self.steps.len();
+        let mut step = Step { next: begin, ..self.steps[from] };
+        let (mut period, mut dipped) = (0, false);
+        for at in from + 1..to {
+            let other = self.steps[at];
+            if dip == Some(at) {
+                (period, dipped) = (step.len, true);
+            }
+            if dip == Some(at) || dipped && (dips.reached(other.z.size()) || step.len >= period) {
+                self.steps.push(step);
+                step = Step { next: at as u32, ..other };
+            } else {
+                step = step.then(&other, &self.limits);
+            }
+        }
+        self.steps.push(step);
+        let sentinel = self.steps[to];
+        self.close(start, sentinel);
+        dip.is_some()
+    }
+
+    /// Ends a stage that begins at `begin`.
+    fn close(&mut self, begin: usize, end: Step) {
+        if !self.limits.complete
+            && let Some(last) = self.steps.last_mut()
+        {
+            // With a larger maximum it would be longer.
+            last.r = Size::NONE;
+        }
+        self.stages.push(Stage { begin: begin as u32, end: self.steps.len() as u32 });
+        self.steps.push(end);
+    }
+}
