@@ -10,7 +10,9 @@ pub use crate::sink::records::{PART_EXTENSION, check_unused};
 pub use crate::sink::staged::Leftover;
 #[cfg(feature = "window")]
 pub use crate::window::{remember::SavedState, save::command_line, script::Script};
-pub use crate::works::{MAX_LIMIT, PrimeCount, Primes};
+#[cfg(feature = "thumbnails")]
+pub use crate::works::thumbnails;
+pub use crate::works::{MAX_LIMIT, NO_THUMBNAILS, PrimeCount, Primes};
 
 /// What Linux says of processes and the machine.
 pub mod system {

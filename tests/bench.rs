@@ -560,3 +560,27 @@ fn what_was_measured_best_is_kept_and_used() {
         assert!(output.stdout.is_empty(), "nothing is measured");
     }
 }
+
+#[test]
+fn other_kinds_of_work_are_measured_in_their_own_words() {
+    let scratch = Scratch::new("bench-work");
+    let arguments = ["--work", "primes", "--size", "64x48", "--workers", "1,2", "--runs", "1", "--weak"];
+    let some = ["--backend", "serial", "--backend", "threads", "--backend", "pipes", "--anyway"];
+    let files = ["--json", "a.json", "--html", "a.html", "--trace", "a.trace"];
+    let output = bench(&scratch, &[&arguments[..], &some, &files].concat());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("primes: the primes up to a number") && text.contains(" segments\n"), "{text}");
+    let results = json(scratch.join("a.json"));
+    let entries = results["results"].as_array().unwrap();
+    assert_eq!(entries.len(), 1 + 2 + 2 + 2, "each number of workers, and two workers with twice the work");
+    assert!(entries.iter().all(|entry| entry["piece"] == "segment" && entry["parameters"]["scene"] == "primes"));
+    let growth: Vec<f64> = entries.iter().map(|entry| entry["growth"].as_f64().unwrap()).collect();
+    assert_eq!(growth.iter().filter(|growth| (1.9..2.1).contains(*growth)).count(), 2, "{growth:?}");
+    assert_eq!(results["scenes"][0]["piece"], "segment");
+    let trace = std::fs::read_to_string(scratch.join("a.trace")).unwrap();
+    assert!(trace.contains("segments waiting") && !trace.contains("piece 0"), "{trace}");
+    let output = bench(&scratch, &["simulate", "--work", "primes", "--runs", "0", "--anyway"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("primes: ") || text.contains("\nprimes: "), "{text}");
+    assert!(text.contains(" segments, "), "{text}");
+}

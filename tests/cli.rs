@@ -3,6 +3,8 @@
 #[path = "cli/completion.rs"]
 mod completion;
 mod support;
+#[path = "cli/works.rs"]
+mod works;
 
 use fractal::sample::{Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS};
 use fractal::sink::Grid;
@@ -143,7 +145,8 @@ fn every_place_can_be_planned_and_reported_about() {
     let scratch = Scratch::new("info");
     for place in fractal::scene::PLACES {
         let text = stdout(scratch.program(["info", place.name]));
-        assert!(text.contains("f64") && text.contains("the best that this processor has"), "{text}");
+        let tier = text.contains("\nnumbers     f64: ") || text.contains("\nnumbers     perturbation: ");
+        assert!(tier && text.contains("the best that this processor has") && !text.contains("inf"), "{text}");
     }
     let json: Value = serde_json::from_str(&stdout(scratch.program(["info", "whole", "--json"]))).unwrap();
     assert_eq!((json["formula"].as_str(), json["tier"].as_str()), (Some("mandelbrot"), Some("f64")));
@@ -424,7 +427,7 @@ fn a_maximum_beyond_32_bits_changes_no_picture() {
     assert!(few == many && few.len() > 3 * 40 * 30);
     let kept = format!("render {outside} --iterations 5000000000 --checkpoint a.tiles");
     done(scratch.program(words(&format!("{kept} -o a.png -q"))));
-    assert!(scratch.program(words(&format!("{kept} --format ppm -o -"))).output().unwrap().stdout == few);
+    assert!(scratch.program(words(&format!("{kept} --resume --format ppm -o -"))).output().unwrap().stdout == few);
     done(scratch.program(words(&format!("render {outside} --iterations 5000000000 -o a.exr -q"))));
     for (from, to) in [("a.exr", "b.exr"), ("a.tiles", "b.png")] {
         let more = format!("render {outside} --iterations 6000000000 --continue {from} -o {to}");

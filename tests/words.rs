@@ -106,7 +106,9 @@ fn help_uses_them_too() {
         "bench schedules",
         "guide",
     ];
-    for command in commands.into_iter().chain(["bench overhead", "bench kernel", "backends", "completions", "man"]) {
+    for command in
+        commands.into_iter().chain(["bench overhead", "bench kernel", "bench deep", "backends", "completions", "man"])
+    {
         if command == "view" && cfg!(not(feature = "window")) {
             continue;
         }

@@ -6,10 +6,11 @@
 use crate::error::Result;
 use crate::formula::{Formula, FormulaEntry, Number, Spec, Vector, Visitor, operations};
 use crate::kernel::direct::Direct;
-use crate::kernel::{Counters, Isa, Kernel, Limits, TileClaim, TileRequest};
-use crate::parallel::{Prepared, Stop};
+use crate::kernel::{Counters, Isa, Kernel, Limits, Request, TileClaim, TileRequest};
+use crate::parallel::{Prepared, Preparing, Stop};
 use crate::plane::Plane;
 use crate::sample::Channels;
+use crate::scene::{Image, Scene};
 use crate::tile::Tile;
 use fearless_simd::Level;
 use fearless_simd::prelude::*;
@@ -31,8 +32,10 @@ pub struct Benchmark {
     pub name: &'static str,
     /// What is hard about it, in a line.
     pub help: &'static str,
-    /// Centre and width in the plane.
+    /// Centre and width in the plane; not used for a place.
     pub view: [f64; 3],
+    /// The named place that is measured instead, with one sample a pixel.
+    pub place: Option<&'static str>,
     /// The maximum number of iterations.
     pub max: u32,
 }
@@ -43,25 +46,43 @@ pub const BENCHMARKS: &[Benchmark] = &[
         name: "A@1000",
         help: "the whole set with few iterations: a third of the samples ends early",
         view: [-0.5, 0.0, 3.0],
+        place: None,
         max: 1000,
     },
     Benchmark {
         name: "A@50000",
         help: "the whole set with many iterations: what its interior costs",
         view: [-0.5, 0.0, 3.0],
+        place: None,
         max: 50_000,
     },
     Benchmark {
         name: "B@5000",
         help: "deep in the valley of the seahorses: costly and even",
         view: [-0.743643887037151, 0.131825904205330, 5.1e-5],
+        place: None,
         max: 5000,
     },
     Benchmark {
         name: "C@2000",
         help: "a view in which every sample escapes soon: the cost of escaping",
         view: [-0.77568377, 0.13646737, 3e-4],
+        place: None,
         max: 2000,
+    },
+    Benchmark {
+        name: "D@30000",
+        help: "the place clover, 1e55 times enlarged: perturbation that skips most iterations",
+        view: [0.0; 3],
+        place: Some("clover"),
+        max: 30_000,
+    },
+    Benchmark {
+        name: "E@200000",
+        help: "the place lightning, 1e620 times enlarged: perturbation with exponents of its own",
+        view: [0.0; 3],
+        place: Some("lightning"),
+        max: 200_000,
     },
 ];
 
@@ -79,7 +100,8 @@ pub struct Figures {
 /// A [`Benchmark`] made ready: 1920 × 1080 samples in square tiles.
 #[derive(Debug)]
 pub struct Prepare {
-    kernel: Direct,
+    kernel: Arc<dyn Kernel>,
+    prepared: Prepared,
     tiles: Vec<TileRequest<'static>>,
     claim: usize,
     words: Vec<u32>,
@@ -100,6 +122,32 @@ impl Benchmark {
         claim: usize,
     ) -> Result<Prepare> {
         let (width, height) = (1920_u32, 1080_u32);
+        let kernel = self.kernel((width, height), isa, escape_radius, channels)?;
+        let prepared = kernel.prepare(&Preparing::quietly(&Stop::new()))?;
+        let mut tiles = Vec::new();
+        for y in (0..height).step_by(tile as usize) {
+            for x in (0..width).step_by(tile as usize) {
+                tiles.push(Tile { x, y, width: tile.min(width - x), height: tile.min(height - y) }.into());
+            }
+        }
+        let words = vec![0; claim * tile as usize * tile as usize * channels.words()];
+        Ok(Prepare { kernel, prepared, tiles, claim, words, useful: vec![0; claim] })
+    }
+
+    fn kernel(
+        &self,
+        (width, height): (u32, u32),
+        isa: Isa,
+        escape_radius: f64,
+        channels: Channels,
+    ) -> Result<Arc<dyn Kernel>> {
+        let limits = Limits { max: self.max.into(), escape_radius };
+        if let Some(place) = self.place {
+            let scene = Scene { image: Image::new((width, height), 1), ..Scene::load(place)? };
+            let mut request = Request::new(&scene, channels, Some(isa))?;
+            request.limits = limits;
+            return request.kernel();
+        }
         let [re, im, extent] = self.view;
         let spacing = extent / f64::from(width);
         let offset = |i: u32, n: u32| f64::from(i) + 0.5 - f64::from(n) / 2.0;
@@ -110,16 +158,7 @@ impl Benchmark {
             spacing,
         };
         let spec = Spec { entry: crate::formula::find("mandelbrot")?, power: 2, julia: None };
-        let kernel =
-            Direct::new(&spec, Arc::new(plane), Limits { max: self.max.into(), escape_radius }, channels, isa)?;
-        let mut tiles = Vec::new();
-        for y in (0..height).step_by(tile as usize) {
-            for x in (0..width).step_by(tile as usize) {
-                tiles.push(Tile { x, y, width: tile.min(width - x), height: tile.min(height - y) }.into());
-            }
-        }
-        let words = vec![0; claim * tile as usize * tile as usize * channels.words()];
-        Ok(Prepare { kernel, tiles, claim, words, useful: vec![0; claim] })
+        Ok(Arc::new(Direct::new(&spec, Arc::new(plane), limits, channels, isa)?))
     }
 }
 
@@ -130,13 +169,13 @@ impl Prepare {
     /// Only those of the kernel; it is not stopped.
     pub fn run(&mut self) -> Result<Figures> {
         let (mut counters, mut useful) = (Counters::default(), 0);
-        let (prepared, stop) = (Prepared::default(), Stop::new());
+        let stop = Stop::new();
         let start = thread_time();
         for tiles in self.tiles.chunks(self.claim) {
             let area: usize = tiles.iter().map(|wanted| wanted.tile.area()).sum();
             let words = &mut self.words[..area * self.kernel.channels().words()];
             let sums = &mut self.useful[..tiles.len()];
-            counters += self.kernel.compute(&prepared, TileClaim { tiles, words, useful: sums }, &stop)?;
+            counters += self.kernel.compute(&self.prepared, TileClaim { tiles, words, useful: sums }, &stop)?;
             useful += sums.iter().sum::<u64>();
         }
         Ok(Figures { time: thread_time() - start, counters, useful })

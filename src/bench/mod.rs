@@ -8,6 +8,7 @@ pub mod clock;
 pub mod compare;
 pub mod constructs;
 pub mod cores;
+pub mod deep;
 pub mod drawing;
 pub mod fits;
 pub mod forecast;
@@ -16,6 +17,8 @@ pub mod load;
 pub mod machine;
 pub mod measure;
 pub mod overhead;
+#[cfg(feature = "thumbnails")]
+pub mod photos;
 pub mod record;
 pub mod reference;
 pub mod report;

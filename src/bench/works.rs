@@ -6,8 +6,8 @@ use crate::works::Primes;
 use std::fmt;
 use std::sync::Arc;
 
-/// Makes a subject that is about as much work as a picture of so many pixels.
-pub type SubjectOf = fn(u64) -> Result<Subject>;
+/// Makes subjects that are each about as much work as a picture of so many pixels.
+pub type SubjectsOf = fn(u64) -> Result<Vec<Subject>>;
 
 /// A kind of work as it is listed.
 #[derive(Clone, Copy)]
@@ -16,17 +16,22 @@ pub struct WorkEntry {
     pub name: &'static str,
     /// What its shape is, in a line.
     pub help: &'static str,
-    /// Makes a subject of it; `None` for pictures, of which there are many.
-    pub subject: Option<SubjectOf>,
+    /// Makes subjects of it; `None` for pictures, of which there are many.
+    pub subjects: Option<SubjectsOf>,
 }
 
 /// All kinds of work.
 pub const WORKS: &[WorkEntry] = &[
-    WorkEntry { name: "scene", help: "pictures of scenes: uneven pieces, large results", subject: None },
+    WorkEntry { name: "scene", help: "pictures of scenes: uneven pieces, large results", subjects: None },
     WorkEntry {
         name: "primes",
         help: "the primes up to a number, a thousand numbers for each pixel of --size: even pieces, tiny results",
-        subject: Some(primes),
+        subjects: Some(primes),
+    },
+    WorkEntry {
+        name: "thumbnails",
+        help: "thumbnails of photographs, which it makes itself, and the same decoded at full size: files as input, results of any length",
+        subjects: Some(thumbnails),
     },
 ];
 
@@ -42,10 +47,10 @@ pub fn find(name: &str) -> Result<&'static WorkEntry> {
 }
 
 /// About as much work as a costly pixel is a thousand numbers.
-fn primes(pixels: u64) -> Result<Subject> {
+fn primes(pixels: u64) -> Result<Vec<Subject>> {
     const SMALL: u64 = 10_000_000;
     let limit = pixels.saturating_mul(1000);
-    Ok(Subject {
+    Ok(vec![Subject {
         name: "primes".into(),
         help: format!("the primes up to {limit}: even pieces, tiny results"),
         work: Arc::new(Primes::up_to(limit)?),
@@ -55,7 +60,47 @@ fn primes(pixels: u64) -> Result<Subject> {
         amount: limit,
         scale: limit as f64 / SMALL as f64,
         growth: 1.0,
-    })
+    }])
+}
+
+/// As many photographs as there are pixels of this many.
+#[cfg(feature = "thumbnails")]
+const PIXELS_FOR_EACH: u64 = 1280 * 720 / 24;
+
+/// Thumbnails of photographs, decoded as they usually are, and at full size.
+#[cfg(feature = "thumbnails")]
+fn thumbnails(pixels: u64) -> Result<Vec<Subject>> {
+    use super::photos::Photos;
+    use crate::works::thumbnails::{Options, Thumbnails};
+    let count = (pixels / PIXELS_FOR_EACH).clamp(4, 10_000);
+    let photos = Arc::new(Photos::make(count as usize)?);
+    let subject = |name: &str, help: &str, full| {
+        let work = |count: usize| {
+            let options = Options { size: 64, encoding: None, full };
+            let work = Thumbnails::new(photos.folder(), photos.names[..count].to_vec(), options)?;
+            Ok::<_, Error>(Arc::new(work.keeping(photos.clone())))
+        };
+        Ok::<_, Error>(Subject {
+            name: name.into(),
+            help: format!("{count} photographs of 12 megapixels, {help}"),
+            work: work(count as usize)?,
+            small: work(1)?,
+            tiles: Vec::new(),
+            pixels: 0,
+            amount: count,
+            scale: count as f64,
+            growth: 1.0,
+        })
+    };
+    Ok(vec![
+        subject("thumbnails", "decoded at an eighth of their size", false)?,
+        subject("thumbnails-full", "decoded at full size", true)?,
+    ])
+}
+
+#[cfg(not(feature = "thumbnails"))]
+fn thumbnails(_: u64) -> Result<Vec<Subject>> {
+    Err(Error::Unsupported(crate::works::NO_THUMBNAILS.into()))
 }
 
 impl fmt::Debug for WorkEntry {

@@ -10,7 +10,7 @@ mod work;
 pub(crate) use guide::GuideArgs;
 pub(crate) use scene::{ColourArgs, SceneArgs};
 pub(super) use values::{AUTO, Edge, LOOPS, backends, parts, tile, workers, works};
-pub(crate) use work::{PrimesArgs, WorkArgs};
+pub(crate) use work::{PrimesArgs, ThumbnailsArgs, WorkArgs};
 
 use super::bench::args::{BENCH_NOTES, BenchArgs};
 use clap::builder::Styles;
@@ -23,7 +23,7 @@ use std::path::PathBuf;
 #[cfg(feature = "window")]
 use values::scale;
 use values::{backends_or_auto, formats, orders, shard, tile_or_auto};
-use work::PRIMES_NOTES;
+use work::{PRIMES_NOTES, THUMBNAILS_NOTES};
 
 /// Fractals, and every way of running one program in parallel.
 #[derive(Debug, Parser)]
@@ -61,6 +61,9 @@ pub(crate) enum Command {
     /// Count the primes up to a number
     #[command(after_long_help = PRIMES_NOTES)]
     Primes(PrimesArgs),
+    /// Make thumbnails of the pictures in a folder
+    #[command(after_long_help = THUMBNAILS_NOTES)]
+    Thumbnails(ThumbnailsArgs),
     /// List the backends: ways to compute tiles in parallel
     Backends(BackendsArgs),
     /// Explain which model of parallelism to choose when, and answer questions about it

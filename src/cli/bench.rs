@@ -4,6 +4,7 @@ pub(crate) mod args;
 mod busy;
 mod compare;
 mod cores;
+mod deep;
 mod outputs;
 mod overhead;
 mod progress;
@@ -80,6 +81,7 @@ pub(crate) fn run(args: &args::BenchArgs) -> Result<()> {
         Some(args::BenchCommand::Overhead(args)) => overhead::run(args),
         Some(args::BenchCommand::Simulate(args)) => simulate::run(args),
         Some(args::BenchCommand::Schedules(args)) => schedules::run(args),
+        Some(args::BenchCommand::Deep(args)) => deep::run(args),
         Some(args::BenchCommand::Compare(args)) => compare::run(args),
         Some(args::BenchCommand::Report(args)) => report::run(args),
     }

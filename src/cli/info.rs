@@ -27,6 +27,8 @@ struct Info {
     samples: u32,
     /// Distance of neighbouring samples in the plane.
     spacing: f64,
+    /// Its decimal logarithm.
+    log10_spacing: f64,
     max_iterations: u64,
     escape_radius: f64,
     tier: &'static str,
@@ -59,10 +61,11 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
     let crop = scene.image.crop;
     let view = scene.view();
     let spacing = view.spacing(width, height) / f64::from(scene.image.samples);
+    let log2_spacing = view.log2_spacing(width, height) - f64::from(scene.image.samples).log2();
     let isa = render.kernel().facts().isa;
     let asked = Isa::from_env()?;
-    let isa_why = if render.kernel().facts().tier == "perturbation" {
-        "this number tier has no other code so far"
+    let isa_why = if isa != asked.name() && render.kernel().facts().tier == "perturbation" {
+        "this number tier has no code for that of FRACTAL_ISA"
     } else if isa != asked.name() && asked == Isa::Sse42 {
         "this formula, or this escape radius, has no code for sse4.2"
     } else if isa != asked.name() {
@@ -87,6 +90,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
         crop: crop.map(Into::into),
         samples: scene.image.samples,
         spacing,
+        log10_spacing: log2_spacing * std::f64::consts::LOG10_2,
         max_iterations: scene.max_iterations(),
         escape_radius: scene.iteration.escape_radius,
         tier,
@@ -135,7 +139,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
                 info.tiles
             ),
         ),
-        ("spacing", format!("{spacing:.4e} from sample to sample")),
+        ("spacing", format!("{} from sample to sample", place::of_log2(log2_spacing))),
         ("iterations", format!("up to {}, escape radius {}", info.max_iterations, info.escape_radius)),
         ("computed", format!("{computed}, as the colouring needs")),
         ("numbers", format!("{}: {}", info.tier, info.tier_why)),

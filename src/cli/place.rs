@@ -3,6 +3,7 @@
 use fractal::Scene;
 use fractal::scene::{Extent, View};
 use serde::Serialize;
+use std::f64::consts::LOG10_2;
 
 /// Which part of the plane a scene shows. Exact decimals are texts, since numbers of JSON lose their digits.
 #[derive(Serialize)]
@@ -11,10 +12,14 @@ pub(super) struct Place {
     im: String,
     /// The picture's width in the plane: exact if the scene says it, else rounded.
     width: String,
-    /// 4 divided by the picture's height in the plane.
+    /// 4 divided by the picture's height in the plane; `null` in JSON if it is no 64-bit number.
     zoom: f64,
+    /// Its decimal logarithm.
+    log10_zoom: f64,
     /// Degrees.
     rotation: f64,
+    #[serde(skip)]
+    shown_zoom: String,
     #[serde(skip)]
     arguments: String,
 }
@@ -24,14 +29,19 @@ impl Place {
         let View { re, im, extent, rotation } = scene.view();
         let view = scene.view();
         let (columns, rows) = scene.image.size;
+        let log2_spacing = view.log2_spacing(columns, rows);
         let extent_argument = match &extent {
             Extent::Width(width) => format!("--width {width}"),
             Extent::Zoom(zoom) => format!("--zoom {zoom}"),
         };
         let width = match extent {
             Extent::Width(width) => width.to_string(),
-            Extent::Zoom(_) => format!("{:?}", view.spacing(columns, rows) * f64::from(columns)),
+            Extent::Zoom(_) => match view.spacing(columns, rows) * f64::from(columns) {
+                width if width.is_normal() => format!("{width:?}"),
+                _ => of_log2(log2_spacing + f64::from(columns).log2()),
+            },
         };
+        let log2_zoom = 2.0 - log2_spacing - f64::from(rows).log2();
         let turned = if rotation == 0.0 { String::new() } else { format!(" --rotation {rotation}") };
         let plain = Scene::default();
         let formula =
@@ -44,21 +54,35 @@ impl Place {
             im: im.to_string(),
             width,
             zoom: view.zoom(columns, rows),
+            log10_zoom: log2_zoom * LOG10_2,
+            shown_zoom: of_log2(log2_zoom),
             rotation,
         }
     }
 
     /// The rows that describe it.
     pub(super) fn rows(&self) -> [(&'static str, String); 4] {
-        let Self { re, im, width, zoom, rotation, arguments } = self;
+        let Self { re, im, width, shown_zoom, rotation, arguments, .. } = self;
         let turned = if *rotation == 0.0 { String::new() } else { format!(", turned by {rotation} degrees") };
         [
             ("centre", format!("re {re}, im {im}")),
             ("width", format!("{width}{turned}")),
-            ("zoom", short(*zoom)),
+            ("zoom", shown_zoom.clone()),
             ("arguments", arguments.clone()),
         ]
     }
+}
+
+/// 2^`log2` with five digits, even if it is no 64-bit number.
+pub(super) fn of_log2(log2: f64) -> String {
+    if log2.abs() < 1000.0 {
+        return short(log2.exp2());
+    }
+    let log10 = log2 * LOG10_2;
+    let tenths = (10f64.powf(log10 - log10.floor()) * 1e4).round();
+    // A mantissa that would be shown as 10.0000 belongs to the next power.
+    let (tenths, exponent) = if tenths >= 1e5 { (1e4, log10.floor() + 1.0) } else { (tenths, log10.floor()) };
+    format!("{:.4}e{exponent}", tenths / 1e4)
 }
 
 /// A number with five digits, with an exponent if it is large or small.
@@ -78,6 +102,7 @@ mod tests {
     #[test]
     fn zooms_are_short() {
         let shown = [2.4, 602.6365348399247, 1.0, 99999.9, 1e6, 0.001, 0.25].map(short);
+        assert_eq!([0.0, 2000.0, -3322.0].map(of_log2), ["1", "1.1481e602", "9.5138e-1001"]);
         assert_eq!(shown, ["2.4", "602.64", "1", "100000", "1.0000e6", "0.001", "0.25"]);
     }
 }

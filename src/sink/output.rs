@@ -42,7 +42,19 @@ impl Output {
     /// [`Error::Usage`] for an empty path or a terminal, [`Error::Io`] when the path cannot be written: it is a directory, its
     /// directory is missing or forbids it, it is read-only, its name is too long.
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
+        Self::open(path.as_ref(), false)
+    }
+
+    /// The same for one of many files in a folder that was [swept](super::staged::sweep).
+    ///
+    /// # Errors
+    /// As [`Output::create`].
+    #[cfg(feature = "thumbnails")]
+    pub(crate) fn create_swept(path: &Path) -> Result<Self> {
+        Self::open(path, true)
+    }
+
+    fn open(path: &Path, is_swept: bool) -> Result<Self> {
         if path.as_os_str().is_empty() {
             return Err(Error::Usage("the name of the output is empty; give a file or `-`".into()));
         }
@@ -53,7 +65,7 @@ impl Output {
             refuse_nobody(path)?;
             Target::Stdout(stdout)
         } else {
-            open(path).map_err(|source| Error::io("create", path, source))?
+            open(path, is_swept).map_err(|source| Error::io("create", path, source))?
         };
         if let Target::Straight(file) = &target {
             refuse_terminal(file, path)?;
@@ -190,7 +202,7 @@ fn refuse_terminal(file: &impl IsTerminal, path: &Path) -> Result<()> {
     )))
 }
 
-fn open(path: &Path) -> io::Result<Target> {
+fn open(path: &Path, is_swept: bool) -> io::Result<Target> {
     let (place, mode) = match fs::metadata(path) {
         Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
         // A link is followed, so that its target is replaced or created, not the link. A write-protected file is not replaced
@@ -203,7 +215,7 @@ fn open(path: &Path) -> io::Result<Target> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => (destination(path), None),
         Err(error) => return Err(error),
     };
-    let staged = Staged::create(place)?;
+    let staged = Staged::create(place, is_swept)?;
     if let Some(mode) = mode {
         staged.file().set_permissions(mode)?;
     }

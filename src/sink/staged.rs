@@ -36,12 +36,14 @@ pub(super) struct Staged {
 
 impl Staged {
     /// Creates a new file beside `place`: `.NAME.tmp-PID-CHECK`, with more digits after PID if that is taken. First removes such
-    /// files left by killed processes.
-    pub(super) fn create(place: PathBuf) -> io::Result<Self> {
+    /// files left by killed processes, unless the folder `is_swept`.
+    pub(super) fn create(place: PathBuf, is_swept: bool) -> io::Result<Self> {
         let Some(name) = place.file_name().filter(|_| !ends_with_separator(&place)) else {
             return Err(io::ErrorKind::IsADirectory.into());
         };
-        remove_leftovers(folder(&place), name);
+        if !is_swept {
+            remove_leftovers(folder(&place), |found| is_temporary_name(found, name));
+        }
         for attempt in 0..ATTEMPTS {
             let temporary = place.with_file_name(temporary_name(name, attempt));
             match OpenOptions::new().write(true).create_new(true).open(&temporary) {
@@ -147,7 +149,8 @@ fn check(name: &OsStr, number: &str) -> String {
 
 /// Whether `found` is a temporary name of `name`, which must not have been shortened.
 fn is_temporary_name(found: &OsStr, name: &OsStr) -> bool {
-    let rest = found.as_encoded_bytes().strip_prefix(b".");
+    // A shortened name may belong to several outputs.
+    let rest = found.as_encoded_bytes().strip_prefix(b".").filter(|_| name.len() <= KEPT);
     let rest = rest.and_then(|rest| rest.strip_prefix(name.as_encoded_bytes()));
     let rest = rest.and_then(|rest| rest.strip_prefix(b".tmp-")).and_then(|rest| std::str::from_utf8(rest).ok());
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -165,15 +168,29 @@ fn claim(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Removes the files that killed processes left for the output `name` in `folder`. Files that cannot be removed do no harm.
-fn remove_leftovers(folder: &Path, name: &OsStr) {
-    // A shortened name may belong to several outputs. On systems other than Unix files cannot be distinguished.
-    if name.len() > KEPT || cfg!(not(unix)) {
+/// Removes the files that killed processes left in `folder` for any output. For whoever writes many files there: to look for the
+/// leftovers of each would take time that grows with the square of their number.
+#[cfg_attr(not(feature = "thumbnails"), allow(dead_code))]
+pub(crate) fn sweep(folder: &Path) {
+    remove_leftovers(folder, |found| name_of_temporary(found).is_some_and(|name| is_temporary_name(found, &name)));
+}
+
+/// The name of the output that a temporary name may be of.
+fn name_of_temporary(found: &OsStr) -> Option<OsString> {
+    let text = found.to_str()?.strip_prefix('.')?;
+    Some(text.rsplit_once(".tmp-")?.0.into())
+}
+
+/// Removes the files that killed processes left in `folder`, of those whose names `are` temporary ones. Files that cannot be removed do
+/// no harm.
+fn remove_leftovers(folder: &Path, are: impl Fn(&OsStr) -> bool) {
+    // On systems other than Unix files cannot be distinguished.
+    if cfg!(not(unix)) {
         return;
     }
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         // This program leaves only regular files, and opening a pipe would block.
-        if is_temporary_name(&entry.file_name(), name) && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+        if are(&entry.file_name()) && entry.file_type().is_ok_and(|kind| kind.is_file()) {
             remove_leftover(&entry.path());
         }
     }
@@ -215,6 +232,7 @@ mod tests {
             assert!(!is_temporary_name(OsStr::new(&format!("{begin}-{right}")), name), "{begin}");
         }
         assert!(!is_temporary_name(OsStr::new(&format!(".a.png.tmp-7-{right} ")), name));
+        assert_eq!(name_of_temporary(&temporary_name(name, 3)), Some("a.png".into()));
         let (inner, outer) = (OsStr::new("a.png.tmp-7"), check(OsStr::new("a.png.tmp-7"), "8"));
         assert!(is_temporary_name(OsStr::new(&format!(".a.png.tmp-7.tmp-8-{outer}")), inner));
     }

@@ -39,6 +39,8 @@ pub(crate) enum BenchCommand {
     /// Show several schedules side by side: who computed which tile, when, and how long it took
     #[command(after_long_help = SCHEDULES_NOTES)]
     Schedules(Box<BenchSchedulesArgs>),
+    /// Measure what deep views cost: time against pixels, depth and the maximum of iterations
+    Deep(BenchDeepArgs),
     /// Report what is slower, faster, the same or not decided between two result files; fails if anything became slower
     Compare(BenchCompareArgs),
     /// Make one page with charts from one or more result files
@@ -113,7 +115,8 @@ pub(crate) struct BenchCoresArgs {
     /// A schedule, or `all`; may be repeated [default: auto]
     #[arg(long, value_name = "KIND[,CHUNK]")]
     pub(crate) schedule: Vec<String>,
-    /// Width and height of the pictures; works of other kinds grow with them [default: 1920x1080, with --quick 1280x720, or less where three rounds would take too long]
+    /// Width and height of the pictures; works of other kinds grow with them [default: 1920x1080, with --quick 1280x720, or less where
+    /// three rounds would take too long]
     #[arg(long, value_name = "WxH")]
     pub(crate) size: Option<String>,
     /// The edge of a tile in pixels, or `whole`
@@ -203,7 +206,7 @@ pub(crate) struct BenchSimulateArgs {
     /// costly-tail
     #[arg(value_name = "SCENE", required_unless_present = "work")]
     pub(crate) source: Option<OsString>,
-    /// Instead of a scene a work of another kind, as much as `fractal bench --work` measures
+    /// Instead of a scene a work of another kind, as much as `fractal bench --work --quick` measures
     #[arg(long, value_name = "KIND", value_parser = works(), conflicts_with_all = ["source", "tile", "orders"])]
     pub(crate) work: Option<String>,
     #[command(flatten)]
@@ -224,6 +227,30 @@ pub(crate) struct BenchSimulateArgs {
     pub(crate) busy: BusyArgs,
     #[command(flatten)]
     pub(crate) output: ResultArgs,
+    /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
+    #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never", "json"])]
+    pub(crate) progress: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchDeepArgs {
+    /// Width and height of the pictures whose pixels are not what is varied
+    #[arg(long, value_name = "WxH", default_value = "320x180")]
+    pub(crate) size: String,
+    /// Number of runs; the fastest counts
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) runs: u32,
+    /// Draw the charts into this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) svg: Option<PathBuf>,
+    /// Write a page with the charts to this file; it needs no network
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) html: Option<PathBuf>,
+    /// Write one JSON array
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) busy: BusyArgs,
     /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
     #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never", "json"])]
     pub(crate) progress: Option<String>,

@@ -1,4 +1,4 @@
-//! Fixed-point numbers for the reference orbit: two's complement in 64-bit limbs, the last of which is the whole part.
+//! Fixed-point numbers for what perturbation is checked against: two's complement in 64-bit limbs, the last of which is the whole part.
 //!
 //! The additions and squares of one orbit are all that is needed, always of one length, so they work in place. Integers give the same
 //! bits on every machine.
@@ -116,20 +116,6 @@ impl Fixed {
         }
         (value, 64 * (top as i64 + 2 - limbs.len() as i64))
     }
-
-    /// The nearest number with the 53 bits of an `f64`, ties to even, as m·2^e; m is 0 or at least 2⁶⁴, so that e may be anything.
-    pub(super) fn rounded(&self, scratch: &mut Self) -> (f64, i32) {
-        scratch.set(self);
-        scratch.make_positive();
-        let limbs = &scratch.0;
-        let Some(top) = limbs.iter().rposition(|&limb| limb != 0) else { return (0.0, 0) };
-        let below = top.checked_sub(1).map_or(0, |at| limbs[at]);
-        // The last bit is also set for digits that were cut off, so that it rounds like the whole.
-        let cut = limbs[..top.saturating_sub(1)].iter().any(|&limb| limb != 0);
-        let leading = u128::from(limbs[top]) << 64 | u128::from(below) | u128::from(cut);
-        let magnitude = leading as f64;
-        (if self.is_negative() { -magnitude } else { magnitude }, 64 * (top as i32 - limbs.len() as i32))
-    }
 }
 
 #[cfg(test)]
@@ -144,8 +130,8 @@ mod tests {
     }
 
     fn value(number: &Fixed) -> f64 {
-        let (m, e) = number.rounded(&mut number.clone());
-        m * 2_f64.powi(e)
+        let (double, exponent) = number.double(&mut number.clone());
+        double.high * 2_f64.powi(exponent as i32)
     }
 
     proptest! {

@@ -95,9 +95,10 @@ impl<'a> Tables<'a> {
 
     #[inline(always)]
     pub(super) fn entry(&self, at: usize) -> Entry {
-        let [ax, ay, bx, by, dx, dy, ex, ey, fx, fy, r, rc] = numbers(&self.entries[at]);
-        let [[len, next], [wide, place]] = [12, 13].map(|word| halves(self.entries[at][word]));
-        let (a, b, d, e, f) = ([ax, ay], [bx, by], [dx, dy], [ex, ey], [fx, fy]);
+        let words = &self.entries[at];
+        let ([len, next], [wide, place]) = (halves(words[12]), halves(words[13]));
+        let (a, b, d, e, f) = (pair(words, 0), pair(words, 2), pair(words, 4), pair(words, 6), pair(words, 8));
+        let [r, rc] = pair(words, 10);
         Entry { a, b, d, e, f, r, rc, len, next, wide, place }
     }
 
@@ -106,8 +107,8 @@ impl<'a> Tables<'a> {
         let entry = self.entry(at);
         if let Some(place) = entry.wide.checked_sub(1) {
             let words = &self.wides[place as usize];
-            let [ax, ay, bx, by, dx, dy, ex, ey, fx, fy, r, rc] = numbers(words);
-            let (a, b, d, e, f) = ([ax, ay], [bx, by], [dx, dy], [ex, ey], [fx, fy]);
+            let (a, b, d, e, f) = (pair(words, 0), pair(words, 2), pair(words, 4), pair(words, 6), pair(words, 8));
+            let [r, rc] = pair(words, 10);
             let [[a_exponent, b_exponent], [def_exponent, r_exponent]] =
                 [12, 13].map(|word| halves(words[word]).map(|half| half as i32));
             return WideEntry { a, b, d, e, f, r, rc, a_exponent, b_exponent, def_exponent, r_exponent };
@@ -152,10 +153,10 @@ fn words<const N: usize>(numbers: impl Iterator<Item = u64>, integers: [[u32; 2]
     words
 }
 
-/// The numbers at the begin of some words.
+/// Two numbers among some words.
 #[inline(always)]
-fn numbers<const N: usize>(words: &[u64]) -> [f64; N] {
-    std::array::from_fn(|at| f64::from_bits(words[at]))
+fn pair(words: &[u64; 14], at: usize) -> [f64; 2] {
+    [f64::from_bits(words[at]), f64::from_bits(words[at + 1])]
 }
 
 /// The two integers of a word.

@@ -64,12 +64,14 @@ struct Divided {
     small: bool,
 }
 
-fn scaled(m: [f64; 2], scale: f64) -> [f64; 2] {
-    m.map(|part| part * scale)
+#[inline(always)]
+fn scaled([x, y]: [f64; 2], scale: f64) -> [f64; 2] {
+    [x * scale, y * scale]
 }
 
 impl Step {
     /// For numbers that need no other exponent.
+    #[inline(always)]
     fn near(entry: &Entry, z: [f64; 2], next: [f64; 2]) -> Self {
         let &Entry { a, b, d, e, f, r, rc, .. } = entry;
         Self { z2: scaled(z, 2.0), own: 1.0, a, b, d, e, f, r, rc, next, exponent: 0 }
@@ -109,17 +111,7 @@ impl Shared<'_> {
         len: usize,
     ) -> Result<u64> {
         let (mut steps, mut since) = (0, 0);
-        let [_, _, c_x, c_y, ..] = &scratch.group.0;
-        let farthest = c_x[..len].iter().chain(&c_y[..len]).fold(0.0, |most: f64, part| most.max(part.abs()));
-        let last = self.tables.stages().checked_sub(1);
-        let at = last.map_or(0, |stage| self.tables.stage(stage).begin as usize);
-        let exponent = if self.exponent > NORMAL { 0 } else { self.exponent };
-        let first = Pending { stage: last.unwrap_or(0), at, n: 0, from: 0, to: len, exponent };
-        if last.is_none() {
-            self.leave(scratch, first, 0);
-        } else {
-            scratch.pending.push(first);
-        }
+        let farthest = self.begin(scratch, len);
         while let Some(mut group) = scratch.pending.pop() {
             while group.from < group.to && group.n < self.max {
                 since += 1;
@@ -165,15 +157,28 @@ impl Shared<'_> {
         Ok(steps)
     }
 
+    /// Puts the samples in line for the last stage; returns the largest part of their offsets.
+    fn begin(&self, scratch: &mut Scratch, len: usize) -> f64 {
+        let last = self.tables.stages().checked_sub(1);
+        let at = last.map_or(0, |stage| self.tables.stage(stage).begin as usize);
+        let exponent = if self.exponent > NORMAL { 0 } else { self.exponent };
+        let first = Pending { stage: last.unwrap_or(0), at, n: 0, from: 0, to: len, exponent };
+        if last.is_none() {
+            self.leave(scratch, first, 0);
+        } else {
+            scratch.pending.push(first);
+        }
+        let [_, _, c_x, c_y, ..] = &scratch.group.0;
+        c_x[..len].iter().chain(&c_y[..len]).fold(0.0, |most: f64, part| most.max(part.abs()))
+    }
+
     #[inline(always)]
     fn step(&self, at: usize, entry: &Entry, exponent: i32) -> Step {
-        let places = [at, at + 1].map(|at| self.tables.place(at));
+        let (place, next) = (entry.place as usize, self.tables.place(at + 1));
         if exponent == 0 && entry.wide == 0 {
-            let [z, next] = places.map(|place| self.orbit.z[place]);
-            return Step::near(entry, z, next);
+            return Step::near(entry, self.orbit.z[place], self.orbit.z[next]);
         }
-        let [z, next] = places.map(|place| self.orbit.wide(place));
-        Step::far(&self.tables.wide(at), z, next, exponent)
+        Step::far(&self.tables.wide(at), self.orbit.wide(place), self.orbit.wide(next), exponent)
     }
 
     /// Samples that cannot use an entry go on in the stage before, or by themselves.
@@ -189,7 +194,8 @@ impl Shared<'_> {
     fn leave(&self, scratch: &mut Scratch, group: Pending, at: u32) {
         let scale = power_of_two(self.exponent);
         for i in group.from..group.to {
-            let [z_x, z_y, c_x, c_y, id, d_x, d_y] = scratch.group.0.each_ref().map(|numbers| numbers[i]);
+            let [z_x, z_y, c_x, c_y, id, d_x, d_y] =
+                [Z_X, Z_Y, C_X, C_Y, ID, D_X, D_Y].map(|plane| scratch.group.0[plane][i]);
             let mut sample = Waiting {
                 id: id as u32,
                 at,

@@ -3,13 +3,14 @@
 //! δ′ = (2Z + δ)·δ + c. Every lane is at a place of the reference of its own. K vectors are in flight; a lane whose sample has ended takes
 //! the next one at once, so lanes are idle only at the end of a batch.
 
-use super::orbit::Iterate;
+use super::orbit::Orbit;
 use super::pack::{MOST_LANES, Pack, largest, place, sum};
 use super::scratch::{Ends, Waiting};
 use super::stages::Shared;
 use super::wide::power_of_two;
 use crate::error::{Error, Result};
 use crate::formula::Number;
+use crate::kernel::double_double::DoubleDouble;
 use crate::kernel::unroll::{each, unroll};
 
 /// Iterations between checks of the stop flag.
@@ -30,16 +31,101 @@ pub(super) fn tangent<N: Number>([x, y]: [N; 2], [right, up]: [N; 2], scale: N) 
     [minus_y2.mul_add(up, x2.mul_add(right, scale)), x2.mul_add(up, y2 * right)]
 }
 
+/// What differences are computed in: lanes of `f64`, or of two.
+pub(super) trait Difference<L: Pack>: Number {
+    /// Numbers without a low part.
+    fn of(high: L) -> Self;
+
+    fn high(self) -> L;
+
+    /// In each lane `self` where the mask is set, else `other`.
+    fn choose(self, mask: L::Mask, other: Self) -> Self;
+
+    /// The iterates at some places.
+    fn iterates(places: L, orbit: &Orbit<'_>) -> [Self; 2];
+
+    /// The high parts and the low ones.
+    fn stored(self) -> [[f64; MOST_LANES]; 2];
+
+    fn loaded(l: L, from: &[[f64; MOST_LANES]; 2]) -> Self;
+
+    /// What an iterate lacks, if these numbers can hold it.
+    fn rest(orbit: &Orbit<'_>, at: usize) -> [f64; 2];
+}
+
+impl<L: Pack> Difference<L> for L {
+    #[inline(always)]
+    fn of(high: L) -> Self {
+        high
+    }
+    #[inline(always)]
+    fn high(self) -> L {
+        self
+    }
+    #[inline(always)]
+    fn choose(self, mask: L::Mask, other: Self) -> Self {
+        self.select(mask, other)
+    }
+    #[inline(always)]
+    fn iterates(places: L, orbit: &Orbit<'_>) -> [Self; 2] {
+        places.iterates(orbit.z)
+    }
+    #[inline(always)]
+    fn stored(self) -> [[f64; MOST_LANES]; 2] {
+        [stored(self), [0.0; MOST_LANES]]
+    }
+    #[inline(always)]
+    fn loaded(l: L, from: &[[f64; MOST_LANES]; 2]) -> Self {
+        l.load(&from[0])
+    }
+    #[inline(always)]
+    fn rest(_: &Orbit<'_>, _: usize) -> [f64; 2] {
+        [0.0; 2]
+    }
+}
+
+impl<L: Pack> Difference<L> for DoubleDouble<L> {
+    #[inline(always)]
+    fn of(high: L) -> Self {
+        DoubleDouble::of(high)
+    }
+    #[inline(always)]
+    fn high(self) -> L {
+        self.high
+    }
+    #[inline(always)]
+    fn choose(self, mask: L::Mask, other: Self) -> Self {
+        Self { high: self.high.select(mask, other.high), low: self.low.select(mask, other.low) }
+    }
+    #[inline(always)]
+    fn iterates(places: L, orbit: &Orbit<'_>) -> [Self; 2] {
+        let ([x, y], [x_low, y_low]) = (places.iterates(orbit.z), places.iterates(orbit.rest));
+        [Self { high: x, low: x_low }, Self { high: y, low: y_low }]
+    }
+    #[inline(always)]
+    fn stored(self) -> [[f64; MOST_LANES]; 2] {
+        [stored(self.high), stored(self.low)]
+    }
+    #[inline(always)]
+    fn loaded(l: L, from: &[[f64; MOST_LANES]; 2]) -> Self {
+        Self { high: l.load(&from[0]), low: l.load(&from[1]) }
+    }
+    #[inline(always)]
+    fn rest(orbit: &Orbit<'_>, at: usize) -> [f64; 2] {
+        orbit.rest[at]
+    }
+}
+
 /// Samples in the lanes of one vector.
 #[derive(Clone, Copy)]
-struct Flight<L> {
-    delta: [L; 2],
+struct Flight<L, N> {
+    delta: [N; 2],
     /// The samples' iterates, Z + δ.
-    full: [L; 2],
+    full: [N; 2],
     /// The reference's iterates Z, and their places.
-    z: [L; 2],
+    z: [N; 2],
     place: L,
-    c: [L; 2],
+    c: [N; 2],
     derivative: [L; 2],
 }
 
@@ -56,6 +142,7 @@ struct Constants<L> {
 }
 
 /// Who is in the lanes.
+#[derive(Clone, Copy)]
 struct Crew {
     id: [u32; MOST_LANES],
     /// At how many iterations of the batch a sample has come to the maximum, and how many it had done when the batch began.
@@ -65,54 +152,57 @@ struct Crew {
     alive: u64,
 }
 
-impl<L: Pack> Flight<L> {
+impl<L: Pack, N: Difference<L>> Flight<L, N> {
     /// One iteration; the lanes that are not within the escape radius, as bits.
     #[inline(always)]
-    fn iterate<const DERIVATIVE: bool>(&mut self, orbit: &[Iterate], constants: &Constants<L>) -> u64 {
+    fn iterate<const DERIVATIVE: bool>(&mut self, orbit: &Orbit<'_>, constants: &Constants<L>) -> u64 {
         let &Constants { zero, one, first, last, scale, limit } = constants;
         if DERIVATIVE {
-            self.derivative = tangent(self.full, self.derivative, scale);
+            self.derivative = tangent(high(self.full), self.derivative, scale);
         }
         let delta = difference(sum(self.z, self.full), self.delta, self.c);
         let place = self.place + one;
-        let z = place.iterates(orbit);
+        let z = N::iterates(place, orbit);
         let full = sum(z, delta);
-        let near = largest(delta).at_most(largest(full)) & place.at_most(last);
-        self.delta = [delta[0].select(near, full[0]), delta[1].select(near, full[1])];
-        self.z = [z[0].select(near, zero), z[1].select(near, zero)];
+        let near = largest(high(delta)).at_most(largest(high(full))) & place.at_most(last);
+        self.delta = [delta[0].choose(near, full[0]), delta[1].choose(near, full[1])];
+        self.z = [z[0].choose(near, N::of(zero)), z[1].choose(near, N::of(zero))];
         self.place = place.select(near, first);
         self.full = full;
-        L::bits(full[1].mul_add(full[1], full[0] * full[0]).at_most(limit))
+        let [x, y] = high(full);
+        L::bits(y.mul_add(y, x * x).at_most(limit))
     }
+}
+
+#[inline(always)]
+fn high<L: Pack, N: Difference<L>>([x, y]: [N; 2]) -> [L; 2] {
+    [x.high(), y.high()]
 }
 
 impl Shared<'_> {
     /// Iterates the samples that wait until they end. Returns the iterations of all lanes.
     #[inline(always)]
-    pub(super) fn tail<L: Pack, const K: usize, const DERIVATIVE: bool>(
+    pub(super) fn tail<L: Pack, N: Difference<L>, const K: usize, const DERIVATIVE: bool>(
         &self,
         l: L,
         waiting: &mut Vec<Waiting>,
         ends: &mut Ends,
     ) -> Result<u64> {
-        let orbit = self.orbit.z;
+        let orbit = &self.orbit;
         let constants = Constants {
             zero: l.constant(0.0),
             one: l.constant(1.0),
             first: l.constant(place(0)),
-            last: l.constant(place(orbit.len() as u32 - 2)),
+            last: l.constant(place(orbit.z.len() as u32 - 2)),
             scale: l.constant(power_of_two(self.exponent)),
             limit: l.constant(self.limit),
         };
-        let idle = [constants.zero; 2];
-        let nobody = Flight { delta: idle, full: idle, z: idle, place: constants.first, c: idle, derivative: idle };
+        let idle = [N::of(constants.zero); 2];
+        let derivative = [constants.zero; 2];
+        let nobody = Flight { delta: idle, full: idle, z: idle, place: constants.first, c: idle, derivative };
         let mut flights = [nobody; K];
-        let mut crews: [Crew; K] = std::array::from_fn(|_| Crew {
-            id: [0; MOST_LANES],
-            end: [u64::MAX; MOST_LANES],
-            before: [0; MOST_LANES],
-            alive: 0,
-        });
+        let absent = Crew { id: [0; MOST_LANES], end: [u64::MAX; MOST_LANES], before: [0; MOST_LANES], alive: 0 };
+        let mut crews = [absent; K];
         let (mut now, mut executed) = (0, 0);
         let everyone = u64::MAX >> (64 - L::LEN);
         let mut alive = 0;
@@ -156,22 +246,30 @@ impl Shared<'_> {
 
     /// Notes how the samples of some lanes have escaped.
     #[inline(always)]
-    fn record<L: Pack>(&self, flight: &Flight<L>, crew: &Crew, lanes: u64, now: u64, ends: &mut Ends) {
-        let numbers = [flight.full, flight.derivative].map(|[x, y]| [stored(x), stored(y)]);
+    fn record<L: Pack, N: Difference<L>>(
+        &self,
+        flight: &Flight<L, N>,
+        crew: &Crew,
+        lanes: u64,
+        now: u64,
+        ends: &mut Ends,
+    ) {
+        let (x, y) = (stored(flight.full[0].high()), stored(flight.full[1].high()));
+        let (d_x, d_y) = (stored(flight.derivative[0]), stored(flight.derivative[1]));
         let mut rest = lanes;
         while rest != 0 {
             let lane = rest.trailing_zeros() as usize;
             rest &= rest - 1;
-            let [full, derivative] = numbers.each_ref().map(|[x, y]| [x[lane], y[lane]]);
-            ends.set(crew.id[lane] as usize, crew.before[lane].wrapping_add(now), full, derivative);
+            let n = crew.before[lane].wrapping_add(now);
+            ends.set(crew.id[lane] as usize, n, [x[lane], y[lane]], [d_x[lane], d_y[lane]]);
         }
     }
 
     /// Gives new samples to some lanes, or none if none is left.
     #[inline(always)]
-    fn board<L: Pack>(
+    fn board<L: Pack, N: Difference<L>>(
         &self,
-        flight: &mut Flight<L>,
+        flight: &mut Flight<L, N>,
         crew: &mut Crew,
         lanes: u64,
         now: u64,
@@ -179,36 +277,40 @@ impl Shared<'_> {
         ends: &mut Ends,
     ) {
         let l = flight.place;
-        let pairs = [flight.delta, flight.full, flight.z, flight.c, flight.derivative];
-        let mut numbers = pairs.map(|[x, y]| [stored(x), stored(y)]);
-        let mut places = stored(flight.place);
+        let Flight { delta, full, z, place: places, c, derivative } = *flight;
+        let (mut delta, mut full, mut z) = (both(delta), both(full), both(z));
+        let (mut c, mut derivative, mut places) = (both(c), both(derivative), stored(places));
         let mut rest = lanes;
         while rest != 0 {
             let lane = rest.trailing_zeros() as usize;
             rest &= rest - 1;
-            let next = self.next(waiting, ends);
-            let (values, place_of) = match next {
-                Some(sample) => {
-                    let z = self.orbit.z[sample.at as usize];
-                    crew.id[lane] = sample.id;
-                    crew.end[lane] = now + (self.max - sample.n);
-                    crew.before[lane] = sample.n.wrapping_sub(now);
-                    crew.alive |= 1 << lane;
-                    ([sample.delta, sum(z, sample.delta), z, sample.c, sample.derivative], sample.at)
-                }
-                None => {
-                    crew.end[lane] = u64::MAX;
-                    crew.alive &= !(1 << lane);
-                    ([[0.0; 2]; 5], 0)
-                }
-            };
-            for (numbers, [x, y]) in numbers.iter_mut().zip(values) {
-                (numbers[0][lane], numbers[1][lane]) = (x, y);
+            crew.end[lane] = u64::MAX;
+            crew.alive &= !(1 << lane);
+            // Who is nobody stays at the reference.
+            let mut sample = Waiting { id: 0, at: 0, n: 0, delta: [0.0; 2], c: [0.0; 2], derivative: [0.0; 2] };
+            if let Some(next) = self.next(waiting, ends) {
+                sample = next;
+                crew.id[lane] = sample.id;
+                crew.end[lane] = now + (self.max - sample.n);
+                crew.before[lane] = sample.n.wrapping_sub(now);
+                crew.alive |= 1 << lane;
             }
-            places[lane] = place(place_of);
+            let at = sample.at as usize;
+            let (iterate, lacks) = (self.orbit.z[at], N::rest(&self.orbit, at));
+            let (x, y) = (
+                DoubleDouble { high: iterate[0], low: lacks[0] }.plus(sample.delta[0]),
+                DoubleDouble { high: iterate[1], low: lacks[1] }.plus(sample.delta[1]),
+            );
+            set(&mut delta, lane, sample.delta, [0.0; 2]);
+            set(&mut full, lane, [x.high, y.high], [x.low, y.low]);
+            set(&mut z, lane, iterate, lacks);
+            set(&mut c, lane, sample.c, [0.0; 2]);
+            set(&mut derivative, lane, sample.derivative, [0.0; 2]);
+            places[lane] = place(sample.at);
         }
-        let [delta, full, z, c, derivative] = numbers.map(|[x, y]| [l.load(&x), l.load(&y)]);
-        *flight = Flight { delta, full, z, place: l.load(&places), c, derivative };
+        let (delta, full, z) = (loaded(l, &delta), loaded(l, &full), loaded(l, &z));
+        *flight =
+            Flight { delta, full, z, place: l.load(&places), c: loaded(l, &c), derivative: loaded(l, &derivative) };
     }
 
     /// The next sample that has not ended yet.
@@ -230,14 +332,30 @@ impl Shared<'_> {
 
 impl Crew {
     /// The lanes whose samples have come to the maximum.
+    #[inline(always)]
     fn at_end(&self, now: u64) -> u64 {
-        self.end.iter().enumerate().fold(0, |lanes, (lane, &end)| lanes | u64::from(end == now) << lane)
+        let (mut lanes, mut lane) = (0, 0);
+        while lane < MOST_LANES {
+            lanes |= u64::from(self.end[lane] == now) << lane;
+            lane += 1;
+        }
+        lanes
     }
 }
 
 /// When the first sample in flight comes to the maximum.
-fn first_end(crews: &[Crew]) -> u64 {
-    crews.iter().flat_map(|crew| crew.end).min().unwrap_or(u64::MAX)
+#[inline(always)]
+fn first_end<const K: usize>(crews: &[Crew; K]) -> u64 {
+    let (mut first, mut k) = (u64::MAX, 0);
+    while k < K {
+        let mut lane = 0;
+        while lane < MOST_LANES {
+            first = if crews[k].end[lane] < first { crews[k].end[lane] } else { first };
+            lane += 1;
+        }
+        k += 1;
+    }
+    first
 }
 
 #[inline(always)]
@@ -245,4 +363,23 @@ fn stored<L: Pack>(numbers: L) -> [f64; MOST_LANES] {
     let mut array = [0.0; MOST_LANES];
     numbers.store(&mut array);
     array
+}
+
+/// The lanes of a complex number: two parts, each high and low.
+type Both = [[[f64; MOST_LANES]; 2]; 2];
+
+#[inline(always)]
+fn both<L: Pack, N: Difference<L>>([x, y]: [N; 2]) -> Both {
+    [x.stored(), y.stored()]
+}
+
+#[inline(always)]
+fn loaded<L: Pack, N: Difference<L>>(l: L, [x, y]: &Both) -> [N; 2] {
+    [N::loaded(l, x), N::loaded(l, y)]
+}
+
+#[inline(always)]
+fn set([x, y]: &mut Both, lane: usize, high: [f64; 2], low: [f64; 2]) {
+    (x[0][lane], y[0][lane]) = (high[0], high[1]);
+    (x[1][lane], y[1][lane]) = (low[0], low[1]);
 }

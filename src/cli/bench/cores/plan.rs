@@ -15,7 +15,7 @@ use fractal::bench::machine::Machine;
 use fractal::bench::measure::Rounds;
 use fractal::bench::results::Results;
 use fractal::bench::subject::{STANDARDS, Subject};
-use fractal::bench::works::{self, SubjectOf};
+use fractal::bench::works::{self, SubjectsOf};
 use fractal::internal::DEFAULT_TILE;
 use fractal::parallel::{Schedule, Stop, worker_count};
 use fractal::{Error, Result, Scene};
@@ -250,8 +250,8 @@ fn fitting((width, height): (u32, u32), needed: f64, time: f64) -> Option<(u32, 
 fn subjects(args: &BenchCoresArgs, size: (u32, u32), left_out: &mut Vec<String>) -> Result<Vec<Subject>> {
     let text = format!("{}x{}", size.0, size.1);
     let tile = args.tile.unwrap_or(DEFAULT_TILE);
-    if let Some(subject) = other_work(args)? {
-        return Ok(vec![subject(u64::from(size.0) * u64::from(size.1))?]);
+    if let Some(subjects) = other_work(args)? {
+        return subjects(u64::from(size.0) * u64::from(size.1));
     }
     if args.scene.is_empty() {
         let mut subjects = Vec::new();
@@ -275,12 +275,12 @@ fn subjects(args: &BenchCoresArgs, size: (u32, u32), left_out: &mut Vec<String>)
 }
 
 /// How a work that is no picture is made, if one is asked for.
-fn other_work(args: &BenchCoresArgs) -> Result<Option<SubjectOf>> {
-    let subject = works::find(&args.work)?.subject;
+fn other_work(args: &BenchCoresArgs) -> Result<Option<SubjectsOf>> {
+    let subjects = works::find(&args.work)?.subjects;
     let of_scenes = [(!args.scene.is_empty(), "--scene"), (args.tile.is_some(), "--tile"), (args.save, "--save")];
-    match of_scenes.iter().find(|(given, _)| *given && subject.is_some()) {
+    match of_scenes.iter().find(|(given, _)| *given && subjects.is_some()) {
         Some((_, name)) => Err(Error::Usage(format!("`{name}` is for scenes, and `--work {}` is none", args.work))),
-        None => Ok(subject),
+        None => Ok(subjects),
     }
 }
 
