@@ -74,7 +74,7 @@ fn an_eighth_is_the_mean_of_each_block() {
             }
         }
         let difference = f64::from(sum) / f64::from(3 * width * height);
-        assert!(difference < 2.5, "{difference} on average");
+        assert!(difference < 1.0, "{difference} on average");
     }
 }
 
