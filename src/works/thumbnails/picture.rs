@@ -12,6 +12,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageFormat, ImageReader};
+use std::error::Error as _;
 use std::fs::{self, File};
 use std::io::{Cursor, Read};
 use std::path::Path;
@@ -120,7 +121,14 @@ fn from_eighth(eighth: Eighth, edge: u32, resizer: &mut Resizer) -> Result<Small
 }
 
 fn from_full(data: &[u8], format: ImageFormat, edge: u32, resizer: &mut Resizer) -> Result<Small> {
-    let damaged = |error: image::ImageError| Error::Input(format!("cannot be decoded: {error}"));
+    let damaged = |error: image::ImageError| {
+        // Of which format it is need not be said.
+        let inner = match &error {
+            image::ImageError::Decoding(inner) => inner.source().map(ToString::to_string),
+            _ => None,
+        };
+        Error::Input(format!("cannot be decoded: {}", inner.unwrap_or_else(|| error.to_string())))
+    };
     let mut reader = ImageReader::with_format(Cursor::new(data), format);
     let mut limits = image::Limits::no_limits();
     limits.max_alloc = Some(2 * MOST_BYTES);
