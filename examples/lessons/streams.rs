@@ -50,11 +50,15 @@ fn lock_across_await(runtime: &Runtime, across: bool) -> bool {
     runtime.block_on(futures_util::future::join(holder, other)).1
 }
 
-/// Two workers compute for a tenth of a second, and the caller waits for both: what the `map` of any pool does.
-fn pool_map() {
+/// Two workers compute for a tenth of a second, and the caller waits for the results of both: what the `map` of any pool does.
+fn pool_map() -> [Duration; 2] {
     let began = Instant::now();
-    let compute = || while began.elapsed() < Duration::from_millis(100) {};
-    std::thread::scope(|scope| (0..2).for_each(|_| _ = scope.spawn(compute)));
+    let compute = || {
+        while began.elapsed() < Duration::from_millis(100) {}
+        began.elapsed()
+    };
+    let wait = |worker: std::thread::ScopedJoinHandle<'_, _>| worker.join().expect("it does not panic");
+    std::thread::scope(|scope| [(); 2].map(|()| scope.spawn(compute)).map(wait))
 }
 
 /// Runs the lesson.
@@ -73,11 +77,11 @@ pub(crate) fn run() -> Result<()> {
     println!("   cure: it is released before the await; waits for ever: {}", lock_across_await(&runtime, false));
 
     println!("\n3. A pool inside a runtime");
-    println!("   harm: a task calls the pool's map; others wait {} ms", pause(&runtime, async { pool_map() }));
+    println!("   harm: a task calls the pool's map; others wait {} ms", pause(&runtime, async { _ = pool_map() }));
     let (sender, answer) = tokio::sync::oneshot::channel();
     let cure = async {
         std::thread::spawn(move || sender.send(pool_map()));
-        answer.await.expect("the pool answers");
+        _ = answer.await.expect("the pool answers");
     };
     println!("   cure: the pool answers by a channel that the task awaits; they wait {} ms", pause(&runtime, cure));
     let nested = runtime.block_on(async { catch_unwind(|| event_loop().map(|inner| inner.block_on(async {}))) });

@@ -15,6 +15,8 @@ use std::fmt::Write;
 pub struct Question {
     /// What is varied, with its unit.
     pub varied: &'static str,
+    /// Whether its values are decimal logarithms.
+    pub is_log: bool,
     /// The view, in a line.
     pub view: &'static str,
     /// The place that is shown.
@@ -42,6 +44,7 @@ const DEEP: [(f64, &str); 9] = [
 pub const QUESTIONS: &[Question] = &[
     Question {
         varied: "pixels",
+        is_log: false,
         view: "beacons, 1e60 times enlarged",
         place: "beacons",
         values: &[3_600.0, 14_400.0, 57_600.0, 230_400.0],
@@ -51,7 +54,8 @@ pub const QUESTIONS: &[Question] = &[
         },
     },
     Question {
-        varied: "depth, as the decimal logarithm of the zoom",
+        varied: "zoom",
+        is_log: true,
         view: "nine places of different kinds",
         place: DEEP[0].1,
         values: &[15.0, 21.0, 33.0, 55.0, 68.0, 152.0, 284.0, 620.0, 1003.0],
@@ -62,6 +66,7 @@ pub const QUESTIONS: &[Question] = &[
     },
     Question {
         varied: "maximum of iterations",
+        is_log: false,
         view: "brooch, around a copy of the set of period 4504",
         place: "brooch",
         values: &[30_000.0, 100_000.0, 300_000.0, 1e6, 3e6, 1e7],
@@ -93,6 +98,8 @@ pub struct Cost {
 pub struct Answer {
     /// What was varied.
     pub varied: &'static str,
+    /// Whether its values are decimal logarithms.
+    pub is_log: bool,
     /// The view.
     pub view: &'static str,
     /// What it cost.
@@ -132,7 +139,7 @@ impl Question {
             costs.extend(fastest);
             step();
         }
-        Ok(Answer { varied: self.varied, view: self.view, costs })
+        Ok(Answer { varied: self.varied, is_log: self.is_log, view: self.view, costs })
     }
 }
 
@@ -188,7 +195,8 @@ pub fn svg(answers: &[Answer]) -> String {
 fn chart(answer: &Answer, text: &mut String) {
     let logs =
         |of: &dyn Fn(&Cost) -> f64| answer.costs.iter().map(|cost| of(cost).max(1e-9).log10()).collect::<Vec<_>>();
-    let across = logs(&|cost| cost.value);
+    let across: Vec<_> =
+        if answer.is_log { answer.costs.iter().map(|cost| cost.value).collect() } else { logs(&|cost| cost.value) };
     let lines = [
         ("shared by all samples", "#b45309", logs(&|cost| cost.shared)),
         ("samples", "#1d4ed8", logs(&|cost| cost.samples)),
@@ -203,7 +211,11 @@ fn chart(answer: &Answer, text: &mut String) {
     let y = |log: f64| FRAME[1][1] - (log - y_range.0) / (y_range.1 - y_range.0) * (FRAME[1][1] - FRAME[1][0]);
     let ([left, right], [top, bottom]) = (FRAME[0], FRAME[1]);
     let _ = writeln!(text, "<text x=\"{left}\" y=\"12\" font-weight=\"bold\">{}</text>", answer.view);
-    for power in x_range.0 as i32..=x_range.1 as i32 {
+    // At most six lines across, a round number of powers apart.
+    let apart = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
+        .into_iter()
+        .find(|&apart| 6.0 * f64::from(apart) >= x_range.1 - x_range.0);
+    for power in (x_range.0 as i32..=x_range.1 as i32).filter(|power| power % apart.unwrap_or(1000) == 0) {
         let at = x(power.into());
         let _ = writeln!(text, "<path d=\"M{at:.1} {top}V{bottom}\" stroke=\"#ddd\"/>");
         let _ = writeln!(text, "<text x=\"{at:.1}\" y=\"{}\" text-anchor=\"middle\">1e{power}</text>", bottom + 14.0);

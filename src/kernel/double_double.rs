@@ -240,8 +240,9 @@ mod tests {
             let mut stored = [[0.0; 8]; 2];
             all.high.store(&mut stored[0]);
             all.low.div(all.low.constant(1.0)).store(&mut stored[1]);
-            for l in 0..Vector::<S>::LEN {
-                assert_eq!([stored[0][l], stored[1][l]], [single(l).high, single(l).low], "lane {l}");
+            let [highs, lows] = stored;
+            for (l, (high, low)) in highs.into_iter().zip(lows).enumerate().take(Vector::<S>::LEN) {
+                assert_eq!([high, low], [single(l).high, single(l).low], "lane {l}");
             }
         }
         dispatch!(Level::new(), simd => lanes(simd));

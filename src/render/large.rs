@@ -44,10 +44,10 @@ impl Kernel for Placed {
         let planes = [COUNTS, FRACTIONS, HIGH_COUNTS];
         let [counts, fractions, high] = self.channels.planes_mut(area, claim.words, planes);
         fractions.fill(0.25_f32.to_bits());
-        for i in 0..area {
+        for (i, count) in counts.iter_mut().enumerate() {
             let words = (self.count)(i as u32 % tile.width, i as u32 / tile.width).map(split);
             let [low, rest] = words.unwrap_or([INTERIOR, 0]);
-            counts[i] = low;
+            *count = low;
             high.get_mut(i).into_iter().for_each(|word| *word = rest);
         }
         Ok(Counters::default())

@@ -182,10 +182,10 @@ impl Scene {
 /// no more than 1000 + 1300·octaves, at most 50 million.
 ///
 /// What a view needs depends on the periods of the small copies of the set around it, which its depth only bounds from experience. Of
-/// known deep views, a dense one at 1e-50 needs most for its depth: 1050 iterations an octave. One at 1e-157 needs 61, one at 1e-533 at most
-/// 70, at 1e-1086 about 300. Too few leave holes, too many cost time only in the interior, so all of these are covered. The power,
-/// fitted to shallower views by hand, would ask for three times as many at 1e-533 and for five times as many at 1e-1086. Pictures for
-/// display should set their own.
+/// known deep views, a dense one at 1e-50 needs most for its depth: 1050 iterations an octave. One at 1e-157 needs 61, one at 1e-533 at
+/// most 70, one at 1e-1086 about 300. Too few leave holes, too many cost time only in the interior, so all of these are covered. The
+/// power, fitted to shallower views by hand, would ask for three times as many at 1e-533 and for five times as many at 1e-1086. Pictures
+/// for display should set their own.
 pub fn auto_max(octaves: u32) -> u64 {
     let octaves = f64::from(octaves);
     // Products and square roots are the same on every machine, other powers are not.

@@ -44,12 +44,12 @@ pub(super) fn run(args: &BenchDeepArgs) -> Result<()> {
 fn table(answer: &Answer) -> String {
     let mut text = format!("{}: {}\n", answer.view, answer.varied);
     for cost in &answer.costs {
+        let value = if answer.is_log { format!("1e{}", cost.value) } else { cost.value.to_string() };
         let [shared, samples] = [cost.shared, cost.samples].map(time);
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "{:>12}  shared {shared:>9}, {:>7}B  samples {samples:>9}, {:.1} steps and {:.1} iterations each",
-            cost.value,
+            "{value:>12}  shared {shared:>9}, {:>7}B  samples {samples:>9}, {:.1} steps and {:.1} iterations each",
             scaled(cost.bytes as f64),
             cost.executed as f64 / cost.pixels as f64,
             cost.useful as f64 / cost.pixels as f64,

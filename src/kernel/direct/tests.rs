@@ -306,7 +306,7 @@ fn only_wanted_samples_are_computed() {
                         let word = |plane: usize| at + plane * area + i;
                         if bit(number, i) {
                             samples += 1;
-                            worth += u64::from(u64::from(whole[word(0)]).min(limits.max));
+                            worth += u64::from(whole[word(0)]).min(limits.max);
                         } else {
                             expected[word(0)] = INTERIOR;
                             (1..4).for_each(|plane| expected[word(plane)] = 0);

@@ -133,7 +133,7 @@ impl Perturbed {
         let limbs = self.limbs();
         let mut wide = vec![0; 2 * limbs];
         let c = point.each_ref().map(|part| Fixed::of(part, limbs));
-        let [mut x, mut y, mut sum] = [const { () }; 3].map(|()| Fixed::zero(limbs));
+        let [mut x, mut y, mut sum] = std::array::from_fn(|_| Fixed::zero(limbs));
         if each(0, [&x, &y]) {
             return true;
         }

@@ -1,8 +1,8 @@
 //! Orbits of any formula, each on its own, in any number that is wider than 64 bits.
 
 use super::End;
-use super::wide::Wide;
-use crate::formula::{Formula, Number, Spec, Visitor};
+use super::wide::{Real, Wide};
+use crate::formula::{Formula, Spec, Visitor};
 use crate::kernel::Limits;
 use crate::kernel::double_double::DoubleDouble;
 use crate::kernel::plain::STOP_INTERVAL;
@@ -12,12 +12,6 @@ use fearless_simd::prelude::*;
 
 /// A pair of numbers of about 106 bits.
 pub(super) type Point = [DoubleDouble<f64>; 2];
-
-/// What an orbit here is made of.
-pub(super) trait Real: Number + PartialEq {
-    /// Near the number, to a few units of the last place.
-    fn to_f64(self) -> f64;
-}
 
 impl Real for DoubleDouble<f64> {
     #[inline(always)]

@@ -1,12 +1,17 @@
 //! Numbers of 320 bits after the point and 192 before it, of a fixed size: with them every formula can be iterated far beyond what a
 //! view in 64-bit numbers can show.
 
-use super::direct::Real;
 use crate::formula::Number;
 use crate::number::{Ratio, ldexp};
 use dashu_int::IBig;
 use dashu_int::ops::UnsignedAbs;
 use std::ops::{Add, Mul, Sub};
+
+/// What an orbit is made of.
+pub(super) trait Real: Number + PartialEq {
+    /// Near the number, to a few units of the last place.
+    fn to_f64(self) -> f64;
+}
 
 /// Limbs of a number.
 const LIMBS: usize = 8;

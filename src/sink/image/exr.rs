@@ -1,7 +1,8 @@
 //! OpenEXR: the samples themselves, for programs that colour or assemble later.
 //!
 //! Channels and their meaning are those of Kalles Fraktaler 2+ and Fraktaler 3: `N` = n + 1024 as 32-bit integer, all ones for
-//! the interior, or where that does not fit `N0` and `N1`, its lower and upper 32 bits; `NF` with smooth count n + NF; `DEX` and `DEY`, the distance estimate as a vector in pixels.
+//! the interior, or where the maximum does not fit `N0` and `N1`, its lower and upper 32 bits; `NF` with smooth count n + NF; `DEX`
+//! and `DEY`, the distance estimate as a vector in pixels.
 //!
 //! There are two forms. Rows are the fastest to read for programs that assemble pictures. Tiles are for posters: a program that
 //! needs part of such a picture reads only that part. Both are written from the top while the picture is computed, from whole bands
