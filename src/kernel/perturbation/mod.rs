@@ -8,7 +8,7 @@
 //!
 //! **What it promises.** Offsets from the centre are exact values, correctly rounded. Every backend, tile, crop, coarse picture and
 //! instruction set gives the same bits, and a larger maximum changes no sample that has escaped. Counts are not exact: roundings of `f64`
-//! add up to about 2⁻⁵³ of the value for each iteration. On the exact reference data down to widths of 1e-2000, at most 0.3 % of the samples
+//! add up to about 2⁻⁵³ of the value for each iteration. On the exact reference data, to widths of 1e-2000, at most 0.3 % of the samples
 //! that do not change within a thousandth of a pixel may have another count (`tests/oracle.rs`). Of quality `exact`, tables and the tail
 //! are in double-double.
 //!

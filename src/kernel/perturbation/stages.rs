@@ -1,18 +1,17 @@
 //! Samples on their way through the stages: all of a batch at once, as a tree of paths.
 //!
 //! Neighbours take the same entries for most of the way, so a batch starts as one group. Every entry divides a group in place: into samples
-//! that it took on, those that go back to the begin of the stage (rebasing), and those that it cannot take, which go on in the stage before.
+//! that it took on, those that go back to the begin of the stage (rebasing), and those that it cannot take, for the stage before.
 //! The last two wait while the first go on. There are no masks and no idle lanes but in the last vector of a group.
 //!
 //! **Exponents.** δ and its derivative are those of the group times 2^`exponent`, which is 0 wherever `f64` holds them. Only the entry's
 //! numbers are scaled, once for a group, so depth costs next to nothing, and no rounding depends on the group that a sample is in.
 
 use super::orbit::Orbit;
-use super::pack::{Pack, largest, product, sum};
+use super::pack::{Pack, difference, largest, product, sum, tangent};
 use super::prepared::Tables;
 use super::scratch::{C_X, C_Y, D_X, D_Y, Group, ID, Pending, Scratch, Waiting, Z_X, Z_Y};
 use super::tables::{Entry, WideEntry};
-use super::tail::{difference, tangent};
 use super::wide::{Wide, power_of_two};
 use crate::error::{Error, Result};
 use crate::parallel::Stop;

@@ -1,7 +1,7 @@
 //! Tables for skipping iterations: staged approximation of second order.
 //!
-//! **An entry** takes a sample from one iterate of the reference to a later one. With Z the first of them, δ the sample's difference from it
-//! and c the sample's offset, its first iteration is exact, u = δ·(2Z + δ), and all that follow are one polynomial,
+//! **An entry** takes a sample from one iterate of the reference to a later one. With Z the first of them, δ the sample's difference from
+//! it and c the sample's offset, its first iteration is exact, u = δ·(2Z + δ), and all that follow are one polynomial,
 //!
 //! > δ′ = P + Q + d·P² + e·P·Q + f·Q², where P = A·u and Q = B·c.
 //!

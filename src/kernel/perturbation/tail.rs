@@ -4,7 +4,7 @@
 //! the next one at once, so lanes are idle only at the end of a batch.
 
 use super::orbit::Orbit;
-use super::pack::{MOST_LANES, Pack, largest, place, sum};
+use super::pack::{MOST_LANES, Pack, difference, largest, place, sum, tangent};
 use super::scratch::{Ends, Waiting};
 use super::stages::Shared;
 use super::wide::power_of_two;
@@ -15,21 +15,6 @@ use crate::kernel::unroll::{each, unroll};
 
 /// Iterations between checks of the stop flag.
 const STOP_INTERVAL: u64 = 1 << 14;
-
-/// (w)·δ + c, with the roundings that every way of iterating has; w is Z + (Z + δ).
-#[inline(always)]
-pub(super) fn difference<N: Number>([wx, wy]: [N; 2], [dx, dy]: [N; 2], [a, b]: [N; 2]) -> [N; 2] {
-    let minus_wy = wy * wy.constant(-1.0);
-    [minus_wy.mul_add(dy, wx.mul_add(dx, a)), wx.mul_add(dy, wy.mul_add(dx, b))]
-}
-
-/// The derivative after an iteration from z = Z + δ: 2zD + `scale`.
-#[inline(always)]
-pub(super) fn tangent<N: Number>([x, y]: [N; 2], [right, up]: [N; 2], scale: N) -> [N; 2] {
-    let (x2, y2) = (x + x, y + y);
-    let minus_y2 = y2 * y2.constant(-1.0);
-    [minus_y2.mul_add(up, x2.mul_add(right, scale)), x2.mul_add(up, y2 * right)]
-}
 
 /// What differences are computed in: lanes of `f64`, or of two.
 pub(super) trait Difference<L: Pack>: Number {

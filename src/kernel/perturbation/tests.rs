@@ -134,7 +134,7 @@ fn wild_prepared_bytes_are_refused_or_harmless() {
             let bits = match kind / 5 % 4 {
                 0 => next(),
                 1 => special[next() as usize % special.len()],
-                2 => next() % 300 << 32 | next() % 300,
+                2 => ((next() % 300) << 32) | (next() % 300),
                 _ => 0,
             };
             bytes[at..at + 8].copy_from_slice(&bits.to_ne_bytes());

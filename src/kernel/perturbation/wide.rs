@@ -193,6 +193,7 @@ impl<P: Part> Add for Wide<P> {
 impl<P: Part> Mul for Wide<P> {
     type Output = Self;
     #[inline(always)]
+    #[expect(clippy::suspicious_arithmetic_impl, reason = "exponents of a product are added")]
     fn mul(self, other: Self) -> Self {
         Self::new(product(self.m, other.m), self.e + other.e)
     }
