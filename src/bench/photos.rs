@@ -62,16 +62,16 @@ impl Drop for Photos {
 /// A number that looks random, from a place.
 fn noise(x: u32, y: u32, seed: u32) -> u32 {
     let mut h = x.wrapping_mul(0x9e37_79b1) ^ y.wrapping_mul(0x85eb_ca6b) ^ seed.wrapping_mul(0xc2b2_ae35);
-    h = (h ^ h >> 15).wrapping_mul(0x2c1b_3c6d);
-    h = (h ^ h >> 12).wrapping_mul(0x297a_2d39);
-    h ^ h >> 15
+    h = (h ^ (h >> 15)).wrapping_mul(0x2c1b_3c6d);
+    h = (h ^ (h >> 12)).wrapping_mul(0x297a_2d39);
+    h ^ (h >> 15)
 }
 
 /// Noise of cells of 2^`log` pixels, with smooth transitions, from 0 to 255.
 fn clouds(x: u32, y: u32, log: u32, seed: u32) -> i32 {
     let (cell, part) = ((x >> log, y >> log), (x & ((1 << log) - 1), y & ((1 << log) - 1)));
     let corner = |dx: u32, dy: u32| i64::from(noise(cell.0 + dx, cell.1 + dy, seed) & 255);
-    let mix = |a: i64, b: i64, part: u32| a + ((b - a) * i64::from(part) >> log);
+    let mix = |a: i64, b: i64, part: u32| a + (((b - a) * i64::from(part)) >> log);
     mix(mix(corner(0, 0), corner(1, 0), part.0), mix(corner(0, 1), corner(1, 1), part.0), part.1) as i32
 }
 

@@ -45,7 +45,6 @@ pub const NEEDS: &[Need] = &[
         missing: Some(
             "workers on several machines that take pieces one by one; `fractal render --shard` divides beforehand (docs/shards.md)",
         ),
-        ..NOTHING
     },
     Need {
         word: "queue",
@@ -54,7 +53,6 @@ pub const NEEDS: &[Need] = &[
         why: "a bounded channel is a queue inside the program: who fills it waits when it is full",
         figure: Figure::Piece,
         missing: Some("a queue that outlives the program, and that several machines share"),
-        ..NOTHING
     },
     Need {
         word: "commands",
@@ -63,7 +61,6 @@ pub const NEEDS: &[Need] = &[
         why: "a process for each command, so many at once, with a timeout that ends all that it started",
         figure: Figure::Start,
         missing: None,
-        ..NOTHING
     },
     Need {
         word: "crash",
@@ -237,7 +234,7 @@ fn count(text: &str) -> Option<f64> {
         _ => (text, 1.0),
     };
     let count = number.parse::<f64>().ok()? * scale;
-    (count >= 1.0 && count <= 1e15 && count.fract() == 0.0).then_some(count)
+    ((1.0..=1e15).contains(&count) && count.fract() == 0.0).then_some(count)
 }
 
 impl Question {
@@ -351,7 +348,7 @@ fn figure(model: &'static str, figure: Figure, measured: &Measured) -> Answer {
         }
     };
     let busy = if measured.busy { ", while other programs used the processors" } else { "" };
-    let source = format!("fractal guide --measure, on {}{busy}", measured.machine);
+    let source = format!("{}, on {}{busy}", measured.command(), measured.machine);
     Answer { number, source, ..empty(model) }
 }
 

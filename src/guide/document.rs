@@ -82,11 +82,11 @@ fn figures(page: &mut Page, measured: &Measured) {
         &headings,
         &rows(|conduct| {
             let Some(figures) = measured.backends.get(conduct.name) else {
-                return vec![UNKNOWN.to_owned(); 6].into_iter().chain([conduct.lines.to_string()]).collect();
+                return vec![UNKNOWN.to_owned(); 6].into_iter().chain([code(conduct.lines)]).collect();
             };
             let Figures { piece, start, run, metg50, metg90, memory } = *figures;
             let memory = memory.map_or("one thread".to_owned(), bytes);
-            vec![time(piece), time(start), time(run), known(metg50), known(metg90), memory, conduct.lines.to_string()]
+            vec![time(piece), time(start), time(run), known(metg50), known(metg90), memory, code(conduct.lines)]
         }),
     );
     let busy = if measured.busy {
@@ -95,16 +95,21 @@ fn figures(page: &mut Page, measured: &Measured) {
         ""
     };
     page.paragraph(&format!(
-        "All figures on this page, here and in the text below, are from `fractal guide --measure` with {} workers, on {}.{busy} The \
+        "All figures on this page, here and in the text below, are from `{}` with {} workers, on {}.{busy} The \
          lines of code, with imports and the entry in the table of backends, were counted by the compiler from src/backend. `fractal \
          bench overhead` measures the same costs under every schedule, beside OpenMP's.",
-        measured.workers, measured.machine
+        measured.command(), measured.workers, measured.machine
     ));
     page.paragraph(
         "An empty piece is a claim of its own here: that is what the model costs. Start is until a first run without pieces has ended; \
          empty run is such a run later. METG, Task Bench's minimum effective task granularity, is the shortest piece from which on the \
          processors are used by 50 or 90 % for the work itself. Memory is what each further worker takes.",
     );
+}
+
+/// A number of lines, in hundreds where there are many: nobody chooses by the difference, and it changes with every repair.
+fn code(lines: usize) -> String {
+    if lines < 100 { lines.to_string() } else { format!("about {}", (lines + 50) / 100 * 100) }
 }
 
 fn faults(page: &mut Page) {
@@ -180,7 +185,7 @@ pub fn json(measured: &Measured) -> Value {
     let models: Vec<Value> = MODELS.iter().map(model).collect();
     let words: Vec<Value> = NEEDS.iter().map(|need| json!({ "word": need.word, "help": need.help })).collect();
     json!({
-        "command": "fractal guide --measure",
+        "command": measured.command(),
         "machine": measured.machine,
         "workers": measured.workers,
         "busy": measured.busy,
@@ -300,6 +305,7 @@ mod tests {
     #[test]
     fn text_has_no_marks() {
         assert_eq!(plain("**a** *b* `c` ([d](e.md))"), "a b c (docs/e.md)");
+        assert_eq!([code(99), code(649), code(1450)], ["99", "about 600", "about 1500"]);
         assert_eq!(wrapped("aa bb cc dd", 5, "  "), ["aa bb", "  cc", "  dd"]);
     }
 

@@ -25,6 +25,8 @@ pub struct Measured {
     pub machine: String,
     /// The number of workers of backends that have several.
     pub workers: usize,
+    /// Whether it was done within a minute.
+    pub quick: bool,
     /// Whether other programs used the processors meanwhile: then times are too long.
     pub busy: bool,
     /// By the backend's name.
@@ -57,6 +59,11 @@ impl Measured {
     /// The figures of a backend; those of `threads` for one that was not there when they were recorded.
     pub fn of(&self, name: &str) -> Figures {
         self.backends.get(name).or_else(|| self.backends.get("threads")).copied().unwrap_or_default()
+    }
+
+    /// The command that measured them.
+    pub fn command(&self) -> &'static str {
+        if self.quick { "fractal guide --measure --quick" } else { "fractal guide --measure" }
     }
 
     /// The figures as a file, which [`Measured::recorded`] is made from.
@@ -100,7 +107,8 @@ pub fn record(
     after: impl FnMut(usize, usize),
 ) -> Result<Measured> {
     let entries: Vec<_> = BACKENDS.iter().filter(|entry| entry.probe().is_ok()).collect();
-    measure(&entries, (workers, if is_quick { &QUICK } else { &THOROUGH }), memory, stop, after)
+    let effort = if is_quick { &QUICK } else { &THOROUGH };
+    Ok(Measured { quick: is_quick, ..measure(&entries, (workers, effort), memory, stop, after)? })
 }
 
 fn measure(
@@ -166,7 +174,7 @@ fn measure(
     let busy = watch.usage(&clock).busy() > BUSY;
     // Figures change with the machine, not with every commit.
     let machine = Machine { commit: None, ..Machine::here() }.to_string();
-    Ok(Measured { machine, workers, busy, backends })
+    Ok(Measured { machine, workers, quick: false, busy, backends })
 }
 
 /// The shortest piece with which an efficiency was reached, interpolated from the one before linearly in the logarithm. That longer pieces

@@ -101,7 +101,8 @@ pub(super) const SECTIONS: &[Section] = &[
             "Each of these works in small and stops in large; the lesson `streams` shows all four harms and their cures.",
             "- A call that blocks, in an event loop: it goes to a thread beside the loop.",
             "- A lock of threads, held where a task awaits: release it first, or use the runtime's own lock.",
-            "- A pool's `map`, called by a task: the pool answers by a channel that the task awaits. And a runtime inside a runtime is refused.",
+            "- A pool's `map`, called by a task: the pool answers by a channel that the task awaits. A runtime inside a runtime is \
+             refused.",
             "- `fork` beside threads: the child has only the thread that forked, and the locks of all. Fork first, or start programs \
              anew, as `processes` does.",
         ],

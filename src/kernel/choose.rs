@@ -9,7 +9,7 @@ use crate::formula::{self, Formula, FormulaEntry, Spec};
 use crate::number::Decimal;
 use crate::plane::Plane;
 use crate::sample::Channels;
-use crate::scene::{Crop, Precision, Scene, View};
+use crate::scene::{Crop, Precision, Quality, Scene, View};
 use num_complex::Complex64;
 use std::sync::{Arc, OnceLock};
 
@@ -38,6 +38,8 @@ pub struct Request {
     pub channels: Channels,
     /// The number tier, if it is not to be chosen.
     pub precision: Precision,
+    /// How much error a deep view may trade for speed.
+    pub quality: Quality,
     /// The instruction set.
     pub isa: Isa,
     /// The plane of all samples, built once for all grains, since rounding every coordinate correctly takes time.
@@ -64,6 +66,7 @@ impl Request {
             limits: Limits { max: scene.max_iterations(), escape_radius: scene.iteration.escape_radius },
             channels: channels.for_maximum(scene.max_iterations()),
             precision: scene.iteration.precision,
+            quality: scene.iteration.quality,
             isa: isa.map_or_else(Isa::from_env, Ok)?,
             fine: Arc::default(),
         })
@@ -80,7 +83,7 @@ impl Request {
             Tier::F64 => Arc::new(Direct::new(&self.spec(), self.plane()?, limits, channels, isa)?),
             Tier::Perturbation => {
                 let centre = [self.view.re.clone(), self.view.im.clone()];
-                Arc::new(Perturbation::new(centre, self.offsets()?, limits, channels, isa)?)
+                Arc::new(Perturbation::new(centre, self.offsets()?, limits, channels, (self.quality, isa))?)
             }
         })
     }

@@ -69,8 +69,8 @@ impl Trace {
         Self { tiles, ..self }
     }
 
-    /// For a run that was recorded elsewhere and starts with the trace, with the slices of each of its workers. Its backend is given, and what
-    /// a piece is.
+    /// For a run that was recorded elsewhere and starts with the trace, with the slices of each of its workers. Its backend is given, and
+    /// what a piece is.
     pub fn recorded(
         name: impl Into<String>,
         [backend, piece]: [String; 2],

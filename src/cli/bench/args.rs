@@ -115,7 +115,8 @@ pub(crate) struct BenchCoresArgs {
     /// A schedule, or `all`; may be repeated [default: auto]
     #[arg(long, value_name = "KIND[,CHUNK]")]
     pub(crate) schedule: Vec<String>,
-    /// Width and height of the pictures; works of other kinds grow with them [default: 1920x1080, with --quick 1280x720, or less where three rounds would take too long]
+    /// Width and height of the pictures; works of other kinds grow with them [default: 1920x1080, with --quick 1280x720, or less where
+    /// three rounds would take too long]
     #[arg(long, value_name = "WxH")]
     pub(crate) size: Option<String>,
     /// The edge of a tile in pixels, or `whole`
@@ -205,7 +206,7 @@ pub(crate) struct BenchSimulateArgs {
     /// costly-tail
     #[arg(value_name = "SCENE", required_unless_present = "work")]
     pub(crate) source: Option<OsString>,
-    /// Instead of a scene a work of another kind, as much as `fractal bench --work` measures
+    /// Instead of a scene a work of another kind, as much as `fractal bench --work --quick` measures
     #[arg(long, value_name = "KIND", value_parser = works(), conflicts_with_all = ["source", "tile", "orders"])]
     pub(crate) work: Option<String>,
     #[command(flatten)]

@@ -74,6 +74,8 @@ pub(super) fn run(args: &BenchSimulateArgs) -> Result<()> {
 /// What is simulated: a scene, or a work of another kind.
 fn subject(args: &BenchSimulateArgs) -> Result<Subject> {
     const SIZE: (u32, u32) = (1920, 1080);
+    /// For works of other kinds, of which a run of every backend should not take long.
+    const PIXELS: u64 = 1280 * 720;
     let tile = args.tile.unwrap_or(DEFAULT_TILE);
     let Some(source) = &args.source else {
         let kind = args.work.as_deref().unwrap_or_default();
@@ -81,7 +83,7 @@ fn subject(args: &BenchSimulateArgs) -> Result<Subject> {
         let named = "a scene to simulate must be named, such as `whole`";
         let subjects = subjects.ok_or_else(|| Error::Usage(named.into()))?;
         // The first is the usual one.
-        return Ok(subjects(u64::from(SIZE.0) * u64::from(SIZE.1))?.swap_remove(0));
+        return Ok(subjects(PIXELS)?.swap_remove(0));
     };
     match scenes::of_bench(source) {
         Some(standard) if args.scene.assignments().next().is_none() => Subject::standard(standard, SIZE, tile),

@@ -7,6 +7,7 @@ use super::stages::Shared;
 use crate::error::Result;
 use crate::formula::{Mandelbrot, Vector};
 use crate::kernel::distance::{Tangent, vector};
+use crate::kernel::double_double::DoubleDouble;
 use crate::kernel::plain::{self, Found};
 use crate::kernel::{Counters, Isa, TileClaim, TileRequest, Why};
 use crate::sample::Channels;
@@ -102,7 +103,12 @@ impl Perturbation {
                 break;
             }
             steps += shared.march::<L, DERIVATIVE>(l, scratch, len)?;
-            steps += shared.tail::<L, K, DERIVATIVE>(l, &mut scratch.waiting, &mut scratch.ends)?;
+            let Scratch { waiting, ends, .. } = &mut *scratch;
+            steps += if self.reference.double {
+                shared.tail::<L, DoubleDouble<L>, 1, DERIVATIVE>(l, waiting, ends)?
+            } else {
+                shared.tail::<L, L, K, DERIVATIVE>(l, waiting, ends)?
+            };
         }
         self.finish::<L, DERIVATIVE>(l, &mut scratch.ends);
         Ok(steps)

@@ -11,19 +11,26 @@
 //! products. What a step needs follows from the derivative after it: that before it is wrong at the first dip.
 
 use super::precise::Precise;
-use super::wide::{Size, Wide};
+use super::wide::{Part, Size, Wide};
 use crate::error::{Error, Result};
+use crate::kernel::double_double::DoubleDouble;
 use crate::number::Decimal;
 use crate::parallel::{Buffer, Prepared, Preparing};
 
 /// The part of the prepared data that holds it.
 const PART: &str = "perturbation: reference orbit";
 
+/// The part that holds what its iterates lack of the exact ones, if tables and samples need it.
+const REST_PART: &str = "perturbation: rest of the orbit";
+
 /// The part that holds the iterates for which `f64` is too coarse.
 const SMALL_PART: &str = "perturbation: small iterates";
 
 /// Bits beyond those that the derivative asks for, 7 of them before the point. With 72, counts go wrong at a dense place of 1e50.
 const GUARD_BITS: i64 = 110;
+
+/// Bits more where iterates are given in two 64-bit numbers.
+const DOUBLE_BITS: i64 = 53;
 
 /// Products of limbs between checks of the stop flag, and between reports of progress: about 2 ms, and 50.
 const STOP_INTERVAL: u64 = 1 << 20;
@@ -57,12 +64,16 @@ pub(super) struct Reference {
     pub(super) radius: f64,
     /// The maximum number of iterations.
     pub(super) max: u32,
+    /// Whether 64-bit numbers are too coarse for the iterates.
+    pub(super) double: bool,
 }
 
 /// A reference orbit: z₀ = 0, z₁ and so on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Orbit<'a> {
     pub(super) z: &'a [Iterate],
+    /// What these lack of the exact iterates; empty if it is not needed.
+    pub(super) rest: &'a [Iterate],
     small: &'a [SmallWords],
 }
 
@@ -81,10 +92,35 @@ impl Orbit<'_> {
     }
 }
 
+/// A number that an iterate can be given in.
+pub(super) trait Given: Part {
+    /// An iterate with its full range.
+    fn iterate(orbit: &Orbit<'_>, at: usize) -> Wide<Self>;
+}
+
+impl Given for f64 {
+    #[inline(always)]
+    fn iterate(orbit: &Orbit<'_>, at: usize) -> Wide {
+        orbit.wide(at)
+    }
+}
+
+impl Given for DoubleDouble<f64> {
+    fn iterate(orbit: &Orbit<'_>, at: usize) -> Wide<Self> {
+        let z = orbit.wide(at);
+        if z.e < SMALL {
+            return Wide { m: [DoubleDouble::of(z.m[0]), DoubleDouble::of(z.m[1])], e: z.e };
+        }
+        let ([x, y], [x_rest, y_rest]) = (orbit.z[at], orbit.rest[at]);
+        Wide::new([DoubleDouble::sum(x, x_rest), DoubleDouble::sum(y, y_rest)], 0)
+    }
+}
+
 /// What is computed of an orbit.
 #[derive(Debug, Default)]
 struct Made {
     z: Vec<Iterate>,
+    rest: Vec<Iterate>,
     small: Vec<SmallWords>,
 }
 
@@ -101,7 +137,8 @@ impl Reference {
 
     /// How many limbs an iterate needs where |∂Z/∂C| is 2^`derivative`.
     fn limbs(&self, radius: i32, derivative: i32) -> usize {
-        (GUARD_BITS + (-i64::from(radius) - i64::from(derivative.max(0))).max(0)).unsigned_abs().div_ceil(64) as usize
+        let guard = if self.double { GUARD_BITS + DOUBLE_BITS } else { GUARD_BITS };
+        (guard + (-i64::from(radius) - i64::from(derivative.max(0))).max(0)).unsigned_abs().div_ceil(64) as usize
     }
 
     /// Computes it.
@@ -114,24 +151,32 @@ impl Reference {
         let orbit = Buffer::from(bytemuck::cast_slice::<Iterate, u8>(&made.z));
         let small = Buffer::from(bytemuck::cast_slice::<SmallWords, u8>(&made.small));
         preparing.progress(1.0);
-        Ok(Prepared::default().with(PART, orbit).with(SMALL_PART, small))
+        let rest = Buffer::from(bytemuck::cast_slice::<Iterate, u8>(&made.rest));
+        Ok(Prepared::default().with(PART, orbit).with(REST_PART, rest).with(SMALL_PART, small))
     }
 
     fn compute(&self, preparing: &Preparing<'_>) -> Result<Made> {
         let centre = self.centre.each_ref().map(Decimal::to_f64);
-        let mut made = Made { z: vec![[0.0; 2], centre], small: Vec::new() };
+        let mut made = Made { z: vec![[0.0; 2], centre], ..Made::default() };
         let escaped = |[x, y]: Iterate| x * x + y * y > 4.0;
         if escaped(centre) {
+            made.rest = vec![[0.0; 2]; if self.double { 2 } else { 0 }];
             return Ok(made);
         }
         let radius = self.size();
         let mut precise = Precise::new(&self.centre.each_ref().map(Decimal::ratio), self.limbs(radius.e, 0));
         let mut z = precise.value();
-        let mut derivative = Wide::ONE;
+        let mut derivative: Wide = Wide::one();
+        if self.double {
+            made.rest = vec![[0.0; 2], precise.rest()];
+        }
         let (mut work, mut reported) = (0, 0);
         for n in 1..=self.max as usize {
             if n > 1 {
                 made.z.push(z.to_f64());
+                if self.double {
+                    made.rest.push(precise.rest());
+                }
             }
             if z.e < SMALL {
                 made.small.push(Small { m: z.m, e: z.e, at: n as u32 }.words());
@@ -139,7 +184,7 @@ impl Reference {
             if z.size().is_below(radius.times(derivative.size())) || escaped(made.z[n]) || n == self.max as usize {
                 break;
             }
-            derivative = (z * derivative).shifted(1) + Wide::ONE;
+            derivative = (z * derivative).shifted(1) + Wide::one();
             let limbs = self.limbs(radius.e, derivative.e);
             if limbs > precise.used() {
                 precise.resize(limbs);
@@ -151,6 +196,9 @@ impl Reference {
             z = precise.value();
             if made.z.len() == made.z.capacity() {
                 made.z.try_reserve(made.z.len()).map_err(|_| self.too_long(n))?;
+                if self.double {
+                    made.rest.try_reserve(made.z.len()).map_err(|_| self.too_long(n))?;
+                }
             }
             let used = precise.used() as u64;
             let before = work;
@@ -191,11 +239,17 @@ impl Reference {
                 "the view's reference orbit is damaged: it has {len} bytes, but must have 2 to {most} iterates of {each} bytes"
             ))
         })?;
+        let rest_bytes = prepared.get(REST_PART).ok_or_else(missing)?;
+        let rest: Option<&[Iterate]> = bytemuck::try_cast_slice(rest_bytes).ok();
+        let len = if self.double { z.len() } else { 0 };
+        let rest = rest
+            .filter(|rest| rest.len() == len)
+            .ok_or_else(|| Error::Input("what the iterates of the view's reference orbit lack is damaged".into()))?;
         let small: Option<&[SmallWords]> = bytemuck::try_cast_slice(small_bytes).ok();
         let small = small
             .filter(|small| small.iter().all(|words| Small::of(words).is_sound()))
             .ok_or_else(|| Error::Input("the small iterates of the view's reference orbit are damaged".into()))?;
-        Ok(Orbit { z, small })
+        Ok(Orbit { z, rest, small })
     }
 }
 

@@ -2,7 +2,7 @@
 //! lane, so the scalar code is the vector code.
 
 use super::orbit::Iterate;
-use crate::formula::{Lanes, MaskOf, Vector};
+use crate::formula::{Lanes, MaskOf, Number, Vector};
 use fearless_simd::prelude::*;
 
 /// The most lanes of any pack.
@@ -130,7 +130,7 @@ pub(super) fn product<L: Lanes>([a, b]: [L; 2], [c, d]: [L; 2]) -> [L; 2] {
 }
 
 #[inline(always)]
-pub(super) fn sum<L: Lanes>([a, b]: [L; 2], [c, d]: [L; 2]) -> [L; 2] {
+pub(super) fn sum<N: Number>([a, b]: [N; 2], [c, d]: [N; 2]) -> [N; 2] {
     [a + c, b + d]
 }
 

@@ -3,13 +3,14 @@
 //! δ′ = (2Z + δ)·δ + c. Every lane is at a place of the reference of its own. K vectors are in flight; a lane whose sample has ended takes
 //! the next one at once, so lanes are idle only at the end of a batch.
 
-use super::orbit::Iterate;
+use super::orbit::Orbit;
 use super::pack::{MOST_LANES, Pack, largest, place, sum};
 use super::scratch::{Ends, Waiting};
 use super::stages::Shared;
 use super::wide::power_of_two;
 use crate::error::{Error, Result};
 use crate::formula::Number;
+use crate::kernel::double_double::DoubleDouble;
 use crate::kernel::unroll::{each, unroll};
 
 /// Iterations between checks of the stop flag.
@@ -30,16 +31,101 @@ pub(super) fn tangent<N: Number>([x, y]: [N; 2], [right, up]: [N; 2], scale: N) 
     [minus_y2.mul_add(up, x2.mul_add(right, scale)), x2.mul_add(up, y2 * right)]
 }
 
+/// What differences are computed in: lanes of `f64`, or of two.
+pub(super) trait Difference<L: Pack>: Number {
+    /// Numbers without a low part.
+    fn of(high: L) -> Self;
+
+    fn high(self) -> L;
+
+    /// In each lane `self` where the mask is set, else `other`.
+    fn choose(self, mask: L::Mask, other: Self) -> Self;
+
+    /// The iterates at some places.
+    fn iterates(places: L, orbit: &Orbit<'_>) -> [Self; 2];
+
+    /// The high parts and the low ones.
+    fn stored(self) -> [[f64; MOST_LANES]; 2];
+
+    fn loaded(l: L, from: &[[f64; MOST_LANES]; 2]) -> Self;
+
+    /// What an iterate lacks, if these numbers can hold it.
+    fn rest(orbit: &Orbit<'_>, at: usize) -> [f64; 2];
+}
+
+impl<L: Pack> Difference<L> for L {
+    #[inline(always)]
+    fn of(high: L) -> Self {
+        high
+    }
+    #[inline(always)]
+    fn high(self) -> L {
+        self
+    }
+    #[inline(always)]
+    fn choose(self, mask: L::Mask, other: Self) -> Self {
+        self.select(mask, other)
+    }
+    #[inline(always)]
+    fn iterates(places: L, orbit: &Orbit<'_>) -> [Self; 2] {
+        places.iterates(orbit.z)
+    }
+    #[inline(always)]
+    fn stored(self) -> [[f64; MOST_LANES]; 2] {
+        [stored(self), [0.0; MOST_LANES]]
+    }
+    #[inline(always)]
+    fn loaded(l: L, from: &[[f64; MOST_LANES]; 2]) -> Self {
+        l.load(&from[0])
+    }
+    #[inline(always)]
+    fn rest(_: &Orbit<'_>, _: usize) -> [f64; 2] {
+        [0.0; 2]
+    }
+}
+
+impl<L: Pack> Difference<L> for DoubleDouble<L> {
+    #[inline(always)]
+    fn of(high: L) -> Self {
+        DoubleDouble::of(high)
+    }
+    #[inline(always)]
+    fn high(self) -> L {
+        self.high
+    }
+    #[inline(always)]
+    fn choose(self, mask: L::Mask, other: Self) -> Self {
+        Self { high: self.high.select(mask, other.high), low: self.low.select(mask, other.low) }
+    }
+    #[inline(always)]
+    fn iterates(places: L, orbit: &Orbit<'_>) -> [Self; 2] {
+        let ([x, y], [x_low, y_low]) = (places.iterates(orbit.z), places.iterates(orbit.rest));
+        [Self { high: x, low: x_low }, Self { high: y, low: y_low }]
+    }
+    #[inline(always)]
+    fn stored(self) -> [[f64; MOST_LANES]; 2] {
+        [stored(self.high), stored(self.low)]
+    }
+    #[inline(always)]
+    fn loaded(l: L, from: &[[f64; MOST_LANES]; 2]) -> Self {
+        Self { high: l.load(&from[0]), low: l.load(&from[1]) }
+    }
+    #[inline(always)]
+    fn rest(orbit: &Orbit<'_>, at: usize) -> [f64; 2] {
+        orbit.rest[at]
+    }
+}
+
 /// Samples in the lanes of one vector.
 #[derive(Clone, Copy)]
-struct Flight<L> {
-    delta: [L; 2],
+struct Flight<L, N> {
+    delta: [N; 2],
     /// The samples' iterates, Z + δ.
-    full: [L; 2],
+    full: [N; 2],
     /// The reference's iterates Z, and their places.
-    z: [L; 2],
+    z: [N; 2],
     place: L,
-    c: [L; 2],
+    c: [N; 2],
     derivative: [L; 2],
 }
 
@@ -66,47 +152,54 @@ struct Crew {
     alive: u64,
 }
 
-impl<L: Pack> Flight<L> {
+impl<L: Pack, N: Difference<L>> Flight<L, N> {
     /// One iteration; the lanes that are not within the escape radius, as bits.
     #[inline(always)]
-    fn iterate<const DERIVATIVE: bool>(&mut self, orbit: &[Iterate], constants: &Constants<L>) -> u64 {
+    fn iterate<const DERIVATIVE: bool>(&mut self, orbit: &Orbit<'_>, constants: &Constants<L>) -> u64 {
         let &Constants { zero, one, first, last, scale, limit } = constants;
         if DERIVATIVE {
-            self.derivative = tangent(self.full, self.derivative, scale);
+            self.derivative = tangent(high(self.full), self.derivative, scale);
         }
         let delta = difference(sum(self.z, self.full), self.delta, self.c);
         let place = self.place + one;
-        let z = place.iterates(orbit);
+        let z = N::iterates(place, orbit);
         let full = sum(z, delta);
-        let near = largest(delta).at_most(largest(full)) & place.at_most(last);
-        self.delta = [delta[0].select(near, full[0]), delta[1].select(near, full[1])];
-        self.z = [z[0].select(near, zero), z[1].select(near, zero)];
+        let near = largest(high(delta)).at_most(largest(high(full))) & place.at_most(last);
+        self.delta = [delta[0].choose(near, full[0]), delta[1].choose(near, full[1])];
+        self.z = [z[0].choose(near, N::of(zero)), z[1].choose(near, N::of(zero))];
         self.place = place.select(near, first);
         self.full = full;
-        L::bits(full[1].mul_add(full[1], full[0] * full[0]).at_most(limit))
+        let [x, y] = high(full);
+        L::bits(y.mul_add(y, x * x).at_most(limit))
     }
+}
+
+#[inline(always)]
+fn high<L: Pack, N: Difference<L>>([x, y]: [N; 2]) -> [L; 2] {
+    [x.high(), y.high()]
 }
 
 impl Shared<'_> {
     /// Iterates the samples that wait until they end. Returns the iterations of all lanes.
     #[inline(always)]
-    pub(super) fn tail<L: Pack, const K: usize, const DERIVATIVE: bool>(
+    pub(super) fn tail<L: Pack, N: Difference<L>, const K: usize, const DERIVATIVE: bool>(
         &self,
         l: L,
         waiting: &mut Vec<Waiting>,
         ends: &mut Ends,
     ) -> Result<u64> {
-        let orbit = self.orbit.z;
+        let orbit = &self.orbit;
         let constants = Constants {
             zero: l.constant(0.0),
             one: l.constant(1.0),
             first: l.constant(place(0)),
-            last: l.constant(place(orbit.len() as u32 - 2)),
+            last: l.constant(place(orbit.z.len() as u32 - 2)),
             scale: l.constant(power_of_two(self.exponent)),
             limit: l.constant(self.limit),
         };
-        let idle = [constants.zero; 2];
-        let nobody = Flight { delta: idle, full: idle, z: idle, place: constants.first, c: idle, derivative: idle };
+        let idle = [N::of(constants.zero); 2];
+        let derivative = [constants.zero; 2];
+        let nobody = Flight { delta: idle, full: idle, z: idle, place: constants.first, c: idle, derivative };
         let mut flights = [nobody; K];
         let absent = Crew { id: [0; MOST_LANES], end: [u64::MAX; MOST_LANES], before: [0; MOST_LANES], alive: 0 };
         let mut crews = [absent; K];
@@ -153,8 +246,15 @@ impl Shared<'_> {
 
     /// Notes how the samples of some lanes have escaped.
     #[inline(always)]
-    fn record<L: Pack>(&self, flight: &Flight<L>, crew: &Crew, lanes: u64, now: u64, ends: &mut Ends) {
-        let (x, y) = (stored(flight.full[0]), stored(flight.full[1]));
+    fn record<L: Pack, N: Difference<L>>(
+        &self,
+        flight: &Flight<L, N>,
+        crew: &Crew,
+        lanes: u64,
+        now: u64,
+        ends: &mut Ends,
+    ) {
+        let (x, y) = (stored(flight.full[0].high()), stored(flight.full[1].high()));
         let (d_x, d_y) = (stored(flight.derivative[0]), stored(flight.derivative[1]));
         let mut rest = lanes;
         while rest != 0 {
@@ -167,9 +267,9 @@ impl Shared<'_> {
 
     /// Gives new samples to some lanes, or none if none is left.
     #[inline(always)]
-    fn board<L: Pack>(
+    fn board<L: Pack, N: Difference<L>>(
         &self,
-        flight: &mut Flight<L>,
+        flight: &mut Flight<L, N>,
         crew: &mut Crew,
         lanes: u64,
         now: u64,
@@ -195,12 +295,17 @@ impl Shared<'_> {
                 crew.before[lane] = sample.n.wrapping_sub(now);
                 crew.alive |= 1 << lane;
             }
-            let iterate = self.orbit.z[sample.at as usize];
-            set(&mut delta, lane, sample.delta);
-            set(&mut full, lane, sum(iterate, sample.delta));
-            set(&mut z, lane, iterate);
-            set(&mut c, lane, sample.c);
-            set(&mut derivative, lane, sample.derivative);
+            let at = sample.at as usize;
+            let (iterate, lacks) = (self.orbit.z[at], N::rest(&self.orbit, at));
+            let (x, y) = (
+                DoubleDouble { high: iterate[0], low: lacks[0] }.plus(sample.delta[0]),
+                DoubleDouble { high: iterate[1], low: lacks[1] }.plus(sample.delta[1]),
+            );
+            set(&mut delta, lane, sample.delta, [0.0; 2]);
+            set(&mut full, lane, [x.high, y.high], [x.low, y.low]);
+            set(&mut z, lane, iterate, lacks);
+            set(&mut c, lane, sample.c, [0.0; 2]);
+            set(&mut derivative, lane, sample.derivative, [0.0; 2]);
             places[lane] = place(sample.at);
         }
         let (delta, full, z) = (loaded(l, &delta), loaded(l, &full), loaded(l, &z));
@@ -260,18 +365,21 @@ fn stored<L: Pack>(numbers: L) -> [f64; MOST_LANES] {
     array
 }
 
+/// The lanes of a complex number: two parts, each high and low.
+type Both = [[[f64; MOST_LANES]; 2]; 2];
+
 #[inline(always)]
-fn both<L: Pack>([x, y]: [L; 2]) -> [[f64; MOST_LANES]; 2] {
-    [stored(x), stored(y)]
+fn both<L: Pack, N: Difference<L>>([x, y]: [N; 2]) -> Both {
+    [x.stored(), y.stored()]
 }
 
 #[inline(always)]
-fn loaded<L: Pack>(l: L, [x, y]: &[[f64; MOST_LANES]; 2]) -> [L; 2] {
-    [l.load(x), l.load(y)]
+fn loaded<L: Pack, N: Difference<L>>(l: L, [x, y]: &Both) -> [N; 2] {
+    [N::loaded(l, x), N::loaded(l, y)]
 }
 
 #[inline(always)]
-fn set(numbers: &mut [[f64; MOST_LANES]; 2], lane: usize, [x, y]: [f64; 2]) {
-    numbers[0][lane] = x;
-    numbers[1][lane] = y;
+fn set([x, y]: &mut Both, lane: usize, high: [f64; 2], low: [f64; 2]) {
+    (x[0][lane], y[0][lane]) = (high[0], high[1]);
+    (x[1][lane], y[1][lane]) = (low[0], low[1]);
 }

@@ -12,8 +12,12 @@ const PART: &str = "perturbation: reference orbit";
 const WHOLE: Tile = Tile { x: 0, y: 0, width: 40, height: 30 };
 
 fn kernel(view: &str, iteration: &str) -> Arc<dyn Kernel> {
+    kernel_with(view, iteration, Isa::Scalar)
+}
+
+fn kernel_with(view: &str, iteration: &str, isa: Isa) -> Arc<dyn Kernel> {
     let scene = format!("[view]\n{view}\n[image]\nsize = [40, 30]\n[iteration]\n{iteration}\n");
-    Request::new(&Scene::from_toml(&scene).unwrap(), Channels::ALL, Some(Isa::Scalar)).unwrap().kernel().unwrap()
+    Request::new(&Scene::from_toml(&scene).unwrap(), Channels::ALL, Some(isa)).unwrap().kernel().unwrap()
 }
 
 /// Branches at the tip i.
@@ -145,6 +149,41 @@ fn wild_prepared_bytes_are_refused_or_harmless() {
         }
     }
     assert!(refused > 50 && harmless > 50, "{refused} and {harmless}");
+}
+
+#[test]
+fn instruction_sets_and_tiles_change_no_bit_at_any_depth() {
+    let area = WHOLE.area();
+    for (width, rotation) in [("1e-12", 0), ("1e-50", 20), ("1e-320", 33), ("1e-1000", 70)] {
+        let view = format!("re = \"0\"\nim = \"1\"\nwidth = \"{width}\"\nrotation = {rotation}.0");
+        let mut counts = Vec::new();
+        for quality in ["draft", "normal", "exact"] {
+            let iteration = format!("max = 3000\nquality = \"{quality}\"\nprecision = \"perturbation\"");
+            let plain = kernel(&view, &iteration);
+            let prepared = prepared(&*plain);
+            let expected = compute(&*plain, &prepared, WHOLE.into()).unwrap();
+            for isa in Isa::available() {
+                let kernel = kernel_with(&view, &iteration, isa);
+                assert!(kernel.prepare(&Preparing::quietly(&Stop::new())).unwrap().hashes().eq(prepared.hashes()));
+                assert!(compute(&*kernel, &prepared, WHOLE.into()).unwrap() == expected, "{width} {quality} {isa}");
+                for tile in [Tile { x: 3, y: 7, width: 1, height: 1 }, Tile { x: 30, y: 11, width: 9, height: 4 }] {
+                    let part = compute(&*kernel, &prepared, tile.into()).unwrap();
+                    for i in 0..tile.area() {
+                        let (x, y) =
+                            (tile.x as usize + i % tile.width as usize, tile.y as usize + i / tile.width as usize);
+                        let same =
+                            (0..4).all(|plane| part[plane * tile.area() + i] == expected[plane * area + y * 40 + x]);
+                        assert!(same, "{width} {quality} {isa}: sample {x},{y}");
+                    }
+                }
+            }
+            counts.push(expected[..area].to_vec());
+        }
+        for other in [0, 1] {
+            let off = (0..area).filter(|&i| counts[other][i] != counts[2][i]).count();
+            assert!(off * 100 <= area, "{width}: {off} counts differ");
+        }
+    }
 }
 
 #[test]

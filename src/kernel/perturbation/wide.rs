@@ -2,8 +2,9 @@
 //!
 //! Only IEEE operations, none of them fused: the same bits everywhere, and quick where the processor's multiply-add is a function call.
 
+use crate::kernel::double_double::DoubleDouble;
 use std::cmp::Ordering;
-use std::ops::{Add, Mul};
+use std::ops::{Add, Mul, Sub};
 
 /// The exponent of 0: small enough to stay the smallest in any sum of a few exponents.
 const ZERO: i32 = -(1 << 28);
@@ -13,9 +14,64 @@ const MOST: i32 = 1 << 27;
 
 /// m·2^e, where the larger part of m is in [1, 2); for 0 all parts are 0 and e is [`ZERO`].
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Wide {
-    pub(super) m: [f64; 2],
+pub(super) struct Wide<P = f64> {
+    pub(super) m: [P; 2],
     pub(super) e: i32,
+}
+
+/// A part of a complex number: an `f64`, or two.
+pub(super) trait Part: Copy + PartialEq + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {
+    /// A number without a low part.
+    fn of(value: f64) -> Self;
+
+    /// The number rounded to an `f64`.
+    fn high(self) -> f64;
+
+    /// Times a power of two.
+    fn scaled(self, power: f64) -> Self;
+
+    /// 1 divided by it.
+    fn reciprocal(self) -> Self;
+}
+
+impl Part for f64 {
+    #[inline(always)]
+    fn of(value: f64) -> Self {
+        value
+    }
+    #[inline(always)]
+    fn high(self) -> f64 {
+        self
+    }
+    #[inline(always)]
+    fn scaled(self, power: f64) -> Self {
+        self * power
+    }
+    #[inline(always)]
+    fn reciprocal(self) -> Self {
+        1.0 / self
+    }
+}
+
+impl Part for DoubleDouble<f64> {
+    #[inline(always)]
+    fn of(value: f64) -> Self {
+        DoubleDouble::of(value)
+    }
+    #[inline(always)]
+    fn high(self) -> f64 {
+        self.high
+    }
+    #[inline(always)]
+    fn scaled(self, power: f64) -> Self {
+        DoubleDouble::scaled(self, power)
+    }
+    /// By a step of Newton's method from the quotient in `f64`.
+    #[inline(always)]
+    fn reciprocal(self) -> Self {
+        let near = DoubleDouble::of(1.0 / self.high);
+        near + near * (DoubleDouble::of(1.0) - self * near)
+    }
 }
 
 /// The larger part of a complex number, as a positive number m·2^e with m in [1, 2).
@@ -48,35 +104,41 @@ pub(super) fn largest([x, y]: [f64; 2]) -> f64 {
 }
 
 #[inline(always)]
-fn product([a, b]: [f64; 2], [c, d]: [f64; 2]) -> [f64; 2] {
+fn product<P: Part>([a, b]: [P; 2], [c, d]: [P; 2]) -> [P; 2] {
     [a * c - b * d, a * d + b * c]
 }
 
-impl Wide {
-    pub(super) const ZERO: Self = Self { m: [0.0; 2], e: ZERO };
-    pub(super) const ONE: Self = Self { m: [1.0, 0.0], e: 0 };
+impl<P: Part> Wide<P> {
+    /// 0 and 1.
+    pub(super) fn zero() -> Self {
+        Self { m: [P::of(0.0); 2], e: ZERO }
+    }
+
+    pub(super) fn one() -> Self {
+        Self { m: [P::of(1.0), P::of(0.0)], e: 0 }
+    }
 
     /// m·2^e, whose parts are 0 or normal numbers.
     #[inline(always)]
-    pub(super) fn new(m: [f64; 2], e: i32) -> Self {
-        let size = largest(m);
+    pub(super) fn new(m: [P; 2], e: i32) -> Self {
+        let size = largest([m[0].high(), m[1].high()]);
         if size == 0.0 {
-            return Self::ZERO;
+            return Self::zero();
         }
         let k = ((size.to_bits() >> 52) as i32) - 1023;
         // In two factors, since 2^−1023 is no normal number.
         let (half, rest) = (power_of_two(-(k / 2)), power_of_two(k / 2 - k));
         if e + k < -MOST {
-            return Self::ZERO;
+            return Self::zero();
         }
-        Self { m: [m[0] * half * rest, m[1] * half * rest], e: (e + k).min(MOST) }
+        Self { m: [m[0].scaled(half).scaled(rest), m[1].scaled(half).scaled(rest)], e: (e + k).min(MOST) }
     }
 
     pub(super) fn is_zero(self) -> bool {
         self.e == ZERO
     }
 
-    /// Its double, 2^k times: exactly.
+    /// 2^k times: exactly.
     #[inline(always)]
     pub(super) fn shifted(self, k: i32) -> Self {
         Self { m: self.m, e: if self.is_zero() { ZERO } else { self.e + k } }
@@ -89,14 +151,20 @@ impl Wide {
             return self;
         }
         let [x, y] = self.m;
-        let norm = x * x + y * y;
-        Self::new([x / norm, -y / norm], -self.e)
+        let per_norm = (x * x + y * y).reciprocal();
+        Self::new([x * per_norm, y.scaled(-1.0) * per_norm], -self.e)
+    }
+
+    /// The same in 64-bit numbers.
+    #[inline(always)]
+    pub(super) fn high(self) -> Wide {
+        Wide { m: [self.m[0].high(), self.m[1].high()], e: self.e }
     }
 
     /// Its nearest number in `f64`: 0 or infinite beyond that range.
     #[inline(always)]
     pub(super) fn to_f64(self) -> [f64; 2] {
-        let (scale, [x, y]) = (power_of_two(self.e), self.m);
+        let (scale, [x, y]) = (power_of_two(self.e), self.high().m);
         [if x == 0.0 { 0.0 } else { x * scale }, if y == 0.0 { 0.0 } else { y * scale }]
     }
 
@@ -107,21 +175,22 @@ impl Wide {
     }
 
     pub(super) fn size(self) -> Size {
-        Size { m: largest(self.m), e: self.e }
+        Size { m: largest(self.high().m), e: self.e }
     }
 }
 
-impl Add for Wide {
+impl<P: Part> Add for Wide<P> {
     type Output = Self;
     #[inline(always)]
     fn add(self, other: Self) -> Self {
         let e = self.e.max(other.e);
         let (s, t) = (power_of_two(self.e - e), power_of_two(other.e - e));
-        Self::new([self.m[0] * s + other.m[0] * t, self.m[1] * s + other.m[1] * t], e)
+        let part = |at: usize| self.m[at].scaled(s) + other.m[at].scaled(t);
+        Self::new([part(0), part(1)], e)
     }
 }
 
-impl Mul for Wide {
+impl<P: Part> Mul for Wide<P> {
     type Output = Self;
     #[inline(always)]
     fn mul(self, other: Self) -> Self {
@@ -179,13 +248,16 @@ mod tests {
 
     #[test]
     fn arithmetic_goes_beyond_f64() {
-        let tiny = Wide::new([3.0, -4.0], -5000);
+        let tiny: Wide = Wide::new([3.0, -4.0], -5000);
         assert_eq!((tiny.m, tiny.e), ([0.75, -1.0], -4998));
         let square = tiny * tiny;
         assert_eq!((square.m, square.e), ([-7.0 / 16.0, -1.5], -9996));
-        assert_eq!(tiny + Wide::ONE, Wide::ONE);
-        assert_eq!(tiny * Wide::ZERO, Wide::ZERO);
-        assert_eq!(Wide::ZERO + tiny, tiny);
+        assert_eq!(tiny + Wide::one(), Wide::one());
+        assert_eq!(tiny * Wide::zero(), Wide::zero());
+        assert_eq!(Wide::zero() + tiny, tiny);
+        let third = Wide::new([DoubleDouble::of(3.0), DoubleDouble::of(0.0)], 2000).inverse();
+        let one = third * Wide::new([DoubleDouble::of(3.0), DoubleDouble::of(0.0)], 2000);
+        assert!(((one.m[0] - DoubleDouble::of(1.0)).high).abs() < 1e-30 && one.e == 0 || one.e == -1, "{one:?}");
         let back = tiny.inverse() * tiny;
         assert!((back.to_f64()[0] - 1.0).abs() < 1e-15 && back.to_f64()[1].abs() < 1e-15, "{back:?}");
         assert_eq!(tiny.to_f64(), [0.0, 0.0]);
@@ -202,7 +274,7 @@ mod tests {
         assert_eq!(b.over(a).to_f64(4), 4.0 / 3.0);
         assert_eq!(a.over(Size::of(0.0)), Size::INFINITE);
         assert_eq!((a.min(b), Size::of(-1.0)), (b, Size::NONE));
-        assert!(Size::NONE.times(a).is_below(Wide::ONE.size()) && Size::NONE.over(b).is_below(a));
-        assert_eq!(Wide::ZERO.size().to_f64(0), 0.0);
+        assert!(Size::NONE.times(a).is_below(Wide::<f64>::one().size()) && Size::NONE.over(b).is_below(a));
+        assert_eq!(Wide::<f64>::zero().size().to_f64(0), 0.0);
     }
 }

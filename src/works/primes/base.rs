@@ -1,6 +1,6 @@
 //! The base primes: those up to the square root of the limit, by which all multiples are struck out. Prepared once, as bytes.
 
-use super::block::{BLOCK, FAR, NEAR};
+use super::sizes::{BLOCK, FAR, NEAR};
 use super::wheel::{LAST_OF_PATTERNS, PATTERNS_LEN, RESIDUES, bit, write_patterns};
 use crate::error::{Error, Result};
 use crate::parallel::{Buffer, Prepared, Preparing};

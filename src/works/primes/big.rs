@@ -2,7 +2,7 @@
 //!
 //! Each prime waits in the list of the block in which its next multiple lies, so that a block touches only primes that have one there.
 
-use super::block::{BLOCK, Bits};
+use super::sizes::{BLOCK, Bits};
 use super::wheel::{RESIDUES, TURN, bit};
 use std::ops::Range;
 

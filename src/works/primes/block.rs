@@ -9,36 +9,14 @@
 //! Turns of the first two are never divided at the ends of a part or a block: a turn that crosses an end is made in both. What it
 //! strikes out beyond the end is either a multiple too, or outside the block, in memory that nobody reads; in return the eight strikes
 //! have no conditions between them. At most one turn of eight strikes for each prime and part is made twice.
-//!
-//! Measured for 10¹⁰ with one thread of a Zen 4 against primesieve 11 in the same run: 1.06 of its processor time with these sizes;
-//! blocks of half the size 1.21, of twice the size 1.03, but half of all processors have no cache for that. With near primes up to 4096
-//! instead of 8192 it is 1.08; parts of 24 instead of 32 KB 1.10.
 
 use super::base::Base;
 use super::big::Far;
-pub(super) use super::wheel::CHUNK;
-use super::wheel::{GROUP_COUNT, PERIODS, RESIDUES, STARTS, TURN, bit};
+use super::sizes::{BLOCK, Bits, MEMORY, PART};
+use super::wheel::{CHUNK, GROUP_COUNT, PERIODS, RESIDUES, STARTS, TURN, bit};
 use crate::error::{Error, Result};
 use crate::parallel::Stop;
 use std::ops::Range;
-
-/// The memory of a block, in bytes: a power of two, so that an index is in range once its upper bits are gone.
-const MEMORY: usize = 1 << 19;
-
-/// The part of it that is sieved. Turns may begin before it or end behind it, in the rest: at most [`FAR`] bytes.
-pub(super) const BLOCK: usize = MEMORY / 4 * 3;
-
-/// The bytes in which near primes are struck out at once.
-const PART: usize = 32 * CHUNK;
-
-/// The greatest near prime.
-pub(super) const NEAR: usize = 8192;
-
-/// The greatest medium prime.
-pub(super) const FAR: usize = MEMORY - BLOCK;
-
-/// The memory for a block.
-pub(super) type Bits = [u8; MEMORY];
 
 /// A prime, and where its next turn begins, relative to the block: before its end, and after −p.
 #[derive(Clone, Copy, Debug)]

@@ -6,17 +6,19 @@
 mod base;
 mod big;
 mod block;
+mod sizes;
 mod wheel;
 
 use crate::error::{Error, Result};
 use crate::parallel::{Claim, FinishedClaim, Prepared, Preparing, Recipe, Sink, Stop, Work};
-use block::{BLOCK, CHUNK, Sieve};
+use block::Sieve;
 use serde::{Deserialize, Serialize};
+use sizes::BLOCK;
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use wheel::TURN;
+use wheel::{CHUNK, TURN};
 
 /// The kind of these works, for other processes.
 pub(super) const KIND: &str = "count primes";
