@@ -3,7 +3,6 @@
 pub(crate) mod choose;
 pub(crate) mod direct;
 mod distance;
-#[cfg(feature = "bench")]
 mod double_double;
 mod isa;
 mod limits;
