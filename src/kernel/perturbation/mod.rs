@@ -19,7 +19,6 @@
 //! **What it does not do yet.** It does not see that an orbit is periodic, and knows only the plane of c.
 
 mod compute;
-mod fixed;
 mod orbit;
 mod pack;
 mod precise;
@@ -30,7 +29,6 @@ mod tables;
 mod tail;
 #[cfg(test)]
 mod tests;
-pub(super) mod truth;
 mod wide;
 
 use super::distance::Frame;

@@ -6,16 +6,18 @@
 //! Nothing here is fast: an iteration takes from 60 ns to some microseconds.
 
 mod direct;
+mod fixed;
+mod perturbed;
 mod point;
 mod wide;
 
 use super::choose::Request;
 use super::perturbation::Offsets;
-use super::perturbation::truth::{self as perturbed, Perturbed};
 use super::tier::Tier;
 use crate::error::{Error, Result};
 use crate::parallel::{Preparing, Stop};
 use direct::{Orbits, Point};
+use perturbed::Perturbed;
 use point::{Grid, double, shifted};
 use wide::Wide;
 

@@ -34,15 +34,15 @@ struct Wide {
 }
 
 /// How an orbit ended: see the fields of what it is made into.
-pub(in crate::kernel) struct End {
+pub(super) struct End {
     /// The number of iterations; `None` for the interior.
-    pub(in crate::kernel) count: Option<u64>,
-    pub(in crate::kernel) executed: u64,
+    pub(super) count: Option<u64>,
+    pub(super) executed: u64,
     /// The first escaped iterate.
-    pub(in crate::kernel) z: [f64; 2],
+    pub(super) z: [f64; 2],
     /// ∂z/∂c divided by 2^exponent.
-    pub(in crate::kernel) derivative: [f64; 2],
-    pub(in crate::kernel) exponent: i64,
+    pub(super) derivative: [f64; 2],
+    pub(super) exponent: i64,
 }
 
 /// The reference orbit.
@@ -54,7 +54,7 @@ struct Reference {
 }
 
 /// The samples of a view of z² + c.
-pub(in crate::kernel) struct Perturbed {
+pub(super) struct Perturbed {
     centre: [Ratio; 2],
     /// The binary logarithm of the distance between samples, rounded down.
     exponent: i64,
@@ -63,12 +63,12 @@ pub(in crate::kernel) struct Perturbed {
 }
 
 impl Perturbed {
-    pub(in crate::kernel) fn new(view: &View, exponent: i64, limits: Limits) -> Self {
+    pub(super) fn new(view: &View, exponent: i64, limits: Limits) -> Self {
         Self { centre: [view.re.ratio(), view.im.ratio()], exponent, limits, reference: OnceLock::new() }
     }
 
     /// The exponent by which offsets are divided.
-    pub(in crate::kernel) fn exponent(&self) -> i64 {
+    pub(super) fn exponent(&self) -> i64 {
         self.exponent
     }
 
@@ -84,7 +84,7 @@ impl Perturbed {
     ///
     /// # Errors
     /// [`Error::Stopped`]; [`Error::Unsupported`] when there is not enough memory.
-    pub(in crate::kernel) fn prepare(&self, preparing: &Preparing<'_>) -> Result<()> {
+    pub(super) fn prepare(&self, preparing: &Preparing<'_>) -> Result<()> {
         if self.reference.get().is_some() {
             return Ok(());
         }
@@ -155,7 +155,7 @@ impl Perturbed {
     }
 
     /// The orbit of a point with as many digits as it needs; `None` once `stop` is set.
-    pub(in crate::kernel) fn exactly(&self, point: &[Ratio; 2], stop: &Stop) -> Option<End> {
+    pub(super) fn exactly(&self, point: &[Ratio; 2], stop: &Stop) -> Option<End> {
         let mut scratch = Fixed::zero(self.limbs());
         let limit = self.limits.escape_radius * self.limits.escape_radius;
         let (mut end, mut derivative, mut before) = (None, Derivative::default(), Wide::ZERO);
@@ -178,7 +178,7 @@ impl Perturbed {
     }
 
     /// The sample at an offset, divided by 2^[`Perturbed::exponent`], from the view's centre; `None` once `stop` is set.
-    pub(in crate::kernel) fn sample(&self, offset: [Double; 2], stop: &Stop) -> Option<End> {
+    pub(super) fn sample(&self, offset: [Double; 2], stop: &Stop) -> Option<End> {
         let Reference { z: orbit, small } = self.reference.get()?;
         let limit = self.limits.escape_radius * self.limits.escape_radius;
         let last = orbit.len() - 1;

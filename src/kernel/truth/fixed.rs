@@ -168,13 +168,17 @@ mod tests {
         assert_eq!(value(&Fixed::zero(3)), 0.0);
         let exact = Fixed::of(&Ratio { num: IBig::from(-7), den: UBig::from(4u8) }, 3);
         assert_eq!(value(&exact), -1.75);
-        // −1.75 − 2⁻⁹⁰, which an `f64` would round.
+        let mut square = exact;
+        square.square(&mut [0; 6]);
+        assert_eq!(value(&square), 3.0625);
+    }
+
+    #[test]
+    fn double_double_keeps_what_f64_would_round() {
+        // −1.75 − 2⁻⁹⁰.
         let num = -(IBig::from(7) << 88usize) - IBig::ONE;
         let finer = Fixed::of(&Ratio { num, den: UBig::ONE << 90 }, 4);
         let (double, exponent) = finer.double(&mut finer.clone());
         assert_eq!(double.scaled(2_f64.powi(exponent as i32)), DoubleDouble::from([-1.75, -(2_f64.powi(-90))]));
-        let mut square = exact;
-        square.square(&mut [0; 6]);
-        assert_eq!(value(&square), 3.0625);
     }
 }
