@@ -282,7 +282,8 @@ fn schedules_stand_side_by_side() {
     assert!(claims[0] == 60 && claims[1] < 30, "{claims:?}");
     panels.iter().for_each(|panel| _ = owners(panel));
     let file = |name: &str| std::fs::read_to_string(scratch.join(name)).unwrap();
-    assert_eq!(file("s.svg").matches("<path fill=").count(), 8, "two workers in four panels");
+    // Where nothing says beforehand who takes what, one worker may have been quick enough to take all.
+    assert!((6..=8).contains(&file("s.svg").matches("<path fill=").count()), "two workers in four panels");
     assert!(file("s.html").contains("\"panels\":[{"));
     let trace: Value = serde_json::from_str(&file("s.trace")).unwrap();
     let names = trace["traceEvents"].as_array().unwrap().iter().map(|event| event["name"].as_str().unwrap());

@@ -36,7 +36,7 @@ pub(crate) struct Cli {
 }
 
 const NOTES: &str = "\
-`fractal COMMAND --help` explains a command and all that it takes; a name such as seahorses is one of `fractal places`.
+`fractal COMMAND --help` explains a command; names such as seahorses are those of `fractal places`.
 
 Exit status: 0 done, or the reader of standard output closed it early (`| head`); 1 failed; 2 wrong usage; 130 interrupted.";
 

@@ -40,7 +40,9 @@ fn command() -> clap::Command {
             page += &about.map_or(String::new(), |about| format!("  {name:<12} {about}\n"));
         }
     }
-    command.help_template(page + "\nOptions:\n{options}{after-help}")
+    // Each in one line; clap would take two and a blank one.
+    page += "\nOptions:\n  -h, --help     Print help\n  -V, --version  Print version";
+    command.help_template(page + "{after-help}")
 }
 
 #[cfg(test)]

@@ -384,7 +384,7 @@ pub(crate) struct Waiter<'a> {
 }
 
 impl Waiter<'_> {
-    /// Returns once `ready` is true; the member that makes it true calls [`Waiter::notify`]. `what` names what is waited for. The
+    /// Returns once `ready` was true; the member that makes it true calls [`Waiter::notify`]. `what` names what is waited for. The
     /// construct ends with a barrier, so that no member leaves the region before that.
     pub(crate) fn wait(&self, what: &str, ready: impl Fn() -> bool) {
         let Shared { turns, barrier, cancelled, spin, .. } = self.shared;
@@ -393,7 +393,9 @@ impl Waiter<'_> {
         if over() {
             resume_unwind(Box::new(Cancelled));
         }
-        assert!(ready(), "worker {} waits for {what}, but a member of its team has left the region", self.index);
+        // What was ready may have been taken by another member since, which is for the caller to see.
+        let hopeless = barrier.is_missed() && !ready();
+        assert!(!hopeless, "worker {} waits for {what}, but a member of its team has left the region", self.index);
     }
 
     /// Returns once `ready` is true, even in a region that was cancelled.

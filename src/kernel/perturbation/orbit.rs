@@ -265,6 +265,6 @@ impl Small {
 
     /// Whether it is a number that computing can begin with.
     fn is_sound(self) -> bool {
-        self.m.iter().all(|part| part.abs() < 2.0) && self.e.abs() < 1 << 27
+        self.m.iter().all(|part| part.abs() < 2.0) && self.e.unsigned_abs() < 1 << 27
     }
 }
