@@ -103,7 +103,7 @@ fn memory_that_is_lacking_is_reported() {
     assert!(told.contains("MiB of shared memory for 2 workers: File too large"), "{told}");
     let mib: u64 = told.split(' ').find_map(|word| word.parse().ok()).unwrap();
     assert!((1..1000).contains(&mib), "{told}");
-    // 64 workers share 257 MiB.
+    // 64 workers share 65 MiB, and need more of their own.
     let told = sentence(&scratch, limited(&scratch, &[], "ulimit -v 200000", &render("processes", 64)));
     let known = told.starts_with(&format!("{begin}map ")) && told.contains("workers: Cannot allocate memory");
     assert!(known || told.contains("of it for worker processes, but"), "{told}");
