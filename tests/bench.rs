@@ -260,7 +260,8 @@ fn schedules_stand_side_by_side() {
     let arguments = [&["schedules", "whole", "--size", "160x96"], &more[..], &files].concat();
     let text = String::from_utf8(bench(&scratch, &arguments).stdout).unwrap();
     let first = |line: &str| line.split_whitespace().next().unwrap_or_default().to_owned();
-    let shown: Vec<_> = text.lines().filter(|line| line.contains('█')).map(first).collect();
+    let rows = text.lines().skip_while(|line| !line.contains("first done")).skip(1);
+    let shown: Vec<_> = rows.take(4).map(first).collect();
     assert_eq!(shown, ["static", "static,1", "dynamic", "guided"], "{text}");
     let results = json(scratch.join("s.json"));
     let panels = results["panels"].as_array().unwrap();
