@@ -46,23 +46,6 @@ impl<L: Number> DoubleDouble<L> {
         Self { high, low: a.mul_sub(b, high) }
     }
 
-    /// The square: half of the cross products of a product.
-    #[allow(dead_code, reason = "for the deep kernel")]
-    #[inline(always)]
-    pub(super) fn squared(self) -> Self {
-        let Self { high, low } = Self::product(self.high, self.high);
-        let cross = (self.high + self.high).mul_add(self.low, self.low * self.low);
-        Self::ordered_sum(high, low + cross)
-    }
-
-    /// Times a number that has no low part.
-    #[allow(dead_code, reason = "for the deep kernel")]
-    #[inline(always)]
-    pub(super) fn times(self, factor: L) -> Self {
-        let Self { high, low } = Self::product(self.high, factor);
-        Self::ordered_sum(high, self.low.mul_add(factor, low))
-    }
-
     /// Times a power of two: exact, unless it underflows.
     #[inline(always)]
     pub(super) fn scaled(self, power_of_two: L) -> Self {
@@ -200,9 +183,7 @@ mod tests {
             prop_assert!(near(a + b, &(&x + &y), BITS, 3.01), "{a:?} + {b:?}");
             prop_assert!(near(a - b, &(&x - &y), BITS, 3.01), "{a:?} - {b:?}");
             prop_assert!(near(a * b, &(&x * &y), 2 * BITS, 5.01), "{a:?} * {b:?}");
-            prop_assert!(near(a.squared(), &(&x * &x), 2 * BITS, 5.01), "{a:?} squared");
             let plain = exact(Double::of(b.high));
-            prop_assert!(near(a.times(b.high), &(&x * &plain), 2 * BITS, 2.01), "{a:?} * {:?}", b.high);
             prop_assert!(near(a.plus(b.high), &(&x + &plain), BITS, 2.01), "{a:?} + {:?}", b.high);
             prop_assert!(exact(a.scaled(8.0)) == &x * 8);
             let magnitude = IBig::from((&x).unsigned_abs());
@@ -219,8 +200,7 @@ mod tests {
         assert_eq!((sum.high, sum.low), (1.0, 2_f64.powi(-100)));
         assert_eq!((sum - one).high, 2_f64.powi(-100));
         // (1 + 2⁻¹⁰⁰)² = 1 + 2⁻⁹⁹ + 2⁻²⁰⁰, of which the last is lost.
-        assert_eq!(sum.squared(), Double::from([1.0, 2_f64.powi(-99)]));
-        assert_eq!(sum * sum, sum.squared());
+        assert_eq!(sum * sum, Double::from([1.0, 2_f64.powi(-99)]));
     }
 
     #[test]
@@ -230,13 +210,13 @@ mod tests {
             let numbers = [0.1, -0.7, 1.0 / 3.0, 2e-9, 5.5, -1e20, 3.25, 1.0];
             let single = |l: usize| {
                 let (a, b) = (Double::sum(numbers[l], 1e-17), Double::sum(numbers[7 - l], -3e-18));
-                a.mul_add(b, a) - b.squared().times(numbers[l]).copysign(a)
+                a.mul_add(b, a) - (b * b * Double::of(numbers[l])).copysign(a)
             };
             let load = |numbers: &[f64]| Vector::<S>::load(simd, numbers);
             let backwards: Vec<f64> = numbers.iter().rev().copied().collect();
             let (a, b) = (load(&numbers), load(&backwards));
             let (x, y) = (DoubleDouble::sum(a, a.constant(1e-17)), DoubleDouble::sum(b, b.constant(-3e-18)));
-            let all = x.mul_add(y, x) - y.squared().times(a).copysign(x);
+            let all = x.mul_add(y, x) - (y * y * DoubleDouble::of(a)).copysign(x);
             let mut stored = [[0.0; 8]; 2];
             all.high.store(&mut stored[0]);
             all.low.div(all.low.constant(1.0)).store(&mut stored[1]);

@@ -1,7 +1,8 @@
 //! The commands whose works are no pictures.
 
+use super::ending::signal;
 use super::support::{Scratch, until};
-use super::{done, signal, stdout};
+use super::{done, stdout};
 use serde_json::Value;
 use std::fs;
 use std::io::Read;

@@ -23,7 +23,7 @@ impl Member<'_> {
     /// When members reach different constructs.
     pub fn for_each_nowait(&mut self, range: Range<usize>, schedule: Schedule, mut body: impl FnMut(usize)) {
         if schedule.kind() == Kind::Static {
-            return self.for_static(range, schedule.chunk(), body);
+            return self.for_static(range, schedule, body);
         }
         let _ = self.for_claims(range, schedule, |claim| {
             claim.for_each(&mut body);
