@@ -63,6 +63,20 @@ impl Ratio {
         };
         (quotient, remainder.is_zero())
     }
+
+    /// The largest integer n with n·2^-bits ≤ value, in two's complement, from the last place up; `limbs` must have room for it.
+    pub(crate) fn floor_limbs(&self, bits: i64, limbs: &mut [u64]) {
+        let (floor, _) = self.floor_scaled(bits);
+        let negative = floor < IBig::ZERO;
+        // −n − 1 is the complement of n.
+        let magnitude = if negative { (-floor - IBig::ONE).unsigned_abs() } else { floor.unsigned_abs() };
+        let mut bytes = magnitude.to_le_bytes().into_vec();
+        bytes.resize(8 * limbs.len(), 0);
+        for (limb, &bytes) in limbs.iter_mut().zip(bytes.as_chunks().0) {
+            let whole = u64::from_le_bytes(bytes);
+            *limb = if negative { !whole } else { whole };
+        }
+    }
 }
 
 /// value·2^exponent as the nearest `f64`, ties to even.

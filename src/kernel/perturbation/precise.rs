@@ -9,8 +9,6 @@
 
 use super::wide::{Wide, power_of_two};
 use crate::number::Ratio;
-use dashu_int::IBig;
-use dashu_int::ops::UnsignedAbs;
 
 /// Bits of the topmost limb after the point.
 const POINT: usize = 57;
@@ -114,20 +112,8 @@ impl Precise {
 
 /// A number's largest multiple of the last place that is not above it.
 fn of(value: &Ratio, limbs: usize) -> Limbs {
-    let (floor, _) = value.floor_scaled(64 * (limbs as i64 - 1) + POINT as i64);
-    let negative = floor < IBig::ZERO;
-    // −x − 1 is the complement of x.
-    let magnitude = if negative { (-floor - IBig::ONE).unsigned_abs() } else { floor.unsigned_abs() };
-    let bytes = magnitude.to_le_bytes();
     let mut number = vec![0; limbs];
-    for (limb, bytes) in number.iter_mut().zip(bytes.chunks(8)) {
-        let mut whole = [0; 8];
-        whole[..bytes.len()].copy_from_slice(bytes);
-        *limb = u64::from_le_bytes(whole);
-    }
-    if negative {
-        number.iter_mut().for_each(|limb| *limb = !*limb);
-    }
+    value.floor_limbs(64 * (limbs as i64 - 1) + POINT as i64, &mut number);
     number
 }
 
@@ -210,7 +196,9 @@ fn rounded(limbs: &[u64], negative: bool) -> (Wide, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dashu_int::IBig;
     use dashu_int::UBig;
+    use dashu_int::ops::UnsignedAbs;
     use proptest::prelude::*;
 
     /// The integer of some limbs.

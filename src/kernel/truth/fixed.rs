@@ -5,8 +5,6 @@
 
 use crate::kernel::double_double::DoubleDouble;
 use crate::number::Ratio;
-use dashu_int::IBig;
-use dashu_int::ops::UnsignedAbs;
 
 /// A number as limbs, from the last place up: `limbs`·2^(−64·(length − 1)).
 #[derive(Clone, Debug)]
@@ -15,20 +13,8 @@ pub(super) struct Fixed(Vec<u64>);
 impl Fixed {
     /// A number's largest multiple of the last place that is not above it; its absolute value must be below 2⁶³.
     pub(super) fn of(value: &Ratio, limbs: usize) -> Self {
-        let (floor, _) = value.floor_scaled(64 * (limbs as i64 - 1));
-        let negative = floor < IBig::ZERO;
-        // −x − 1 is the complement of x.
-        let magnitude = if negative { (-floor - IBig::ONE).unsigned_abs() } else { floor.unsigned_abs() };
-        let bytes = magnitude.to_le_bytes();
-        let mut number = Self(vec![0; limbs]);
-        for (limb, bytes) in number.0.iter_mut().zip(bytes.chunks(8)) {
-            let mut whole = [0; 8];
-            whole[..bytes.len()].copy_from_slice(bytes);
-            *limb = u64::from_le_bytes(whole);
-        }
-        if negative {
-            number.0.iter_mut().for_each(|limb| *limb = !*limb);
-        }
+        let mut number = Self::zero(limbs);
+        value.floor_limbs(64 * (limbs as i64 - 1), &mut number.0);
         number
     }
 
@@ -121,6 +107,7 @@ impl Fixed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dashu_int::IBig;
     use dashu_int::UBig;
     use proptest::prelude::*;
 

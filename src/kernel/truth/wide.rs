@@ -3,8 +3,6 @@
 
 use crate::formula::Number;
 use crate::number::{Ratio, ldexp};
-use dashu_int::IBig;
-use dashu_int::ops::UnsignedAbs;
 use std::ops::{Add, Mul, Sub};
 
 /// What an orbit is made of.
@@ -25,17 +23,8 @@ pub(super) struct Wide([u64; LIMBS]);
 impl Wide {
     /// A number's largest multiple of the last place that is not above it; its absolute value must be below 2¹⁹¹.
     pub(super) fn of(value: &Ratio) -> Self {
-        let (floor, _) = value.floor_scaled(64 * AFTER as i64);
-        let negative = floor < IBig::ZERO;
-        // −x − 1 is the complement of x.
-        let magnitude = if negative { (-floor - IBig::ONE).unsigned_abs() } else { floor.unsigned_abs() };
-        let mut bytes = magnitude.to_le_bytes().into_vec();
-        bytes.resize(8 * LIMBS, 0);
         let mut limbs = [0; LIMBS];
-        for (limb, bytes) in limbs.iter_mut().zip(bytes.chunks_exact(8)) {
-            let limb_of = u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
-            *limb = if negative { !limb_of } else { limb_of };
-        }
+        value.floor_limbs(64 * AFTER as i64, &mut limbs);
         Self(limbs)
     }
 
@@ -123,7 +112,9 @@ impl Real for Wide {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dashu_int::IBig;
     use dashu_int::UBig;
+    use dashu_int::ops::UnsignedAbs;
     use proptest::prelude::*;
 
     fn wide(num: i64, shift: usize) -> Wide {
