@@ -7,6 +7,7 @@ mod concurrency;
 mod executor;
 mod find;
 mod gil;
+mod hub;
 mod interrupts;
 mod locks;
 mod manager;
@@ -64,6 +65,8 @@ enum Lesson {
     Interrupts,
     /// Two green threads that switch to each other
     Switch,
+    /// How gevent works: green threads, a loop, and calls that switch
+    Hub,
 }
 
 /// Runs the lesson that the arguments name.
@@ -87,6 +90,7 @@ pub(crate) fn main() -> ExitCode {
         Lesson::Find(options) => find::run(quick, options),
         Lesson::Interrupts => interrupts::run(quick),
         Lesson::Switch => switch::run(quick),
+        Lesson::Hub => hub::run(quick),
     };
     ended(outcome.map(|()| 0))
 }

@@ -2,10 +2,12 @@
 
 pub(crate) mod calls;
 pub(crate) mod fair_lock;
+pub(crate) mod greens;
 pub(crate) mod meetings;
 pub(crate) mod originals;
 pub(crate) mod processes;
 pub(crate) mod python;
+pub(crate) mod watched;
 
 use fractal::Result;
 use fractal::backend::{BackendEntry, SessionOptions};
