@@ -37,3 +37,12 @@ pub mod frame {
 pub mod keys {
     pub use crate::window::keys::{Action, GROUPS, Gesture, Group, KeyBinding, Trigger, action, markdown};
 }
+
+/// Waiting for many connections.
+#[cfg(feature = "net")]
+pub mod waiting {
+    pub use crate::waiting::http::Reader;
+    pub use crate::waiting::{
+        Answer, Class, Failure, Frontier, Limits, List, Next, Response, Target, WAITINGS, WaitingEntry, find,
+    };
+}

@@ -91,6 +91,8 @@ pub mod scene;
 pub mod sink;
 mod system;
 mod tile;
+#[cfg(feature = "net")]
+mod waiting;
 #[cfg(feature = "window")]
 pub mod window;
 mod works;

@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::mem::replace;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,6 +27,9 @@ struct State {
     green: Vec<Option<Coroutine<(), (), ()>>>,
     due: BTreeSet<(Instant, usize)>,
 }
+
+/// A socket, and what a green thread waits for there.
+type On<'a, S> = (&'a Watched<S>, fn(usize) -> Event);
 
 /// A green thread, as it sees itself.
 pub(crate) struct Me<'a> {
@@ -47,14 +50,10 @@ impl Me<'_> {
     }
 
     /// This is the trick: the call of a thread, tried again each time that the socket is ready.
-    pub(crate) fn wait<S: AsFd + AsRawFd, T>(
-        &self,
-        (socket, event): (&Watched<S>, fn(usize) -> Event),
-        mut call: impl FnMut(&S) -> io::Result<T>,
-    ) -> io::Result<T> {
+    pub(crate) fn wait<S: AsFd, T>(&self, on: On<S>, mut call: impl FnMut(&S) -> io::Result<T>) -> io::Result<T> {
         loop {
-            match call(socket) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => socket.expect(event(self.number))?,
+            match call(on.0) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => on.0.expect(on.1(self.number))?,
                 outcome => return outcome,
             }
             self.pause();

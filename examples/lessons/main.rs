@@ -12,6 +12,7 @@ mod interrupts;
 mod locks;
 mod manager;
 mod race;
+mod reactor;
 mod sharing;
 mod streams;
 pub(crate) mod support;
@@ -67,6 +68,8 @@ enum Lesson {
     Switch,
     /// How gevent works: green threads, a loop, and calls that switch
     Hub,
+    /// The reactor pattern: protocols, transports and deferred results
+    Reactor,
 }
 
 /// Runs the lesson that the arguments name.
@@ -91,6 +94,7 @@ pub(crate) fn main() -> ExitCode {
         Lesson::Interrupts => interrupts::run(quick),
         Lesson::Switch => switch::run(quick),
         Lesson::Hub => hub::run(quick),
+        Lesson::Reactor => reactor::run(),
     };
     ended(outcome.map(|()| 0))
 }

@@ -5,8 +5,10 @@ pub(crate) mod fair_lock;
 pub(crate) mod greens;
 pub(crate) mod meetings;
 pub(crate) mod originals;
+pub(crate) mod pages;
 pub(crate) mod processes;
 pub(crate) mod python;
+pub(crate) mod transport;
 pub(crate) mod watched;
 
 use fractal::Result;

@@ -7,18 +7,18 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 
 /// A socket whose calls do not block, and the poller that reports when one of them would not have blocked.
-pub(crate) struct Watched<S: AsFd + AsRawFd> {
+pub(crate) struct Watched<S: AsFd> {
     poller: Arc<Poller>,
     socket: S,
 }
 
-impl<S: AsFd + AsRawFd> Watched<S> {
+impl<S: AsFd> Watched<S> {
     /// Has `poller` watch the socket, at first for nothing.
     pub(crate) fn new(poller: &Arc<Poller>, socket: S) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&socket, true)?;
         // SAFETY: the socket is owned by the value that is returned, whose `drop` ends the watch before the socket is closed.
         #[allow(unsafe_code)]
-        unsafe { poller.add(socket.as_raw_fd(), Event::none(0)) }?;
+        unsafe { poller.add(socket.as_fd().as_raw_fd(), Event::none(0)) }?;
         Ok(Self { poller: poller.clone(), socket })
     }
 
@@ -28,7 +28,7 @@ impl<S: AsFd + AsRawFd> Watched<S> {
     }
 }
 
-impl<S: AsFd + AsRawFd> Deref for Watched<S> {
+impl<S: AsFd> Deref for Watched<S> {
     type Target = S;
 
     fn deref(&self) -> &S {
@@ -36,7 +36,7 @@ impl<S: AsFd + AsRawFd> Deref for Watched<S> {
     }
 }
 
-impl<S: AsFd + AsRawFd> Drop for Watched<S> {
+impl<S: AsFd> Drop for Watched<S> {
     fn drop(&mut self) {
         let _ = self.poller.delete(&self.socket);
     }

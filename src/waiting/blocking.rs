@@ -1,0 +1,109 @@
+//! A conversation in code that waits: for threads, where a wait blocks, and for fibers, where it lets others continue.
+
+use super::http::{Fetch, address_of};
+use super::{Answer, Class, Failure, Limits, Target};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+/// How bytes are read from and written to a server, and how long that may take.
+pub(super) trait Net {
+    /// The addresses of a host.
+    fn resolve(&self, host: &str, port: u16, deadline: Instant) -> io::Result<Vec<SocketAddr>>;
+
+    /// A connection.
+    fn connect(&self, address: SocketAddr, deadline: Instant) -> io::Result<TcpStream>;
+
+    /// Waits until the connection can be read from, or written to if `writing`.
+    fn wait(&self, stream: &TcpStream, writing: bool, deadline: Instant) -> io::Result<()>;
+}
+
+/// The system's own sockets, which block.
+pub(super) struct Sockets;
+
+/// What is left of the time, or the error when it is over.
+pub(super) fn left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+}
+
+impl Net for Sockets {
+    fn resolve(&self, host: &str, port: u16, _: Instant) -> io::Result<Vec<SocketAddr>> {
+        Ok((host, port).to_socket_addrs()?.collect())
+    }
+
+    fn connect(&self, address: SocketAddr, deadline: Instant) -> io::Result<TcpStream> {
+        TcpStream::connect_timeout(&address, left(deadline)?)
+    }
+
+    fn wait(&self, stream: &TcpStream, writing: bool, deadline: Instant) -> io::Result<()> {
+        let events = if writing { PollFlags::OUT } else { PollFlags::IN };
+        let mut watched = [PollFd::new(stream, events)];
+        loop {
+            let time = Timespec::try_from(left(deadline)?).map_err(|_| io::ErrorKind::TimedOut)?;
+            match poll(&mut watched, Some(&time)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                Ok(_) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Fetches a target, with a connection for each redirect.
+pub(super) fn fetch(target: Target, limits: &Limits, net: &impl Net) -> Answer {
+    let mut fetch = Fetch::new(target, limits);
+    while !fetch.is_complete() {
+        match connect(&fetch, net) {
+            Ok(stream) => converse(&mut fetch, &stream, net).unwrap_or_else(|error| fetch.broken(&error)),
+            Err(failure) => fetch.fail(failure),
+        }
+    }
+    fetch.into_answer()
+}
+
+/// Connects to the first address of the host that accepts.
+fn connect(fetch: &Fetch, net: &impl Net) -> Result<TcpStream, Failure> {
+    let (host, port) = address_of(fetch.url());
+    let addresses = match host.parse() {
+        Ok(address) => vec![SocketAddr::new(address, port)],
+        Err(_) => net.resolve(&host, port, fetch.deadline()).map_err(|error| fetch.unresolved(&error))?,
+    };
+    let mut failure = Failure::new(Class::Name, "has a host without an address");
+    for address in addresses {
+        match net.connect(address, fetch.deadline()) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failure = fetch.unconnected(&error),
+        }
+    }
+    Err(failure)
+}
+
+/// Sends and receives until this connection has served its purpose.
+fn converse(fetch: &mut Fetch, mut stream: &TcpStream, net: &impl Net) -> io::Result<()> {
+    stream.set_nonblocking(true)?;
+    loop {
+        while !fetch.outgoing().is_empty() {
+            match stream.write(fetch.outgoing()) {
+                Ok(sent) => fetch.sent(sent),
+                Err(error) if is_busy(&error) => net.wait(stream, true, fetch.deadline())?,
+                Err(error) => return Err(error),
+            }
+        }
+        net.wait(stream, false, fetch.deadline())?;
+        // Allocated once there is something to read, so that those who wait hold none.
+        let mut bytes = vec![0; 16 << 10];
+        match stream.read(&mut bytes) {
+            Ok(count) if fetch.received(&bytes[..count]) => return Ok(()),
+            Ok(_) => {}
+            Err(error) if is_busy(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Whether a call did nothing, and is to be repeated.
+pub(super) fn is_busy(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
