@@ -2,6 +2,7 @@
 //! syllabus. Each lesson is a file of at most 80 lines of code here; what is not shown to a class is in `support/`.
 
 mod asyncio;
+mod chat;
 mod commands;
 mod concurrency;
 mod executor;
@@ -13,6 +14,7 @@ mod locks;
 mod manager;
 mod race;
 mod reactor;
+mod rpc;
 mod sharing;
 mod streams;
 pub(crate) mod support;
@@ -70,6 +72,10 @@ enum Lesson {
     Hub,
     /// The reactor pattern: protocols, transports and deferred results
     Reactor,
+    /// A picture computed by processes over HTTP, of which one is killed
+    Rpc(rpc::Options),
+    /// One chat server in four models; who does not read is dropped
+    Chat(support::chatters::Options),
 }
 
 /// Runs the lesson that the arguments name.
@@ -95,6 +101,8 @@ pub(crate) fn main() -> ExitCode {
         Lesson::Switch => switch::run(quick),
         Lesson::Hub => hub::run(quick),
         Lesson::Reactor => reactor::run(),
+        Lesson::Rpc(options) => rpc::run(quick, options),
+        Lesson::Chat(options) => chat::run(quick, options),
     };
     ended(outcome.map(|()| 0))
 }

@@ -1,14 +1,32 @@
 //! What the green threads of `hub` do.
 
-use super::super::hub::Hub;
+use super::super::hub::{Hub, Me};
 use super::measure;
+use super::room::Line;
 use super::watched::Watched;
+use crossbeam_channel::{Receiver, TryRecvError};
 use polling::Event;
 use std::cell::{Cell, RefCell};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
+
+/// Writes lines to a socket as they come, until no more can come. Who sends one wakes the green thread.
+pub(crate) fn speak(me: &Me, lines: &Receiver<Line>, socket: &Watched<TcpStream>) -> io::Result<()> {
+    loop {
+        match lines.try_recv() {
+            Ok(line) => {
+                let mut bytes = line.as_bytes();
+                while !bytes.is_empty() {
+                    bytes = &bytes[me.wait((socket, Event::writable), |mut socket| socket.write(bytes))?..];
+                }
+            }
+            Err(TryRecvError::Empty) => me.pause(),
+            Err(TryRecvError::Disconnected) => return Ok(()),
+        }
+    }
+}
 
 /// Two green threads that count; what they do stands in one line.
 fn turns(gives_way: bool) -> io::Result<String> {

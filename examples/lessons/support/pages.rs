@@ -21,7 +21,10 @@ impl Protocol for Pages {
         }
         let (status, body) = match self.0.split(|&byte| byte == b' ').nth(1) {
             Some(b"/") => ("200 OK", "<title>Fractals</title>"),
-            Some(b"/hang-up") => return transport.close(),
+            Some(b"/hang-up") => {
+                transport.close();
+                return;
+            }
             _ => ("404 Not Found", ""),
         };
         transport.write(format!("HTTP/1.0 {status}\r\nConnection: close\r\n\r\n{body}").as_bytes());

@@ -1,10 +1,11 @@
 //! The other side of a reactor's protocol: a connection that takes any number of bytes at once, and sends them when it can.
 
+use super::room::hang_up;
 use super::watched::Watched;
 use polling::{Event, Poller};
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 
 /// A connection, as its protocol sees it.
@@ -37,8 +38,8 @@ impl Transport {
         (&*self.stream).read(bytes)
     }
 
-    /// Ends the connection; the reactor will find it lost.
-    pub(crate) fn close(&self) {
-        let _ = self.stream.shutdown(Shutdown::Both);
+    /// Ends the connection; the reactor will find it lost. Returns false, for it takes no more.
+    pub(crate) fn close(&self) -> bool {
+        hang_up(&self.stream)
     }
 }
