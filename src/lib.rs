@@ -116,6 +116,8 @@ pub use sink::Picture;
 pub fn worker_main(kinds: impl IntoIterator<Item = backend::WorkKind>) {
     #[cfg(feature = "window")]
     window::main();
+    #[cfg(feature = "net")]
+    waiting::main();
     backend::worker::main(|| {
         let all = kinds.into_iter().chain(render::kinds()).chain(works::kinds());
         #[cfg(feature = "bench")]

@@ -36,7 +36,7 @@ impl Queue {
     }
 
     /// The next target, once there is one; `None` when nothing more will come.
-    pub(super) fn take(&self) -> Option<Target> {
+    fn take(&self) -> Option<Target> {
         let mut state = self.lock();
         while !state.is_closed {
             state = match self.frontier.next() {
@@ -53,11 +53,30 @@ impl Queue {
     }
 
     /// Delivers an answer, unless the run is over.
-    pub(super) fn deliver(&self, answer: Answer) {
+    fn deliver(&self, answer: Answer) {
         let state = self.lock();
         if !state.is_closed {
             self.frontier.deliver(answer);
             self.changed.notify_all();
+        }
+    }
+
+    /// Gives each target to `start`, which starts a thread for it, while there are fewer than `most` of them.
+    pub(super) fn each(
+        self: &Arc<Self>,
+        most: usize,
+        stop: &Stop,
+        mut start: impl FnMut(Target, Member) -> Result<()>,
+    ) -> Result<()> {
+        loop {
+            self.wait(most - 1, stop)?;
+            match self.frontier.next() {
+                Next::Target(target) => start(target, self.member()).inspect_err(|_| self.close())?,
+                Next::Done => return self.wait(0, stop),
+                Next::At(_) | Next::Later => {
+                    drop(self.changed.wait_timeout(self.lock(), TICK).unwrap_or_else(PoisonError::into_inner));
+                }
+            }
         }
     }
 
@@ -70,15 +89,17 @@ impl Queue {
     /// Waits until at most `most` threads are left, or for a stop, which closes the queue.
     pub(super) fn wait(&self, most: usize, stop: &Stop) -> Result<()> {
         let mut state = self.lock();
-        while state.threads > most {
+        loop {
             if stop.is_set() {
                 state.is_closed = true;
                 self.changed.notify_all();
                 return Err(Error::Stopped);
             }
+            if state.threads <= most {
+                return Ok(());
+            }
             state = self.changed.wait_timeout(state, TICK).unwrap_or_else(PoisonError::into_inner).0;
         }
-        Ok(())
     }
 
     /// Ends the run: nothing more is given or delivered.
@@ -90,6 +111,20 @@ impl Queue {
 
 /// A thread among those of a queue.
 pub(super) struct Member(Arc<Queue>);
+
+impl Member {
+    /// Takes targets and delivers their answers until nothing more will come.
+    pub(super) fn answer(&self, mut fetch: impl FnMut(Target) -> Answer) {
+        while let Some(target) = self.0.take() {
+            self.deliver(fetch(target));
+        }
+    }
+
+    /// Delivers an answer, unless the run is over.
+    pub(super) fn deliver(&self, answer: Answer) {
+        self.0.deliver(answer);
+    }
+}
 
 impl Drop for Member {
     fn drop(&mut self) {
