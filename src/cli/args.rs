@@ -10,7 +10,7 @@ mod work;
 
 pub(crate) use guide::GuideArgs;
 pub(crate) use scene::{ColourArgs, SceneArgs};
-pub(super) use values::{AUTO, Edge, LOOPS, backends, parts, tile, workers, works};
+pub(super) use values::{AUTO, Edge, LOOPS, backends, connections, duration, models, parts, tile, workers, works};
 pub(crate) use waiting::StatusArgs;
 pub(crate) use work::{PrimesArgs, ThumbnailsArgs, WorkArgs};
 

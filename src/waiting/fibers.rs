@@ -31,6 +31,7 @@ pub(super) const ENTRY: WaitingEntry = WaitingEntry {
     avoid: "where what is called in between blocks or computes: it stops all others",
     connections: 1000,
     in_processes: false,
+    source: include_str!("fibers.rs"),
     run,
 };
 

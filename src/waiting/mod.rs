@@ -103,6 +103,8 @@ pub struct WaitingEntry {
     pub connections: usize,
     /// Whether processes wait, instead of threads.
     pub in_processes: bool,
+    /// The file that it is, whose lines are counted beside its costs.
+    pub source: &'static str,
     run: fn(&Arc<dyn Frontier>, &Limits, &Stop) -> Result<()>,
 }
 

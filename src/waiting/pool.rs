@@ -22,6 +22,7 @@ pub(super) const ENTRY: WaitingEntry = WaitingEntry {
     avoid: "where many more answers are awaited at once than there are threads",
     connections: 100,
     in_processes: false,
+    source: include_str!("pool.rs"),
     run,
 };
 

@@ -20,6 +20,7 @@ pub(super) const ENTRY: WaitingEntry = WaitingEntry {
     avoid: "wherever that is not needed: it costs the most of all",
     connections: 100,
     in_processes: true,
+    source: include_str!("process_each.rs"),
     run,
 };
 

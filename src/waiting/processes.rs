@@ -22,21 +22,26 @@ pub(super) const ENTRY: WaitingEntry = WaitingEntry {
     avoid: "for waiting alone: a process waits no better than a thread, and costs a hundred times as much",
     connections: 100,
     in_processes: true,
+    source: include_str!("processes.rs"),
     run,
 };
 
 fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()> {
     let (queue, crew) = (Queue::new(frontier), Crew::new(limits));
     let _over = Over(crew.clone());
-    for _ in 0..limits.connections {
-        // Its targets follow as soon as it has started.
-        let mut fetcher = crew.start().inspect_err(|_| queue.close())?;
+    // All are started before the first is asked, so that none gives its time to the start of another.
+    let mut fetchers = Vec::new();
+    while fetchers.len() < limits.connections && !stop.is_set() {
+        fetchers.push(crew.start()?);
+    }
+    for mut fetcher in fetchers {
         let (member, crew) = (queue.member(), crew.clone());
         let started = pool::start(move || {
             member.answer(|target| {
                 let started = Instant::now();
                 fetcher.fetch(&target).unwrap_or_else(|_| {
                     let answer = fetcher.lost(target, started);
+                    // Without another, the next target is lost as well.
                     if let Ok(another) = crew.start() {
                         fetcher = another;
                     }

@@ -26,6 +26,7 @@ pub(super) const ENTRY: WaitingEntry = WaitingEntry {
     avoid: "for code that people shall read: a loop is spread over callbacks, each of which must remember where it was",
     connections: 1000,
     in_processes: false,
+    source: include_str!("reactor.rs"),
     run,
 };
 

@@ -20,6 +20,7 @@ pub(super) const ENTRY: WaitingEntry = WaitingEntry {
     avoid: "where answers take longer than you do: the processor is idle all the time",
     connections: 1,
     in_processes: false,
+    source: include_str!("serial.rs"),
     run,
 };
 

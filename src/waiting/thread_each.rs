@@ -20,6 +20,7 @@ pub(super) const ENTRY: WaitingEntry = WaitingEntry {
     avoid: "where connections are short or many thousands: starts, switches and stacks cost more than the waiting",
     connections: 1000,
     in_processes: false,
+    source: include_str!("thread_each.rs"),
     run,
 };
 

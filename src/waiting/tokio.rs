@@ -28,6 +28,7 @@ pub(super) const ENTRY: WaitingEntry = WaitingEntry {
     avoid: "where what is called in between computes or blocks: it stops all others",
     connections: 1000,
     in_processes: false,
+    source: include_str!("tokio.rs"),
     run,
 };
 
