@@ -14,6 +14,10 @@ pub use crate::window::{remember::SavedState, save::command_line, script::Script
 pub use crate::works::thumbnails;
 pub use crate::works::{MAX_LIMIT, NO_THUMBNAILS, PrimeCount, Primes};
 
+/// What a program says that cannot wait for connections.
+pub const NO_NET: &str =
+    "this program was built without networking: build it with `cargo install --path . --features net`";
+
 /// What Linux says of processes and the machine.
 pub mod system {
     pub use crate::system::{bytes, status, value};
@@ -49,6 +53,7 @@ pub mod crawl {
 pub mod waiting {
     pub use crate::waiting::http::Reader;
     pub use crate::waiting::{
-        Answer, Class, Failure, Frontier, Limits, List, Next, Response, Target, WAITINGS, WaitingEntry, find,
+        Answer, Class, DEFAULT, Failure, Frontier, Limits, List, Next, Response, Target, WAITINGS, WaitingEntry, allow,
+        find, most_connections,
     };
 }

@@ -118,6 +118,10 @@ pub use sink::Picture;
 pub fn worker_main(kinds: impl IntoIterator<Item = backend::WorkKind>) {
     #[cfg(feature = "window")]
     window::main();
+    #[cfg(feature = "net")]
+    waiting::main();
+    #[cfg(all(feature = "bench", feature = "net"))]
+    bench::waiting::main();
     backend::worker::main(|| {
         let all = kinds.into_iter().chain(render::kinds()).chain(works::kinds());
         #[cfg(feature = "bench")]

@@ -24,6 +24,7 @@ pub(crate) mod probe;
 pub(crate) mod render;
 pub(crate) mod signals;
 mod stats;
+pub(crate) mod status;
 pub(crate) mod thumbnails;
 mod typed;
 #[cfg(feature = "window")]

@@ -5,18 +5,22 @@ use super::{Answer, Class, Failure, Limits, Target};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::ops::Deref;
 use std::time::{Duration, Instant};
 
-/// How bytes are read from and written to a server, and how long that may take.
+/// How connections are made and waited for.
 pub(super) trait Net {
+    /// A connection.
+    type Stream: Deref<Target = TcpStream>;
+
     /// The addresses of a host.
     fn resolve(&self, host: &str, port: u16, deadline: Instant) -> io::Result<Vec<SocketAddr>>;
 
-    /// A connection.
-    fn connect(&self, address: SocketAddr, deadline: Instant) -> io::Result<TcpStream>;
+    /// Connects.
+    fn connect(&self, address: SocketAddr, deadline: Instant) -> io::Result<Self::Stream>;
 
     /// Waits until the connection can be read from, or written to if `writing`.
-    fn wait(&self, stream: &TcpStream, writing: bool, deadline: Instant) -> io::Result<()>;
+    fn wait(&self, stream: &Self::Stream, writing: bool, deadline: Instant) -> io::Result<()>;
 }
 
 /// The system's own sockets, which block.
@@ -29,17 +33,19 @@ pub(super) fn left(deadline: Instant) -> io::Result<Duration> {
 }
 
 impl Net for Sockets {
+    type Stream = Box<TcpStream>;
+
     fn resolve(&self, host: &str, port: u16, _: Instant) -> io::Result<Vec<SocketAddr>> {
         Ok((host, port).to_socket_addrs()?.collect())
     }
 
-    fn connect(&self, address: SocketAddr, deadline: Instant) -> io::Result<TcpStream> {
-        TcpStream::connect_timeout(&address, left(deadline)?)
+    fn connect(&self, address: SocketAddr, deadline: Instant) -> io::Result<Self::Stream> {
+        TcpStream::connect_timeout(&address, left(deadline)?).map(Box::new)
     }
 
-    fn wait(&self, stream: &TcpStream, writing: bool, deadline: Instant) -> io::Result<()> {
+    fn wait(&self, stream: &Self::Stream, writing: bool, deadline: Instant) -> io::Result<()> {
         let events = if writing { PollFlags::OUT } else { PollFlags::IN };
-        let mut watched = [PollFd::new(stream, events)];
+        let mut watched = [PollFd::new(&**stream, events)];
         loop {
             let time = Timespec::try_from(left(deadline)?).map_err(|_| io::ErrorKind::TimedOut)?;
             match poll(&mut watched, Some(&time)) {
@@ -64,7 +70,7 @@ pub(super) fn fetch(target: Target, limits: &Limits, net: &impl Net) -> Answer {
 }
 
 /// Connects to the first address of the host that accepts.
-fn connect(fetch: &Fetch, net: &impl Net) -> Result<TcpStream, Failure> {
+fn connect<N: Net>(fetch: &Fetch, net: &N) -> Result<N::Stream, Failure> {
     let (host, port) = address_of(fetch.url());
     let addresses = match host.parse() {
         Ok(address) => vec![SocketAddr::new(address, port)],
@@ -81,11 +87,12 @@ fn connect(fetch: &Fetch, net: &impl Net) -> Result<TcpStream, Failure> {
 }
 
 /// Sends and receives until this connection has served its purpose.
-fn converse(fetch: &mut Fetch, mut stream: &TcpStream, net: &impl Net) -> io::Result<()> {
+fn converse<N: Net>(fetch: &mut Fetch, stream: &N::Stream, net: &N) -> io::Result<()> {
     stream.set_nonblocking(true)?;
+    let mut bytes_of: &TcpStream = stream;
     loop {
         while !fetch.outgoing().is_empty() {
-            match stream.write(fetch.outgoing()) {
+            match bytes_of.write(fetch.outgoing()) {
                 Ok(sent) => fetch.sent(sent),
                 Err(error) if is_busy(&error) => net.wait(stream, true, fetch.deadline())?,
                 Err(error) => return Err(error),
@@ -94,7 +101,7 @@ fn converse(fetch: &mut Fetch, mut stream: &TcpStream, net: &impl Net) -> io::Re
         net.wait(stream, false, fetch.deadline())?;
         // Allocated once there is something to read, so that those who wait hold none.
         let mut bytes = vec![0; 16 << 10];
-        match stream.read(&mut bytes) {
+        match bytes_of.read(&mut bytes) {
             Ok(count) if fetch.received(&bytes[..count]) => return Ok(()),
             Ok(_) => {}
             Err(error) if is_busy(&error) => {}

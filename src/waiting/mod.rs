@@ -7,25 +7,54 @@
 //! is what tests and fuzzing attack.
 
 mod blocking;
+mod crew;
+mod descriptors;
+mod event_loop;
+mod feed;
+mod fibers;
 mod frontier;
+mod futures;
 pub(crate) mod http;
 mod pool;
+mod process_each;
+mod processes;
 mod queue;
+mod reactor;
 mod serial;
+mod thread_each;
+mod tokio;
+
+pub(crate) use crew::main;
+pub use descriptors::{allow, most_connections};
 
 pub use frontier::{Answer, Class, Failure, Frontier, List, Next, Response, Target};
 
+use crate::backend::Program;
 use crate::error::{Error, Result, perhaps, shorten};
 use crate::parallel::Stop;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Every model of waiting, beginning with the simplest. Help, lists and error messages follow from this table.
-pub const WAITINGS: &[WaitingEntry] = &[serial::ENTRY, pool::ENTRY];
+pub const WAITINGS: &[WaitingEntry] = &[
+    serial::ENTRY,
+    pool::ENTRY,
+    thread_each::ENTRY,
+    process_each::ENTRY,
+    futures::ENTRY,
+    processes::ENTRY,
+    tokio::ENTRY,
+    fibers::ENTRY,
+    reactor::ENTRY,
+];
+
+/// The name of the default model.
+pub const DEFAULT: &str = pool::ENTRY.name;
 
 /// What bounds a run and each of its conversations.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Limits {
     /// The most connections at once, at least 1.
     pub connections: usize,
@@ -37,12 +66,23 @@ pub struct Limits {
     pub head: usize,
     /// The most bytes of a body that are read and kept; then the answer is complete, though it is not [whole](Response::is_whole).
     pub body: usize,
+    /// The program that is started where processes wait: by default this one, which must call [`crate::worker_main`] first.
+    #[serde(skip)]
+    pub program: Program,
 }
 
 impl Default for Limits {
     /// 100 connections, 10 s, 10 redirects, heads of 64 KiB and bodies of 1 MiB.
     fn default() -> Self {
-        Self { connections: 100, timeout: Duration::from_secs(10), redirects: 10, head: 64 << 10, body: 1 << 20 }
+        let program = Program::default();
+        Self {
+            connections: 100,
+            timeout: Duration::from_secs(10),
+            redirects: 10,
+            head: 64 << 10,
+            body: 1 << 20,
+            program,
+        }
     }
 }
 
@@ -61,6 +101,10 @@ pub struct WaitingEntry {
     pub avoid: &'static str,
     /// How many connections it has at once where nobody says how many.
     pub connections: usize,
+    /// Whether processes wait, instead of threads.
+    pub in_processes: bool,
+    /// The file that it is, whose lines are counted beside its costs.
+    pub source: &'static str,
     run: fn(&Arc<dyn Frontier>, &Limits, &Stop) -> Result<()>,
 }
 
@@ -102,4 +146,21 @@ fn refused(what: &str, error: &dyn fmt::Display) -> Error {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sound() {
+        for entry in WAITINGS {
+            assert_eq!(find(entry.name).unwrap().name, entry.name, "names are unique");
+            for text in [entry.help, entry.counterpart, entry.choose, entry.avoid] {
+                assert!(!text.contains('\n') && !text.is_empty(), "{} says what it is", entry.name);
+            }
+        }
+        let error = find("pol").unwrap_err().to_string();
+        assert!(
+            error.starts_with("model `pol` (perhaps you mean `pool`) is unknown; there are serial, pool"),
+            "{error}"
+        );
+    }
+}

@@ -21,11 +21,13 @@ pub(super) const ENTRY: WaitingEntry = WaitingEntry {
     choose: "for up to some hundred connections at once: the simplest that is fast, and any call may block",
     avoid: "where many more answers are awaited at once than there are threads",
     connections: 100,
+    in_processes: false,
+    source: include_str!("pool.rs"),
     run,
 };
 
 /// Enough for a conversation, encrypted too. Only touched pages take memory, but address space has its limits as well.
-const STACK_BYTES: usize = 256 << 10;
+pub(super) const STACK_BYTES: usize = 256 << 10;
 
 /// Starts a thread that nobody joins.
 pub(super) fn start(run: impl FnOnce() + Send + 'static) -> Result<()> {
@@ -36,13 +38,8 @@ pub(super) fn start(run: impl FnOnce() + Send + 'static) -> Result<()> {
 fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()> {
     let queue = Queue::new(frontier);
     for _ in 0..limits.connections {
-        let (member, targets, limits) = (queue.member(), queue.clone(), limits.clone());
-        let started = start(move || {
-            let _member = member;
-            while let Some(target) = targets.take() {
-                targets.deliver(fetch(target, &limits, &Sockets));
-            }
-        });
+        let (member, limits) = (queue.member(), limits.clone());
+        let started = start(move || member.answer(|target| fetch(target, &limits, &Sockets)));
         started.inspect_err(|_| queue.close())?;
     }
     queue.wait(0, stop)

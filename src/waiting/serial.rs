@@ -19,18 +19,14 @@ pub(super) const ENTRY: WaitingEntry = WaitingEntry {
     choose: "where there are few targets, or where each depends on the answer before",
     avoid: "where answers take longer than you do: the processor is idle all the time",
     connections: 1,
+    in_processes: false,
+    source: include_str!("serial.rs"),
     run,
 };
 
 fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()> {
-    let (queue, limits) = (Queue::new(frontier), limits.clone());
-    let member = queue.member();
-    let targets = queue.clone();
-    pool::start(move || {
-        let _member = member;
-        while let Some(target) = targets.take() {
-            targets.deliver(fetch(target, &limits, &Sockets));
-        }
-    })?;
+    let queue = Queue::new(frontier);
+    let (member, limits) = (queue.member(), limits.clone());
+    pool::start(move || member.answer(|target| fetch(target, &limits, &Sockets)))?;
     queue.wait(0, stop)
 }

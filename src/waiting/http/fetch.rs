@@ -6,7 +6,7 @@ use super::tls;
 use crate::error::shorten;
 use rustls::ClientConnection;
 use std::io::{self, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use url::{Host, Url};
 
 /// A target on its way, without the connection that carries it.
@@ -18,7 +18,10 @@ use url::{Host, Url};
 pub(crate) struct Fetch {
     target: Target,
     started: Instant,
-    limits: Limits,
+    timeout: Duration,
+    most_redirects: usize,
+    most_head: usize,
+    most_body: usize,
     redirects: Vec<Url>,
     tls: Option<Box<ClientConnection>>,
     /// What is to be sent, and how much of it was.
@@ -54,7 +57,10 @@ impl Fetch {
         let mut fetch = Self {
             target,
             started: Instant::now(),
-            limits: limits.clone(),
+            timeout: limits.timeout,
+            most_redirects: limits.redirects,
+            most_head: limits.head,
+            most_body: limits.body,
             redirects: Vec::new(),
             tls: None,
             out: Vec::new(),
@@ -76,7 +82,7 @@ impl Fetch {
 
     /// When the time for this target is over.
     pub(crate) fn deadline(&self) -> Instant {
-        self.started + self.limits.timeout
+        self.started + self.timeout
     }
 
     /// Whether there is an answer or a failure.
@@ -86,7 +92,7 @@ impl Fetch {
 
     /// Prepares the request for a new connection.
     fn begin(&mut self) {
-        self.reader = Reader::new(self.limits.head, self.limits.body, self.target.head);
+        self.reader = Reader::new(self.most_head, self.most_body, self.target.head);
         self.sent = 0;
         let request = self.request();
         self.tls = None;
@@ -178,7 +184,7 @@ impl Fetch {
     fn advance(&mut self) -> bool {
         let Some(response) = self.reader.response() else { return false };
         let location = response.header("location").filter(|_| matches!(response.status, 301 | 302 | 303 | 307 | 308));
-        if let Some(location) = location.filter(|_| self.limits.redirects > 0) {
+        if let Some(location) = location.filter(|_| self.most_redirects > 0) {
             let to = self.url().join(location).map_err(|_| shorten(location));
             self.redirect(to);
             return true;
@@ -199,11 +205,11 @@ impl Fetch {
                     (shorten(to.as_str()), "where it has been before")
                 }
                 None => {
-                    if self.redirects.len() < self.limits.redirects {
+                    if self.redirects.len() < self.most_redirects {
                         self.redirects.push(to);
                         return self.begin();
                     }
-                    let text = format!("redirects more than {} times", self.limits.redirects);
+                    let text = format!("redirects more than {} times", self.most_redirects);
                     return self.fail(Failure::new(Class::Redirects, text));
                 }
             },
@@ -247,7 +253,7 @@ impl Fetch {
     }
 
     fn late(&self, what: &str) -> Failure {
-        Failure::new(Class::Timeout, format!("took longer than {:?} before {what}", self.limits.timeout))
+        Failure::new(Class::Timeout, format!("took longer than {:?} before {what}", self.timeout))
     }
 
     /// The answer, now that the target is complete.

@@ -1,12 +1,23 @@
-use super::*;
+//! Waiting for many connections, in every model: what grows meanwhile, what goes wrong, and how it stops; and the commands that do so.
+
+mod support;
+
+use fractal::backend::Program;
+use fractal::internal::waiting::{Answer, Frontier, Limits, List, Next, Target, WAITINGS, WaitingEntry};
+use fractal::{Error, Result, Stop};
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use url::Url;
+
+/// The limits of these tests: their own program does not become a worker.
+fn limits(connections: usize) -> Limits {
+    Limits { connections, program: Program::at(env!("CARGO_BIN_EXE_fractal")), ..Limits::default() }
+}
 
 /// A server that answers `GET /n` with the numbers of the pages that page n links to, and counts its connections.
 struct Site {
@@ -102,7 +113,7 @@ fn every_model_visits_what_grows_within_its_limit() {
         let start = VecDeque::from([(0, Instant::now())]);
         let state = Mutex::new((start, BTreeSet::from([0]), 0, Vec::new()));
         let crawl = Arc::new(Crawl { site: site.clone(), state });
-        let limits = Limits { connections: 3.min(entry.connections), ..Limits::default() };
+        let limits = limits(3.min(entry.connections));
         entry.run(&(crawl.clone() as Arc<dyn Frontier>), &limits, &Stop::new()).unwrap();
         let state = crawl.state.lock().unwrap();
         let visited: BTreeSet<_> = state.3.iter().map(|answer| answer.target.id).collect();
@@ -141,7 +152,7 @@ fn every_model_names_what_went_wrong_and_goes_on() {
             vec![site.target(0, "7"), site.target(1, "moved"), site.target(2, "silent"), site.target(3, "9")];
         targets.push(Target { id: 4, url: Url::parse(&format!("http://{refusing}/")).unwrap(), head: false });
         targets.push(Target { id: 5, url: Url::parse("http://no-such-host.invalid/").unwrap(), head: false });
-        let limits = Limits { timeout: Duration::from_millis(300), ..Limits::default() };
+        let limits = Limits { timeout: Duration::from_millis(300), ..limits(6.min(entry.connections)) };
         let (outcome, answers) = run(entry, targets, &limits, &Stop::new(), |_| {});
         outcome.unwrap();
         let said: Vec<_> = answers
@@ -174,23 +185,11 @@ fn every_model_stops() {
             }
             asked.set();
         });
-        let limits = Limits { connections, timeout: Duration::from_secs(3600), ..Limits::default() };
+        let limits = Limits { timeout: Duration::from_secs(3600), ..limits(connections) };
         let targets = (0..100).map(|id| site.target(id, "silent")).collect();
         let (outcome, answers) = run(entry, targets, &limits, &stop, |_| {});
         until.join().unwrap();
         assert!(matches!(outcome, Err(Error::Stopped)), "{}: {outcome:?}", entry.name);
         assert_eq!(answers.len(), 0);
     }
-}
-
-#[test]
-fn the_table_is_sound() {
-    for entry in WAITINGS {
-        assert_eq!(find(entry.name).unwrap().name, entry.name, "names are unique");
-        for text in [entry.help, entry.counterpart, entry.choose, entry.avoid] {
-            assert!(!text.contains('\n') && !text.is_empty(), "{} says what it is", entry.name);
-        }
-    }
-    let error = find("pol").unwrap_err().to_string();
-    assert!(error.starts_with("model `pol` (perhaps you mean `pool`) is unknown; there are serial, pool"), "{error}");
 }
