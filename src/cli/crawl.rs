@@ -20,7 +20,7 @@ mod crawled {
     use super::super::{json, note, print, print_json};
     use super::{CrawlArgs, Result};
     use fractal::Error;
-    use fractal::internal::crawl::{Answered, Crawl, CrawlOptions, Names, Page, Visit};
+    use fractal::internal::crawl::{Answered, Crawl, CrawlOptions, Names, Page, Visit, host_of};
     use fractal::internal::waiting::{Frontier, Limits, allow, find};
     use serde::Serialize;
     use std::collections::BTreeMap;
@@ -143,12 +143,8 @@ mod crawled {
     fn place(text: &str) -> Result<String> {
         let url = Url::parse(&format!("http://{text}/")).ok();
         let url = url.filter(|url| url.path() == "/" && url.username().is_empty() && url.query().is_none());
-        let host = url.as_ref().and_then(|url| Some((url.host_str()?, url.port())));
-        match host {
-            Some((host, None | Some(443))) => Ok(host.into()),
-            Some((host, Some(port))) => Ok(format!("{host}:{port}")),
-            None => Err(Error::Usage(format!("`{text}` is no host; one is example.org or example.org:8080"))),
-        }
+        let host = url.as_ref().and_then(host_of).map(|host| host.trim_end_matches(":443").to_owned());
+        host.ok_or_else(|| Error::Usage(format!("`{text}` is no host; one is example.org or example.org:8080")))
     }
 
     /// A page as people read it.
@@ -241,7 +237,7 @@ mod crawled {
                     self.bytes += response.body.len() as u64;
                     match moved {
                         Some(to) if *elsewhere > 0 => {
-                            let host = to.host_str().unwrap_or_default();
+                            let host = host_of(to).unwrap_or_default();
                             Some(format!(
                                 "has moved to {to}, another host; allow it with --host {host}, or begin there"
                             ))

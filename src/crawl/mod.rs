@@ -124,7 +124,7 @@ impl<F: FnMut(Page) + Send> Crawl<F> {
             is_cut: false,
         };
         let first = normal(first.clone());
-        let first_host = first.as_ref().and_then(place);
+        let first_host = first.as_ref().and_then(host_of);
         if let Some(url) = first {
             state.seen.insert(url.clone());
             state.hosts.want(Wanted { url, from: None, depth: 0, redirects: 0 }, &mut Vec::new());
@@ -149,10 +149,8 @@ impl<F: FnMut(Page) + Send> Crawl<F> {
 
     /// Whether links to this URL are followed.
     fn is_inside(&self, url: &Url) -> bool {
-        let place = place(url);
-        self.options.any_host
-            || place == self.first_host
-            || place.is_some_and(|place| self.options.hosts.contains(&place))
+        let host = host_of(url);
+        self.options.any_host || host == self.first_host || host.is_some_and(|host| self.options.hosts.contains(&host))
     }
 
     /// The next request at a moment.
@@ -261,9 +259,9 @@ impl<F> fmt::Debug for Crawl<F> {
     }
 }
 
-/// What is taken for one host by those who say where links may lead: its name, and its port where that is not the scheme's own. So http
-/// and https of a name are one.
-fn place(url: &Url) -> Option<String> {
+/// The host of a URL, where it is asked whether links to it are followed: its name, and its port where that is not the scheme's own. So
+/// http and https of a name are one.
+pub fn host_of(url: &Url) -> Option<String> {
     let host = url.host_str()?;
     Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
 }
