@@ -105,6 +105,7 @@ fn help_uses_them_too() {
         "bench simulate",
         "bench schedules",
         "guide",
+        "crawl",
     ];
     for command in
         commands.into_iter().chain(["bench overhead", "bench kernel", "bench deep", "backends", "completions", "man"])

@@ -270,12 +270,13 @@ mod crawled {
             let statuses = list(self.statuses.iter().map(|(status, count)| format!("{status}: {count}")).collect());
             let failures = list(self.failures.iter().map(|(class, count)| format!("{class}: {count}")).collect());
             let (answered, failed): (usize, usize) = (self.statuses.values().sum(), self.failures.values().sum());
-            let mut text = format!("{answered} pages answered{statuses}");
+            let things = if answered == 1 { "page" } else { "pages" };
+            let mut text = format!("{answered} {things} answered{statuses}");
             if failed > 0 {
                 text += &format!(", {failed} did not{failures}");
             }
             if self.refused > 0 {
-                text += &format!(", {} were refused", self.refused);
+                text += &format!(", {} {} refused", self.refused, if self.refused == 1 { "was" } else { "were" });
             }
             text += &format!("; {} bytes in {seconds:.2} s", self.bytes);
             if let Some(limit) = limit {

@@ -39,6 +39,7 @@ fn ending(media: Option<&str>) -> &'static str {
         ("text/html", "html"),
         ("application/xhtml+xml", "xhtml"),
         ("text/plain", "txt"),
+        ("text/markdown", "md"),
         ("text/css", "css"),
         ("text/javascript", "js"),
         ("application/json", "json"),
