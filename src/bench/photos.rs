@@ -97,3 +97,17 @@ fn photo(seed: u32) -> Result<Vec<u8>> {
     encoded.map_err(|error| Error::Unsupported(format!("a photograph cannot be encoded: {error}")))?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Files of a camera with 12 megapixels have about 3.4 MB, so that reading one costs what it costs there.
+    #[test]
+    fn photographs_are_as_large_as_those_of_a_camera() {
+        for seed in 0..DIFFERENT as u32 {
+            let bytes = photo(seed).unwrap();
+            assert!((3_200_000..3_600_000).contains(&bytes.len()), "photograph {seed} has {} bytes", bytes.len());
+        }
+    }
+}
