@@ -66,9 +66,9 @@
 //!
 //! `cli` (the program, with clap and indicatif, and with `bench`), `exr` (raw samples in EXR pictures), `window` (the interactive
 //! window, with minifb) and `fibers`, `futures`, `rayon` and `tokio` (the backends of the same names) are on by default. `bench`
-//! measures cores and backends for the program; `thumbnails` adds the command of that name; `image` converts a picture to the types
-//! of the `image` crate. With `default-features = false` the library has no command-line dependency, no executor and no runtime; the
-//! other backends are always available.
+//! measures cores and backends for the program; `thumbnails` adds the command of that name, and `net` those that wait for connections;
+//! `image` converts a picture to the types of the `image` crate. With `default-features = false` the library has no command-line
+//! dependency, no executor and no runtime; the other backends are always available.
 
 pub mod backend;
 #[cfg(feature = "bench")]

@@ -9,6 +9,7 @@ mod support;
 use fractal::backend::Program;
 use fractal::internal::waiting::{Answer, Frontier, Limits, List, Next, Target, WAITINGS, WaitingEntry};
 use fractal::{Error, Result, Stop};
+use serde_json::Value;
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+use support::{Scratch, until};
 use url::Url;
 
 /// The limits of these tests: their own program does not become a worker.
@@ -196,4 +198,183 @@ fn every_model_stops() {
         assert!(matches!(outcome, Err(Error::Stopped)), "{}: {outcome:?}", entry.name);
         assert_eq!(answers.len(), 0);
     }
+}
+
+/// Answers as no server should, until the client has gone.
+fn hostile(mut stream: TcpStream) -> std::io::Result<()> {
+    let mut start = [0; 64];
+    let count = stream.peek(&mut start)?;
+    let text = String::from_utf8_lossy(&start[..count]).into_owned();
+    let path = text.split(' ').nth(1).unwrap_or("/").to_owned();
+    if path == "/reset" {
+        // Closing a connection with a request that was not read resets it.
+        return Ok(());
+    }
+    let lines = BufReader::new(stream.try_clone()?).lines();
+    lines.map_while(|line| line.ok()).take_while(|line| !line.is_empty()).for_each(drop);
+    let mut moved = |to: &str| stream.write_all(format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\n\r\n").as_bytes());
+    match path.as_str() {
+        "/loop" => return moved("/back"),
+        "/back" => return moved("loop"),
+        "/ftp" => return moved("ftp://127.0.0.1/"),
+        "/nowhere" => return moved("http://"),
+        _ if path.starts_with("/more") => return moved(&format!("{path}e")),
+        _ => {}
+    }
+    let mut forever = |head: &str, again: &[u8], pause| {
+        stream.write_all(head.as_bytes())?;
+        loop {
+            stream.write_all(again)?;
+            thread::sleep(pause);
+        }
+    };
+    match path.as_str() {
+        "/headers" => forever("HTTP/1.1 200 OK\r\n", &b"A: b\r\n".repeat(100), Duration::ZERO),
+        "/slow" => forever("HTTP/1.1 200 OK\r\n", b"A", Duration::from_millis(10)),
+        "/huge" => forever("HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n", &[b'x'; 4096], Duration::ZERO),
+        "/endless" => forever("HTTP/1.1 200 OK\r\n\r\n", &[b'x'; 4096], Duration::ZERO),
+        "/short" => stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello"),
+        "/length" => stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello"),
+        "/garbage" => stream.write_all(&[0xff, 0, b'\n', 0x1b]),
+        _ => stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno"),
+    }
+}
+
+#[test]
+fn hostile_servers_are_answered_with_a_sentence_each() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(|stream| stream.ok()) {
+            thread::spawn(move || hostile(stream));
+        }
+    });
+    let cases: &[(&str, std::result::Result<u64, (&str, &str)>)] = &[
+        ("headers", Err(("protocol", "sent headers without an end: more than 65536 bytes"))),
+        ("slow", Err(("timeout", "took longer than 1s before the answer was complete"))),
+        ("short", Err(("closed", "closed the connection after 5 of 100 bytes"))),
+        ("length", Err(("protocol", "sent a Content-Length that is not one number"))),
+        ("reset", Err(("closed", "reset the connection"))),
+        ("garbage", Err(("protocol", "answered with something else than HTTP/1"))),
+        ("loop", Err(("redirects", "where it has been before"))),
+        ("more", Err(("redirects", "redirects more than 10 times"))),
+        ("ftp", Err(("redirects", "`ftp://127.0.0.1/`, which cannot be fetched"))),
+        ("nowhere", Err(("redirects", "`http://`, which is no URL"))),
+        ("huge", Ok(200)),
+        ("endless", Ok(200)),
+        ("fine", Ok(404)),
+    ];
+    let scratch = Scratch::new("hostile");
+    let urls: String = cases.iter().map(|(path, _)| format!("http://{address}/{path}\n")).collect();
+    std::fs::write(scratch.join("urls"), "# what is asked\n\n".to_owned() + &urls).unwrap();
+    let check = |model: &'static str| {
+        let connections = if model == "serial" { "1" } else { "20" };
+        let arguments = ["status", "urls", "--json", "--timeout", "1s", "--model", model, "-j", connections];
+        let output = scratch.program(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{model}: {output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let mut lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        lines.sort_by_key(|line| line["number"].as_u64());
+        assert_eq!(lines.len(), cases.len(), "{model}: {text}");
+        for ((path, expected), line) in cases.iter().zip(lines) {
+            match expected {
+                Ok(status) => assert_eq!(line["status"].as_u64(), Some(*status), "{model}: {line}"),
+                Err((class, end)) => {
+                    assert_eq!(line["failure"], *class, "{model}: {line}");
+                    assert!(line["text"].as_str().unwrap().ends_with(end), "{model}: {line}");
+                }
+            }
+            if matches!(*path, "huge" | "endless") {
+                assert_eq!((&line["bytes"], &line["whole"]), (&65536.into(), &false.into()), "{model}");
+            }
+        }
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("3 of 13 URLs answered (200: 2, 404: 1), 10 did not (closed: 2, "), "{model}: {said}");
+    };
+    thread::scope(|scope| WAITINGS.iter().for_each(|entry| drop(scope.spawn(|| check(entry.name)))));
+}
+
+#[test]
+fn interrupted_programs_leave_nothing_behind() {
+    let scratch = Scratch::new("interrupted-status");
+    for entry in WAITINGS {
+        let site = Site::open();
+        let urls: String = (0..8).map(|_| format!("http://{}/silent\n", site.address)).collect();
+        std::fs::write(scratch.join("urls"), urls).unwrap();
+        let arguments = ["status", "urls", "--model", entry.name, "--timeout", "1h"];
+        let mut child = scratch.program(arguments).stderr(std::process::Stdio::null()).spawn().unwrap();
+        let all = 8.min(entry.connections);
+        until("all are connected", || (site.now.load(Ordering::Relaxed) == all).then_some(()));
+        let id = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{}", entry.name);
+        // Those of other processes too.
+        until("all are closed", || (site.now.load(Ordering::Relaxed) == 0).then_some(()));
+    }
+}
+
+#[test]
+fn a_lost_process_is_replaced() {
+    let site = Site::open();
+    let address = site.address;
+    for entry in WAITINGS.iter().filter(|entry| entry.in_processes) {
+        let scratch = Scratch::new("lost");
+        let silent = format!("http://{address}/silent\n");
+        std::fs::write(scratch.join("urls"), silent + &format!("http://{address}/1\n").repeat(5)).unwrap();
+        let arguments = ["status", "urls", "--model", entry.name, "--timeout", "1h", "-j", "1", "--json"];
+        let child = scratch.program(arguments).stdout(std::process::Stdio::piped()).spawn().unwrap();
+        until("it is connected", || (site.now.load(Ordering::Relaxed) == 1).then_some(()));
+        for id in support::processes::children(child.id()) {
+            let id = rustix::process::Pid::from_raw(id).unwrap();
+            rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
+        }
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}: {output:?}", entry.name);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lost = "was lost with the process that asked it, which was killed by signal 9";
+        assert!(text.contains(lost) && text.contains("\"failure\":\"local\""), "{text}");
+        assert_eq!(text.matches("\"status\":200").count(), 5, "{text}");
+    }
+}
+
+#[test]
+fn what_waiting_costs_is_measured() {
+    let scratch = Scratch::new("bench-waiting");
+    let arguments =
+        ["bench", "waiting", "--connections", "5,30", "--delay", "1ms", "--runs", "1", "--block-one=1ms", "--anyway"];
+    let output = scratch
+        .program(arguments.into_iter().chain(["--json", "--html", "w.html", "--svg", "w.svg"]))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let costs = found["costs"].as_array().unwrap();
+    assert_eq!(costs.len(), 2 * WAITINGS.len());
+    for cost in costs {
+        assert_eq!(cost["failed"], serde_json::json!({}), "{cost}");
+        // The server answers after a millisecond.
+        assert!(["wall", "p50", "p99"].iter().all(|key| cost[key].as_f64().unwrap() >= 1e-3), "{cost}");
+        assert!(
+            cost["p99"].as_f64() >= cost["p50"].as_f64() && cost["blocked"]["p50"].as_f64().unwrap() >= 1e-3,
+            "{cost}"
+        );
+        assert!(cost["resident"].as_f64().unwrap() > 0.0 && cost["lines"].as_u64().unwrap() > 3, "{cost}");
+    }
+    let left_out = found["left_out"].as_array().unwrap();
+    assert!(left_out.iter().any(|why| why.as_str().unwrap().starts_with("`serial` is given 20 of 30")), "{left_out:?}");
+    let (page, picture) = (scratch.join("w.html"), scratch.join("w.svg"));
+    let [page, picture] = [page, picture].map(|path| std::fs::read_to_string(path).unwrap());
+    // A point for each model and number of connections in each of four charts, and the table.
+    assert!(page.contains(&picture) && picture.matches("<circle").count() <= 8 * WAITINGS.len());
+    assert!(
+        picture.matches("<circle").count() >= 6 * WAITINGS.len()
+            && page.contains("process-each")
+            && page.contains("blocked p99")
+    );
+    let one = scratch
+        .program(["bench", "waiting", "--model", "reactor", "--connections", "9", "--runs", "1", "--anyway"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(one.stdout).unwrap();
+    assert!(text.contains("reactor") && !text.contains("tokio"), "{text}");
 }

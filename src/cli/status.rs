@@ -17,7 +17,6 @@ mod asked {
     use super::super::bar::Display;
     use super::super::bench::Bar;
     use super::super::signals::Signals;
-    use super::super::typed::quoted;
     use super::super::{note, print, print_json};
     use super::{Result, StatusArgs};
     use fractal::Error;
@@ -109,7 +108,7 @@ mod asked {
     /// Reads the URLs of a source: itself, or a file.
     fn read(source: &OsStr, urls: &mut Vec<Url>) -> Result<()> {
         if let Some(text) = source.to_str().filter(|text| text.contains("://")) {
-            urls.push(url(text).map_err(|why| Error::Usage(format!("{} {why}", quoted(source))))?);
+            urls.push(url(text).map_err(|why| Error::Usage(format!("`{text}` {why}")))?);
             return Ok(());
         }
         let name = if source == "-" { "standard input".into() } else { source.to_string_lossy() };

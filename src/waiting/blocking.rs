@@ -1,20 +1,21 @@
 //! A conversation in code that waits: for threads, where a wait blocks, and for fibers, where it lets others continue.
 
 use super::http::{Fetch, address_of};
-use super::{Answer, Class, Failure, Limits, Target};
+use super::{Answer, Failure, Limits, Target};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::ops::Deref;
 use std::time::{Duration, Instant};
+use url::Url;
 
 /// How connections are made and waited for.
 pub(super) trait Net {
     /// A connection.
     type Stream: Deref<Target = TcpStream>;
 
-    /// The addresses of a host.
-    fn resolve(&self, host: &str, port: u16, deadline: Instant) -> io::Result<Vec<SocketAddr>>;
+    /// The addresses of the host of a URL.
+    fn resolve(&self, url: &Url, deadline: Instant) -> io::Result<Vec<SocketAddr>>;
 
     /// Connects.
     fn connect(&self, address: SocketAddr, deadline: Instant) -> io::Result<Self::Stream>;
@@ -35,8 +36,8 @@ pub(super) fn left(deadline: Instant) -> io::Result<Duration> {
 impl Net for Sockets {
     type Stream = Box<TcpStream>;
 
-    fn resolve(&self, host: &str, port: u16, _: Instant) -> io::Result<Vec<SocketAddr>> {
-        Ok((host, port).to_socket_addrs()?.collect())
+    fn resolve(&self, url: &Url, _: Instant) -> io::Result<Vec<SocketAddr>> {
+        Ok(address_of(url).to_socket_addrs()?.collect())
     }
 
     fn connect(&self, address: SocketAddr, deadline: Instant) -> io::Result<Self::Stream> {
@@ -71,13 +72,8 @@ pub(super) fn fetch(target: Target, limits: &Limits, net: &impl Net) -> Answer {
 
 /// Connects to the first address of the host that accepts.
 fn connect<N: Net>(fetch: &Fetch, net: &N) -> Result<N::Stream, Failure> {
-    let (host, port) = address_of(fetch.url());
-    let addresses = match host.parse() {
-        Ok(address) => vec![SocketAddr::new(address, port)],
-        Err(_) => net.resolve(&host, port, fetch.deadline()).map_err(|error| fetch.unresolved(&error))?,
-    };
-    let mut failure = Failure::new(Class::Name, "has a host without an address");
-    for address in addresses {
+    let mut failure = Failure::no_address();
+    for address in net.resolve(fetch.url(), fetch.deadline()).map_err(|error| fetch.unresolved(&error))? {
         match net.connect(address, fetch.deadline()) {
             Ok(stream) => return Ok(stream),
             Err(error) => failure = fetch.unconnected(&error),
@@ -91,26 +87,12 @@ fn converse<N: Net>(fetch: &mut Fetch, stream: &N::Stream, net: &N) -> io::Resul
     stream.set_nonblocking(true)?;
     let mut bytes_of: &TcpStream = stream;
     loop {
-        while !fetch.outgoing().is_empty() {
-            match bytes_of.write(fetch.outgoing()) {
-                Ok(sent) => fetch.sent(sent),
-                Err(error) if is_busy(&error) => net.wait(stream, true, fetch.deadline())?,
-                Err(error) => return Err(error),
-            }
+        while !fetch.send(|bytes| bytes_of.write(bytes))? {
+            net.wait(stream, true, fetch.deadline())?;
         }
         net.wait(stream, false, fetch.deadline())?;
-        // Allocated once there is something to read, so that those who wait hold none.
-        let mut bytes = vec![0; 16 << 10];
-        match bytes_of.read(&mut bytes) {
-            Ok(count) if fetch.received(&bytes[..count]) => return Ok(()),
-            Ok(_) => {}
-            Err(error) if is_busy(&error) => {}
-            Err(error) => return Err(error),
+        if fetch.receive(|bytes| bytes_of.read(bytes))? {
+            return Ok(());
         }
     }
-}
-
-/// Whether a call did nothing, and is to be repeated.
-pub(super) fn is_busy(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

@@ -3,6 +3,7 @@
 //! `polling` is epoll on Linux and kqueue elsewhere. The system has no way to ask for the address of a name without blocking, so a few
 //! threads do, as gevent and Twisted have it too, and wake the loop.
 
+use super::http::address_of;
 use super::refused;
 use crate::error::Result;
 use crossbeam_channel::{Sender, unbounded};
@@ -13,7 +14,8 @@ use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use url::Url;
 
 /// The most threads that ask for the addresses of names.
 const RESOLVERS: usize = 16;
@@ -32,11 +34,18 @@ pub(super) enum Happened {
 }
 
 impl Happened {
-    /// To whom, and what was found.
-    pub(super) fn wake(self) -> (usize, Option<Found>) {
+    /// To whom.
+    pub(super) fn number(&self) -> usize {
+        match *self {
+            Self::Ready(number) | Self::Late(number) | Self::Found(number, _) => number,
+        }
+    }
+
+    /// To whom, and the addresses if these are what happened.
+    pub(super) fn wake(self) -> (usize, Found) {
         match self {
-            Self::Ready(number) | Self::Late(number) => (number, None),
-            Self::Found(number, addresses) => (number, Some(addresses)),
+            Self::Ready(number) | Self::Late(number) => (number, Ok(Vec::new())),
+            Self::Found(number, addresses) => (number, addresses),
         }
     }
 }
@@ -80,13 +89,24 @@ impl EventLoop {
         Ok(Socket { stream: stream.into(), poller: self.poller.clone(), is_known: Cell::new(false) })
     }
 
-    /// Has the addresses of a host found, for the one with a number.
-    pub(super) fn resolve(&self, number: usize, host: &str, port: u16) -> io::Result<()> {
-        let _ = self.names.send((number, host.to_owned(), port));
-        if self.resolvers.get() == RESOLVERS {
-            return Ok(());
+    /// Has the addresses of the host of a URL found, for the one with a number.
+    pub(super) fn resolve(&self, number: usize, url: &Url) {
+        let (host, port) = address_of(url);
+        let known = |found| self.found.lock().unwrap_or_else(PoisonError::into_inner).push((number, found));
+        if let Ok(address) = host.parse() {
+            return known(Ok(vec![SocketAddr::new(address, port)]));
         }
-        self.resolvers.set(self.resolvers.get() + 1);
+        if self.resolvers.get() < RESOLVERS {
+            self.resolvers.set(self.resolvers.get() + 1);
+            if let Err(error) = self.start_resolver() {
+                return known(Err(error));
+            }
+        }
+        // There is a receiver, this one.
+        let _ = self.names.send((number, host, port));
+    }
+
+    fn start_resolver(&self) -> io::Result<()> {
         let (asked, found, poller) = (self.asked.clone(), self.found.clone(), self.poller.clone());
         let resolve = move || {
             for (number, host, port) in asked {
@@ -113,10 +133,13 @@ impl EventLoop {
     pub(super) fn wait(&self, until: Instant) -> Vec<Happened> {
         let mut events = self.events.borrow_mut();
         events.clear();
+        let take = || std::mem::take(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut found = take();
+        let time = if found.is_empty() { until.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
         // An error is a signal; whatever there is, the next call finds it.
-        let _ = self.poller.wait(&mut events, Some(until.saturating_duration_since(Instant::now())));
+        let _ = self.poller.wait(&mut events, Some(time));
+        found.extend(take());
         let mut happened: Vec<_> = events.iter().map(|event| Happened::Ready(event.key)).collect();
-        let found = std::mem::take(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner));
         happened.extend(found.into_iter().map(|(number, addresses)| Happened::Found(number, addresses)));
         let (now, mut timers) = (Instant::now(), self.timers.borrow_mut());
         while let Some((_, number)) = timers.first().copied().filter(|(deadline, _)| *deadline <= now) {

@@ -22,6 +22,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
+use url::Url;
 
 pub(super) const ENTRY: WaitingEntry = WaitingEntry {
     name: "fibers",
@@ -38,38 +39,31 @@ pub(super) const ENTRY: WaitingEntry = WaitingEntry {
 /// Enough for a conversation, encrypted too.
 const STACK_BYTES: usize = 128 << 10;
 
-/// Why a fiber is resumed: what was found for it, if it asked for that.
-type Wake = Option<Found>;
-
-/// It yields until when it waits for what it has registered.
-type Fiber = Coroutine<Wake, Instant, Answer>;
+/// Resumed when what it waits for has happened, with addresses if it asked for them.
+type Fiber = Coroutine<Found, (), Answer>;
 
 fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()> {
     let (hub, mut feed) = (Rc::new(EventLoop::new()?), Feed::new(frontier, limits, stop));
-    let (mut fibers, mut stacks, mut number) = (HashMap::<usize, (Fiber, Instant)>::new(), Vec::new(), 0);
+    let (mut fibers, mut stacks, mut number) = (HashMap::<usize, Fiber>::new(), Vec::new(), 0);
     loop {
-        let wakes = match feed.step()? {
+        let happened = match feed.step()? {
             Step::Start(target) => {
                 number += 1;
                 let stack = stacks.pop().map_or_else(|| DefaultStack::new(STACK_BYTES), Ok);
                 let (stack, limits, hub) =
                     (stack.map_err(|error| refused("a fiber", &error))?, limits.clone(), hub.clone());
                 let body = move |yielder: &Yielder<_, _>, _| fetch(target, &limits, &Calls { number, hub, yielder });
-                fibers.insert(number, (Fiber::with_stack(stack, body), Instant::now()));
-                vec![(number, None)]
+                fibers.insert(number, Fiber::with_stack(stack, body));
+                vec![Happened::Ready(number)]
             }
-            Step::Wait(moment) => hub.wait(moment).into_iter().map(Happened::wake).collect(),
+            Step::Wait(moment) => hub.wait(moment),
             Step::Over => return Ok(()),
         };
-        for (number, wake) in wakes {
+        for (number, found) in happened.into_iter().map(Happened::wake) {
             // One that has ended since is not there.
-            let Some((mut fiber, deadline)) = fibers.remove(&number) else { continue };
-            hub.clear_timer(deadline, number);
-            match fiber.resume(wake) {
-                CoroutineResult::Yield(deadline) => {
-                    hub.set_timer(deadline, number);
-                    fibers.insert(number, (fiber, deadline));
-                }
+            let Some(mut fiber) = fibers.remove(&number) else { continue };
+            match fiber.resume(found) {
+                CoroutineResult::Yield(()) => drop(fibers.insert(number, fiber)),
                 CoroutineResult::Return(answer) => {
                     stacks.push(fiber.into_stack());
                     feed.deliver(answer);
@@ -83,23 +77,25 @@ fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()>
 struct Calls<'a> {
     number: usize,
     hub: Rc<EventLoop>,
-    yielder: &'a Yielder<Wake, Instant>,
+    yielder: &'a Yielder<Found, ()>,
 }
 
 impl Calls<'_> {
     /// Switches to the hub until something happens; fails when the time is over.
-    fn switch(&self, deadline: Instant) -> io::Result<Wake> {
-        let wake = self.yielder.suspend(deadline);
-        left(deadline).map(|_| wake)
+    fn switch(&self, deadline: Instant) -> io::Result<Found> {
+        self.hub.set_timer(deadline, self.number);
+        let found = self.yielder.suspend(());
+        self.hub.clear_timer(deadline, self.number);
+        left(deadline).map(|_| found)
     }
 }
 
 impl Net for Calls<'_> {
     type Stream = Socket;
 
-    fn resolve(&self, host: &str, port: u16, deadline: Instant) -> Found {
-        self.hub.resolve(self.number, host, port)?;
-        self.switch(deadline)?.unwrap_or_else(|| Ok(Vec::new()))
+    fn resolve(&self, url: &Url, deadline: Instant) -> Found {
+        self.hub.resolve(self.number, url);
+        self.switch(deadline)?
     }
 
     fn connect(&self, address: SocketAddr, deadline: Instant) -> io::Result<Socket> {

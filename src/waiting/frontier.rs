@@ -139,6 +139,11 @@ impl Failure {
     pub(crate) fn new(class: Class, text: impl Into<String>) -> Self {
         Self { class, text: text.into() }
     }
+
+    /// That of a host without any address.
+    pub(crate) fn no_address() -> Self {
+        Self::new(Class::Name, "has a host without an address")
+    }
 }
 
 impl fmt::Display for Failure {

@@ -5,17 +5,17 @@
 //! library that other models are built on, or where every byte counts: a connection costs only the state of its protocol, less than
 //! half a kilobyte here. It reads the worst: what was a loop is spread over callbacks, and each has to remember where it was.
 
-use super::blocking::is_busy;
 use super::event_loop::{EventLoop, Happened, Socket};
 use super::feed::{Feed, Step};
-use super::http::{Fetch, address_of};
-use super::{Answer, Class, Failure, Frontier, Limits, WaitingEntry};
+use super::http::Fetch;
+use super::{Answer, Failure, Frontier, Limits, WaitingEntry};
 use crate::error::Result;
 use crate::parallel::Stop;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub(super) const ENTRY: WaitingEntry = WaitingEntry {
@@ -36,10 +36,10 @@ type Deferred<'a> = Box<dyn FnOnce(Answer) + 'a>;
 /// A connection, and the protocol that is called with what happens on it.
 struct Transport<'a> {
     number: usize,
-    socket: Option<Socket>,
-    is_connected: bool,
     /// Those of the host that are still to be tried.
     addresses: std::vec::IntoIter<SocketAddr>,
+    socket: Option<Socket>,
+    is_connected: bool,
     protocol: Fetch,
     deferred: Deferred<'a>,
 }
@@ -52,24 +52,19 @@ fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()>
         let happened = match step {
             Step::Start(target) => {
                 number += 1;
-                let (protocol, deferred) =
-                    (Fetch::new(target, limits), Box::new(|answer| feed.borrow_mut().deliver(answer)));
-                reactor.set_timer(protocol.deadline(), number);
-                transports.insert(number, Transport::new(number, protocol, deferred));
-                vec![Happened::Ready(number)]
+                let deferred = Box::new(|answer| feed.borrow_mut().deliver(answer));
+                transports.insert(number, Transport::begin(number, Fetch::new(target, limits), deferred, &reactor));
+                continue;
             }
             Step::Wait(moment) => reactor.wait(moment),
             Step::Over => return Ok(()),
         };
         for what in happened {
-            let (Happened::Ready(number) | Happened::Late(number) | Happened::Found(number, _)) = what;
             // One that has ended since is not there.
-            let Some(transport) = transports.get_mut(&number) else { continue };
-            if !transport.protocol.is_complete() {
-                transport.happened(what, &reactor);
-            }
-            if transport.protocol.is_complete() {
-                let Transport { protocol, deferred, .. } = transports.remove(&number).expect("it is there");
+            let Entry::Occupied(mut entry) = transports.entry(what.number()) else { continue };
+            entry.get_mut().happened(what, &reactor);
+            if entry.get().protocol.is_complete() {
+                let Transport { number, protocol, deferred, .. } = entry.remove();
                 reactor.clear_timer(protocol.deadline(), number);
                 deferred(protocol.into_answer());
             }
@@ -78,76 +73,53 @@ fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()>
 }
 
 impl<'a> Transport<'a> {
-    fn new(number: usize, protocol: Fetch, deferred: Deferred<'a>) -> Self {
-        Self { number, socket: None, is_connected: false, addresses: Vec::new().into_iter(), protocol, deferred }
+    fn begin(number: usize, protocol: Fetch, deferred: Deferred<'a>, reactor: &EventLoop) -> Self {
+        reactor.set_timer(protocol.deadline(), number);
+        reactor.resolve(number, protocol.url());
+        Self { number, addresses: Vec::new().into_iter(), socket: None, is_connected: false, protocol, deferred }
     }
 
     fn happened(&mut self, what: Happened, reactor: &EventLoop) {
         let outcome = match what {
             Happened::Late(_) => Err(io::ErrorKind::TimedOut.into()),
-            Happened::Found(_, Ok(addresses)) => Ok(self.connect(reactor, addresses)),
+            Happened::Ready(_) if self.is_connected => self.ready(reactor),
+            Happened::Ready(_) => match self.socket.as_ref().map_or(Ok(()), Socket::connected) {
+                Ok(()) => self.ready(reactor),
+                Err(error) => Ok(self.connect(reactor, self.protocol.unconnected(&error))),
+            },
+            Happened::Found(_, Ok(addresses)) => {
+                self.addresses = addresses.into_iter();
+                Ok(self.connect(reactor, Failure::no_address()))
+            }
             Happened::Found(_, Err(error)) => Ok(self.protocol.fail(self.protocol.unresolved(&error))),
-            Happened::Ready(_) if self.socket.is_none() => self.open(reactor),
-            Happened::Ready(_) => self.ready(reactor),
         };
         outcome.unwrap_or_else(|error| self.protocol.broken(&error));
     }
 
-    /// Begins a connection for what the protocol wants next.
-    fn open(&mut self, reactor: &EventLoop) -> io::Result<()> {
-        let (host, port) = address_of(self.protocol.url());
-        match host.parse() {
-            Ok(address) => Ok(self.connect(reactor, vec![SocketAddr::new(address, port)])),
-            Err(_) => reactor.resolve(self.number, &host, port),
-        }
-    }
-
-    fn connect(&mut self, reactor: &EventLoop, addresses: Vec<SocketAddr>) {
-        self.addresses = addresses.into_iter();
-        self.connect_next(reactor, Failure::new(Class::Name, "has a host without an address"));
-    }
-
-    /// Tries the next address, since the last one failed.
-    fn connect_next(&mut self, reactor: &EventLoop, mut failure: Failure) {
+    /// Begins to connect to the next address, after this failure.
+    fn connect(&mut self, reactor: &EventLoop, mut failure: Failure) {
         self.is_connected = false;
-        for address in self.addresses.by_ref() {
+        self.socket = self.addresses.by_ref().find_map(|address| {
             let begun = reactor.connect(address).and_then(|socket| socket.watch(self.number, true).map(|()| socket));
-            match begun {
-                Ok(socket) => return self.socket = Some(socket),
-                Err(error) => failure = self.protocol.unconnected(&error),
-            }
+            begun.map_err(|error| failure = self.protocol.unconnected(&error)).ok()
+        });
+        if self.socket.is_none() {
+            self.protocol.fail(failure);
         }
-        self.protocol.fail(failure);
     }
 
-    /// Reads what has arrived, and writes what the protocol answers.
+    /// Moves bytes between the connection and the protocol.
     fn ready(&mut self, reactor: &EventLoop) -> io::Result<()> {
         let Some(socket) = &self.socket else { return Ok(()) };
-        if !self.is_connected
-            && let Err(error) = socket.connected()
-        {
-            let failure = self.protocol.unconnected(&error);
-            return Ok(self.connect_next(reactor, failure));
-        }
         self.is_connected = true;
-        let mut stream: &TcpStream = socket;
-        if self.protocol.outgoing().is_empty() {
-            let mut bytes = vec![0; 16 << 10];
-            match stream.read(&mut bytes) {
-                Ok(count) if self.protocol.received(&bytes[..count]) => {
-                    return if self.protocol.is_complete() { Ok(()) } else { self.open(reactor) };
-                }
-                Err(error) if !is_busy(&error) => return Err(error),
-                _ => {}
+        if self.protocol.outgoing().is_empty() && self.protocol.receive(|bytes| (&**socket).read(bytes))? {
+            if !self.protocol.is_complete() {
+                // Redirected: the next connection begins with an address.
+                reactor.resolve(self.number, self.protocol.url());
             }
+            return Ok(());
         }
-        while !self.protocol.outgoing().is_empty() {
-            match stream.write(self.protocol.outgoing()) {
-                Ok(sent) => self.protocol.sent(sent),
-                Err(error) if is_busy(&error) => return socket.watch(self.number, true),
-                Err(error) => return Err(error),
-            }
-        }
-        socket.watch(self.number, false)
+        let is_sent = self.protocol.send(|bytes| (&**socket).write(bytes))?;
+        socket.watch(self.number, !is_sent)
     }
 }

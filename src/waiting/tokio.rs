@@ -7,10 +7,9 @@
 //! A task is not a thread: everything here runs on one processor. Names are resolved by a pool of threads, since the system's resolver
 //! only knows how to block.
 
-use super::blocking::is_busy;
 use super::feed::{Feed, Step};
 use super::http::{Fetch, address_of};
-use super::{Answer, Class, Failure, Frontier, Limits, Target, WaitingEntry, refused};
+use super::{Answer, Failure, Frontier, Limits, Target, WaitingEntry, refused};
 use crate::error::Result;
 use crate::parallel::Stop;
 use ::tokio::net::{TcpStream, lookup_host};
@@ -73,7 +72,7 @@ async fn fetch(target: Target, limits: Limits) -> Answer {
 }
 
 async fn connect(fetch: &Fetch) -> std::result::Result<TcpStream, Failure> {
-    let mut failure = Failure::new(Class::Name, "has a host without an address");
+    let mut failure = Failure::no_address();
     for address in lookup_host(address_of(fetch.url())).await.map_err(|error| fetch.unresolved(&error))? {
         match TcpStream::connect(address).await {
             Ok(stream) => return Ok(stream),
@@ -85,21 +84,12 @@ async fn connect(fetch: &Fetch) -> std::result::Result<TcpStream, Failure> {
 
 async fn converse(fetch: &mut Fetch, stream: &TcpStream) -> io::Result<()> {
     loop {
-        while !fetch.outgoing().is_empty() {
+        while !fetch.send(|bytes| stream.try_write(bytes))? {
             stream.writable().await?;
-            match stream.try_write(fetch.outgoing()) {
-                Ok(sent) => fetch.sent(sent),
-                Err(error) if is_busy(&error) => {}
-                Err(error) => return Err(error),
-            }
         }
         stream.readable().await?;
-        let mut bytes = vec![0; 16 << 10];
-        match stream.try_read(&mut bytes) {
-            Ok(count) if fetch.received(&bytes[..count]) => return Ok(()),
-            Ok(_) => {}
-            Err(error) if is_busy(&error) => {}
-            Err(error) => return Err(error),
+        if fetch.receive(|bytes| stream.try_read(bytes))? {
+            return Ok(());
         }
     }
 }

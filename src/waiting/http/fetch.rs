@@ -11,8 +11,8 @@ use url::{Host, Url};
 
 /// A target on its way, without the connection that carries it.
 ///
-/// The model connects to the [address](address_of) of [`url`](Self::url), sends what is [`outgoing`](Self::outgoing), and gives what
-/// arrives to [`received`](Self::received) until that says that the connection has served its purpose. Then the target
+/// The model connects to the [address](address_of) of [`url`](Self::url); then in turn it [sends](Self::send) and, when there is
+/// something to read, [receives](Self::receive), until that says that the connection has served its purpose. Then the target
 /// [is complete](Self::is_complete), or it was redirected and needs another connection.
 #[derive(Debug)]
 pub(crate) struct Fetch {
@@ -139,7 +139,7 @@ impl Fetch {
     }
 
     /// Takes note that so many bytes of what is outgoing were sent.
-    pub(crate) fn sent(&mut self, count: usize) {
+    fn sent(&mut self, count: usize) {
         self.sent += count;
         if self.sent == self.out.len() {
             // While it waits, a fetch keeps no memory for what is done.
@@ -148,8 +148,32 @@ impl Fetch {
         }
     }
 
+    /// Sends as much as `write` takes now, and says whether that is all.
+    pub(crate) fn send(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> io::Result<bool> {
+        while !self.outgoing().is_empty() {
+            match write(self.outgoing()) {
+                Ok(count) => self.sent(count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes what `read` has now, and says whether the connection has served its purpose.
+    pub(crate) fn receive(&mut self, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> io::Result<bool> {
+        // Allocated once there is something to read, so that those who wait hold none.
+        let mut bytes = vec![0; 16 << 10];
+        match read(&mut bytes) {
+            Ok(count) => Ok(self.received(&bytes[..count])),
+            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Takes bytes that have arrived; none mean the end of the connection. Returns whether the connection has served its purpose.
-    pub(crate) fn received(&mut self, bytes: &[u8]) -> bool {
+    fn received(&mut self, bytes: &[u8]) -> bool {
         if self.outcome.is_some() {
             return true;
         }
