@@ -220,7 +220,8 @@ fn pages_are_cut_and_disallowed_ones_bounded() {
     let cut = Mutex::new(None);
     let received = |page: Page, _| match page.visit {
         Visit::Answered(answered) => {
-            *cut.lock().unwrap() = Some((answered.response.body.len(), answered.response.is_whole))
+            let Response { body, is_whole, .. } = answered.response;
+            *cut.lock().unwrap() = Some((body.len(), is_whole));
         }
         visit => panic!("{visit:?}"),
     };
