@@ -60,7 +60,8 @@ impl Net for Sockets {
 
 /// Fetches a target, with a connection for each redirect.
 pub(super) fn fetch(target: Target, limits: &Limits, net: &impl Net) -> Answer {
-    let mut fetch = Fetch::new(target, limits);
+    // Not on the stack, of which a fiber shall need a page.
+    let mut fetch = Box::new(Fetch::new(target, limits));
     while !fetch.is_complete() {
         match connect(&fetch, net) {
             Ok(stream) => converse(&mut fetch, &stream, net).unwrap_or_else(|error| fetch.broken(&error)),

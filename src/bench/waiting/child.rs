@@ -62,6 +62,9 @@ pub(super) struct Found {
     pub(super) stacks: u64,
     pub(super) p50: f64,
     pub(super) p99: f64,
+    /// The longest time for which a loop stood still.
+    #[serde(default)]
+    pub(super) still: f64,
     pub(super) answered: usize,
     pub(super) failed: BTreeMap<String, usize>,
 }
@@ -155,6 +158,7 @@ struct Run {
 
 struct Seen {
     took: Vec<f32>,
+    still: Duration,
     failed: BTreeMap<String, usize>,
     last: Instant,
 }
@@ -182,6 +186,11 @@ impl Frontier for Run {
         }
         seen.last = Instant::now();
     }
+
+    fn stood_still(&self, time: Duration) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.still = seen.still.max(time);
+    }
 }
 
 /// Runs a model and measures it, in a process of its own.
@@ -195,7 +204,12 @@ fn ask(ask: &Ask) -> Result<Found> {
         urls: ask.addresses.iter().map(url).collect::<Result<_>>()?,
         given: Mutex::new(0),
         first: OnceLock::new(),
-        seen: Mutex::new(Seen { took: Vec::with_capacity(ask.total), failed: BTreeMap::new(), last: Instant::now() }),
+        seen: Mutex::new(Seen {
+            took: Vec::with_capacity(ask.total),
+            still: Duration::ZERO,
+            failed: BTreeMap::new(),
+            last: Instant::now(),
+        }),
         has_blocked: AtomicBool::new(false),
     });
     let limits = Limits { connections: ask.at_once, timeout: Duration::from_secs(60), ..Limits::default() };
@@ -217,6 +231,7 @@ fn ask(ask: &Ask) -> Result<Found> {
         stacks,
         p50: at(0.5),
         p99: at(0.99),
+        still: seen.still.as_secs_f64(),
         answered: seen.took.len(),
         failed: seen.failed.clone(),
     })
