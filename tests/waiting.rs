@@ -360,7 +360,9 @@ fn what_waiting_costs_is_measured() {
             cost["p99"].as_f64() >= cost["p50"].as_f64() && cost["blocked"]["p50"].as_f64().unwrap() >= 1e-3,
             "{cost}"
         );
-        assert!(cost["resident"].as_f64().unwrap() > 0.0 && cost["lines"].as_u64().unwrap() > 3, "{cost}");
+        let is_many = cost["at_once"].as_u64() == Some(30);
+        assert!(!is_many || cost["resident"].as_f64().unwrap() > 0.0, "{cost}");
+        assert!(cost["lines"].as_u64().unwrap() > 3, "{cost}");
     }
     let left_out = found["left_out"].as_array().unwrap();
     assert!(left_out.iter().any(|why| why.as_str().unwrap().starts_with("`serial` is given 20 of 30")), "{left_out:?}");

@@ -17,6 +17,7 @@ use std::collections::hash_map::Entry;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 use std::vec::IntoIter;
 
 pub(super) const ENTRY: WaitingEntry = WaitingEntry {
@@ -50,10 +51,10 @@ fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()>
         let happened = match step {
             Step::Start(target) => {
                 number += 1;
-                let deferred = |answer| feed.borrow_mut().deliver(answer);
-                transports
-                    .insert(number, Box::new(Transport::begin(number, Fetch::new(target, limits), deferred, &reactor)));
-                continue;
+                let (protocol, deferred) = (Fetch::new(target, limits), |answer| feed.borrow_mut().deliver(answer));
+                transports.insert(number, Box::new(Transport::begin(number, protocol, deferred, &reactor)));
+                // Not all are started before the first is looked at: each that waits for that holds its request.
+                reactor.wait(Instant::now())
             }
             Step::Wait(moment) => reactor.wait(moment),
             Step::Over => return Ok(()),

@@ -163,6 +163,22 @@ struct Seen {
     last: Instant,
 }
 
+impl Run {
+    fn new(ask: &Ask) -> Result<Self> {
+        let wrong = |error: url::ParseError| Error::Input(format!("an address is wrong: {error}"));
+        let url = |address: &SocketAddr| Url::parse(&format!("http://{address}{}", ask.path)).map_err(wrong);
+        let took = Vec::with_capacity(ask.total);
+        Ok(Self {
+            ask: ask.clone(),
+            urls: ask.addresses.iter().map(url).collect::<Result<_>>()?,
+            given: Mutex::new(0),
+            first: OnceLock::new(),
+            seen: Mutex::new(Seen { took, still: Duration::ZERO, failed: BTreeMap::new(), last: Instant::now() }),
+            has_blocked: AtomicBool::new(false),
+        })
+    }
+}
+
 impl Frontier for Run {
     fn next(&self) -> Next {
         self.first.get_or_init(Instant::now);
@@ -197,22 +213,13 @@ impl Frontier for Run {
 fn ask(ask: &Ask) -> Result<Found> {
     most_connections();
     let entry = waiting::find(&ask.model)?;
-    let wrong = |error: url::ParseError| Error::Input(format!("an address is wrong: {error}"));
-    let url = |address: &SocketAddr| Url::parse(&format!("http://{address}{}", ask.path)).map_err(wrong);
-    let run = Arc::new(Run {
-        ask: ask.clone(),
-        urls: ask.addresses.iter().map(url).collect::<Result<_>>()?,
-        given: Mutex::new(0),
-        first: OnceLock::new(),
-        seen: Mutex::new(Seen {
-            took: Vec::with_capacity(ask.total),
-            still: Duration::ZERO,
-            failed: BTreeMap::new(),
-            last: Instant::now(),
-        }),
-        has_blocked: AtomicBool::new(false),
-    });
     let limits = Limits { connections: ask.at_once, timeout: Duration::from_secs(60), ..Limits::default() };
+    if ask.watches {
+        // What the first connection of all takes, such as pages of code, is no cost of the others.
+        let one = Arc::new(Run::new(&Ask { total: 1, path: "/".into(), block: Duration::ZERO, ..ask.clone() })?);
+        entry.run(&(one as Arc<dyn Frontier>), &Limits { connections: 1, ..limits.clone() }, &Stop::new())?;
+    }
+    let run = Arc::new(Run::new(ask)?);
     let memory = ask.watches.then(Memory::begin);
     let (before, children) = (System.processor(), children_time());
     let began = Instant::now();

@@ -280,6 +280,7 @@ impl Fetch {
     }
 
     /// The answer, now that the target is complete.
+    #[inline(never)]
     pub(crate) fn into_answer(self) -> Answer {
         let unfinished = || Box::new(Err(Failure::new(Class::Closed, "was left before it had answered")));
         Answer {
