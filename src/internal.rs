@@ -51,7 +51,7 @@ pub mod crawl {
 /// Waiting for many connections.
 #[cfg(feature = "net")]
 pub mod waiting {
-    pub use crate::waiting::http::Reader;
+    pub use crate::waiting::http::{Fault, Reader};
     pub use crate::waiting::{
         Answer, Class, DEFAULT, Failure, Frontier, Limits, List, Next, Response, Target, WAITINGS, WaitingEntry, allow,
         find, most_connections,
