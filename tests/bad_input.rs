@@ -315,6 +315,8 @@ fn files() -> Vec<Case> {
         #[cfg(feature = "net")]
         usage("crawl http://127.0.0.1:9/ --host http://x/", &["`http://x/` is no host", "example.org:8080"]),
         #[cfg(feature = "net")]
+        usage("crawl http://127.0.0.1:9/ --pages 0", &["`--pages 0`", "numbers from 1"]),
+        #[cfg(feature = "net")]
         usage("crawl http://127.0.0.1:9/ -o .", &["`.` is not empty"]),
         #[cfg(not(feature = "net"))]
         failure("status http://localhost/", &["built without networking", "--features net"]),

@@ -80,6 +80,9 @@ mod crawled {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(wrong(args, &format!("has the scheme `{}`; allowed are http and https", url.scheme())));
         }
+        if args.pages == 0 {
+            return Err(Error::Usage("`--pages 0` leaves nothing to ask for; allowed are numbers from 1".into()));
+        }
         let entry = find(&args.waiting.model)?;
         let hosts = args.host.iter().map(|host| place(host)).collect::<Result<Vec<_>>>()?;
         // More than all hosts together allow are of no use.
@@ -134,6 +137,9 @@ mod crawled {
             note(seen.summary(limit, began.elapsed().as_secs_f64()));
         }
         outcome?;
+        if seen.statuses.is_empty() && seen.failures.is_empty() && seen.refused == 0 {
+            return Err(Error::Input(format!("--time was over before {url} could be asked for")));
+        }
         seen.first.take().map_or(Ok(()), |why| Err(Error::Input(why)))
     }
 

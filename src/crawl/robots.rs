@@ -1,7 +1,7 @@
 //! What a host allows: its robots.txt, by the rules of RFC 9309.
 
 use super::links::has;
-use crate::waiting::{Failure, Response};
+use crate::waiting::{Class, Failure, Response};
 use std::time::Duration;
 use texting_robots::Robot;
 use url::Url;
@@ -29,6 +29,7 @@ impl Rules {
     /// allows nothing.
     pub(super) fn read(outcome: &Result<Response, Failure>) -> Self {
         match outcome {
+            Err(failure) if failure.class == Class::Name => Self::Closed("its host has no address".into()),
             Err(failure) => Self::Closed(format!("the robots.txt of its host {}", failure.text)),
             Ok(response) => match response.status {
                 200..=299 => match Robot::new(AGENT, whole_lines(response)) {
@@ -89,7 +90,6 @@ pub(super) fn is_nofollow(response: &Response) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::waiting::Class;
 
     fn answer(status: u16, body: &str) -> Result<Response, Failure> {
         Ok(Response { status, body: body.into(), is_whole: true, ..Response::default() })
@@ -114,6 +114,7 @@ mod tests {
                 Err(Failure { class: Class::Connect, text: "refused the connection".into() }),
                 Some("the robots.txt of its host refused the connection"),
             ),
+            (Err(Failure { class: Class::Name, text: "has none".into() }), Some("its host has no address")),
         ] {
             assert_eq!(Rules::read(&outcome).refusal(&url("/x")).as_deref(), refused, "{outcome:?}");
         }
