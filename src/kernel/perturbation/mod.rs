@@ -16,7 +16,10 @@
 //! own. A batch of samples goes through the tables' stages (`stages.rs`), and what is left of each orbit one iteration at a time
 //! (`tail.rs`). Both are written over lanes; the scalar code is the same with one lane.
 //!
-//! **What it does not do yet.** It does not see that an orbit is periodic, and knows only the plane of c.
+//! **Julia sets** have the same constant for all samples, and differ by where they start: along the orbit of the view's centre at first, and
+//! after rebasing along that of 0. Nothing is added to their differences.
+//!
+//! **What it does not do yet.** It does not see that an orbit is periodic.
 
 mod compute;
 mod orbit;
@@ -91,13 +94,13 @@ pub(crate) struct Perturbation {
 }
 
 impl Perturbation {
-    /// The kernel for samples around a centre: their offsets divided by 2^`exponent`, which is at most their spacing. No sample of the
+    /// The kernel for samples around a centre, of the Julia set of a constant if there is one: their offsets divided by 2^`exponent`, which is at most their spacing. No sample of the
     /// whole picture, of which they may be a part, is farther from the centre than `radius`, divided likewise.
     ///
     /// # Errors
     /// [`Error::Usage`](crate::Error::Usage) for limits out of range.
     pub(super) fn new(
-        centre: [Decimal; 2],
+        (centre, julia): ([Decimal; 2], Option<[Decimal; 2]>),
         Offsets { plane, exponent, radius }: Offsets,
         limits: Limits,
         channels: Channels,
@@ -109,7 +112,7 @@ impl Perturbation {
         let has_code = matches!(isa, Isa::Avx2 | Isa::Avx512 | Isa::Neon);
         Ok(Self {
             // More iterates than this fit into no memory.
-            reference: Reference { centre, exponent, radius, max, double },
+            reference: Reference { centre, julia, exponent, radius, max, double },
             tolerance: tolerance(quality),
             frame: Frame::of(&plane),
             offsets: plane,
@@ -127,7 +130,9 @@ impl Perturbation {
             tolerance: self.tolerance,
             exponent: self.exponent,
             escape_radius: self.limits.escape_radius,
-            complete: orbit.z.len() as u64 <= self.limits.max,
+            complete: orbit.critical as u64 <= self.limits.max,
+            start: self.reference.julia.is_some().then(|| self.reference.size()),
+            max: self.limits.max,
         }
     }
 }
@@ -156,7 +161,8 @@ impl Kernel for Perturbation {
     fn prepared_len(&self) -> u64 {
         // Of an orbit that ends at its period it is a small part.
         let rest = if self.reference.double { size_of::<orbit::Iterate>() as u64 } else { 0 };
-        (self.limits.max + 1).saturating_mul(BYTES_PER_ITERATE + rest)
+        let orbits = if self.reference.julia.is_some() { 2 } else { 1 };
+        (self.limits.max + 1).saturating_mul(orbits * (BYTES_PER_ITERATE + rest))
     }
 
     fn reference(&self) -> Option<ReferenceFacts> {

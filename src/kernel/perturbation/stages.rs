@@ -21,6 +21,9 @@ use crate::parallel::Stop;
 const SMALL: i32 = -430;
 const NORMAL: i32 = -400;
 
+/// Below 2 to this, far below what a view can show, an orbit that comes back to 0 again and again does so for ever.
+const LEAST: i32 = -(1 << 26);
+
 /// Entries between checks of the stop flag: at most some milliseconds for a whole batch.
 const STOP_INTERVAL: u32 = 256;
 
@@ -100,7 +103,7 @@ impl Step {
 }
 
 impl Shared<'_> {
-    /// Takes `len` samples with δ = 0, which are in the scratch memory's group, through all stages; those that are left then wait there.
+    /// Takes `len` samples, whose offsets are in the scratch memory's group, through all stages; those that are left then wait there.
     /// Returns the steps taken.
     #[inline(always)]
     pub(super) fn march<L: Pack, const DERIVATIVE: bool>(
@@ -138,8 +141,9 @@ impl Shared<'_> {
                     self.fail(scratch, Pending { from: rebased, to, ..group }, entry.next);
                 }
                 let after = n + u64::from(entry.len);
-                let begin = self.tables.stage(stage).begin as usize;
-                let back = Pending { stage, at: begin, n: after, from: kept, to: rebased, exponent: step.exponent };
+                let (first, begin) = self.tables.back(stage);
+                let back =
+                    Pending { stage: first, at: begin, n: after, from: kept, to: rebased, exponent: step.exponent };
                 let on = Pending { stage, at: at + 1, n: after, from, to: kept, exponent: step.exponent };
                 if step.exponent == 0 && !divided.small {
                     if divided.rebased > 0 {
@@ -156,19 +160,29 @@ impl Shared<'_> {
         Ok(steps)
     }
 
-    /// Puts the samples in line for the last stage; returns the largest part of their offsets.
+    /// Puts the samples in line for the longest entries; returns the largest part of their offsets c.
     fn begin(&self, scratch: &mut Scratch, len: usize) -> f64 {
-        let last = self.tables.stages().checked_sub(1);
-        let at = last.map_or(0, |stage| self.tables.stage(stage).begin as usize);
-        let exponent = if self.exponent > NORMAL { 0 } else { self.exponent };
-        let first = Pending { stage: last.unwrap_or(0), at, n: 0, from: 0, to: len, exponent };
-        if last.is_none() {
-            self.leave(scratch, first, 0);
-        } else {
-            scratch.pending.push(first);
-        }
+        let (stage, at) = self.tables.first(self.orbit.has_way());
+        let exponent = if self.orbit.has_start() { self.part(scratch, len) } else { normal(self.exponent) };
+        scratch.pending.push(Pending { stage, at, n: 0, from: 0, to: len, exponent });
         let [_, _, c_x, c_y, ..] = &scratch.group.0;
         c_x[..len].iter().chain(&c_y[..len]).fold(0.0, |most: f64, part| most.max(part.abs()))
+    }
+
+    /// Makes the offsets the differences with which samples of a Julia set start; returns their exponent.
+    fn part(&self, scratch: &mut Scratch, len: usize) -> i32 {
+        let from = if self.orbit.has_way() { Wide::zero() } else { self.orbit.wide(self.orbit.critical) };
+        let exponent = normal(self.exponent.max(from.e));
+        let (scale, from) = (power_of_two(self.exponent - exponent), from.shifted(-exponent).to_f64());
+        let [z_x, z_y, c_x, c_y, _, d_x, _] = &mut scratch.group.0;
+        for ([z, c], from) in [[z_x, c_x], [z_y, c_y]].into_iter().zip(from) {
+            for (z, c) in z[..len].iter_mut().zip(&mut c[..len]) {
+                *z = c.mul_add(scale, from);
+                *c = 0.0;
+            }
+        }
+        d_x[..len].fill(scale);
+        exponent
     }
 
     #[inline(always)]
@@ -182,7 +196,7 @@ impl Shared<'_> {
 
     /// Samples that cannot use an entry go on in the stage before, or by themselves.
     fn fail(&self, scratch: &mut Scratch, group: Pending, next: u32) {
-        if group.stage == 0 {
+        if self.tables.is_shortest(group.stage) {
             self.leave(scratch, group, next);
         } else {
             scratch.pending.push(Pending { stage: group.stage - 1, at: next as usize, ..group });
@@ -212,7 +226,6 @@ impl Shared<'_> {
 
     /// Iterates a sample until `f64` holds it, with the roundings of the tail.
     fn alone(&self, sample: &mut Waiting, c: [f64; 2], exponent: i32) {
-        let last = self.orbit.z.len() - 1;
         let mut s = exponent;
         let [mut delta, mut derivative] = [sample.delta, sample.derivative];
         let mut at = sample.at as usize;
@@ -229,15 +242,20 @@ impl Shared<'_> {
             let w = z.e.max(e);
             let z = scaled(z.m, power_of_two(z.e - w));
             let full = sum(z, scaled(delta, power_of_two(e - w)));
-            let o = (e + w).max(self.exponent);
-            let (own, scale) = (power_of_two(e + w - o), power_of_two(self.exponent - o));
+            let o = if self.orbit.has_start() { e + w } else { (e + w).max(self.exponent) };
+            if o < LEAST {
+                sample.n = self.max;
+                break;
+            }
+            let scale = if self.orbit.has_start() { 0.0 } else { power_of_two(self.exponent - o) };
+            let own = power_of_two(e + w - o);
             derivative = tangent(full, scaled(derivative, own), scale);
             delta = difference(sum(z, full), scaled(delta, own), scaled(c, scale));
             (sample.n, at, s) = (sample.n + 1, at + 1, o);
             let next = self.orbit.wide(at);
             let w = next.e.max(s);
             let full = sum(scaled(next.m, power_of_two(next.e - w)), scaled(delta, power_of_two(s - w)));
-            if at == last || largest(full) < largest(delta) * power_of_two(s - w) {
+            if at == self.orbit.last(at) || largest(full) < largest(delta) * power_of_two(s - w) {
                 (delta, derivative, at, s) = (full, shifted(derivative, s - w), 0, w);
             }
         }
@@ -257,7 +275,10 @@ impl Shared<'_> {
             most = size(&numbers[D_X][from..to], &numbers[D_Y][from..to]);
         }
         let e = if most > 0.0 { Wide::new([most, 0.0], s).e } else { 0 };
-        let exponent = if e > NORMAL { 0 } else { e };
+        if e < LEAST {
+            return;
+        }
+        let exponent = normal(e);
         if exponent == 0 {
             // Those that are too small form a group of their own, which is rare.
             let bound = power_of_two((SMALL - s).min(1023));
@@ -283,6 +304,11 @@ impl Shared<'_> {
             scratch.pending.push(Pending { to, exponent, ..group });
         }
     }
+}
+
+/// The exponent besides that of `f64` for numbers of about 2^e.
+fn normal(e: i32) -> i32 {
+    if e > NORMAL { 0 } else { e }
 }
 
 /// Times 2^k, for numbers that stay within the range of `f64`.

@@ -110,6 +110,8 @@ struct Flight<L, N> {
     /// The reference's iterates Z, and their places.
     z: [N; 2],
     place: L,
+    /// The place before the last of the orbit that they are on, if there are two.
+    last: L,
     c: [N; 2],
     derivative: [L; 2],
 }
@@ -140,7 +142,11 @@ struct Crew {
 impl<L: Pack, N: Difference<L>> Flight<L, N> {
     /// One iteration; the lanes that are not within the escape radius, as bits.
     #[inline(always)]
-    fn iterate<const DERIVATIVE: bool>(&mut self, orbit: &Orbit<'_>, constants: &Constants<L>) -> u64 {
+    fn iterate<const DERIVATIVE: bool, const TWO: bool>(
+        &mut self,
+        orbit: &Orbit<'_>,
+        constants: &Constants<L>,
+    ) -> u64 {
         let &Constants { zero, one, first, last, scale, limit } = constants;
         if DERIVATIVE {
             self.derivative = tangent(high(self.full), self.derivative, scale);
@@ -149,10 +155,13 @@ impl<L: Pack, N: Difference<L>> Flight<L, N> {
         let place = self.place + one;
         let z = N::iterates(place, orbit);
         let full = sum(z, delta);
-        let near = largest(high(delta)).at_most(largest(high(full))) & place.at_most(last);
+        let near = largest(high(delta)).at_most(largest(high(full))) & place.at_most(if TWO { self.last } else { last });
         self.delta = [delta[0].choose(near, full[0]), delta[1].choose(near, full[1])];
         self.z = [z[0].choose(near, N::of(zero)), z[1].choose(near, N::of(zero))];
         self.place = place.select(near, first);
+        if TWO {
+            self.last = self.last.select(near, last);
+        }
         self.full = full;
         let [x, y] = high(full);
         L::bits(y.mul_add(y, x * x).at_most(limit))
@@ -167,7 +176,7 @@ fn high<L: Pack, N: Difference<L>>([x, y]: [N; 2]) -> [L; 2] {
 impl Shared<'_> {
     /// Iterates the samples that wait until they end. Returns the iterations of all lanes.
     #[inline(always)]
-    pub(super) fn tail<L: Pack, N: Difference<L>, const K: usize, const DERIVATIVE: bool>(
+    pub(super) fn tail<L: Pack, N: Difference<L>, const K: usize, const DERIVATIVE: bool, const TWO: bool>(
         &self,
         l: L,
         waiting: &mut Vec<Waiting>,
@@ -178,13 +187,14 @@ impl Shared<'_> {
             zero: l.constant(0.0),
             one: l.constant(1.0),
             first: l.constant(place(0)),
-            last: l.constant(place(orbit.z.len() as u32 - 2)),
-            scale: l.constant(power_of_two(self.exponent)),
+            last: l.constant(place(orbit.critical as u32 - 2)),
+            scale: l.constant(if TWO { 0.0 } else { power_of_two(self.exponent) }),
             limit: l.constant(self.limit),
         };
         let idle = [N::of(constants.zero); 2];
         let derivative = [constants.zero; 2];
-        let nobody = Flight { delta: idle, full: idle, z: idle, place: constants.first, c: idle, derivative };
+        let (at, last) = (constants.first, constants.last);
+        let nobody = Flight { delta: idle, full: idle, z: idle, place: at, last, c: idle, derivative };
         let mut flights = [nobody; K];
         let absent = Crew { id: [0; MOST_LANES], end: [u64::MAX; MOST_LANES], before: [0; MOST_LANES], alive: 0 };
         let mut crews = [absent; K];
@@ -201,7 +211,7 @@ impl Shared<'_> {
         while alive > 0 {
             now += 1;
             executed += u64::from(alive);
-            let within = each!(K, k => flights[k].iterate::<DERIVATIVE>(orbit, &constants), 0);
+            let within = each!(K, k => flights[k].iterate::<DERIVATIVE, TWO>(orbit, &constants), 0);
             let mut ended = now == end;
             unroll!(K, k => { ended |= !within[k] & crews[k].alive != 0; });
             if ended {
@@ -262,9 +272,9 @@ impl Shared<'_> {
         ends: &mut Ends,
     ) {
         let l = flight.place;
-        let Flight { delta, full, z, place: places, c, derivative } = *flight;
+        let Flight { delta, full, z, place: places, last, c, derivative } = *flight;
         let (mut delta, mut full, mut z) = (both(delta), both(full), both(z));
-        let (mut c, mut derivative, mut places) = (both(c), both(derivative), stored(places));
+        let (mut c, mut derivative, mut places, mut last) = (both(c), both(derivative), stored(places), stored(last));
         let mut rest = lanes;
         while rest != 0 {
             let lane = rest.trailing_zeros() as usize;
@@ -292,10 +302,11 @@ impl Shared<'_> {
             set(&mut c, lane, sample.c, [0.0; 2]);
             set(&mut derivative, lane, sample.derivative, [0.0; 2]);
             places[lane] = place(sample.at);
+            last[lane] = place(self.orbit.last(at) as u32 - 1);
         }
         let (delta, full, z) = (loaded(l, &delta), loaded(l, &full), loaded(l, &z));
-        *flight =
-            Flight { delta, full, z, place: l.load(&places), c: loaded(l, &c), derivative: loaded(l, &derivative) };
+        let (place, last, c, derivative) = (l.load(&places), l.load(&last), loaded(l, &c), loaded(l, &derivative));
+        *flight = Flight { delta, full, z, place, last, c, derivative };
     }
 
     /// The next sample that has not ended yet.
