@@ -83,7 +83,13 @@ impl Request {
             Tier::F64 => Arc::new(Direct::new(&self.spec(), self.plane()?, limits, channels, isa)?),
             Tier::Perturbation => {
                 let centre = [self.view.re.clone(), self.view.im.clone()];
-                Arc::new(Perturbation::new((centre, self.julia.clone()), self.offsets()?, limits, channels, (self.quality, isa))?)
+                Arc::new(Perturbation::new(
+                    (centre, self.julia.clone()),
+                    self.offsets()?,
+                    limits,
+                    channels,
+                    (self.quality, isa),
+                )?)
             }
         })
     }

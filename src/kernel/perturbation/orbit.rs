@@ -275,7 +275,7 @@ impl Reference {
                     made.rest.push(precise.rest());
                 }
             }
-            if z.e < SMALL {
+            if z.e < SMALL && !z.is_zero() {
                 made.small.push(Small { m: z.m, e: z.e, at: n as u32 });
             }
             let reach = radius.times(derivative.size());
@@ -353,9 +353,11 @@ impl Reference {
             .ok_or_else(|| Error::Input("the small iterates of the view's reference orbit are damaged".into()))?;
         let critical = match self.julia {
             None => Some(z.len()),
-            Some(_) => prepared.get(START_PART).and_then(|bytes| bytes.try_into().ok()).map(u64::from_ne_bytes).and_then(
-                |len| usize::try_from(len).ok().filter(|len| (2..z.len()).contains(len)),
-            ),
+            Some(_) => prepared
+                .get(START_PART)
+                .and_then(|bytes| bytes.try_into().ok())
+                .map(u64::from_ne_bytes)
+                .and_then(|len| usize::try_from(len).ok().filter(|len| (2..z.len()).contains(len))),
         };
         let critical = critical
             .ok_or_else(|| Error::Input("where the orbit of the view's centre starts is missing or damaged".into()))?;

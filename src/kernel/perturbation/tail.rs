@@ -142,11 +142,7 @@ struct Crew {
 impl<L: Pack, N: Difference<L>> Flight<L, N> {
     /// One iteration; the lanes that are not within the escape radius, as bits.
     #[inline(always)]
-    fn iterate<const DERIVATIVE: bool, const TWO: bool>(
-        &mut self,
-        orbit: &Orbit<'_>,
-        constants: &Constants<L>,
-    ) -> u64 {
+    fn iterate<const DERIVATIVE: bool, const TWO: bool>(&mut self, orbit: &Orbit<'_>, constants: &Constants<L>) -> u64 {
         let &Constants { zero, one, first, last, scale, limit } = constants;
         if DERIVATIVE {
             self.derivative = tangent(high(self.full), self.derivative, scale);
@@ -155,7 +151,8 @@ impl<L: Pack, N: Difference<L>> Flight<L, N> {
         let place = self.place + one;
         let z = N::iterates(place, orbit);
         let full = sum(z, delta);
-        let near = largest(high(delta)).at_most(largest(high(full))) & place.at_most(if TWO { self.last } else { last });
+        let near =
+            largest(high(delta)).at_most(largest(high(full))) & place.at_most(if TWO { self.last } else { last });
         self.delta = [delta[0].choose(near, full[0]), delta[1].choose(near, full[1])];
         self.z = [z[0].choose(near, N::of(zero)), z[1].choose(near, N::of(zero))];
         self.place = place.select(near, first);
