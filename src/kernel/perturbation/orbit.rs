@@ -103,6 +103,19 @@ impl Orbit<'_> {
         self.critical + 1 < self.z.len()
     }
 
+    /// How close to 0 samples come that start at most this far from the centre of a Julia set's view, and leave its orbit; at most 1.
+    pub(super) fn closest(&self, radius: Size) -> Size {
+        let (mut closest, mut derivative) = (Size::of(1.0), Wide::one());
+        for z in (self.critical..self.z.len()).map(|at| self.wide(at)) {
+            let reach = radius.times(derivative.size());
+            if comes_close(z, reach) {
+                closest = closest.min(reach);
+            }
+            derivative = (z * derivative).shifted(1);
+        }
+        closest
+    }
+
     /// The place at which the orbit ends that has a place.
     #[inline(always)]
     pub(super) fn last(&self, at: usize) -> usize {
@@ -212,8 +225,7 @@ impl Reference {
         preparing.progress(0.0);
         let (made, critical) = self.compute(preparing)?;
         let orbit = Buffer::from(bytemuck::cast_slice::<Iterate, u8>(&made.z));
-        let small: Vec<SmallWords> = made.small.iter().map(|small| small.words()).collect();
-        let small = Buffer::from(bytemuck::cast_slice::<SmallWords, u8>(&small));
+        let small = Buffer::from(bytemuck::cast_slice::<SmallWords, u8>(&words(&made.small)));
         preparing.progress(1.0);
         let rest = Buffer::from(bytemuck::cast_slice::<Iterate, u8>(&made.rest));
         let prepared = Prepared::default().with(PART, orbit).with(REST_PART, rest).with(SMALL_PART, small);
@@ -229,34 +241,33 @@ impl Reference {
         let Some(constant) = &self.julia else {
             let limbs = self.limbs(radius.e, 0);
             let path = Path { start: None, constant: &self.centre, radius, limbs };
-            let (made, _) = self.path(&path, preparing)?;
+            let made = self.path(&path, preparing)?;
             let len = made.z.len();
             return Ok((made, len));
         };
         // The derivative falls to 2R at most before the orbit ends.
         let limbs = self.limbs(radius.e, radius.e);
         let path = Path { start: Some(&self.centre), constant, radius, limbs };
-        let (start, closest) = self.path(&path, preparing)?;
+        let start = self.path(&path, preparing)?;
+        let closest = Orbit { z: &start.z, critical: 0, rest: &[], small: &words(&start.small) }.closest(radius);
         let radius = closest.times(closest).times(Size { m: 1.0, e: CLOSER });
         let limbs = self.limbs(radius.e, radius.e);
-        let (mut made, _) = self.path(&Path { start: None, constant, radius, limbs }, preparing)?;
+        let mut made = self.path(&Path { start: None, constant, radius, limbs }, preparing)?;
         let len = made.z.len();
         made.append(start);
         Ok((made, len))
     }
 
-    /// An orbit; and how close to 0 samples come that leave it, at most 1.
-    fn path(&self, path: &Path<'_>, preparing: &Preparing<'_>) -> Result<(Made, Size)> {
+    fn path(&self, path: &Path<'_>, preparing: &Preparing<'_>) -> Result<Made> {
         let &Path { start, constant, radius, limbs: most } = path;
         let first = start.unwrap_or(constant).each_ref().map(Decimal::to_f64);
         let from = usize::from(start.is_none());
         let mut made = Made { z: vec![[0.0; 2]; from], ..Made::default() };
         made.z.push(first);
         let escaped = |[x, y]: Iterate| x * x + y * y > 4.0;
-        let mut closest = Size::of(1.0);
         if escaped(first) {
             made.rest = vec![[0.0; 2]; if self.double { made.z.len() } else { 0 }];
-            return Ok((made, closest));
+            return Ok(made);
         }
         let [first, constant] = [start.unwrap_or(constant), constant].map(|point| point.each_ref().map(Decimal::ratio));
         let mut precise = Precise::new(&first, &constant, most);
@@ -279,9 +290,6 @@ impl Reference {
                 made.small.push(Small { m: z.m, e: z.e, at: n as u32 });
             }
             let reach = radius.times(derivative.size());
-            if z.size().is_below(Size { m: reach.m, e: reach.e + 2 }) {
-                closest = closest.min(reach);
-            }
             if z.size().is_below(reach) || escaped(made.z[n]) || n == self.max as usize {
                 break;
             }
@@ -312,7 +320,7 @@ impl Reference {
                 preparing.progress(n as f64 / f64::from(self.max));
             }
         }
-        Ok((made, closest))
+        Ok(made)
     }
 
     fn too_long(&self, n: usize) -> Error {
@@ -363,6 +371,15 @@ impl Reference {
             .ok_or_else(|| Error::Input("where the orbit of the view's centre starts is missing or damaged".into()))?;
         Ok(Orbit { z, critical, rest, small })
     }
+}
+
+/// Whether samples within a distance of an iterate, at most some times as much, can be nearer to 0 than to it.
+fn comes_close(z: Wide, reach: Size) -> bool {
+    z.size().is_below(Size { m: reach.m, e: reach.e + 2 })
+}
+
+fn words(small: &[Small]) -> Vec<SmallWords> {
+    small.iter().map(|small| small.words()).collect()
 }
 
 impl Small {

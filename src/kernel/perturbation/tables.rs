@@ -20,7 +20,8 @@
 //!
 //! **Julia sets.** Samples differ by where they start, so c is 0, and B with it. They start along an orbit of their own, the centre's, at
 //! most as far from it as the view's radius, so the best entry there is the longest that this radius allows. What is left of that orbit
-//! is not long: samples are within 2⁻²⁰ of their distance from 0 where it ends.
+//! is not long: differences are 2⁻²⁰ of the iterates where the entry ends, and as large as these where samples rebase. The same holds for
+//! the critical orbit, where samples are as far from 0 as they have been when they came to it.
 //!
 //! **Exactness.** An entry ends where the orbit ends only if that is the same for every larger maximum, and no iterate that it skips can
 //! have escaped: iterates as far out as the escape radius are in no entry of more than one iteration.
@@ -28,6 +29,7 @@
 use super::orbit::{Given, Orbit};
 use super::wide::{Part, Size, Wide, power_of_two};
 use crate::kernel::double_double::DoubleDouble;
+use std::ops::Range;
 
 /// How much closer to 0 than ever before an iterate is that begins an entry, as a power of two.
 const DIP: i32 = -4;
@@ -284,16 +286,20 @@ pub(super) fn build(orbit: Orbit<'_>, limits: Limits) -> Made {
 
 fn build_with<P: Given>(orbit: Orbit<'_>, limits: Limits) -> Made {
     let mut builder: Builder<'_, P> = Builder { orbit, limits, steps: Vec::new(), stages: Vec::new() };
-    if builder.first() {
-        while builder.next() {}
-    }
-    while builder.is_too_large() {
-        builder.drop_first();
-    }
-    if let Some(radius) = limits.start
-        && orbit.has_way()
-    {
-        builder.start(radius);
+    if let Some(radius) = limits.start {
+        let closest = orbit.closest(radius);
+        builder.longest(0..orbit.critical - 1, closest.times(closest));
+        if orbit.has_way() {
+            let from = orbit.wide(orbit.critical).size();
+            builder.longest(orbit.critical..orbit.z.len() - 1, radius.times(from));
+        }
+    } else {
+        if builder.first() {
+            while builder.next() {}
+        }
+        while builder.is_too_large() {
+            builder.drop_first();
+        }
     }
     let Builder { steps, stages, .. } = builder;
     let mut wides = Vec::new();
@@ -354,14 +360,12 @@ impl<P: Given> Builder<'_, P> {
         dip.is_some()
     }
 
-    /// The stage of the orbit along which samples start, at most this far from it: the longest entry that all can take, and one that none
-    /// can.
-    fn start(&mut self, radius: Size) {
-        let (first, last) = (self.orbit.critical, self.orbit.z.len() - 1);
+    /// A stage of an orbit: the longest entry that all samples can take, whose u is about this at most, and one that none can.
+    fn longest(&mut self, Range { start: first, end: last }: Range<usize>, u: Size) {
         let begin = self.steps.len() as u32;
         let mut step = self.limits.one(P::iterate(&self.orbit, first), first);
-        // Twice for the sum of two parts, and as much for u = δ·(2Z + δ) with |δ| below |Z|; what is left over costs a few iterations.
-        let most = radius.times(step.z.size()).times(Size { m: 1.0, e: 3 });
+        // For u = δ·(2Z + δ) where |δ| is below |Z|, with parts in place of absolute values. Too much costs a few iterations.
+        let most = u.times(Size { m: 1.0, e: 3 });
         let mut ended = false;
         let mut at = first + 1;
         while at < last && !ended {
