@@ -46,11 +46,8 @@ impl Default for Box<Sieve> {
 }
 
 impl Sieve {
-    /// How many numbers up to `limit` in the bytes `place` of the sieve no base prime divides. 1 is none of them.
-    ///
-    /// # Errors
-    /// [`Error::Stopped`] when it was stopped, which is looked at after each block, about a millisecond.
-    pub(super) fn count(&mut self, base: &Base<'_>, place: Range<u64>, limit: u64, stop: &Stop) -> Result<u64> {
+    /// Places all base primes for the bytes `place` of the sieve, segments that follow each other.
+    pub(super) fn begin(&mut self, base: &Base<'_>, place: &Range<u64>) {
         for bit in 0..8 {
             let striker = |&prime: &u32| Striker { prime, at: -((place.start % u64::from(prime)) as i32) };
             self.near[bit].clear();
@@ -58,7 +55,14 @@ impl Sieve {
             self.medium[bit].clear();
             self.medium[bit].extend(base.medium(bit).iter().map(striker));
         }
-        self.far.begin(base.far(), &place);
+        self.far.begin(base.far(), place);
+    }
+
+    /// How many numbers up to `limit` in the next segment, the bytes `place` of the sieve, no base prime divides. 1 is none of them.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] when it was stopped, which is looked at after each block, about a millisecond.
+    pub(super) fn count(&mut self, base: &Base<'_>, place: Range<u64>, limit: u64, stop: &Stop) -> Result<u64> {
         let (mut start, mut count) = (place.start, 0);
         while start < place.end {
             if stop.is_set() {
