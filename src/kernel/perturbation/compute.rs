@@ -3,7 +3,7 @@
 use super::Perturbation;
 use super::pack::Pack;
 use super::scratch::{BATCH, C_X, C_Y, D_X, D_Y, Ends, ID, Scratch, Z_X, Z_Y};
-use super::stages::Shared;
+use super::shared::Shared;
 use crate::error::Result;
 use crate::formula::{Mandelbrot, Vector};
 use crate::kernel::distance::{Tangent, vector};
@@ -39,6 +39,7 @@ impl Perturbation {
                 })
             })?;
             counters.executed = executed;
+            (counters.periodic, counters.limit) = (ends.caught, counters.limit - ends.caught);
             Ok(counters)
         })
     }

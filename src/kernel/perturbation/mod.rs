@@ -22,11 +22,15 @@
 //! **What it does not do yet.** It does not see that an orbit is periodic.
 
 mod compute;
+mod disc;
+mod divide;
+mod interior;
 mod orbit;
 mod pack;
 mod precise;
 mod prepared;
 mod scratch;
+mod shared;
 mod stages;
 mod tables;
 mod tail;
@@ -46,7 +50,7 @@ use crate::sample::Channels;
 use crate::scene::Quality;
 use orbit::Reference;
 use prepared::Tables;
-use stages::Shared;
+use shared::Shared;
 
 /// The binary logarithm of the smallest distance between samples, about 1e-30103: there an iterate of the reference takes 2 ms, and a stop
 /// is still noticed in time.
@@ -124,6 +128,15 @@ impl Perturbation {
         })
     }
 
+    /// What all samples share.
+    fn shared<'a>(&self, prepared: &'a Prepared, stop: &'a Stop) -> Result<Shared<'a>> {
+        let orbit = self.reference.read(prepared)?;
+        let tables = Tables::read(prepared, orbit)?;
+        let limit = self.limits.escape_radius * self.limits.escape_radius;
+        let (exponent, tolerance) = (self.exponent, self.tolerance);
+        Ok(Shared { orbit, tables, max: self.limits.max, exponent, tolerance, limit, stop })
+    }
+
     /// What tables are made for.
     fn table_limits(&self, orbit: orbit::Orbit<'_>) -> tables::Limits {
         tables::Limits {
@@ -169,10 +182,13 @@ impl Kernel for Perturbation {
         Some(ReferenceFacts { bits: self.reference.bits(), iterations: self.limits.max })
     }
 
+    fn period(&self, prepared: &Prepared, column: u32, row: u32, stop: &Stop) -> Result<Option<u64>> {
+        let shared = self.shared(prepared, stop)?;
+        let c = self.offsets.point(column as usize, row as usize);
+        shared.period(shared.start([c.re, c.im]), self.limits.max)
+    }
+
     fn compute(&self, prepared: &Prepared, claim: TileClaim<'_>, stop: &Stop) -> Result<Counters> {
-        let orbit = self.reference.read(prepared)?;
-        let tables = Tables::read(prepared, orbit)?;
-        let limit = self.limits.escape_radius * self.limits.escape_radius;
-        self.claim(Shared { orbit, tables, max: self.limits.max, exponent: self.exponent, limit, stop }, claim)
+        self.claim(self.shared(prepared, stop)?, claim)
     }
 }

@@ -15,8 +15,9 @@
 //! same test with ∂Z_m/∂z₀. There samples are s = R·|∂Z_m/∂z₀| from 0 at most, so their first differences from the critical orbit are about
 //! s²: for that orbit, s² is what R is for the other.
 
+use super::disc::attracts;
 use super::precise::Precise;
-use super::wide::{Part, Size, Wide};
+use super::wide::{Part, Size, Wide, larger};
 use crate::error::{Error, Result};
 use crate::kernel::double_double::DoubleDouble;
 use crate::number::Decimal;
@@ -42,6 +43,9 @@ const CLOSER: i32 = -40;
 
 /// Bits more where iterates are given in two 64-bit numbers.
 const DOUBLE_BITS: i64 = 53;
+
+/// How close to an earlier iterate one is that may be the cycle's next time round.
+const CLOSE: f64 = 1.0 / (1_u64 << 30) as f64;
 
 /// Products of limbs between checks of the stop flag, and between reports of progress: about 2 ms, and 50.
 const STOP_INTERVAL: u64 = 1 << 20;
@@ -278,6 +282,8 @@ impl Reference {
             made.rest.push(precise.rest());
         }
         let own = if self.julia.is_some() { Wide::zero() } else { Wide::one() };
+        let spread = if self.julia.is_some() { Size::NONE } else { radius };
+        let (mut seen, mut renew) = (from, from + 1);
         let (mut work, mut reported) = (0, 0);
         for n in from..=self.max as usize {
             if n > from {
@@ -292,6 +298,15 @@ impl Reference {
             let reach = radius.times(derivative.size());
             if z.size().is_below(reach) || escaped(made.z[n]) || n == self.max as usize {
                 break;
+            }
+            if n > seen && is_close(made.z[n], made.z[seen]) {
+                if attracts(&made.z[seen..=n], spread) {
+                    break;
+                }
+                renew = n;
+            }
+            if n >= renew {
+                (seen, renew) = (n, 2 * n);
             }
             derivative = (z * derivative).shifted(1) + own;
             let limbs = self.limbs(radius.e, derivative.e).min(most);
@@ -371,6 +386,11 @@ impl Reference {
             .ok_or_else(|| Error::Input("where the orbit of the view's centre starts is missing or damaged".into()))?;
         Ok(Orbit { z, critical, rest, small })
     }
+}
+
+/// Whether two iterates are nearly equal.
+fn is_close([x, y]: Iterate, [a, b]: Iterate) -> bool {
+    larger((x - a).abs(), (y - b).abs()) <= CLOSE * larger(a.abs(), b.abs())
 }
 
 /// Whether samples within a distance of an iterate, at most some times as much, can be nearer to 0 than to it.

@@ -6,8 +6,8 @@
 use super::orbit::Orbit;
 use super::pack::{self, MOST_LANES, Pack, difference, largest, place, sum, tangent};
 use super::scratch::{Ends, Waiting};
-use super::stages::Shared;
-use super::wide::power_of_two;
+use super::shared::{Shared, State};
+use super::wide::{Wide, power_of_two};
 use crate::error::{Error, Result};
 use crate::formula::Number;
 use crate::kernel::double_double::DoubleDouble;
@@ -130,9 +130,10 @@ struct Constants<L> {
 #[derive(Clone, Copy)]
 struct Crew {
     id: [u32; MOST_LANES],
-    /// At how many iterations of the batch a sample has come to the maximum, and how many it had done when the batch began.
+    /// At how many iterations of the batch a sample has come to the maximum or is examined, and how many it had done when the batch began.
     end: [u64; MOST_LANES],
     before: [u64; MOST_LANES],
+    offset: [[f64; 2]; MOST_LANES],
     /// Lanes that have a sample, as bits.
     alive: u64,
 }
@@ -196,7 +197,8 @@ impl Shared<'_> {
         let nobody = Flight { delta: idle, full: idle, z: idle, place: constants.first, c: idle, derivative };
         let mut lasts = [constants.last; K];
         let mut flights = [nobody; K];
-        let absent = Crew { id: [0; MOST_LANES], end: [u64::MAX; MOST_LANES], before: [0; MOST_LANES], alive: 0 };
+        let (end, offset) = ([u64::MAX; MOST_LANES], [[0.0; 2]; MOST_LANES]);
+        let absent = Crew { id: [0; MOST_LANES], end, before: [0; MOST_LANES], offset, alive: 0 };
         let mut crews = [absent; K];
         let (mut now, mut executed) = (0, 0);
         let everyone = u64::MAX >> (64 - L::LEN);
@@ -223,7 +225,8 @@ impl Shared<'_> {
                     let out = !within[k] & crews[k].alive;
                     let mut leave = out;
                     if now == end {
-                        leave |= crews[k].at_end(now);
+                        let flight = flights[k];
+                        leave |= self.at_end(&flight, &mut crews[k], now, out, ends)?;
                     }
                     if leave != 0 {
                         let mut flight = flights[k];
@@ -288,11 +291,21 @@ impl Shared<'_> {
             crew.end[lane] = u64::MAX;
             crew.alive &= !(1 << lane);
             // Who is nobody stays at the reference.
-            let mut sample = Waiting { id: 0, at: 0, n: 0, delta: [0.0; 2], c: [0.0; 2], derivative: [0.0; 2] };
+            let mut sample = Waiting {
+                id: 0,
+                at: 0,
+                n: 0,
+                check: 0,
+                delta: [0.0; 2],
+                c: [0.0; 2],
+                offset: [0.0; 2],
+                derivative: [0.0; 2],
+            };
             if let Some(next) = self.next(waiting, ends) {
                 sample = next;
                 crew.id[lane] = sample.id;
-                crew.end[lane] = now + (self.max - sample.n);
+                crew.end[lane] = now + (self.max.min(sample.check) - sample.n);
+                crew.offset[lane] = sample.offset;
                 crew.before[lane] = sample.n.wrapping_sub(now);
                 crew.alive |= 1 << lane;
             }
@@ -314,6 +327,36 @@ impl Shared<'_> {
             Flight { delta, full, z, place: l.load(&places), c: loaded(l, &c), derivative: loaded(l, &derivative) };
     }
 
+    /// The lanes whose samples have come to the maximum, or to where they are found to be caught by a cycle; `out` have escaped.
+    fn at_end<L: Pack, N: Difference<L>>(
+        &self,
+        flight: &Flight<L, N>,
+        crew: &mut Crew,
+        now: u64,
+        out: u64,
+        ends: &mut Ends,
+    ) -> Result<u64> {
+        let (x, y) = (stored(flight.delta[0].high()), stored(flight.delta[1].high()));
+        let places = stored(flight.place);
+        let mut lanes = 0;
+        for lane in 0..L::LEN {
+            if crew.end[lane] != now || out >> lane & 1 == 1 {
+                continue;
+            }
+            let n = crew.before[lane].wrapping_add(now);
+            let (at, delta) = (pack::at(places[lane]), Wide::new([x[lane], y[lane]], 0));
+            if n >= self.max {
+                lanes |= 1 << lane;
+            } else if self.is_interior(State { at, n, delta, c: crew.offset[lane] }, n.min(1 << 20))? {
+                lanes |= 1 << lane;
+                ends.caught += 1;
+            } else {
+                crew.end[lane] = now + (Self::later(n).min(self.max) - n);
+            }
+        }
+        Ok(lanes)
+    }
+
     /// For each lane the place before the last of the orbit that it is on.
     fn lasts<L: Pack>(&self, places: L) -> L {
         places.load(&stored(places).map(|at| place(self.orbit.last(pack::at(at)) as u32 - 1)))
@@ -333,19 +376,6 @@ impl Shared<'_> {
             }
         }
         None
-    }
-}
-
-impl Crew {
-    /// The lanes whose samples have come to the maximum.
-    #[inline(always)]
-    fn at_end(&self, now: u64) -> u64 {
-        let (mut lanes, mut lane) = (0, 0);
-        while lane < MOST_LANES {
-            lanes |= u64::from(self.end[lane] == now) << lane;
-            lane += 1;
-        }
-        lanes
     }
 }
 

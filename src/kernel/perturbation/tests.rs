@@ -43,7 +43,7 @@ fn compute(kernel: &dyn Kernel, prepared: &Prepared, wanted: TileRequest<'_>) ->
         &Stop::new(),
     )?;
     let samples = (wanted.tile.area() - wanted.skipped()) as u64;
-    assert_eq!(counters.escaped + counters.limit, samples, "{counters:?}");
+    assert_eq!(counters.escaped + counters.periodic + counters.limit, samples, "{counters:?}");
     assert!(counters.executed <= useful[0] + samples, "no step is less than an iteration: {counters:?}");
     Ok(words)
 }
