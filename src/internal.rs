@@ -45,13 +45,13 @@ pub mod keys {
 /// Pages that lead to pages.
 #[cfg(feature = "net")]
 pub mod crawl {
-    pub use crate::crawl::{Answered, Crawl, CrawlOptions, Links, Names, Page, Visit, host_of, links};
+    pub use crate::crawl::{Answered, Crawl, CrawlOptions, Links, Names, Page, ROBOTS_BYTES, Visit, host_of, links};
 }
 
 /// Waiting for many connections.
 #[cfg(feature = "net")]
 pub mod waiting {
-    pub use crate::waiting::http::Reader;
+    pub use crate::waiting::http::{Fault, Reader};
     pub use crate::waiting::{
         Answer, Class, DEFAULT, Failure, Frontier, Limits, List, Next, Response, Target, WAITINGS, WaitingEntry, allow,
         find, most_connections,

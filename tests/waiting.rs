@@ -206,6 +206,10 @@ fn hostile(mut stream: TcpStream) -> std::io::Result<()> {
     let count = stream.peek(&mut start)?;
     let text = String::from_utf8_lossy(&start[..count]).into_owned();
     let path = text.split(' ').nth(1).unwrap_or("/").to_owned();
+    if start[0] == 0x16 {
+        // A greeting of TLS, which is answered in plain text.
+        return stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    }
     if path == "/reset" {
         // Closing a connection with a request that was not read resets it.
         return Ok(());
@@ -256,6 +260,7 @@ fn hostile_servers_are_answered_with_a_sentence_each() {
         ("length", Err(("protocol", "sent a Content-Length that is not one number"))),
         ("reset", Err(("closed", "reset the connection"))),
         ("garbage", Err(("protocol", "answered with something else than HTTP/1"))),
+        ("tls", Err(("tls", "InvalidContentType"))),
         ("loop", Err(("redirects", "where it has been before"))),
         ("more", Err(("redirects", "redirects more than 10 times"))),
         ("ftp", Err(("redirects", "`ftp://127.0.0.1/`, which cannot be fetched"))),
@@ -265,7 +270,8 @@ fn hostile_servers_are_answered_with_a_sentence_each() {
         ("fine", Ok(404)),
     ];
     let scratch = Scratch::new("hostile");
-    let urls: String = cases.iter().map(|(path, _)| format!("http://{address}/{path}\n")).collect();
+    let scheme = |path: &str| if path == "tls" { "https" } else { "http" };
+    let urls: String = cases.iter().map(|(path, _)| format!("{}://{address}/{path}\n", scheme(path))).collect();
     std::fs::write(scratch.join("urls"), "# what is asked\n\n".to_owned() + &urls).unwrap();
     let check = |model: &'static str| {
         let connections = if model == "serial" { "1" } else { "20" };
@@ -289,7 +295,7 @@ fn hostile_servers_are_answered_with_a_sentence_each() {
             }
         }
         let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains("3 of 13 URLs answered (200: 2, 404: 1), 10 did not (closed: 2, "), "{model}: {said}");
+        assert!(said.contains("3 of 14 URLs answered (200: 2, 404: 1), 11 did not (closed: 2, "), "{model}: {said}");
     };
     thread::scope(|scope| WAITINGS.iter().for_each(|entry| drop(scope.spawn(|| check(entry.name)))));
 }
@@ -358,7 +364,9 @@ fn what_waiting_costs_is_measured() {
             cost["p99"].as_f64() >= cost["p50"].as_f64() && cost["blocked"]["p50"].as_f64().unwrap() >= 1e-3,
             "{cost}"
         );
-        assert!(cost["resident"].as_f64().unwrap() > 0.0 && cost["lines"].as_u64().unwrap() > 3, "{cost}");
+        let is_many = cost["at_once"].as_u64() == Some(30);
+        assert!(!is_many || cost["resident"].as_f64().unwrap() > 0.0, "{cost}");
+        assert!(cost["lines"].as_u64().unwrap() > 3, "{cost}");
     }
     let left_out = found["left_out"].as_array().unwrap();
     assert!(left_out.iter().any(|why| why.as_str().unwrap().starts_with("`serial` is given 20 of 30")), "{left_out:?}");

@@ -13,15 +13,18 @@ mod server;
 pub(crate) use child::main;
 pub use drawing::{html, svg};
 
+pub use super::waited::{Blocked, Cost, Costs};
+
+use super::clock::System;
+use super::load::glance;
+use super::machine::Machine;
 use crate::backend::Program;
 use crate::error::{Error, Result};
 use crate::parallel::Stop;
 use crate::waiting::{WAITINGS, WaitingEntry, most_connections};
 use child::{Ask, Child, Found, Task};
 use python::CLIENTS;
-use serde::Serialize;
 use server::{HOLD, Serve};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -36,6 +39,9 @@ const STARTS: usize = 1000;
 
 /// How many connections one address can have from another.
 const AT_AN_ADDRESS: usize = 20_000;
+
+/// For how long the machine is watched, before and after.
+const GLANCE: Duration = Duration::from_millis(300);
 
 /// What is measured.
 #[derive(Clone, Debug)]
@@ -56,54 +62,6 @@ pub struct Settings {
     pub program: Program,
 }
 
-/// What a model cost. Times are in seconds, memory in bytes.
-#[derive(Clone, Debug, Serialize)]
-pub struct Cost {
-    /// The model, or Python's client.
-    pub model: String,
-    /// How many answers were asked for, and how many at once.
-    pub connections: usize,
-    pub at_once: usize,
-    /// The time until the first was asked for, and from then to the last answer.
-    pub start: f64,
-    pub wall: f64,
-    /// Processor time of the client.
-    pub processor: f64,
-    /// Memory for each connection that was open at once: resident, and the kernel's stacks.
-    pub resident: f64,
-    pub stacks: f64,
-    /// From the start of a target to its answer: the median, and what 99 % do not exceed.
-    pub p50: f64,
-    pub p99: f64,
-    /// The same in a run in which the use of the first answer blocked.
-    pub blocked: Option<Blocked>,
-    /// How many did not answer, by kind.
-    pub failed: BTreeMap<String, usize>,
-    /// Lines of code of the model's file; `None` for Python's.
-    pub lines: Option<usize>,
-}
-
-/// What one blocking call did.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Blocked {
-    /// From the start of a target to its answer: the median, and what 99 % do not exceed.
-    pub p50: f64,
-    pub p99: f64,
-}
-
-/// What was measured.
-#[derive(Clone, Debug, Serialize)]
-pub struct Costs {
-    /// When the server answered, in seconds.
-    pub delay: f64,
-    /// For how long one call blocked, in seconds.
-    pub block: Option<f64>,
-    /// The costs, by connections and model.
-    pub costs: Vec<Cost>,
-    /// What was requested but left out, and why.
-    pub left_out: Vec<String>,
-}
-
 /// How many targets a model is given, and how many at once, where `connections` are asked for.
 fn share(entry: &WaitingEntry, connections: usize) -> (usize, usize) {
     match entry.connections {
@@ -120,6 +78,8 @@ fn share(entry: &WaitingEntry, connections: usize) -> (usize, usize) {
 /// [`Error::Stopped`]; [`Error::Unsupported`] when a process cannot be started or ends too early.
 pub fn measure(settings: &Settings, stop: &Stop, mut step: impl FnMut(&str, usize, usize)) -> Result<Costs> {
     let (mut costs, mut left_out) = (Vec::new(), Vec::new());
+    let is_busy = || glance(&System, GLANCE, stop).is_some();
+    let busy = is_busy();
     let most = most_connections();
     let clients: Vec<_> = if settings.python { python::found(&mut left_out) } else { Vec::new() };
     let all = settings.connections.len() * (settings.models.len() + clients.len());
@@ -152,7 +112,10 @@ pub fn measure(settings: &Settings, stop: &Stop, mut step: impl FnMut(&str, usiz
         }
     }
     let block = settings.block.map(|block| block.as_secs_f64());
-    Ok(Costs { delay: settings.delay.as_secs_f64(), block, costs, left_out })
+    // Figures change with the machine, not with every commit.
+    let machine = Machine { commit: None, ..Machine::here() }.to_string();
+    let busy = is_busy() || busy;
+    Ok(Costs { machine, busy, delay: settings.delay.as_secs_f64(), block, costs, left_out })
 }
 
 /// Measures one client, with a server of its own for each run.
@@ -192,7 +155,7 @@ fn cost(
         stacks: each(held.stacks),
         p50: best.p50,
         p99: best.p99,
-        blocked: blocked.map(|found| Blocked { p50: found.p50, p99: found.p99 }),
+        blocked: blocked.map(|found| Blocked { p50: found.p50, p99: found.p99, still: found.still }),
         failed: best.failed,
         lines: None,
     })

@@ -36,7 +36,9 @@ pub(super) struct Over(pub(super) Arc<Crew>);
 
 impl Drop for Over {
     fn drop(&mut self) {
-        drop(self.0.lock().take());
+        let mut processes = self.0.lock().take().unwrap_or_default();
+        // All are ending before the first is waited for.
+        processes.values_mut().for_each(Process::kill);
     }
 }
 

@@ -129,18 +129,22 @@ impl EventLoop {
         self.timers.borrow_mut().remove(&(deadline, number));
     }
 
+    /// The addresses that were found meanwhile.
+    fn found(&self) -> Vec<Happened> {
+        let found = std::mem::take(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner));
+        found.into_iter().map(|(number, addresses)| Happened::Found(number, addresses)).collect()
+    }
+
     /// Waits until something happens, or until this moment at most, and says what.
     pub(super) fn wait(&self, until: Instant) -> Vec<Happened> {
         let mut events = self.events.borrow_mut();
         events.clear();
-        let take = || std::mem::take(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut found = take();
-        let time = if found.is_empty() { until.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
+        let mut happened = self.found();
+        let time = if happened.is_empty() { until.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
         // An error is a signal; whatever there is, the next call finds it.
         let _ = self.poller.wait(&mut events, Some(time));
-        found.extend(take());
-        let mut happened: Vec<_> = events.iter().map(|event| Happened::Ready(event.key)).collect();
-        happened.extend(found.into_iter().map(|(number, addresses)| Happened::Found(number, addresses)));
+        happened.extend(self.found());
+        happened.extend(events.iter().map(|event| Happened::Ready(event.key)));
         let (now, mut timers) = (Instant::now(), self.timers.borrow_mut());
         while let Some((_, number)) = timers.first().copied().filter(|(deadline, _)| *deadline <= now) {
             timers.pop_first();

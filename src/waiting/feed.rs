@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// How long a model may take to notice a stop.
 pub(super) const TICK: Duration = Duration::from_millis(10);
 
+/// A loop that stands still for so long is reported.
+const STILL: Duration = Duration::from_millis(100);
+
 /// What a model does next.
 pub(super) enum Step {
     /// Start this target.
@@ -26,11 +29,13 @@ pub(super) struct Feed<'a> {
     stop: &'a Stop,
     /// Targets that were started and are not answered yet.
     open: usize,
+    /// When the last wait was to end.
+    until: Option<Instant>,
 }
 
 impl<'a> Feed<'a> {
     pub(super) fn new(frontier: &'a Arc<dyn Frontier>, limits: &Limits, stop: &'a Stop) -> Self {
-        Self { frontier: &**frontier, connections: limits.connections, stop, open: 0 }
+        Self { frontier: &**frontier, connections: limits.connections, stop, open: 0, until: None }
     }
 
     /// What to do next.
@@ -38,19 +43,28 @@ impl<'a> Feed<'a> {
         if self.stop.is_set() {
             return Err(Error::Stopped);
         }
-        let soon = Instant::now() + TICK;
-        if self.open >= self.connections {
-            return Ok(Step::Wait(soon));
+        let now = Instant::now();
+        if let Some(late) =
+            self.until.take().map(|until| now.saturating_duration_since(until)).filter(|late| *late >= STILL)
+        {
+            self.frontier.stood_still(late);
         }
-        Ok(match self.frontier.next() {
-            Next::Target(target) => {
-                self.open += 1;
-                Step::Start(target)
+        let soon = now + TICK;
+        let until = if self.open >= self.connections {
+            soon
+        } else {
+            match self.frontier.next() {
+                Next::Target(target) => {
+                    self.open += 1;
+                    return Ok(Step::Start(target));
+                }
+                Next::Done if self.open == 0 => return Ok(Step::Over),
+                Next::At(moment) => moment.min(soon),
+                Next::Later | Next::Done => soon,
             }
-            Next::At(moment) => Step::Wait(moment.min(soon)),
-            Next::Done if self.open == 0 => Step::Over,
-            Next::Later | Next::Done => Step::Wait(soon),
-        })
+        };
+        self.until = Some(until);
+        Ok(Step::Wait(until))
     }
 
     /// Delivers an answer.

@@ -16,6 +16,10 @@ pub trait Frontier: Send + Sync {
 
     /// Takes the answer to a target that [`next`](Self::next) gave.
     fn deliver(&self, answer: Answer);
+
+    /// Is called when a model with one loop finds that its loop stood still for so long, 100 ms at least: something that was called
+    /// from it blocked or computed, and all connections waited for that.
+    fn stood_still(&self, _time: Duration) {}
 }
 
 /// What there is to do next.
@@ -63,6 +67,7 @@ pub struct Response {
     /// Names, in small letters, and values, in order.
     pub headers: Vec<(String, String)>,
     /// The body, up to [`Limits::body`](super::Limits::body), without the framing of chunks.
+    #[serde(with = "bytes")]
     pub body: Vec<u8>,
     /// Whether the body was read to its end.
     pub is_whole: bool,
@@ -72,6 +77,20 @@ impl Response {
     /// The value of the first header with a name, which is given in small letters.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Bytes as text, each as the character with its number: between processes that is a quarter of a list of numbers.
+mod bytes {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&bytes.iter().copied().map(char::from).collect::<String>())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.chars().map(u8::try_from).collect::<Result<_, _>>().map_err(D::Error::custom)
     }
 }
 
@@ -177,5 +196,18 @@ impl<F: FnMut(Answer) + Send> Frontier for List<F> {
 impl<F> fmt::Debug for List<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("List").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_travel_whole() {
+        let response = Response { status: 200, body: (0..=255).collect(), ..Response::default() };
+        let text = serde_json::to_string(&response).unwrap();
+        assert_eq!(serde_json::from_str::<Response>(&text).unwrap(), response);
+        assert!(serde_json::from_str::<Response>(&text.replace('a', "\u{100}")).is_err());
     }
 }

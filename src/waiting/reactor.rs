@@ -17,6 +17,8 @@ use std::collections::hash_map::Entry;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
+use std::vec::IntoIter;
 
 pub(super) const ENTRY: WaitingEntry = WaitingEntry {
     name: "reactor",
@@ -30,18 +32,15 @@ pub(super) const ENTRY: WaitingEntry = WaitingEntry {
     run,
 };
 
-/// What is called once with the result.
-type Deferred<'a> = Box<dyn FnOnce(Answer) + 'a>;
-
-/// A connection, and the protocol that is called with what happens on it.
-struct Transport<'a> {
+/// A connection, the protocol that is called with what happens on it, and the deferred that is called once with the result.
+struct Transport<D: FnOnce(Answer)> {
     number: usize,
     /// Those of the host that are still to be tried.
-    addresses: std::vec::IntoIter<SocketAddr>,
+    addresses: IntoIter<SocketAddr>,
     socket: Option<Socket>,
     is_connected: bool,
     protocol: Fetch,
-    deferred: Deferred<'a>,
+    deferred: D,
 }
 
 fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()> {
@@ -52,9 +51,10 @@ fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()>
         let happened = match step {
             Step::Start(target) => {
                 number += 1;
-                let deferred = Box::new(|answer| feed.borrow_mut().deliver(answer));
-                transports.insert(number, Transport::begin(number, Fetch::new(target, limits), deferred, &reactor));
-                continue;
+                let (protocol, deferred) = (Fetch::new(target, limits), |answer| feed.borrow_mut().deliver(answer));
+                transports.insert(number, Box::new(Transport::begin(number, protocol, deferred, &reactor)));
+                // Not all are started before the first is looked at: each that waits for that holds its request.
+                reactor.wait(Instant::now())
             }
             Step::Wait(moment) => reactor.wait(moment),
             Step::Over => return Ok(()),
@@ -64,7 +64,7 @@ fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()>
             let Entry::Occupied(mut entry) = transports.entry(what.number()) else { continue };
             entry.get_mut().happened(what, &reactor);
             if entry.get().protocol.is_complete() {
-                let Transport { number, protocol, deferred, .. } = entry.remove();
+                let Transport { number, protocol, deferred, .. } = *entry.remove();
                 reactor.clear_timer(protocol.deadline(), number);
                 deferred(protocol.into_answer());
             }
@@ -72,11 +72,11 @@ fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()>
     }
 }
 
-impl<'a> Transport<'a> {
-    fn begin(number: usize, protocol: Fetch, deferred: Deferred<'a>, reactor: &EventLoop) -> Self {
+impl<D: FnOnce(Answer)> Transport<D> {
+    fn begin(number: usize, protocol: Fetch, deferred: D, reactor: &EventLoop) -> Self {
         reactor.set_timer(protocol.deadline(), number);
         reactor.resolve(number, protocol.url());
-        Self { number, addresses: Vec::new().into_iter(), socket: None, is_connected: false, protocol, deferred }
+        Self { number, addresses: IntoIter::default(), socket: None, is_connected: false, protocol, deferred }
     }
 
     fn happened(&mut self, what: Happened, reactor: &EventLoop) {
@@ -112,6 +112,7 @@ impl<'a> Transport<'a> {
     fn ready(&mut self, reactor: &EventLoop) -> io::Result<()> {
         let Some(socket) = &self.socket else { return Ok(()) };
         self.is_connected = true;
+        self.addresses = IntoIter::default();
         if self.protocol.outgoing().is_empty() && self.protocol.receive(|bytes| (&**socket).read(bytes))? {
             if !self.protocol.is_complete() {
                 // Redirected: the next connection begins with an address.

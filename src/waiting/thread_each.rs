@@ -25,8 +25,9 @@ pub(super) const ENTRY: WaitingEntry = WaitingEntry {
 };
 
 fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()> {
+    let shared = Arc::new(limits.clone());
     Queue::new(frontier).each(limits.connections, stop, |target, member| {
-        let limits = limits.clone();
+        let limits = shared.clone();
         pool::start(move || member.deliver(fetch(target, &limits, &Sockets)))
     })
 }

@@ -176,11 +176,18 @@ impl Process {
         peak.saturating_sub(files + shared)
     }
 
-    /// Kills it, if it still runs, and waits for its end.
-    pub(crate) fn end(&mut self) -> Option<ExitStatus> {
+    /// Kills it, if it still runs, without waiting for its end.
+    pub(crate) fn kill(&mut self) {
         if self.ended.is_none() {
             // An error means that it has already ended.
             let _ = self.child.kill();
+        }
+    }
+
+    /// Kills it, if it still runs, and waits for its end.
+    pub(crate) fn end(&mut self) -> Option<ExitStatus> {
+        if self.ended.is_none() {
+            self.kill();
             self.ended = self.child.wait().ok();
         }
         self.ended

@@ -62,6 +62,9 @@ pub(super) struct Found {
     pub(super) stacks: u64,
     pub(super) p50: f64,
     pub(super) p99: f64,
+    /// The longest time for which a loop stood still.
+    #[serde(default)]
+    pub(super) still: f64,
     pub(super) answered: usize,
     pub(super) failed: BTreeMap<String, usize>,
 }
@@ -155,8 +158,25 @@ struct Run {
 
 struct Seen {
     took: Vec<f32>,
+    still: Duration,
     failed: BTreeMap<String, usize>,
     last: Instant,
+}
+
+impl Run {
+    fn new(ask: &Ask) -> Result<Self> {
+        let wrong = |error: url::ParseError| Error::Input(format!("an address is wrong: {error}"));
+        let url = |address: &SocketAddr| Url::parse(&format!("http://{address}{}", ask.path)).map_err(wrong);
+        let took = Vec::with_capacity(ask.total);
+        Ok(Self {
+            ask: ask.clone(),
+            urls: ask.addresses.iter().map(url).collect::<Result<_>>()?,
+            given: Mutex::new(0),
+            first: OnceLock::new(),
+            seen: Mutex::new(Seen { took, still: Duration::ZERO, failed: BTreeMap::new(), last: Instant::now() }),
+            has_blocked: AtomicBool::new(false),
+        })
+    }
 }
 
 impl Frontier for Run {
@@ -182,23 +202,24 @@ impl Frontier for Run {
         }
         seen.last = Instant::now();
     }
+
+    fn stood_still(&self, time: Duration) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.still = seen.still.max(time);
+    }
 }
 
 /// Runs a model and measures it, in a process of its own.
 fn ask(ask: &Ask) -> Result<Found> {
     most_connections();
     let entry = waiting::find(&ask.model)?;
-    let wrong = |error: url::ParseError| Error::Input(format!("an address is wrong: {error}"));
-    let url = |address: &SocketAddr| Url::parse(&format!("http://{address}{}", ask.path)).map_err(wrong);
-    let run = Arc::new(Run {
-        ask: ask.clone(),
-        urls: ask.addresses.iter().map(url).collect::<Result<_>>()?,
-        given: Mutex::new(0),
-        first: OnceLock::new(),
-        seen: Mutex::new(Seen { took: Vec::with_capacity(ask.total), failed: BTreeMap::new(), last: Instant::now() }),
-        has_blocked: AtomicBool::new(false),
-    });
     let limits = Limits { connections: ask.at_once, timeout: Duration::from_secs(60), ..Limits::default() };
+    if ask.watches {
+        // What the first connection of all takes, such as pages of code, is no cost of the others.
+        let one = Arc::new(Run::new(&Ask { total: 1, path: "/".into(), block: Duration::ZERO, ..ask.clone() })?);
+        entry.run(&(one as Arc<dyn Frontier>), &Limits { connections: 1, ..limits.clone() }, &Stop::new())?;
+    }
+    let run = Arc::new(Run::new(ask)?);
     let memory = ask.watches.then(Memory::begin);
     let (before, children) = (System.processor(), children_time());
     let began = Instant::now();
@@ -217,6 +238,7 @@ fn ask(ask: &Ask) -> Result<Found> {
         stacks,
         p50: at(0.5),
         p99: at(0.99),
+        still: seen.still.as_secs_f64(),
         answered: seen.took.len(),
         failed: seen.failed.clone(),
     })

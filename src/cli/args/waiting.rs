@@ -8,7 +8,8 @@ use std::time::Duration;
 pub(super) const STATUS_NOTES: &str = "\
 A line for each URL, as its answer comes: the status or what kind of failure, the time from the start to the end of the answer, and the \
 URL; then to where it was redirected, or what went wrong. Every status is an answer, 404 too. At most 64 KiB of a body and of its \
-headers are read, and 10 redirects are followed. Certificates are checked against the authorities of this machine.
+headers are read, and 10 redirects are followed. Certificates are checked against the authorities of this machine. \
+Proxies are not used.
 
 Kinds of failure: name, connect, tls, timeout, closed, protocol, redirects, local.
 

@@ -71,7 +71,7 @@ mod measured {
             "lines",
         ];
         if costs.block.is_some() {
-            headings.extend(["blocked p50", "blocked p99"]);
+            headings.extend(["blocked p50", "blocked p99", "stood still"]);
         }
         let row = |cost: &Cost| {
             let kilobytes = |bytes: f64| format!("{:.1}", bytes / 1e3);
@@ -81,10 +81,17 @@ mod measured {
             row.extend([cost.resident, cost.stacks].map(kilobytes));
             row.extend([cost.p50, cost.p99].map(time));
             row.extend([failed.to_string(), cost.lines.map_or(String::new(), |lines| lines.to_string())]);
-            row.extend(cost.blocked.iter().flat_map(|blocked| [blocked.p50, blocked.p99].map(time)));
+            row.extend(cost.blocked.iter().flat_map(|blocked| {
+                let still = if blocked.still > 0.0 { time(blocked.still) } else { "no".into() };
+                [time(blocked.p50), time(blocked.p99), still]
+            }));
             row
         };
-        let mut text = format!("A server that answers after {}", time(costs.delay));
+        let mut text = format!("{}\n", costs.machine);
+        if costs.busy {
+            text += "Other programs used the processors meanwhile: times are too long.\n";
+        }
+        text += &format!("A server that answers after {}", time(costs.delay));
         if let Some(block) = costs.block {
             text += &format!("; blocked: the use of the first answer blocks for {}", time(block));
         }

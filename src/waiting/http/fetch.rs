@@ -6,7 +6,7 @@ use super::tls;
 use crate::error::shorten;
 use rustls::ClientConnection;
 use std::io::{self, Write};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use url::{Host, Url};
 
 /// A target on its way, without the connection that carries it.
@@ -18,7 +18,7 @@ use url::{Host, Url};
 pub(crate) struct Fetch {
     target: Target,
     started: Instant,
-    timeout: Duration,
+    deadline: Instant,
     most_redirects: usize,
     most_head: usize,
     most_body: usize,
@@ -27,8 +27,9 @@ pub(crate) struct Fetch {
     /// What is to be sent, and how much of it was.
     out: Vec<u8>,
     sent: usize,
-    reader: Reader,
-    outcome: Option<Result<Response, Failure>>,
+    /// Made with the first bytes: while it waits, a fetch is small, since there may be ten thousand.
+    reader: Option<Box<Reader>>,
+    outcome: Option<Box<Result<Response, Failure>>>,
 }
 
 /// The host of a URL, without the brackets of IPv6, and its port.
@@ -53,11 +54,11 @@ fn refusal(url: &Url) -> Option<&'static str> {
 impl Fetch {
     /// A target that starts now.
     pub(crate) fn new(target: Target, limits: &Limits) -> Self {
-        let reader = Reader::new(limits.head, limits.body, target.head);
+        let started = Instant::now();
         let mut fetch = Self {
             target,
-            started: Instant::now(),
-            timeout: limits.timeout,
+            started,
+            deadline: started + limits.timeout,
             most_redirects: limits.redirects,
             most_head: limits.head,
             most_body: limits.body,
@@ -65,7 +66,7 @@ impl Fetch {
             tls: None,
             out: Vec::new(),
             sent: 0,
-            reader,
+            reader: None,
             outcome: None,
         };
         match refusal(&fetch.target.url) {
@@ -82,7 +83,7 @@ impl Fetch {
 
     /// When the time for this target is over.
     pub(crate) fn deadline(&self) -> Instant {
-        self.started + self.timeout
+        self.deadline
     }
 
     /// Whether there is an answer or a failure.
@@ -92,7 +93,7 @@ impl Fetch {
 
     /// Prepares the request for a new connection.
     fn begin(&mut self) {
-        self.reader = Reader::new(self.most_head, self.most_body, self.target.head);
+        self.reader = None;
         self.sent = 0;
         let request = self.request();
         self.tls = None;
@@ -177,7 +178,8 @@ impl Fetch {
         if self.outcome.is_some() {
             return true;
         }
-        let reader = &mut self.reader;
+        let new = || Box::new(Reader::new(self.most_head, self.most_body, self.target.head));
+        let reader = self.reader.get_or_insert_with(new);
         let mut fault = None;
         let mut plain = |bytes: &[u8]| {
             fault = reader.receive(bytes).err();
@@ -186,7 +188,7 @@ impl Fetch {
         let mut failure = None;
         match &mut self.tls {
             _ if bytes.is_empty() => fault = reader.end().err(),
-            Some(tls) => failure = tls::receive(tls, bytes, plain).err(),
+            Some(tls) => failure = tls::receive(tls, bytes, &mut plain).err(),
             None => _ = plain(bytes),
         }
         match (fault, failure) {
@@ -206,18 +208,15 @@ impl Fetch {
 
     /// Looks at what was read: whether it is a redirect, or complete.
     fn advance(&mut self) -> bool {
-        let Some(response) = self.reader.response() else { return false };
+        let Some(response) = self.reader.as_ref().and_then(|reader| reader.response()) else { return false };
         let location = response.header("location").filter(|_| matches!(response.status, 301 | 302 | 303 | 307 | 308));
         if let Some(location) = location.filter(|_| self.most_redirects > 0) {
             let to = self.url().join(location).map_err(|_| shorten(location));
             self.redirect(to);
             return true;
         }
-        if !self.reader.is_complete() {
-            return false;
-        }
-        let reader = std::mem::replace(&mut self.reader, Reader::new(0, 0, true));
-        self.outcome = Some(Ok(reader.into_response()));
+        let Some(reader) = self.reader.take_if(|reader| reader.is_complete()) else { return false };
+        self.outcome = Some(Box::new(Ok(reader.into_response())));
         true
     }
 
@@ -244,7 +243,7 @@ impl Fetch {
 
     /// Ends the target with a failure.
     pub(crate) fn fail(&mut self, failure: Failure) {
-        self.outcome.get_or_insert(Err(failure));
+        self.outcome.get_or_insert_with(|| Box::new(Err(failure)));
     }
 
     /// Ends the target since its host has no address that can be found.
@@ -277,17 +276,18 @@ impl Fetch {
     }
 
     fn late(&self, what: &str) -> Failure {
-        Failure::new(Class::Timeout, format!("took longer than {:?} before {what}", self.timeout))
+        Failure::new(Class::Timeout, format!("took longer than {:?} before {what}", self.deadline - self.started))
     }
 
     /// The answer, now that the target is complete.
+    #[inline(never)]
     pub(crate) fn into_answer(self) -> Answer {
-        let unfinished = || Err(Failure::new(Class::Closed, "was left before it had answered"));
+        let unfinished = || Box::new(Err(Failure::new(Class::Closed, "was left before it had answered")));
         Answer {
             target: self.target,
             took: self.started.elapsed(),
             redirects: self.redirects,
-            outcome: self.outcome.unwrap_or_else(unfinished),
+            outcome: *self.outcome.unwrap_or_else(unfinished),
         }
     }
 }

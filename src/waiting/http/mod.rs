@@ -5,4 +5,4 @@ mod response;
 mod tls;
 
 pub(crate) use fetch::{Fetch, address_of};
-pub use response::Reader;
+pub use response::{Fault, Reader};

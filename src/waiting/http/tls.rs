@@ -8,6 +8,9 @@ use std::sync::{Arc, OnceLock};
 use url::{Host, Url};
 
 /// A connection to the host of a URL, before its first byte.
+///
+/// Out of line, as what follows: the stack of a fiber that encrypts nothing shall be a page.
+#[inline(never)]
 pub(super) fn connection(url: &Url) -> Result<Box<ClientConnection>, Failure> {
     let failed = |text: String| Failure::new(Class::Tls, text);
     let name = match url.host() {
@@ -45,10 +48,11 @@ fn config() -> Result<Arc<ClientConfig>, Failure> {
 }
 
 /// Takes bytes that have arrived, and gives what they say to `plain`, piece by piece.
+#[inline(never)]
 pub(super) fn receive(
     connection: &mut ClientConnection,
     mut bytes: &[u8],
-    mut plain: impl FnMut(&[u8]) -> bool,
+    plain: &mut dyn FnMut(&[u8]) -> bool,
 ) -> Result<(), Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::new(Class::Tls, format!("cannot be encrypted: {error}"));
     while !bytes.is_empty() {

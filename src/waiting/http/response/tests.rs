@@ -98,3 +98,32 @@ fn lies_and_nonsense_are_named() {
     }
     assert_eq!(read(b"", 1), Err(Fault::NoHead));
 }
+
+proptest::proptest! {
+    /// Whatever comes, in whatever pieces, is read the same, and within the limits.
+    #[test]
+    fn pieces_change_nothing(
+        start in "(HTTP/1\\.[01] [0-9]{3} (x|)\r?\n)?",
+        lines in proptest::collection::vec("(Content-Length: [0-9]{1,3}|Transfer-Encoding: chunked|[a-z]{1,9}: ?[ -~]{0,9})\r?\n", 0..4),
+        rest in proptest::collection::vec("(\r\n|[0-9a-f]{1,3}|[ -~]{1,20}|0\r\n\r\n)", 0..8),
+        cuts in proptest::collection::vec(1_usize..40, 1..20),
+    ) {
+        let text = format!("{start}{}\r\n{}", lines.concat(), rest.concat());
+        let whole = read(text.as_bytes(), text.len().max(1));
+        let mut reader = Reader::new(1000, 100, false);
+        let (mut left, mut outcome) = (text.as_bytes(), Ok(()));
+        for cut in cuts.iter().cycle() {
+            if left.is_empty() || outcome.is_err() {
+                break;
+            }
+            let (piece, after) = left.split_at(left.len().min(*cut));
+            outcome = reader.receive(piece);
+            left = after;
+        }
+        let outcome = outcome.and_then(|()| reader.end()).map(|()| reader.into_response());
+        proptest::prop_assert_eq!(&outcome, &whole);
+        if let Ok(response) = outcome {
+            proptest::prop_assert!(response.body.len() <= 100);
+        }
+    }
+}
