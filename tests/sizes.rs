@@ -71,7 +71,7 @@ fn lessons_are_short() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:?}");
-    assert!(count >= 15, "only {count} lessons were found");
+    assert!(count >= 19, "only {count} lessons were found");
 }
 
 #[test]

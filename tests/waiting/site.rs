@@ -98,7 +98,9 @@ impl Site {
         let html = |body: &str| page("200 OK\r\nContent-Type: text/html; charset=utf-8", body);
         let redirect = |to: &str| page(&format!("302 Found\r\nLocation: {to}"), "");
         let answer = match path.as_str() {
-            "/robots.txt" => page("200 OK", "User-agent: *\nDisallow: /private\nAllow: /private/open\n"),
+            "/robots.txt" => {
+                page("200 OK", "User-agent: *\nDisallow: /private\nAllow: /private/open\nCrawl-delay: 0.01\n")
+            }
             "/" => html(&HOME.replace("HOST", &self.address.to_string())),
             "/loop/a" => html("<a href=b><a href=a>"),
             "/loop/b" => html("<a href=a><a href=../loop/./b>"),
