@@ -106,8 +106,8 @@ struct State {
     hosts: Hosts,
     /// All that was ever wanted.
     seen: BTreeSet<Url>,
-    /// What is under way.
-    open: BTreeMap<usize, Asked>,
+    /// What is under way. An answer that is being read is nothing that was asked any more, but still under way: it may lead to others.
+    open: BTreeMap<usize, Option<Asked>>,
     /// How many requests there were, and how many of these for pages.
     requests: usize,
     pages: usize,
@@ -171,7 +171,7 @@ impl<F: FnMut(Page, usize) + Send> Crawl<F> {
             Ok((target, asked)) => {
                 state.requests += 1;
                 state.pages += usize::from(matches!(asked, Asked::Page(..)));
-                state.open.insert(id, asked);
+                state.open.insert(id, Some(asked));
                 Next::Target(target)
             }
             Err(Some(moment)) => Next::At(self.end.map_or(moment, |end| end.min(moment))),
@@ -182,12 +182,15 @@ impl<F: FnMut(Page, usize) + Send> Crawl<F> {
 
     /// Takes an answer, and adds the pages that it leads to.
     fn take(&self, answer: Answer, now: Instant) {
-        let Some(asked) = self.lock().open.remove(&answer.target.id) else { return };
+        let id = answer.target.id;
+        let Some(asked) = self.lock().open.get_mut(&id).and_then(Option::take) else { return };
         let (mut pages, mut pause) = (Vec::new(), None);
         match asked {
             Asked::Robots(host, hops) => {
                 let moved = answer.outcome.as_ref().ok().and_then(|response| moved(response, &answer.target.url));
-                self.lock().hosts.rules(host, moved.filter(|_| hops < hosts::MOST_HOPS), &answer.outcome, &mut pages);
+                let mut state = self.lock();
+                state.open.remove(&id);
+                state.hosts.rules(host, moved.filter(|_| hops < hosts::MOST_HOPS), &answer.outcome, &mut pages);
             }
             Asked::Page(host, wanted) => {
                 let Wanted { url, from, depth, redirects } = wanted;
@@ -222,6 +225,7 @@ impl<F: FnMut(Page, usize) + Send> Crawl<F> {
                     Err(failure) => Visit::Failed(failure.class.name(), failure.text),
                 };
                 let mut state = self.lock();
+                state.open.remove(&id);
                 state.hosts.ended(host);
                 state.hosts.rest(host, pause.and_then(|pause| now.checked_add(pause)));
                 if let Visit::Answered(answered) = &visit {

@@ -261,3 +261,35 @@ fn hosts_are_those_that_are_named() {
     assert_eq!(asked(CrawlOptions { hosts, ..options() }), urls);
     assert_eq!(asked(CrawlOptions { any_host: true, ..options() }).len(), 5);
 }
+
+/// Several threads ask at once, and each page is read by one of them: meanwhile it must not seem to the others that all is done.
+#[test]
+fn a_crawl_is_not_done_while_an_answer_is_read() {
+    const PAGES: usize = 300;
+    // Long enough to be read for a while.
+    let text = "<p>text</p>".repeat(2000);
+    let options = CrawlOptions { depth: PAGES, page_bytes: 1 << 20, pause: Duration::ZERO, ..options() };
+    let count = Mutex::new(0);
+    let crawl = Crawl::new(&Url::parse("http://h.example/0").unwrap(), options, |_, _| *count.lock().unwrap() += 1);
+    let work = || {
+        loop {
+            match crawl.next() {
+                Next::Target(target) => {
+                    let number = target.url.path()[1..].parse::<usize>();
+                    let outcome = number.map_or_else(
+                        |_| nothing(),
+                        |number| page(&format!("{text}<a href=/{}>", (number + 1).min(PAGES - 1))),
+                    );
+                    crawl.deliver(Answer { target, took: Duration::ZERO, redirects: Vec::new(), outcome });
+                }
+                Next::Done => return crawl.lock().pages,
+                Next::At(_) | Next::Later => std::thread::yield_now(),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads = [(); 4].map(|()| scope.spawn(work));
+        assert_eq!(threads.map(|thread| thread.join().unwrap()), [PAGES; 4], "when each thread ended");
+    });
+    assert_eq!(*count.lock().unwrap(), PAGES);
+}
