@@ -42,6 +42,12 @@ pub mod keys {
     pub use crate::window::keys::{Action, GROUPS, Gesture, Group, KeyBinding, Trigger, action, markdown};
 }
 
+/// Pages that lead to pages.
+#[cfg(feature = "net")]
+pub mod crawl {
+    pub use crate::crawl::{Answered, Crawl, CrawlOptions, Links, Names, Page, Visit, host_of, links};
+}
+
 /// Waiting for many connections.
 #[cfg(feature = "net")]
 pub mod waiting {

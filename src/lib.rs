@@ -75,6 +75,8 @@ pub mod backend;
 #[doc(hidden)]
 pub mod bench;
 pub mod colour;
+#[cfg(feature = "net")]
+mod crawl;
 mod error;
 pub mod formula;
 #[cfg(feature = "bench")]

@@ -4,7 +4,8 @@ mod cli;
 
 use cli::args::Command;
 use cli::{
-    bench, check, completion, exit, guide, help, info, lists, manual, merge, primes, probe, render, status, thumbnails,
+    bench, check, completion, crawl, exit, guide, help, info, lists, manual, merge, primes, probe, render, status,
+    thumbnails,
 };
 use std::process::ExitCode;
 
@@ -29,6 +30,7 @@ fn run(command: Command) -> fractal::Result<()> {
         Command::Primes(args) => primes::run(&args),
         Command::Thumbnails(args) => thumbnails::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Crawl(args) => crawl::run(&args),
         Command::Backends(args) => lists::backends(&args),
         Command::Guide(args) => guide::run(&args),
         Command::Formulas(args) => lists::formulas(&args),

@@ -111,6 +111,8 @@ fn arguments() -> Vec<Case> {
         usage("bench --work primes --scene whole", &["`--scene` is for scenes", "primes"]),
         usage("bench simulate", &["SCENE"]),
         usage("bench simulate --work scene", &["whole"]),
+        usage("crawl http://127.0.0.1:9/ --per-host 0", &["'0'", "must be a number from 1 to 100"]),
+        usage("crawl http://127.0.0.1:9/ --pause soon", &["'soon'", "must be a time from 1ms to 24h"]),
         usage("thumbnails . -o x --size 0", &["'0'", "1..=1024"]),
         usage("thumbnails .", &["--output"]),
         usage("status", &["FILE|URL"]),
@@ -304,6 +306,16 @@ fn files() -> Vec<Case> {
         failure("render good.toml noise.toml --size 9x9 -o {name}.png", &["noise.toml"]),
         failure("bench kernel loops --isa scalar", &["scalar", "no vectors"]),
         failure("probe whole @missing", &["missing"]),
+        #[cfg(not(feature = "net"))]
+        failure("crawl http://127.0.0.1:9/", &["built without networking", "--features net"]),
+        #[cfg(feature = "net")]
+        usage("crawl example.org", &["`example.org` is no URL", "https://example.org/"]),
+        #[cfg(feature = "net")]
+        usage("crawl ftp://example.org/", &["the scheme `ftp`", "http and https"]),
+        #[cfg(feature = "net")]
+        usage("crawl http://127.0.0.1:9/ --host http://x/", &["`http://x/` is no host", "example.org:8080"]),
+        #[cfg(feature = "net")]
+        usage("crawl http://127.0.0.1:9/ -o .", &["`.` is not empty"]),
         #[cfg(not(feature = "net"))]
         failure("status http://localhost/", &["built without networking", "--features net"]),
         #[cfg(not(feature = "net"))]

@@ -1,5 +1,9 @@
 //! Waiting for many connections, in every model: what grows meanwhile, what goes wrong, and how it stops; and the commands that do so.
 
+#[path = "waiting/crawl.rs"]
+mod crawl;
+#[path = "waiting/site.rs"]
+mod site;
 mod support;
 
 use fractal::backend::Program;

@@ -105,6 +105,7 @@ fn help_uses_them_too() {
         "bench simulate",
         "bench schedules",
         "guide",
+        "crawl",
         "status",
         "bench waiting",
     ];

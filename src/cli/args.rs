@@ -2,12 +2,14 @@
 //!
 //! The allowed names come from the library's tables, and so do help, completions and the manual page.
 
+mod crawl;
 mod guide;
 mod scene;
 mod values;
 mod waiting;
 mod work;
 
+pub(crate) use crawl::CrawlArgs;
 pub(crate) use guide::GuideArgs;
 pub(crate) use scene::{ColourArgs, SceneArgs};
 pub(super) use values::{AUTO, Edge, LOOPS, backends, connections, duration, models, parts, tile, workers, works};
@@ -18,6 +20,7 @@ use super::bench::args::{BENCH_NOTES, BenchArgs};
 use clap::builder::Styles;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
+use crawl::CRAWL_NOTES;
 use fractal::parallel::Shard;
 use fractal::sample::Order;
 use std::ffi::OsString;
@@ -70,6 +73,9 @@ pub(crate) enum Command {
     /// Ask many URLs at once whether they answer
     #[command(after_long_help = STATUS_NOTES)]
     Status(StatusArgs),
+    /// Follow the links of pages, politely
+    #[command(after_long_help = CRAWL_NOTES)]
+    Crawl(CrawlArgs),
     /// List the backends: ways to compute tiles in parallel
     Backends(BackendsArgs),
     /// Explain which model of parallelism to choose when, and answer questions about it

@@ -5,6 +5,7 @@ mod bar;
 pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod completion;
+pub(crate) mod crawl;
 mod distinct;
 pub(crate) mod exit;
 pub(crate) mod guide;

@@ -75,6 +75,12 @@ pub(in crate::cli) fn connections(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|connections| (1..=100_000).contains(connections)).ok_or_else(allowed)
 }
 
+/// A number of connections to one host.
+pub(in crate::cli) fn per_host(text: &str) -> Result<usize, String> {
+    let allowed = || "must be a number from 1 to 100".to_owned();
+    text.parse().ok().filter(|connections| (1..=100).contains(connections)).ok_or_else(allowed)
+}
+
 /// A time with its unit, up to a day: `50ms`, `2s`, `1.5m`; without a unit, seconds.
 pub(in crate::cli) fn duration(text: &str) -> Result<Duration, String> {
     let allowed = || "must be a time from 1ms to 24h, such as 500ms, 10s or 2m".to_owned();

@@ -29,11 +29,11 @@ pub(super) struct Precise {
 }
 
 impl Precise {
-    /// The first iterate, c, with as many limbs as will ever be needed; each part's absolute value must be below 4.
-    pub(super) fn new(c: &[Ratio; 2], limbs: usize) -> Self {
-        let c = c.each_ref().map(|part| of(part, limbs));
+    /// An iterate z of z² + c, with as many limbs as will ever be needed; each part's absolute value must be below 4.
+    pub(super) fn new(z: &[Ratio; 2], c: &[Ratio; 2], limbs: usize) -> Self {
+        let [z, c] = [z, c].map(|point| point.each_ref().map(|part| of(part, limbs)));
         let space = || std::array::from_fn(|_| vec![0; limbs + 1]);
-        let mut precise = Self { z: c.clone(), c, used: limbs, sizes: space(), squares: space() };
+        let mut precise = Self { z, c, used: limbs, sizes: space(), squares: space() };
         precise.measure();
         precise
     }
@@ -231,7 +231,7 @@ mod tests {
         fn orbits_are_those_of_integers(parts in any::<[i64; 2]>(), limbs in 2_usize..9) {
             // Within radius 2⁻¹, where the orbit stays bounded for some steps.
             let c = parts.map(|part| Ratio { num: IBig::from(part), den: UBig::ONE << 65 });
-            let mut precise = Precise::new(&c, limbs);
+            let mut precise = Precise::new(&c, &c, limbs);
             let point = 64 * (limbs - 1) + POINT;
             let [a, b] = c.each_ref().map(|part| part.floor_scaled(point as i64).0);
             let (mut x, mut y) = (a.clone(), b.clone());
@@ -256,7 +256,7 @@ mod tests {
     fn negative_numbers_round_down_and_become_f64_again() {
         let c = |num: i32, den: UBig| Ratio { num: IBig::from(num), den };
         let fraction = c(-7, UBig::from(4u8));
-        let mut precise = Precise::new(&[fraction.clone(), fraction], 3);
+        let mut precise = Precise::new(&[fraction.clone(), fraction.clone()], &[fraction.clone(), fraction], 3);
         assert_eq!(precise.value().to_f64(), [-1.75, -1.75]);
         precise.step();
         assert_eq!(precise.value().to_f64(), [-1.75, 6.125 - 1.75]);
@@ -266,8 +266,9 @@ mod tests {
         assert_eq!((precise.value().to_f64(), precise.used()), ([-1.75, 4.375], 3));
         // −2⁻³⁰⁰ is −1 in the last place of two limbs.
         let tiny = c(-1, UBig::ONE << 300);
-        let precise = Precise::new(&[tiny.clone(), tiny.clone()], 2);
+        let tiny = [tiny.clone(), tiny];
+        let precise = Precise::new(&tiny, &tiny, 2);
         assert_eq!(precise.value(), Wide::new([-1.0, -1.0], -121));
-        assert_eq!(Precise::new(&[tiny.clone(), tiny], 9).value(), Wide::new([-1.0, -1.0], -300));
+        assert_eq!(Precise::new(&tiny, &tiny, 9).value(), Wide::new([-1.0, -1.0], -300));
     }
 }

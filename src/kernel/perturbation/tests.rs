@@ -16,7 +16,12 @@ fn kernel(view: &str, iteration: &str) -> Arc<dyn Kernel> {
 }
 
 fn kernel_with(view: &str, iteration: &str, isa: Isa) -> Arc<dyn Kernel> {
-    let scene = format!("[view]\n{view}\n[image]\nsize = [40, 30]\n[iteration]\n{iteration}\n");
+    kernel_of("", view, iteration, isa)
+}
+
+/// The same with keys before the view's.
+fn kernel_of(first: &str, view: &str, iteration: &str, isa: Isa) -> Arc<dyn Kernel> {
+    let scene = format!("{first}\n[view]\n{view}\n[image]\nsize = [40, 30]\n[iteration]\n{iteration}\n");
     Request::new(&Scene::from_toml(&scene).unwrap(), Channels::ALL, Some(isa)).unwrap().kernel().unwrap()
 }
 
@@ -38,7 +43,7 @@ fn compute(kernel: &dyn Kernel, prepared: &Prepared, wanted: TileRequest<'_>) ->
         &Stop::new(),
     )?;
     let samples = (wanted.tile.area() - wanted.skipped()) as u64;
-    assert_eq!(counters.escaped + counters.limit, samples, "{counters:?}");
+    assert_eq!(counters.escaped + counters.periodic + counters.limit, samples, "{counters:?}");
     assert!(counters.executed <= useful[0] + samples, "no step is less than an iteration: {counters:?}");
     Ok(words)
 }
@@ -108,14 +113,22 @@ fn a_stop_ends_the_reference_and_the_samples() {
 
 #[test]
 fn wild_prepared_bytes_are_refused_or_harmless() {
-    let kernel = branches(300);
-    let honest = prepared(&*kernel);
-    for len in [0, 1, 15, 16, 31, 33, 16 * 302, 16 * 100_000] {
-        let error = compute(&*kernel, &altered(&honest, PART, &vec![1_u8; len]), WHOLE.into()).unwrap_err();
+    let view = "re = \"0\"\nim = \"1\"\nwidth = \"1e-100\"";
+    wild(&*kernel_of("julia = [\"0\", \"1\"]", view, "max = 300", Isa::best()), 602);
+    wild(&*branches(300), 301);
+}
+
+fn wild(kernel: &dyn Kernel, most: usize) {
+    let honest = prepared(kernel);
+    for len in [0, 1, 15, 16, 31, 33, 16 * (most + 1), 16 * 100_000] {
+        let error = compute(kernel, &altered(&honest, PART, &vec![1_u8; len]), WHOLE.into()).unwrap_err();
         let text = error.to_string();
-        assert!(matches!(error, Error::Input(_)) && text.contains("must have 2 to 301 iterates of 16 bytes"), "{text}");
+        assert!(
+            matches!(error, Error::Input(_)) && text.contains(&format!("must have 2 to {most} iterates of 16 bytes")),
+            "{text}"
+        );
     }
-    let missing = compute(&*kernel, &Prepared::default(), WHOLE.into()).unwrap_err().to_string();
+    let missing = compute(kernel, &Prepared::default(), WHOLE.into()).unwrap_err().to_string();
     assert_eq!(missing, "the view's reference orbit is missing");
     let mut random = 1_u64;
     let mut next = || {
@@ -139,7 +152,7 @@ fn wild_prepared_bytes_are_refused_or_harmless() {
             };
             bytes[at..at + 8].copy_from_slice(&bits.to_ne_bytes());
         }
-        match compute(&*kernel, &altered(&honest, name, &bytes), WHOLE.into()) {
+        match compute(kernel, &altered(&honest, name, &bytes), WHOLE.into()) {
             Ok(_) => harmless += 1,
             Err(Error::Input(text)) => {
                 assert!(text.contains("damaged"), "{text}");
@@ -154,16 +167,20 @@ fn wild_prepared_bytes_are_refused_or_harmless() {
 #[test]
 fn instruction_sets_and_tiles_change_no_bit_at_any_depth() {
     let area = WHOLE.area();
-    for (width, rotation) in [("1e-12", 0), ("1e-50", 20), ("1e-320", 33), ("1e-1000", 70)] {
-        let view = format!("re = \"0\"\nim = \"1\"\nwidth = \"{width}\"\nrotation = {rotation}.0");
+    let depths = [("1e-12", 0), ("1e-50", 20), ("1e-320", 33), ("1e-1000", 70)];
+    // The set of i contains 0 and i: the second orbit of 0 does not end, the view's own at once.
+    let julia = "julia = [\"0\", \"1\"]";
+    let views = depths.into_iter().flat_map(|depth| [("", "1", depth), (julia, "1", depth), (julia, "0", depth)]);
+    for (first, im, (width, rotation)) in views {
+        let view = format!("re = \"0\"\nim = \"{im}\"\nwidth = \"{width}\"\nrotation = {rotation}.0");
         let mut counts = Vec::new();
         for quality in ["draft", "normal", "exact"] {
             let iteration = format!("max = 3000\nquality = \"{quality}\"\nprecision = \"perturbation\"");
-            let plain = kernel(&view, &iteration);
+            let plain = kernel_of(first, &view, &iteration, Isa::Scalar);
             let prepared = prepared(&*plain);
             let expected = compute(&*plain, &prepared, WHOLE.into()).unwrap();
             for isa in Isa::available() {
-                let kernel = kernel_with(&view, &iteration, isa);
+                let kernel = kernel_of(first, &view, &iteration, isa);
                 assert!(kernel.prepare(&Preparing::quietly(&Stop::new())).unwrap().hashes().eq(prepared.hashes()));
                 assert!(compute(&*kernel, &prepared, WHOLE.into()).unwrap() == expected, "{width} {quality} {isa}");
                 for tile in [Tile { x: 3, y: 7, width: 1, height: 1 }, Tile { x: 30, y: 11, width: 9, height: 4 }] {
@@ -181,7 +198,7 @@ fn instruction_sets_and_tiles_change_no_bit_at_any_depth() {
         }
         for other in [0, 1] {
             let off = (0..area).filter(|&i| counts[other][i] != counts[2][i]).count();
-            assert!(off * 100 <= area, "{width}: {off} counts differ");
+            assert!(off * 100 <= area, "{first} {im} {width}: {off} counts differ");
         }
     }
 }
