@@ -97,8 +97,8 @@ fn a_larger_maximum_changes_nothing_that_has_escaped() {
 
 #[test]
 fn a_stop_ends_the_reference_and_the_samples() {
-    // Interior for ever, so that each would take its maximum.
-    let inside = |max: u32| kernel("re = \"-0.9\"\nim = \"0\"\nwidth = \"1e-200\"", &format!("max = {max}"));
+    // Where two discs touch: no cycle attracts, and none is left, so that each would take its maximum.
+    let inside = |max: u32| kernel("re = \"-0.75\"\nim = \"0\"\nwidth = \"1e-200\"", &format!("max = {max}"));
     let kernel = inside(4_000_000_000);
     let stop = Stop::new();
     let set = |_| stop.set();
@@ -200,6 +200,40 @@ fn instruction_sets_and_tiles_change_no_bit_at_any_depth() {
             let off = (0..area).filter(|&i| counts[other][i] != counts[2][i]).count();
             assert!(off * 100 <= area, "{first} {im} {width}: {off} counts differ");
         }
+    }
+}
+
+#[test]
+fn samples_that_cycles_catch_are_found_and_change_nothing() {
+    // A copy of period 3, a view within it, and a filled Julia set: the same counts as without looking, at a cost that the maximum does
+    // not raise.
+    let copy = "re = \"-1.75487766624669276004950889635852869189460661777279\"\nim = \"0\"\nwidth = ";
+    let views = [
+        ("", format!("{copy}\"0.06\""), 3, 400),
+        ("", format!("{copy}\"1e-20\""), 3, WHOLE.area()),
+        (
+            "julia = [\"-0.122561\", \"0.744862\"]",
+            "re = \"0.1\"\nim = \"0\"\nwidth = \"1e-12\"".into(),
+            3,
+            WHOLE.area(),
+        ),
+        ("julia = [\"-1\", \"0\"]", "re = \"0\"\nim = \"0\"\nwidth = \"3\"".into(), 2, 300),
+    ];
+    for (first, view, period, least) in views {
+        let of = |max: u32| kernel_of(first, &view, &format!("max = {max}\nprecision = \"perturbation\""), Isa::best());
+        let (short, long) = (of(2000), of(4_000_000_000));
+        let [few, many] = [&short, &long].map(|kernel| compute(&**kernel, &prepared(&**kernel), WHOLE.into()).unwrap());
+        let area = WHOLE.area();
+        let inside: Vec<_> = (0..area).filter(|&i| many[i] == INTERIOR).collect();
+        assert!(inside.len() >= least, "{view}: {}", inside.len());
+        assert!((0..area).all(|i| few[i] == many[i] || few[i] == INTERIOR), "{view}");
+        let all = prepared(&*long);
+        let periods: Vec<_> = inside
+            .iter()
+            .map(|&i| long.period(&all, i as u32 % WHOLE.width, i as u32 / WHOLE.width, &Stop::new()).unwrap())
+            .collect();
+        assert!(periods.iter().all(|found| found.is_some_and(|found| found % period == 0)), "{view}: {periods:?}");
+        assert!(periods.iter().filter(|found| **found == Some(period)).count() * 2 > inside.len(), "{view}");
     }
 }
 
