@@ -16,7 +16,7 @@ pub use crate::works::{MAX_LIMIT, NO_THUMBNAILS, PrimeCount, Primes};
 
 /// What Linux says of processes and the machine.
 pub mod system {
-    pub use crate::system::{bytes, status, value};
+    pub use crate::system::{address_space, available, bytes, data, status, value};
 }
 
 /// Which model of parallelism when.
