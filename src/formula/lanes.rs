@@ -233,22 +233,4 @@ impl<S: Simd> Vector<S> {
     pub(crate) fn store(self, slice: &mut [f64]) {
         self.0.store_slice(&mut slice[..Self::LEN]);
     }
-
-    /// Writes the lanes of `mask` to their places among the first [`Vector::LEN`] numbers of a slice; for a kernel's rarer steps.
-    ///
-    /// When a selection is stored where one of its sides came from, the compiler emits a masked store. With 256 bits, AMD processors
-    /// take several times as long for that as for reading, blending and writing; with 512 they do not.
-    #[inline(always)]
-    pub(crate) fn store_lanes(self, mask: MaskOf<S>, slice: &mut [f64]) {
-        let old = Self::load(self.0.token(), slice);
-        if Self::LEN == 4 {
-            let (old, new): (S::u64s, S::u64s) = (old.0.bitcast(), self.0.bitcast());
-            let zero = S::f64s::splat(self.0.token(), 0.0);
-            let difference: S::f64s = (old ^ new).bitcast();
-            let change: S::u64s = mask.select(difference, zero).bitcast();
-            Self((old ^ change).bitcast()).store(slice);
-        } else {
-            self.select(mask, old).store(slice);
-        }
-    }
 }

@@ -2,15 +2,15 @@
 
 use super::Problem;
 use super::engine::{BLOCK, Engine};
-use super::scratch::{FINISH, LANES, List};
+use super::scratch::{FINISH, LANES, Scratch, State};
 use crate::formula::{Formula, Lanes, Number, Vector};
 use crate::kernel::unroll::{each, unroll};
 use fearless_simd::prelude::*;
 
-/// A group of escaped lanes: state, parameters, iterations.
+/// Where the state of escaped lanes lies, and how many iterations they have done.
 pub(super) struct Batch<'a> {
-    pub(super) x: &'a mut [f64],
-    pub(super) y: &'a mut [f64],
+    /// Two places for x and y. The first holds the state, and the other is written; then they change roles.
+    pub(super) states: [&'a mut State; 2],
     pub(super) a: &'a [f64],
     pub(super) b: &'a [f64],
     pub(super) n: &'a mut [f64],
@@ -18,65 +18,84 @@ pub(super) struct Batch<'a> {
 
 impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G> {
     /// Finds the exact counts of a group of escaped lanes by bisection of blocks of `block` iterations. Before, each lane holds a state
-    /// that has not escaped, after `n` iterations; afterwards, `n` is the count and, with `smooth`, x is |z|², scaled to fit an `f32`.
+    /// that has not escaped, after `n` iterations; afterwards, `n` is the count and, with `smooth`, `squares` is |z|², scaled to fit an
+    /// `f32`.
     #[inline(never)]
-    pub(super) fn settle(simd: S, problem: &Problem<F>, smooth: bool, batch: &mut Batch<'_>, block: u64) {
+    pub(super) fn settle(
+        simd: S,
+        problem: &Problem<F>,
+        batch: Batch<'_>,
+        block: u64,
+        squares: Option<&mut [f64; LANES]>,
+    ) {
         simd.vectorize(
             #[inline(always)]
-            || Self::settle_inlined(simd, problem, smooth, batch, block),
+            || Self::settle_inlined(simd, problem, batch, block, squares),
         );
     }
 
     #[inline(always)]
-    fn settle_inlined(simd: S, problem: &Problem<F>, smooth: bool, batch: &mut Batch<'_>, block: u64) {
+    fn settle_inlined(
+        simd: S,
+        problem: &Problem<F>,
+        batch: Batch<'_>,
+        block: u64,
+        mut squares: Option<&mut [f64; LANES]>,
+    ) {
         let zero = Vector::<S>::splat(simd, 0.0);
         let all = G * Self::LEN;
-        let (x, y, n) = (&mut batch.x[..all], &mut batch.y[..all], &mut batch.n[..all]);
-        let (a, b) = (&batch.a[..all], &batch.b[..all]);
+        let [mut old, mut new] = batch.states;
+        let (a, b, n) = (&batch.a[..all], &batch.b[..all], &mut batch.n[..all]);
         let parameters = each!(G, k => problem.formula.parameters([
             Vector::load(simd, &a[k * Self::LEN..]),
             Vector::load(simd, &b[k * Self::LEN..]),
         ]), [zero; 3]);
         let mut length = block / 2;
         while length >= 2 {
-            let mut u = each!(G, k => Vector::<S>::load(simd, &x[k * Self::LEN..]), zero);
-            let mut v = each!(G, k => Vector::<S>::load(simd, &y[k * Self::LEN..]), zero);
+            let mut u = each!(G, k => Vector::<S>::load(simd, &old[0].0[k * Self::LEN..]), zero);
+            let mut v = each!(G, k => Vector::<S>::load(simd, &old[1].0[k * Self::LEN..]), zero);
             Self::iterate(problem, &mut u, &mut v, &parameters, length / 2);
             let more = Vector::<S>::splat(simd, length as f64);
             unroll!(G, k => {
                 let i = k * Self::LEN;
                 let within = problem.within(u[k], v[k]);
-                u[k].store_lanes(within, &mut x[i..]);
-                v[k].store_lanes(within, &mut y[i..]);
+                u[k].select(within, Vector::load(simd, &old[0].0[i..])).store(&mut new[0].0[i..]);
+                v[k].select(within, Vector::load(simd, &old[1].0[i..])).store(&mut new[1].0[i..]);
                 let count = Vector::<S>::load(simd, &n[i..]);
                 (count + more.select(within, zero)).store(&mut n[i..]);
             });
+            (old, new) = (new, old);
             length /= 2;
         }
         let one = Vector::<S>::splat(simd, 1.0);
+        let scale = Vector::<S>::splat(simd, problem.fraction.scale);
         let mut k = 0;
         while k < G {
             let i = k * Self::LEN;
-            let (old_x, old_y) = (Vector::load(simd, &x[i..]), Vector::load(simd, &y[i..]));
+            let (old_x, old_y) = (Vector::load(simd, &old[0].0[i..]), Vector::load(simd, &old[1].0[i..]));
             let parameters = problem.formula.parameters([Vector::load(simd, &a[i..]), Vector::load(simd, &b[i..])]);
             let [u, v] = problem.formula.step([old_x, old_y], parameters);
             let within = problem.within(u, v);
             let count = Vector::<S>::load(simd, &n[i..]) + one;
             (count + one.select(within, zero)).store(&mut n[i..]);
-            if smooth {
+            if let Some(squares) = &mut squares {
                 let last = [u.select(within, old_x), v.select(within, old_y)];
                 let [u, v] = problem.formula.step(last, parameters);
-                (v.mul_add(v, u * u) * Vector::<S>::splat(simd, problem.fraction.scale)).store(&mut x[i..]);
+                (v.mul_add(v, u * u) * scale).store(&mut squares[i..]);
             }
             k += 1;
         }
     }
 
+    /// Finds the exact counts of a batch in the list of escaped samples; |z|² goes to the group's memory.
     #[inline(always)]
     fn settle_finish(&mut self, i: usize) {
-        let List { x, y, a, b, n, .. } = &mut self.scratch.finish;
-        let mut batch = Batch { x: &mut x[i..], y: &mut y[i..], a: &a[i..], b: &b[i..], n: &mut n[i..] };
-        Self::settle(self.simd, self.problem, self.smooth, &mut batch, BLOCK);
+        let Scratch { finish, states: [first, second], squares, .. } = &mut *self.scratch;
+        let all = G * Self::LEN;
+        first[0].0[..all].copy_from_slice(&finish.x[i..i + all]);
+        first[1].0[..all].copy_from_slice(&finish.y[i..i + all]);
+        let batch = Batch { states: [first, second], a: &finish.a[i..], b: &finish.b[i..], n: &mut finish.n[i..] };
+        Self::settle(self.simd, self.problem, batch, BLOCK, self.smooth.then_some(&mut squares.0));
     }
 
     /// Finds and writes the exact counts of full batches in the list of escaped samples; with `all`, those of the rest too.
@@ -98,15 +117,16 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             self.settle_finish(i);
             self.counters.executed += BLOCK * batch as u64;
             let count = batch.min(self.scratch.finish.len - i);
-            let list = &self.scratch.finish;
-            let mut l = i;
-            while l < i + count {
+            let (list, squares) = (&self.scratch.finish, &self.scratch.squares.0);
+            let mut l = 0;
+            while l < count {
+                let (id, n) = (list.id[i + l] as usize, list.n[i + l]);
                 // Samples beyond the maximum stay interior, as already written.
-                if list.n[l] <= max {
-                    self.words[list.id[l] as usize] = list.n[l] as u32;
+                if n <= max {
+                    self.words[id] = n as u32;
                 }
                 if self.smooth {
-                    self.words[list.id[l] as usize + self.fractions] = (list.x[l] as f32).to_bits();
+                    self.words[id + self.fractions] = (squares[l] as f32).to_bits();
                 }
                 l += 1;
             }

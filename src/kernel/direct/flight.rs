@@ -173,13 +173,13 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             let mut same = 0;
             unroll!(N, k => {
                 let i = k * Self::LEN;
-                same |= x[k].0.simd_eq(Vector::<S>::load(simd, &flight.seen_x.0[i..]).0).to_bitmask() << i;
+                same |= x[k].0.simd_eq(Vector::<S>::load(simd, &flight.seen[0].0[i..]).0).to_bitmask() << i;
             });
             same &= alive & !(escaped | repeated);
             if same != 0 {
                 unroll!(N, k => {
                     let i = k * Self::LEN;
-                    let mask = y[k].0.simd_eq(Vector::<S>::load(simd, &flight.seen_y.0[i..]).0);
+                    let mask = y[k].0.simd_eq(Vector::<S>::load(simd, &flight.seen[1].0[i..]).0);
                     repeated |= same & mask.to_bitmask() << i;
                 });
                 if (escaped | repeated).count_ones() >= patience {

@@ -2,7 +2,7 @@
 
 use super::engine::{BLOCK, Engine, PERIOD_CHECK, Place, STOP_CHECK, same};
 use super::escape_count::Batch;
-use super::scratch::{Flight, QUEUE};
+use super::scratch::{Flight, QUEUE, Scratch};
 use crate::error::{Error, Result};
 use crate::formula::{Formula, Lanes, MaskOf, Vector};
 use crate::kernel::unroll::{each, unroll};
@@ -64,25 +64,28 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         let more = self.splat(HALF as f64);
         let done = self.splat(ran.n as f64);
         let zero = self.splat(0.0);
-        let group = &mut *self.scratch.group;
-        let [middle_x, middle_y] = &*self.scratch.middle;
+        let Scratch { group, middle, states: [first, second], squares, .. } = &mut *self.scratch;
+        let [middle_x, middle_y] = &**middle;
         let mut k = 0;
         while k < G {
             let i = k * Self::LEN;
             let mut n = Vector::<S>::load(simd, &group.base.0[i..]) + done;
+            let (mut x, mut y) = (Vector::load(simd, &group.x.0[i..]), Vector::load(simd, &group.y.0[i..]));
             if ran.block == BLOCK {
-                let (x, y) = (Vector::load(simd, &middle_x.0[i..]), Vector::load(simd, &middle_y.0[i..]));
-                let within = self.problem.within(x, y);
-                x.store_lanes(within, &mut group.x.0[i..]);
-                y.store_lanes(within, &mut group.y.0[i..]);
+                let (u, v) = (Vector::load(simd, &middle_x.0[i..]), Vector::load(simd, &middle_y.0[i..]));
+                let within = self.problem.within(u, v);
+                (x, y) = (u.select(within, x), v.select(within, y));
                 n = n + more.select(within, zero);
             }
+            x.store(&mut first[0].0[i..]);
+            y.store(&mut first[1].0[i..]);
             n.store(&mut group.base.0[i..]);
             k += 1;
         }
-        let Flight { x, y, a, b, base, .. } = group;
-        let mut batch = Batch { x: &mut x.0, y: &mut y.0, a: &a.0, b: &b.0, n: &mut base.0 };
-        Self::settle(simd, self.problem, self.smooth, &mut batch, ran.block.min(HALF));
+        let Flight { a, b, base, .. } = &mut **group;
+        let batch = Batch { states: [first, second], a: &a.0, b: &b.0, n: &mut base.0 };
+        let squares = self.smooth.then_some(&mut squares.0);
+        Self::settle(simd, self.problem, batch, ran.block.min(HALF), squares);
     }
 
     /// Writes a group's initial state and parameters to its memory; returns the lanes whose sample is wanted and not known to be
@@ -202,11 +205,11 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                 let mut repeated = 0;
                 unroll!(G, k => {
                     let i = k * Self::LEN;
-                    let seen = [&group.seen_x.0[i..], &group.seen_y.0[i..]];
+                    let seen = [&group.seen[0].0[i..], &group.seen[1].0[i..]];
                     repeated |= same(simd, [x[k], y[k]], seen) << i;
                     if n >= renew {
-                        x[k].store(&mut group.seen_x.0[i..]);
-                        y[k].store(&mut group.seen_y.0[i..]);
+                        x[k].store(&mut group.seen[0].0[i..]);
+                        y[k].store(&mut group.seen[1].0[i..]);
                     }
                 });
                 // The first time, there is nothing to compare with yet.
@@ -267,7 +270,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                 }
             }
             if self.smooth {
-                let squares = &self.scratch.group.x.0[i..i + columns];
+                let squares = &self.scratch.squares.0[i..i + columns];
                 let words = &mut self.words[first + self.fractions..first + self.fractions + columns];
                 let mut l = 0;
                 while l < columns {

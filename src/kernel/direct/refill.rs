@@ -7,9 +7,10 @@
 
 use super::engine::{BLOCK, PERIOD_CHECK};
 use super::scratch::{FINISH, QUEUE, Scratch};
-use crate::formula::{Lanes, MaskOf, Vector};
+use crate::formula::{Lanes, MaskOf, Number, Vector};
 use crate::kernel::unroll::unroll;
 use fearless_simd::prelude::*;
+use std::mem::swap;
 
 /// The lanes in flight for an instruction set `S` with `K` vectors, and the lists they come from and go to.
 pub(super) struct InFlight<'a, S: Simd, const K: usize> {
@@ -98,12 +99,14 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
             let renew = Vector::<S>::load(simd, &flight.renew.0[i..]);
             let due = renew.at_most(now);
             let (x, y) = (Vector::<S>::load(simd, &flight.x.0[i..]), Vector::<S>::load(simd, &flight.y.0[i..]));
-            x.store_lanes(due, &mut flight.seen_x.0[i..]);
-            y.store_lanes(due, &mut flight.seen_y.0[i..]);
+            // To another place: see `put`.
+            x.select(due, Vector::load(simd, &flight.seen[0].0[i..])).store(&mut flight.next_seen[0].0[i..]);
+            y.select(due, Vector::load(simd, &flight.seen[1].0[i..])).store(&mut flight.next_seen[1].0[i..]);
             let age = now - Vector::<S>::load(simd, &flight.birth.0[i..]);
             let next = now + Vector((age * half).0.max(least.0));
-            next.store_lanes(due, &mut flight.renew.0[i..]);
+            put(next, due, &mut flight.renew.0[i..]);
         });
+        swap(&mut flight.seen, &mut flight.next_seen);
     }
 
     /// Moves escaped lanes to the list of samples waiting for their exact count.
@@ -188,11 +191,12 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
                 take!(b, b);
                 take!(id, id);
                 let new = Vector::<S>::load(simd, &queue.n[j..]) - done;
-                Vector::<S>(new.0.expand_merge(mask, done.0)).store_lanes(mask, &mut flight.base.0[i..]);
+                put(Vector::<S>(new.0.expand_merge(mask, done.0)), mask, &mut flight.base.0[i..]);
                 let fresh = MaskOf::<S>::from_bitmask(simd, bits);
-                now.store_lanes(fresh, &mut flight.birth.0[i..]);
-                first.store_lanes(fresh, &mut flight.renew.0[i..]);
-                nan.store_lanes(fresh, &mut flight.seen_x.0[i..]);
+                put(now, fresh, &mut flight.birth.0[i..]);
+                put(first, fresh, &mut flight.renew.0[i..]);
+                let seen = Vector::<S>::load(simd, &flight.seen[0].0[i..]);
+                (seen + nan.select(fresh, zero)).store(&mut flight.seen[0].0[i..]);
                 queue.head = j + count;
                 flight.alive |= taken << i;
                 refills += count as u64;
@@ -202,10 +206,27 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
     }
 }
 
+/// Writes the lanes of `mask` to their places among the first numbers of a slice, integers far below 2⁵³.
+///
+/// Where a selection is stored where one of its sides came from, the compiler makes a masked store of it, even of one that is written
+/// as operations on bits. With 256 bits, AMD processors before Zen 5 take several times as long for that as for reading, blending and
+/// writing. It does not see through sums, which are exact here; what is no integer is written to another place.
+#[inline(always)]
+fn put<S: Simd>(new: Vector<S>, mask: MaskOf<S>, slice: &mut [f64]) {
+    let old = Vector::<S>::load(new.0.token(), slice);
+    if Vector::<S>::LEN > 4 {
+        // With masks in registers of their own, a masked store is best.
+        new.select(mask, old).store(slice);
+    } else {
+        (old + (new - old).select(mask, new.constant(0.0))).store(slice);
+    }
+}
+
 impl Scratch {
     /// Moves the live lanes to the front.
     pub(super) fn gather(&mut self) {
         let flight = &mut *self.flight;
+        let [seen_x, seen_y] = &mut *flight.seen;
         let (mut to, mut lanes) = (0, flight.alive);
         while lanes != 0 {
             let from = lanes.trailing_zeros() as usize;
@@ -216,8 +237,8 @@ impl Scratch {
                 &mut flight.b,
                 &mut flight.id,
                 &mut flight.base,
-                &mut flight.seen_x,
-                &mut flight.seen_y,
+                &mut *seen_x,
+                &mut *seen_y,
                 &mut flight.birth,
                 &mut flight.renew,
             ] {

@@ -21,6 +21,9 @@ impl PerLane {
     }
 }
 
+/// x and y of some lanes.
+pub(super) type State = [PerLane; 2];
+
 /// The lanes in flight and what is known about each.
 #[derive(Debug)]
 pub(super) struct Flight {
@@ -37,8 +40,9 @@ pub(super) struct Flight {
     /// The iterations done, minus those of the blocks that have run since the flight began.
     pub(super) base: PerLane,
     /// The iterate that the orbit is compared with.
-    pub(super) seen_x: PerLane,
-    pub(super) seen_y: PerLane,
+    pub(super) seen: Box<State>,
+    /// Where the next such iterates are written.
+    pub(super) next_seen: Box<State>,
     /// The block at which the lane took its sample, and the one at which the iterate it is compared with is next replaced.
     pub(super) birth: PerLane,
     pub(super) renew: PerLane,
@@ -80,7 +84,11 @@ pub(super) struct Scratch {
     /// The state of the group of samples that run together first, laid out like `flight`.
     pub(super) group: Box<Flight>,
     /// The group's x and y in the middle of a block.
-    pub(super) middle: Box<[PerLane; 2]>,
+    pub(super) middle: Box<State>,
+    /// The states of escaped lanes while their exact count is searched.
+    pub(super) states: [Box<State>; 2],
+    /// |z|² of lanes whose exact count has been found.
+    pub(super) squares: Box<PerLane>,
     pub(super) queue: List<{ QUEUE + LANES }>,
     pub(super) finish: List<{ FINISH + LANES }>,
     /// Counts and positions of samples, for sorting.
@@ -89,6 +97,7 @@ pub(super) struct Scratch {
 
 impl Scratch {
     fn new() -> Self {
+        let state = || Box::new([const { PerLane::new(0.0) }; 2]);
         let flight = || {
             let lane = PerLane::new;
             Box::new(Flight {
@@ -100,16 +109,24 @@ impl Scratch {
                 b: lane(0.0),
                 id: lane(0.0),
                 base: lane(0.0),
-                seen_x: lane(0.0),
-                seen_y: lane(0.0),
+                seen: state(),
+                next_seen: state(),
                 birth: lane(0.0),
                 renew: lane(0.0),
                 blocks: 0,
                 alive: 0,
             })
         };
-        let middle = Box::new([const { PerLane::new(0.0) }; 2]);
-        Self { flight: flight(), group: flight(), middle, queue: List::new(), finish: List::new(), order: Vec::new() }
+        Self {
+            flight: flight(),
+            group: flight(),
+            middle: state(),
+            states: [state(), state()],
+            squares: Box::new(PerLane::new(0.0)),
+            queue: List::new(),
+            finish: List::new(),
+            order: Vec::new(),
+        }
     }
 
     /// Runs `compute` with this thread's memory. Anything an interrupted computation left there is discarded.

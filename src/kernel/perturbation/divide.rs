@@ -144,9 +144,15 @@ pub(super) fn divide<L: Pack, const DERIVATIVE: bool>(
             while plane < planes {
                 let to = &mut group[plane];
                 if keep_bits != full {
-                    let old = l.load(&to[w..]);
                     let packed = values[plane].compress(l.mask(keep_bits));
-                    packed.select(l.mask((1 << kept) - 1), old).store(&mut to[w..]);
+                    if valid == full {
+                        // What lies behind those that are kept has been read.
+                        packed.store(&mut to[w..]);
+                    } else {
+                        let mut lanes = [0.0; 8];
+                        packed.store(&mut lanes);
+                        to[w..w + kept].copy_from_slice(&lanes[..kept]);
+                    }
                 } else if w != i || !(C_X..=ID).contains(&plane) {
                     values[plane].store(&mut to[w..]);
                 }

@@ -146,7 +146,7 @@ fn square_of(x: &[u64], square: &mut [u64]) {
     let n = x.len();
     let mut carry = [0; 2];
     // Columns of the product from the one whose upper bits reach the last place.
-    for at in 0..n {
+    for (at, to) in square[..n].iter_mut().enumerate() {
         let column = at + n - 1;
         let pairs = (2 * n - 1 - column) / 2;
         let (low, high) = (&x[column + 1 - n..][..pairs], &x[n - pairs..]);
@@ -166,11 +166,11 @@ fn square_of(x: &[u64], square: &mut [u64]) {
         }
         // Each product of two different limbs counts twice, that of one with itself once.
         sum = [sum[0] << 1, sum[1] << 1 | sum[0] >> 63, sum[2] << 1 | sum[1] >> 63];
-        if column % 2 == 0 {
+        if column.is_multiple_of(2) {
             add_product(&mut sum, x[column / 2], x[column / 2]);
         }
         let mut over;
-        (square[at], over) = sum[0].carrying_add(carry[0], false);
+        (*to, over) = sum[0].carrying_add(carry[0], false);
         (carry[0], over) = sum[1].carrying_add(carry[1], over);
         carry[1] = sum[2] + u64::from(over);
     }
