@@ -99,14 +99,19 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
             let renew = Vector::<S>::load(simd, &flight.renew.0[i..]);
             let due = renew.at_most(now);
             let (x, y) = (Vector::<S>::load(simd, &flight.x.0[i..]), Vector::<S>::load(simd, &flight.y.0[i..]));
-            // To another place: see `put`.
-            x.select(due, Vector::load(simd, &flight.seen[0].0[i..])).store(&mut flight.next_seen[0].0[i..]);
-            y.select(due, Vector::load(simd, &flight.seen[1].0[i..])).store(&mut flight.next_seen[1].0[i..]);
+            let (seen, next) = (&mut flight.seen, &mut flight.next_seen);
+            let (seen_x, seen_y) = (Vector::load(simd, &seen[0].0[i..]), Vector::load(simd, &seen[1].0[i..]));
+            // To another place where that is better: see `put`.
+            let to = if Self::LEN > 4 { seen } else { next };
+            x.select(due, seen_x).store(&mut to[0].0[i..]);
+            y.select(due, seen_y).store(&mut to[1].0[i..]);
             let age = now - Vector::<S>::load(simd, &flight.birth.0[i..]);
             let next = now + Vector((age * half).0.max(least.0));
             put(next, due, &mut flight.renew.0[i..]);
         });
-        swap(&mut flight.seen, &mut flight.next_seen);
+        if Self::LEN <= 4 {
+            swap(&mut flight.seen, &mut flight.next_seen);
+        }
     }
 
     /// Moves escaped lanes to the list of samples waiting for their exact count.
@@ -195,8 +200,7 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
                 let fresh = MaskOf::<S>::from_bitmask(simd, bits);
                 put(now, fresh, &mut flight.birth.0[i..]);
                 put(first, fresh, &mut flight.renew.0[i..]);
-                let seen = Vector::<S>::load(simd, &flight.seen[0].0[i..]);
-                (seen + nan.select(fresh, zero)).store(&mut flight.seen[0].0[i..]);
+                put(nan, fresh, &mut flight.seen[0].0[i..]);
                 queue.head = j + count;
                 flight.alive |= taken << i;
                 refills += count as u64;
@@ -206,7 +210,8 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
     }
 }
 
-/// Writes the lanes of `mask` to their places among the first numbers of a slice, integers far below 2⁵³.
+/// Writes the lanes of `mask` to their places among the first numbers of a slice: integers far below 2⁵³, or
+/// NaN.
 ///
 /// Where a selection is stored where one of its sides came from, the compiler makes a masked store of it, even of one that is written
 /// as operations on bits. With 256 bits, AMD processors before Zen 5 take several times as long for that as for reading, blending and

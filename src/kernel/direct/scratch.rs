@@ -91,8 +91,8 @@ pub(super) struct Scratch {
     pub(super) squares: Box<PerLane>,
     pub(super) queue: List<{ QUEUE + LANES }>,
     pub(super) finish: List<{ FINISH + LANES }>,
-    /// Counts and positions of samples, for sorting.
-    pub(super) order: Vec<u64>,
+    /// Counts and positions of samples, for sorting, and where they are sorted.
+    pub(super) order: [Vec<u64>; 2],
 }
 
 impl Scratch {
@@ -125,7 +125,7 @@ impl Scratch {
             squares: Box::new(PerLane::new(0.0)),
             queue: List::new(),
             finish: List::new(),
-            order: Vec::new(),
+            order: [Vec::new(), Vec::new()],
         }
     }
 
