@@ -98,7 +98,7 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
             let i = k * Self::LEN;
             let renew = Vector::<S>::load(simd, &flight.renew.0[i..]);
             let due = renew.at_most(now);
-            let (x, y) = (Vector::<S>::load(simd, &flight.x.0[i..]), Vector::<S>::load(simd, &flight.y.0[i..]));
+            let (x, y) = (Vector::<S>::load(simd, &flight.z[0].0[i..]), Vector::<S>::load(simd, &flight.z[1].0[i..]));
             let (seen, next) = (&mut flight.seen, &mut flight.next_seen);
             let (seen_x, seen_y) = (Vector::load(simd, &seen[0].0[i..]), Vector::load(simd, &seen[1].0[i..]));
             // To another place where that is better: see `put`.
@@ -136,8 +136,8 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
                 let j = finish.len;
                 assert!(j <= FINISH);
                 let n = Vector::<S>::load(simd, &flight.base.0[i..]) + done;
-                Vector::<S>(Vector::<S>::load(simd, &flight.x.0[i..]).0.compress(mask)).store(&mut finish.x[j..]);
-                Vector::<S>(Vector::<S>::load(simd, &flight.y.0[i..]).0.compress(mask)).store(&mut finish.y[j..]);
+                Vector::<S>(Vector::<S>::load(simd, &flight.z[0].0[i..]).0.compress(mask)).store(&mut finish.x[j..]);
+                Vector::<S>(Vector::<S>::load(simd, &flight.z[1].0[i..]).0.compress(mask)).store(&mut finish.y[j..]);
                 Vector::<S>(Vector::<S>::load(simd, &flight.a.0[i..]).0.compress(mask)).store(&mut finish.a[j..]);
                 Vector::<S>(Vector::<S>::load(simd, &flight.b.0[i..]).0.compress(mask)).store(&mut finish.b[j..]);
                 Vector::<S>(Vector::<S>::load(simd, &flight.id.0[i..]).0.compress(mask)).store(&mut finish.id[j..]);
@@ -184,17 +184,17 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
                 let mask = MaskOf::<S>::from_bitmask(simd, taken);
                 let keep = MaskOf::<S>::from_bitmask(simd, busy >> i & Self::FULL);
                 macro_rules! take {
-                    ($from:ident, $to:ident) => {
-                        let old = Vector::<S>::load(simd, &flight.$to.0[i..]).select(keep, zero);
+                    ($from:ident, $to:expr) => {
+                        let old = Vector::<S>::load(simd, &$to.0[i..]).select(keep, zero);
                         let new = Vector::<S>::load(simd, &queue.$from[j..]);
-                        Vector::<S>(new.0.expand_merge(mask, old.0)).store(&mut flight.$to.0[i..]);
+                        Vector::<S>(new.0.expand_merge(mask, old.0)).store(&mut $to.0[i..]);
                     };
                 }
-                take!(x, x);
-                take!(y, y);
-                take!(a, a);
-                take!(b, b);
-                take!(id, id);
+                take!(x, flight.z[0]);
+                take!(y, flight.z[1]);
+                take!(a, flight.a);
+                take!(b, flight.b);
+                take!(id, flight.id);
                 let new = Vector::<S>::load(simd, &queue.n[j..]) - done;
                 put(Vector::<S>(new.0.expand_merge(mask, done.0)), mask, &mut flight.base.0[i..]);
                 let fresh = MaskOf::<S>::from_bitmask(simd, bits);
@@ -231,13 +231,13 @@ impl Scratch {
     /// Moves the live lanes to the front.
     pub(super) fn gather(&mut self) {
         let flight = &mut *self.flight;
-        let [seen_x, seen_y] = &mut *flight.seen;
+        let ([x, y], [seen_x, seen_y]) = (&mut flight.z, &mut *flight.seen);
         let (mut to, mut lanes) = (0, flight.alive);
         while lanes != 0 {
             let from = lanes.trailing_zeros() as usize;
             for list in [
-                &mut flight.x,
-                &mut flight.y,
+                &mut *x,
+                &mut *y,
                 &mut flight.a,
                 &mut flight.b,
                 &mut flight.id,
