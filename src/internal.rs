@@ -20,7 +20,7 @@ pub const NO_NET: &str =
 
 /// What Linux says of processes and the machine.
 pub mod system {
-    pub use crate::system::{bytes, status, value};
+    pub use crate::system::{address_space, available, bytes, data, status, value};
 }
 
 /// Which model of parallelism when.
