@@ -113,7 +113,7 @@ impl<D: FnOnce(Answer)> Transport<D> {
         let Some(socket) = &self.socket else { return Ok(()) };
         self.is_connected = true;
         self.addresses = IntoIter::default();
-        if self.protocol.outgoing().is_empty() && self.protocol.receive(|bytes| (&**socket).read(bytes))? {
+        if self.protocol.is_listening() && self.protocol.receive(|bytes| (&**socket).read(bytes))? {
             if !self.protocol.is_complete() {
                 // Redirected: the next connection begins with an address.
                 reactor.resolve(self.number, self.protocol.url());
