@@ -20,7 +20,7 @@ pub const NO_NET: &str =
 
 /// What Linux says of processes and the machine.
 pub mod system {
-    pub use crate::system::{bytes, status, value};
+    pub use crate::system::{address_space, available, bytes, data, status, value};
 }
 
 /// Which model of parallelism when.
@@ -45,7 +45,7 @@ pub mod keys {
 /// Pages that lead to pages.
 #[cfg(feature = "net")]
 pub mod crawl {
-    pub use crate::crawl::{Answered, Crawl, CrawlOptions, Links, Names, Page, Visit, host_of, links};
+    pub use crate::crawl::{Answered, Crawl, CrawlOptions, Links, Names, Page, ROBOTS_BYTES, Visit, host_of, links};
 }
 
 /// Waiting for many connections.

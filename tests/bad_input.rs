@@ -124,10 +124,6 @@ fn arguments() -> Vec<Case> {
         usage("probe whole a,b", &["`a,b`", "X,Y"]),
         usage("probe whole 1920,0", &["1920,0", "0 to 1919"]),
         usage("probe whole 0,4294967296", &["0,4294967296", "X,Y"]),
-        failure(
-            "probe whole 1,1 --precision perturbation --iterations 9000000000000000",
-            &["memory", "fewer iterations"],
-        ),
         failure("check whole --precision perturbation --iterations 9000000000000000", &["memory", "fewer iterations"]),
         usage("check", &["SCENE"]),
         usage("check whole --pixels 0", &["0 pixels", "1 to 10000000"]),

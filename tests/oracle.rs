@@ -257,6 +257,34 @@ fn deep_views_of_julia_sets_agree_with_exact_arithmetic() {
     }
 }
 
+/// The periods of the cycles that interior orbits tend to, of every number tier.
+#[test]
+fn interior_samples_have_the_exact_periods() {
+    let (mut checked, mut wrong) = (0, String::new());
+    for view in views() {
+        let mut scene = view.scene(2.0);
+        scene.set("iteration.quality=exact").unwrap();
+        let Ok(render) = Render::with(&scene, RenderOptions::default()) else { continue };
+        let (kernel, stop) = (render.kernel(), Stop::new());
+        let samples = view.data["samples"].as_array().unwrap().iter().filter(|sample| sample["period"].is_u64());
+        let mut samples = samples.filter(|sample| sample["chaotic"] != true).peekable();
+        if samples.peek().is_none() {
+            continue;
+        }
+        let prepared = render.prepared(&Preparing::quietly(&stop)).unwrap();
+        for sample in samples {
+            let [x, y] = ["x", "y"].map(|key| sample[key].as_u64().unwrap() as u32);
+            let found = kernel.period(&prepared, x, y, &stop).unwrap();
+            checked += 1;
+            if found != sample["period"].as_u64() {
+                let _ = writeln!(wrong, "{} ({x}, {y}): {found:?} instead of {}", view.name, sample["period"]);
+            }
+        }
+    }
+    println!("{checked} periods");
+    assert!(checked > 100 && wrong.is_empty(), "{checked}\n{wrong}");
+}
+
 /// At the smallest distance between samples, around the centre of a view that is too deep: counts from whole numbers of 1,200 bits, which
 /// do not change when the sample moves by a thousandth of a pixel.
 #[test]

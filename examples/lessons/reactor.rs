@@ -80,10 +80,11 @@ impl Reactor {
 }
 
 pub(crate) type Outcome = std::result::Result<String, String>;
+type Callback = Box<dyn FnOnce(Outcome) -> Outcome>;
 
 /// A result that comes later, and what is called with it then: each with what the one before has returned.
 #[derive(Clone, Default)]
-pub(crate) struct Deferred(Rc<RefCell<Vec<Box<dyn FnOnce(Outcome) -> Outcome>>>>);
+pub(crate) struct Deferred(Rc<RefCell<Vec<Callback>>>);
 
 impl Deferred {
     pub(crate) fn add_both(self, callback: impl FnOnce(Outcome) -> Outcome + 'static) -> Self {

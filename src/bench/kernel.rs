@@ -186,7 +186,7 @@ impl Prepare {
 #[derive(Debug)]
 pub struct InnerLoop {
     kernel: Direct,
-    /// Operations of one iteration.
+    /// Operations of one iteration that keep the busiest units occupied.
     pub operations: f64,
 }
 

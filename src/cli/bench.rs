@@ -56,7 +56,7 @@ struct Loop {
     formula: &'static str,
     power: u32,
     iterations_per_second: f64,
-    /// Operations per iteration.
+    /// Operations of the busiest units per iteration: all, or multiplications where adders are separate.
     operations: f64,
     /// These operations as a share of this thread's peak rate of fused multiply-adds.
     /// `None` where more was measured, so that other units do a part.

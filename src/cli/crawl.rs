@@ -20,7 +20,7 @@ mod crawled {
     use super::super::{json, note, print, print_json};
     use super::{CrawlArgs, Result};
     use fractal::Error;
-    use fractal::internal::crawl::{Answered, Crawl, CrawlOptions, Names, Page, Visit, host_of};
+    use fractal::internal::crawl::{Answered, Crawl, CrawlOptions, Names, Page, ROBOTS_BYTES, Visit, host_of};
     use fractal::internal::waiting::{Frontier, Limits, allow, find};
     use serde::Serialize;
     use std::collections::BTreeMap;
@@ -87,12 +87,14 @@ mod crawled {
         let connections = args.waiting.connections.unwrap_or(entry.connections.min(most)).max(1);
         allow(connections)?;
         let small = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-        let body = small(args.page_bytes.clamp(1, 1_000_000_000));
+        let page_bytes = small(args.page_bytes.clamp(1, 1_000_000_000));
+        let body = page_bytes.max(ROBOTS_BYTES);
         let limits = Limits { connections, timeout: args.waiting.timeout, redirects: 0, body, ..Limits::default() };
         let options = CrawlOptions {
             depth: small(args.depth),
             pages: small(args.pages),
             bytes: args.bytes,
+            page_bytes,
             time: args.time,
             per_host: args.per_host,
             pause: args.pause,
@@ -104,8 +106,8 @@ mod crawled {
         let bar = Bar::new(Display::new(args.waiting.progress.as_deref(), args.quiet));
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (record, stop, as_json) = (seen.clone(), signals.stop.child(), args.json);
-        let (ended, mut done, all, began) = (stop.clone(), 0, small(args.pages), Instant::now());
-        let received = move |page: Page| {
+        let (ended, mut done, began) = (stop.clone(), 0, Instant::now());
+        let received = move |page: Page, known: usize| {
             let mut seen = record.lock().unwrap_or_else(PoisonError::into_inner);
             seen.count(&page);
             let kept = folder.as_mut().map_or(Ok(None), |folder| folder.keep(&page));
@@ -117,7 +119,7 @@ mod crawled {
                 ended.set();
             }
             done += 1;
-            bar.step(done, all.max(done), None, page.url.as_str());
+            bar.step(done, done + known, None, page.url.as_str());
         };
         let crawl = Arc::new(Crawl::new(&url, options, received));
         let outcome = entry.run(&(crawl.clone() as Arc<dyn Frontier>), &limits, &stop);

@@ -40,7 +40,7 @@ pub(crate) fn run(args: &ProbeArgs) -> Result<()> {
     let points = points(&args.points, scene.image.drawn().into())?;
     let channels = Channels::ALL;
     let render = Render::with(&scene, RenderOptions { channels, ..RenderOptions::default() })?;
-    memory::check_shared(scene.title(), render.work().prepared_len())?;
+    memory::check_shared(scene.title(), memory::shared(&render))?;
     let kernel = render.kernel();
     let stop = Stop::new();
     let prepared = render.prepared(&Preparing::quietly(&stop))?;

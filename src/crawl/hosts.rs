@@ -41,13 +41,15 @@ struct Host {
     open: usize,
     /// When the last one began.
     last: Option<Instant>,
+    /// Before which moment it has asked not to be asked.
+    rests: Option<Instant>,
 }
 
 impl Host {
     /// When it may be asked again.
     fn free(&self, pause: Duration) -> Option<Instant> {
         let delay = self.rules.as_ref().map(Rules::delay).unwrap_or_default();
-        self.last.map(|last| last + pause.max(delay))
+        self.last.map(|last| last + pause.max(delay)).max(self.rests)
     }
 }
 
@@ -86,6 +88,7 @@ impl Hosts {
                 waiting: VecDeque::new(),
                 open: 0,
                 last: None,
+                rests: None,
             };
             self.hosts.push(host);
             self.hosts.len() - 1
@@ -132,6 +135,12 @@ impl Hosts {
     /// A request to a host has ended.
     pub(super) fn ended(&mut self, number: usize) {
         self.hosts[number].open -= 1;
+    }
+
+    /// A host is left alone until a moment.
+    pub(super) fn rest(&mut self, number: usize, until: Option<Instant>) {
+        let host = &mut self.hosts[number];
+        host.rests = host.rests.max(until);
     }
 
     /// The answer to the request for a host's rules: they are elsewhere, or known, and pages that they disallow are refused.

@@ -154,6 +154,35 @@ mod tests {
     }
 
     #[test]
+    fn any_text_is_a_page() {
+        // Every sequence of four of these, which open, close and break what the others mean.
+        let parts = [
+            "<a href='",
+            "<base href=",
+            "x?y#z",
+            "'>",
+            ">",
+            "<!--",
+            "<script>",
+            "</script>",
+            "\0\u{e9}",
+            " rel=nofollow ",
+            "//[",
+            "&#x2f;",
+        ];
+        let page = Url::parse("http://h.example/").unwrap();
+        for number in 0..parts.len().pow(4) {
+            let digits = (0..4).map(|place| parts[number / parts.len().pow(place) % parts.len()]);
+            let html: String = digits.collect();
+            for url in links(html.as_bytes(), &page).urls {
+                assert_eq!(normal(Url::parse(url.as_str()).unwrap()), Some(url), "{html:?}");
+            }
+            // A page that is cut anywhere, also within a letter.
+            links(&html.as_bytes()[..html.len() / 2], &page);
+        }
+    }
+
+    #[test]
     fn many_links_are_cut() {
         let html: String = (0..MOST_LINKS + 5).map(|n| format!("<a href=/{n}>")).collect();
         assert_eq!(read(&html).0.len(), MOST_LINKS);

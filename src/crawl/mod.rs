@@ -15,12 +15,16 @@ pub use names::Names;
 use crate::waiting::{Answer, Frontier, Next, Response};
 use hosts::{Asked, Hosts, Wanted};
 use links::normal;
-use robots::is_nofollow;
+pub use robots::ROBOTS_BYTES;
+use robots::{is_nofollow, retry_after};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use url::Url;
+
+/// Of how many pages that are disallowed a crawl takes note, beyond ten times its limit of pages.
+const MOST_REFUSED: usize = 10_000;
 
 /// The most redirects in a row that are followed.
 const MOST_REDIRECTS: usize = 10;
@@ -34,6 +38,8 @@ pub struct CrawlOptions {
     pub pages: usize,
     /// After so many bytes of bodies no more pages are asked for. Those that are under way are read to their end.
     pub bytes: u64,
+    /// The most bytes of a page that are kept. The model must read [`ROBOTS_BYTES`] at least, since rules may be as long.
+    pub page_bytes: usize,
     /// After so much time no more pages are asked for.
     pub time: Option<Duration>,
     /// The most connections to a host at once, at least 1.
@@ -87,7 +93,7 @@ pub struct Answered {
     pub moved: Option<Url>,
 }
 
-/// A crawl; `F` receives every page, one at a time, in no particular order.
+/// A crawl; `F` receives every page, one at a time, in no particular order, and how many more are known by then.
 pub struct Crawl<F> {
     options: CrawlOptions,
     first_host: Option<String>,
@@ -110,7 +116,7 @@ struct State {
     is_cut: bool,
 }
 
-impl<F: FnMut(Page) + Send> Crawl<F> {
+impl<F: FnMut(Page, usize) + Send> Crawl<F> {
     /// A crawl that begins at `first`, which must be of http or https. Its time begins now.
     pub fn new(first: &Url, options: CrawlOptions, received: F) -> Self {
         let end = options.time.and_then(|time| Instant::now().checked_add(time));
@@ -175,9 +181,9 @@ impl<F: FnMut(Page) + Send> Crawl<F> {
     }
 
     /// Takes an answer, and adds the pages that it leads to.
-    fn take(&self, answer: Answer) {
+    fn take(&self, answer: Answer, now: Instant) {
         let Some(asked) = self.lock().open.remove(&answer.target.id) else { return };
-        let mut pages = Vec::new();
+        let (mut pages, mut pause) = (Vec::new(), None);
         match asked {
             Asked::Robots(host, hops) => {
                 let moved = answer.outcome.as_ref().ok().and_then(|response| moved(response, &answer.target.url));
@@ -187,7 +193,12 @@ impl<F: FnMut(Page) + Send> Crawl<F> {
                 let Wanted { url, from, depth, redirects } = wanted;
                 let mut found = Vec::new();
                 let visit = match answer.outcome {
-                    Ok(response) => {
+                    Ok(mut response) => {
+                        if response.body.len() > self.options.page_bytes {
+                            response.body.truncate(self.options.page_bytes);
+                            response.is_whole = false;
+                        }
+                        pause = retry_after(&response);
                         let moved = moved(&response, &url);
                         let mut answered = Answered { took: answer.took, moved, ..Answered::default() };
                         if let Some(to) = answered.moved.clone() {
@@ -212,6 +223,7 @@ impl<F: FnMut(Page) + Send> Crawl<F> {
                 };
                 let mut state = self.lock();
                 state.hosts.ended(host);
+                state.hosts.rest(host, pause.and_then(|pause| now.checked_add(pause)));
                 if let Visit::Answered(answered) = &visit {
                     state.bytes += answered.response.body.len() as u64;
                 }
@@ -221,13 +233,19 @@ impl<F: FnMut(Page) + Send> Crawl<F> {
                 }
             }
         }
+        let known = {
+            let state = self.lock();
+            state.hosts.waiting() + state.open.len()
+        };
         let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
-        pages.into_iter().for_each(&mut *received);
+        pages.into_iter().for_each(|page| received(page, known));
     }
 
     /// Adds a page, unless it is known, or there are as many as may be asked for.
     fn want(&self, state: &mut State, wanted: Wanted, refused: &mut Vec<Page>) {
-        if state.pages + state.hosts.waiting() >= self.options.pages {
+        // Pages that are disallowed wait for nothing, and one host can name any number of them.
+        let most_seen = self.options.pages.saturating_mul(10).saturating_add(MOST_REFUSED);
+        if state.pages + state.hosts.waiting() >= self.options.pages || state.seen.len() >= most_seen {
             state.is_cut |= !state.seen.contains(&wanted.url);
             return;
         }
@@ -243,13 +261,13 @@ impl<F: FnMut(Page) + Send> Crawl<F> {
     }
 }
 
-impl<F: FnMut(Page) + Send> Frontier for Crawl<F> {
+impl<F: FnMut(Page, usize) + Send> Frontier for Crawl<F> {
     fn next(&self) -> Next {
         self.next_at(Instant::now())
     }
 
     fn deliver(&self, answer: Answer) {
-        self.take(answer);
+        self.take(answer, Instant::now());
     }
 }
 

@@ -9,6 +9,9 @@ use url::Url;
 /// The name under which robots.txt can address this program; others it calls `*`.
 const AGENT: &str = "fractal";
 
+/// How much of a robots.txt is read: what RFC 9309 asks for at least.
+pub const ROBOTS_BYTES: usize = 500 << 10;
+
 /// The longest pause that is kept between two requests, in seconds: a host that asks for more wants no crawler.
 const LONGEST_DELAY: f32 = 3600.0;
 
@@ -28,7 +31,7 @@ impl Rules {
         match outcome {
             Err(failure) => Self::Closed(format!("the robots.txt of its host {}", failure.text)),
             Ok(response) => match response.status {
-                200..=299 => match Robot::new(AGENT, &response.body) {
+                200..=299 => match Robot::new(AGENT, whole_lines(response)) {
                     Ok(robot) => Self::Some(Box::new(robot)),
                     Err(_) => Self::Closed("the robots.txt of its host cannot be read".into()),
                 },
@@ -57,6 +60,19 @@ impl Rules {
 fn time(seconds: Option<f32>) -> Duration {
     let seconds = seconds.filter(|seconds| *seconds >= 0.0).unwrap_or_default();
     Duration::from_secs_f32(seconds.min(LONGEST_DELAY))
+}
+
+/// The body of an answer, without a last line that was cut: half a rule may disallow all, or allow it.
+fn whole_lines(response: &Response) -> &[u8] {
+    let body = &response.body;
+    let end = if response.is_whole { None } else { body.iter().rposition(|&byte| byte == b'\n') };
+    &body[..end.unwrap_or(if response.is_whole { body.len() } else { 0 })]
+}
+
+/// How long a server that is asked too much wants to be left alone, if it says so in seconds.
+pub(super) fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.header("retry-after").filter(|_| matches!(response.status, 429 | 503))?;
+    Some(time(seconds.trim().parse().ok()))
 }
 
 /// Whether the head of an answer asks that none of the page's links be followed.
@@ -111,6 +127,29 @@ mod tests {
             assert_eq!(time(Some(seconds)), Duration::from_secs(expected), "{seconds}");
         }
         assert_eq!(time(None), Duration::ZERO);
+    }
+
+    #[test]
+    fn half_a_rule_is_none() {
+        let cut = |body: &str, is_whole| Ok(Response { is_whole, ..answer(200, body).unwrap() });
+        let refuses = |outcome| Rules::read(&outcome).refusal(&Url::parse("http://h.example/x").unwrap()).is_some();
+        assert!(!refuses(cut("User-agent: *\nDisallow: /private\nDisallow: /", false)));
+        assert!(refuses(cut("User-agent: *\nDisallow: /x\nAllow: /x", false)));
+        assert!(refuses(cut("User-agent: *\nDisallow: /", true)) && !refuses(cut("Disallow: /", false)));
+    }
+
+    #[test]
+    fn servers_that_are_asked_too_much_say_how_long() {
+        let answer = |status, value: &str| {
+            let headers = vec![("retry-after".into(), value.into())];
+            retry_after(&Response { status, headers, ..Response::default() })
+        };
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!([answer(429, "7"), answer(503, " 120 "), answer(200, "7")], [seconds(7), seconds(120), None]);
+        assert_eq!(
+            [answer(429, "99999999999"), answer(429, "Sat, 28 Nov 2026 20:00:00 GMT")],
+            [seconds(3600), seconds(0)]
+        );
     }
 
     #[test]

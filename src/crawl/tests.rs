@@ -10,7 +10,7 @@ type Outcome = Result<Response, Failure>;
 /// Carries out a crawl in a time that is only thought of, too; `serve` says how long an answer takes.
 fn carry_out<F>(crawl: &Crawl<F>, connections: usize, serve: impl Fn(&str) -> (u64, Outcome)) -> Vec<Asking>
 where
-    F: FnMut(Page) + Send,
+    F: FnMut(Page, usize) + Send,
 {
     let begin = Instant::now();
     let (mut now, mut open, mut log) = (begin, Vec::<(Instant, Target, Outcome)>::new(), Vec::new());
@@ -32,7 +32,7 @@ where
         now = first.into_iter().chain(moment).min().expect("what waits for others must not be alone");
         while let Some(at) = open.iter().position(|(end, ..)| *end <= now) {
             let (_, target, outcome) = open.swap_remove(at);
-            crawl.deliver(Answer { target, took: Duration::ZERO, redirects: Vec::new(), outcome });
+            crawl.take(Answer { target, took: Duration::ZERO, redirects: Vec::new(), outcome }, now);
         }
         assert!(log.len() < 10_000, "it ends");
     }
@@ -43,6 +43,7 @@ fn options() -> CrawlOptions {
         depth: 100,
         pages: 1000,
         bytes: u64::MAX,
+        page_bytes: 5000,
         time: None,
         per_host: 2,
         pause: Duration::from_millis(10),
@@ -71,7 +72,7 @@ fn crawl(
 ) -> (Vec<Asking>, BTreeMap<String, String>) {
     let mut seen = BTreeMap::new();
     let log = {
-        let received = |page: Page| {
+        let received = |page: Page, _: usize| {
             let what = match page.visit {
                 Visit::Answered(answered) => answered.response.status.to_string(),
                 Visit::Failed(class, _) => class.into(),
@@ -205,6 +206,43 @@ fn every_limit_ends_a_crawl() {
     assert!((18..=20).contains(&bytes), "{bytes} pages of a kilobyte");
     let time = asked(CrawlOptions { time: Some(Duration::from_secs(1)), ..every });
     assert!((50..=100).contains(&time), "{time} pages in a second, 10 ms apart");
+}
+
+#[test]
+fn pages_are_cut_and_disallowed_ones_bounded() {
+    let links: String = (0..9_000).map(|n| format!("<a href=/private/{{page}}/{n}>")).collect();
+    let (log, seen) = crawl(CrawlOptions { page_bytes: 1 << 20, pages: 3, ..options() }, 1, |path| match path {
+        "/robots.txt" => (1, page("User-agent: *\nDisallow: /private")),
+        path => (1, page(&(links.replace("{page}", &path[1..]) + &format!("<a href={path}x>")))),
+    });
+    assert_eq!(paths(&log), ["/robots.txt", "/", "/x"], "no further page is known once so many were disallowed");
+    assert_eq!(seen.len(), 10 * 3 + MOST_REFUSED);
+    let cut = Mutex::new(None);
+    let received = |page: Page, _| match page.visit {
+        Visit::Answered(answered) => {
+            let Response { body, is_whole, .. } = answered.response;
+            *cut.lock().unwrap() = Some((body.len(), is_whole));
+        }
+        visit => panic!("{visit:?}"),
+    };
+    let crawl = Crawl::new(&Url::parse("http://h.example/").unwrap(), options(), received);
+    carry_out(&crawl, 1, |url| (1, if url.ends_with("robots.txt") { nothing() } else { page(&"x".repeat(6000)) }));
+    assert_eq!(*cut.lock().unwrap(), Some((5000, false)));
+}
+
+#[test]
+fn a_server_that_is_asked_too_much_is_left_alone() {
+    let (log, seen) = crawl(options(), 10, |path| match path {
+        "/robots.txt" => (1, nothing()),
+        "/" => (1, page("<a href=busy><a href=later>")),
+        "/busy" => {
+            let headers = vec![("retry-after".into(), "30".into())];
+            (1, Ok(Response { status: 503, headers, ..Response::default() }))
+        }
+        _ => (1, page("")),
+    });
+    assert_eq!((paths(&log)[3], seen["/busy"].as_str()), ("/later", "503"));
+    assert!(log[3].0 - log[2].1 >= Duration::from_secs(30), "{log:?}");
 }
 
 #[test]

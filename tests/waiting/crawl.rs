@@ -3,7 +3,7 @@
 use super::limits;
 use super::site::Site;
 use super::support::{Scratch, until};
-use fractal::internal::crawl::{Crawl, CrawlOptions, Page, Visit};
+use fractal::internal::crawl::{Crawl, CrawlOptions, Page, ROBOTS_BYTES, Visit};
 use fractal::internal::waiting::{Frontier, Limits, WAITINGS};
 use fractal::parallel::Stop;
 use std::collections::BTreeMap;
@@ -28,6 +28,7 @@ fn every_model_visits_what_may_be_visited_and_nothing_else() {
                     depth: 100,
                     pages: 1000,
                     bytes: u64::MAX,
+                    page_bytes: PAGE_BYTES,
                     time: None,
                     per_host: PER_HOST,
                     pause: PAUSE,
@@ -35,11 +36,11 @@ fn every_model_visits_what_may_be_visited_and_nothing_else() {
                     any_host: false,
                 };
                 let (first, kept) = (Url::parse(&format!("http://{}/", site.address)).unwrap(), pages.clone());
-                let crawl = Crawl::new(&first, options, move |page| kept.lock().unwrap().push(page));
+                let crawl = Crawl::new(&first, options, move |page, _| kept.lock().unwrap().push(page));
                 let crawl: Arc<dyn Frontier> = Arc::new(crawl);
                 let limits = Limits {
                     redirects: 0,
-                    body: PAGE_BYTES,
+                    body: ROBOTS_BYTES,
                     timeout: Duration::from_secs(3),
                     ..limits(entry.connections.min(8))
                 };

@@ -15,7 +15,7 @@ the like), in their normal form, without the part behind #. Those with nofollow 
 only one unless --host or --any-host say otherwise; http and https are one.
 
 Each host is asked for its robots.txt first, for the agent `fractal`. No such file allows everything; one that cannot be read, as the host \
-does not answer or is out of order, allows nothing. Its crawl delay is kept where it is longer than --pause.
+does not answer or is out of order, allows nothing. Its crawl delay is kept where it is longer than --pause, and Retry-After where it is asked too much; both up to an hour.
 
 -o FOLDER keeps the bodies of all answers of status 200 to 299, and pages.jsonl, which has a line of JSON for each page, with the name of \
 its file. What was there at Ctrl-C is kept.
@@ -46,7 +46,7 @@ pub(crate) struct CrawlArgs {
     /// Ask for no more pages after so many bytes
     #[arg(long, value_name = "N", help_heading = "Limits", value_parser = count, default_value = "1e9")]
     pub(crate) bytes: u64,
-    /// Read no more of a page than so many bytes, at most 10^9
+    /// Keep no more of a page than so many bytes, at most 10^9
     #[arg(long, value_name = "N", help_heading = "Limits", value_parser = count, default_value = "1048576")]
     pub(crate) page_bytes: u64,
     /// Ask for no more pages after so much time: 30s, 10m, 2h

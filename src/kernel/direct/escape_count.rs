@@ -14,6 +14,8 @@ pub(super) struct Batch<'a> {
     pub(super) a: &'a [f64],
     pub(super) b: &'a [f64],
     pub(super) n: &'a mut [f64],
+    /// Where |z|² goes, if that is wanted.
+    pub(super) squares: Option<&'a mut [f64; LANES]>,
 }
 
 impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G> {
@@ -21,30 +23,19 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     /// that has not escaped, after `n` iterations; afterwards, `n` is the count and, with `smooth`, `squares` is |z|², scaled to fit an
     /// `f32`.
     #[inline(never)]
-    pub(super) fn settle(
-        simd: S,
-        problem: &Problem<F>,
-        batch: Batch<'_>,
-        block: u64,
-        squares: Option<&mut [f64; LANES]>,
-    ) {
+    pub(super) fn settle(simd: S, problem: &Problem<F>, batch: &mut Batch<'_>, block: u64) {
         simd.vectorize(
             #[inline(always)]
-            || Self::settle_inlined(simd, problem, batch, block, squares),
+            || Self::settle_inlined(simd, problem, batch, block),
         );
     }
 
     #[inline(always)]
-    fn settle_inlined(
-        simd: S,
-        problem: &Problem<F>,
-        batch: Batch<'_>,
-        block: u64,
-        mut squares: Option<&mut [f64; LANES]>,
-    ) {
+    fn settle_inlined(simd: S, problem: &Problem<F>, batch: &mut Batch<'_>, block: u64) {
         let zero = Vector::<S>::splat(simd, 0.0);
         let all = G * Self::LEN;
-        let [mut old, mut new] = batch.states;
+        let [old, new] = &mut batch.states;
+        let (mut old, mut new) = (&mut **old, &mut **new);
         let (a, b, n) = (&batch.a[..all], &batch.b[..all], &mut batch.n[..all]);
         let parameters = each!(G, k => problem.formula.parameters([
             Vector::load(simd, &a[k * Self::LEN..]),
@@ -78,7 +69,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             let within = problem.within(u, v);
             let count = Vector::<S>::load(simd, &n[i..]) + one;
             (count + one.select(within, zero)).store(&mut n[i..]);
-            if let Some(squares) = &mut squares {
+            if let Some(squares) = &mut batch.squares {
                 let last = [u.select(within, old_x), v.select(within, old_y)];
                 let [u, v] = problem.formula.step(last, parameters);
                 (v.mul_add(v, u * u) * scale).store(&mut squares[i..]);
@@ -94,8 +85,10 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         let all = G * Self::LEN;
         first[0].0[..all].copy_from_slice(&finish.x[i..i + all]);
         first[1].0[..all].copy_from_slice(&finish.y[i..i + all]);
-        let batch = Batch { states: [first, second], a: &finish.a[i..], b: &finish.b[i..], n: &mut finish.n[i..] };
-        Self::settle(self.simd, self.problem, batch, BLOCK, self.smooth.then_some(&mut squares.0));
+        let squares = self.smooth.then_some(&mut squares.0);
+        let states: [&mut State; 2] = [first, second];
+        let mut batch = Batch { states, a: &finish.a[i..], b: &finish.b[i..], n: &mut finish.n[i..], squares };
+        Self::settle(self.simd, self.problem, &mut batch, BLOCK);
     }
 
     /// Finds and writes the exact counts of full batches in the list of escaped samples; with `all`, those of the rest too.

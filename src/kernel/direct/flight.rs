@@ -29,7 +29,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         let flight = &mut *self.scratch.flight;
         let mut i = 0;
         while i < K * Self::LEN {
-            (flight.x.0[i], flight.y.0[i]) = (0.0, 0.0);
+            (flight.z[0].0[i], flight.z[1].0[i]) = (0.0, 0.0);
             (flight.a.0[i], flight.b.0[i]) = (-0.11 - 0.001 * i as f64, 0.1 + 0.002 * i as f64);
             i += 1;
         }
@@ -129,8 +129,8 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         let radius = self.splat(self.problem.limit());
         let back = self.splat(BLOCK as f64);
         let flight: &mut Flight = &mut self.scratch.flight;
-        let mut x = each!(N, k => Vector::load(simd, &flight.x.0[k * Self::LEN..]), zero);
-        let mut y = each!(N, k => Vector::load(simd, &flight.y.0[k * Self::LEN..]), zero);
+        let mut x = each!(N, k => Vector::load(simd, &flight.z[0].0[k * Self::LEN..]), zero);
+        let mut y = each!(N, k => Vector::load(simd, &flight.z[1].0[k * Self::LEN..]), zero);
         let parameters = each!(N, k => self.problem.formula.parameters([
             Vector::load(simd, &flight.a.0[k * Self::LEN..]),
             Vector::load(simd, &flight.b.0[k * Self::LEN..]),
@@ -191,8 +191,8 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             }
         }
         unroll!(N, k => {
-            x[k].store(&mut flight.x.0[k * Self::LEN..]);
-            y[k].store(&mut flight.y.0[k * Self::LEN..]);
+            x[k].store(&mut flight.z[0].0[k * Self::LEN..]);
+            y[k].store(&mut flight.z[1].0[k * Self::LEN..]);
         });
         self.counters.executed += (blocks - flight.blocks) * BLOCK * (N * Self::LEN) as u64;
         flight.blocks = blocks;

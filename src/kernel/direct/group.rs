@@ -65,27 +65,26 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         let done = self.splat(ran.n as f64);
         let zero = self.splat(0.0);
         let Scratch { group, middle, states: [first, second], squares, .. } = &mut *self.scratch;
-        let [middle_x, middle_y] = &**middle;
+        let Flight { z, a, b, base, .. } = &mut **group;
         let mut k = 0;
         while k < G {
             let i = k * Self::LEN;
-            let mut n = Vector::<S>::load(simd, &group.base.0[i..]) + done;
-            let (mut x, mut y) = (Vector::load(simd, &group.x.0[i..]), Vector::load(simd, &group.y.0[i..]));
+            let mut n = Vector::<S>::load(simd, &base.0[i..]) + done;
             if ran.block == BLOCK {
-                let (u, v) = (Vector::load(simd, &middle_x.0[i..]), Vector::load(simd, &middle_y.0[i..]));
+                let (x, y) = (Vector::load(simd, &z[0].0[i..]), Vector::load(simd, &z[1].0[i..]));
+                let (u, v) = (Vector::load(simd, &middle[0].0[i..]), Vector::load(simd, &middle[1].0[i..]));
                 let within = self.problem.within(u, v);
-                (x, y) = (u.select(within, x), v.select(within, y));
+                u.select(within, x).store(&mut first[0].0[i..]);
+                v.select(within, y).store(&mut first[1].0[i..]);
                 n = n + more.select(within, zero);
             }
-            x.store(&mut first[0].0[i..]);
-            y.store(&mut first[1].0[i..]);
-            n.store(&mut group.base.0[i..]);
+            n.store(&mut base.0[i..]);
             k += 1;
         }
-        let Flight { a, b, base, .. } = &mut **group;
-        let batch = Batch { states: [first, second], a: &a.0, b: &b.0, n: &mut base.0 };
+        let state = if ran.block == BLOCK { &mut **first } else { z };
         let squares = self.smooth.then_some(&mut squares.0);
-        Self::settle(simd, self.problem, batch, ran.block.min(HALF), squares);
+        let mut batch = Batch { states: [state, second], a: &a.0, b: &b.0, n: &mut base.0, squares };
+        Self::settle(simd, self.problem, &mut batch, ran.block.min(HALF));
     }
 
     /// Writes a group's initial state and parameters to its memory; returns the lanes whose sample is wanted and not known to be
@@ -118,8 +117,8 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                 Some(c) => (point, [self.splat(c.re), self.splat(c.im)]),
             };
             let group = &mut *self.scratch.group;
-            z[0].store(&mut group.x.0[i..]);
-            z[1].store(&mut group.y.0[i..]);
+            z[0].store(&mut group.z[0].0[i..]);
+            z[1].store(&mut group.z[1].0[i..]);
             c[0].store(&mut group.a.0[i..]);
             c[1].store(&mut group.b.0[i..]);
             zero.store(&mut group.base.0[i..]);
@@ -143,8 +142,8 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         let mut soon = shallow;
         let mut block = if shallow { SHORT } else { BLOCK };
         let Ran { mut n, mut alive, mut escaped, .. } = *ran;
-        let mut x = each!(G, k => Vector::load(simd, &group.x.0[k * Self::LEN..]), zero);
-        let mut y = each!(G, k => Vector::load(simd, &group.y.0[k * Self::LEN..]), zero);
+        let mut x = each!(G, k => Vector::load(simd, &group.z[0].0[k * Self::LEN..]), zero);
+        let mut y = each!(G, k => Vector::load(simd, &group.z[1].0[k * Self::LEN..]), zero);
         let parameters = each!(G, k => problem.formula.parameters([
             Vector::load(simd, &group.a.0[k * Self::LEN..]),
             Vector::load(simd, &group.b.0[k * Self::LEN..]),
@@ -153,8 +152,8 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         let (mut next_check, mut renew) = (first_check, first_check);
         loop {
             unroll!(G, k => {
-                x[k].store(&mut group.x.0[k * Self::LEN..]);
-                y[k].store(&mut group.y.0[k * Self::LEN..]);
+                x[k].store(&mut group.z[0].0[k * Self::LEN..]);
+                y[k].store(&mut group.z[1].0[k * Self::LEN..]);
             });
             let mut rest = block;
             loop {
@@ -181,8 +180,8 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                     let i = k * Self::LEN;
                     let mask = masks[k];
                     let base = Vector::<S>::load(simd, &group.base.0[i..]);
-                    x[k] = x[k].select(mask, Vector::load(simd, &group.x.0[i..]));
-                    y[k] = y[k].select(mask, Vector::load(simd, &group.y.0[i..]));
+                    x[k] = x[k].select(mask, Vector::load(simd, &group.z[0].0[i..]));
+                    y[k] = y[k].select(mask, Vector::load(simd, &group.z[1].0[i..]));
                     (base - zero.select(mask, back)).store(&mut group.base.0[i..]);
                 });
                 escaped |= alive & !within;
@@ -233,8 +232,8 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             soon = escaped != 0;
         }
         unroll!(G, k => {
-            x[k].store(&mut group.x.0[k * Self::LEN..]);
-            y[k].store(&mut group.y.0[k * Self::LEN..]);
+            x[k].store(&mut group.z[0].0[k * Self::LEN..]);
+            y[k].store(&mut group.z[1].0[k * Self::LEN..]);
         });
         *ran = Ran { n, block, alive, escaped };
         Ok(soon)
@@ -311,8 +310,8 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                 };
             }
             let first = place.first + (top + k) * place.tile.width as usize + left;
-            put!(Vector::load(simd, &group.x.0[i..]), x);
-            put!(Vector::load(simd, &group.y.0[i..]), y);
+            put!(Vector::load(simd, &group.z[0].0[i..]), x);
+            put!(Vector::load(simd, &group.z[1].0[i..]), y);
             put!(Vector::load(simd, &group.a.0[i..]), a);
             put!(Vector::load(simd, &group.b.0[i..]), b);
             put!(Vector::splat(simd, first as f64) + counting, id);

@@ -6,9 +6,12 @@ use crate::formula::Formula;
 use crate::kernel::plain::STOP_INTERVAL;
 use crate::parallel::Stop;
 
-/// How near to an earlier iterate the cycle's next time round is, and how near to each other different points of a cycle may be.
+/// How near to each other two points are that are taken for one.
 const NEAR: f64 = 1e-12;
-const SAME: f64 = 1e-7;
+
+/// The longest period that is looked for, and the most steps of Newton's method.
+const MOST: u64 = 1 << 24;
+const STEPS: usize = 40;
 
 /// How often a multiplier is squared: one below 1 − 10⁻⁶ becomes small.
 const SQUARES: usize = 24;
@@ -31,38 +34,69 @@ impl<F: Formula> Problem<F> {
         }
         let parameters = self.formula.parameters(c);
         // Brent, as for samples, but with a tolerance: an attracting cycle need not end in the same bits.
-        let (mut seen, mut since, mut renew) = (z, 0, 64);
+        let (mut seen, mut renew) = (z, 64);
         for n in 1..=self.limits.max {
             z = self.formula.step(z, parameters);
             if !(z[0].abs() < self.limits.escape_radius && z[1].abs() < self.limits.escape_radius) {
                 return Ok(None);
             }
-            if apart(z, seen) < NEAR && n > since {
-                return Ok(self.least_period(z, parameters, n - since));
+            if apart(z, seen) < NEAR {
+                break;
             }
             if n == renew {
-                (seen, since, renew) = (z, n, 2 * n);
+                (seen, renew) = (z, 2 * n);
             }
             if n % STOP_INTERVAL == 0 && stop.is_set() {
+                return Err(Error::Stopped);
+            }
+        }
+        self.cycle_near(z, parameters, stop)
+    }
+
+    /// The period of the attracting cycle that an orbit from z on comes near: the first after which it is closer to z than before, and from
+    /// which Newton's method finds such a cycle.
+    fn cycle_near(&self, z: [f64; 2], parameters: [f64; 3], stop: &Stop) -> Result<Option<u64>> {
+        let (mut now, mut closest) = (z, f64::INFINITY);
+        for period in 1..=self.limits.max.min(MOST) {
+            now = self.formula.step(now, parameters);
+            let distance = apart(now, z);
+            if distance < closest {
+                closest = distance;
+                if self.is_cycle(z, parameters, period, 100.0 * distance) {
+                    return Ok(Some(period));
+                }
+            }
+            if period % STOP_INTERVAL == 0 && stop.is_set() {
                 return Err(Error::Stopped);
             }
         }
         Ok(None)
     }
 
-    /// The smallest divisor of `period` after which the orbit is back at z, if the cycle attracts.
-    fn least_period(&self, z: [f64; 2], parameters: [f64; 3], period: u64) -> Option<u64> {
-        let (mut now, mut product) = (z, [[1.0, 0.0], [0.0, 1.0]]);
-        for n in 1..=period {
-            let [[a, b], [c, d]] = self.formula.jacobian(now);
-            let one = if F::CONFORMAL { [[a, -c], [c, a]] } else { [[a, b], [c, d]] };
-            product = times(one, product);
-            now = self.formula.step(now, parameters);
-            if period % n == 0 && apart(now, z) < SAME {
-                return attracts(product).then_some(n);
+    /// Whether there is an attracting cycle of a period through a point at most `radius` from z.
+    fn is_cycle(&self, z: [f64; 2], parameters: [f64; 3], period: u64, radius: f64) -> bool {
+        let mut point = z;
+        for _ in 0..STEPS {
+            let (mut end, mut product) = (point, [[1.0, 0.0], [0.0, 1.0]]);
+            for _ in 0..period {
+                let [[a, b], [c, d]] = self.formula.jacobian(end);
+                product = times(if F::CONFORMAL { [[a, -c], [c, a]] } else { [[a, b], [c, d]] }, product);
+                end = self.formula.step(end, parameters);
+            }
+            // (M − 1)·step = point − end, by Cramer's rule.
+            let [[a, b], [c, d]] = [[product[0][0] - 1.0, product[0][1]], [product[1][0], product[1][1] - 1.0]];
+            let [x, y] = [point[0] - end[0], point[1] - end[1]];
+            let determinant = a * d - b * c;
+            let step = [(x * d - b * y) / determinant, (a * y - x * c) / determinant];
+            point = [point[0] + step[0], point[1] + step[1]];
+            if !(apart(point, z) <= radius + NEAR) {
+                return false;
+            }
+            if step[0].hypot(step[1]) < NEAR {
+                return attracts(product);
             }
         }
-        None
+        false
     }
 }
 

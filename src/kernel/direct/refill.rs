@@ -98,15 +98,20 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
             let i = k * Self::LEN;
             let renew = Vector::<S>::load(simd, &flight.renew.0[i..]);
             let due = renew.at_most(now);
-            let (x, y) = (Vector::<S>::load(simd, &flight.x.0[i..]), Vector::<S>::load(simd, &flight.y.0[i..]));
-            // To another place: see `put`.
-            x.select(due, Vector::load(simd, &flight.seen[0].0[i..])).store(&mut flight.next_seen[0].0[i..]);
-            y.select(due, Vector::load(simd, &flight.seen[1].0[i..])).store(&mut flight.next_seen[1].0[i..]);
+            let (x, y) = (Vector::<S>::load(simd, &flight.z[0].0[i..]), Vector::<S>::load(simd, &flight.z[1].0[i..]));
+            let (seen, next) = (&mut flight.seen, &mut flight.next_seen);
+            let (seen_x, seen_y) = (Vector::load(simd, &seen[0].0[i..]), Vector::load(simd, &seen[1].0[i..]));
+            // To another place where that is better: see `put`.
+            let to = if Self::LEN > 4 { seen } else { next };
+            x.select(due, seen_x).store(&mut to[0].0[i..]);
+            y.select(due, seen_y).store(&mut to[1].0[i..]);
             let age = now - Vector::<S>::load(simd, &flight.birth.0[i..]);
             let next = now + Vector((age * half).0.max(least.0));
             put(next, due, &mut flight.renew.0[i..]);
         });
-        swap(&mut flight.seen, &mut flight.next_seen);
+        if Self::LEN <= 4 {
+            swap(&mut flight.seen, &mut flight.next_seen);
+        }
     }
 
     /// Moves escaped lanes to the list of samples waiting for their exact count.
@@ -131,8 +136,8 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
                 let j = finish.len;
                 assert!(j <= FINISH);
                 let n = Vector::<S>::load(simd, &flight.base.0[i..]) + done;
-                Vector::<S>(Vector::<S>::load(simd, &flight.x.0[i..]).0.compress(mask)).store(&mut finish.x[j..]);
-                Vector::<S>(Vector::<S>::load(simd, &flight.y.0[i..]).0.compress(mask)).store(&mut finish.y[j..]);
+                Vector::<S>(Vector::<S>::load(simd, &flight.z[0].0[i..]).0.compress(mask)).store(&mut finish.x[j..]);
+                Vector::<S>(Vector::<S>::load(simd, &flight.z[1].0[i..]).0.compress(mask)).store(&mut finish.y[j..]);
                 Vector::<S>(Vector::<S>::load(simd, &flight.a.0[i..]).0.compress(mask)).store(&mut finish.a[j..]);
                 Vector::<S>(Vector::<S>::load(simd, &flight.b.0[i..]).0.compress(mask)).store(&mut finish.b[j..]);
                 Vector::<S>(Vector::<S>::load(simd, &flight.id.0[i..]).0.compress(mask)).store(&mut finish.id[j..]);
@@ -179,24 +184,23 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
                 let mask = MaskOf::<S>::from_bitmask(simd, taken);
                 let keep = MaskOf::<S>::from_bitmask(simd, busy >> i & Self::FULL);
                 macro_rules! take {
-                    ($from:ident, $to:ident) => {
-                        let old = Vector::<S>::load(simd, &flight.$to.0[i..]).select(keep, zero);
+                    ($from:ident, $to:expr) => {
+                        let old = Vector::<S>::load(simd, &$to.0[i..]).select(keep, zero);
                         let new = Vector::<S>::load(simd, &queue.$from[j..]);
-                        Vector::<S>(new.0.expand_merge(mask, old.0)).store(&mut flight.$to.0[i..]);
+                        Vector::<S>(new.0.expand_merge(mask, old.0)).store(&mut $to.0[i..]);
                     };
                 }
-                take!(x, x);
-                take!(y, y);
-                take!(a, a);
-                take!(b, b);
-                take!(id, id);
+                take!(x, flight.z[0]);
+                take!(y, flight.z[1]);
+                take!(a, flight.a);
+                take!(b, flight.b);
+                take!(id, flight.id);
                 let new = Vector::<S>::load(simd, &queue.n[j..]) - done;
                 put(Vector::<S>(new.0.expand_merge(mask, done.0)), mask, &mut flight.base.0[i..]);
                 let fresh = MaskOf::<S>::from_bitmask(simd, bits);
                 put(now, fresh, &mut flight.birth.0[i..]);
                 put(first, fresh, &mut flight.renew.0[i..]);
-                let seen = Vector::<S>::load(simd, &flight.seen[0].0[i..]);
-                (seen + nan.select(fresh, zero)).store(&mut flight.seen[0].0[i..]);
+                put(nan, fresh, &mut flight.seen[0].0[i..]);
                 queue.head = j + count;
                 flight.alive |= taken << i;
                 refills += count as u64;
@@ -206,7 +210,8 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
     }
 }
 
-/// Writes the lanes of `mask` to their places among the first numbers of a slice, integers far below 2⁵³.
+/// Writes the lanes of `mask` to their places among the first numbers of a slice: integers far below 2⁵³, or
+/// NaN.
 ///
 /// Where a selection is stored where one of its sides came from, the compiler makes a masked store of it, even of one that is written
 /// as operations on bits. With 256 bits, AMD processors before Zen 5 take several times as long for that as for reading, blending and
@@ -226,13 +231,13 @@ impl Scratch {
     /// Moves the live lanes to the front.
     pub(super) fn gather(&mut self) {
         let flight = &mut *self.flight;
-        let [seen_x, seen_y] = &mut *flight.seen;
+        let ([x, y], [seen_x, seen_y]) = (&mut flight.z, &mut *flight.seen);
         let (mut to, mut lanes) = (0, flight.alive);
         while lanes != 0 {
             let from = lanes.trailing_zeros() as usize;
             for list in [
-                &mut flight.x,
-                &mut flight.y,
+                &mut *x,
+                &mut *y,
                 &mut flight.a,
                 &mut flight.b,
                 &mut flight.id,

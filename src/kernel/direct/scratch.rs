@@ -27,8 +27,7 @@ pub(super) type State = [PerLane; 2];
 /// The lanes in flight and what is known about each.
 #[derive(Debug)]
 pub(super) struct Flight {
-    pub(super) x: PerLane,
-    pub(super) y: PerLane,
+    pub(super) z: State,
     /// The state at the start of the current block.
     pub(super) saved_x: PerLane,
     pub(super) saved_y: PerLane,
@@ -91,8 +90,8 @@ pub(super) struct Scratch {
     pub(super) squares: Box<PerLane>,
     pub(super) queue: List<{ QUEUE + LANES }>,
     pub(super) finish: List<{ FINISH + LANES }>,
-    /// Counts and positions of samples, for sorting.
-    pub(super) order: Vec<u64>,
+    /// Counts and positions of samples, for sorting, and where they are sorted.
+    pub(super) order: [Vec<u64>; 2],
 }
 
 impl Scratch {
@@ -101,8 +100,7 @@ impl Scratch {
         let flight = || {
             let lane = PerLane::new;
             Box::new(Flight {
-                x: lane(0.0),
-                y: lane(0.0),
+                z: [lane(0.0), lane(0.0)],
                 saved_x: lane(0.0),
                 saved_y: lane(0.0),
                 a: lane(0.0),
@@ -125,7 +123,7 @@ impl Scratch {
             squares: Box::new(PerLane::new(0.0)),
             queue: List::new(),
             finish: List::new(),
-            order: Vec::new(),
+            order: [Vec::new(), Vec::new()],
         }
     }
 

@@ -18,7 +18,7 @@ const NORMAL: i32 = -400;
 const RUN: u64 = 64;
 
 /// Steps between checks of the stop flag.
-const STOP_INTERVAL: u32 = 1 << 14;
+const STOP_INTERVAL: u64 = 1 << 13;
 
 /// A disc that P iterations map into itself.
 #[derive(Clone, Copy, Debug)]
@@ -32,16 +32,17 @@ struct Walk<'a> {
     shared: &'a Shared<'a>,
     state: State,
     mark: Option<Mark>,
-    steps: u32,
-    /// Entries taken.
-    entries: u64,
+    /// How many when the stop flag was looked at.
+    checked: u64,
+    /// Entries and single iterations, and runs of these in `f64`: each takes about as long.
+    taken: u64,
 }
 
-/// How far an orbit is followed: up to an iteration, and over so many entries.
+/// How far an orbit is followed: up to an iteration, and over so many entries, iterations and runs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     pub(super) until: u64,
-    pub(super) entries: u64,
+    pub(super) steps: u64,
 }
 
 /// Whether a walk goes on.
@@ -65,10 +66,10 @@ impl Shared<'_> {
     /// # Errors
     /// [`Error::Stopped`].
     pub(super) fn period(&self, state: State, until: u64) -> Result<Option<u64>> {
-        let bounds = Bounds { until, entries: u64::MAX };
+        let bounds = Bounds { until, steps: u64::MAX };
         let Some(Disc { centre, radius, period }) = self.disc(state, bounds)? else { return Ok(None) };
         // The first iterate in the disc: from there on the orbit tends to the same point of the cycle.
-        let mut walk = Walk { shared: self, state: centre, mark: None, steps: 0, entries: 0 };
+        let mut walk = Walk { shared: self, state: centre, mark: None, checked: 0, taken: 0 };
         for n in 1..period {
             walk.single();
             let State { at, delta, .. } = walk.state;
@@ -81,11 +82,11 @@ impl Shared<'_> {
         Ok(Some(period))
     }
 
-    fn disc(&self, state: State, Bounds { until, entries }: Bounds) -> Result<Option<Disc>> {
-        let mut walk = Walk { shared: self, state, mark: None, steps: 0, entries: 0 };
+    fn disc(&self, state: State, Bounds { until, steps }: Bounds) -> Result<Option<Disc>> {
+        let mut walk = Walk { shared: self, state, mark: None, checked: 0, taken: 0 };
         loop {
             let State { at, n, delta, .. } = walk.state;
-            if n >= until || walk.entries > entries {
+            if n >= until || walk.taken > steps {
                 return Ok(None);
             }
             if at == 0 {
@@ -110,9 +111,8 @@ impl Shared<'_> {
 
 impl Walk<'_> {
     fn stop(&mut self, stop: &Stop) -> Result<()> {
-        self.steps += 1;
-        if self.steps >= STOP_INTERVAL {
-            self.steps = 0;
+        if self.taken >= self.checked + STOP_INTERVAL {
+            self.checked = self.taken;
             if stop.is_set() {
                 return Err(Error::Stopped);
             }
@@ -136,8 +136,7 @@ impl Walk<'_> {
                 self.state.at = tables.place(at);
                 continue;
             }
-            self.steps += 1;
-            self.entries += 1;
+            self.taken += 1;
             at += 1;
             self.state.at = tables.place(at);
             if let Some(step) = self.ended(at == tables.stage(stage).end as usize) {
@@ -198,7 +197,7 @@ impl Walk<'_> {
         }
         let delta = (around + z) * delta + Wide::new(c, self.shared.exponent);
         (self.state.at, self.state.delta, self.state.n) = (at + 1, delta, n + 1);
-        self.steps += 1;
+        self.taken += 1;
         self.ended(at + 1 == self.shared.orbit.last(at)).unwrap_or(Step::On)
     }
 
@@ -242,7 +241,7 @@ impl Walk<'_> {
             mark.derivative = Some(Wide::new(derivative.m, derivative.e));
         }
         (self.state.at, self.state.n, self.state.delta) = (at, n, Wide::new(delta, 0));
-        self.steps += RUN as u32 / 4;
+        self.taken += 1;
         step
     }
 }

@@ -185,7 +185,9 @@ impl Kernel for Perturbation {
     fn period(&self, prepared: &Prepared, column: u32, row: u32, stop: &Stop) -> Result<Option<u64>> {
         let shared = self.shared(prepared, stop)?;
         let c = self.offsets.point(column as usize, row as usize);
-        shared.period(shared.start([c.re, c.im]), self.limits.max)
+        // Within the maximum many orbits have not come near their cycle; what is not found by then is hardly ever found.
+        let more = self.limits.max.saturating_mul(64).min(1_000_000_000);
+        shared.period(shared.start([c.re, c.im]), self.limits.max.saturating_add(more))
     }
 
     fn compute(&self, prepared: &Prepared, claim: TileClaim<'_>, stop: &Stop) -> Result<Counters> {

@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::kernel::double_double::DoubleDouble;
 use crate::number::Decimal;
 use crate::parallel::{Buffer, Prepared, Preparing};
+use crate::system::available;
 
 /// The part of the prepared data that holds it.
 const PART: &str = "perturbation: reference orbit";
@@ -46,6 +47,10 @@ const DOUBLE_BITS: i64 = 53;
 
 /// How close to an earlier iterate one is that may be the cycle's next time round.
 const CLOSE: f64 = 1.0 / (1_u64 << 30) as f64;
+
+/// What an iterate takes at most while tables are made, and what is not worth asking for.
+const GROWING_BYTES: u64 = 160;
+const SURE_BYTES: u64 = 64 << 20;
 
 /// Products of limbs between checks of the stop flag, and between reports of progress: about 2 ms, and 50.
 const STOP_INTERVAL: u64 = 1 << 20;
@@ -319,6 +324,10 @@ impl Reference {
             }
             z = precise.value();
             if made.z.len() == made.z.capacity() {
+                let bytes = GROWING_BYTES * 2 * made.z.len() as u64;
+                if bytes > SURE_BYTES && available().is_some_and(|available| available < bytes) {
+                    return Err(self.too_long(n));
+                }
                 made.z.try_reserve(made.z.len()).map_err(|_| self.too_long(n))?;
                 if self.double {
                     made.rest.try_reserve(made.z.len()).map_err(|_| self.too_long(n))?;

@@ -138,10 +138,11 @@ impl Shared<'_> {
         n.saturating_mul(4)
     }
 
-    /// Whether a sample is caught by a cycle; it looks as much farther as a quarter of what has been done.
+    /// Whether a sample is caught by a cycle, after as much work as `steps` in vectors. It is followed for a quarter of its iterations more,
+    /// and over so few entries that those that are not caught lose little: one here takes as long as some hundred in vectors.
     pub(super) fn is_interior(&self, state: State, steps: u64) -> Result<bool> {
         let until = state.n.saturating_add(state.n / 4).min(self.max);
-        self.is_caught(state, Bounds { until, entries: steps / 32 })
+        self.is_caught(state, Bounds { until, steps: 16 + steps / 64 })
     }
 
     /// Takes the samples out of a group that are caught by a cycle.

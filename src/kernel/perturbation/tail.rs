@@ -347,7 +347,7 @@ impl Shared<'_> {
             let (at, delta) = (pack::at(places[lane]), Wide::new([x[lane], y[lane]], 0));
             if n >= self.max {
                 lanes |= 1 << lane;
-            } else if self.is_interior(State { at, n, delta, c: crew.offset[lane] }, n.min(1 << 20))? {
+            } else if self.is_interior(State { at, n, delta, c: crew.offset[lane] }, n / 16)? {
                 lanes |= 1 << lane;
                 ends.caught += 1;
             } else {

@@ -1,6 +1,7 @@
 //! The kernel by itself: its prepared data, whatever it is, and how it agrees with the direct one.
 
 use crate::error::Error;
+use crate::kernel::direct::Direct;
 use crate::kernel::{Isa, Kernel, Request, TileClaim, TileRequest};
 use crate::parallel::{Prepared, Preparing, Stop};
 use crate::sample::{Channels, DISTANCES_X, DISTANCES_Y, INTERIOR, Samples};
@@ -97,8 +98,8 @@ fn a_larger_maximum_changes_nothing_that_has_escaped() {
 
 #[test]
 fn a_stop_ends_the_reference_and_the_samples() {
-    // Interior for ever, so that each would take its maximum.
-    let inside = |max: u32| kernel("re = \"-0.9\"\nim = \"0\"\nwidth = \"1e-200\"", &format!("max = {max}"));
+    // Where two discs touch: no cycle attracts, and none is left, so that each would take its maximum.
+    let inside = |max: u32| kernel("re = \"-0.75\"\nim = \"0\"\nwidth = \"1e-200\"", &format!("max = {max}"));
     let kernel = inside(4_000_000_000);
     let stop = Stop::new();
     let set = |_| stop.set();
@@ -204,15 +205,65 @@ fn instruction_sets_and_tiles_change_no_bit_at_any_depth() {
 }
 
 #[test]
+fn samples_that_cycles_catch_are_found_and_change_nothing() {
+    // A copy of period 3, a view within it, and a filled Julia set: the same counts as without looking, at a cost that the maximum does
+    // not raise.
+    let copy = "re = \"-1.75487766624669276004950889635852869189460661777279\"\nim = \"0\"\nwidth = ";
+    let views = [
+        ("", format!("{copy}\"0.06\""), 3, 200),
+        ("", format!("{copy}\"1e-20\""), 3, WHOLE.area()),
+        (
+            "julia = [\"-0.122561\", \"0.744862\"]",
+            "re = \"0.1\"\nim = \"0\"\nwidth = \"1e-12\"".into(),
+            3,
+            WHOLE.area(),
+        ),
+        ("julia = [\"-1\", \"0\"]", "re = \"0\"\nim = \"0\"\nwidth = \"3\"".into(), 2, 300),
+    ];
+    for (first, view, period, least) in views {
+        let of = |max: u32| kernel_of(first, &view, &format!("max = {max}\nprecision = \"perturbation\""), Isa::best());
+        let (short, long) = (of(2000), of(4_000_000_000));
+        let [few, many] = [&short, &long].map(|kernel| compute(&**kernel, &prepared(&**kernel), WHOLE.into()).unwrap());
+        let area = WHOLE.area();
+        let inside: Vec<_> = (0..area).filter(|&i| many[i] == INTERIOR).collect();
+        assert!(inside.len() >= least, "{view}: {}", inside.len());
+        assert!((0..area).all(|i| few[i] == many[i] || few[i] == INTERIOR), "{view}");
+        let all = prepared(&*long);
+        let periods: Vec<_> = inside
+            .iter()
+            .map(|&i| long.period(&all, i as u32 % WHOLE.width, i as u32 / WHOLE.width, &Stop::new()).unwrap())
+            .collect();
+        assert!(periods.iter().all(|found| found.is_some_and(|found| found % period == 0)), "{view}: {periods:?}");
+        assert!(periods.iter().filter(|found| **found == Some(period)).count() * 2 > inside.len(), "{view}");
+    }
+}
+
+#[test]
 fn where_tiers_meet_they_agree() {
-    // 40 samples across a width of 3.64e-11 are as close as 64-bit numbers allow.
+    // 40 samples across a width of 3.64e-11 are as close as 64-bit numbers allow: at this width, at half of it and at twice.
+    let places = [
+        ("", "0\"\nim = \"1"),
+        ("", "-0.1852324350525204\"\nim = \"1.014422644823822"),
+        ("julia = [\"0\", \"1\"]", "0\"\nim = \"1"),
+    ];
+    let widths = ["1.82e-11", "3.64e-11", "7.28e-11"];
+    let views: Vec<_> = places.into_iter().flat_map(|place| widths.map(|width| (place, width))).collect();
     let mut off = 0;
-    let i = "0\"\nim = \"1";
-    for (place, width) in [(i, "3.7e-11"), (i, "7.4e-11"), ("-0.75", "3")] {
-        let both = ["f64", "perturbation"].map(|precision| {
-            let view = format!("re = \"{place}\"\nwidth = \"{width}\"\nrotation = 10.0");
-            let kernel = kernel(&view, &format!("max = 1000\nprecision = \"{precision}\""));
-            assert_eq!(kernel.facts().tier, precision);
+    for &((first, place), width) in views.iter().chain(&[(("", "-0.75"), "3")]) {
+        let both = [false, true].map(|deep| {
+            let scene = format!(
+                "{first}\n[view]\nre = \"{place}\"\nwidth = \"{width}\"\nrotation = 10.0\n[image]\nsize = [40, 30]\n\
+                 [iteration]\nmax = 3000\nprecision = \"perturbation\"\n"
+            );
+            let request = Request::new(&Scene::from_toml(&scene).unwrap(), Channels::ALL, Some(Isa::Scalar)).unwrap();
+            let kernel = if deep {
+                request.kernel().unwrap()
+            } else {
+                // Chosen at two of these widths, and as it would be at the third.
+                let plane = request.view.plane(40, 30, 1).unwrap();
+                let Request { limits, channels, isa, .. } = request;
+                Arc::new(Direct::new(&request.spec(), Arc::new(plane), limits, channels, isa).unwrap())
+            };
             let (prepared, area) = (prepared(&*kernel), WHOLE.area());
             // The direct kernel counts less than it would execute.
             let mut words = vec![0; area * kernel.channels().words()];
@@ -235,5 +286,5 @@ fn where_tiers_meet_they_agree() {
             }
         }
     }
-    assert!(off * 1000 <= 3 * 3 * WHOLE.area(), "{off} counts differ");
+    assert!(off * 1000 <= 3 * (views.len() + 1) * WHOLE.area(), "{off} counts differ");
 }
