@@ -328,7 +328,9 @@ fn a_lost_process_is_replaced() {
         let silent = format!("http://{address}/silent\n");
         std::fs::write(scratch.join("urls"), silent + &format!("http://{address}/1\n").repeat(5)).unwrap();
         let arguments = ["status", "urls", "--model", entry.name, "--timeout", "1h", "-j", "1", "--json"];
-        let child = scratch.program(arguments).stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut command = scratch.program(arguments);
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
+        let child = command.spawn().unwrap();
         until("it is connected", || (site.now.load(Ordering::Relaxed) == 1).then_some(()));
         for id in support::processes::children(child.id()) {
             let id = rustix::process::Pid::from_raw(id).unwrap();

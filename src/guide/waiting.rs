@@ -29,8 +29,8 @@ pub(super) const AFTER: &[&str] = &[
      they begin all connections before they look at the first answer; `reactor` looks between two beginnings.)",
     "*Async is not parallel.* Everything that `tokio`, `fibers` and `reactor` did above, they did on one thread. They wait for many at \
      once; they never compute two things at once. Where an answer must be worked on for long, that work goes to threads or processes.",
-    "*One call that blocks.* In the column before the last, the use of the first answer calls something that blocks for {block}. A pool loses one \
-     of its threads meanwhile, and nobody else notices. In an event loop all connections wait: the median grows from \
+    "*One call that blocks.* In the column before the last, the use of the first answer calls something that blocks for {block}. \
+     A pool loses one of its threads meanwhile, and nobody else notices. In an event loop all connections wait: the median grows from \
      {tokio.1000.p50} to {tokio.1000.blocked} with tasks, to {fibers.1000.blocked} with fibers. No compiler warns, and nothing fails; so \
      a loop should watch itself. Ours reports each time that it stood still for 100 ms or more. asyncio does so in its debug mode \
      (`loop.slow_callback_duration`), gevent with `GEVENT_MONITOR_THREAD_ENABLE`.",
