@@ -88,7 +88,8 @@ fn tile(
             fractions[i] = found.fraction.to_bits();
         }
         if channels.contains(Channels::DISTANCE) {
-            [right[i], down[i]] = found.distance.map(f32::to_bits);
+            let [x, y] = found.distance;
+            (right[i], down[i]) = (x.to_bits(), y.to_bits());
         }
     }
     Ok(useful)

@@ -151,7 +151,7 @@ impl Shared<'_> {
         let at = self.tables.place(group.at);
         let mut i = group.from;
         while i < group.to {
-            let [z, c] = [[Z_X, Z_Y], [C_X, C_Y]].map(|planes| planes.map(|plane| numbers[plane][i]));
+            let (z, c) = ([numbers[Z_X][i], numbers[Z_Y][i]], [numbers[C_X][i], numbers[C_Y][i]]);
             let delta = Wide::new(z, group.exponent);
             if self.is_interior(State { at, n: group.n, delta, c }, group.steps)? {
                 group.to -= 1;
@@ -178,8 +178,9 @@ impl Shared<'_> {
     fn leave(&self, scratch: &mut Scratch, group: Pending, at: u32) {
         let scale = power_of_two(self.exponent);
         for i in group.from..group.to {
-            let [z_x, z_y, c_x, c_y, id, d_x, d_y] =
-                [Z_X, Z_Y, C_X, C_Y, ID, D_X, D_Y].map(|plane| scratch.group.0[plane][i]);
+            let number = |plane: usize| scratch.group.0[plane][i];
+            let (z_x, z_y, c_x, c_y) = (number(Z_X), number(Z_Y), number(C_X), number(C_Y));
+            let (id, d_x, d_y) = (number(ID), number(D_X), number(D_Y));
             let mut sample = Waiting {
                 id: id as u32,
                 at,
@@ -187,7 +188,7 @@ impl Shared<'_> {
                 check: group.check.max(group.n + PATIENCE_STEPS.saturating_sub(group.steps)),
                 delta: [z_x, z_y],
                 offset: [c_x, c_y],
-                c: [c_x, c_y].map(|part| if scale > 0.0 { part * scale } else { 0.0 }),
+                c: if scale > 0.0 { [c_x * scale, c_y * scale] } else { [0.0; 2] },
                 derivative: [d_x, d_y],
             };
             if group.exponent != 0 {
