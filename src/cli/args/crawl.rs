@@ -15,8 +15,8 @@ the like), in their normal form, without the part behind #. Those with nofollow 
 only one unless --host or --any-host say otherwise; http and https are one.
 
 Each host is asked for its robots.txt first, for the agent `fractal`. No such file allows everything; one that cannot be read, as the host \
-does not answer or is out of order, allows nothing. Its crawl delay is kept where it is longer than --pause, and Retry-After where it is asked \
-too much; both up to an hour.
+does not answer or is out of order, allows nothing. Its crawl delay is kept where it is longer than --pause, and Retry-After \
+where it is asked too much; both up to an hour.
 
 -o FOLDER keeps the bodies of all answers of status 200 to 299, and pages.jsonl, which has a line of JSON for each page, with the name of \
 its file. What was there at Ctrl-C is kept.
