@@ -78,10 +78,13 @@ impl Site {
     }
 }
 
+/// Pages to be asked for and when, those that are known, how many are under way, and the answers.
+type Crawled = (VecDeque<(usize, Instant)>, BTreeSet<usize>, usize, Vec<Answer>);
+
 /// A crawler: pages add the pages that they link to, each a moment later.
 struct Crawl {
     site: Arc<Site>,
-    state: Mutex<(VecDeque<(usize, Instant)>, BTreeSet<usize>, usize, Vec<Answer>)>,
+    state: Mutex<Crawled>,
 }
 
 impl Frontier for Crawl {
@@ -253,7 +256,9 @@ fn hostile_servers_are_answered_with_a_sentence_each() {
             thread::spawn(move || hostile(stream));
         }
     });
-    let cases: &[(&str, std::result::Result<u64, (&str, &str)>)] = &[
+    /// A path, and the status that is answered, or the kind of failure and the end of its sentence.
+    type Case = (&'static str, std::result::Result<u64, (&'static str, &'static str)>);
+    let cases: &[Case] = &[
         ("headers", Err(("protocol", "sent headers without an end: more than 65536 bytes"))),
         ("slow", Err(("timeout", "took longer than 1s before the answer was complete"))),
         ("short", Err(("closed", "closed the connection after 5 of 100 bytes"))),
@@ -328,7 +333,9 @@ fn a_lost_process_is_replaced() {
         let silent = format!("http://{address}/silent\n");
         std::fs::write(scratch.join("urls"), silent + &format!("http://{address}/1\n").repeat(5)).unwrap();
         let arguments = ["status", "urls", "--model", entry.name, "--timeout", "1h", "-j", "1", "--json"];
-        let child = scratch.program(arguments).stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut command = scratch.program(arguments);
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
+        let child = command.spawn().unwrap();
         until("it is connected", || (site.now.load(Ordering::Relaxed) == 1).then_some(()));
         for id in support::processes::children(child.id()) {
             let id = rustix::process::Pid::from_raw(id).unwrap();

@@ -106,7 +106,7 @@ pub fn measure(settings: &Settings, stop: &Stop, mut step: impl FnMut(&str, usiz
         }
         for &name in &clients {
             let at_once = if name == CLIENTS[0].0 { connections.min(100) } else { connections };
-            costs.push(cost(name, (connections, at_once), settings, stop, python::client)?);
+            costs.push(cost(name, (connections, at_once), settings, stop, |ask| python::client(&ask))?);
             done += 1;
             step(name, done, all);
         }

@@ -59,9 +59,9 @@ pub(super) const SECTIONS: &[Section] = &[
     Section {
         title: "Three questions",
         parts: &[
-            "- *How do I get the status of 1,000 URLs at once?* `fractal status urls.txt`. A pool of threads is enough, or a thread for each; \
-             ten thousand should be tasks. `fractal guide --ask wait,1000` and `fractal guide --ask wait,10000` say so, and the lesson \
-             `asyncio` shows tasks with a timeout and with cancelling.",
+            "- *How do I get the status of 1,000 URLs at once?* `fractal status urls.txt`. A pool of threads is enough, or a thread for \
+             each; ten thousand should be tasks. `fractal guide --ask wait,1000` and `fractal guide --ask wait,10000` say so, and \
+             the lesson `asyncio` shows tasks with a timeout and with cancelling.",
             "- *How can I run my test suite in parallel?* A process for each command, so many at once: the lesson `commands`, with \
              outputs whole and in order, timeouts, and an exit status that counts the failures.",
             "- *How do I compute millions of jobs that come from a queue?* Inside one program the queue is a bounded channel: the \

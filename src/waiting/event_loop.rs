@@ -76,8 +76,8 @@ impl EventLoop {
         })
     }
 
-    /// Begins to connect; the connection can be written to once there is one.
-    pub(super) fn connect(&self, address: SocketAddr) -> io::Result<Socket> {
+    /// Begins to connect, for the one with a number, and reports to it once there is a connection or none can be.
+    pub(super) fn connect(&self, address: SocketAddr, number: usize) -> io::Result<Socket> {
         use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, ipproto, socket_with};
         let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -86,7 +86,8 @@ impl EventLoop {
             Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
             Err(error) => return Err(error.into()),
         }
-        Ok(Socket { stream: stream.into(), poller: self.poller.clone(), is_known: Cell::new(false) })
+        let socket = Socket { stream: stream.into(), poller: self.poller.clone(), is_known: Cell::new(false) };
+        socket.watch(number, true).map(|()| socket)
     }
 
     /// Has the addresses of the host of a URL found, for the one with a number.

@@ -99,8 +99,8 @@ impl Net for Calls<'_> {
     }
 
     fn connect(&self, address: SocketAddr, deadline: Instant) -> io::Result<Socket> {
-        let socket = self.hub.connect(address)?;
-        self.wait(&socket, true, deadline)?;
+        let socket = self.hub.connect(address, self.number)?;
+        self.switch(deadline).map(drop)?;
         socket.connected().map(|()| socket)
     }
 

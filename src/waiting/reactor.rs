@@ -85,27 +85,27 @@ impl<D: FnOnce(Answer)> Transport<D> {
             Happened::Ready(_) if self.is_connected => self.ready(reactor),
             Happened::Ready(_) => match self.socket.as_ref().map_or(Ok(()), Socket::connected) {
                 Ok(()) => self.ready(reactor),
-                Err(error) => Ok(self.connect(reactor, self.protocol.unconnected(&error))),
+                Err(error) => self.connect(reactor, self.protocol.unconnected(&error)),
             },
             Happened::Found(_, Ok(addresses)) => {
                 self.addresses = addresses.into_iter();
-                Ok(self.connect(reactor, Failure::no_address()))
+                self.connect(reactor, Failure::no_address())
             }
-            Happened::Found(_, Err(error)) => Ok(self.protocol.fail(self.protocol.unresolved(&error))),
+            Happened::Found(_, Err(error)) => self.connect(reactor, self.protocol.unresolved(&error)),
         };
         outcome.unwrap_or_else(|error| self.protocol.broken(&error));
     }
 
     /// Begins to connect to the next address, after this failure.
-    fn connect(&mut self, reactor: &EventLoop, mut failure: Failure) {
+    fn connect(&mut self, reactor: &EventLoop, mut failure: Failure) -> io::Result<()> {
         self.is_connected = false;
         self.socket = self.addresses.by_ref().find_map(|address| {
-            let begun = reactor.connect(address).and_then(|socket| socket.watch(self.number, true).map(|()| socket));
-            begun.map_err(|error| failure = self.protocol.unconnected(&error)).ok()
+            reactor.connect(address, self.number).map_err(|error| failure = self.protocol.unconnected(&error)).ok()
         });
         if self.socket.is_none() {
             self.protocol.fail(failure);
         }
+        Ok(())
     }
 
     /// Moves bytes between the connection and the protocol.
@@ -113,7 +113,7 @@ impl<D: FnOnce(Answer)> Transport<D> {
         let Some(socket) = &self.socket else { return Ok(()) };
         self.is_connected = true;
         self.addresses = IntoIter::default();
-        if self.protocol.outgoing().is_empty() && self.protocol.receive(|bytes| (&**socket).read(bytes))? {
+        if self.protocol.is_listening() && self.protocol.receive(|bytes| (&**socket).read(bytes))? {
             if !self.protocol.is_complete() {
                 // Redirected: the next connection begins with an address.
                 reactor.resolve(self.number, self.protocol.url());

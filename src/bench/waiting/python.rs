@@ -27,10 +27,10 @@ pub(super) fn found(left_out: &mut Vec<String>) -> Vec<&'static str> {
 }
 
 /// Starts a client.
-pub(super) fn client(ask: Ask) -> Result<Child> {
+pub(super) fn client(ask: &Ask) -> Result<Child> {
     let mut command = Command::new("python3");
     command.args(["-c", PROGRAM]);
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    Child::start(command, &serde_json::to_string(&ask).expect("numbers and text are always JSON"))
+    Child::start(command, &serde_json::to_string(ask).expect("numbers and text are always JSON"))
 }

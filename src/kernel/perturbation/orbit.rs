@@ -203,7 +203,7 @@ impl Reference {
     pub(super) fn bits(&self) -> u64 {
         let radius = self.size();
         // Close to 0, a Julia set has the structure of the square.
-        let derivative = self.julia.as_ref().map_or(0, |_| self.from_0().e.clamp(radius.e, 0));
+        let derivative = self.julia.as_ref().map_or(0, |_| self.from_0().e.max(radius.e).min(0));
         64 * self.limbs(radius.e, derivative) as u64
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct Fetch {
     most_head: usize,
     most_body: usize,
     redirects: Vec<Url>,
+    /// Whether the request for this connection was prepared.
+    is_begun: bool,
     tls: Option<Box<ClientConnection>>,
     /// What is to be sent, and how much of it was.
     out: Vec<u8>,
@@ -63,15 +65,15 @@ impl Fetch {
             most_head: limits.head,
             most_body: limits.body,
             redirects: Vec::new(),
+            is_begun: false,
             tls: None,
             out: Vec::new(),
             sent: 0,
             reader: None,
             outcome: None,
         };
-        match refusal(&fetch.target.url) {
-            Some(why) => fetch.fail(Failure::new(Class::Protocol, why)),
-            None => fetch.begin(),
+        if let Some(why) = refusal(&fetch.target.url) {
+            fetch.fail(Failure::new(Class::Protocol, why));
         }
         fetch
     }
@@ -91,17 +93,14 @@ impl Fetch {
         self.outcome.is_some()
     }
 
-    /// Prepares the request for a new connection.
+    /// Prepares the request, now that there is a connection. Before that it would only take memory.
     fn begin(&mut self) {
-        self.reader = None;
-        self.sent = 0;
+        self.is_begun = true;
         let request = self.request();
-        self.tls = None;
         if self.url().scheme() == "http" {
             self.out = request;
             return;
         }
-        self.out.clear();
         match tls::connection(self.url()) {
             Ok(mut connection) => {
                 // It is kept until the connection is encrypted.
@@ -135,7 +134,7 @@ impl Fetch {
     }
 
     /// What is to be sent next; nothing when it is the server's turn.
-    pub(crate) fn outgoing(&self) -> &[u8] {
+    fn outgoing(&self) -> &[u8] {
         &self.out[self.sent..]
     }
 
@@ -149,8 +148,19 @@ impl Fetch {
         }
     }
 
-    /// Sends as much as `write` takes now, and says whether that is all.
+    /// Whether it is the server's turn.
+    pub(crate) fn is_listening(&self) -> bool {
+        self.is_begun && self.outgoing().is_empty()
+    }
+
+    /// Sends as much as `write` takes now, and says whether that is all. The first time is when there is a connection.
     pub(crate) fn send(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> io::Result<bool> {
+        if !self.is_begun {
+            self.begin();
+        }
+        if self.is_complete() {
+            return Err(io::Error::other("it cannot be encrypted"));
+        }
         while !self.outgoing().is_empty() {
             match write(self.outgoing()) {
                 Ok(count) => self.sent(count),
@@ -230,7 +240,9 @@ impl Fetch {
                 None => {
                     if self.redirects.len() < self.most_redirects {
                         self.redirects.push(to);
-                        return self.begin();
+                        (self.is_begun, self.tls, self.reader) = (false, None, None);
+                        (self.out, self.sent) = (Vec::new(), 0);
+                        return;
                     }
                     let text = format!("redirects more than {} times", self.most_redirects);
                     return self.fail(Failure::new(Class::Redirects, text));

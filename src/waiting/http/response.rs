@@ -282,7 +282,7 @@ impl Reader {
             let headers = self.response.headers.iter().filter(move |(known, _)| known == name);
             headers.flat_map(|(_, value)| value.split(',')).map(str::trim)
         };
-        if let Some(last) = all("transfer-encoding").last() {
+        if let Some(last) = all("transfer-encoding").next_back() {
             return Ok(if last.eq_ignore_ascii_case("chunked") { Part::Size } else { Part::Rest });
         }
         let mut lengths = all("content-length");
