@@ -308,7 +308,10 @@ impl Reference {
                 if attracts(&made.z[seen..=n], spread) {
                     break;
                 }
-                renew = n;
+                // Where the cycle passes 0 closely, that is the place from which it shows.
+                let near = |at: &usize| larger(made.z[*at][0].abs(), made.z[*at][1].abs());
+                seen = (seen + 1..=n).min_by(|a, b| near(a).total_cmp(&near(b))).unwrap_or(n);
+                renew = 2 * n;
             }
             if n >= renew {
                 (seen, renew) = (n, 2 * n);
