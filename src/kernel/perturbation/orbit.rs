@@ -203,12 +203,12 @@ impl Reference {
     pub(super) fn bits(&self) -> u64 {
         let radius = self.size();
         // Close to 0, a Julia set has the structure of the square.
-        let derivative = self.julia.as_ref().map_or(0, |_| self.from_0().e.clamp(radius.e, 0));
+        let derivative = self.julia.as_ref().map_or(0, |_| self.distance_to_0().e.clamp(radius.e, 0));
         64 * self.limbs(radius.e, derivative) as u64
     }
 
     /// About how far the centre is from 0.
-    fn from_0(&self) -> Size {
+    fn distance_to_0(&self) -> Size {
         let e = self.centre.iter().filter_map(|part| part.ratio().floor_log2()).max();
         e.map_or(Size::NONE, |e| Size { m: 1.0, e: e.clamp(-(1 << 27), 1 << 27) as i32 })
     }
