@@ -89,7 +89,8 @@ impl<F: Formula> Problem<F> {
             let determinant = a * d - b * c;
             let step = [(x * d - b * y) / determinant, (a * y - x * c) / determinant];
             point = [point[0] + step[0], point[1] + step[1]];
-            if !(apart(point, z) <= radius + NEAR) {
+            let distance = apart(point, z);
+            if distance.is_nan() || distance > radius + NEAR {
                 return false;
             }
             if step[0].hypot(step[1]) < NEAR {

@@ -2,8 +2,9 @@
 
 use super::Perturbation;
 use super::pack::Pack;
-use super::scratch::{BATCH, C_X, C_Y, D_X, D_Y, Ends, ID, Scratch, Z_X, Z_Y};
+use super::scratch::{BATCH, C_X, C_Y, D_X, D_Y, Ends, ID, Scratch, Waiting, Z_X, Z_Y};
 use super::shared::Shared;
+use super::wide::{larger, power_of_two};
 use crate::error::Result;
 use crate::formula::{Mandelbrot, Vector};
 use crate::kernel::distance::{Tangent, vector};
@@ -14,13 +15,23 @@ use crate::sample::Channels;
 use fearless_simd::Level;
 use fearless_simd::prelude::*;
 
+/// The distance to others with another count, in pixels, below which a sample is in question: a thousand times what tables of tolerance 2⁻⁴⁴
+/// may move it. At a dense place of 1e284, 0.32 % of the counts were off without asking again.
+const IN_QUESTION: f64 = 1e-7;
+
+/// The smallest exponent of offsets whose double-doubles have all their bits.
+const LEAST_EXPONENT: i32 = -960;
+
 impl Perturbation {
     /// Computes a claim's tiles.
     pub(super) fn claim(&self, shared: Shared<'_>, claim: TileClaim<'_>) -> Result<Counters> {
         Scratch::with(|scratch| {
             let samples = claim.tiles.iter().map(|wanted| wanted.tile.area() - wanted.skipped()).sum();
             scratch.ends.reset(samples);
-            let executed = match (self.channels.contains(Channels::DISTANCE), shared.orbit.has_start()) {
+            scratch.offsets.clear();
+            // Which samples are in question shows the derivative.
+            let derivative = self.channels.contains(Channels::DISTANCE) || self.reference.double;
+            let executed = match (derivative, shared.orbit.has_start()) {
                 (false, false) => self.dispatch::<false, false>(shared, claim.tiles, scratch)?,
                 (true, false) => self.dispatch::<true, false>(shared, claim.tiles, scratch)?,
                 (false, true) => self.dispatch::<false, true>(shared, claim.tiles, scratch)?,
@@ -113,6 +124,11 @@ impl Perturbation {
                 shared.tail::<L, L, K, DERIVATIVE, TWO>(l, waiting, ends)?
             };
         }
+        if self.reference.double {
+            self.ask_again(shared, scratch);
+            let Scratch { waiting, ends, .. } = &mut *scratch;
+            steps += shared.tail::<L, DoubleDouble<L>, 1, DERIVATIVE, TWO>(l, waiting, ends)?;
+        }
         self.finish::<L, DERIVATIVE>(l, &mut scratch.ends);
         Ok(steps)
     }
@@ -135,6 +151,9 @@ impl Perturbation {
                 if mask.is_none_or(|mask| mask.has(*place)) {
                     let c = self.offsets.point(area.x as usize + *place % width, area.y as usize + *place / width);
                     (numbers[C_X][len], numbers[C_Y][len], numbers[ID][len]) = (c.re, c.im, f64::from(*id));
+                    if self.reference.double {
+                        scratch.offsets.push([c.re, c.im]);
+                    }
                     [Z_X, Z_Y, D_X, D_Y].into_iter().for_each(|plane| numbers[plane][len] = 0.0);
                     (len, *id) = (len + 1, *id + 1);
                 }
@@ -145,6 +164,32 @@ impl Perturbation {
             }
         }
         len
+    }
+
+    /// Puts the escaped samples in line once more that lie so near to others with another count that the roundings of the stages may
+    /// decide: the tail computes all of their iterations in double-double.
+    fn ask_again(&self, shared: Shared<'_>, scratch: &mut Scratch) {
+        let Scratch { ends, waiting, offsets, .. } = scratch;
+        let two = shared.orbit.has_start();
+        // Below, the low part of a difference underflows; and samples that start at 0 have been there without a stage.
+        if self.exponent < LEAST_EXPONENT || two && !shared.orbit.has_way() {
+            return;
+        }
+        let scale = power_of_two(self.exponent);
+        for (id, &offset) in offsets.iter().enumerate() {
+            let size = larger(ends.x[id].abs(), ends.y[id].abs());
+            let change = larger(ends.d_x[id].abs(), ends.d_y[id].abs());
+            if ends.n[id] == u64::MAX || size * self.frame.per_spacing >= IN_QUESTION * change {
+                continue;
+            }
+            ends.n[id] = u64::MAX;
+            let point = offset.map(|part| part * scale);
+            let (at, delta, c) =
+                if two { (shared.orbit.critical as u32, point, [0.0; 2]) } else { (0, [0.0; 2], point) };
+            let derivative = if two { [scale, 0.0] } else { [0.0; 2] };
+            let (n, check, offset) = (0, u64::MAX, if two { [0.0; 2] } else { offset });
+            waiting.push(Waiting { id: id as u32, at, n, check, delta, c, offset, derivative });
+        }
     }
 
     /// Turns the last iterates and their derivatives into fractions and distances.

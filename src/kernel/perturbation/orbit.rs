@@ -203,12 +203,12 @@ impl Reference {
     pub(super) fn bits(&self) -> u64 {
         let radius = self.size();
         // Close to 0, a Julia set has the structure of the square.
-        let derivative = self.julia.as_ref().map_or(0, |_| self.from_0().e.max(radius.e).min(0));
+        let derivative = self.julia.as_ref().map_or(0, |_| self.distance_to_0().e.max(radius.e).min(0));
         64 * self.limbs(radius.e, derivative) as u64
     }
 
     /// About how far the centre is from 0.
-    fn from_0(&self) -> Size {
+    fn distance_to_0(&self) -> Size {
         let e = self.centre.iter().filter_map(|part| part.ratio().floor_log2()).max();
         e.map_or(Size::NONE, |e| Size { m: 1.0, e: e.clamp(-(1 << 27), 1 << 27) as i32 })
     }
@@ -308,7 +308,10 @@ impl Reference {
                 if attracts(&made.z[seen..=n], spread) {
                     break;
                 }
-                renew = n;
+                // Where the cycle passes 0 closely, that is the place from which it shows.
+                let near = |at: &usize| larger(made.z[*at][0].abs(), made.z[*at][1].abs());
+                seen = (seen + 1..=n).min_by(|a, b| near(a).total_cmp(&near(b))).unwrap_or(n);
+                renew = 2 * n;
             }
             if n >= renew {
                 (seen, renew) = (n, 2 * n);

@@ -99,6 +99,8 @@ pub(super) struct Scratch {
     pub(super) pending: Vec<Pending>,
     pub(super) waiting: Vec<Waiting>,
     pub(super) ends: Ends,
+    /// The samples' offsets divided by 2^`exponent`, where they are needed again.
+    pub(super) offsets: Vec<[f64; 2]>,
 }
 
 impl Scratch {
@@ -107,8 +109,8 @@ impl Scratch {
         thread_local!(static AREA: Cell<Option<Box<Scratch>>> = const { Cell::new(None) });
         let mut scratch = AREA.take().unwrap_or_else(|| {
             let [group, rebased, failed] = std::array::from_fn(|_| Group::new());
-            let (pending, waiting, ends) = (Vec::new(), Vec::new(), Ends::default());
-            Box::new(Scratch { group, rebased, failed, pending, waiting, ends })
+            let (pending, waiting, ends, offsets) = (Vec::new(), Vec::new(), Ends::default(), Vec::new());
+            Box::new(Scratch { group, rebased, failed, pending, waiting, ends, offsets })
         });
         scratch.pending.clear();
         scratch.waiting.clear();

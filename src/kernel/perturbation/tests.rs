@@ -218,7 +218,7 @@ fn samples_that_cycles_catch_are_found_and_change_nothing() {
             3,
             WHOLE.area(),
         ),
-        ("julia = [\"-1\", \"0\"]", "re = \"0\"\nim = \"0\"\nwidth = \"3\"".into(), 2, 300),
+        ("julia = [\"-1\", \"0\"]", "re = \"0\"\nim = \"0\"\nwidth = \"3\"".into(), 2, 200),
     ];
     for (first, view, period, least) in views {
         let of = |max: u32| kernel_of(first, &view, &format!("max = {max}\nprecision = \"perturbation\""), Isa::best());
