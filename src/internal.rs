@@ -14,9 +14,13 @@ pub use crate::window::{remember::SavedState, save::command_line, script::Script
 pub use crate::works::thumbnails;
 pub use crate::works::{MAX_LIMIT, NO_THUMBNAILS, PrimeCount, Primes};
 
+/// What a program says that cannot wait for connections.
+pub const NO_NET: &str =
+    "this program was built without networking: build it with `cargo install --path . --features net`";
+
 /// What Linux says of processes and the machine.
 pub mod system {
-    pub use crate::system::{bytes, status, value};
+    pub use crate::system::{address_space, available, bytes, data, status, value};
 }
 
 /// Which model of parallelism when.
@@ -36,4 +40,20 @@ pub mod frame {
 #[cfg(feature = "window")]
 pub mod keys {
     pub use crate::window::keys::{Action, GROUPS, Gesture, Group, KeyBinding, Trigger, action, markdown};
+}
+
+/// Pages that lead to pages.
+#[cfg(feature = "net")]
+pub mod crawl {
+    pub use crate::crawl::{Answered, Crawl, CrawlOptions, Links, Names, Page, ROBOTS_BYTES, Visit, host_of, links};
+}
+
+/// Waiting for many connections.
+#[cfg(feature = "net")]
+pub mod waiting {
+    pub use crate::waiting::http::{Fault, Reader};
+    pub use crate::waiting::{
+        Answer, Class, DEFAULT, Failure, Frontier, Limits, List, Next, Response, Target, WAITINGS, WaitingEntry, allow,
+        find, most_connections,
+    };
 }

@@ -66,15 +66,17 @@
 //!
 //! `cli` (the program, with clap and indicatif, and with `bench`), `exr` (raw samples in EXR pictures), `window` (the interactive
 //! window, with minifb) and `fibers`, `futures`, `rayon` and `tokio` (the backends of the same names) are on by default. `bench`
-//! measures cores and backends for the program; `thumbnails` adds the command of that name; `image` converts a picture to the types
-//! of the `image` crate. With `default-features = false` the library has no command-line dependency, no executor and no runtime; the
-//! other backends are always available.
+//! measures cores and backends for the program; `thumbnails` adds the command of that name, and `net` those that wait for connections;
+//! `image` converts a picture to the types of the `image` crate. With `default-features = false` the library has no command-line
+//! dependency, no executor and no runtime; the other backends are always available.
 
 pub mod backend;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;
 pub mod colour;
+#[cfg(feature = "net")]
+mod crawl;
 mod error;
 pub mod formula;
 #[cfg(feature = "bench")]
@@ -91,6 +93,8 @@ pub mod scene;
 pub mod sink;
 mod system;
 mod tile;
+#[cfg(feature = "net")]
+mod waiting;
 #[cfg(feature = "window")]
 pub mod window;
 mod works;
@@ -114,6 +118,10 @@ pub use sink::Picture;
 pub fn worker_main(kinds: impl IntoIterator<Item = backend::WorkKind>) {
     #[cfg(feature = "window")]
     window::main();
+    #[cfg(feature = "net")]
+    waiting::main();
+    #[cfg(all(feature = "bench", feature = "net"))]
+    bench::waiting::main();
     backend::worker::main(|| {
         let all = kinds.into_iter().chain(render::kinds()).chain(works::kinds());
         #[cfg(feature = "bench")]

@@ -3,7 +3,10 @@
 mod cli;
 
 use cli::args::Command;
-use cli::{bench, check, completion, exit, guide, help, info, lists, manual, merge, primes, probe, render, thumbnails};
+use cli::{
+    bench, check, completion, crawl, exit, guide, help, info, lists, manual, merge, primes, probe, render, status,
+    thumbnails,
+};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -26,6 +29,8 @@ fn run(command: Command) -> fractal::Result<()> {
         Command::Check(args) => check::run(&args),
         Command::Primes(args) => primes::run(&args),
         Command::Thumbnails(args) => thumbnails::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Crawl(args) => crawl::run(&args),
         Command::Backends(args) => lists::backends(&args),
         Command::Guide(args) => guide::run(&args),
         Command::Formulas(args) => lists::formulas(&args),

@@ -111,17 +111,19 @@ fn arguments() -> Vec<Case> {
         usage("bench --work primes --scene whole", &["`--scene` is for scenes", "primes"]),
         usage("bench simulate", &["SCENE"]),
         usage("bench simulate --work scene", &["whole"]),
+        usage("crawl http://127.0.0.1:9/ --per-host 0", &["'0'", "must be a number from 1 to 100"]),
+        usage("crawl http://127.0.0.1:9/ --pause soon", &["'soon'", "must be a time from 1ms to 24h"]),
         usage("thumbnails . -o x --size 0", &["'0'", "1..=1024"]),
         usage("thumbnails .", &["--output"]),
+        usage("status", &["FILE|URL"]),
+        usage("status http://localhost/ -j 0", &["'0'", "from 1 to 100000"]),
+        usage("status http://localhost/ --timeout 10x", &["'10x'", "500ms, 10s or 2m"]),
+        usage("bench waiting --delay 2d", &["'2d'", "from 1ms to 24h"]),
         usage("probe whole", &["X,Y"]),
         usage("probe whole 5", &["`5`", "X,Y"]),
         usage("probe whole a,b", &["`a,b`", "X,Y"]),
         usage("probe whole 1920,0", &["1920,0", "0 to 1919"]),
         usage("probe whole 0,4294967296", &["0,4294967296", "X,Y"]),
-        failure(
-            "probe whole 1,1 --precision perturbation --iterations 9000000000000000",
-            &["memory", "fewer iterations"],
-        ),
         failure("check whole --precision perturbation --iterations 9000000000000000", &["memory", "fewer iterations"]),
         usage("check", &["SCENE"]),
         usage("check whole --pixels 0", &["0 pixels", "1 to 10000000"]),
@@ -300,6 +302,32 @@ fn files() -> Vec<Case> {
         failure("render good.toml noise.toml --size 9x9 -o {name}.png", &["noise.toml"]),
         failure("bench kernel loops --isa scalar", &["scalar", "no vectors"]),
         failure("probe whole @missing", &["missing"]),
+        #[cfg(not(feature = "net"))]
+        failure("crawl http://127.0.0.1:9/", &["built without networking", "--features net"]),
+        #[cfg(feature = "net")]
+        usage("crawl example.org", &["`example.org` is no URL", "https://example.org/"]),
+        #[cfg(feature = "net")]
+        usage("crawl ftp://example.org/", &["the scheme `ftp`", "http and https"]),
+        #[cfg(feature = "net")]
+        usage("crawl http://127.0.0.1:9/ --host http://x/", &["`http://x/` is no host", "example.org:8080"]),
+        #[cfg(feature = "net")]
+        usage("crawl http://127.0.0.1:9/ -o .", &["`.` is not empty"]),
+        #[cfg(not(feature = "net"))]
+        failure("status http://localhost/", &["built without networking", "--features net"]),
+        #[cfg(not(feature = "net"))]
+        failure("bench waiting", &["built without networking", "--features net"]),
+        #[cfg(feature = "net")]
+        usage("status ftp://localhost/", &["`ftp://localhost/`", "allowed are http and https"]),
+        #[cfg(feature = "net")]
+        usage("status http://", &["`http://` is no URL", "https://example.org/"]),
+        #[cfg(feature = "net")]
+        failure("status missing", &["`missing`"]),
+        #[cfg(feature = "net")]
+        failure("status points", &["line 1 of `points` is no URL"]),
+        #[cfg(feature = "net")]
+        failure("status -", &["`standard input` has no URLs"]),
+        #[cfg(feature = "net")]
+        usage("status http://localhost/ --model threads", &["'threads'", "serial, pool"]),
         #[cfg(not(feature = "thumbnails"))]
         failure("thumbnails . -o x", &["built without thumbnails", "--features thumbnails"]),
         #[cfg(feature = "thumbnails")]

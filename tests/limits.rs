@@ -109,6 +109,23 @@ fn memory_that_is_lacking_is_reported() {
     assert!(known || told.contains("of it for worker processes, but"), "{told}");
 }
 
+/// How long a reference orbit will be shows only as it grows: one that ends soon is not refused for its maximum, and one that does not end
+/// is refused before there is no more memory.
+#[test]
+fn a_reference_that_does_not_fit_is_refused_while_it_grows() {
+    let scratch = Scratch::new("reference");
+    let probe = |view: &str, max: &str| {
+        let arguments = format!("probe whole {view} --precision perturbation --iterations {max} 1,1");
+        limited(&scratch, &[], "ulimit -v 700000", &arguments)
+    };
+    let output = probe("", "9000000000000000");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // Two discs of the set touch there: no cycle attracts the orbit, and it does not escape.
+    let told = sentence(&scratch, probe("--re -0.75 --im 0 --width 1e-40", "4000000000"));
+    assert!(told.contains("reference orbit of this view does not fit into memory: it has "), "{told}");
+    assert!(told.ends_with("fewer iterations need less"), "{told}");
+}
+
 #[test]
 fn a_file_that_becomes_too_long_is_reported() {
     let scratch = Scratch::new("length");

@@ -167,8 +167,9 @@ struct Deep {
 }
 
 impl Deep {
-    fn new(view: &View, escape_radius: f64, channels: Channels) -> Self {
-        let scene = view.scene(escape_radius);
+    fn new(view: &View, quality: &str, escape_radius: f64, channels: Channels) -> Self {
+        let mut scene = view.scene(escape_radius);
+        scene.set(&format!("iteration.quality={quality}")).unwrap();
         let render = Render::with(&scene, RenderOptions { channels, ..RenderOptions::default() }).unwrap();
         assert_eq!(render.kernel().facts().tier, "perturbation", "{}", view.name);
         let prepared = render.prepared(&Preparing::quietly(&Stop::new())).unwrap();
@@ -201,9 +202,9 @@ struct DeepTally {
 }
 
 impl DeepTally {
-    fn check(&mut self, view: &View) {
-        let plain = Deep::new(view, 2.0, Channels::COUNTS);
-        let full = Deep::new(view, 256.0, Channels::ALL);
+    fn check(&mut self, view: &View, quality: &str) {
+        let plain = Deep::new(view, quality, 2.0, Channels::COUNTS);
+        let full = Deep::new(view, quality, 256.0, Channels::ALL);
         for sample in view.data["samples"].as_array().unwrap() {
             if sample["chaotic"] == true || sample["unproved"] == true {
                 continue;
@@ -234,12 +235,54 @@ fn deep_views_agree_with_exact_arithmetic() {
     let mut views = views();
     views.retain(|view| view.text("formula") == "mandelbrot" && view.spacing() < SMALLEST_SPACING / 20.0);
     let mut tally = DeepTally::default();
-    views.iter().for_each(|view| tally.check(view));
+    views.iter().for_each(|view| tally.check(view, "normal"));
     println!("{} deep views: {tally:?}", views.len());
     assert!(views.len() >= 12 && tally.checked > 4000, "the data is there");
     let few = |off: usize, of: usize| off * 1000 <= of * 3;
     assert!(few(tally.counts_off, tally.checked), "{tally:?}");
     assert!(few(tally.smooth_off, tally.smooth) && few(tally.distances_off, tally.distances), "{tally:?}");
+}
+
+/// Orbits of Julia sets are short, so no rounding adds up: every sample holds, of either quality.
+#[test]
+fn deep_views_of_julia_sets_agree_with_exact_arithmetic() {
+    let mut views = views();
+    views.retain(|view| view.text("formula") == "julia" && view.spacing() < SMALLEST_SPACING / 20.0);
+    for quality in ["normal", "exact"] {
+        let mut tally = DeepTally::default();
+        views.iter().for_each(|view| tally.check(view, quality));
+        println!("{} deep views of quality {quality}: {tally:?}", views.len());
+        assert!(views.len() >= 7 && tally.checked > 300, "the data is there");
+        assert_eq!((tally.counts_off, tally.smooth_off, tally.distances_off), (0, 0, 0), "{tally:?}");
+    }
+}
+
+/// The periods of the cycles that interior orbits tend to, of every number tier.
+#[test]
+fn interior_samples_have_the_exact_periods() {
+    let (mut checked, mut wrong) = (0, String::new());
+    for view in views() {
+        let mut scene = view.scene(2.0);
+        scene.set("iteration.quality=exact").unwrap();
+        let Ok(render) = Render::with(&scene, RenderOptions::default()) else { continue };
+        let (kernel, stop) = (render.kernel(), Stop::new());
+        let samples = view.data["samples"].as_array().unwrap().iter().filter(|sample| sample["period"].is_u64());
+        let mut samples = samples.filter(|sample| sample["chaotic"] != true).peekable();
+        if samples.peek().is_none() {
+            continue;
+        }
+        let prepared = render.prepared(&Preparing::quietly(&stop)).unwrap();
+        for sample in samples {
+            let [x, y] = ["x", "y"].map(|key| sample[key].as_u64().unwrap() as u32);
+            let found = kernel.period(&prepared, x, y, &stop).unwrap();
+            checked += 1;
+            if found != sample["period"].as_u64() {
+                let _ = writeln!(wrong, "{} ({x}, {y}): {found:?} instead of {}", view.name, sample["period"]);
+            }
+        }
+    }
+    println!("{checked} periods");
+    assert!(checked > 100 && wrong.is_empty(), "{checked}\n{wrong}");
 }
 
 /// At the smallest distance between samples, around the centre of a view that is too deep: counts from whole numbers of 1,200 bits, which
@@ -248,7 +291,7 @@ fn deep_views_agree_with_exact_arithmetic() {
 fn the_deepest_view_agrees_with_exact_arithmetic() {
     let mut view = views().into_iter().find(|view| view.name == "mandelbrot-1e-300").unwrap();
     view.data["width"] = "4e-290".into();
-    let deep = Deep::new(&view, 2.0, Channels::COUNTS);
+    let deep = Deep::new(&view, "normal", 2.0, Channels::COUNTS);
     for (x, y, n) in [
         (0, 0, 8730),
         (319, 0, 8721),

@@ -46,6 +46,11 @@ fn backends_and_formulas_are_short() {
         all.push((formula.name, lines(&path), if paired { 50 } else { 30 }));
     }
     assert!(all.iter().all(|(_, lines, _)| *lines > 15), "what is counted is code: {all:?}");
+    #[cfg(feature = "net")]
+    for model in fractal::internal::waiting::WAITINGS {
+        let most = if model.name == "reactor" { 80 } else { 60 };
+        all.push((model.name, lines(&file("waiting", &model.name.replace('-', "_"))), most));
+    }
     for (name, lines, most) in all {
         println!("{name}: {lines} lines of at most {most}");
         assert!(lines <= most, "{name} has {lines} lines, of at most {most}");

@@ -105,6 +105,9 @@ fn help_uses_them_too() {
         "bench simulate",
         "bench schedules",
         "guide",
+        "crawl",
+        "status",
+        "bench waiting",
     ];
     for command in
         commands.into_iter().chain(["bench overhead", "bench kernel", "bench deep", "backends", "completions", "man"])

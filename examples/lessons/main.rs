@@ -2,15 +2,19 @@
 //! syllabus. Each lesson is a file of at most 80 lines of code here; what is not shown to a class is in `support/`.
 
 mod asyncio;
+mod chat;
 mod commands;
 mod concurrency;
 mod executor;
 mod find;
 mod gil;
+mod hub;
 mod interrupts;
 mod locks;
 mod manager;
 mod race;
+mod reactor;
+mod rpc;
 mod sharing;
 mod streams;
 pub(crate) mod support;
@@ -64,6 +68,14 @@ enum Lesson {
     Interrupts,
     /// Two green threads that switch to each other
     Switch,
+    /// How gevent works: green threads, a loop, and calls that switch
+    Hub,
+    /// The reactor pattern: protocols, transports and deferred results
+    Reactor,
+    /// A picture computed by processes over HTTP, of which one is killed
+    Rpc(rpc::Options),
+    /// One chat server in four models; who does not read is dropped
+    Chat(support::chatters::Options),
 }
 
 /// Runs the lesson that the arguments name.
@@ -87,6 +99,10 @@ pub(crate) fn main() -> ExitCode {
         Lesson::Find(options) => find::run(quick, options),
         Lesson::Interrupts => interrupts::run(quick),
         Lesson::Switch => switch::run(quick),
+        Lesson::Hub => hub::run(quick),
+        Lesson::Reactor => reactor::run(),
+        Lesson::Rpc(options) => rpc::run(quick, options),
+        Lesson::Chat(options) => chat::run(quick, options),
     };
     ended(outcome.map(|()| 0))
 }

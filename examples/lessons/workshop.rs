@@ -31,7 +31,7 @@ pub(crate) struct Options {
 }
 
 /// A picture whose pieces are its rows.
-struct Workshop([u32; 3]);
+pub(crate) struct Workshop(pub(crate) [u32; 3]);
 
 impl Work for Workshop {
     fn len(&self) -> usize {

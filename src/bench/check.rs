@@ -336,6 +336,8 @@ mod tests {
             deep("1e-30", "crop = [10, 20, 30, 20]\n"),
             deep("1e-200", "[iteration]\nmax = 1000\n"),
             deep("1e-289", "[iteration]\nmax = 2000\n"),
+            format!("julia = [\"0\", \"1\"]\n{}", deep("1e-30", "")),
+            format!("julia = [\"0\", \"1\"]\n{}", deep("1e-320", "[iteration]\nmax = 3000\n")),
         ];
         for scene in scenes {
             let found = check(&scene, 150);

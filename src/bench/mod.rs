@@ -29,6 +29,9 @@ pub mod simulate;
 pub mod statistics;
 pub mod subject;
 pub mod timeline;
+pub mod waited;
+#[cfg(feature = "net")]
+pub mod waiting;
 pub mod wisdom;
 pub mod work;
 pub mod works;

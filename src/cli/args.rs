@@ -2,20 +2,25 @@
 //!
 //! The allowed names come from the library's tables, and so do help, completions and the manual page.
 
+mod crawl;
 mod guide;
 mod scene;
 mod values;
+mod waiting;
 mod work;
 
+pub(crate) use crawl::CrawlArgs;
 pub(crate) use guide::GuideArgs;
 pub(crate) use scene::{ColourArgs, SceneArgs};
-pub(super) use values::{AUTO, Edge, LOOPS, backends, parts, tile, workers, works};
+pub(super) use values::{AUTO, Edge, LOOPS, backends, connections, duration, models, parts, tile, workers, works};
+pub(crate) use waiting::StatusArgs;
 pub(crate) use work::{PrimesArgs, ThumbnailsArgs, WorkArgs};
 
 use super::bench::args::{BENCH_NOTES, BenchArgs};
 use clap::builder::Styles;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
+use crawl::CRAWL_NOTES;
 use fractal::parallel::Shard;
 use fractal::sample::Order;
 use std::ffi::OsString;
@@ -23,6 +28,7 @@ use std::path::PathBuf;
 #[cfg(feature = "window")]
 use values::scale;
 use values::{backends_or_auto, formats, orders, shard, tile_or_auto};
+use waiting::STATUS_NOTES;
 use work::{PRIMES_NOTES, THUMBNAILS_NOTES};
 
 /// Fractals, and every way of running one program in parallel.
@@ -64,6 +70,12 @@ pub(crate) enum Command {
     /// Make thumbnails of the pictures in a folder
     #[command(after_long_help = THUMBNAILS_NOTES)]
     Thumbnails(ThumbnailsArgs),
+    /// Ask many URLs at once whether they answer
+    #[command(after_long_help = STATUS_NOTES)]
+    Status(StatusArgs),
+    /// Follow the links of pages, politely
+    #[command(after_long_help = CRAWL_NOTES)]
+    Crawl(CrawlArgs),
     /// List the backends: ways to compute tiles in parallel
     Backends(BackendsArgs),
     /// Explain which model of parallelism to choose when, and answer questions about it

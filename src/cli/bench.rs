@@ -13,6 +13,7 @@ mod scenes;
 mod schedules;
 mod simulate;
 mod text;
+mod waiting;
 
 pub(super) use progress::Bar;
 
@@ -82,6 +83,7 @@ pub(crate) fn run(args: &args::BenchArgs) -> Result<()> {
         Some(args::BenchCommand::Simulate(args)) => simulate::run(args),
         Some(args::BenchCommand::Schedules(args)) => schedules::run(args),
         Some(args::BenchCommand::Deep(args)) => deep::run(args),
+        Some(args::BenchCommand::Waiting(args)) => waiting::run(args),
         Some(args::BenchCommand::Compare(args)) => compare::run(args),
         Some(args::BenchCommand::Report(args)) => report::run(args),
     }

@@ -15,7 +15,7 @@ const WISHES: &[(&str, &str, &[&str])] = &[
     (
         "Learn how work is shared",
         "fractal render whole --backend processes --owners who.png",
-        &["backends", "guide", "primes", "thumbnails"],
+        &["backends", "guide", "primes", "thumbnails", "status", "crawl"],
     ),
     ("Set up", "fractal man render | man -l -", &["completions", "man", "help"]),
 ];

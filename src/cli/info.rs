@@ -102,7 +102,8 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
         } else {
             let asked = scene.iteration.precision != Precision::Auto;
             format!(
-                "differences, in 64-bit numbers, from one orbit of many digits, {}",
+                "differences, in 64-bit numbers, from {} of many digits, {}",
+                if scene.julia.is_some() { "two orbits" } else { "one orbit" },
                 if asked {
                     "as `iteration.precision` asks"
                 } else {

@@ -9,9 +9,7 @@ use fractal::internal::{size_of_recipe, system};
 use fractal::sample::Order;
 use fractal::scene::Image;
 use fractal::sink::Description;
-use fractal::{Error, Result};
-use rustix::process::{Resource, getrlimit};
-use std::fs;
+use fractal::{Error, Render, Result};
 use std::path::Path;
 
 /// The program itself with its threads, and everything too small to count.
@@ -27,6 +25,9 @@ const STACK: u64 = (2 << 20) + (64 << 10);
 /// up a limit, every allocation fails.
 const HEAP: u64 = if cfg!(target_env = "gnu") { 64 << 20 } else { 0 };
 const HEAPS: u64 = 8;
+
+/// What a reference orbit takes at least, unless the maximum allows less.
+const SURE: u64 = 16 << 20;
 
 /// Threads other than the workers': for signals, progress, the encoder, and starting processes.
 const THREADS: u64 = 4;
@@ -50,6 +51,13 @@ pub(super) fn check_order(name: &str, image: &Image, tile: u32, order: Order) ->
 pub(super) fn check_recipe(description: &Description, path: &Path) -> Result<()> {
     let Ok((image, tile, order)) = size_of_recipe(&description.recipe()) else { return Ok(()) };
     check_order(&path.display().to_string(), &image, tile.max(1), order)
+}
+
+/// What the samples of a picture share, as far as it is known before. How long a reference orbit will be is not: where it does not end
+/// early, it is refused while it grows.
+pub(super) fn shared(render: &Render) -> u64 {
+    let bytes = render.work().prepared_len();
+    if render.kernel().reference().is_some() { bytes.min(SURE) } else { bytes }
 }
 
 /// Checks that what all samples of a scene share fits.
@@ -91,7 +99,7 @@ pub(super) fn check(picture: &Picture, workers: usize, processes: bool, depth: D
             (rows, "a table of its rows", "use larger tiles, fewer rows or another format"),
             (whole, "the whole file, since this format cannot be written to a pipe in pieces", "write it to a file"),
             (tables, "a table of its tiles", "use larger tiles"),
-            (render.work().prepared_len(), "the data that all its tiles share", "use fewer iterations"),
+            (shared(render), "the data that all its tiles share", "use fewer iterations"),
             (known, "the map of escaped samples", "use a smaller picture"),
             (
                 8 * (u64::from(tiling.size().width) + u64::from(tiling.size().height)),
@@ -109,7 +117,7 @@ fn is_file(output: &Path) -> bool {
 
 /// Checks that all parts together fit into the available memory.
 fn enough(name: &str, parts: &[Part<'_>]) -> Result<()> {
-    fits(name, parts, available())
+    fits(name, parts, system::available())
 }
 
 /// The same with this many threads.
@@ -118,7 +126,7 @@ fn enough_with(name: &str, parts: &[Part<'_>], threads: u64) -> Result<()> {
     let processors = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
     let stacks = threads.saturating_mul(STACK);
     let reserved = stacks.saturating_add(HEAP * threads.min(HEAPS * processors));
-    for (bytes, available) in [(stacks, data()), (reserved, address_space())] {
+    for (bytes, available) in [(stacks, system::data()), (reserved, system::address_space())] {
         let part = (bytes, "what its threads reserve", "ask for fewer workers");
         fits(name, &[parts, &[part]].concat(), available)?;
     }
@@ -141,52 +149,6 @@ pub(super) fn size(bytes: u64) -> String {
     format!("{}B", super::bar::scaled(bytes as f64))
 }
 
-/// Bytes that this process may still take, if the system reports it: the least of what the machine and its limits leave.
-fn available() -> Option<u64> {
-    [machine(), group(), address_space(), data()].into_iter().flatten().min()
-}
-
-/// What `ulimit -v` leaves.
-fn address_space() -> Option<u64> {
-    limit(Resource::As, "VmSize")
-}
-
-/// What `ulimit -d` leaves.
-fn data() -> Option<u64> {
-    limit(Resource::Data, "VmData")
-}
-
-/// What Linux says is available without swapping.
-fn machine() -> Option<u64> {
-    system::bytes(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable")
-}
-
-/// What the control groups (version 2) of this process leave: a container's limit, or a batch job's.
-fn group() -> Option<u64> {
-    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let path = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    let root = Path::new("/sys/fs/cgroup");
-    let folders = Path::new(path).ancestors().map(|folder| root.join(folder));
-    folders.filter_map(|folder| left_in(&folder)).min()
-}
-
-fn left_in(group: &Path) -> Option<u64> {
-    let read = |file: &str| fs::read_to_string(group.join(file)).ok();
-    let limit = read("memory.max")?.trim().parse::<u64>().ok()?;
-    let used = read("memory.current")?.trim().parse::<u64>().ok()?;
-    // The file cache gives way.
-    let stat = read("memory.stat")?;
-    let cache = stat.lines().find_map(|line| line.strip_prefix("inactive_file ")?.trim().parse().ok()).unwrap_or(0);
-    Some(limit.saturating_sub(used.saturating_sub(cache)))
-}
-
-/// What a limit of this process leaves; `key` is where its use is reported.
-fn limit(resource: Resource, key: &str) -> Option<u64> {
-    let limit = getrlimit(resource).current?;
-    let used = system::bytes(&system::status(std::process::id()), key)?;
-    Some(limit.saturating_sub(used))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,11 +160,5 @@ mod tests {
         assert!(text.starts_with("`a` needs about 1.15 EB of memory, 1.15 EB of it for dreams, but "), "{text}");
         assert!(text.ends_with(" are available; sleep less"), "{text}");
         assert!(enough("a", &parts[1..]).is_ok());
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn what_the_machine_has_left_is_read() {
-        assert!(machine().is_some_and(|bytes| bytes > 1 << 20));
     }
 }

@@ -5,6 +5,7 @@ mod bar;
 pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod completion;
+pub(crate) mod crawl;
 mod distinct;
 pub(crate) mod exit;
 pub(crate) mod guide;
@@ -24,6 +25,7 @@ pub(crate) mod probe;
 pub(crate) mod render;
 pub(crate) mod signals;
 mod stats;
+pub(crate) mod status;
 pub(crate) mod thumbnails;
 mod typed;
 #[cfg(feature = "window")]

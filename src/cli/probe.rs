@@ -27,6 +27,9 @@ struct Point {
     /// The distance estimate in pixels.
     de: Option<f64>,
     why: &'static str,
+    /// The period of the attracting cycle that an interior orbit tends to, if it is found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    period: Option<u64>,
 }
 
 /// `fractal probe`.
@@ -37,7 +40,7 @@ pub(crate) fn run(args: &ProbeArgs) -> Result<()> {
     let points = points(&args.points, scene.image.drawn().into())?;
     let channels = Channels::ALL;
     let render = Render::with(&scene, RenderOptions { channels, ..RenderOptions::default() })?;
-    memory::check_shared(scene.title(), render.work().prepared_len())?;
+    memory::check_shared(scene.title(), memory::shared(&render))?;
     let kernel = render.kernel();
     let stop = Stop::new();
     let prepared = render.prepared(&Preparing::quietly(&stop))?;
@@ -51,7 +54,10 @@ pub(crate) fn run(args: &ProbeArgs) -> Result<()> {
         let counters = kernel.compute(&prepared, claim, &stop)?;
         let samples = Samples::new(tile, kernel.channels(), bytemuck::cast_slice(&words));
         let at = plane.point((left + x) as usize, (top + y) as usize);
-        let point = point(&samples, [at.re, at.im], &counters);
+        let mut point = point(&samples, [at.re, at.im], &counters);
+        if point.n.is_none() {
+            point.period = kernel.period(&prepared, x, y, &stop)?;
+        }
         if args.json {
             text += &serde_json::to_string(&point).expect("numbers and text are always JSON");
             text.push('\n');
@@ -80,6 +86,7 @@ fn point(samples: &Samples<'_>, [re, im]: [f64; 2], counters: &Counters) -> Poin
         smooth: n.map(|n| n as f64 + f64::from(samples.plane(FRACTIONS)[0])),
         de: n.map(|_| x.hypot(y)),
         why: reasons.into_iter().find(|(count, _)| *count > 0).map_or("limit", |(_, why)| why),
+        period: None,
     }
 }
 
@@ -90,13 +97,14 @@ fn describe(point: &Point, text: &mut String) {
             format!("escaped after {n} iterations, smooth {smooth:.7}, distance {de:.5} pixels")
         }
         _ => format!(
-            "interior, {}",
+            "interior, {}{}",
             match *why {
                 "cardioid" => "in the main cardioid",
                 "bulb" => "in the disc of period 2",
                 "period" => "its orbit repeats",
                 _ => "no escape within the maximum of iterations",
-            }
+            },
+            point.period.map_or(String::new(), |period| format!(", attracted by a cycle of period {period}"))
         ),
     };
     // Writing to a string cannot fail.

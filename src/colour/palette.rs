@@ -74,8 +74,11 @@ impl Palette {
     pub(super) fn linear(&self, phase: Phase) -> [f32; 4] {
         let index = (phase >> FRACTION_BITS) as usize;
         let part = (phase & ((1 << FRACTION_BITS) - 1)) as f32 * (1.0 / (1 << FRACTION_BITS) as f32);
-        let (low, high) = (self.linear[index % TABLE], self.linear[(index + 1) % TABLE]);
-        std::array::from_fn(|i| low[i] + part * (high[i] - low[i]))
+        let (mut colour, high) = (self.linear[index % TABLE], self.linear[(index + 1) % TABLE]);
+        for i in 0..colour.len() {
+            colour[i] += part * (high[i] - colour[i]);
+        }
+        colour
     }
 
     /// The 8-bit sRGB colour of the entry at `phase`, without interpolation, and a 0.

@@ -280,17 +280,16 @@ fn waiting(count: Option<f64>, measured: &Measured) -> Answer {
     let many = count.unwrap_or(MANY + 1.0);
     let number = format!("{many} threads would take {}", bytes(each * many));
     let known = figure("threads", Figure::Memory, measured);
-    let missing = Some("a comparison of all models that wait; the lesson `asyncio` shows how tasks do");
     if many <= MANY {
         let because = format!("up to {MANY} things that wait can have a thread each, which is the simplest program");
-        let run = "cargo run --release --example lessons -- executor".into();
-        return Answer { model: "threads", because, number, run, missing, ..known };
+        let run = "fractal bench waiting --connections 1000 --model thread-each".into();
+        return Answer { model: "threads", because, number, run, ..known };
     }
     let because = format!(
         "more than {MANY} things that wait should share a few threads: a task costs its state, a thread its stack"
     );
-    let run = "cargo run --release --example lessons -- asyncio".into();
-    Answer { model: "tokio", because, number, run, missing, ..known }
+    let run = "fractal bench waiting --connections 10000 --model tokio".into();
+    Answer { model: "tokio", because, number, run, ..known }
 }
 
 /// What the length of a piece and their number say about the model that was chosen.

@@ -4,6 +4,7 @@ use super::ask::{NEEDS, bytes, time};
 use super::measured::{Figures, Measured};
 use super::models::{Conduct, MODELS};
 use super::sections::SECTIONS;
+use super::waiting;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -56,8 +57,9 @@ pub fn guide(measured: &Measured, style: Style) -> String {
     );
     for section in SECTIONS {
         page.heading(section.title);
-        section.parts.iter().for_each(|part| page.paragraph(&filled(part, measured)));
+        section.parts.iter().for_each(|part| page.paragraph(&filled(part, |name| value(name, measured))));
     }
+    many_connections(&mut page);
     page.heading("Questions");
     page.paragraph(
         "A question is made of these words, the length of a piece such as `10us` or `2ms`, and how many there are, such as `10000` or \
@@ -67,6 +69,27 @@ pub fn guide(measured: &Measured, style: Style) -> String {
     page.table(&["Word", "What it asks for"], &rows);
     page.text
 }
+
+/// The chapter on waiting.
+fn many_connections(page: &mut Page) {
+    let costs = waiting::recorded();
+    let text = |part: &&str| filled(part, |name| waiting::value(name, &costs));
+    page.heading(waiting::TITLE);
+    waiting::BEFORE.iter().for_each(|part| page.paragraph(&text(part)));
+    page.table(&waiting::HEADINGS, &waiting::rows(&costs));
+    let busy = if costs.busy { BUSY } else { "" };
+    page.paragraph(&format!(
+        "These figures are from `{}`, on {}.{busy} Memory is for each connection that is open at once. `fractal bench waiting` measures \
+         your machine, in a program built with the feature `net`; `fractal status` asks real servers with each of these models.",
+        waiting::COMMAND,
+        costs.machine
+    ));
+    waiting::AFTER.iter().for_each(|part| page.paragraph(&text(part)));
+}
+
+/// What is said of figures that were disturbed.
+const BUSY: &str =
+    " Other programs used the processors meanwhile, so times are too long: compare them, but do not quote them.";
 
 /// A row for each backend that begins with its name.
 fn rows(cells: impl Fn(&Conduct) -> Vec<String>) -> Vec<Vec<String>> {
@@ -89,11 +112,7 @@ fn figures(page: &mut Page, measured: &Measured) {
             vec![time(piece), time(start), time(run), known(metg50), known(metg90), memory, code(conduct.lines)]
         }),
     );
-    let busy = if measured.busy {
-        " Other programs used the processors meanwhile, so times are too long: compare them, but do not quote them."
-    } else {
-        ""
-    };
+    let busy = if measured.busy { BUSY } else { "" };
     page.paragraph(&format!(
         "All figures on this page, here and in the text below, are from `{}` with {} workers, on {}.{busy} The \
          lines of code, with imports and the entry in the table of backends, were counted by the compiler from src/backend. `fractal \
@@ -133,13 +152,13 @@ fn faults(page: &mut Page) {
     );
 }
 
-/// A text with its figures.
-fn filled(text: &str, measured: &Measured) -> String {
+/// A text with its figures, each found by its name.
+fn filled(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
     let mut parts = text.split('{');
     let mut filled = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (name, rest) = part.split_once('}').unwrap_or((part, ""));
-        filled += &value(name, measured).unwrap_or_else(|| format!("{{{name}}}"));
+        filled += &value(name).unwrap_or_else(|| format!("{{{name}}}"));
         filled += rest;
     }
     filled
@@ -299,7 +318,8 @@ mod tests {
             let is_table = |line: &str| line.starts_with('|') || style == Style::Text;
             assert!(text.lines().all(|line| is_table(line) || line.chars().count() <= width));
         }
-        assert_eq!(filled("a {threads.none} b {nobody.start}.", &measured), "a {threads.none} b {nobody.start}.");
+        let filled = |text| filled(text, |name| value(name, &measured));
+        assert_eq!(filled("a {threads.none} b {nobody.start}."), "a {threads.none} b {nobody.start}.");
     }
 
     #[test]

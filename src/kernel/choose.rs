@@ -83,7 +83,13 @@ impl Request {
             Tier::F64 => Arc::new(Direct::new(&self.spec(), self.plane()?, limits, channels, isa)?),
             Tier::Perturbation => {
                 let centre = [self.view.re.clone(), self.view.im.clone()];
-                Arc::new(Perturbation::new(centre, self.offsets()?, limits, channels, (self.quality, isa))?)
+                Arc::new(Perturbation::new(
+                    (centre, self.julia.clone()),
+                    self.offsets()?,
+                    limits,
+                    channels,
+                    (self.quality, isa),
+                )?)
             }
         })
     }
@@ -94,16 +100,26 @@ impl Request {
     /// As [`Request::kernel`].
     pub(crate) fn tier(&self) -> Result<Tier> {
         match (self.precision, self.perturbs()) {
-            (Precision::Perturbation, false) => Err(no_perturbation(self.formula.name, self.julia.is_some())),
+            (Precision::Perturbation, false) => Err(no_perturbation(self.formula.name, self.is_far())),
             (Precision::Perturbation, true) => self.check_depth(),
             (Precision::Auto, true) if matches!(self.plane(), Err(Error::Unsupported(_))) => self.check_depth(),
             _ => self.plane().map(|_| Tier::F64),
         }
     }
 
-    /// Whether it is for z² + c in the plane of c, which has perturbation.
+    /// Whether it is for z² + c, which has perturbation, and where an orbit that goes beyond radius 2 escapes.
     fn perturbs(&self) -> bool {
-        self.power == 2 && ["mandelbrot", "multibrot"].contains(&self.formula.name) && self.julia.is_none()
+        self.is_quadratic() && !self.is_far()
+    }
+
+    fn is_quadratic(&self) -> bool {
+        self.power == 2 && ["mandelbrot", "multibrot"].contains(&self.formula.name)
+    }
+
+    /// Whether it is for the Julia set of z² + c of a constant beyond radius 2.
+    fn is_far(&self) -> bool {
+        let constant = self.spec().julia.filter(|_| self.is_quadratic());
+        constant.is_some_and(|constant| constant.norm_sqr() > 4.0)
     }
 
     /// The same request for one of every `grain` × `grain` samples.
@@ -171,7 +187,7 @@ impl Request {
         let numbers = match self.perturbs() {
             true if asked => "64-bit numbers, which `iteration.precision` asks for,",
             true => "64-bit numbers alone",
-            false if self.julia.is_some() => "64-bit numbers, the only ones so far for Julia sets,",
+            false if self.is_far() => "64-bit numbers, the only ones for Julia sets of constants beyond radius 2,",
             false => "64-bit numbers, the only ones so far for this formula,",
         };
         let needed = F64_SPACING.log2() + reach.max(1.0).log2();
@@ -205,11 +221,12 @@ impl Request {
     }
 }
 
-fn no_perturbation(formula: &str, julia: bool) -> Error {
-    let whose = if julia { "Julia sets".to_owned() } else { format!("formula `{formula}`") };
+fn no_perturbation(formula: &str, is_far: bool) -> Error {
+    let whose =
+        if is_far { "Julia sets of constants beyond radius 2".to_owned() } else { format!("formula `{formula}`") };
     Error::Usage(format!(
-        "number tier `perturbation` is not possible for {whose}: it is for z² + c in the plane of c; `iteration.precision` must be \
-         auto or f64"
+        "number tier `perturbation` is not possible for {whose}: it is for z² + c in the plane of c, and for Julia sets of constants \
+         within radius 2; `iteration.precision` must be auto or f64"
     ))
 }
 
@@ -277,8 +294,9 @@ mod tests {
         assert!(text.contains("it is 1.0e-2000 wide"), "{text}");
         let far = "formula = \"tricorn\"\n[view]\nre = \"1e6\"\nwidth = \"1e-4\"\n";
         assert!(refusal(far).is_some(), "numbers far out are coarser");
-        let julia = refusal("julia = [\"-0.8\", \"0.156\"]\n[view]\nwidth = \"1e-20\"\n").unwrap();
-        assert!(julia.contains("the only ones so far for Julia sets,"), "{julia}");
+        let julia = refusal("julia = [\"-1.9\", \"0.7\"]\n[view]\nwidth = \"1e-20\"\n").unwrap();
+        assert!(julia.contains("the only ones for Julia sets of constants beyond radius 2,"), "{julia}");
+        assert_eq!(refusal("julia = [\"-0.8\", \"0.156\"]\n[view]\nwidth = \"1e-20\"\n"), None);
     }
 
     #[test]
@@ -310,7 +328,8 @@ mod tests {
         assert!(text.contains("64-bit numbers, which `iteration.precision` asks for, need at least"), "{text}");
         let text = refusal(&asked("perturbation", "formula = \"celtic\"", "3")).unwrap();
         assert!(text.starts_with("number tier `perturbation` is not possible for formula `celtic`: "), "{text}");
-        let text = refusal(&asked("perturbation", "julia = [\"0\", \"1\"]", "3")).unwrap();
-        assert!(text.contains("not possible for Julia sets"), "{text}");
+        assert_eq!(tier(&asked("perturbation", "julia = [\"0\", \"1\"]", "3")), Tier::Perturbation);
+        let text = refusal(&asked("perturbation", "julia = [\"0\", \"2.1\"]", "3")).unwrap();
+        assert!(text.contains("not possible for Julia sets of constants beyond radius 2:"), "{text}");
     }
 }

@@ -121,6 +121,15 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// The period of the attracting cycle that the orbit of an interior sample tends to, if it is found.
+    ///
+    /// # Errors
+    /// As [`Kernel::compute`].
+    fn period(&self, prepared: &Prepared, column: u32, row: u32, stop: &Stop) -> Result<Option<u64>> {
+        let _ = (prepared, column, row, stop);
+        Ok(None)
+    }
+
     /// Computes the samples of a claim's tiles, with what was prepared.
     ///
     /// # Errors
@@ -139,7 +148,7 @@ pub struct Counters {
     pub cardioid: u64,
     /// Samples found inside by the period-2 bulb test.
     pub bulb: u64,
-    /// Samples found inside because their orbit repeated bit for bit.
+    /// Samples found inside because their orbit repeated bit for bit, or is caught by an attracting cycle.
     pub periodic: u64,
     /// Samples that reached the maximum number of iterations.
     pub limit: u64,

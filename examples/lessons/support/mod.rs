@@ -1,15 +1,23 @@
 //! What the lessons share and a class need not read: measuring, and text that fits on a projector.
 
 pub(crate) mod calls;
+pub(crate) mod chatters;
 pub(crate) mod fair_lock;
+pub(crate) mod greens;
+pub(crate) mod http;
 pub(crate) mod meetings;
 pub(crate) mod originals;
+pub(crate) mod pages;
 pub(crate) mod processes;
 pub(crate) mod python;
+pub(crate) mod room;
+pub(crate) mod servers;
+pub(crate) mod transport;
+pub(crate) mod watched;
 
 use fractal::Result;
 use fractal::backend::{BackendEntry, SessionOptions};
-use fractal::parallel::{FinishedClaim, Schedule, Sink, Stop, Work};
+use fractal::parallel::{Claim, FinishedClaim, Prepared, Schedule, Sink, Stop, Work};
 use rustix::time::{ClockId, clock_gettime};
 use signal_hook::consts::SIGINT;
 use signal_hook::iterator::Signals;
@@ -89,6 +97,14 @@ impl Sink for Gathered {
         self.0.lock().expect("no sink panics")[start..][..done.bytes.len()].copy_from_slice(done.bytes);
         Ok(())
     }
+}
+
+/// Computes one piece of a work that prepares nothing.
+pub(crate) fn one_piece(work: &dyn Work, index: usize) -> Result<Vec<u8>> {
+    let (mut bytes, mut costs, mut counts) = (vec![0; work.piece_len(index)], [0], Vec::new());
+    let mut claim = Claim::new(index..index + 1, &mut bytes, &mut costs, &mut counts);
+    work.compute(&Prepared::default(), &mut claim, &Stop::new())?;
+    Ok(bytes)
 }
 
 fn processor_time() -> Duration {

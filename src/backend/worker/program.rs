@@ -39,6 +39,13 @@ impl Program {
                 "a worker cannot have workers of its own in backend `{backend}`; was `fractal::worker_main` called first in `main`?"
             )));
         }
+        let mut command = self.again()?;
+        command.arg(format!("{WORD}:{backend}:{}", std::process::id()));
+        Ok(command)
+    }
+
+    /// The command that starts the program, with its own arguments.
+    pub(crate) fn again(&self) -> Result<Command> {
         let mut command = match &self.path {
             Some(path) => Command::new(path),
             // The same file even if it has been replaced since.
@@ -50,7 +57,7 @@ impl Program {
             }
             None => Command::new(std::env::current_exe().map_err(|error| Error::io("find", "this program", error))?),
         };
-        command.args(&self.arguments).arg(format!("{WORD}:{backend}:{}", std::process::id()));
+        command.args(&self.arguments);
         // Signals from the terminal are for the session, which stops its workers in order.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
@@ -169,11 +176,18 @@ impl Process {
         peak.saturating_sub(files + shared)
     }
 
-    /// Kills it, if it still runs, and waits for its end.
-    pub(crate) fn end(&mut self) -> Option<ExitStatus> {
+    /// Kills it, if it still runs, without waiting for its end.
+    pub(crate) fn kill(&mut self) {
         if self.ended.is_none() {
             // An error means that it has already ended.
             let _ = self.child.kill();
+        }
+    }
+
+    /// Kills it, if it still runs, and waits for its end.
+    pub(crate) fn end(&mut self) -> Option<ExitStatus> {
+        if self.ended.is_none() {
+            self.kill();
             self.ended = self.child.wait().ok();
         }
         self.ended

@@ -9,6 +9,7 @@ use fractal::formula::FORMULAS;
 use fractal::parallel::{MAX_WORKERS, Shard};
 use fractal::sample::ORDERS;
 use fractal::sink::OUTPUTS;
+use std::time::Duration;
 
 /// The name that leaves a choice to measurements.
 pub(in crate::cli) const AUTO: &str = "auto";
@@ -54,6 +55,39 @@ pub(in crate::cli) fn parts() -> PossibleValuesParser {
 /// The kinds of work.
 pub(in crate::cli) fn works() -> PossibleValuesParser {
     names(WORKS.iter().map(|entry| (entry.name, entry.help)))
+}
+
+/// The models of waiting.
+#[cfg(feature = "net")]
+pub(in crate::cli) fn models() -> PossibleValuesParser {
+    names(fractal::internal::waiting::WAITINGS.iter().map(|entry| (entry.name, entry.help)))
+}
+
+/// A program without them takes any name, and says what it lacks.
+#[cfg(not(feature = "net"))]
+pub(in crate::cli) fn models() -> clap::builder::StringValueParser {
+    clap::builder::StringValueParser::new()
+}
+
+/// A number of connections.
+pub(in crate::cli) fn connections(text: &str) -> Result<usize, String> {
+    let allowed = || "must be a number from 1 to 100000".to_owned();
+    text.parse().ok().filter(|connections| (1..=100_000).contains(connections)).ok_or_else(allowed)
+}
+
+/// A number of connections to one host.
+pub(in crate::cli) fn per_host(text: &str) -> Result<usize, String> {
+    let allowed = || "must be a number from 1 to 100".to_owned();
+    text.parse().ok().filter(|connections| (1..=100).contains(connections)).ok_or_else(allowed)
+}
+
+/// A time with its unit, up to a day: `50ms`, `2s`, `1.5m`; without a unit, seconds.
+pub(in crate::cli) fn duration(text: &str) -> Result<Duration, String> {
+    let allowed = || "must be a time from 1ms to 24h, such as 500ms, 10s or 2m".to_owned();
+    let units = [("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("", 1.0)];
+    let read = |(unit, seconds): (&str, f64)| Some(text.strip_suffix(unit)?.trim().parse::<f64>().ok()? * seconds);
+    let seconds = units.into_iter().find_map(read).filter(|seconds| (1e-3..=86_400.0).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(allowed)
 }
 
 pub(in crate::cli) fn orders() -> PossibleValuesParser {
@@ -138,6 +172,19 @@ mod tests {
         assert!(["0", "-1", "", "all", "4294967296"].iter().all(|text| tile(text).is_err()));
         assert_eq!(workers("7"), Ok(7));
         assert!(["0", "4097", "two", "-1"].iter().all(|text| workers(text).is_err()));
+    }
+
+    #[test]
+    fn times_have_units() {
+        for (text, milliseconds) in
+            [("50ms", 50), ("2s", 2000), ("1.5m", 90_000), ("3", 3000), ("24h", 86_400_000), ("1ms", 1)]
+        {
+            assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for wrong in ["", "0", "-1s", "ms", "25h", "1d", "NaN", "inf", "0.5ms", "s10"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+        assert!(["0", "100001", "-1", "many"].iter().all(|text| connections(text).is_err()));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The arguments of `bench`.
 
-use super::super::args::{SceneArgs, backends, parts, tile, workers, works};
+use super::super::args::{SceneArgs, backends, connections, duration, models, parts, tile, workers, works};
 use clap::{Args, Subcommand, ValueHint};
 use fractal::backend::DEFAULT;
 use fractal::kernel::Isa;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub(crate) const BENCH_NOTES: &str = "\
 Without a subcommand every backend is measured with 1, 2, … workers on several scenes. All combinations take turns, in a new \
@@ -41,6 +42,9 @@ pub(crate) enum BenchCommand {
     Schedules(Box<BenchSchedulesArgs>),
     /// Measure what deep views cost: time against pixels, depth and the maximum of iterations
     Deep(BenchDeepArgs),
+    /// Measure what waiting for many connections costs in each model: time, memory, and what one blocking call does
+    #[command(after_long_help = WAITING_NOTES)]
+    Waiting(BenchWaitingArgs),
     /// Report what is slower, faster, the same or not decided between two result files; fails if anything became slower
     Compare(BenchCompareArgs),
     /// Make one page with charts from one or more result files
@@ -227,6 +231,50 @@ pub(crate) struct BenchSimulateArgs {
     pub(crate) busy: BusyArgs,
     #[command(flatten)]
     pub(crate) output: ResultArgs,
+    /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
+    #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never", "json"])]
+    pub(crate) progress: Option<String>,
+}
+
+const WAITING_NOTES: &str = "\
+A server of its own answers after the delay; for each run a client asks it, in a process of its own, on this machine only. Start is the \
+time until the first question, and wall that from there to the last answer. Processor time is the client's. Memory is measured in another \
+run, in which the server answers once all connections that the model has at once are open: resident memory for each, and the kernel's \
+stacks, which Linux counts for the whole machine only. p50 and p99 are from a question to its answer. The pools have 100 threads or \
+processes; `serial` and `process-each` are given fewer connections, and it says so. Lines are those of the model's file.";
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchWaitingArgs {
+    /// Numbers of connections, separated by commas
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = connections, default_value = "1000")]
+    pub(crate) connections: Vec<usize>,
+    /// When the server answers: 50ms, 2s
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "50ms")]
+    pub(crate) delay: Duration,
+    /// Measure this model only; may be repeated
+    #[arg(long, value_name = "NAME", value_parser = models())]
+    pub(crate) model: Vec<String>,
+    /// Number of runs; the fastest counts
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) runs: u32,
+    /// Also measure a run in which the use of the first answer blocks for this time
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "500ms",
+        value_parser = duration)]
+    pub(crate) block_one: Option<Duration>,
+    /// Also measure Python's ThreadPoolExecutor, aiohttp and gevent, those that `python3` has
+    #[arg(long)]
+    pub(crate) python: bool,
+    /// Draw the charts into this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) svg: Option<PathBuf>,
+    /// Write a page with the charts to this file; it needs no network
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) html: Option<PathBuf>,
+    /// Write one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) busy: BusyArgs,
     /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
     #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never", "json"])]
     pub(crate) progress: Option<String>,

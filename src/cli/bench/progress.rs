@@ -25,6 +25,15 @@ impl Bar {
         Self { display, bar, began: Instant::now() }
     }
 
+    /// Writes something while the bar is out of the way.
+    #[cfg(feature = "net")]
+    pub(in crate::cli) fn apart<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &self.bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
     /// `done` of `all` measurements are complete, the last one of `what`; `left` is the remaining time, if known.
     pub(in crate::cli) fn step(&self, done: usize, all: usize, left: Option<Duration>, what: &str) {
         if let Some(bar) = &self.bar {

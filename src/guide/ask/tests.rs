@@ -62,10 +62,11 @@ fn the_figures_decide() {
 
 #[test]
 fn what_is_not_built_is_said() {
-    for question in ["machines", "queue", "wait,100", "wait,10000"] {
+    for question in ["machines", "queue"] {
         assert!(answer(question).missing.is_some(), "{question}");
     }
     assert!(answer("compute,1ms").missing.is_none() && answer("commands").missing.is_none());
+    assert!(answer("wait,100").missing.is_none() && answer("wait,10000").missing.is_none());
 }
 
 #[test]

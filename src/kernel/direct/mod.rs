@@ -6,6 +6,7 @@ mod engine;
 mod escape_count;
 mod flight;
 mod group;
+mod period;
 mod reference;
 mod refill;
 mod scratch;
@@ -103,6 +104,10 @@ impl Kernel for Direct {
         Facts { tier: Tier::F64.name(), isa: self.isa.name(), exact: true, prefix_stable: true, claim_bytes: None }
     }
 
+    fn period(&self, _prepared: &Prepared, column: u32, row: u32, stop: &Stop) -> Result<Option<u64>> {
+        self.tiles.period(column as usize, row as usize, stop)
+    }
+
     fn compute(&self, _prepared: &Prepared, claim: TileClaim<'_>, stop: &Stop) -> Result<Counters> {
         let area: usize = claim.tiles.iter().map(|wanted| wanted.tile.area()).sum();
         assert_eq!(claim.words.len(), area * self.channels.words(), "length of the claim's data");
@@ -114,6 +119,8 @@ impl Kernel for Direct {
 /// A kernel with the formula's type erased.
 trait Tiles: Send + Sync {
     fn compute(&self, isa: Isa, channels: Channels, claim: TileClaim<'_>, stop: &Stop) -> Result<Counters>;
+
+    fn period(&self, column: usize, row: usize, stop: &Stop) -> Result<Option<u64>>;
 
     fn spin(&self, isa: Isa, blocks: u64) -> u64;
 }
@@ -168,6 +175,10 @@ impl<F: Formula> Tiles for Problem<F> {
             counters += self.together(isa, channels, TileClaim { tiles, words, useful }, stop)?;
         }
         Ok(counters)
+    }
+
+    fn period(&self, column: usize, row: usize, stop: &Stop) -> Result<Option<u64>> {
+        self.cycle(column, row, stop)
     }
 
     fn spin(&self, isa: Isa, blocks: u64) -> u64 {

@@ -16,14 +16,21 @@
 //! own. A batch of samples goes through the tables' stages (`stages.rs`), and what is left of each orbit one iteration at a time
 //! (`tail.rs`). Both are written over lanes; the scalar code is the same with one lane.
 //!
-//! **What it does not do yet.** It does not see that an orbit is periodic, and knows only the plane of c.
+//! **Julia sets** have the same constant for all samples, and differ by where they start: along the orbit of the view's centre at first, and
+//! after rebasing along that of 0. Nothing is added to their differences.
+//!
+//! **What it does not do yet.** It does not see that an orbit is periodic.
 
 mod compute;
+mod disc;
+mod divide;
+mod interior;
 mod orbit;
 mod pack;
 mod precise;
 mod prepared;
 mod scratch;
+mod shared;
 mod stages;
 mod tables;
 mod tail;
@@ -43,7 +50,7 @@ use crate::sample::Channels;
 use crate::scene::Quality;
 use orbit::Reference;
 use prepared::Tables;
-use stages::Shared;
+use shared::Shared;
 
 /// The binary logarithm of the smallest distance between samples, about 1e-30103: there an iterate of the reference takes 2 ms, and a stop
 /// is still noticed in time.
@@ -91,13 +98,13 @@ pub(crate) struct Perturbation {
 }
 
 impl Perturbation {
-    /// The kernel for samples around a centre: their offsets divided by 2^`exponent`, which is at most their spacing. No sample of the
+    /// The kernel for samples around a centre, of the Julia set of a constant if there is one: their offsets divided by 2^`exponent`, which is at most their spacing. No sample of the
     /// whole picture, of which they may be a part, is farther from the centre than `radius`, divided likewise.
     ///
     /// # Errors
     /// [`Error::Usage`](crate::Error::Usage) for limits out of range.
     pub(super) fn new(
-        centre: [Decimal; 2],
+        (centre, julia): ([Decimal; 2], Option<[Decimal; 2]>),
         Offsets { plane, exponent, radius }: Offsets,
         limits: Limits,
         channels: Channels,
@@ -109,7 +116,7 @@ impl Perturbation {
         let has_code = matches!(isa, Isa::Avx2 | Isa::Avx512 | Isa::Neon);
         Ok(Self {
             // More iterates than this fit into no memory.
-            reference: Reference { centre, exponent, radius, max, double },
+            reference: Reference { centre, julia, exponent, radius, max, double },
             tolerance: tolerance(quality),
             frame: Frame::of(&plane),
             offsets: plane,
@@ -121,13 +128,24 @@ impl Perturbation {
         })
     }
 
+    /// What all samples share.
+    fn shared<'a>(&self, prepared: &'a Prepared, stop: &'a Stop) -> Result<Shared<'a>> {
+        let orbit = self.reference.read(prepared)?;
+        let tables = Tables::read(prepared, orbit)?;
+        let limit = self.limits.escape_radius * self.limits.escape_radius;
+        let (exponent, tolerance) = (self.exponent, self.tolerance);
+        Ok(Shared { orbit, tables, max: self.limits.max, exponent, tolerance, limit, stop })
+    }
+
     /// What tables are made for.
     fn table_limits(&self, orbit: orbit::Orbit<'_>) -> tables::Limits {
         tables::Limits {
             tolerance: self.tolerance,
             exponent: self.exponent,
             escape_radius: self.limits.escape_radius,
-            complete: orbit.z.len() as u64 <= self.limits.max,
+            complete: orbit.critical as u64 <= self.limits.max,
+            start: self.reference.julia.is_some().then(|| self.reference.size()),
+            max: self.limits.max,
         }
     }
 }
@@ -156,17 +174,23 @@ impl Kernel for Perturbation {
     fn prepared_len(&self) -> u64 {
         // Of an orbit that ends at its period it is a small part.
         let rest = if self.reference.double { size_of::<orbit::Iterate>() as u64 } else { 0 };
-        (self.limits.max + 1).saturating_mul(BYTES_PER_ITERATE + rest)
+        let orbits = if self.reference.julia.is_some() { 2 } else { 1 };
+        (self.limits.max + 1).saturating_mul(orbits * (BYTES_PER_ITERATE + rest))
     }
 
     fn reference(&self) -> Option<ReferenceFacts> {
         Some(ReferenceFacts { bits: self.reference.bits(), iterations: self.limits.max })
     }
 
+    fn period(&self, prepared: &Prepared, column: u32, row: u32, stop: &Stop) -> Result<Option<u64>> {
+        let shared = self.shared(prepared, stop)?;
+        let c = self.offsets.point(column as usize, row as usize);
+        // Within the maximum many orbits have not come near their cycle; what is not found by then is hardly ever found.
+        let more = self.limits.max.saturating_mul(64).min(1_000_000_000);
+        shared.period(shared.start([c.re, c.im]), self.limits.max.saturating_add(more))
+    }
+
     fn compute(&self, prepared: &Prepared, claim: TileClaim<'_>, stop: &Stop) -> Result<Counters> {
-        let orbit = self.reference.read(prepared)?;
-        let tables = Tables::read(prepared, orbit)?;
-        let limit = self.limits.escape_radius * self.limits.escape_radius;
-        self.claim(Shared { orbit, tables, max: self.limits.max, exponent: self.exponent, limit, stop }, claim)
+        self.claim(self.shared(prepared, stop)?, claim)
     }
 }

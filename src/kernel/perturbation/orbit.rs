@@ -9,13 +9,20 @@
 //! log₂(1/R) − log₂|D_m| bits after the point, besides a fixed number for the sum over all iterations, whatever the maximum: the limbs in
 //! use follow the derivative, and a larger maximum makes the same orbit longer and changes nothing of it. This saves 30 to 50 % of the
 //! products. What a step needs follows from the derivative after it: that before it is wrong at the first dip.
+//!
+//! **Julia sets** have two orbits of the same constant k: that of the view's centre, z₀ = C, along which all samples start, and the critical
+//! one from 0, which they go on along after rebasing. The first ends where the view can contain a point whose orbit comes to 0, by the
+//! same test with ∂Z_m/∂z₀. There samples are s = R·|∂Z_m/∂z₀| from 0 at most, so their first differences from the critical orbit are about
+//! s²: for that orbit, s² is what R is for the other.
 
+use super::disc::attracts;
 use super::precise::Precise;
-use super::wide::{Part, Size, Wide};
+use super::wide::{Part, Size, Wide, larger};
 use crate::error::{Error, Result};
 use crate::kernel::double_double::DoubleDouble;
 use crate::number::Decimal;
 use crate::parallel::{Buffer, Prepared, Preparing};
+use crate::system::available;
 
 /// The part of the prepared data that holds it.
 const PART: &str = "perturbation: reference orbit";
@@ -23,14 +30,27 @@ const PART: &str = "perturbation: reference orbit";
 /// The part that holds what its iterates lack of the exact ones, if tables and samples need it.
 const REST_PART: &str = "perturbation: rest of the orbit";
 
+/// The part that holds how many of the iterates are the critical orbit's, for Julia sets.
+const START_PART: &str = "perturbation: where the centre's orbit starts";
+
 /// The part that holds the iterates for which `f64` is too coarse.
 const SMALL_PART: &str = "perturbation: small iterates";
 
 /// Bits beyond those that the derivative asks for, 7 of them before the point. With 72, counts go wrong at a dense place of 1e50.
 const GUARD_BITS: i64 = 110;
 
+/// The binary logarithm of how much closer to 0 than s samples of a Julia set may come: the square of a picture's samples across.
+const CLOSER: i32 = -40;
+
 /// Bits more where iterates are given in two 64-bit numbers.
 const DOUBLE_BITS: i64 = 53;
+
+/// How close to an earlier iterate one is that may be the cycle's next time round.
+const CLOSE: f64 = 1.0 / (1_u64 << 30) as f64;
+
+/// What an iterate takes at most while tables are made, and what is not worth asking for.
+const GROWING_BYTES: u64 = 160;
+const SURE_BYTES: u64 = 64 << 20;
 
 /// Products of limbs between checks of the stop flag, and between reports of progress: about 2 ms, and 50.
 const STOP_INTERVAL: u64 = 1 << 20;
@@ -58,6 +78,8 @@ type SmallWords = [u64; 3];
 #[derive(Debug)]
 pub(super) struct Reference {
     pub(super) centre: [Decimal; 2],
+    /// The constant of a Julia set.
+    pub(super) julia: Option<[Decimal; 2]>,
     /// The binary logarithm of the distance between samples, rounded down.
     pub(super) exponent: i64,
     /// How far samples are from the centre at most, divided by 2^`exponent`.
@@ -68,16 +90,47 @@ pub(super) struct Reference {
     pub(super) double: bool,
 }
 
-/// A reference orbit: z₀ = 0, z₁ and so on.
+/// A reference orbit: z₀ = 0, z₁ and so on. For a Julia set the orbit of the view's centre follows, from z₀ on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Orbit<'a> {
     pub(super) z: &'a [Iterate],
+    /// How many of them are the critical orbit's.
+    pub(super) critical: usize,
     /// What these lack of the exact iterates; empty if it is not needed.
     pub(super) rest: &'a [Iterate],
     small: &'a [SmallWords],
 }
 
 impl Orbit<'_> {
+    /// Whether samples start along an orbit of their own.
+    pub(super) fn has_start(&self) -> bool {
+        self.critical < self.z.len()
+    }
+
+    /// Whether that orbit has more than its first iterate: otherwise samples start so close to 0 that they rebase at once.
+    pub(super) fn has_way(&self) -> bool {
+        self.critical + 1 < self.z.len()
+    }
+
+    /// How close to 0 samples come that start at most this far from the centre of a Julia set's view, and leave its orbit; at most 1.
+    pub(super) fn closest(&self, radius: Size) -> Size {
+        let (mut closest, mut derivative) = (Size::of(1.0), Wide::one());
+        for z in (self.critical..self.z.len()).map(|at| self.wide(at)) {
+            let reach = radius.times(derivative.size());
+            if comes_close(z, reach) {
+                closest = closest.min(reach);
+            }
+            derivative = (z * derivative).shifted(1);
+        }
+        closest
+    }
+
+    /// The place at which the orbit ends that has a place.
+    #[inline(always)]
+    pub(super) fn last(&self, at: usize) -> usize {
+        if at < self.critical { self.critical - 1 } else { self.z.len() - 1 }
+    }
+
     /// An iterate with its full range.
     pub(super) fn wide(&self, at: usize) -> Wide {
         let z = Wide::new(self.z[at], 0);
@@ -121,24 +174,56 @@ impl Given for DoubleDouble<f64> {
 struct Made {
     z: Vec<Iterate>,
     rest: Vec<Iterate>,
-    small: Vec<SmallWords>,
+    small: Vec<Small>,
+}
+
+impl Made {
+    /// Puts another orbit behind.
+    fn append(&mut self, mut other: Self) {
+        let len = self.z.len() as u32;
+        self.small.extend(other.small.iter().map(|small| Small { at: small.at + len, ..*small }));
+        self.z.append(&mut other.z);
+        self.rest.append(&mut other.rest);
+    }
+}
+
+/// What orbit is computed, and how exactly.
+struct Path<'a> {
+    /// z₀, if it is not 0.
+    start: Option<&'a [Decimal; 2]>,
+    constant: &'a [Decimal; 2],
+    /// How far samples are from the orbit at most, for a derivative of 1: where |Z| is below this times the derivative, it ends.
+    radius: Size,
+    /// The most limbs of an iterate.
+    limbs: usize,
 }
 
 impl Reference {
     /// The most bits that an iterate has.
     pub(super) fn bits(&self) -> u64 {
-        64 * self.limbs(self.size().e, 0) as u64
+        let radius = self.size();
+        // Close to 0, a Julia set has the structure of the square.
+        let derivative = self.julia.as_ref().map_or(0, |_| self.from_0().e.clamp(radius.e, 0));
+        64 * self.limbs(radius.e, derivative) as u64
+    }
+
+    /// About how far the centre is from 0.
+    fn from_0(&self) -> Size {
+        let e = self.centre.iter().filter_map(|part| part.ratio().floor_log2()).max();
+        e.map_or(Size::NONE, |e| Size { m: 1.0, e: e.clamp(-(1 << 27), 1 << 27) as i32 })
     }
 
     /// The view's radius.
-    fn size(&self) -> Size {
+    pub(super) fn size(&self) -> Size {
         Size::of(self.radius).times(Size { m: 1.0, e: self.exponent as i32 })
     }
 
     /// How many limbs an iterate needs where |∂Z/∂C| is 2^`derivative`.
     fn limbs(&self, radius: i32, derivative: i32) -> usize {
         let guard = if self.double { GUARD_BITS + DOUBLE_BITS } else { GUARD_BITS };
-        (guard + (-i64::from(radius) - i64::from(derivative.max(0))).max(0)).unsigned_abs().div_ceil(64) as usize
+        // What a derivative by c has been lost below 1, c adds again.
+        let derivative = if self.julia.is_some() { derivative } else { derivative.max(0) };
+        (guard + (-i64::from(radius) - i64::from(derivative)).max(0)).unsigned_abs().div_ceil(64) as usize
     }
 
     /// Computes it.
@@ -147,45 +232,89 @@ impl Reference {
     /// [`Error::Stopped`]; [`Error::Unsupported`] when there is not enough memory.
     pub(super) fn prepare(&self, preparing: &Preparing<'_>) -> Result<Prepared> {
         preparing.progress(0.0);
-        let made = self.compute(preparing)?;
+        let (made, critical) = self.compute(preparing)?;
         let orbit = Buffer::from(bytemuck::cast_slice::<Iterate, u8>(&made.z));
-        let small = Buffer::from(bytemuck::cast_slice::<SmallWords, u8>(&made.small));
+        let small = Buffer::from(bytemuck::cast_slice::<SmallWords, u8>(&words(&made.small)));
         preparing.progress(1.0);
         let rest = Buffer::from(bytemuck::cast_slice::<Iterate, u8>(&made.rest));
-        Ok(Prepared::default().with(PART, orbit).with(REST_PART, rest).with(SMALL_PART, small))
+        let prepared = Prepared::default().with(PART, orbit).with(REST_PART, rest).with(SMALL_PART, small);
+        if self.julia.is_none() {
+            return Ok(prepared);
+        }
+        Ok(prepared.with(START_PART, Buffer::from(bytemuck::bytes_of(&(critical as u64)))))
     }
 
-    fn compute(&self, preparing: &Preparing<'_>) -> Result<Made> {
-        let centre = self.centre.each_ref().map(Decimal::to_f64);
-        let mut made = Made { z: vec![[0.0; 2], centre], ..Made::default() };
+    /// Both orbits of a Julia set, or the critical one; and how many iterates that has.
+    fn compute(&self, preparing: &Preparing<'_>) -> Result<(Made, usize)> {
+        let radius = self.size();
+        let Some(constant) = &self.julia else {
+            let limbs = self.limbs(radius.e, 0);
+            let path = Path { start: None, constant: &self.centre, radius, limbs };
+            let made = self.path(&path, preparing)?;
+            let len = made.z.len();
+            return Ok((made, len));
+        };
+        // The derivative falls to 2R at most before the orbit ends.
+        let limbs = self.limbs(radius.e, radius.e);
+        let path = Path { start: Some(&self.centre), constant, radius, limbs };
+        let start = self.path(&path, preparing)?;
+        let closest = Orbit { z: &start.z, critical: 0, rest: &[], small: &words(&start.small) }.closest(radius);
+        let radius = closest.times(closest).times(Size { m: 1.0, e: CLOSER });
+        let limbs = self.limbs(radius.e, radius.e);
+        let mut made = self.path(&Path { start: None, constant, radius, limbs }, preparing)?;
+        let len = made.z.len();
+        made.append(start);
+        Ok((made, len))
+    }
+
+    fn path(&self, path: &Path<'_>, preparing: &Preparing<'_>) -> Result<Made> {
+        let &Path { start, constant, radius, limbs: most } = path;
+        let first = start.unwrap_or(constant).each_ref().map(Decimal::to_f64);
+        let from = usize::from(start.is_none());
+        let mut made = Made { z: vec![[0.0; 2]; from], ..Made::default() };
+        made.z.push(first);
         let escaped = |[x, y]: Iterate| x * x + y * y > 4.0;
-        if escaped(centre) {
-            made.rest = vec![[0.0; 2]; if self.double { 2 } else { 0 }];
+        if escaped(first) {
+            made.rest = vec![[0.0; 2]; if self.double { made.z.len() } else { 0 }];
             return Ok(made);
         }
-        let radius = self.size();
-        let mut precise = Precise::new(&self.centre.each_ref().map(Decimal::ratio), self.limbs(radius.e, 0));
+        let [first, constant] = [start.unwrap_or(constant), constant].map(|point| point.each_ref().map(Decimal::ratio));
+        let mut precise = Precise::new(&first, &constant, most);
         let mut z = precise.value();
         let mut derivative: Wide = Wide::one();
         if self.double {
-            made.rest = vec![[0.0; 2], precise.rest()];
+            made.rest = vec![[0.0; 2]; from];
+            made.rest.push(precise.rest());
         }
+        let own = if self.julia.is_some() { Wide::zero() } else { Wide::one() };
+        let spread = if self.julia.is_some() { Size::NONE } else { radius };
+        let (mut seen, mut renew) = (from, from + 1);
         let (mut work, mut reported) = (0, 0);
-        for n in 1..=self.max as usize {
-            if n > 1 {
+        for n in from..=self.max as usize {
+            if n > from {
                 made.z.push(z.to_f64());
                 if self.double {
                     made.rest.push(precise.rest());
                 }
             }
-            if z.e < SMALL {
-                made.small.push(Small { m: z.m, e: z.e, at: n as u32 }.words());
+            if z.e < SMALL && !z.is_zero() {
+                made.small.push(Small { m: z.m, e: z.e, at: n as u32 });
             }
-            if z.size().is_below(radius.times(derivative.size())) || escaped(made.z[n]) || n == self.max as usize {
+            let reach = radius.times(derivative.size());
+            if z.size().is_below(reach) || escaped(made.z[n]) || n == self.max as usize {
                 break;
             }
-            derivative = (z * derivative).shifted(1) + Wide::one();
-            let limbs = self.limbs(radius.e, derivative.e);
+            if n > seen && is_close(made.z[n], made.z[seen]) {
+                if attracts(&made.z[seen..=n], spread) {
+                    break;
+                }
+                renew = n;
+            }
+            if n >= renew {
+                (seen, renew) = (n, 2 * n);
+            }
+            derivative = (z * derivative).shifted(1) + own;
+            let limbs = self.limbs(radius.e, derivative.e).min(most);
             if limbs > precise.used() {
                 precise.resize(limbs);
             }
@@ -195,6 +324,10 @@ impl Reference {
             }
             z = precise.value();
             if made.z.len() == made.z.capacity() {
+                let bytes = GROWING_BYTES * 2 * made.z.len() as u64;
+                if bytes > SURE_BYTES && available().is_some_and(|available| available < bytes) {
+                    return Err(self.too_long(n));
+                }
                 made.z.try_reserve(made.z.len()).map_err(|_| self.too_long(n))?;
                 if self.double {
                     made.rest.try_reserve(made.z.len()).map_err(|_| self.too_long(n))?;
@@ -232,7 +365,8 @@ impl Reference {
         let [bytes, small_bytes] = [PART, SMALL_PART].map(|part| prepared.get(part).ok_or_else(missing));
         let (bytes, small_bytes) = (bytes?, small_bytes?);
         let orbit: Option<&[Iterate]> = bytemuck::try_cast_slice(bytes).ok();
-        let most = u64::from(self.max) + 1;
+        let orbits = if self.julia.is_some() { 2 } else { 1 };
+        let most = orbits * (u64::from(self.max) + 1);
         let z = orbit.filter(|orbit| (2..=most).contains(&(orbit.len() as u64))).ok_or_else(|| {
             let (len, each) = (bytes.len(), size_of::<Iterate>());
             Error::Input(format!(
@@ -249,8 +383,32 @@ impl Reference {
         let small = small
             .filter(|small| small.iter().all(|words| Small::of(words).is_sound()))
             .ok_or_else(|| Error::Input("the small iterates of the view's reference orbit are damaged".into()))?;
-        Ok(Orbit { z, rest, small })
+        let critical = match self.julia {
+            None => Some(z.len()),
+            Some(_) => prepared
+                .get(START_PART)
+                .and_then(|bytes| bytes.try_into().ok())
+                .map(u64::from_ne_bytes)
+                .and_then(|len| usize::try_from(len).ok().filter(|len| (2..z.len()).contains(len))),
+        };
+        let critical = critical
+            .ok_or_else(|| Error::Input("where the orbit of the view's centre starts is missing or damaged".into()))?;
+        Ok(Orbit { z, critical, rest, small })
     }
+}
+
+/// Whether two iterates are nearly equal.
+fn is_close([x, y]: Iterate, [a, b]: Iterate) -> bool {
+    larger((x - a).abs(), (y - b).abs()) <= CLOSE * larger(a.abs(), b.abs())
+}
+
+/// Whether samples within a distance of an iterate, at most some times as much, can be nearer to 0 than to it.
+fn comes_close(z: Wide, reach: Size) -> bool {
+    z.size().is_below(Size { m: reach.m, e: reach.e + 2 })
+}
+
+fn words(small: &[Small]) -> Vec<SmallWords> {
+    small.iter().map(|small| small.words()).collect()
 }
 
 impl Small {

@@ -19,6 +19,8 @@ const MOST_EXPONENT: i32 = 1 << 28;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tables<'a> {
     stages: &'a [[u32; 2]],
+    /// How many of the stages are those of the critical orbit.
+    critical: usize,
     entries: &'a [EntryWords],
     wides: &'a [WideWords],
 }
@@ -43,8 +45,10 @@ impl<'a> Tables<'a> {
     /// # Errors
     /// [`Error::Input`] when they are not there, or lead out of themselves or of the orbit.
     pub(super) fn read(prepared: &'a Prepared, orbit: Orbit<'_>) -> Result<Self> {
+        let stages: &[[u32; 2]] = part(prepared, STAGES)?;
         let tables = Self {
-            stages: part(prepared, STAGES)?,
+            stages,
+            critical: stages.len().checked_sub(usize::from(orbit.has_way())).ok_or_else(damaged)?,
             entries: part(prepared, ENTRIES)?,
             wides: part(prepared, WIDE_ENTRIES)?,
         };
@@ -53,8 +57,14 @@ impl<'a> Tables<'a> {
 
     fn is_sound(&self, orbit: Orbit<'_>) -> bool {
         let places = orbit.z.len() - 1;
-        let mut before = 0..places;
+        if self.critical == 0 {
+            return false;
+        }
+        let mut before = 0..orbit.critical - 1;
         for stage in 0..self.stages.len() {
+            if stage == self.critical {
+                before = orbit.critical..places;
+            }
             let Stage { begin, end } = self.stage(stage);
             let (begin, end) = (begin as usize, end as usize);
             if begin >= end || end >= self.entries.len() {
@@ -77,9 +87,20 @@ impl<'a> Tables<'a> {
                 .all(|words| words[12..].iter().copied().flat_map(halves).all(|half| in_range(half as i32)))
     }
 
-    /// The number of stages.
-    pub(super) fn stages(&self) -> usize {
-        self.stages.len()
+    /// The stage in which samples of an orbit are first, and the entry: at the begin of the critical orbit, or along their own.
+    pub(super) fn first(&self, own: bool) -> (usize, usize) {
+        let stage = if own { self.critical } else { self.critical - 1 };
+        (stage, self.stage(stage).begin as usize)
+    }
+
+    /// Whether there is no stage with shorter entries of the same orbit.
+    pub(super) fn is_shortest(&self, stage: usize) -> bool {
+        stage == 0 || stage == self.critical
+    }
+
+    /// Where samples of a stage go on after rebasing: in the same stage, if it is of the critical orbit.
+    pub(super) fn back(&self, stage: usize) -> (usize, usize) {
+        if stage < self.critical { (stage, self.stage(stage).begin as usize) } else { self.first(false) }
     }
 
     pub(super) fn stage(&self, stage: usize) -> Stage {

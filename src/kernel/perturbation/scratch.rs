@@ -31,8 +31,11 @@ pub(super) struct Pending {
     pub(super) stage: usize,
     /// The entry.
     pub(super) at: usize,
-    /// Iterations done.
+    /// Iterations done, and after how many they are examined: see `interior.rs`.
     pub(super) n: u64,
+    pub(super) check: u64,
+    /// Entries taken.
+    pub(super) steps: u64,
     pub(super) from: usize,
     pub(super) to: usize,
     /// δ and its derivative are those of the group times 2^`exponent`.
@@ -45,16 +48,21 @@ pub(super) struct Waiting {
     pub(super) id: u32,
     /// The place of the reference.
     pub(super) at: u32,
-    /// Iterations done.
+    /// Iterations done, and after how many it is examined.
     pub(super) n: u64,
+    pub(super) check: u64,
     pub(super) delta: [f64; 2],
+    /// The offset, and the same divided by 2^`exponent`.
     pub(super) c: [f64; 2],
+    pub(super) offset: [f64; 2],
     pub(super) derivative: [f64; 2],
 }
 
 /// How the samples of a claim ended: one number each.
 #[derive(Debug, Default)]
 pub(super) struct Ends {
+    /// How many were found to be caught by a cycle.
+    pub(super) caught: u64,
     /// The number of the first escaped iterate; `u64::MAX` where none did.
     pub(super) n: Vec<u64>,
     /// That iterate and its derivative.
@@ -67,6 +75,7 @@ pub(super) struct Ends {
 impl Ends {
     /// For `len` samples, none of which has escaped; with room for whole vectors.
     pub(super) fn reset(&mut self, len: usize) {
+        self.caught = 0;
         self.n.clear();
         self.n.resize(len, u64::MAX);
         for numbers in [&mut self.x, &mut self.y, &mut self.d_x, &mut self.d_y] {

@@ -7,100 +7,31 @@
 //! **Exponents.** δ and its derivative are those of the group times 2^`exponent`, which is 0 wherever `f64` holds them. Only the entry's
 //! numbers are scaled, once for a group, so depth costs next to nothing, and no rounding depends on the group that a sample is in.
 
-use super::orbit::Orbit;
-use super::pack::{Pack, difference, largest, product, sum, tangent};
-use super::prepared::Tables;
+use super::divide::{SMALL, Step, divide, scaled};
+use super::interior::Bounds;
+use super::pack::{Pack, difference, largest, sum, tangent};
 use super::scratch::{C_X, C_Y, D_X, D_Y, Group, ID, Pending, Scratch, Waiting, Z_X, Z_Y};
-use super::tables::{Entry, WideEntry};
+use super::shared::{Shared, State};
+use super::tables::Entry;
 use super::wide::{Wide, power_of_two};
 use crate::error::{Error, Result};
-use crate::parallel::Stop;
 
-/// Below 2^`SMALL` a sample's δ has an exponent besides that of `f64`, so that no square in a step underflows; until it is above
-/// 2^`NORMAL`.
-const SMALL: i32 = -430;
+/// An exponent besides that of `f64` ends above 2 to this.
 const NORMAL: i32 = -400;
+
+/// Below 2 to this, far below what a view can show, an orbit that comes back to 0 again and again does so for ever.
+const LEAST: i32 = -(1 << 26);
+
+/// How often samples go through the reference before they are examined, and how many entries and iterations they take at least: as much
+/// as it costs to examine one.
+const PATIENCE: u64 = 16;
+const PATIENCE_STEPS: u64 = 2048;
 
 /// Entries between checks of the stop flag: at most some milliseconds for a whole batch.
 const STOP_INTERVAL: u32 = 256;
 
-/// What all samples of a picture share.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Shared<'a> {
-    pub(super) orbit: Orbit<'a>,
-    pub(super) tables: Tables<'a>,
-    /// The maximum number of iterations.
-    pub(super) max: u64,
-    /// The binary logarithm of what offsets are divided by.
-    pub(super) exponent: i32,
-    /// R², the limit for |z|².
-    pub(super) limit: f64,
-    pub(super) stop: &'a Stop,
-}
-
-/// An entry's numbers as a group needs them: u = δ·(2Z + `own`·δ) and so on; the result is scaled by 2^`exponent`.
-struct Step {
-    z2: [f64; 2],
-    own: f64,
-    a: [f64; 2],
-    b: [f64; 2],
-    d: [f64; 2],
-    e: [f64; 2],
-    f: [f64; 2],
-    r: f64,
-    rc: f64,
-    /// The iterate at which it ends.
-    next: [f64; 2],
-    exponent: i32,
-}
-
-/// How an entry divided a group.
-struct Divided {
-    kept: usize,
-    rebased: usize,
-    failed: usize,
-    /// Whether a δ became too small for `f64`.
-    small: bool,
-}
-
-#[inline(always)]
-fn scaled([x, y]: [f64; 2], scale: f64) -> [f64; 2] {
-    [x * scale, y * scale]
-}
-
-impl Step {
-    /// For numbers that need no other exponent.
-    #[inline(always)]
-    fn near(entry: &Entry, z: [f64; 2], next: [f64; 2]) -> Self {
-        let &Entry { a, b, d, e, f, r, rc, .. } = entry;
-        Self { z2: scaled(z, 2.0), own: 1.0, a, b, d, e, f, r, rc, next, exponent: 0 }
-    }
-
-    /// For a group with an exponent.
-    fn far(entry: &WideEntry, z: Wide, next: Wide, s: i32) -> Self {
-        // w = 2Z + δ has its own exponent, so that u has s + w.
-        let w = (z.e + 1).max(s);
-        let u = s + w;
-        let o = (entry.a_exponent + u).max(entry.b_exponent);
-        let def = power_of_two((o + entry.def_exponent).min(1000));
-        Self {
-            z2: scaled(z.m, power_of_two(z.e + 1 - w)),
-            own: power_of_two(s - w),
-            a: scaled(entry.a, power_of_two(entry.a_exponent + u - o)),
-            b: scaled(entry.b, power_of_two(entry.b_exponent - o)),
-            d: scaled(entry.d, def),
-            e: scaled(entry.e, def),
-            f: scaled(entry.f, def),
-            r: entry.r * power_of_two((entry.r_exponent - u).clamp(-1000, 1000)),
-            rc: entry.rc,
-            next: scaled(next.m, power_of_two((next.e - o).min(1000))),
-            exponent: o,
-        }
-    }
-}
-
 impl Shared<'_> {
-    /// Takes `len` samples with δ = 0, which are in the scratch memory's group, through all stages; those that are left then wait there.
+    /// Takes `len` samples, whose offsets are in the scratch memory's group, through all stages; those that are left then wait there.
     /// Returns the steps taken.
     #[inline(always)]
     pub(super) fn march<L: Pack, const DERIVATIVE: bool>(
@@ -113,6 +44,10 @@ impl Shared<'_> {
         let farthest = self.begin(scratch, len);
         while let Some(mut group) = scratch.pending.pop() {
             while group.from < group.to && group.n < self.max {
+                if group.n >= group.check && group.steps >= PATIENCE_STEPS {
+                    self.examine(scratch, &mut group)?;
+                    continue;
+                }
                 since += 1;
                 if since >= STOP_INTERVAL {
                     since = 0;
@@ -120,7 +55,7 @@ impl Shared<'_> {
                         return Err(Error::Stopped);
                     }
                 }
-                let Pending { stage, at, n, from, to, exponent } = group;
+                let Pending { stage, at, n, from, to, exponent, .. } = group;
                 let entry = self.tables.entry(at);
                 if entry.r < 0.0 {
                     self.fail(scratch, group, entry.next);
@@ -138,9 +73,10 @@ impl Shared<'_> {
                     self.fail(scratch, Pending { from: rebased, to, ..group }, entry.next);
                 }
                 let after = n + u64::from(entry.len);
-                let begin = self.tables.stage(stage).begin as usize;
-                let back = Pending { stage, at: begin, n: after, from: kept, to: rebased, exponent: step.exponent };
-                let on = Pending { stage, at: at + 1, n: after, from, to: kept, exponent: step.exponent };
+                let (first, begin) = self.tables.back(stage);
+                let moved = Pending { n: after, steps: group.steps + 1, exponent: step.exponent, ..group };
+                let back = Pending { stage: first, at: begin, from: kept, to: rebased, ..moved };
+                let on = Pending { at: at + 1, from, to: kept, ..moved };
                 if step.exponent == 0 && !divided.small {
                     if divided.rebased > 0 {
                         scratch.pending.push(back);
@@ -156,19 +92,30 @@ impl Shared<'_> {
         Ok(steps)
     }
 
-    /// Puts the samples in line for the last stage; returns the largest part of their offsets.
+    /// Puts the samples in line for the longest entries; returns the largest part of their offsets c.
     fn begin(&self, scratch: &mut Scratch, len: usize) -> f64 {
-        let last = self.tables.stages().checked_sub(1);
-        let at = last.map_or(0, |stage| self.tables.stage(stage).begin as usize);
-        let exponent = if self.exponent > NORMAL { 0 } else { self.exponent };
-        let first = Pending { stage: last.unwrap_or(0), at, n: 0, from: 0, to: len, exponent };
-        if last.is_none() {
-            self.leave(scratch, first, 0);
-        } else {
-            scratch.pending.push(first);
-        }
+        let (stage, at) = self.tables.first(self.orbit.has_way());
+        let exponent = if self.orbit.has_start() { self.part(scratch, len) } else { normal(self.exponent) };
+        let check = self.patience();
+        scratch.pending.push(Pending { stage, at, n: 0, check, steps: 0, from: 0, to: len, exponent });
         let [_, _, c_x, c_y, ..] = &scratch.group.0;
         c_x[..len].iter().chain(&c_y[..len]).fold(0.0, |most: f64, part| most.max(part.abs()))
+    }
+
+    /// Makes the offsets the differences with which samples of a Julia set start; returns their exponent.
+    fn part(&self, scratch: &mut Scratch, len: usize) -> i32 {
+        let from = if self.orbit.has_way() { Wide::zero() } else { self.orbit.wide(self.orbit.critical) };
+        let exponent = normal(self.exponent.max(from.e));
+        let (scale, from) = (power_of_two(self.exponent - exponent), from.shifted(-exponent).to_f64());
+        let [z_x, z_y, c_x, c_y, _, d_x, _] = &mut scratch.group.0;
+        for ([z, c], from) in [[z_x, c_x], [z_y, c_y]].into_iter().zip(from) {
+            for (z, c) in z[..len].iter_mut().zip(&mut c[..len]) {
+                *z = c.mul_add(scale, from);
+                *c = 0.0;
+            }
+        }
+        d_x[..len].fill(scale);
+        exponent
     }
 
     #[inline(always)]
@@ -180,9 +127,47 @@ impl Shared<'_> {
         Step::far(&self.tables.wide(at), self.orbit.wide(place), self.orbit.wide(next), exponent)
     }
 
+    /// After how many iterations samples are examined first: an orbit within a small copy of the set, whose period is the reference's, has
+    /// come close to its cycle by then.
+    fn patience(&self) -> u64 {
+        PATIENCE * self.orbit.critical as u64 + 1024
+    }
+
+    /// After how many iterations a sample is examined again.
+    pub(super) fn later(n: u64) -> u64 {
+        n.saturating_mul(4)
+    }
+
+    /// Whether a sample is caught by a cycle, after as much work as `steps` in vectors. It is followed for a quarter of its iterations more,
+    /// and over so few entries that those that are not caught lose little: one here takes as long as some hundred in vectors.
+    pub(super) fn is_interior(&self, state: State, steps: u64) -> Result<bool> {
+        let until = state.n.saturating_add(state.n / 4).min(self.max);
+        self.is_caught(state, Bounds { until, steps: 16 + steps / 64 })
+    }
+
+    /// Takes the samples out of a group that are caught by a cycle.
+    fn examine(&self, scratch: &mut Scratch, group: &mut Pending) -> Result<()> {
+        let numbers = &mut scratch.group.0;
+        let at = self.tables.place(group.at);
+        let mut i = group.from;
+        while i < group.to {
+            let [z, c] = [[Z_X, Z_Y], [C_X, C_Y]].map(|planes| planes.map(|plane| numbers[plane][i]));
+            let delta = Wide::new(z, group.exponent);
+            if self.is_interior(State { at, n: group.n, delta, c }, group.steps)? {
+                group.to -= 1;
+                numbers.iter_mut().for_each(|numbers| numbers.swap(i, group.to));
+                scratch.ends.caught += 1;
+            } else {
+                i += 1;
+            }
+        }
+        group.check = Self::later(group.n);
+        Ok(())
+    }
+
     /// Samples that cannot use an entry go on in the stage before, or by themselves.
     fn fail(&self, scratch: &mut Scratch, group: Pending, next: u32) {
-        if group.stage == 0 {
+        if self.tables.is_shortest(group.stage) {
             self.leave(scratch, group, next);
         } else {
             scratch.pending.push(Pending { stage: group.stage - 1, at: next as usize, ..group });
@@ -199,7 +184,9 @@ impl Shared<'_> {
                 id: id as u32,
                 at,
                 n: group.n,
+                check: group.check.max(group.n + PATIENCE_STEPS.saturating_sub(group.steps)),
                 delta: [z_x, z_y],
+                offset: [c_x, c_y],
                 c: [c_x, c_y].map(|part| if scale > 0.0 { part * scale } else { 0.0 }),
                 derivative: [d_x, d_y],
             };
@@ -212,7 +199,6 @@ impl Shared<'_> {
 
     /// Iterates a sample until `f64` holds it, with the roundings of the tail.
     fn alone(&self, sample: &mut Waiting, c: [f64; 2], exponent: i32) {
-        let last = self.orbit.z.len() - 1;
         let mut s = exponent;
         let [mut delta, mut derivative] = [sample.delta, sample.derivative];
         let mut at = sample.at as usize;
@@ -229,15 +215,20 @@ impl Shared<'_> {
             let w = z.e.max(e);
             let z = scaled(z.m, power_of_two(z.e - w));
             let full = sum(z, scaled(delta, power_of_two(e - w)));
-            let o = (e + w).max(self.exponent);
-            let (own, scale) = (power_of_two(e + w - o), power_of_two(self.exponent - o));
+            let o = if self.orbit.has_start() { e + w } else { (e + w).max(self.exponent) };
+            if o < LEAST {
+                sample.n = self.max;
+                break;
+            }
+            let scale = if self.orbit.has_start() { 0.0 } else { power_of_two(self.exponent - o) };
+            let own = power_of_two(e + w - o);
             derivative = tangent(full, scaled(derivative, own), scale);
             delta = difference(sum(z, full), scaled(delta, own), scaled(c, scale));
             (sample.n, at, s) = (sample.n + 1, at + 1, o);
             let next = self.orbit.wide(at);
             let w = next.e.max(s);
             let full = sum(scaled(next.m, power_of_two(next.e - w)), scaled(delta, power_of_two(s - w)));
-            if at == last || largest(full) < largest(delta) * power_of_two(s - w) {
+            if at == self.orbit.last(at) || largest(full) < largest(delta) * power_of_two(s - w) {
                 (delta, derivative, at, s) = (full, shifted(derivative, s - w), 0, w);
             }
         }
@@ -257,7 +248,10 @@ impl Shared<'_> {
             most = size(&numbers[D_X][from..to], &numbers[D_Y][from..to]);
         }
         let e = if most > 0.0 { Wide::new([most, 0.0], s).e } else { 0 };
-        let exponent = if e > NORMAL { 0 } else { e };
+        if e < LEAST {
+            return;
+        }
+        let exponent = normal(e);
         if exponent == 0 {
             // Those that are too small form a group of their own, which is rare.
             let bound = power_of_two((SMALL - s).min(1023));
@@ -285,6 +279,11 @@ impl Shared<'_> {
     }
 }
 
+/// The exponent besides that of `f64` for numbers of about 2^e.
+fn normal(e: i32) -> i32 {
+    if e > NORMAL { 0 } else { e }
+}
+
 /// Times 2^k, for numbers that stay within the range of `f64`.
 fn shifted(m: [f64; 2], k: i32) -> [f64; 2] {
     // In two factors, since 2^k may be out of range.
@@ -298,119 +297,5 @@ fn copy<const DERIVATIVE: bool>(group: &mut Group, at: usize, other: &Group, len
         for (numbers, others) in group.0.iter_mut().zip(&other.0).take(planes) {
             numbers[at..at + len].copy_from_slice(&others[..len]);
         }
-    }
-}
-
-#[inline(always)]
-fn all<L: Pack>(l: L, [x, y]: [f64; 2]) -> [L; 2] {
-    [l.constant(x), l.constant(y)]
-}
-
-/// Takes samples of the group over an entry.
-#[inline(always)]
-fn divide<L: Pack, const DERIVATIVE: bool>(
-    l: L,
-    step: &Step,
-    scratch: &mut Scratch,
-    range: std::ops::Range<usize>,
-    [check_c, is_last]: [bool; 2],
-) -> Divided {
-    let full = u64::MAX >> (64 - L::LEN);
-    let (z2, own, next) = (all(l, step.z2), l.constant(step.own), all(l, step.next));
-    let (sa, sb, sd, se, sf) = (all(l, step.a), all(l, step.b), all(l, step.d), all(l, step.e), all(l, step.f));
-    let (r, rc) = (l.constant(step.r), l.constant(step.rc));
-    let (one, small_size) = (l.constant(1.0), l.constant(if step.exponent == 0 { power_of_two(SMALL) } else { 0.0 }));
-    let Scratch { group, rebased, failed, .. } = scratch;
-    let group = &mut group.0;
-    let mut done = Divided { kept: 0, rebased: 0, failed: 0, small: false };
-    let mut i = range.start;
-    while i < range.end {
-        let left = range.end - i;
-        let valid = if left >= L::LEN { full } else { (1 << left) - 1 };
-        let z = [l.load(&group[Z_X][i..]), l.load(&group[Z_Y][i..])];
-        let c = [l.load(&group[C_X][i..]), l.load(&group[C_Y][i..])];
-        let id = l.load(&group[ID][i..]);
-        let d = if DERIVATIVE { [l.load(&group[D_X][i..]), l.load(&group[D_Y][i..])] } else { z };
-        let u = product(z, [own.mul_add(z[0], z2[0]), own.mul_add(z[1], z2[1])]);
-        let mut fits = largest(u).at_most(r);
-        if check_c {
-            fits = fits & largest(c).at_most(rc);
-        }
-        let fit_bits = L::bits(fits) & valid;
-        if fit_bits != valid {
-            let which = l.mask(valid & !fit_bits);
-            let values = [z[0], z[1], c[0], c[1], id, d[0], d[1]];
-            put::<L, DERIVATIVE>(values, which, valid & !fit_bits == full, failed, done.failed);
-            done.failed += (valid & !fit_bits).count_ones() as usize;
-            if fit_bits == 0 {
-                i += L::LEN;
-                continue;
-            }
-        }
-        // The polynomial.
-        let (p, q) = (product(u, sa), product(c, sb));
-        let (dp, ep, fq) = (product(p, sd), product(p, se), product(q, sf));
-        let after = sum(sum(p, q), sum(product(p, dp), product(q, sum(ep, fq))));
-        // Its derivative: A·(1 + 2dP + eQ)·∂u + B·(1 + eP + 2fQ), with ∂u = 2(Z + δ)·∂δ.
-        let d_after = if DERIVATIVE {
-            let eq = product(q, se);
-            let by_u = product(sa, [one + (dp[0] + dp[0] + eq[0]), dp[1] + dp[1] + eq[1]]);
-            let by_c = product(sb, [one + (fq[0] + fq[0] + ep[0]), fq[1] + fq[1] + ep[1]]);
-            let w = [own.mul_add(z[0] + z[0], z2[0]), own.mul_add(z[1] + z[1], z2[1])];
-            sum(product(by_u, product(w, d)), by_c)
-        } else {
-            after
-        };
-        let whole = sum(after, next);
-        let (size, whole_size) = (largest(after), largest(whole));
-        let keep_bits = if is_last { 0 } else { L::bits(size.at_most(whole_size)) & fit_bits };
-        let back_bits = fit_bits & !keep_bits;
-        let smaller = whole_size.select(l.mask(back_bits), size);
-        done.small |= L::bits(smaller.at_most(small_size)) & fit_bits != 0;
-        if keep_bits != 0 {
-            let w = range.start + done.kept;
-            let values = [after[0], after[1], c[0], c[1], id, d_after[0], d_after[1]];
-            let kept = keep_bits.count_ones() as usize;
-            let planes = if DERIVATIVE { 7 } else { 5 };
-            let mut plane = 0;
-            while plane < planes {
-                let to = &mut group[plane];
-                if keep_bits != full {
-                    let packed = values[plane].compress(l.mask(keep_bits));
-                    if valid == full {
-                        // What lies behind those that are kept has been read.
-                        packed.store(&mut to[w..]);
-                    } else {
-                        let mut lanes = [0.0; 8];
-                        packed.store(&mut lanes);
-                        to[w..w + kept].copy_from_slice(&lanes[..kept]);
-                    }
-                } else if w != i || !(C_X..=ID).contains(&plane) {
-                    values[plane].store(&mut to[w..]);
-                }
-                plane += 1;
-            }
-            done.kept += kept;
-        }
-        if back_bits != 0 {
-            let values = [whole[0], whole[1], c[0], c[1], id, d_after[0], d_after[1]];
-            let which = l.mask(back_bits);
-            put::<L, DERIVATIVE>(values, which, back_bits == full, rebased, done.rebased);
-            done.rebased += back_bits.count_ones() as usize;
-        }
-        i += L::LEN;
-    }
-    done
-}
-
-/// Appends lanes to a group that has `len` samples.
-#[inline(always)]
-fn put<L: Pack, const DERIVATIVE: bool>(values: [L; 7], which: L::Mask, whole: bool, to: &mut Group, len: usize) {
-    let planes = if DERIVATIVE { 7 } else { 5 };
-    let mut plane = 0;
-    while plane < planes {
-        let packed = if whole { values[plane] } else { values[plane].compress(which) };
-        packed.store(&mut to.0[plane][len..]);
-        plane += 1;
     }
 }

@@ -18,12 +18,18 @@
 //! repeats itself. The next stage joins the entries between deeper dips in the same way, until there is none left (Imagina's stages). A
 //! sample goes from the last stage, whose entries are longest, to the first.
 //!
+//! **Julia sets.** Samples differ by where they start, so c is 0, and B with it. They start along an orbit of their own, the centre's, at
+//! most as far from it as the view's radius, so the best entry there is the longest that this radius allows. What is left of that orbit
+//! is not long: differences are 2⁻²⁰ of the iterates where the entry ends, and as large as these where samples rebase. The same holds for
+//! the critical orbit, where samples are as far from 0 as they have been when they came to it.
+//!
 //! **Exactness.** An entry ends where the orbit ends only if that is the same for every larger maximum, and no iterate that it skips can
 //! have escaped: iterates as far out as the escape radius are in no entry of more than one iteration.
 
 use super::orbit::{Given, Orbit};
 use super::wide::{Part, Size, Wide, power_of_two};
 use crate::kernel::double_double::DoubleDouble;
+use std::ops::Range;
 
 /// How much closer to 0 than ever before an iterate is that begins an entry, as a power of two.
 const DIP: i32 = -4;
@@ -88,6 +94,10 @@ pub(super) struct Limits {
     pub(super) escape_radius: f64,
     /// Whether the orbit ends where it does for every larger maximum.
     pub(super) complete: bool,
+    /// How far samples of a Julia set are from the view's centre at most.
+    pub(super) start: Option<Size>,
+    /// The maximum number of iterations.
+    pub(super) max: u64,
 }
 
 /// An entry in the making.
@@ -131,7 +141,7 @@ impl<P: Part> Step<P> {
     /// With one more iterate w.
     fn and(&self, w: Wide<P>, limits: &Limits) -> Self {
         let Squared { a, b: bw, d, e, f } = self.squared(w);
-        let b = bw + Wide::one();
+        let b = if limits.start.is_some() { bw } else { bw + Wide::one() };
         let t = bw * b.inverse();
         let most = limits.most(w);
         let (r, rc) = (self.r.min(most.over(self.a.size())), self.rc.min(most.over(self.b.size())));
@@ -175,8 +185,9 @@ impl Limits {
         let room = 0.25 * (self.escape_radius - z.modulus());
         let r = if room > 0.0 { Size::of((room * room.max(size)).min(1.0)) } else { Size::NONE };
         let (a, zero) = (Wide::one(), Wide::zero());
+        let b = if self.start.is_some() { zero } else { a };
         let (len, place) = (1, at as u32);
-        Step { z, a, b: a, d: zero, e: zero, f: zero, r, rc: Size::of(1.0), len, next: place, place }
+        Step { z, a, b, d: zero, e: zero, f: zero, r, rc: Size::of(1.0), len, next: place, place }
     }
 
     /// How large differences from an iterate may be.
@@ -275,11 +286,20 @@ pub(super) fn build(orbit: Orbit<'_>, limits: Limits) -> Made {
 
 fn build_with<P: Given>(orbit: Orbit<'_>, limits: Limits) -> Made {
     let mut builder: Builder<'_, P> = Builder { orbit, limits, steps: Vec::new(), stages: Vec::new() };
-    if builder.first() {
-        while builder.next() {}
-    }
-    while builder.is_too_large() {
-        builder.drop_first();
+    if let Some(radius) = limits.start {
+        let closest = orbit.closest(radius);
+        builder.longest(0..orbit.critical - 1, closest.times(closest));
+        if orbit.has_way() {
+            let from = orbit.wide(orbit.critical).size();
+            builder.longest(orbit.critical..orbit.z.len() - 1, radius.times(from));
+        }
+    } else {
+        if builder.first() {
+            while builder.next() {}
+        }
+        while builder.is_too_large() {
+            builder.drop_first();
+        }
     }
     let Builder { steps, stages, .. } = builder;
     let mut wides = Vec::new();
@@ -290,7 +310,7 @@ fn build_with<P: Given>(orbit: Orbit<'_>, limits: Limits) -> Made {
 impl<P: Given> Builder<'_, P> {
     /// The first stage, from the orbit; whether it has a dip.
     fn first(&mut self) -> bool {
-        let last = self.orbit.z.len() - 1;
+        let last = self.orbit.critical - 1;
         let size = |at: usize| self.orbit.wide(at).size();
         let mut dips = Dips::new(size(1));
         let dip = (1..last).find(|&at| dips.found(size(at)));
@@ -338,6 +358,34 @@ impl<P: Given> Builder<'_, P> {
         let sentinel = self.steps[to];
         self.close(start, sentinel);
         dip.is_some()
+    }
+
+    /// A stage of an orbit: the longest entry that all samples can take, whose u is about this at most, and one that none can.
+    fn longest(&mut self, Range { start: first, end: last }: Range<usize>, u: Size) {
+        let begin = self.steps.len() as u32;
+        let mut step = self.limits.one(P::iterate(&self.orbit, first), first);
+        // For u = δ·(2Z + δ) where |δ| is below |Z|, with parts in place of absolute values. Too much costs a few iterations.
+        let most = u.times(Size { m: 1.0, e: 3 });
+        let mut ended = false;
+        let mut at = first + 1;
+        while at < last && !ended {
+            let longer = step.and(P::iterate(&self.orbit, at), &self.limits);
+            ended = longer.r.is_below(most);
+            if !ended {
+                (step, at) = (longer, at + 1);
+            }
+        }
+        // An orbit that ends at the maximum has a longer entry with a larger one.
+        if !ended && (last - first) as u64 >= self.limits.max {
+            step.r = Size::NONE;
+        }
+        self.steps.push(step);
+        if at < last {
+            let rest = self.limits.one(P::iterate(&self.orbit, at), at);
+            self.steps.push(Step { r: Size::NONE, len: (last - at) as u32, ..rest });
+        }
+        self.stages.push(Stage { begin, end: self.steps.len() as u32 });
+        self.steps.push(self.limits.one(P::iterate(&self.orbit, last), last));
     }
 
     /// Whether the tables take more memory than the orbit is worth, and the first stage can be missed: at a place of 1e533 whose entries

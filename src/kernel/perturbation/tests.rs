@@ -1,6 +1,7 @@
 //! The kernel by itself: its prepared data, whatever it is, and how it agrees with the direct one.
 
 use crate::error::Error;
+use crate::kernel::direct::Direct;
 use crate::kernel::{Isa, Kernel, Request, TileClaim, TileRequest};
 use crate::parallel::{Prepared, Preparing, Stop};
 use crate::sample::{Channels, DISTANCES_X, DISTANCES_Y, INTERIOR, Samples};
@@ -16,7 +17,12 @@ fn kernel(view: &str, iteration: &str) -> Arc<dyn Kernel> {
 }
 
 fn kernel_with(view: &str, iteration: &str, isa: Isa) -> Arc<dyn Kernel> {
-    let scene = format!("[view]\n{view}\n[image]\nsize = [40, 30]\n[iteration]\n{iteration}\n");
+    kernel_of("", view, iteration, isa)
+}
+
+/// The same with keys before the view's.
+fn kernel_of(first: &str, view: &str, iteration: &str, isa: Isa) -> Arc<dyn Kernel> {
+    let scene = format!("{first}\n[view]\n{view}\n[image]\nsize = [40, 30]\n[iteration]\n{iteration}\n");
     Request::new(&Scene::from_toml(&scene).unwrap(), Channels::ALL, Some(isa)).unwrap().kernel().unwrap()
 }
 
@@ -38,7 +44,7 @@ fn compute(kernel: &dyn Kernel, prepared: &Prepared, wanted: TileRequest<'_>) ->
         &Stop::new(),
     )?;
     let samples = (wanted.tile.area() - wanted.skipped()) as u64;
-    assert_eq!(counters.escaped + counters.limit, samples, "{counters:?}");
+    assert_eq!(counters.escaped + counters.periodic + counters.limit, samples, "{counters:?}");
     assert!(counters.executed <= useful[0] + samples, "no step is less than an iteration: {counters:?}");
     Ok(words)
 }
@@ -92,8 +98,8 @@ fn a_larger_maximum_changes_nothing_that_has_escaped() {
 
 #[test]
 fn a_stop_ends_the_reference_and_the_samples() {
-    // Interior for ever, so that each would take its maximum.
-    let inside = |max: u32| kernel("re = \"-0.9\"\nim = \"0\"\nwidth = \"1e-200\"", &format!("max = {max}"));
+    // Where two discs touch: no cycle attracts, and none is left, so that each would take its maximum.
+    let inside = |max: u32| kernel("re = \"-0.75\"\nim = \"0\"\nwidth = \"1e-200\"", &format!("max = {max}"));
     let kernel = inside(4_000_000_000);
     let stop = Stop::new();
     let set = |_| stop.set();
@@ -108,14 +114,22 @@ fn a_stop_ends_the_reference_and_the_samples() {
 
 #[test]
 fn wild_prepared_bytes_are_refused_or_harmless() {
-    let kernel = branches(300);
-    let honest = prepared(&*kernel);
-    for len in [0, 1, 15, 16, 31, 33, 16 * 302, 16 * 100_000] {
-        let error = compute(&*kernel, &altered(&honest, PART, &vec![1_u8; len]), WHOLE.into()).unwrap_err();
+    let view = "re = \"0\"\nim = \"1\"\nwidth = \"1e-100\"";
+    wild(&*kernel_of("julia = [\"0\", \"1\"]", view, "max = 300", Isa::best()), 602);
+    wild(&*branches(300), 301);
+}
+
+fn wild(kernel: &dyn Kernel, most: usize) {
+    let honest = prepared(kernel);
+    for len in [0, 1, 15, 16, 31, 33, 16 * (most + 1), 16 * 100_000] {
+        let error = compute(kernel, &altered(&honest, PART, &vec![1_u8; len]), WHOLE.into()).unwrap_err();
         let text = error.to_string();
-        assert!(matches!(error, Error::Input(_)) && text.contains("must have 2 to 301 iterates of 16 bytes"), "{text}");
+        assert!(
+            matches!(error, Error::Input(_)) && text.contains(&format!("must have 2 to {most} iterates of 16 bytes")),
+            "{text}"
+        );
     }
-    let missing = compute(&*kernel, &Prepared::default(), WHOLE.into()).unwrap_err().to_string();
+    let missing = compute(kernel, &Prepared::default(), WHOLE.into()).unwrap_err().to_string();
     assert_eq!(missing, "the view's reference orbit is missing");
     let mut random = 1_u64;
     let mut next = || {
@@ -139,7 +153,7 @@ fn wild_prepared_bytes_are_refused_or_harmless() {
             };
             bytes[at..at + 8].copy_from_slice(&bits.to_ne_bytes());
         }
-        match compute(&*kernel, &altered(&honest, name, &bytes), WHOLE.into()) {
+        match compute(kernel, &altered(&honest, name, &bytes), WHOLE.into()) {
             Ok(_) => harmless += 1,
             Err(Error::Input(text)) => {
                 assert!(text.contains("damaged"), "{text}");
@@ -154,16 +168,20 @@ fn wild_prepared_bytes_are_refused_or_harmless() {
 #[test]
 fn instruction_sets_and_tiles_change_no_bit_at_any_depth() {
     let area = WHOLE.area();
-    for (width, rotation) in [("1e-12", 0), ("1e-50", 20), ("1e-320", 33), ("1e-1000", 70)] {
-        let view = format!("re = \"0\"\nim = \"1\"\nwidth = \"{width}\"\nrotation = {rotation}.0");
+    let depths = [("1e-12", 0), ("1e-50", 20), ("1e-320", 33), ("1e-1000", 70)];
+    // The set of i contains 0 and i: the second orbit of 0 does not end, the view's own at once.
+    let julia = "julia = [\"0\", \"1\"]";
+    let views = depths.into_iter().flat_map(|depth| [("", "1", depth), (julia, "1", depth), (julia, "0", depth)]);
+    for (first, im, (width, rotation)) in views {
+        let view = format!("re = \"0\"\nim = \"{im}\"\nwidth = \"{width}\"\nrotation = {rotation}.0");
         let mut counts = Vec::new();
         for quality in ["draft", "normal", "exact"] {
             let iteration = format!("max = 3000\nquality = \"{quality}\"\nprecision = \"perturbation\"");
-            let plain = kernel(&view, &iteration);
+            let plain = kernel_of(first, &view, &iteration, Isa::Scalar);
             let prepared = prepared(&*plain);
             let expected = compute(&*plain, &prepared, WHOLE.into()).unwrap();
             for isa in Isa::available() {
-                let kernel = kernel_with(&view, &iteration, isa);
+                let kernel = kernel_of(first, &view, &iteration, isa);
                 assert!(kernel.prepare(&Preparing::quietly(&Stop::new())).unwrap().hashes().eq(prepared.hashes()));
                 assert!(compute(&*kernel, &prepared, WHOLE.into()).unwrap() == expected, "{width} {quality} {isa}");
                 for tile in [Tile { x: 3, y: 7, width: 1, height: 1 }, Tile { x: 30, y: 11, width: 9, height: 4 }] {
@@ -181,21 +199,71 @@ fn instruction_sets_and_tiles_change_no_bit_at_any_depth() {
         }
         for other in [0, 1] {
             let off = (0..area).filter(|&i| counts[other][i] != counts[2][i]).count();
-            assert!(off * 100 <= area, "{width}: {off} counts differ");
+            assert!(off * 100 <= area, "{first} {im} {width}: {off} counts differ");
         }
     }
 }
 
 #[test]
+fn samples_that_cycles_catch_are_found_and_change_nothing() {
+    // A copy of period 3, a view within it, and a filled Julia set: the same counts as without looking, at a cost that the maximum does
+    // not raise.
+    let copy = "re = \"-1.75487766624669276004950889635852869189460661777279\"\nim = \"0\"\nwidth = ";
+    let views = [
+        ("", format!("{copy}\"0.06\""), 3, 200),
+        ("", format!("{copy}\"1e-20\""), 3, WHOLE.area()),
+        (
+            "julia = [\"-0.122561\", \"0.744862\"]",
+            "re = \"0.1\"\nim = \"0\"\nwidth = \"1e-12\"".into(),
+            3,
+            WHOLE.area(),
+        ),
+        ("julia = [\"-1\", \"0\"]", "re = \"0\"\nim = \"0\"\nwidth = \"3\"".into(), 2, 300),
+    ];
+    for (first, view, period, least) in views {
+        let of = |max: u32| kernel_of(first, &view, &format!("max = {max}\nprecision = \"perturbation\""), Isa::best());
+        let (short, long) = (of(2000), of(4_000_000_000));
+        let [few, many] = [&short, &long].map(|kernel| compute(&**kernel, &prepared(&**kernel), WHOLE.into()).unwrap());
+        let area = WHOLE.area();
+        let inside: Vec<_> = (0..area).filter(|&i| many[i] == INTERIOR).collect();
+        assert!(inside.len() >= least, "{view}: {}", inside.len());
+        assert!((0..area).all(|i| few[i] == many[i] || few[i] == INTERIOR), "{view}");
+        let all = prepared(&*long);
+        let periods: Vec<_> = inside
+            .iter()
+            .map(|&i| long.period(&all, i as u32 % WHOLE.width, i as u32 / WHOLE.width, &Stop::new()).unwrap())
+            .collect();
+        assert!(periods.iter().all(|found| found.is_some_and(|found| found % period == 0)), "{view}: {periods:?}");
+        assert!(periods.iter().filter(|found| **found == Some(period)).count() * 2 > inside.len(), "{view}");
+    }
+}
+
+#[test]
 fn where_tiers_meet_they_agree() {
-    // 40 samples across a width of 3.64e-11 are as close as 64-bit numbers allow.
+    // 40 samples across a width of 3.64e-11 are as close as 64-bit numbers allow: at this width, at half of it and at twice.
+    let places = [
+        ("", "0\"\nim = \"1"),
+        ("", "-0.1852324350525204\"\nim = \"1.014422644823822"),
+        ("julia = [\"0\", \"1\"]", "0\"\nim = \"1"),
+    ];
+    let widths = ["1.82e-11", "3.64e-11", "7.28e-11"];
+    let views: Vec<_> = places.into_iter().flat_map(|place| widths.map(|width| (place, width))).collect();
     let mut off = 0;
-    let i = "0\"\nim = \"1";
-    for (place, width) in [(i, "3.7e-11"), (i, "7.4e-11"), ("-0.75", "3")] {
-        let both = ["f64", "perturbation"].map(|precision| {
-            let view = format!("re = \"{place}\"\nwidth = \"{width}\"\nrotation = 10.0");
-            let kernel = kernel(&view, &format!("max = 1000\nprecision = \"{precision}\""));
-            assert_eq!(kernel.facts().tier, precision);
+    for &((first, place), width) in views.iter().chain(&[(("", "-0.75"), "3")]) {
+        let both = [false, true].map(|deep| {
+            let scene = format!(
+                "{first}\n[view]\nre = \"{place}\"\nwidth = \"{width}\"\nrotation = 10.0\n[image]\nsize = [40, 30]\n\
+                 [iteration]\nmax = 3000\nprecision = \"perturbation\"\n"
+            );
+            let request = Request::new(&Scene::from_toml(&scene).unwrap(), Channels::ALL, Some(Isa::Scalar)).unwrap();
+            let kernel = if deep {
+                request.kernel().unwrap()
+            } else {
+                // Chosen at two of these widths, and as it would be at the third.
+                let plane = request.view.plane(40, 30, 1).unwrap();
+                let Request { limits, channels, isa, .. } = request;
+                Arc::new(Direct::new(&request.spec(), Arc::new(plane), limits, channels, isa).unwrap())
+            };
             let (prepared, area) = (prepared(&*kernel), WHOLE.area());
             // The direct kernel counts less than it would execute.
             let mut words = vec![0; area * kernel.channels().words()];
@@ -218,5 +286,5 @@ fn where_tiers_meet_they_agree() {
             }
         }
     }
-    assert!(off * 1000 <= 3 * 3 * WHOLE.area(), "{off} counts differ");
+    assert!(off * 1000 <= 3 * (views.len() + 1) * WHOLE.area(), "{off} counts differ");
 }

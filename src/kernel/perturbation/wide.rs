@@ -144,6 +144,11 @@ impl<P: Part> Wide<P> {
         Self { m: self.m, e: if self.is_zero() { ZERO } else { self.e + k } }
     }
 
+    /// Its negative.
+    pub(super) fn negated(self) -> Self {
+        Self { m: self.m.map(|part| part.scaled(-1.0)), e: self.e }
+    }
+
     /// 1 divided by it; 0 for 0.
     #[inline(always)]
     pub(super) fn inverse(self) -> Self {

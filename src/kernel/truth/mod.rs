@@ -1,9 +1,9 @@
 //! What the samples of a render should be: the same orbits in numbers so wide that their rounding no longer matters, one at a time.
 //!
-//! Views within reach of 64-bit numbers, and all formulas there, are iterated as they stand in double-double; deeper views of z² + c by
-//! perturbation in double-double, plainly: no iteration is skipped, and the reference is never cut. Both have about 2⁻⁵³ of the error
-//! of their counterparts in `f64`, but share their way of thinking; so a few orbits are also computed with as many digits as they need.
-//! Nothing here is fast: an iteration takes from 60 ns to some microseconds.
+//! Views within reach of 64-bit numbers, and all formulas there, are iterated as they stand in double-double; deeper views of z² + c and
+//! its Julia sets by perturbation in double-double, plainly: no iteration is skipped, and no reference is cut. Both have about 2⁻⁵³ of the
+//! error of their counterparts in `f64`, but share their way of thinking; so a few orbits are also computed with as many digits as they
+//! need. Nothing here is fast: an iteration takes from 60 ns to some microseconds.
 
 mod direct;
 mod fixed;
@@ -14,7 +14,7 @@ mod wide;
 use super::choose::Request;
 use super::perturbation::Offsets;
 use super::tier::Tier;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::parallel::{Preparing, Stop};
 use direct::{Orbits, Point};
 use perturbed::Perturbed;
@@ -78,7 +78,7 @@ impl Truth {
     /// For the samples of `request`.
     ///
     /// # Errors
-    /// As [`Request::kernel`]; [`Error::Unsupported`] where there is nothing that is more accurate than the kernel.
+    /// As [`Request::kernel`].
     pub(crate) fn new(request: &Request) -> Result<Self> {
         let tier = request.tier()?;
         let Offsets { plane, exponent, .. } = request.offsets()?;
@@ -90,13 +90,8 @@ impl Truth {
                 (double(&constant), constant.each_ref().map(Wide::of))
             });
             Way::Direct { orbits: direct::orbits(&spec, request.limits)?, julia }
-        } else if spec.julia.is_none() && spec.power == 2 {
-            Way::Perturbed(Perturbed::new(&request.view, exponent, request.limits))
         } else {
-            return Err(Error::Unsupported(format!(
-                "deep views of formula `{}` cannot be checked: there is no double-double perturbation for it",
-                spec.entry.name
-            )));
+            Way::Perturbed(Perturbed::new(&request.view, request.julia.as_ref(), exponent, request.limits))
         };
         Ok(Self {
             grid,

@@ -7,9 +7,10 @@ use super::fixed::Fixed;
 use crate::error::{Error, Result};
 use crate::kernel::Limits;
 use crate::kernel::double_double::DoubleDouble;
-use crate::number::{Ratio, ldexp};
+use crate::number::{Decimal, Ratio, ldexp};
 use crate::parallel::{Preparing, Stop};
 use crate::scene::View;
+use dashu_int::{IBig, UBig};
 use std::sync::OnceLock;
 
 /// Bits of the reference beyond those of the distance between samples: those of a double-double and as many for the sum of errors.
@@ -45,7 +46,7 @@ pub(super) struct End {
     pub(super) exponent: i64,
 }
 
-/// The reference orbit.
+/// A reference orbit.
 #[derive(Default)]
 struct Reference {
     z: Vec<[Double; 2]>,
@@ -56,15 +57,31 @@ struct Reference {
 /// The samples of a view of z² + c.
 pub(super) struct Perturbed {
     centre: [Ratio; 2],
+    /// The constant of a Julia set.
+    julia: Option<[Ratio; 2]>,
     /// The binary logarithm of the distance between samples, rounded down.
     exponent: i64,
     limits: Limits,
-    reference: OnceLock<Reference>,
+    /// The orbit along which samples start, and that of 0 if it is another.
+    references: OnceLock<[Reference; 2]>,
+}
+
+impl Reference {
+    /// An iterate with its full range.
+    #[inline(always)]
+    fn wide(&self, m: usize) -> Wide {
+        match self.small.binary_search_by_key(&m, |(place, _)| *place) {
+            Ok(found) => self.small[found].1,
+            Err(_) => Wide { z: self.z[m], exponent: 0 },
+        }
+    }
 }
 
 impl Perturbed {
-    pub(super) fn new(view: &View, exponent: i64, limits: Limits) -> Self {
-        Self { centre: [view.re.ratio(), view.im.ratio()], exponent, limits, reference: OnceLock::new() }
+    pub(super) fn new(view: &View, julia: Option<&[Decimal; 2]>, exponent: i64, limits: Limits) -> Self {
+        let centre = [view.re.ratio(), view.im.ratio()];
+        let julia = julia.map(|constant| constant.each_ref().map(Decimal::ratio));
+        Self { centre, julia, exponent, limits, references: OnceLock::new() }
     }
 
     /// The exponent by which offsets are divided.
@@ -73,25 +90,39 @@ impl Perturbed {
     }
 
     fn limbs(&self) -> usize {
-        ((self.exponent.min(0).unsigned_abs() + GUARD_BITS).div_ceil(64) + 1) as usize
+        // Close to 0, a Julia set has the structure of the square.
+        let depth = self.exponent.min(0).unsigned_abs() * if self.julia.is_some() { 2 } else { 1 };
+        ((depth + GUARD_BITS).div_ceil(64) + 1) as usize
     }
 
     fn max(&self) -> u64 {
         self.limits.max
     }
 
-    /// Computes the reference orbit.
+    /// Computes the reference orbits.
     ///
     /// # Errors
     /// [`Error::Stopped`]; [`Error::Unsupported`] when there is not enough memory.
     pub(super) fn prepare(&self, preparing: &Preparing<'_>) -> Result<()> {
-        if self.reference.get().is_some() {
+        if self.references.get().is_some() {
             return Ok(());
         }
+        let first = self.reference(&self.centre, preparing)?;
+        let critical = match self.julia {
+            Some(_) => self.reference(&[of_0(), of_0()], preparing)?,
+            None => Reference::default(),
+        };
+        // Another thread may have been faster, with the same numbers.
+        let _ = self.references.set([first, critical]);
+        Ok(())
+    }
+
+    /// The reference orbit of a point.
+    fn reference(&self, point: &[Ratio; 2], preparing: &Preparing<'_>) -> Result<Reference> {
         let mut reference = Reference::default();
         let mut full = false;
         let mut scratch = Fixed::zero(self.limbs());
-        let ended = self.iterate(&self.centre, |n, [x, y]| {
+        self.iterate(point, |n, [x, y]| {
             let [x, y] = [x, y].map(|part| part.double(&mut scratch));
             let wide = Wide::of(x, y);
             if wide.is_below(SMALL) {
@@ -116,15 +147,10 @@ impl Perturbed {
                 size_of::<[Double; 2]>()
             )));
         }
-        if !ended && preparing.stop().is_set() {
-            return Err(Error::Stopped);
-        }
         if preparing.stop().is_set() {
             return Err(Error::Stopped);
         }
-        // Another thread may have been faster, with the same numbers.
-        let _ = self.reference.set(reference);
-        Ok(())
+        Ok(reference)
     }
 
     /// The orbit of a point with as many digits as it needs: calls `each` with 0 and z₀, 1 and z₁ and so on, up to the maximum or until
@@ -132,8 +158,11 @@ impl Perturbed {
     fn iterate(&self, point: &[Ratio; 2], mut each: impl FnMut(u64, [&Fixed; 2]) -> bool) -> bool {
         let limbs = self.limbs();
         let mut wide = vec![0; 2 * limbs];
-        let c = point.each_ref().map(|part| Fixed::of(part, limbs));
+        let c = self.julia.as_ref().unwrap_or(point).each_ref().map(|part| Fixed::of(part, limbs));
         let [mut x, mut y, mut sum] = std::array::from_fn(|_| Fixed::zero(limbs));
+        if self.julia.is_some() {
+            [x, y] = point.each_ref().map(|part| Fixed::of(part, limbs));
+        }
         if each(0, [&x, &y]) {
             return true;
         }
@@ -158,7 +187,7 @@ impl Perturbed {
     pub(super) fn exactly(&self, point: &[Ratio; 2], stop: &Stop) -> Option<End> {
         let mut scratch = Fixed::zero(self.limbs());
         let limit = self.limits.escape_radius * self.limits.escape_radius;
-        let (mut end, mut derivative, mut before) = (None, Derivative::default(), Wide::ZERO);
+        let (mut end, mut derivative, mut before) = (None, self.derivative(), Wide::ZERO);
         self.iterate(point, |n, [x, y]| {
             if n > 0 {
                 derivative.step(before);
@@ -179,29 +208,29 @@ impl Perturbed {
 
     /// The sample at an offset, divided by 2^[`Perturbed::exponent`], from the view's centre; `None` once `stop` is set.
     pub(super) fn sample(&self, offset: [Double; 2], stop: &Stop) -> Option<End> {
-        let Reference { z: orbit, small } = self.reference.get()?;
+        let [first, critical] = self.references.get()?;
         let limit = self.limits.escape_radius * self.limits.escape_radius;
-        let last = orbit.len() - 1;
-        let wide_at = |m: usize| match small.binary_search_by_key(&m, |(place, _)| *place) {
-            Ok(found) => small[found].1,
-            Err(_) => Wide { z: orbit[m], exponent: 0 },
-        };
-        let c = Wide { z: offset, exponent: self.exponent };
+        let mut reference = first;
+        let offset = Wide { z: offset, exponent: self.exponent }.normalised();
+        let (mut wide, c) = if self.julia.is_some() { (offset, Wide::ZERO) } else { (Wide::ZERO, offset) };
         let plain_c = c.plain();
-        let (mut deep, mut wide, mut delta) = (true, Wide::ZERO, [Double::default(); 2]);
-        let (mut m, mut z, mut derivative) = (0, Wide::ZERO, Derivative::default());
+        let (mut deep, mut m, mut delta) = (true, 0, [Double::default(); 2]);
+        let (mut z, mut derivative) = (reference.wide(0).plus(wide), self.derivative());
+        if self.julia.is_some() && (z.is_smaller_than(wide) || first.z.len() == 1) {
+            (reference, wide) = (critical, z);
+        }
         for n in 1..=self.max() {
             derivative.step(z);
             let (escaped, rebases);
             if deep {
-                let around = wide_at(m);
+                let around = reference.wide(m);
                 // 2Z + δ
                 let factor = Wide { z: around.z, exponent: around.exponent + 1 }.plus(wide);
                 wide = factor.times(wide).plus(c);
                 m += 1;
-                z = wide_at(m).plus(wide);
+                z = reference.wide(m).plus(wide);
                 escaped = norm(z.plain());
-                rebases = m == last || z.is_smaller_than(wide);
+                rebases = m + 1 == reference.z.len() || z.is_smaller_than(wide);
                 if rebases {
                     (wide, m) = (z, 0);
                 }
@@ -210,6 +239,7 @@ impl Perturbed {
                     delta = wide.plain();
                 }
             } else {
+                let orbit = &reference.z;
                 let [x, y] = orbit[m];
                 let factor = [x.scaled(2.0) + delta[0], y.scaled(2.0) + delta[1]];
                 let [x, y] = product(factor, delta);
@@ -218,7 +248,7 @@ impl Perturbed {
                 let plain = [orbit[m][0] + delta[0], orbit[m][1] + delta[1]];
                 z = Wide { z: plain, exponent: 0 };
                 escaped = norm(plain);
-                rebases = m == last || largest(plain) < largest(delta);
+                rebases = m + 1 == orbit.len() || largest(plain) < largest(delta);
                 if rebases {
                     (delta, m) = (plain, 0);
                 }
@@ -230,12 +260,28 @@ impl Perturbed {
             if escaped > limit || escaped.is_nan() {
                 return Some(derivative.end(n, z.plain()));
             }
+            if rebases && self.julia.is_some() {
+                reference = critical;
+            }
             if n % STOP_INTERVAL == 0 && stop.is_set() {
                 return None;
             }
         }
         Some(End::interior(self.max()))
     }
+
+    /// The derivative of the first iterate.
+    fn derivative(&self) -> Derivative {
+        if self.julia.is_some() {
+            Derivative { d: [1.0, 0.0], exponent: 0, own: 0.0 }
+        } else {
+            Derivative { d: [0.0; 2], exponent: 0, own: 1.0 }
+        }
+    }
+}
+
+fn of_0() -> Ratio {
+    Ratio { num: IBig::ZERO, den: UBig::ONE }
 }
 
 impl End {
@@ -244,31 +290,38 @@ impl End {
     }
 }
 
-/// ∂z/∂c in 64-bit numbers with an exponent of its own.
-#[derive(Clone, Copy, Debug, Default)]
+/// ∂z/∂c, or ∂z/∂z₀, in 64-bit numbers with an exponent of its own.
+#[derive(Clone, Copy, Debug)]
 struct Derivative {
     d: [f64; 2],
     exponent: i64,
+    /// What an iteration adds: 1 for c, 0 for z₀.
+    own: f64,
 }
 
 impl Derivative {
-    /// The derivative of the next iterate after z: 2·z·d + 1.
+    /// The derivative of the next iterate after z: 2·z·d, and 1 for c.
     #[inline(always)]
     fn step(&mut self, z: Wide) {
         let ([x, y], [a, b]) = (z.z.map(|part| part.high), self.d);
         let [a, b] = [2.0 * (x * a - y * b), 2.0 * (x * b + y * a)];
         if self.exponent == 0 && z.exponent == 0 {
-            self.d = [a + 1.0, b];
+            self.d = [a + self.own, b];
         } else {
             let exponent = self.exponent + z.exponent;
-            let kept = exponent.max(0);
+            let kept = if self.own > 0.0 { exponent.max(0) } else { exponent };
             let scale = two_to(exponent - kept);
-            *self = Self { d: [a * scale + two_to(-kept), b * scale], exponent: kept };
+            (self.d, self.exponent) = ([a * scale + self.own * two_to(-kept), b * scale], kept);
+            if self.d == [0.0; 2] {
+                self.exponent = 0;
+            }
         }
         let size = self.d[0].abs().max(self.d[1].abs());
-        if size > 1e90 || size < 1e-90 && self.exponent > 0 {
-            let shift = exponent_of(size).max(-self.exponent);
-            *self = Self { d: self.d.map(|part| part * two_to(-shift)), exponent: self.exponent + shift };
+        let small = size < 1e-90 && if self.own > 0.0 { self.exponent > 0 } else { size > 0.0 };
+        if size > 1e90 || small {
+            let shift = exponent_of(size);
+            let shift = if self.own > 0.0 { shift.max(-self.exponent) } else { shift };
+            (self.d, self.exponent) = (self.d.map(|part| part * two_to(-shift)), self.exponent + shift);
         }
     }
 
@@ -291,7 +344,8 @@ impl Wide {
     #[inline(always)]
     fn normalised(self) -> Self {
         let size = largest(self.z);
-        if size == 0.0 {
+        // An orbit that comes back to 0 again and again doubles its exponent every time.
+        if size == 0.0 || self.exponent < Self::ZERO.exponent {
             return Self::ZERO;
         }
         let shift = exponent_of(size);

@@ -43,17 +43,17 @@ const STEPS: [Step; 64] = {
     steps
 };
 
-/// The far primes of a segment.
+/// The far primes of a claim.
 #[derive(Debug, Default)]
 pub(super) struct Far {
-    /// For each block of the segment the primes that wait for it.
+    /// For each block of the claim the primes that wait for it.
     blocks: Vec<Vec<Waiting>>,
     /// The block that is next.
     next: usize,
 }
 
 impl Far {
-    /// Places `primes` for the segment of these bytes.
+    /// Places `primes` for the claim of these bytes.
     pub(super) fn begin(&mut self, primes: &[u32], place: &Range<u64>) {
         let blocks = ((place.end - place.start) as usize).div_ceil(BLOCK);
         self.blocks.iter_mut().for_each(Vec::clear);
@@ -61,7 +61,7 @@ impl Far {
         self.next = 0;
         for &prime in primes {
             let prime = u64::from(prime);
-            // The first cofactor of the wheel whose multiple is in the segment.
+            // The first cofactor of the wheel whose multiple is in the claim.
             let first = (place.start * TURN).div_ceil(prime);
             let step = RESIDUES.iter().position(|residue| *residue >= first % TURN).unwrap_or(7);
             let cofactor = first / TURN * TURN + RESIDUES[step];
@@ -91,7 +91,7 @@ impl Far {
     }
 }
 
-/// Lets a prime whose step is in `waiting.at` wait for its multiple at `byte`, unless that lies beyond the segment.
+/// Lets a prime whose step is in `waiting.at` wait for its multiple at `byte`, unless that lies beyond the claim.
 fn wait(blocks: &mut [Vec<Waiting>], waiting: Waiting, byte: usize) {
     if let Some(block) = blocks.get_mut(byte / BLOCK) {
         block.push(Waiting { at: (byte % BLOCK * 64) as u32 + waiting.at, ..waiting });

@@ -46,11 +46,8 @@ impl Default for Box<Sieve> {
 }
 
 impl Sieve {
-    /// How many numbers up to `limit` in the bytes `place` of the sieve no base prime divides. 1 is none of them.
-    ///
-    /// # Errors
-    /// [`Error::Stopped`] when it was stopped, which is looked at after each block, about a millisecond.
-    pub(super) fn count(&mut self, base: &Base<'_>, place: Range<u64>, limit: u64, stop: &Stop) -> Result<u64> {
+    /// Places all base primes for the bytes `place` of the sieve, segments that follow each other.
+    pub(super) fn begin(&mut self, base: &Base<'_>, place: &Range<u64>) {
         for bit in 0..8 {
             let striker = |&prime: &u32| Striker { prime, at: -((place.start % u64::from(prime)) as i32) };
             self.near[bit].clear();
@@ -58,7 +55,14 @@ impl Sieve {
             self.medium[bit].clear();
             self.medium[bit].extend(base.medium(bit).iter().map(striker));
         }
-        self.far.begin(base.far(), &place);
+        self.far.begin(base.far(), place);
+    }
+
+    /// How many numbers up to `limit` in the next segment, the bytes `place` of the sieve, no base prime divides. 1 is none of them.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] when it was stopped, which is looked at after each block, about a millisecond.
+    pub(super) fn count(&mut self, base: &Base<'_>, place: Range<u64>, limit: u64, stop: &Stop) -> Result<u64> {
         let (mut start, mut count) = (place.start, 0);
         while start < place.end {
             if stop.is_set() {
@@ -89,8 +93,10 @@ impl Sieve {
         }
         strike_all(&mut self.bits, &mut self.medium, len as i32);
         self.far.strike(&mut self.bits);
-        for striker in self.near.iter_mut().chain(&mut self.medium).flatten() {
-            striker.at -= len as i32;
+        for strikers in self.near.iter_mut().chain(&mut self.medium) {
+            for striker in strikers {
+                striker.at -= len as i32;
+            }
         }
     }
 }
@@ -106,7 +112,7 @@ fn begin(bits: &mut [u8], patterns: &[u8], start: u64) {
                 let from = STARTS[4 * four + group] + at[4 * four + group];
                 patterns[from..from + CHUNK].try_into().expect("its length is that of the array")
             };
-            let [a, b, c, d] = [0, 1, 2, 3].map(pattern);
+            let (a, b, c, d) = (pattern(0), pattern(1), pattern(2), pattern(3));
             let all = |i: usize| a[i] & b[i] & c[i] & d[i];
             if four == 0 {
                 (0..CHUNK).for_each(|i| chunk[i] = all(i));
@@ -139,8 +145,9 @@ fn strike<const R: usize>(bits: &mut Bits, strikers: &mut [Striker], end: i32) {
     for striker in strikers {
         // The multiple by 30 k + w lies k · p bytes behind the one by w, and that at byte p · w / 30, which is a sum of two parts.
         let turns = striker.prime as usize / TURN as usize;
-        let offsets: [usize; 8] =
-            std::array::from_fn(|w| turns * RESIDUES[w] as usize + (RESIDUES[R] * RESIDUES[w] / TURN) as usize);
+        let offset = |w: usize| turns * RESIDUES[w] as usize + (RESIDUES[R] * RESIDUES[w] / TURN) as usize;
+        // A function of the library that fills arrays may be left as a call.
+        let offsets = [offset(0), offset(1), offset(2), offset(3), offset(4), offset(5), offset(6), offset(7)];
         let prime = striker.prime as i32;
         while striker.at < end {
             // Before the block and behind it are one place: the rest of the memory.

@@ -1,0 +1,290 @@
+//! `crawl`: pages that lead to pages.
+
+use super::args::CrawlArgs;
+use fractal::Result;
+
+/// `fractal crawl`.
+#[cfg(not(feature = "net"))]
+pub(crate) fn run(_: &CrawlArgs) -> Result<()> {
+    Err(fractal::Error::Unsupported(fractal::internal::NO_NET.into()))
+}
+
+#[cfg(feature = "net")]
+pub(crate) use crawled::run;
+
+#[cfg(feature = "net")]
+mod crawled {
+    use super::super::bar::Display;
+    use super::super::bench::Bar;
+    use super::super::signals::Signals;
+    use super::super::{json, note, print, print_json};
+    use super::{CrawlArgs, Result};
+    use fractal::Error;
+    use fractal::internal::crawl::{Answered, Crawl, CrawlOptions, Names, Page, ROBOTS_BYTES, Visit, host_of};
+    use fractal::internal::waiting::{Frontier, Limits, allow, find};
+    use serde::Serialize;
+    use std::collections::BTreeMap;
+    use std::fs::{self, File, OpenOptions};
+    use std::io::Write;
+    use std::path::{Path, PathBuf};
+    use std::sync::{Arc, Mutex, PoisonError};
+    use std::time::Instant;
+    use url::Url;
+
+    /// The list of pages in a folder. No page has this name, for those end with a checksum.
+    const LIST: &str = "pages.jsonl";
+
+    /// A page as a line of JSON.
+    #[derive(Serialize)]
+    struct Line<'a> {
+        url: &'a Url,
+        /// The page that leads there.
+        from: Option<&'a Url>,
+        depth: usize,
+        /// That of the answer, if there is one.
+        status: Option<u16>,
+        /// Why there is none: a kind of failure or `refused`, and a sentence that follows the URL.
+        failure: Option<&'a str>,
+        text: Option<&'a str>,
+        seconds: Option<f64>,
+        media: Option<&'a str>,
+        /// Bytes of the body that were read, and whether those are all.
+        bytes: Option<usize>,
+        whole: Option<bool>,
+        /// Links that can be followed, those among them that lead to other hosts, and those with nofollow.
+        links: Option<usize>,
+        elsewhere: Option<usize>,
+        nofollow: Option<usize>,
+        /// Where a redirect leads.
+        moved: Option<&'a Url>,
+        /// The name of its file in the folder.
+        file: Option<&'a str>,
+    }
+
+    /// What has come so far.
+    #[derive(Default)]
+    struct Seen {
+        statuses: BTreeMap<u16, usize>,
+        failures: BTreeMap<&'static str, usize>,
+        refused: usize,
+        bytes: u64,
+        /// What is wrong with the first page, or the one that it redirects to.
+        first: Option<String>,
+        /// The first error of writing.
+        error: Option<Error>,
+    }
+
+    /// `fractal crawl`.
+    pub(crate) fn run(args: &CrawlArgs) -> Result<()> {
+        let url = Url::parse(&args.url).map_err(|error| wrong(args, &format!("is no URL: {error}")))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(wrong(args, &format!("has the scheme `{}`; allowed are http and https", url.scheme())));
+        }
+        let entry = find(&args.waiting.model)?;
+        let hosts = args.host.iter().map(|host| place(host)).collect::<Result<Vec<_>>>()?;
+        // More than all hosts together allow are of no use.
+        let most = if args.any_host { entry.connections } else { args.per_host * (1 + hosts.len()) };
+        let connections = args.waiting.connections.unwrap_or(entry.connections.min(most)).max(1);
+        allow(connections)?;
+        let small = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        let page_bytes = small(args.page_bytes.clamp(1, 1_000_000_000));
+        let body = page_bytes.max(ROBOTS_BYTES);
+        let limits = Limits { connections, timeout: args.waiting.timeout, redirects: 0, body, ..Limits::default() };
+        let options = CrawlOptions {
+            depth: small(args.depth),
+            pages: small(args.pages),
+            bytes: args.bytes,
+            page_bytes,
+            time: args.time,
+            per_host: args.per_host,
+            pause: args.pause,
+            hosts,
+            any_host: args.any_host,
+        };
+        let signals = Signals::receive()?;
+        let mut folder = args.output.as_deref().map(|path| Folder::open(path, &signals)).transpose()?;
+        let bar = Bar::new(Display::new(args.waiting.progress.as_deref(), args.quiet));
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let (record, stop, as_json) = (seen.clone(), signals.stop.child(), args.json);
+        let (ended, mut done, began) = (stop.clone(), 0, Instant::now());
+        let received = move |page: Page, known: usize| {
+            let mut seen = record.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.count(&page);
+            let kept = folder.as_mut().map_or(Ok(None), |folder| folder.keep(&page));
+            let written = kept.and_then(|file| {
+                bar.apart(|| if as_json { print_json(&line(&page, file.as_deref())) } else { print(text(&page)) })
+            });
+            if let Err(error) = written {
+                seen.error.get_or_insert(error);
+                ended.set();
+            }
+            done += 1;
+            bar.step(done, done + known, None, page.url.as_str());
+        };
+        let crawl = Arc::new(Crawl::new(&url, options, received));
+        let outcome = entry.run(&(crawl.clone() as Arc<dyn Frontier>), &limits, &stop);
+        let limit = crawl.limit().filter(|_| outcome.is_ok());
+        // The bar goes with it, before what follows is written.
+        drop(crawl);
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(error) = seen.error.take() {
+            return Err(error);
+        }
+        if !args.quiet {
+            note(seen.summary(limit, began.elapsed().as_secs_f64()));
+        }
+        outcome?;
+        seen.first.take().map_or(Ok(()), |why| Err(Error::Input(why)))
+    }
+
+    fn wrong(args: &CrawlArgs, what: &str) -> Error {
+        Error::Usage(format!("`{}` {what}; one is https://example.org/", args.url))
+    }
+
+    /// A host as the library names it.
+    fn place(text: &str) -> Result<String> {
+        let url = Url::parse(&format!("http://{text}/")).ok();
+        let url = url.filter(|url| url.path() == "/" && url.username().is_empty() && url.query().is_none());
+        let host = url.as_ref().and_then(host_of).map(|host| host.trim_end_matches(":443").to_owned());
+        host.ok_or_else(|| Error::Usage(format!("`{text}` is no host; one is example.org or example.org:8080")))
+    }
+
+    /// A page as people read it.
+    fn text(page: &Page) -> String {
+        let url = &page.url;
+        match &page.visit {
+            Visit::Answered(Answered { response, took, moved, .. }) => {
+                let to = moved.as_ref().map(|to| format!(" -> {to}")).unwrap_or_default();
+                let cut = if response.is_whole { "" } else { " (its beginning)" };
+                format!("{:<9} {:8.3} s  {url}{to}{cut}\n", response.status, took.as_secs_f64())
+            }
+            Visit::Failed(class, why) => format!("{class:<9} {:>10}  {url} {why}\n", ""),
+            Visit::Refused(why) => format!("{:<9} {:>10}  {url}: {why}\n", "refused", ""),
+        }
+    }
+
+    fn line<'a>(page: &'a Page, file: Option<&'a str>) -> Line<'a> {
+        let (answered, failure) = match &page.visit {
+            Visit::Answered(answered) => (Some(answered), None),
+            Visit::Failed(class, why) => (None, Some((*class, why))),
+            Visit::Refused(why) => (None, Some(("refused", why))),
+        };
+        let response = answered.map(|answered| &answered.response);
+        Line {
+            url: &page.url,
+            from: page.from.as_ref(),
+            depth: page.depth,
+            status: response.map(|response| response.status),
+            failure: failure.map(|(class, _)| class),
+            text: failure.map(|(_, why)| why.as_str()),
+            seconds: answered.map(|answered| answered.took.as_secs_f64()),
+            media: response.and_then(|response| response.header("content-type")),
+            bytes: response.map(|response| response.body.len()),
+            whole: response.map(|response| response.is_whole),
+            links: answered.map(|answered| answered.links),
+            elsewhere: answered.map(|answered| answered.elsewhere),
+            nofollow: answered.map(|answered| answered.nofollow),
+            moved: answered.and_then(|answered| answered.moved.as_ref()),
+            file,
+        }
+    }
+
+    /// Where pages are kept: each file appears when it is complete, and then its line in the list.
+    struct Folder {
+        path: PathBuf,
+        list: File,
+        names: Names,
+        signals: Signals,
+    }
+
+    impl Folder {
+        fn open(path: &Path, signals: &Signals) -> Result<Self> {
+            fs::create_dir_all(path).map_err(|error| Error::io("create", path, error))?;
+            let mut entries = fs::read_dir(path).map_err(|error| Error::io("read", path, error))?;
+            if entries.next().is_some() {
+                let path = path.display();
+                return Err(Error::Usage(format!("`{path}` is not empty; pages are kept in a new or empty folder")));
+            }
+            let list = path.join(LIST);
+            let opened = OpenOptions::new().append(true).create_new(true).open(&list);
+            let list = opened.map_err(|error| Error::io("create", &list, error))?;
+            Ok(Self { path: path.to_owned(), list, names: Names::default(), signals: signals.clone() })
+        }
+
+        /// Keeps a page; returns the name of its file, if it has one.
+        fn keep(&mut self, page: &Page) -> Result<Option<String>> {
+            let mut file = None;
+            if let Visit::Answered(Answered { response, .. }) = &page.visit
+                && (200..300).contains(&response.status)
+            {
+                let name = self.names.name(&page.url, response.header("content-type"));
+                let path = self.path.join(&name);
+                let mut output = self.signals.create(&path)?;
+                output.write_all(&response.body).map_err(|error| Error::io("write", &path, error))?;
+                output.finish()?;
+                file = Some(name);
+            }
+            let line = json(&line(page, file.as_deref())) + "\n";
+            let written = self.list.write_all(line.as_bytes());
+            written.map_err(|error| Error::io("write", self.path.join(LIST), error))?;
+            Ok(file)
+        }
+    }
+
+    impl Seen {
+        fn count(&mut self, page: &Page) {
+            let wrong = match &page.visit {
+                Visit::Answered(Answered { response, moved, elsewhere, .. }) => {
+                    *self.statuses.entry(response.status).or_default() += 1;
+                    self.bytes += response.body.len() as u64;
+                    match moved {
+                        Some(to) if *elsewhere > 0 => {
+                            let host = host_of(to).unwrap_or_default();
+                            Some(format!(
+                                "has moved to {to}, another host; allow it with --host {host}, or begin there"
+                            ))
+                        }
+                        _ if response.status >= 400 => Some(format!("answers with status {}", response.status)),
+                        _ => None,
+                    }
+                }
+                Visit::Failed(class, why) => {
+                    *self.failures.entry(class).or_default() += 1;
+                    Some(why.clone())
+                }
+                Visit::Refused(why) => {
+                    self.refused += 1;
+                    Some(format!("is not asked for: {why}"))
+                }
+            };
+            // Only the first page and redirects from it are on this level.
+            if page.depth == 0 {
+                self.first = self.first.take().or(wrong.map(|why| format!("{} {why}", page.url)));
+            }
+        }
+
+        /// What came of all pages, in a line.
+        fn summary(&self, limit: Option<&str>, seconds: f64) -> String {
+            let list = |counts: Vec<String>| match counts.len() {
+                0 => String::new(),
+                _ => format!(" ({})", counts.join(", ")),
+            };
+            let statuses = list(self.statuses.iter().map(|(status, count)| format!("{status}: {count}")).collect());
+            let failures = list(self.failures.iter().map(|(class, count)| format!("{class}: {count}")).collect());
+            let (answered, failed): (usize, usize) = (self.statuses.values().sum(), self.failures.values().sum());
+            let things = if answered == 1 { "page" } else { "pages" };
+            let mut text = format!("{answered} {things} answered{statuses}");
+            if failed > 0 {
+                text += &format!(", {failed} did not{failures}");
+            }
+            if self.refused > 0 {
+                text += &format!(", {} {} refused", self.refused, if self.refused == 1 { "was" } else { "were" });
+            }
+            text += &format!("; {} bytes in {seconds:.2} s", self.bytes);
+            if let Some(limit) = limit {
+                text += &format!("; --{limit} left others out");
+            }
+            text
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The guide's chapter on waiting: prose, and the figures that `fractal bench waiting` recorded. A figure stands in braces, as
+//! `{tokio.10000.resident}`.
+
+use super::ask::{bytes, time};
+use crate::bench::waited::{Cost, Costs};
+
+/// The figures that the document has, as they were recorded.
+const RECORDED: &str = include_str!("../../docs/waiting.json");
+
+/// The command that recorded them.
+pub(super) const COMMAND: &str = "fractal bench waiting --connections 1000,10000 --block-one --json";
+
+/// The chapter's heading, and the paragraphs around its table.
+pub(super) const TITLE: &str = "Many connections";
+
+pub(super) const BEFORE: &[&str] = &[
+    "A program that asks a thousand servers waits: its processor is idle. What distinguishes the models is what a connection costs \
+     while nothing happens, and what they do to all others when one of them does something. In all of these the conversation with the \
+     server is the same code. The server is one of `fractal bench waiting`'s own, which answers after {delay}.",
+];
+
+pub(super) const AFTER: &[&str] = &[
+    "*Threads or async, at 1,000 and at 10,000.* With 1,000 connections both are done in about the time of the answer: \
+     {thread-each.1000.wall} with a thread for each, {tokio.1000.wall} with tasks. Only a pool is slower, since it has fewer threads than \
+     there are connections: {pool.1000.wall} in ten rounds of 100. With 10,000 threads still work, which is often denied; but each takes \
+     {thread-each.10000.resident} of resident memory and {thread-each.10000.stacks} in the kernel, a fiber {fibers.10000.resident}, a \
+     task {tokio.10000.resident} and a reactor's connection {reactor.10000.resident}, and in processor time they cost \
+     {thread-each.10000.processor} instead of {tokio.10000.processor}.",
+    "*Async is not parallel.* Everything that `tokio`, `fibers` and `reactor` did above, they did on one thread. They wait for many at \
+     once; they never compute two things at once. Where an answer must be worked on for long, that work goes to threads or processes.",
+    "*One call that blocks.* In the last columns the use of the first answer calls something that blocks for {block}. A pool loses one \
+     of its threads meanwhile, and nobody else notices. In an event loop all connections wait: the median grows from \
+     {tokio.1000.p50} to {tokio.1000.blocked} with tasks, to {fibers.1000.blocked} with fibers. No compiler warns, and nothing fails; so \
+     a loop should watch itself. Ours reports each time that it stood still for 100 ms or more. asyncio does so in its debug mode \
+     (`loop.slow_callback_duration`), gevent with `GEVENT_MONITOR_THREAD_ENABLE`.",
+    "*Monkey patching, and what Rust does instead.* gevent replaces the functions of Python's library that block by those of its hub, \
+     while the program runs, so that code which knows nothing of it gives way. What it cannot replace, such as a library in C, blocks. \
+     Rust has no such door. The code asks a trait for its connections, and the compiler makes one program of it for threads and another \
+     for fibers: `pool` and `fibers` are the same conversation, in `src/waiting/blocking.rs`. Or the function says `async`, and who calls \
+     it sees that it may pause.",
+];
+
+/// The recorded costs.
+pub(super) fn recorded() -> Costs {
+    serde_json::from_str(RECORDED).expect("a test reads them")
+}
+
+pub(super) const HEADINGS: [&str; 10] = [
+    "Model",
+    "Connections, at once",
+    "Wall",
+    "Processor",
+    "Memory each",
+    "In the kernel",
+    "p50",
+    "p99",
+    "p50, one blocks",
+    "Lines of code",
+];
+
+/// The rows of the models' costs.
+pub(super) fn rows(costs: &Costs) -> Vec<Vec<String>> {
+    let row = |cost: &Cost| {
+        let at_once = format!("{}, {}", cost.connections, cost.at_once);
+        let blocked = cost.blocked.map_or(String::new(), |blocked| time(blocked.p50));
+        let lines = cost.lines.map_or("–".to_owned(), |lines| lines.to_string());
+        let (kept, kernel) = (bytes(cost.resident), bytes(cost.stacks));
+        let [wall, processor, p50, p99] = [cost.wall, cost.processor, cost.p50, cost.p99].map(time);
+        vec![format!("`{}`", cost.model), at_once, wall, processor, kept, kernel, p50, p99, blocked, lines]
+    };
+    costs.costs.iter().map(row).collect()
+}
+
+/// A figure by its name.
+pub(super) fn value(name: &str, costs: &Costs) -> Option<String> {
+    match name {
+        "delay" => return Some(time(costs.delay)),
+        "block" => return costs.block.map(time),
+        _ => {}
+    }
+    let mut parts = name.split('.');
+    let (model, number, figure) = (parts.next()?, parts.next()?.parse::<usize>().ok()?, parts.next()?);
+    let cost = costs.costs.iter().find(|cost| cost.model == model && cost.connections == number)?;
+    Some(match figure {
+        "wall" => time(cost.wall),
+        "processor" => time(cost.processor),
+        "resident" => bytes(cost.resident),
+        "stacks" => bytes(cost.stacks),
+        "p50" => time(cost.p50),
+        "blocked" => time(cost.blocked?.p50),
+        _ => return None,
+    })
+}
