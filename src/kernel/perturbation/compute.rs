@@ -15,8 +15,8 @@ use crate::sample::Channels;
 use fearless_simd::Level;
 use fearless_simd::prelude::*;
 
-/// The distance to others with another count, in pixels, below which a sample is in question: a thousand times what tables of tolerance 2⁻⁴⁴
-/// may move it. At a dense place of 1e284, 0.32 % of the counts were off without asking again.
+/// The distance to others with another count, in pixels, below which a sample is in question: a thousand times what tables of tolerance
+/// 2⁻⁴⁴ may move it. At a dense place of 1e284, 0.32 % of 6,000 counts were off without asking again, 0.12 % with it.
 const IN_QUESTION: f64 = 1e-7;
 
 /// The smallest exponent of offsets whose double-doubles have all their bits.
@@ -100,8 +100,8 @@ impl Perturbation {
         )
     }
 
-    /// Computes the samples of some tiles, one after the other; their fractions and distances are left in the place of their last iterates.
-    /// Returns the steps taken.
+    /// Computes the samples of some tiles, one after the other; their fractions and distances are left in the place of their last
+    /// iterates. Returns the steps taken.
     #[inline(always)]
     fn samples<L: Pack, const K: usize, const DERIVATIVE: bool, const TWO: bool>(
         &self,

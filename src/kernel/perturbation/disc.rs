@@ -64,8 +64,8 @@ impl Mark {
     }
 }
 
-/// Whether iterates from a mark on show that the orbit is caught by an attracting cycle, and with it all orbits near it whose points c are at
-/// most `radius` from its own.
+/// Whether iterates from a mark on show that the orbit is caught by an attracting cycle, and with it all orbits near it whose points c
+/// are at most `radius` from its own.
 pub(super) fn attracts(orbit: &[[f64; 2]], radius: Size) -> bool {
     let [first, way @ .., last] = orbit else { return false };
     let mut mark = Mark { derivative: Some(Wide::one()), ..Mark::new(Wide::new(*first, 0), 0) };

@@ -16,8 +16,8 @@
 //! own. A batch of samples goes through the tables' stages (`stages.rs`), and what is left of each orbit one iteration at a time
 //! (`tail.rs`). Both are written over lanes; the scalar code is the same with one lane.
 //!
-//! **Julia sets** have the same constant for all samples, and differ by where they start: along the orbit of the view's centre at first, and
-//! after rebasing along that of 0. Nothing is added to their differences.
+//! **Julia sets** have the same constant for all samples, and differ by where they start: along the orbit of the view's centre at first,
+//! and after rebasing along that of 0. Nothing is added to their differences.
 //!
 //! **Interior samples** are found by a look ahead (`interior.rs`), which changes only the time taken.
 
@@ -98,8 +98,9 @@ pub(crate) struct Perturbation {
 }
 
 impl Perturbation {
-    /// The kernel for samples around a centre, of the Julia set of a constant if there is one: their offsets divided by 2^`exponent`, which is at most their spacing. No sample of the
-    /// whole picture, of which they may be a part, is farther from the centre than `radius`, divided likewise.
+    /// The kernel for samples around a centre, of the Julia set of a constant if there is one: their offsets divided by 2^`exponent`,
+    /// which is at most their spacing. No sample of the whole picture, of which they may be a part, is farther from the centre than
+    /// `radius`, divided likewise.
     ///
     /// # Errors
     /// [`Error::Usage`](crate::Error::Usage) for limits out of range.

@@ -10,10 +10,10 @@
 //! use follow the derivative, and a larger maximum makes the same orbit longer and changes nothing of it. This saves 30 to 50 % of the
 //! products. What a step needs follows from the derivative after it: that before it is wrong at the first dip.
 //!
-//! **Julia sets** have two orbits of the same constant k: that of the view's centre, z₀ = C, along which all samples start, and the critical
-//! one from 0, which they go on along after rebasing. The first ends where the view can contain a point whose orbit comes to 0, by the
-//! same test with ∂Z_m/∂z₀. There samples are s = R·|∂Z_m/∂z₀| from 0 at most, so their first differences from the critical orbit are about
-//! s²: for that orbit, s² is what R is for the other.
+//! **Julia sets** have two orbits of the same constant k: that of the view's centre, z₀ = C, along which all samples start, and the
+//! critical one from 0, which they go on along after rebasing. The first ends where the view can contain a point whose orbit comes to 0,
+//! by the same test with ∂Z_m/∂z₀. There samples are s = R·|∂Z_m/∂z₀| from 0 at most, so their first differences from the critical orbit
+//! are about s²: for that orbit, s² is what R is for the other.
 
 use super::disc::attracts;
 use super::precise::Precise;

@@ -1,7 +1,7 @@
 //! Samples on their way through the stages: all of a batch at once, as a tree of paths.
 //!
-//! Neighbours take the same entries for most of the way, so a batch starts as one group. Every entry divides a group in place: into samples
-//! that it took on, those that go back to the begin of the stage (rebasing), and those that it cannot take, for the stage before.
+//! Neighbours take the same entries for most of the way, so a batch starts as one group. Every entry divides a group in place: into
+//! samples that it took on, those that go back to the begin of the stage (rebasing), and those that it cannot take, for the stage before.
 //! The last two wait while the first go on. There are no masks and no idle lanes but in the last vector of a group.
 //!
 //! **Exponents.** δ and its derivative are those of the group times 2^`exponent`, which is 0 wherever `f64` holds them. Only the entry's
@@ -138,8 +138,8 @@ impl Shared<'_> {
         n.saturating_mul(4)
     }
 
-    /// Whether a sample is caught by a cycle, after as much work as `steps` in vectors. It is followed for a quarter of its iterations more,
-    /// and over so few entries that those that are not caught lose little: one here takes as long as some hundred in vectors.
+    /// Whether a sample is caught by a cycle, after as much work as `steps` in vectors. It is followed for a quarter of its iterations
+    /// more, and over so few entries that those that are not caught lose little: one here takes as long as some hundred in vectors.
     pub(super) fn is_interior(&self, state: State, steps: u64) -> Result<bool> {
         let until = state.n.saturating_add(state.n / 4).min(self.max);
         self.is_caught(state, Bounds { until, steps: 16 + steps / 64 })
