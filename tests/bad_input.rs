@@ -196,7 +196,10 @@ fn scene_arguments() -> Vec<Case> {
         usage("render --precision f32", &["iteration.precision", "auto, or a number tier: f64"]),
         usage("render --set quality=best", &["iteration.quality", "draft, normal or exact"]),
         usage("render --precision perturbation --formula celtic", &["perturbation", "celtic", "auto or f64"]),
-        usage("render --precision perturbation --julia 0,1", &["perturbation", "Julia sets", "auto or f64"]),
+        usage(
+            "render --precision perturbation --julia 3,0",
+            &["perturbation", "Julia sets", "within radius 2", "auto or f64"],
+        ),
         failure("render --formula celtic --width 1e-14 -o x.png", &["too deep", "64-bit"]),
         failure("render --precision f64 --width 1e-14 -o x.png", &["too deep", "64-bit", "iteration.precision"]),
         failure("info --zoom 1e40000 whole", &["too deep", "64-bit"]),
