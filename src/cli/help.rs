@@ -40,8 +40,8 @@ fn command() -> clap::Command {
             page += &about.map_or(String::new(), |about| format!("  {name:<12} {about}\n"));
         }
     }
-    // Each in one line; clap would take two and a blank one.
-    page += "\nOptions:\n  -h, --help     Print help\n  -V, --version  Print version";
+    // Both in one line; clap would take four and blank ones.
+    page += "\nOptions:  -h, --help: print help; -V, --version: print version";
     command.help_template(page + "{after-help}")
 }
 
