@@ -18,6 +18,7 @@ use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use std::collections::HashMap;
 use std::io;
+use std::iter::once;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -50,11 +51,13 @@ fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()>
             Step::Start(target) => {
                 number += 1;
                 let stack = stacks.pop().map_or_else(|| DefaultStack::new(STACK_BYTES), Ok);
-                let (stack, limits, hub) =
-                    (stack.map_err(|error| refused("a fiber", &error))?, limits.clone(), hub.clone());
-                let body = move |yielder: &Yielder<_, _>, _| fetch(target, &limits, &Calls { number, hub, yielder });
+                let stack = stack.map_err(|error| refused("a fiber", &error))?;
+                let (limits, calls) = (limits.clone(), hub.clone());
+                let body =
+                    move |yielder: &Yielder<_, _>, _| fetch(target, &limits, &Calls { number, hub: calls, yielder });
                 fibers.insert(number, Fiber::with_stack(stack, body));
-                vec![Happened::Ready(number)]
+                // Those that were started before go on meanwhile.
+                once(Happened::Ready(number)).chain(hub.wait(Instant::now())).collect()
             }
             Step::Wait(moment) => hub.wait(moment),
             Step::Over => return Ok(()),

@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::parallel::Stop;
 use ::tokio::net::{TcpStream, lookup_host};
 use ::tokio::runtime;
-use ::tokio::task::JoinSet;
+use ::tokio::task::{JoinSet, yield_now};
 use ::tokio::time::{sleep_until, timeout_at};
 use std::io;
 use std::sync::Arc;
@@ -44,7 +44,11 @@ async fn all(mut feed: Feed<'_>, limits: &Limits) -> Result<()> {
     let mut tasks = JoinSet::new();
     loop {
         match feed.step()? {
-            Step::Start(target) => drop(tasks.spawn(fetch(target, limits.clone()))),
+            Step::Start(target) => {
+                tasks.spawn(fetch(target, limits.clone()));
+                // Those that were started before go on meanwhile.
+                yield_now().await;
+            }
             Step::Wait(moment) if tasks.is_empty() => sleep_until(moment.into()).await,
             Step::Wait(moment) => {
                 if let Ok(Some(answer)) = timeout_at(moment.into(), tasks.join_next()).await {

@@ -16,6 +16,7 @@ use super::sizes::{BLOCK, Bits, MEMORY, PART};
 use super::wheel::{CHUNK, GROUP_COUNT, PERIODS, RESIDUES, STARTS, TURN, bit};
 use crate::error::{Error, Result};
 use crate::parallel::Stop;
+use std::hint::black_box;
 use std::ops::Range;
 
 /// A prime, and where its next turn begins, relative to the block: before its end, and after −p.
@@ -40,7 +41,10 @@ pub(super) struct Sieve {
 
 impl Default for Box<Sieve> {
     fn default() -> Self {
-        let bits = vec![0; MEMORY].into_boxed_slice().try_into().expect("its length is that of the array");
+        // Where glibc maps memory of this size by itself, two workers take 4 % longer, and 17 % if they touch its pages only as they sieve;
+        // once it has freed such a map, it takes as much from the thread's heap.
+        drop(black_box(vec![0_u8; MEMORY]));
+        let bits = vec![u8::MAX; MEMORY].into_boxed_slice().try_into().expect("its length is that of the array");
         Box::new(Sieve { bits, near: Strikers::default(), medium: Strikers::default(), far: Far::default() })
     }
 }

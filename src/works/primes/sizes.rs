@@ -1,6 +1,6 @@
 //! How large blocks are, and which primes are struck out in which way.
 //!
-//! Measured for 10¹⁰ with one thread of a Zen 4 against primesieve 11 in the same run: 0.82 of its processor time (0.71 s and 0.87 s).
+//! Measured for 10¹⁰ with one thread of a Zen 5 against primesieve 11 in the same run: 0.82 of its processor time (0.71 s and 0.87 s).
 //! In a prototype these sizes took 0.92 s, blocks of half the size 1.04 s, and of twice the size 0.90 s, but half of all processors have
 //! no cache for that; near primes up to 4096 instead of 8192 took 0.93 s, with parts of 24 instead of 32 KB 0.95 s.
 
