@@ -18,7 +18,6 @@ use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use std::collections::HashMap;
 use std::io;
-use std::iter::once;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -53,11 +52,10 @@ fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()>
                 let stack = stacks.pop().map_or_else(|| DefaultStack::new(STACK_BYTES), Ok);
                 let stack = stack.map_err(|error| refused("a fiber", &error))?;
                 let (limits, calls) = (limits.clone(), hub.clone());
-                let body =
-                    move |yielder: &Yielder<_, _>, _| fetch(target, &limits, &Calls { number, hub: calls, yielder });
+                let body = move |on: &Yielder<_, _>, _| fetch(target, &limits, &Calls { number, hub: calls, on });
                 fibers.insert(number, Fiber::with_stack(stack, body));
                 // Those that were started before go on meanwhile.
-                once(Happened::Ready(number)).chain(hub.wait(Instant::now())).collect()
+                [Happened::Ready(number)].into_iter().chain(hub.wait(Instant::now())).collect()
             }
             Step::Wait(moment) => hub.wait(moment),
             Step::Over => return Ok(()),
@@ -80,14 +78,14 @@ fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()>
 struct Calls<'a> {
     number: usize,
     hub: Rc<EventLoop>,
-    yielder: &'a Yielder<Found, ()>,
+    on: &'a Yielder<Found, ()>,
 }
 
 impl Calls<'_> {
     /// Switches to the hub until something happens; fails when the time is over.
     fn switch(&self, deadline: Instant) -> io::Result<Found> {
         self.hub.set_timer(deadline, self.number);
-        let found = self.yielder.suspend(());
+        let found = self.on.suspend(());
         self.hub.clear_timer(deadline, self.number);
         left(deadline).map(|_| found)
     }
