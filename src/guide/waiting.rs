@@ -25,8 +25,8 @@ pub(super) const AFTER: &[&str] = &[
      there are connections: {pool.1000.wall} in ten rounds of 100. With 10,000 threads still work, which is often denied; but each takes \
      {thread-each.10000.resident} of resident memory and {thread-each.10000.stacks} in the kernel, a fiber {fibers.10000.resident}, a \
      task {tokio.10000.resident} and a reactor's connection {reactor.10000.resident}, and in processor time they cost \
-     {thread-each.10000.processor} instead of {tokio.10000.processor}. (With 10,000 the median of `tokio` and `fibers` is long, since \
-     they begin all connections before they look at the first answer; `reactor` looks between two beginnings.)",
+     {thread-each.10000.processor} instead of {tokio.10000.processor}. (A loop must look at its \
+     connections while it begins others: one that begins all first has the first answers wait for the last beginning.)",
     "*Async is not parallel.* Everything that `tokio`, `fibers` and `reactor` did above, they did on one thread. They wait for many at \
      once; they never compute two things at once. Where an answer must be worked on for long, that work goes to threads or processes.",
     "*One call that blocks.* In the column before the last, the use of the first answer calls something that blocks for {block}. \
