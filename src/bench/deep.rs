@@ -1,5 +1,6 @@
 //! What deep views cost: processor time against pixels, depth and the maximum of iterations, and charts of it.
 
+use super::drawing::page;
 use super::kernel::thread_time;
 use crate::error::{Error, Result};
 use crate::kernel::{TileClaim, TileRequest};
@@ -251,11 +252,7 @@ fn chart(answer: &Answer, text: &mut String) {
 
 /// The answers as a page that needs nothing else.
 pub fn html(answers: &[Answer]) -> String {
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>What deep views cost</title>\n<body>\n\
-         <h1>What deep views cost</h1>\n{}</body>\n</html>\n",
-        svg(answers)
-    )
+    page("What deep views cost", &svg(answers), "")
 }
 
 #[cfg(test)]

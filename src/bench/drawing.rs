@@ -1,4 +1,5 @@
-//! Runs side by side as one SVG picture: a map of who computed which piece, and below it who computed when, on one axis for all.
+//! Runs side by side as one SVG picture: a map of who computed which piece, and below it who computed when, on one axis for all; and the
+//! page around a drawing.
 //!
 //! SVG, since a picture for a page of text should be sharp at every size, and is a few kilobytes: all pieces of a worker are one path.
 
@@ -118,6 +119,17 @@ fn joins(before: &[f64; 4], next: &[f64; 4]) -> bool {
 /// Adds a rectangle x, y, width, height to a path, to a tenth of a unit.
 fn rectangle(path: &mut String, [x, y, w, h]: [f64; 4]) {
     _ = write!(path, "M{x:.1} {y:.1}h{w:.1}v{h:.1}h-{w:.1}z");
+}
+
+/// A page with a drawing, at most as wide as the window, and a table in text below it.
+pub(super) fn page(title: &str, drawing: &str, table: &str) -> String {
+    let table = table.replace('&', "&amp;").replace('<', "&lt;");
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{title}</title>\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n\
+         <style>svg {{ max-width: 100%; height: auto }} pre {{ overflow-x: auto }}</style>\n<body>\n\
+         <h1>{title}</h1>\n{drawing}<pre>{table}</pre>\n</body>\n</html>\n"
+    )
 }
 
 #[cfg(test)]

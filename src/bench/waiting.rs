@@ -31,8 +31,8 @@ use std::time::Duration;
 /// How many targets a model is given that has one connection at a time.
 const SERIAL: usize = 20;
 
-/// The most processes at once: each takes a megabyte.
-const PROCESSES: usize = 100;
+/// Models that by default have fewer connections at once have a thread or a process for each, and no more here.
+const MANY: usize = 1000;
 
 /// The most targets with a process each: a start takes about a millisecond of processor time.
 const STARTS: usize = 1000;
@@ -62,14 +62,15 @@ pub struct Settings {
     pub program: Program,
 }
 
-/// How many targets a model is given, and how many at once, where `connections` are asked for.
+/// How many targets a model is given, and how many at once, where `connections` are asked for. Pools keep their size.
 fn share(entry: &WaitingEntry, connections: usize) -> (usize, usize) {
-    match entry.connections {
-        1 => (connections.min(SERIAL), 1),
-        _ if entry.name == "process-each" => (connections.min(STARTS), connections.min(PROCESSES)),
-        100 => (connections, connections.min(100)),
-        _ => (connections, connections),
-    }
+    let total = match entry.name {
+        "serial" => SERIAL,
+        "process-each" => STARTS,
+        _ => connections,
+    };
+    let at_once = if entry.connections < MANY { entry.connections } else { connections };
+    (connections.min(total), connections.min(at_once))
 }
 
 /// Measures everything; `step` is called with what was measured, how much is done and how much there is.

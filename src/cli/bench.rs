@@ -2,6 +2,7 @@
 
 pub(crate) mod args;
 mod busy;
+mod charts;
 mod compare;
 mod cores;
 mod deep;

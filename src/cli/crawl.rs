@@ -17,13 +17,13 @@ mod crawled {
     use super::super::bar::Display;
     use super::super::bench::Bar;
     use super::super::signals::Signals;
+    use super::super::waiting::{Counts, url};
     use super::super::{json, note, print, print_json};
     use super::{CrawlArgs, Result};
     use fractal::Error;
     use fractal::internal::crawl::{Answered, Crawl, CrawlOptions, Names, Page, ROBOTS_BYTES, Visit, host_of};
     use fractal::internal::waiting::{Frontier, Limits, allow, find};
     use serde::Serialize;
-    use std::collections::BTreeMap;
     use std::fs::{self, File, OpenOptions};
     use std::io::Write;
     use std::path::{Path, PathBuf};
@@ -64,8 +64,7 @@ mod crawled {
     /// What has come so far.
     #[derive(Default)]
     struct Seen {
-        statuses: BTreeMap<u16, usize>,
-        failures: BTreeMap<&'static str, usize>,
+        counts: Counts,
         refused: usize,
         bytes: u64,
         /// What is wrong with the first page, or the one that it redirects to.
@@ -76,10 +75,7 @@ mod crawled {
 
     /// `fractal crawl`.
     pub(crate) fn run(args: &CrawlArgs) -> Result<()> {
-        let url = Url::parse(&args.url).map_err(|error| wrong(args, &format!("is no URL: {error}")))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(wrong(args, &format!("has the scheme `{}`; allowed are http and https", url.scheme())));
-        }
+        let url = url(&args.url).map_err(|why| Error::Usage(format!("`{}` {why}", args.url)))?;
         if args.pages == 0 {
             return Err(Error::Usage("`--pages 0` leaves nothing to ask for; allowed are numbers from 1".into()));
         }
@@ -137,14 +133,10 @@ mod crawled {
             note(seen.summary(limit, began.elapsed().as_secs_f64()));
         }
         outcome?;
-        if seen.statuses.is_empty() && seen.failures.is_empty() && seen.refused == 0 {
+        if seen.counts.is_empty() && seen.refused == 0 {
             return Err(Error::Input(format!("--time was over before {url} could be asked for")));
         }
         seen.first.take().map_or(Ok(()), |why| Err(Error::Input(why)))
-    }
-
-    fn wrong(args: &CrawlArgs, what: &str) -> Error {
-        Error::Usage(format!("`{}` {what}; one is https://example.org/", args.url))
     }
 
     /// A host as the library names it.
@@ -241,7 +233,7 @@ mod crawled {
         fn count(&mut self, page: &Page) {
             let wrong = match &page.visit {
                 Visit::Answered(Answered { response, moved, elsewhere, .. }) => {
-                    *self.statuses.entry(response.status).or_default() += 1;
+                    self.counts.answered(response.status);
                     self.bytes += response.body.len() as u64;
                     match moved {
                         Some(to) if *elsewhere > 0 => {
@@ -255,7 +247,7 @@ mod crawled {
                     }
                 }
                 Visit::Failed(class, why) => {
-                    *self.failures.entry(class).or_default() += 1;
+                    self.counts.failed(class);
                     Some(why.clone())
                 }
                 Visit::Refused(why) => {
@@ -271,18 +263,7 @@ mod crawled {
 
         /// What came of all pages, in a line.
         fn summary(&self, limit: Option<&str>, seconds: f64) -> String {
-            let list = |counts: Vec<String>| match counts.len() {
-                0 => String::new(),
-                _ => format!(" ({})", counts.join(", ")),
-            };
-            let statuses = list(self.statuses.iter().map(|(status, count)| format!("{status}: {count}")).collect());
-            let failures = list(self.failures.iter().map(|(class, count)| format!("{class}: {count}")).collect());
-            let (answered, failed): (usize, usize) = (self.statuses.values().sum(), self.failures.values().sum());
-            let things = if answered == 1 { "page" } else { "pages" };
-            let mut text = format!("{answered} {things} answered{statuses}");
-            if failed > 0 {
-                text += &format!(", {failed} did not{failures}");
-            }
+            let mut text = self.counts.text("pages");
             if self.refused > 0 {
                 text += &format!(", {} {} refused", self.refused, if self.refused == 1 { "was" } else { "were" });
             }

@@ -30,6 +30,8 @@ pub(crate) mod thumbnails;
 mod typed;
 #[cfg(feature = "window")]
 pub(crate) mod view;
+#[cfg(feature = "net")]
+mod waiting;
 mod wisdom;
 mod work;
 mod written;

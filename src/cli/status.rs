@@ -17,12 +17,12 @@ mod asked {
     use super::super::bar::Display;
     use super::super::bench::Bar;
     use super::super::signals::Signals;
+    use super::super::waiting::{Counts, url};
     use super::super::{note, print, print_json};
     use super::{Result, StatusArgs};
     use fractal::Error;
     use fractal::internal::waiting::{Answer, Frontier, Limits, List, Target, allow, find};
     use serde::Serialize;
-    use std::collections::BTreeMap;
     use std::ffi::OsStr;
     use std::io::Read;
     use std::sync::{Arc, Mutex, PoisonError};
@@ -52,9 +52,7 @@ mod asked {
 
     /// What has been answered so far.
     struct Seen {
-        /// How often each status and each kind of failure came.
-        statuses: BTreeMap<u16, usize>,
-        failures: BTreeMap<&'static str, usize>,
+        counts: Counts,
         /// The first error of writing.
         error: Option<Error>,
     }
@@ -74,12 +72,15 @@ mod asked {
         let bar = Bar::new(Display::new(args.waiting.progress.as_deref(), args.quiet));
         let all = urls.len();
         let targets = urls.into_iter().enumerate().map(|(id, url)| Target { id, url, head: args.head }).collect();
-        let seen = Arc::new(Mutex::new(Seen { statuses: BTreeMap::new(), failures: BTreeMap::new(), error: None }));
+        let seen = Arc::new(Mutex::new(Seen { counts: Counts::default(), error: None }));
         let (record, stop, json) = (seen.clone(), signals.stop.child(), args.json);
         let (ended, mut done, began) = (stop.clone(), 0, Instant::now());
         let received = move |answer: Answer| {
             let mut seen = record.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.count(&answer);
+            match &answer.outcome {
+                Ok(response) => seen.counts.answered(response.status),
+                Err(failure) => seen.counts.failed(failure.class.name()),
+            }
             done += 1;
             if let Err(error) = bar.apart(|| if json { print_json(&line(&answer)) } else { print(text(&answer)) }) {
                 seen.error.get_or_insert(error);
@@ -96,10 +97,11 @@ mod asked {
             return Err(error);
         }
         if !args.quiet {
-            note(seen.summary(all, began.elapsed().as_secs_f64()));
+            let text = seen.counts.text(&format!("of {all} URLs"));
+            note(format!("{text}, in {:.2} s", began.elapsed().as_secs_f64()));
         }
         outcome?;
-        match seen.failures.values().sum::<usize>() {
+        match seen.counts.failures() {
             0 => Ok(()),
             failed => Err(Error::Input(format!("{failed} of {all} URLs did not answer"))),
         }
@@ -135,15 +137,6 @@ mod asked {
         Ok(())
     }
 
-    /// A URL that can be asked, or what is wrong with it.
-    fn url(text: &str) -> std::result::Result<Url, String> {
-        let url = Url::parse(text).map_err(|error| format!("is no URL: {error}; one is https://example.org/"))?;
-        match url.scheme() {
-            "http" | "https" => Ok(url),
-            other => Err(format!("has the scheme `{other}`; allowed are http and https")),
-        }
-    }
-
     fn line(answer: &Answer) -> Line<'_> {
         let (response, failure) = (answer.outcome.as_ref().ok(), answer.outcome.as_ref().err());
         Line {
@@ -166,27 +159,6 @@ mod asked {
         match &answer.outcome {
             Ok(response) => format!("{:<9} {seconds:8.3} s  {url}{to}\n", response.status),
             Err(failure) => format!("{:<9} {seconds:8.3} s  {url}{to} {failure}\n", failure.class.name()),
-        }
-    }
-
-    impl Seen {
-        fn count(&mut self, answer: &Answer) {
-            match &answer.outcome {
-                Ok(response) => *self.statuses.entry(response.status).or_default() += 1,
-                Err(failure) => *self.failures.entry(failure.class.name()).or_default() += 1,
-            }
-        }
-
-        /// What came of all URLs, in a line.
-        fn summary(&self, all: usize, seconds: f64) -> String {
-            let list = |counts: Vec<String>| {
-                if counts.is_empty() { String::new() } else { format!(" ({})", counts.join(", ")) }
-            };
-            let statuses = self.statuses.iter().map(|(status, count)| format!("{status}: {count}")).collect();
-            let failures = self.failures.iter().map(|(class, count)| format!("{class}: {count}")).collect();
-            let (answered, failed): (usize, usize) = (self.statuses.values().sum(), self.failures.values().sum());
-            let not = if failed == 0 { String::new() } else { format!(", {failed} did not{}", list(failures)) };
-            format!("{answered} of {all} URLs answered{}{not}, in {seconds:.2} s", list(statuses))
         }
     }
 }

@@ -51,8 +51,8 @@ fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()>
                 number += 1;
                 let stack = stacks.pop().map_or_else(|| DefaultStack::new(STACK_BYTES), Ok);
                 let stack = stack.map_err(|error| refused("a fiber", &error))?;
-                let (limits, calls) = (limits.clone(), hub.clone());
-                let body = move |on: &Yielder<_, _>, _| fetch(target, &limits, &Calls { number, hub: calls, on });
+                let (limits, own) = (limits.clone(), hub.clone());
+                let body = move |fiber: &Yielder<_, _>, _| fetch(target, &limits, &Calls { number, hub: own, fiber });
                 fibers.insert(number, Fiber::with_stack(stack, body));
                 // Those that were started before go on meanwhile.
                 [Happened::Ready(number)].into_iter().chain(hub.wait(Instant::now())).collect()
@@ -78,14 +78,14 @@ fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()>
 struct Calls<'a> {
     number: usize,
     hub: Rc<EventLoop>,
-    on: &'a Yielder<Found, ()>,
+    fiber: &'a Yielder<Found, ()>,
 }
 
 impl Calls<'_> {
     /// Switches to the hub until something happens; fails when the time is over.
     fn switch(&self, deadline: Instant) -> io::Result<Found> {
         self.hub.set_timer(deadline, self.number);
-        let found = self.on.suspend(());
+        let found = self.fiber.suspend(());
         self.hub.clear_timer(deadline, self.number);
         left(deadline).map(|_| found)
     }

@@ -126,18 +126,6 @@ pub enum Class {
 }
 
 impl Class {
-    /// All kinds.
-    pub const ALL: [Self; 8] = [
-        Self::Name,
-        Self::Connect,
-        Self::Tls,
-        Self::Timeout,
-        Self::Closed,
-        Self::Protocol,
-        Self::Redirects,
-        Self::Local,
-    ];
-
     /// Its name in reports.
     pub fn name(self) -> &'static str {
         match self {

@@ -167,8 +167,9 @@ fn are_left(address: SocketAddr, people: usize) -> io::Result<bool> {
 /// Two talk while a third does not read; says what became of it.
 fn silent(address: SocketAddr) -> io::Result<&'static str> {
     are_left(address, 0)?;
-    let silent = TcpStream::connect(address)?;
-    set_socket_recv_buffer_size(&silent, 4096)?;
+    // Once it has been greeted, it is in the room.
+    let (silent, _) = Client::new(address)?;
+    set_socket_recv_buffer_size(silent.0.get_ref(), 4096)?;
     let ((mut speaker, _), (mut listener, _)) = (Client::new(address)?, Client::new(address)?);
     let long = format!("speaker: {}\n", "x".repeat(4000));
     // More than any system keeps for a connection; the listener keeps step.

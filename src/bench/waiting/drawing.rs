@@ -1,5 +1,6 @@
 //! Charts of what waiting costs: a bar for each model, and curves where several numbers of connections were measured.
 
+use super::super::drawing::page;
 use super::{Cost, Costs};
 use std::fmt::Write;
 
@@ -110,10 +111,5 @@ fn chart(costs: &Costs, names: &[&str], &(heading, unit, scale, value): &Figure,
 
 /// The costs as a page that needs nothing else: the charts, and a table below them.
 pub fn html(costs: &Costs, table: &str) -> String {
-    let table = table.replace('&', "&amp;").replace('<', "&lt;");
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>What waiting costs</title>\n<body>\n\
-         <h1>What waiting costs</h1>\n{}<pre>{table}</pre>\n</body>\n</html>\n",
-        svg(costs)
-    )
+    page("What waiting costs", &svg(costs), table)
 }

@@ -264,13 +264,20 @@ pub(crate) struct BenchWaitingArgs {
     /// Also measure Python's ThreadPoolExecutor, aiohttp and gevent, those that `python3` has
     #[arg(long)]
     pub(crate) python: bool,
+    #[command(flatten)]
+    pub(crate) charts: ChartArgs,
+}
+
+/// What measurements with charts have in common.
+#[derive(Debug, Args)]
+pub(crate) struct ChartArgs {
     /// Draw the charts into this file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) svg: Option<PathBuf>,
     /// Write a page with the charts to this file; it needs no network
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) html: Option<PathBuf>,
-    /// Write one JSON object
+    /// Write one JSON value
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -288,20 +295,8 @@ pub(crate) struct BenchDeepArgs {
     /// Number of runs; the fastest counts
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) runs: u32,
-    /// Draw the charts into this file
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) svg: Option<PathBuf>,
-    /// Write a page with the charts to this file; it needs no network
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) html: Option<PathBuf>,
-    /// Write one JSON array
-    #[arg(long)]
-    pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) busy: BusyArgs,
-    /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
-    #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never", "json"])]
-    pub(crate) progress: Option<String>,
+    pub(crate) charts: ChartArgs,
 }
 
 const SCHEDULES_NOTES: &str = "\

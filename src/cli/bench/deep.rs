@@ -1,15 +1,12 @@
 //! `bench deep`: what deep views cost, as a table and charts.
 
-use super::super::bar::{Display, scaled};
-use super::super::distinct::Files;
+use super::super::bar::scaled;
 use super::super::signals::Signals;
 use super::super::{print, print_json};
 use super::args::BenchDeepArgs;
-use super::busy;
-use super::progress::Bar;
+use super::charts::Charts;
 use super::text::time;
 use fractal::bench::deep::{Answer, QUESTIONS, html, svg};
-use fractal::bench::results::write_to;
 use fractal::{Result, Scene};
 use std::fmt::Write;
 
@@ -18,13 +15,7 @@ pub(super) fn run(args: &BenchDeepArgs) -> Result<()> {
     let mut scene = Scene::default();
     scene.set(&format!("image.size={}", args.size))?;
     let signals = Signals::receive()?;
-    let mut files = Files::new();
-    [&args.svg, &args.html].into_iter().flatten().try_for_each(|path| files.writes(path))?;
-    let open = |path: &Option<_>| path.as_ref().map(|path| signals.create(path)).transpose();
-    let (drawing, page) = (open(&args.svg)?, open(&args.html)?);
-    let display = Display::new(args.progress.as_deref(), false);
-    busy::check(&args.busy, display, &signals.stop)?;
-    let bar = Bar::new(display);
+    let (charts, bar) = Charts::begin(&args.charts, &signals)?;
     let (mut done, all) = (0, QUESTIONS.iter().map(|question| question.len()).sum());
     let mut answers = Vec::new();
     for question in QUESTIONS {
@@ -35,9 +26,8 @@ pub(super) fn run(args: &BenchDeepArgs) -> Result<()> {
         answers.push(question.answer(scene.image.size, args.runs, &signals.stop, step)?);
     }
     drop(bar);
-    drawing.map_or(Ok(()), |output| write_to(output, svg(&answers)))?;
-    page.map_or(Ok(()), |output| write_to(output, html(&answers)))?;
-    if args.json { print_json(&answers) } else { print(answers.iter().map(table).collect::<String>()) }
+    charts.write(|| svg(&answers), || html(&answers))?;
+    if args.charts.json { print_json(&answers) } else { print(answers.iter().map(table).collect::<String>()) }
 }
 
 /// An answer as people read it.

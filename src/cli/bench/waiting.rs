@@ -14,15 +14,11 @@ pub(super) use measured::run;
 
 #[cfg(feature = "net")]
 mod measured {
-    use super::super::super::bar::Display;
-    use super::super::super::distinct::Files;
     use super::super::super::signals::Signals;
     use super::super::super::{print, print_json};
-    use super::super::busy;
-    use super::super::progress::Bar;
+    use super::super::charts::Charts;
     use super::super::text::{table, time};
     use super::{BenchWaitingArgs, Result};
-    use fractal::bench::results::write_to;
     use fractal::bench::waiting::{Cost, Costs, Settings, html, measure, models, svg};
     use fractal::internal::waiting::find;
 
@@ -30,13 +26,7 @@ mod measured {
     pub(in super::super) fn run(args: &BenchWaitingArgs) -> Result<()> {
         let named = args.model.iter().map(|name| find(name)).collect::<Result<Vec<_>>>()?;
         let signals = Signals::receive()?;
-        let mut files = Files::new();
-        [&args.svg, &args.html].into_iter().flatten().try_for_each(|path| files.writes(path))?;
-        let open = |path: &Option<_>| path.as_ref().map(|path| signals.create(path)).transpose();
-        let (drawing, page) = (open(&args.svg)?, open(&args.html)?);
-        let display = Display::new(args.progress.as_deref(), false);
-        busy::check(&args.busy, display, &signals.stop)?;
-        let bar = Bar::new(display);
+        let (charts, bar) = Charts::begin(&args.charts, &signals)?;
         let settings = Settings {
             connections: args.connections.clone(),
             delay: args.delay,
@@ -49,9 +39,8 @@ mod measured {
         let costs = measure(&settings, &signals.stop, |what, done, all| bar.step(done, all, None, what))?;
         drop(bar);
         let text = text(&costs);
-        drawing.map_or(Ok(()), |output| write_to(output, svg(&costs)))?;
-        page.map_or(Ok(()), |output| write_to(output, html(&costs, &text)))?;
-        if args.json { print_json(&costs) } else { print(text) }
+        charts.write(|| svg(&costs), || html(&costs, &text))?;
+        if args.charts.json { print_json(&costs) } else { print(text) }
     }
 
     /// The costs as people read them: a table for each number of connections.

@@ -26,7 +26,7 @@
 //! coarser steps, and an interrupted run would lose more.
 //!
 //! Tried on AVX2, which has 16 registers, on Zen 5, in shares of the time of B and C (`fractal bench kernel`): groups of 4 vectors (1.27:
-//! too few to hide the latency of 8 cycles; on Zen 3, whose stores and loads are half as many, they took less than groups of 8) and of 6
+//! too few to hide the latency of 8 cycles; on Zen 3 they took less than groups of 8, once there were no masked stores) and of 6
 //! with 6 in flight (1.20, of which the compiler keeps one vector's state in memory; 1.03 with parameters read from memory, so that none
 //! is); blocks as functions from memory to memory, which the compiler translates to the ideal loop of 43 instructions for 6 vectors (1.12;
 //! 1.06 with two such halves in a group: what each block hands over, and what follows its test, costs what the loop gains); one test of
