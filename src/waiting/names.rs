@@ -191,7 +191,11 @@ mod tests {
         while ASKED.load(Ordering::SeqCst) < MOST {
             thread::yield_now();
         }
-        assert_eq!((names.lock().threads, names.lock().questions.len()), (MOST, MOST));
+        let (threads, waiting) = {
+            let state = names.lock();
+            (state.threads, state.questions.len())
+        };
+        assert_eq!((threads, waiting), (MOST, MOST));
         assert!(receiver.try_recv().is_err());
         HANGS.store(false, Ordering::SeqCst);
         drop(sender);
