@@ -122,6 +122,14 @@ impl Truth {
         }
     }
 
+    /// The most bytes that [`Truth::prepare`] keeps.
+    pub(crate) fn prepared_len(&self) -> u64 {
+        match &self.way {
+            Way::Direct { .. } => 0,
+            Way::Perturbed(perturbed) => perturbed.prepared_len(),
+        }
+    }
+
     /// A sample; `None` once `stop` is set.
     pub(crate) fn sample(&self, column: u32, row: u32, stop: &Stop) -> Option<TrueSample> {
         let end = match &self.way {
