@@ -1,5 +1,6 @@
 //! Chooses the cheapest number tier that is accurate enough for a view.
 
+use super::cusp::{self, Cusp};
 use super::direct::Direct;
 use super::perturbation::{self, Offsets, Perturbation};
 use super::tier::Tier;
@@ -83,15 +84,29 @@ impl Request {
             Tier::F64 => Arc::new(Direct::new(&self.spec(), self.plane()?, limits, channels, isa)?),
             Tier::Perturbation => {
                 let centre = [self.view.re.clone(), self.view.im.clone()];
+                let offsets = self.offsets()?;
+                if self.is_near_cusp(&centre, &offsets) {
+                    return Ok(Arc::new(Cusp::new(&centre, offsets, limits, channels)?));
+                }
                 Arc::new(Perturbation::new(
                     (centre, self.julia.clone()),
-                    self.offsets()?,
+                    offsets,
                     limits,
                     channels,
                     (self.quality, isa),
                 )?)
             }
         })
+    }
+
+    /// Whether orbits are so long, close to ¼, that they have a way of their own.
+    #[cfg(feature = "bench")]
+    pub(super) fn is_at_cusp(&self) -> Result<bool> {
+        Ok(self.is_near_cusp(&[self.view.re.clone(), self.view.im.clone()], &self.offsets()?))
+    }
+
+    fn is_near_cusp(&self, centre: &[Decimal; 2], offsets: &Offsets) -> bool {
+        self.julia.is_none() && cusp::is_near(centre, offsets, self.log2_spacing())
     }
 
     /// The cheapest number tier that is accurate enough, or the one that was asked for.

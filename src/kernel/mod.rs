@@ -1,6 +1,7 @@
 //! Filling tiles with samples: the trait that every way of computing implements.
 
 pub(crate) mod choose;
+mod cusp;
 pub(crate) mod direct;
 mod distance;
 mod double_double;
