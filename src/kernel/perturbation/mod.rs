@@ -36,6 +36,8 @@ mod tables;
 mod tail;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unlike;
 mod wide;
 
 use super::distance::Frame;
@@ -135,7 +137,7 @@ impl Perturbation {
         let tables = Tables::read(prepared, orbit)?;
         let limit = self.limits.escape_radius * self.limits.escape_radius;
         let (exponent, tolerance) = (self.exponent, self.tolerance);
-        Ok(Shared { orbit, tables, max: self.limits.max, exponent, tolerance, limit, stop })
+        Ok(Shared { orbit, tables, max: self.limits.max, exponent, tolerance, normal: stages::NORMAL, limit, stop })
     }
 
     /// What tables are made for.
@@ -147,6 +149,7 @@ impl Perturbation {
             complete: orbit.critical as u64 <= self.limits.max,
             start: self.reference.julia.is_some().then(|| self.reference.size()),
             max: self.limits.max,
+            bytes: tables::most_bytes(orbit.z.len()),
         }
     }
 }
