@@ -19,6 +19,7 @@ pub use crate::plane::{Plane, Rotation};
 pub use choose::Request;
 pub use isa::Isa;
 pub use limits::{Limits, Why};
+pub(crate) use perturbation::Kept;
 #[cfg(feature = "window")]
 pub(crate) use tier::Tier;
 

@@ -25,6 +25,7 @@ mod compute;
 mod disc;
 mod divide;
 mod interior;
+mod kept;
 mod orbit;
 mod pack;
 mod precise;
@@ -50,6 +51,7 @@ use crate::parallel::{Prepared, Preparing, Stop};
 use crate::plane::Plane;
 use crate::sample::Channels;
 use crate::scene::Quality;
+pub(crate) use kept::Kept;
 use orbit::Reference;
 use prepared::Tables;
 use shared::Shared;
@@ -85,6 +87,8 @@ pub(super) struct Offsets {
 #[derive(Debug)]
 pub(crate) struct Perturbation {
     reference: Reference,
+    /// Its orbit, if it is that of another view.
+    kept: Option<Prepared>,
     /// The samples' offsets from the reference, divided by 2^`exponent`.
     offsets: Plane,
     /// The binary logarithm of about the distance between samples.
@@ -120,6 +124,7 @@ impl Perturbation {
         Ok(Self {
             // More iterates than this fit into no memory.
             reference: Reference { centre, julia, exponent, radius, max, double },
+            kept: None,
             tolerance: tolerance(quality),
             frame: Frame::of(&plane),
             offsets: plane,
@@ -170,7 +175,7 @@ impl Kernel for Perturbation {
     }
 
     fn prepare(&self, preparing: &Preparing<'_>) -> Result<Prepared> {
-        let prepared = self.reference.prepare(preparing)?;
+        let prepared = self.kept.clone().map_or_else(|| self.reference.prepare(preparing), Ok)?;
         let orbit = self.reference.read(&prepared)?;
         Ok(prepared.and(&Tables::prepare(orbit, self.table_limits(orbit))))
     }
