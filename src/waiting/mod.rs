@@ -130,8 +130,8 @@ impl WaitingEntry {
     /// gave is answered exactly once, unless the run ends with an error; after the end nothing is delivered.
     ///
     /// # Errors
-    /// [`Error::Stopped`], within 100 ms of `stop` unless there are thousands of connections to close; [`Error::Unsupported`] when the system refuses what the model is made of. What goes
-    /// wrong with one target is its [`Failure`], and no error of the run.
+    /// [`Error::Stopped`], within 100 ms of `stop` unless there are thousands of connections to close; [`Error::Unsupported`] when the
+    /// system refuses what the model is made of. What goes wrong with one target is its [`Failure`], and no error of the run.
     pub fn run(&self, frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()> {
         (self.run)(frontier, limits, stop)
     }
