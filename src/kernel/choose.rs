@@ -218,10 +218,10 @@ impl Request {
 
     /// The offsets of the drawn samples from the view's centre: see [`View::offsets`].
     pub(super) fn offsets(&self) -> Result<Offsets> {
-        let Offsets { plane, exponent, radius } = &*self.whole()?;
+        let Offsets { plane, rest, exponent, radius } = &*self.whole()?;
         let drawn = self.cropped(plane.clone());
         let plane = if self.grain > 1 { drawn.coarse(self.grain as usize) } else { drawn };
-        Ok(Offsets { plane, exponent: *exponent, radius: *radius })
+        Ok(Offsets { plane, rest: *rest, exponent: *exponent, radius: *radius })
     }
 
     /// The offsets of all samples.
@@ -229,11 +229,11 @@ impl Request {
         if let Some(whole) = self.whole.get() {
             return Ok(whole.clone());
         }
-        let (plane, exponent) = self.view.offsets(self.size.0, self.size.1, self.samples)?;
+        let (plane, rest, exponent) = self.view.offsets(self.size.0, self.size.1, self.samples)?;
         let largest = |numbers: &[f64]| numbers.iter().fold(0.0, |most: f64, number| most.max(number.abs()));
         let (across, down) = (largest(&plane.columns), largest(&plane.rows));
         let radius = (across * across + down * down).sqrt();
-        Ok(self.whole.get_or_init(|| Arc::new(Offsets { plane, exponent, radius })).clone())
+        Ok(self.whole.get_or_init(|| Arc::new(Offsets { plane, rest, exponent, radius })).clone())
     }
 
     /// The points of all samples that are drawn.

@@ -81,7 +81,7 @@ impl Kept {
 
 impl Offsets {
     /// The same samples' offsets from another point, from which their centre is this far.
-    fn from_elsewhere(mut self, [right, up]: [f64; 2]) -> Self {
+    fn seen_from(mut self, [right, up]: [f64; 2]) -> Self {
         if [right, up] == [0.0; 2] {
             return self;
         }
@@ -110,8 +110,11 @@ impl Perturbation {
         how: (crate::scene::Quality, crate::kernel::Isa),
     ) -> Result<Self> {
         let Kept { centre, exponent, radius, max, double, orbit } = kept.clone();
-        let mut kernel = Self::new((centre.clone(), None), offsets.from_elsewhere(away), limits, channels, how)?;
+        let mut kernel = Self::new((centre.clone(), None), offsets.seen_from(away), limits, channels, how)?;
         kernel.reference = Reference { centre, julia: None, exponent, radius, max, double };
+        if away != [0.0; 2] {
+            kernel.rest = None;
+        }
         kernel.kept = Some(orbit).filter(|orbit| !orbit.is_empty());
         Ok(kernel)
     }
@@ -143,7 +146,7 @@ mod tests {
         };
         let offsets = |exponent| {
             let plane = Plane { columns: vec![-8.0, 8.0], rows: vec![4.0, -4.0], rotation: None, spacing: 16.0 };
-            Offsets { plane, exponent, radius: 9.0 }
+            Offsets { plane, rest: 0.0, exponent, radius: 9.0 }
         };
         let away = |kept: &Kept, exponent| kept.serves(&centre, &offsets(exponent), false);
         assert_eq!(away(&kept(-100, 9.0), -100), Some([0.0; 2]));
