@@ -134,13 +134,14 @@ mod tests {
             assert!(words == own, "zoom {zoom}");
             let (again, orbits) = window.show(&scene, FULL, "threads");
             assert!(again == own && orbits == 0, "its own orbit is still there");
-            let mut draft = scene;
-            draft.iteration.quality = Quality::Draft;
-            let (words, orbits) = window.show(&draft, FULL, "threads");
-            assert!(
-                orbits == 0 && words == Window::new().show(&draft, FULL, "serial").0,
-                "another quality has the same"
-            );
+            let mut other = scene;
+            for (quality, made) in [(Quality::Draft, [0, 0]), (Quality::Exact, [1, 0])] {
+                other.iteration.quality = quality;
+                let (own, _) = Window::new().show(&other, FULL, "serial");
+                for orbits in made {
+                    assert!(window.show(&other, FULL, "threads") == (own.clone(), orbits), "{quality:?}, zoom {zoom}");
+                }
+            }
         }
     }
 
