@@ -24,6 +24,7 @@
 mod compute;
 mod disc;
 mod divide;
+mod edge;
 mod interior;
 mod orbit;
 mod pack;
@@ -116,11 +117,12 @@ impl Perturbation {
     ) -> Result<Self> {
         limits.check()?;
         let double = quality == Quality::Exact;
+        let limit = limits.escape_radius * limits.escape_radius;
         let max = limits.max.min(u64::from(u32::MAX)) as u32;
         let has_code = matches!(isa, Isa::Avx2 | Isa::Avx512 | Isa::Neon);
         Ok(Self {
             // More iterates than this fit into no memory.
-            reference: Reference { centre, julia, exponent, radius, max, double },
+            reference: Reference { centre, julia, exponent, radius, max, limit, double },
             tolerance: tolerance(quality),
             frame: Frame::of(&plane),
             offsets: plane,

@@ -80,7 +80,7 @@ fn sum(a: &Ratio, b: &Ratio) -> Ratio {
 }
 
 /// A finite `f64`, exactly.
-fn of_f64(value: f64) -> Ratio {
+pub(super) fn of_f64(value: f64) -> Ratio {
     let bits = value.to_bits();
     let biased = (bits >> 52 & 0x7ff) as i64;
     let mantissa = IBig::from(bits & ((1 << 52) - 1) | if biased > 0 { 1 << 52 } else { 0 });
