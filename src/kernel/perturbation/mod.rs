@@ -10,7 +10,7 @@
 //! instruction set gives the same bits, and a larger maximum changes no sample that has escaped. Counts are not exact: roundings of `f64`
 //! add up to about 2⁻⁵³ of the value for each iteration. On the exact reference data, to widths of 1e-2000, at most 0.3 % of the samples
 //! that do not change within a thousandth of a pixel may have another count (`tests/oracle.rs`). Of quality `exact`, tables and the tail
-//! are in double-double.
+//! are in double-double, and samples in question go through all of their iterations in it.
 //!
 //! **How.** The reference orbit (`orbit.rs`) and tables for skipping most of its iterations (`tables.rs`) are prepared, in parts of their
 //! own. A batch of samples goes through the tables' stages (`stages.rs`), and what is left of each orbit one iteration at a time
@@ -26,6 +26,7 @@ mod disc;
 mod divide;
 mod edge;
 mod interior;
+mod kept;
 mod orbit;
 mod pack;
 mod precise;
@@ -37,6 +38,8 @@ mod tables;
 mod tail;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unlike;
 mod wide;
 
 use super::distance::Frame;
@@ -49,6 +52,7 @@ use crate::parallel::{Prepared, Preparing, Stop};
 use crate::plane::Plane;
 use crate::sample::Channels;
 use crate::scene::Quality;
+pub(crate) use kept::Kept;
 use orbit::Reference;
 use prepared::Tables;
 use shared::Shared;
@@ -75,8 +79,8 @@ const BYTES_PER_ITERATE: u64 = 64;
 pub(super) struct Offsets {
     /// Divided by 2^`exponent`.
     pub(super) plane: Plane,
-    /// What its spacing lacks of the exact one.
-    pub(super) rest: f64,
+    /// What its spacing lacks of the exact one; `None` if the offsets are not whole numbers of half of that.
+    pub(super) rest: Option<f64>,
     pub(super) exponent: i64,
     /// No sample of the whole picture is farther from the centre, divided by 2^`exponent`.
     pub(super) radius: f64,
@@ -86,9 +90,11 @@ pub(super) struct Offsets {
 #[derive(Debug)]
 pub(crate) struct Perturbation {
     reference: Reference,
+    /// Its orbit, if it is that of another view.
+    kept: Option<Prepared>,
     /// The samples' offsets from the reference, divided by 2^`exponent`, and what their spacing lacks of the exact one.
     offsets: Plane,
-    rest: f64,
+    rest: Option<f64>,
     /// The binary logarithm of about the distance between samples.
     exponent: i32,
     /// The instruction set that runs.
@@ -123,6 +129,7 @@ impl Perturbation {
         Ok(Self {
             // More iterates than this fit into no memory.
             reference: Reference { centre, julia, exponent, radius, max, limit, double },
+            kept: None,
             tolerance: tolerance(quality),
             frame: Frame::of(&plane),
             offsets: plane,
@@ -137,11 +144,14 @@ impl Perturbation {
 
     /// What all samples share.
     fn shared<'a>(&self, prepared: &'a Prepared, stop: &'a Stop) -> Result<Shared<'a>> {
-        let orbit = self.reference.read(prepared)?;
+        let mut orbit = self.reference.read(prepared)?;
         let tables = Tables::read(prepared, orbit)?;
         let limit = self.limits.escape_radius * self.limits.escape_radius;
+        if self.reference.limit != limit {
+            orbit.excesses = &[];
+        }
         let (exponent, tolerance) = (self.exponent, self.tolerance);
-        Ok(Shared { orbit, tables, max: self.limits.max, exponent, tolerance, limit, stop })
+        Ok(Shared { orbit, tables, max: self.limits.max, exponent, tolerance, normal: stages::NORMAL, limit, stop })
     }
 
     /// What tables are made for.
@@ -153,6 +163,7 @@ impl Perturbation {
             complete: orbit.critical as u64 <= self.limits.max,
             start: self.reference.julia.is_some().then(|| self.reference.size()),
             max: self.limits.max,
+            bytes: tables::most_bytes(orbit.z.len()),
         }
     }
 }
@@ -173,7 +184,7 @@ impl Kernel for Perturbation {
     }
 
     fn prepare(&self, preparing: &Preparing<'_>) -> Result<Prepared> {
-        let prepared = self.reference.prepare(preparing)?;
+        let prepared = self.kept.clone().map_or_else(|| self.reference.prepare(preparing), Ok)?;
         let orbit = self.reference.read(&prepared)?;
         Ok(prepared.and(&Tables::prepare(orbit, self.table_limits(orbit))))
     }
