@@ -225,7 +225,7 @@ impl Request {
         let radius = (across * across + down * down).sqrt();
         let drawn = self.cropped(whole);
         let plane = if self.grain > 1 { drawn.coarse(self.grain as usize) } else { drawn };
-        Ok(Offsets { plane, rest: Some(rest), exponent, radius })
+        Ok(Offsets { plane, rest, exponent, radius })
     }
 
     /// The points of all samples that are drawn.

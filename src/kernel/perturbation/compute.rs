@@ -175,12 +175,15 @@ impl Perturbation {
     /// pixels, is what decided the last 0.12 % of 6,000 counts.
     pub(super) fn offset(&self, x: usize, y: usize) -> [DoubleDouble<f64>; 2] {
         let Plane { columns, rows, rotation, spacing } = &self.offsets;
+        let Some(rest) = self.rest else {
+            let offset = self.offsets.point(x, y);
+            return [offset.re, offset.im].map(DoubleDouble::of);
+        };
+        let [half, rest] = [0.5 * spacing, 0.5 * rest];
         // Whole numbers of half the spacing.
         let exact = |rounded: f64| {
-            let Some(rest) = self.rest else { return DoubleDouble::of(rounded) };
-            let half = 0.5 * spacing;
             let k = (rounded / half).round();
-            DoubleDouble { high: rounded, low: k.mul_add(0.5 * rest, k.mul_add(half, -rounded)) }
+            DoubleDouble { high: rounded, low: k.mul_add(rest, k.mul_add(half, -rounded)) }
         };
         let (u, v) = (exact(columns[x]), exact(rows[y]));
         let Some(Rotation { cos, sin, .. }) = *rotation else { return [u, v] };

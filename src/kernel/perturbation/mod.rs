@@ -79,8 +79,8 @@ const BYTES_PER_ITERATE: u64 = 64;
 pub(super) struct Offsets {
     /// Divided by 2^`exponent`.
     pub(super) plane: Plane,
-    /// What its spacing lacks of the exact one; `None` if the offsets are not whole numbers of half of that.
-    pub(super) rest: Option<f64>,
+    /// What its spacing lacks of the exact one.
+    pub(super) rest: f64,
     pub(super) exponent: i64,
     /// No sample of the whole picture is farther from the centre, divided by 2^`exponent`.
     pub(super) radius: f64,
@@ -92,7 +92,8 @@ pub(crate) struct Perturbation {
     reference: Reference,
     /// Its orbit, if it is that of another view.
     kept: Option<Prepared>,
-    /// The samples' offsets from the reference, divided by 2^`exponent`, and what their spacing lacks of the exact one.
+    /// The samples' offsets from the reference, divided by 2^`exponent`, and what their spacing lacks of the exact one, if they are whole
+    /// numbers of half of it: previews around the reference of another view do without.
     offsets: Plane,
     rest: Option<f64>,
     /// The binary logarithm of about the distance between samples.
@@ -133,7 +134,7 @@ impl Perturbation {
             tolerance: tolerance(quality),
             frame: Frame::of(&plane),
             offsets: plane,
-            rest,
+            rest: Some(rest),
             exponent: exponent as i32,
             isa: if has_code { isa } else { Isa::Scalar },
             limits,
