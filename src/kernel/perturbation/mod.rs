@@ -25,6 +25,7 @@ mod compute;
 mod disc;
 mod divide;
 mod interior;
+mod kept;
 mod orbit;
 mod pack;
 mod precise;
@@ -36,6 +37,8 @@ mod tables;
 mod tail;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unlike;
 mod wide;
 
 use super::distance::Frame;
@@ -48,6 +51,7 @@ use crate::parallel::{Prepared, Preparing, Stop};
 use crate::plane::Plane;
 use crate::sample::Channels;
 use crate::scene::Quality;
+pub(crate) use kept::Kept;
 use orbit::Reference;
 use prepared::Tables;
 use shared::Shared;
@@ -74,6 +78,8 @@ const BYTES_PER_ITERATE: u64 = 64;
 pub(super) struct Offsets {
     /// Divided by 2^`exponent`.
     pub(super) plane: Plane,
+    /// What its spacing lacks of the exact one.
+    pub(super) rest: f64,
     pub(super) exponent: i64,
     /// No sample of the whole picture is farther from the centre, divided by 2^`exponent`.
     pub(super) radius: f64,
@@ -83,8 +89,12 @@ pub(super) struct Offsets {
 #[derive(Debug)]
 pub(crate) struct Perturbation {
     reference: Reference,
-    /// The samples' offsets from the reference, divided by 2^`exponent`.
+    /// Its orbit, if it is that of another view.
+    kept: Option<Prepared>,
+    /// The samples' offsets from the reference, divided by 2^`exponent`, and what their spacing lacks of the exact one, if they are whole
+    /// numbers of half of it: previews around the reference of another view do without.
     offsets: Plane,
+    rest: Option<f64>,
     /// The binary logarithm of about the distance between samples.
     exponent: i32,
     /// The instruction set that runs.
@@ -106,7 +116,7 @@ impl Perturbation {
     /// [`Error::Usage`](crate::Error::Usage) for limits out of range.
     pub(super) fn new(
         (centre, julia): ([Decimal; 2], Option<[Decimal; 2]>),
-        Offsets { plane, exponent, radius }: Offsets,
+        Offsets { plane, rest, exponent, radius }: Offsets,
         limits: Limits,
         channels: Channels,
         (quality, isa): (Quality, Isa),
@@ -118,9 +128,11 @@ impl Perturbation {
         Ok(Self {
             // More iterates than this fit into no memory.
             reference: Reference { centre, julia, exponent, radius, max, double },
+            kept: None,
             tolerance: tolerance(quality),
             frame: Frame::of(&plane),
             offsets: plane,
+            rest: Some(rest),
             exponent: exponent as i32,
             isa: if has_code { isa } else { Isa::Scalar },
             limits,
@@ -135,7 +147,7 @@ impl Perturbation {
         let tables = Tables::read(prepared, orbit)?;
         let limit = self.limits.escape_radius * self.limits.escape_radius;
         let (exponent, tolerance) = (self.exponent, self.tolerance);
-        Ok(Shared { orbit, tables, max: self.limits.max, exponent, tolerance, limit, stop })
+        Ok(Shared { orbit, tables, max: self.limits.max, exponent, tolerance, normal: stages::NORMAL, limit, stop })
     }
 
     /// What tables are made for.
@@ -147,6 +159,7 @@ impl Perturbation {
             complete: orbit.critical as u64 <= self.limits.max,
             start: self.reference.julia.is_some().then(|| self.reference.size()),
             max: self.limits.max,
+            bytes: tables::most_bytes(orbit.z.len()),
         }
     }
 }
@@ -167,7 +180,7 @@ impl Kernel for Perturbation {
     }
 
     fn prepare(&self, preparing: &Preparing<'_>) -> Result<Prepared> {
-        let prepared = self.reference.prepare(preparing)?;
+        let prepared = self.kept.clone().map_or_else(|| self.reference.prepare(preparing), Ok)?;
         let orbit = self.reference.read(&prepared)?;
         Ok(prepared.and(&Tables::prepare(orbit, self.table_limits(orbit))))
     }
