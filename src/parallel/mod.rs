@@ -28,7 +28,7 @@ mod workers;
 pub(crate) use claim_size::grain;
 #[cfg(target_os = "linux")]
 pub(crate) use claim_size::{CLAIM_PIECES, claim_bytes};
-pub(crate) use claims::part;
+pub(crate) use claims::{AUTO_PARTS, part};
 pub use claims::{Claims, Loop};
 pub use computed_claim::{ComputedClaim, Effort, Worker};
 pub use environment::{Binding, MAX_WORKERS, worker_count};

@@ -2,12 +2,12 @@
 
 mod lost;
 
-use super::claims::{Owner, Table, Unit};
+use super::claims::{Cell, Owner, Table, Unit};
 use super::member::{Broken, Doing, Member};
 use super::ring::{Readers, Record};
 use super::segment::Segment;
 use super::serve::Plan;
-use super::{Memory, Shipped, WorkerPool};
+use super::{Body, Memory, Shipped, WorkerPool};
 use crate::backend::worker::frame::{Head, Tail};
 use crate::backend::worker::message::{self, Beat, Failed, Hello, Idle, Message, Part, RunEnds};
 use crate::backend::worker::{GRACE, Held, Losses, report_lost};
@@ -29,6 +29,10 @@ pub(super) const LOOK: Duration = Duration::from_millis(5);
 /// How long it naps after it has delivered something, without asking to be woken: about until every worker has another result. So
 /// results come in batches, and cost their workers no system call and no context switch.
 const NAP: std::ops::RangeInclusive<Duration> = Duration::from_micros(50)..=Duration::from_millis(1);
+
+/// How long it looks without sleeping in all, once every unit is taken, where a processor is spare: waking it would take longer than the
+/// last claims do, of a short picture's time a hundredth.
+pub(super) const PATIENCE: Duration = Duration::from_micros(300);
 
 /// The most time between two checks that counts as time without progress: if the session was suspended, its workers are not at fault.
 const BLINK: Duration = Duration::from_millis(100);
@@ -57,6 +61,8 @@ pub(super) struct Collector<'a> {
     seen: Vec<Range<usize>>,
     /// How long it naps now.
     nap: Duration,
+    /// How long it may still look without sleeping.
+    patience: Duration,
 }
 
 impl<'a> Collector<'a> {
@@ -67,7 +73,7 @@ impl<'a> Collector<'a> {
         memory: &'a Memory,
         readers: &'a mut Readers,
         work: &'a Shipped,
-        plan: Plan,
+        (plan, patience): (Plan, Duration),
     ) -> Self {
         let units = plan.units.len();
         let table = Table { words: memory.segment.words(units), hint: memory.segment.header().hint() };
@@ -91,6 +97,7 @@ impl<'a> Collector<'a> {
             tail: Tail::default(),
             seen,
             nap: *NAP.start(),
+            patience,
         }
     }
 
@@ -142,6 +149,9 @@ impl<'a> Collector<'a> {
                 self.nap = ((3 * self.nap + each) / 4).clamp(*NAP.start(), *NAP.end());
             }
             self.look_after(time);
+            if self.all_taken() {
+                self.patience = self.patience.saturating_sub(time);
+            }
             over += if told { time } else { Duration::ZERO };
             if over > GRACE {
                 self.slots().for_each(|slot| self.give_up(slot));
@@ -156,6 +166,11 @@ impl<'a> Collector<'a> {
                 }
             }
         }
+    }
+
+    /// Whether no unit is free, as far as the workers say: an untrue hint only costs time.
+    fn all_taken(&self) -> bool {
+        self.table.hint.load() >= self.table.words.len() as u64
     }
 
     /// Reports what a worker is computing. Claims that begin and end between two checks are reported only when finished.
@@ -226,15 +241,19 @@ impl<'a> Collector<'a> {
         let (memory, work) = (self.memory, self.work);
         let mut send = || {
             member.share(memory)?;
+            let mut frames = Vec::new();
             if let Some(lacking) = member.held.lacks(&work.contents) {
-                member.send(work.message, &[&work.file])?;
+                match &work.body {
+                    Body::File(file) => member.send(work.message, &[file])?,
+                    Body::Frame(frame) => frames.clone_from(frame),
+                }
                 for index in lacking {
                     let Key { hash, len } = work.contents.parts[index];
                     member.send(Part { hash, len }, &[&work.parts[index]])?;
                 }
             }
             let [run, pieces, origin] = self.run;
-            member.send(Plan { own, ..self.plan }.message(run, pieces, origin), &[])
+            member.send_after(frames, self.plan.message(own, run, pieces, origin), &[])
         };
         let sent: std::result::Result<(), Broken> = send();
         member.doing = doing;
@@ -311,7 +330,9 @@ impl<'a> Collector<'a> {
     fn wait(&mut self, moved: bool, rested: bool) {
         let asleep = &self.memory.segment.header().asleep.0;
         let mut time = if moved { self.nap } else { LOOK };
-        if !moved && rested {
+        if self.all_taken() && !self.patience.is_zero() {
+            time = Duration::ZERO;
+        } else if !moved && rested {
             asleep.store(1, Ordering::SeqCst);
             if self.readers.slots.iter().any(|reader| reader.has_more(self.segment())) {
                 time = Duration::ZERO;

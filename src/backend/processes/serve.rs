@@ -74,7 +74,7 @@ struct Memory {
 }
 
 /// How a run's pieces are shared out, as its message says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) units: Units,
     /// Whether each worker has units of its own.
@@ -82,20 +82,23 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// The message that begins a run.
-    pub(super) fn message(self, run: u64, pieces: u64, origin: u64) -> RunBegins {
+    /// The message that begins a run; `own` says whether a worker still has units of its own.
+    pub(super) fn message(&self, own: bool, run: u64, pieces: u64, origin: u64) -> RunBegins {
         let (cut, size) = match self.units {
             Units::Chunks { chunk, .. } => (0, chunk),
             Units::Blocks { blocks, .. } => (1, blocks),
+            Units::Shrinking { most, .. } => (2, most),
         };
-        RunBegins { run, pieces, origin, cut: cut << 1 | u64::from(self.own), size: size as u64 }
+        RunBegins { run, pieces, origin, cut: cut << 1 | u64::from(own), size: size as u64 }
     }
 
-    fn of(RunBegins { pieces, cut, size, .. }: RunBegins) -> Self {
+    /// What the message to one of `workers` workers says.
+    fn of(RunBegins { pieces, cut, size, .. }: RunBegins, workers: usize) -> Self {
         let (pieces, size) = (pieces as usize, size.max(1) as usize);
         let units = match cut >> 1 {
             0 => Units::Chunks { pieces, chunk: size },
-            _ => Units::Blocks { pieces, blocks: size },
+            1 => Units::Blocks { pieces, blocks: size },
+            _ => Units::shrinking(pieces, workers, size),
         };
         Self { units, own: cut & 1 == 1 }
     }
@@ -145,7 +148,7 @@ impl Memory {
 
 impl Share for Memory {
     fn run(&mut self, run: &Run, begins: RunBegins) -> Result<()> {
-        let plan = Plan::of(begins);
+        let plan = Plan::of(begins, run.workers);
         let (units, layout) = (plan.units.len(), self.segment.layout());
         if units > layout.units || run.place != self.place {
             return Err(Error::Input("a worker got too little shared memory".into()));

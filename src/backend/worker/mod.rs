@@ -285,7 +285,8 @@ impl WorkerLoop<'_> {
         if !more && self.next.is_none() {
             self.next = self.inbox.try_recv().ok();
         }
-        self.outbox.result(done, (words, pieces, effort.len), counts, more || self.next.is_some())
+        let r = self.outbox.result(done, (words, pieces, effort.len), counts, more || self.next.is_some());
+        r
     }
 
     /// The bytes of a message, from its tail or from the file that came with it.
