@@ -162,9 +162,13 @@ fn every_place_can_be_planned_and_reported_about() {
     assert!(
         text.contains("perturbation: differences")
             && text.contains("since the view is too small")
-            && text.contains("reference   320 bits, at most 999 iterations, 64.0 kB and about "),
+            && text.contains("reference   320 bits; at most 999 iterations, 64.0 kB and about "),
         "{text}"
     );
+    let cusp = words("info --re 0.2500000000000000005 --im 0 --width 1e-27 --iterations 5000000000");
+    let text = stdout(scratch.program(&cusp));
+    assert!(text.contains("in numbers of 32 digits, from 1/2, since orbits this close to 1/4 take long"), "{text}");
+    assert!(!text.contains("reference ") && text.contains("\nprocessor   scalar: "), "{text}");
     let json: Value = serde_json::from_str(&stdout(scratch.program([&deep[..], &["--json"]].concat()))).unwrap();
     assert_eq!((json["tier"].as_str(), json["prepared_bytes"].as_u64()), (Some("perturbation"), Some(64_000)));
     assert_eq!((json["reference_bits"].as_u64(), json["reference_iterations"].as_u64()), (Some(320), Some(999)));

@@ -153,6 +153,17 @@ impl Check {
         self.samples.len()
     }
 
+    /// The render that is checked.
+    pub fn render(&self) -> &Render {
+        &self.render
+    }
+
+    /// The most bytes of what all samples share in the numbers that it is compared with: nothing is skipped there, so these grow with the
+    /// maximum of iterations.
+    pub fn truth_len(&self) -> u64 {
+        self.truth.prepared_len()
+    }
+
     /// What was found in a complete run.
     ///
     /// # Panics

@@ -8,7 +8,7 @@ use super::{memory, plan, print, print_json};
 use fractal::Result;
 use fractal::backend::{self, SessionOptions};
 use fractal::bench::check::{Check, Checked, Choice, Findings, Spread};
-use fractal::parallel::{Tee, Work};
+use fractal::parallel::Tee;
 use fractal::sink::Progress;
 use std::sync::Arc;
 
@@ -17,8 +17,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<()> {
     let scene = plan::scene_or_whole(args.source.as_deref(), &args.scene)?;
     let choice = Choice { samples: args.pixels, exact: args.exact, seed: args.seed };
     let check = Arc::new(Check::new(&scene, choice)?);
-    // Of its own it has a reference with numbers twice as long.
-    memory::check_shared(scene.title(), check.prepared_len().saturating_mul(3))?;
+    memory::check_shared(scene.title(), memory::shared(check.render()).saturating_add(check.truth_len()))?;
     let signals = Signals::receive()?;
     let workers = args.workers.unwrap_or(0);
     let options = SessionOptions { workers, stop: signals.stop.clone(), ..SessionOptions::default() };

@@ -64,7 +64,11 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
     let log2_spacing = view.log2_spacing(width, height) - f64::from(scene.image.samples).log2();
     let isa = render.kernel().facts().isa;
     let asked = Isa::from_env()?;
-    let isa_why = if isa != asked.name() && render.kernel().facts().tier == "perturbation" {
+    let reference = render.kernel().reference();
+    let is_deep = render.kernel().facts().tier == "perturbation";
+    let isa_why = if is_deep && reference.is_none() {
+        "what this close to 1/4 is computed with has no other code"
+    } else if isa != asked.name() && is_deep {
         "this number tier has no code for that of FRACTAL_ISA"
     } else if isa != asked.name() && asked == Isa::Sse42 {
         "this formula, or this escape radius, has no code for sse4.2"
@@ -75,7 +79,6 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
     } else {
         "the best that this processor has"
     };
-    let reference = render.kernel().reference();
     let (tier, prepared) = (render.kernel().facts().tier, render.work().prepared_len());
     // The choice of the tier depends on it.
     let reach = view.plane(width, height, scene.image.samples)?.reach().max(1.0);
@@ -99,6 +102,8 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
                 "64-bit numbers, accurate enough for views {} times deeper with this size and these samples",
                 place::short(deeper)
             )
+        } else if reference.is_none() {
+            "differences, in numbers of 32 digits, from 1/2, since orbits this close to 1/4 take long to pass it".into()
         } else {
             let asked = scene.iteration.precision != Precision::Auto;
             format!(
@@ -150,7 +155,9 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
         let (bytes, seconds) = (memory::size(prepared), place::short(reference.seconds()));
         (
             "reference",
-            format!("{bits} bits, at most {iterations} iterations, {bytes} and about {seconds} s of one processor"),
+            format!(
+                "{bits} bits; at most {iterations} iterations, {bytes} and about {seconds} s of one processor, less if it ends earlier"
+            ),
         )
     });
     let processor = ("processor", format!("{}: {}", info.isa, info.isa_why));

@@ -1,12 +1,15 @@
 //! Chooses the cheapest number tier that is accurate enough for a view.
 
+use super::cusp::{self, Cusp};
 use super::direct::Direct;
-use super::perturbation::{self, Offsets, Perturbation};
+use super::perturbation::{self, Kept, Offsets, Perturbation};
 use super::tier::Tier;
 use super::{Isa, Kernel, Limits};
 use crate::error::{Error, Result};
 use crate::formula::{self, Formula, FormulaEntry, Spec};
 use crate::number::Decimal;
+#[cfg(feature = "window")]
+use crate::parallel::Prepared;
 use crate::plane::Plane;
 use crate::sample::Channels;
 use crate::scene::{Crop, Precision, Quality, Scene, View};
@@ -42,6 +45,8 @@ pub struct Request {
     pub quality: Quality,
     /// The instruction set.
     pub isa: Isa,
+    /// The reference orbit of another view, if a deep one is to be computed around that.
+    kept: Option<Arc<Kept>>,
     /// The plane of all samples, built once for all grains, since rounding every coordinate correctly takes time.
     fine: Arc<OnceLock<Arc<Plane>>>,
 }
@@ -68,6 +73,7 @@ impl Request {
             precision: scene.iteration.precision,
             quality: scene.iteration.quality,
             isa: isa.map_or_else(Isa::from_env, Ok)?,
+            kept: None,
             fine: Arc::default(),
         })
     }
@@ -83,15 +89,70 @@ impl Request {
             Tier::F64 => Arc::new(Direct::new(&self.spec(), self.plane()?, limits, channels, isa)?),
             Tier::Perturbation => {
                 let centre = [self.view.re.clone(), self.view.im.clone()];
-                Arc::new(Perturbation::new(
-                    (centre, self.julia.clone()),
-                    self.offsets()?,
-                    limits,
-                    channels,
-                    (self.quality, isa),
-                )?)
+                let offsets = self.offsets()?;
+                if self.is_near_cusp(&centre, &offsets) {
+                    return Ok(Arc::new(Cusp::new(&centre, offsets, limits, channels)?));
+                }
+                if let Some(kept) = &self.kept
+                    && let Some(away) = kept.serves(&centre, &offsets, self.quality == Quality::Exact)
+                {
+                    let how = (self.quality, isa);
+                    return Ok(Arc::new(Perturbation::around(kept, (offsets, away), limits, channels, how)?));
+                }
+                Arc::new(self.perturbation(centre, offsets)?)
             }
         })
+    }
+
+    fn perturbation(&self, centre: [Decimal; 2], offsets: Offsets) -> Result<Perturbation> {
+        let how = (self.quality, self.isa);
+        Perturbation::new((centre, self.julia.clone()), offsets, self.limits, self.channels, how)
+    }
+
+    /// The same request, to be computed around the reference orbit of another view; `None` if that does not serve it. Its samples are
+    /// as accurate, but have not the bits of those around its own.
+    pub(crate) fn around(&self, kept: &Kept) -> Option<Self> {
+        let centre = [self.view.re.clone(), self.view.im.clone()];
+        let is_deep = self.julia.is_none() && self.tier().ok()? == Tier::Perturbation;
+        let offsets = if is_deep { self.offsets().ok()? } else { return None };
+        let serves = kept.serves(&centre, &offsets, self.quality == Quality::Exact).is_some();
+        (serves && !self.is_near_cusp(&centre, &offsets))
+            .then(|| Self { kept: Some(Arc::new(kept.clone())), ..self.clone() })
+    }
+
+    /// Whether a reference orbit is the one that this makes, to the bit.
+    #[cfg(feature = "window")]
+    pub(crate) fn is_own(&self, kept: &Kept) -> bool {
+        let centre = [self.view.re.clone(), self.view.im.clone()];
+        self.offsets().is_ok_and(|offsets| kept.is_own(&centre, &offsets, self.limits.max))
+    }
+
+    /// The reference orbit of another view that it is computed around.
+    pub(crate) fn kept(&self) -> Option<&Kept> {
+        self.kept.as_deref()
+    }
+
+    /// The reference orbit among what was prepared for it, if that may serve other views.
+    #[cfg(feature = "window")]
+    pub(crate) fn keep(&self, prepared: &Prepared) -> Option<Kept> {
+        let centre = [self.view.re.clone(), self.view.im.clone()];
+        let is_deep = self.julia.is_none() && self.kept.is_none() && self.tier().ok()? == Tier::Perturbation;
+        let offsets = if is_deep { self.offsets().ok()? } else { return None };
+        if self.is_near_cusp(&centre, &offsets) {
+            None
+        } else {
+            self.perturbation(centre, offsets).ok()?.keep(prepared)
+        }
+    }
+
+    /// Whether orbits are so long, close to ¼, that they have a way of their own.
+    #[cfg(feature = "bench")]
+    pub(super) fn is_at_cusp(&self) -> Result<bool> {
+        Ok(self.is_near_cusp(&[self.view.re.clone(), self.view.im.clone()], &self.offsets()?))
+    }
+
+    fn is_near_cusp(&self, centre: &[Decimal; 2], offsets: &Offsets) -> bool {
+        self.julia.is_none() && cusp::is_near(centre, offsets, self.log2_spacing())
     }
 
     /// The cheapest number tier that is accurate enough, or the one that was asked for.

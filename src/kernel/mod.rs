@@ -1,6 +1,7 @@
 //! Filling tiles with samples: the trait that every way of computing implements.
 
 pub(crate) mod choose;
+mod cusp;
 pub(crate) mod direct;
 mod distance;
 mod double_double;
@@ -18,6 +19,7 @@ pub use crate::plane::{Plane, Rotation};
 pub use choose::Request;
 pub use isa::Isa;
 pub use limits::{Limits, Why};
+pub(crate) use perturbation::Kept;
 #[cfg(feature = "window")]
 pub(crate) use tier::Tier;
 

@@ -21,6 +21,30 @@ impl Ratio {
         if sign == Sign::Negative { 0.0 - value } else { value }
     }
 
+    /// The nearest `f64`, and the nearest to what that leaves.
+    pub(crate) fn two_parts(&self) -> [f64; 2] {
+        let high = self.to_f64();
+        let rest = Self::from_f64(high);
+        [high, self.plus(&Self { num: -rest.num, den: rest.den }).to_f64()]
+    }
+
+    /// A finite `f64`, exactly.
+    pub(crate) fn from_f64(value: f64) -> Self {
+        let bits = value.to_bits();
+        let biased = (bits >> 52 & 0x7ff) as i64;
+        let mantissa = IBig::from(bits & ((1 << 52) - 1) | if biased > 0 { 1 << 52 } else { 0 });
+        let num = if value < 0.0 { -mantissa } else { mantissa };
+        let shift = biased.max(1) - 1075;
+        let bits = shift.unsigned_abs() as usize;
+        if shift >= 0 { Self { num: num << bits, den: UBig::ONE } } else { Self { num, den: UBig::ONE << bits } }
+    }
+
+    /// The sum.
+    pub(crate) fn plus(&self, other: &Self) -> Self {
+        let num = &self.num * IBig::from(other.den.clone()) + &other.num * IBig::from(self.den.clone());
+        Self { num, den: &self.den * &other.den }
+    }
+
     /// The binary logarithm of the absolute value, accurate to a few units of the 15th digit however small the value; minus infinity
     /// for 0.
     pub fn log2(&self) -> f64 {

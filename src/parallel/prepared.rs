@@ -103,6 +103,12 @@ impl Prepared {
         Self(self.0.iter().chain(&*other.0).cloned().collect())
     }
 
+    /// The parts whose names are wanted.
+    #[cfg(feature = "window")]
+    pub(crate) fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        Self(self.0.iter().filter(|part| wanted(&part.name)).cloned().collect())
+    }
+
     /// The bytes of the part `name`, aligned to [`ALIGNMENT`].
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.0.iter().find(|part| *part.name == *name).map(|part| (*part.bytes).as_ref())
@@ -200,6 +206,12 @@ enum State {
 const LOOK: Duration = Duration::from_millis(5);
 
 impl PreparedOnce {
+    /// What was prepared, if it was.
+    #[cfg(feature = "window")]
+    pub(crate) fn made(&self) -> Option<Prepared> {
+        if let State::Made(prepared) = &*lock(&self.state) { Some(prepared.clone()) } else { None }
+    }
+
     /// What was prepared, by an earlier call or now by `make`. After an error or a panic of `make`, the next call tries again.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! What the recipe of a render says.
 
 use crate::error::{Error, Result};
+use crate::kernel::Kept;
 use crate::parallel::Pieces;
 use crate::sample::Channels;
 use crate::scene::{Crop, Scene};
@@ -23,6 +24,9 @@ pub(super) struct Ingredients {
     /// A coarse picture of an area, and its grain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) coarse: Option<(Crop, u32)>,
+    /// The reference orbit of another view that it is computed around.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) around: Option<Kept>,
     /// The instruction set that was asked for; without it, each process chooses its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) isa: Option<String>,

@@ -44,11 +44,17 @@ pub fn from_recipe(bytes: &[u8]) -> Result<Render> {
 }
 
 fn render_of_recipe(bytes: &[u8], maker: &Maker) -> Result<Render> {
-    let Ingredients { scene, tile, order, channels, pieces, masked, coarse, isa, tier, exact } =
+    let Ingredients { scene, tile, order, channels, pieces, masked, coarse, around, isa, tier, exact } =
         Ingredients::read(bytes)?;
     let isa = isa.map(|isa| isa.parse()).transpose()?;
     let order = order.parse()?;
     let render = Render::made_by(&scene, RenderOptions { tile, order, isa, channels }, maker)?;
+    let render = match around {
+        None => render,
+        Some(kept) => render
+            .around(&kept)
+            .ok_or_else(|| Error::Input("the reference orbit of another view does not serve its own".into()))?,
+    };
     let facts = render.kernel().facts();
     let chosen = facts.tier;
     if facts.exact != exact {

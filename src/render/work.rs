@@ -109,6 +109,7 @@ impl Work for RenderWork {
             pieces: self.part.pieces().cloned(),
             masked: self.part.masks().is_some(),
             coarse,
+            around: self.request.kept().cloned(),
             isa: isa.map(|isa| isa.to_string()),
             tier: self.kernel.facts().tier.into(),
             exact: self.kernel.facts().exact,

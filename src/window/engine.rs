@@ -5,6 +5,7 @@
 //! that late ones from an old view are recognised and dropped. All steps are parts of one render and share what its kernel prepares; every
 //! backend can serve the window, and the final picture is what `render` gives.
 
+use super::references::References;
 use crate::backend::{self, Session};
 use crate::error::{Error, Result};
 use crate::parallel::{FinishedClaim, Schedule, Sink, Stop, lock};
@@ -213,6 +214,7 @@ impl Drop for Engine {
 /// The thread's loop.
 fn serve(shared: &Arc<Shared>) {
     let mut open: Option<(Workforce, Box<dyn Session>)> = None;
+    let mut references = References::default();
     loop {
         let (batch, stop) = {
             let mut inbox = shared.inbox();
@@ -228,7 +230,7 @@ fn serve(shared: &Arc<Shared>) {
             }
         };
         let generation = batch.generation;
-        let news = match perform(shared, batch, &mut open, &stop) {
+        let news = match perform(shared, batch, &mut open, &mut references, &stop) {
             Ok(()) => News::Complete,
             Err(Error::Stopped) => News::Stopped { at: Instant::now() },
             Err(error) => News::Failed(error),
@@ -241,6 +243,7 @@ fn perform(
     shared: &Arc<Shared>,
     batch: Batch,
     open: &mut Option<(Workforce, Box<dyn Session>)>,
+    references: &mut References,
     stop: &Stop,
 ) -> Result<()> {
     let Batch { generation, workforce, scene, channels, steps } = batch;
@@ -262,11 +265,17 @@ fn perform(
         *open = Some((workforce, session));
     }
     let Some((_, session)) = open else { return Ok(()) };
+    // A coarse picture does not wait for an orbit where there is one that serves.
+    let whole = references.own(&whole).unwrap_or(whole);
+    let (preview, mut kept) = (references.preview(&whole), false);
     for step in steps {
         if stop.is_set() {
             return Err(Error::Stopped);
         }
-        take(shared, generation, &mut **session, &whole, step, stop)?;
+        let render = preview.as_ref().filter(|_| step.grain > 0).unwrap_or(&whole);
+        let outcome = take(shared, generation, &mut **session, render, step, stop);
+        kept = kept || references.keep(&whole);
+        outcome?;
     }
     Ok(())
 }

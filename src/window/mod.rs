@@ -18,6 +18,7 @@ mod panel;
 mod passes;
 mod pixels;
 mod place;
+mod references;
 pub(crate) mod remember;
 pub(crate) mod save;
 pub(crate) mod script;

@@ -149,7 +149,9 @@ impl Stats {
     pub(super) fn draw(&self, canvas: &mut Canvas<'_>, head: &[String], font: Font) {
         let wall = self.wall().as_secs_f64().max(1e-9);
         let time = |time: Option<Duration>| time.map_or("...".into(), |time| format!("{} ms", time.as_millis()));
-        let mut lines: Vec<_> = head.iter().map(|line| (line.clone(), BRIGHT)).collect();
+        // Between the padding on both sides; a deep view's coordinates have hundreds of digits.
+        let most = (i64::from(canvas.size.0) / font.width() - 4).max(8) as usize;
+        let mut lines: Vec<_> = head.iter().map(|line| (shortened(line, most), BRIGHT)).collect();
         lines.push(self.preparing().map_or_else(|| (format!("kernel {}", self.kernel), DIM), |told| (told, ACCENT)));
         let first_bar = lines.len() as i64;
         let shown = self.workers.len().min(MOST_LINES);
@@ -179,6 +181,18 @@ impl Stats {
             canvas.fill(at, (filled, font.height() / 2), worker_colour(index as usize), 256);
         }
     }
+}
+
+/// A line of at most so many characters, of which it lacks the middle where it is longer.
+fn shortened(line: &str, most: usize) -> String {
+    const GAP: &str = "...";
+    let len = line.chars().count();
+    if len <= most {
+        return line.to_owned();
+    }
+    let ends = most.saturating_sub(GAP.len());
+    let (first, last) = (ends.div_ceil(2), ends / 2);
+    line.chars().take(first).chain(GAP.chars()).chain(line.chars().skip(len - last)).collect()
 }
 
 /// A number with an SI prefix, to go before a unit: `3.42 G`.
@@ -264,6 +278,19 @@ mod tests {
         let mut stats = Stats::new();
         assert_eq!(run(&mut stats, "grains"), ["0.00 grains/s executed", "0.00 grains/s useful"]);
         assert_eq!(run(&mut stats, render.work().unit())[0], "0.00 iterations/s executed");
+    }
+
+    #[test]
+    fn long_lines_lack_their_middle() {
+        assert_eq!(shortened("re -1.75", 8), "re -1.75");
+        assert_eq!(shortened("re -1.7548776662466927", 12), "re -1...6927");
+        let deep = format!("im {}", "0123456789".repeat(100));
+        assert!((9..200).all(|most| shortened(&deep, most).chars().count() == most));
+        // On the picture it ends before the edge: the last column stays as it was.
+        let mut pixels = vec![7; 400 * 200];
+        let mut canvas = Canvas { pixels: &mut pixels, size: (400, 200) };
+        Stats::new().draw(&mut canvas, &[deep], Font::new(1.0, 200));
+        assert!((0..200).all(|row| pixels[row * 400 + 399] == 7) && pixels[20 * 400 + 20] != 7);
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod compute;
 mod disc;
 mod divide;
 mod interior;
+mod kept;
 mod orbit;
 mod pack;
 mod precise;
@@ -36,6 +37,8 @@ mod tables;
 mod tail;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unlike;
 mod wide;
 
 use super::distance::Frame;
@@ -48,6 +51,7 @@ use crate::parallel::{Prepared, Preparing, Stop};
 use crate::plane::Plane;
 use crate::sample::Channels;
 use crate::scene::Quality;
+pub(crate) use kept::Kept;
 use orbit::Reference;
 use prepared::Tables;
 use shared::Shared;
@@ -83,6 +87,8 @@ pub(super) struct Offsets {
 #[derive(Debug)]
 pub(crate) struct Perturbation {
     reference: Reference,
+    /// Its orbit, if it is that of another view.
+    kept: Option<Prepared>,
     /// The samples' offsets from the reference, divided by 2^`exponent`.
     offsets: Plane,
     /// The binary logarithm of about the distance between samples.
@@ -118,6 +124,7 @@ impl Perturbation {
         Ok(Self {
             // More iterates than this fit into no memory.
             reference: Reference { centre, julia, exponent, radius, max, double },
+            kept: None,
             tolerance: tolerance(quality),
             frame: Frame::of(&plane),
             offsets: plane,
@@ -135,7 +142,7 @@ impl Perturbation {
         let tables = Tables::read(prepared, orbit)?;
         let limit = self.limits.escape_radius * self.limits.escape_radius;
         let (exponent, tolerance) = (self.exponent, self.tolerance);
-        Ok(Shared { orbit, tables, max: self.limits.max, exponent, tolerance, limit, stop })
+        Ok(Shared { orbit, tables, max: self.limits.max, exponent, tolerance, normal: stages::NORMAL, limit, stop })
     }
 
     /// What tables are made for.
@@ -147,6 +154,7 @@ impl Perturbation {
             complete: orbit.critical as u64 <= self.limits.max,
             start: self.reference.julia.is_some().then(|| self.reference.size()),
             max: self.limits.max,
+            bytes: tables::most_bytes(orbit.z.len()),
         }
     }
 }
@@ -167,7 +175,7 @@ impl Kernel for Perturbation {
     }
 
     fn prepare(&self, preparing: &Preparing<'_>) -> Result<Prepared> {
-        let prepared = self.reference.prepare(preparing)?;
+        let prepared = self.kept.clone().map_or_else(|| self.reference.prepare(preparing), Ok)?;
         let orbit = self.reference.read(&prepared)?;
         Ok(prepared.and(&Tables::prepare(orbit, self.table_limits(orbit))))
     }

@@ -25,16 +25,16 @@ use crate::parallel::{Buffer, Prepared, Preparing};
 use crate::system::available;
 
 /// The part of the prepared data that holds it.
-const PART: &str = "perturbation: reference orbit";
+pub(super) const PART: &str = "perturbation: reference orbit";
 
 /// The part that holds what its iterates lack of the exact ones, if tables and samples need it.
-const REST_PART: &str = "perturbation: rest of the orbit";
+pub(super) const REST_PART: &str = "perturbation: rest of the orbit";
 
 /// The part that holds how many of the iterates are the critical orbit's, for Julia sets.
 const START_PART: &str = "perturbation: where the centre's orbit starts";
 
 /// The part that holds the iterates for which `f64` is too coarse.
-const SMALL_PART: &str = "perturbation: small iterates";
+pub(super) const SMALL_PART: &str = "perturbation: small iterates";
 
 /// Bits beyond those that the derivative asks for, 7 of them before the point. With 72, counts go wrong at a dense place of 1e50.
 const GUARD_BITS: i64 = 110;

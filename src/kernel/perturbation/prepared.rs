@@ -155,6 +155,25 @@ impl<'a> Tables<'a> {
     }
 }
 
+#[cfg(test)]
+impl Tables<'_> {
+    /// How many stages there are.
+    pub(super) fn stages(&self) -> usize {
+        self.stages.len()
+    }
+
+    /// The same tables, with an exponent of its own for every number of every entry.
+    pub(super) fn widened(&self) -> Prepared {
+        let all = 0..self.entries.len();
+        let wides: Vec<_> = all.clone().map(|at| self.wide(at)).collect();
+        let entries: Vec<_> = all.map(|at| Entry { wide: at as u32 + 1, ..self.entry(at) }).collect();
+        Prepared::default()
+            .with(STAGES, Buffer::from(bytemuck::cast_slice(self.stages)))
+            .with(ENTRIES, packed(&entries, entry_words))
+            .with(WIDE_ENTRIES, packed(&wides, wide_words))
+    }
+}
+
 fn entry_words(entry: &Entry) -> EntryWords {
     let &Entry { a, b, d, e, f, r, rc, len, next, wide, place } = entry;
     let numbers = [a, b, d, e, f, [r, rc]].into_iter().flatten().map(f64::to_bits);

@@ -16,6 +16,8 @@ pub(super) struct Shared<'a> {
     pub(super) exponent: i32,
     /// The binary logarithm of the tables' tolerance.
     pub(super) tolerance: i32,
+    /// Differences below 2 to this are those of their group times a power of two.
+    pub(super) normal: i32,
     /// R², the limit for |z|².
     pub(super) limit: f64,
     pub(super) stop: &'a Stop,

@@ -17,7 +17,7 @@ use super::wide::{Wide, power_of_two};
 use crate::error::{Error, Result};
 
 /// An exponent besides that of `f64` ends above 2 to this.
-const NORMAL: i32 = -400;
+pub(super) const NORMAL: i32 = -400;
 
 /// Below 2 to this, far below what a view can show, an orbit that comes back to 0 again and again does so for ever.
 const LEAST: i32 = -(1 << 26);
@@ -95,7 +95,7 @@ impl Shared<'_> {
     /// Puts the samples in line for the longest entries; returns the largest part of their offsets c.
     fn begin(&self, scratch: &mut Scratch, len: usize) -> f64 {
         let (stage, at) = self.tables.first(self.orbit.has_way());
-        let exponent = if self.orbit.has_start() { self.part(scratch, len) } else { normal(self.exponent) };
+        let exponent = if self.orbit.has_start() { self.part(scratch, len) } else { self.normal(self.exponent) };
         let check = self.patience();
         scratch.pending.push(Pending { stage, at, n: 0, check, steps: 0, from: 0, to: len, exponent });
         let [_, _, c_x, c_y, ..] = &scratch.group.0;
@@ -105,7 +105,7 @@ impl Shared<'_> {
     /// Makes the offsets the differences with which samples of a Julia set start; returns their exponent.
     fn part(&self, scratch: &mut Scratch, len: usize) -> i32 {
         let from = if self.orbit.has_way() { Wide::zero() } else { self.orbit.wide(self.orbit.critical) };
-        let exponent = normal(self.exponent.max(from.e));
+        let exponent = self.normal(self.exponent.max(from.e));
         let (scale, from) = (power_of_two(self.exponent - exponent), from.shifted(-exponent).to_f64());
         let [z_x, z_y, c_x, c_y, _, d_x, _] = &mut scratch.group.0;
         for ([z, c], from) in [[z_x, c_x], [z_y, c_y]].into_iter().zip(from) {
@@ -207,7 +207,7 @@ impl Shared<'_> {
         while sample.n < self.max {
             let size = largest(delta).larger(if delta == [0.0; 2] { largest(derivative) } else { 0.0 });
             let e = if size > 0.0 { Wide::new([size, 0.0], s).e } else { s };
-            if e > NORMAL {
+            if e > self.normal {
                 break;
             }
             // δ and its derivative with an exponent that suits δ; the reference and the sample's iterate with one that suits the larger.
@@ -236,6 +236,11 @@ impl Shared<'_> {
         (sample.delta, sample.derivative, sample.at) = (shifted(delta, s), shifted(derivative, s), at as u32);
     }
 
+    /// The exponent besides that of `f64` for numbers of about 2^e.
+    fn normal(&self, e: i32) -> i32 {
+        if e > self.normal { 0 } else { e }
+    }
+
     /// Gives samples the exponent that suits them, and puts them in line.
     fn settle<const DERIVATIVE: bool>(&self, scratch: &mut Scratch, group: Pending) {
         let Pending { from, mut to, exponent: s, .. } = group;
@@ -252,7 +257,7 @@ impl Shared<'_> {
         if e < LEAST {
             return;
         }
-        let exponent = normal(e);
+        let exponent = self.normal(e);
         if exponent == 0 {
             // Those that are too small form a group of their own, which is rare.
             let bound = power_of_two((SMALL - s).min(1023));
@@ -278,11 +283,6 @@ impl Shared<'_> {
             scratch.pending.push(Pending { to, exponent, ..group });
         }
     }
-}
-
-/// The exponent besides that of `f64` for numbers of about 2^e.
-fn normal(e: i32) -> i32 {
-    if e > NORMAL { 0 } else { e }
 }
 
 /// Times 2^k, for numbers that stay within the range of `f64`.

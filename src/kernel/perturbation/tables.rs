@@ -29,6 +29,7 @@
 use super::orbit::{Given, Orbit};
 use super::wide::{Part, Size, Wide, power_of_two};
 use crate::kernel::double_double::DoubleDouble;
+use std::cmp::Ordering;
 use std::ops::Range;
 
 /// How much closer to 0 than ever before an iterate is that begins an entry, as a power of two.
@@ -98,6 +99,8 @@ pub(super) struct Limits {
     pub(super) start: Option<Size>,
     /// The maximum number of iterations.
     pub(super) max: u64,
+    /// The most bytes of all entries, as long as there are stages to drop: [`most_bytes`].
+    pub(super) bytes: usize,
 }
 
 /// An entry in the making.
@@ -275,6 +278,12 @@ impl Dips {
     }
 }
 
+/// The most bytes of all entries for an orbit of this length: stages are dropped for it. At a place of 1e533 whose entries are 3
+/// iterations long, dropping the first costs 10 to 25 % of the time. In short orbits it would cost more, and memory is no matter.
+pub(super) fn most_bytes(len: usize) -> usize {
+    if len > SHORT { TABLE_BYTES * len } else { usize::MAX }
+}
+
 /// The tables of an orbit.
 pub(super) fn build(orbit: Orbit<'_>, limits: Limits) -> Made {
     if orbit.rest.is_empty() {
@@ -388,11 +397,9 @@ impl<P: Given> Builder<'_, P> {
         self.steps.push(self.limits.one(P::iterate(&self.orbit, last), last));
     }
 
-    /// Whether the tables take more memory than the orbit is worth, and the first stage can be missed: at a place of 1e533 whose entries
-    /// are 3 iterations long, that costs 10 to 25 % of the time. In short orbits it would cost more, and memory is no matter.
+    /// Whether the tables take more memory than the orbit is worth, and the first stage can be missed.
     fn is_too_large(&self) -> bool {
-        let len = self.orbit.z.len();
-        len > SHORT && self.stages.len() > 1 && self.steps.len() * size_of::<Entry>() > TABLE_BYTES * len
+        self.stages.len() > 1 && self.steps.len() * size_of::<Entry>() > self.limits.bytes
     }
 
     /// Drops the first stage: the next one leads to where that led.
@@ -401,7 +408,12 @@ impl<P: Given> Builder<'_, P> {
         let first = self.stages[0].end as usize;
         for at in dropped..self.steps.len() {
             let next = self.steps[at].next as usize;
-            self.steps[at].next = if at > first { next.saturating_sub(dropped) as u32 } else { self.steps[next].next };
+            self.steps[at].next = match at.cmp(&first) {
+                Ordering::Less => self.steps[next].next,
+                // A stage ends with one that leads nowhere.
+                Ordering::Equal => 0,
+                Ordering::Greater => next.saturating_sub(dropped) as u32,
+            };
         }
         self.steps.drain(..dropped);
         for stage in &mut self.stages {

@@ -14,12 +14,15 @@ mod wide;
 use super::choose::Request;
 use super::perturbation::Offsets;
 use super::tier::Tier;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::parallel::{Preparing, Stop};
 use direct::{Orbits, Point};
 use perturbed::Perturbed;
 use point::{Grid, double, shifted};
 use wide::Wide;
+
+/// The most iterations where orbits take that many: some seconds for each sample.
+const MOST_AT_CUSP: u64 = 100_000_000;
 
 /// The samples of a request as they should be.
 pub(crate) struct Truth {
@@ -91,6 +94,12 @@ impl Truth {
             });
             Way::Direct { orbits: direct::orbits(&spec, request.limits)?, julia }
         } else {
+            if request.is_at_cusp()? && request.limits.max > MOST_AT_CUSP {
+                return Err(Error::Unsupported(format!(
+                    "views this close to 1/4 are checked up to {MOST_AT_CUSP} iterations, not {}: there nothing is skipped",
+                    request.limits.max
+                )));
+            }
             Way::Perturbed(Perturbed::new(&request.view, request.julia.as_ref(), exponent, request.limits))
         };
         Ok(Self {
@@ -119,6 +128,14 @@ impl Truth {
         match &self.way {
             Way::Direct { .. } => Ok(()),
             Way::Perturbed(perturbed) => perturbed.prepare(preparing),
+        }
+    }
+
+    /// The most bytes that [`Truth::prepare`] keeps.
+    pub(crate) fn prepared_len(&self) -> u64 {
+        match &self.way {
+            Way::Direct { .. } => 0,
+            Way::Perturbed(perturbed) => perturbed.prepared_len(),
         }
     }
 

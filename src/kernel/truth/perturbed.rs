@@ -10,11 +10,15 @@ use crate::kernel::double_double::DoubleDouble;
 use crate::number::{Decimal, Ratio, ldexp};
 use crate::parallel::{Preparing, Stop};
 use crate::scene::View;
+use crate::system::available;
 use dashu_int::{IBig, UBig};
 use std::sync::OnceLock;
 
 /// Bits of the reference beyond those of the distance between samples: those of a double-double and as many for the sum of errors.
 const GUARD_BITS: u64 = 256;
+
+/// Memory that is not worth asking for.
+const SURE_BYTES: u64 = 64 << 20;
 
 /// Below 2 to this, a difference has an exponent of its own: above, its square is a normal number, and so is the square's last digit.
 const DEEP: i64 = -400;
@@ -89,6 +93,12 @@ impl Perturbed {
         self.exponent
     }
 
+    /// The most bytes of its references.
+    pub(super) fn prepared_len(&self) -> u64 {
+        let orbits = if self.julia.is_some() { 2 } else { 1 };
+        self.max().saturating_add(1).saturating_mul(orbits * size_of::<[Double; 2]>() as u64)
+    }
+
     fn limbs(&self) -> usize {
         // Close to 0, a Julia set has the structure of the square.
         let depth = self.exponent.min(0).unsigned_abs() * if self.julia.is_some() { 2 } else { 1 };
@@ -128,8 +138,7 @@ impl Perturbed {
             if wide.is_below(SMALL) {
                 reference.small.push((reference.z.len(), wide));
             }
-            full = reference.z.len() == reference.z.capacity()
-                && reference.z.try_reserve(reference.z.len().max(1 << 10)).is_err();
+            full = reference.z.len() == reference.z.capacity() && !has_room(&mut reference.z);
             let z = wide.plain();
             if !full {
                 reference.z.push(z);
@@ -386,6 +395,14 @@ impl Wide {
         let exponent = self.exponent.max(other.exponent);
         largest(self.z) * two_to(self.exponent - exponent) < largest(other.z) * two_to(other.exponent - exponent)
     }
+}
+
+/// Makes room for as many iterates again; whether there is memory for them, while both are there.
+fn has_room(orbit: &mut Vec<[Double; 2]>) -> bool {
+    let more = orbit.len().max(1 << 10);
+    let bytes = ((orbit.len() + 2 * more) * size_of::<[Double; 2]>()) as u64;
+    let fits = bytes <= SURE_BYTES || available().is_none_or(|available| available >= bytes);
+    fits && orbit.try_reserve(more).is_ok()
 }
 
 #[inline(always)]

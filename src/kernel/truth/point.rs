@@ -5,7 +5,6 @@ use crate::kernel::Request;
 use crate::number::Ratio;
 use crate::plane::Rotation;
 use crate::scene::Crop;
-use dashu_int::{IBig, UBig};
 
 /// The samples of a request as exact points. A rotated view's sine and cosine are those of its plane: they are off by 2⁻⁵³, which moves
 /// a sample by far less than a millionth of a pixel.
@@ -33,9 +32,9 @@ impl Grid {
         let steps = |axis: usize, index: u32| 2 * (self.first[axis] + i64::from(index)) + 1 - self.across[axis];
         let (right, up) = (times(&self.half, steps(0, column)), times(&self.half, -steps(1, row)));
         let Some(Rotation { cos, sin, .. }) = self.rotation else { return [right, up] };
-        let (cos, sin) = (of_f64(cos), of_f64(sin));
+        let (cos, sin) = (Ratio::from_f64(cos), Ratio::from_f64(sin));
         let minus_sin = Ratio { num: -&sin.num, den: sin.den.clone() };
-        [sum(&product(&right, &cos), &product(&up, &minus_sin)), sum(&product(&right, &sin), &product(&up, &cos))]
+        [product(&right, &cos).plus(&product(&up, &minus_sin)), product(&right, &sin).plus(&product(&up, &cos))]
     }
 
     /// The sine and cosine of the view's angle.
@@ -46,7 +45,7 @@ impl Grid {
     /// The point of a drawn sample.
     pub(super) fn point(&self, column: u32, row: u32) -> [Ratio; 2] {
         let [re, im] = self.offset(column, row);
-        [sum(&self.centre[0], &re), sum(&self.centre[1], &im)]
+        [self.centre[0].plus(&re), self.centre[1].plus(&im)]
     }
 }
 
@@ -58,12 +57,7 @@ pub(super) fn shifted(Ratio { num, den }: Ratio, shift: i64) -> Ratio {
 
 /// A pair of fractions in double-double.
 pub(super) fn double(point: &[Ratio; 2]) -> Point {
-    point.each_ref().map(|value| {
-        let high = value.to_f64();
-        let rest = of_f64(high);
-        let low = sum(value, &Ratio { num: -rest.num, den: rest.den }).to_f64();
-        [high, low].into()
-    })
+    point.each_ref().map(|value| value.two_parts().into())
 }
 
 fn times(value: &Ratio, factor: i64) -> Ratio {
@@ -72,18 +66,4 @@ fn times(value: &Ratio, factor: i64) -> Ratio {
 
 fn product(a: &Ratio, b: &Ratio) -> Ratio {
     Ratio { num: &a.num * &b.num, den: &a.den * &b.den }
-}
-
-fn sum(a: &Ratio, b: &Ratio) -> Ratio {
-    let num = &a.num * IBig::from(b.den.clone()) + &b.num * IBig::from(a.den.clone());
-    Ratio { num, den: &a.den * &b.den }
-}
-
-/// A finite `f64`, exactly.
-fn of_f64(value: f64) -> Ratio {
-    let bits = value.to_bits();
-    let biased = (bits >> 52 & 0x7ff) as i64;
-    let mantissa = IBig::from(bits & ((1 << 52) - 1) | if biased > 0 { 1 << 52 } else { 0 });
-    let num = if value < 0.0 { -mantissa } else { mantissa };
-    shifted(Ratio { num, den: UBig::ONE }, biased.max(1) - 1075)
 }
