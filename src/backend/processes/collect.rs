@@ -1,5 +1,6 @@
 //! A run as the session sees it: delivering what is in the rings, listening to workers, and replacing the dead.
 
+mod listen;
 mod lost;
 
 use super::claims::{Cell, Owner, Table, Unit};
@@ -8,9 +9,9 @@ use super::ring::{Readers, Record};
 use super::segment::Segment;
 use super::serve::Plan;
 use super::{Body, Memory, Shipped, WorkerPool};
-use crate::backend::worker::frame::{Head, Tail};
-use crate::backend::worker::message::{self, Beat, Failed, Hello, Idle, Message, Part, RunEnds};
-use crate::backend::worker::{GRACE, Held, Losses, report_lost};
+use crate::backend::worker::frame::Tail;
+use crate::backend::worker::message::{Message, Part, RunEnds};
+use crate::backend::worker::{GRACE, Losses, report_lost};
 use crate::error::Error;
 use crate::parallel::{FinishedClaim, Job, Key, Worker};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -130,7 +131,8 @@ impl<'a> Collector<'a> {
         }
         self.slots().for_each(|slot| self.begin(slot));
         let mut told = false;
-        let mut since = Instant::now();
+        let began = Instant::now();
+        let mut since = began;
         let mut rested = true;
         let mut over = Duration::ZERO;
         while self.left > 0 && !self.job.is_over() || self.anybody_runs() {
@@ -146,7 +148,10 @@ impl<'a> Collector<'a> {
             since = Instant::now();
             if moved > 0 {
                 let each = time * self.workers.len() as u32 / moved as u32;
-                self.nap = ((3 * self.nap + each) / 4).clamp(*NAP.start(), *NAP.end());
+                // Towards the end, half of the time that is left, judged by the time so far.
+                let done = (self.job.pieces() - self.left).max(1);
+                let rest = began.elapsed().mul_f64(self.left as f64 / done as f64) / 2;
+                self.nap = ((3 * self.nap + each) / 4).min(rest).clamp(*NAP.start(), *NAP.end());
             }
             self.look_after(time);
             if self.all_taken() {
@@ -367,54 +372,6 @@ impl<'a> Collector<'a> {
             if happened[1] && self.pool.members[slot].as_mut().is_some_and(Member::has_ended) {
                 self.lost(slot, None);
             }
-        }
-    }
-
-    /// Receives a worker's messages.
-    fn listen(&mut self, slot: usize) {
-        let Some(member) = &mut self.pool.members[slot] else { return };
-        let (id, ended) = (member.id(), member.hear());
-        // Another worker may take its place meanwhile.
-        while let Some(member) = self.pool.members[slot].as_mut().filter(|member| member.id() == id) {
-            match member.next(&mut self.tail) {
-                Ok(Some(head)) => self.heed(slot, head),
-                Ok(None) if ended => return self.lost(slot, None),
-                Ok(None) => return,
-                Err(Broken) => return self.reject(slot),
-            }
-        }
-    }
-
-    /// Handles a worker's message.
-    fn heed(&mut self, slot: usize, head: Head) {
-        let Some(member) = &mut self.pool.members[slot] else { return };
-        // Of all messages in which it matters, the first number is the run's.
-        let run = Failed::of(head.numbers).run;
-        let current = run == self.run[0] || run == 0;
-        match (head.kind, member.doing) {
-            (Hello::KIND, Doing::Starting { run }) => {
-                member.doing = if run { Doing::Run } else { Doing::Nothing };
-                member.quiet = Duration::ZERO;
-                if let Err(error) = self.pool.program.welcome(head, &self.tail) {
-                    let _ = self.job.fail(error);
-                }
-            }
-            (Failed::KIND, Doing::Starting { .. }) => {
-                let why = message::unpack(self.tail.bytes()).map(|error| error.to_string());
-                self.lost(slot, Some(&why.unwrap_or_else(|| "could not start".into())));
-            }
-            (Idle::KIND, Doing::Run) if current => member.doing = Doing::Nothing,
-            (Failed::KIND, _) if current => {
-                if run == 0 {
-                    // It may not have received what it was sent.
-                    member.held = Held::default();
-                }
-                let unknown = || Error::Input(format!("worker {slot} failed without a reason"));
-                let _ = self.job.fail(message::unpack(self.tail.bytes()).unwrap_or_else(unknown));
-            }
-            (Beat::KIND, _) => member.beats(Beat::of(head.numbers).progress),
-            (Idle::KIND | Failed::KIND, _) => {}
-            _ => self.reject(slot),
         }
     }
 }
