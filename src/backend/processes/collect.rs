@@ -188,7 +188,7 @@ impl<'a> Collector<'a> {
             // The claims that it finished before are reported first.
             return;
         }
-        let unit = self.plan.units.of(claim.start);
+        let unit = Unit(self.plan.units.of(claim.start));
         // It may have been delivered since.
         let open = self.left_of(unit).start <= claim.start;
         if open && self.table.state(unit).owner == Owner::Slot(slot) {
@@ -203,7 +203,7 @@ impl<'a> Collector<'a> {
 
     /// The pieces of a unit that are not yet delivered.
     fn left_of(&self, unit: Unit) -> Range<usize> {
-        let whole = self.plan.units.range(unit);
+        let whole = self.plan.units.range(unit.0);
         whole.start + self.delivered[unit.0]..whole.end
     }
 
@@ -312,7 +312,7 @@ impl<'a> Collector<'a> {
         if range.is_empty() || range.end > pieces {
             return false;
         }
-        let unit = self.plan.units.of(range.start);
+        let unit = Unit(self.plan.units.of(range.start));
         let left = self.left_of(unit);
         if self.table.state(unit).owner != Owner::Slot(slot) || range.start != left.start || range.end > left.end {
             return false;
@@ -328,7 +328,7 @@ impl<'a> Collector<'a> {
         self.left -= done.range.len();
         self.losses.delivered(done.range.start);
         self.delivered[unit.0] += done.range.len();
-        self.table.advance(unit, self.delivered[unit.0] as u64, self.plan.units.range(unit).len() as u64);
+        self.table.advance(unit, self.delivered[unit.0] as u64, self.plan.units.range(unit.0).len() as u64);
     }
 
     /// Sleeps until something happens, and listens to workers.

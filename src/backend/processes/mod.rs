@@ -30,9 +30,9 @@ use super::{BackendEntry, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
 use crate::parallel::{
-    CLAIM_PIECES, Job, Key, Kind, MAX_COUNTS, Prepared, Recipe, Report, Schedule, Sink, Stop, Work, Worker, claim_bytes,
+    CLAIM_PIECES, Job, Key, Kind, MAX_COUNTS, Prepared, Recipe, Report, Schedule, Sink, Stop, Units, Work, Worker,
+    claim_bytes,
 };
-use claims::Units;
 use collect::{Collector, LOOK};
 use member::{Doing, Member, WorkerSlot};
 use ring::Readers;
@@ -272,14 +272,11 @@ impl Processes {
 
     fn plan(&self, job: &Job) -> Plan {
         let (pieces, workers) = (job.pieces(), self.workers.len());
-        let chunk = self.schedule.chunk().map_or(1, |chunk| chunk as usize);
         match self.schedule.kind() {
             Kind::Static if self.schedule.chunk().is_none() => {
                 Plan { units: Units::Blocks { pieces, blocks: workers }, own: true }
             }
-            Kind::Static => Plan { units: Units::Chunks { pieces, chunk }, own: true },
-            Kind::Auto => Plan { units: Units::shrinking(pieces, workers, job.grain()), own: false },
-            _ => Plan { units: Units::Chunks { pieces, chunk }, own: false },
+            kind => Plan { units: job.cut(self.schedule, workers), own: kind == Kind::Static },
         }
     }
 

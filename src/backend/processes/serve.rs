@@ -1,12 +1,12 @@
 //! The worker's side: its streams, its shared memory, and how it takes and computes pieces.
 
-use super::claims::{Table, Unit, Units};
+use super::claims::{Table, Unit};
 use super::ring::{self, Finished, Writer};
 use super::segment::{Layout, Segment, SlotMemory, read_only};
 use crate::backend::worker::message::{self, RunBegins};
 use crate::backend::worker::{Inbox, Run, Share, Streams, Transport, take_stdio};
 use crate::error::{Error, Result};
-use crate::parallel::MAX_COUNTS;
+use crate::parallel::{MAX_COUNTS, Units};
 use rustix::event::eventfd;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use rustix::thread::futex;
@@ -159,7 +159,7 @@ impl Share for Memory {
             let claimed = if plan.own { table.claim_own(run.place, run.workers, from) } else { table.claim(run.place) };
             let Some((unit, state)) = claimed else { break };
             from = Unit(unit.0 + 1);
-            let mut range = plan.units.range(unit);
+            let mut range = plan.units.range(unit.0);
             range.start = range.end.min(range.start + state.progress as usize);
             while !range.is_empty() {
                 // After a loss, piece by piece, to find the one that is at fault.
