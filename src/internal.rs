@@ -45,7 +45,9 @@ pub mod keys {
 /// Pages that lead to pages.
 #[cfg(feature = "net")]
 pub mod crawl {
-    pub use crate::crawl::{Answered, Crawl, CrawlOptions, Links, Names, Page, ROBOTS_BYTES, Visit, host_of, links};
+    pub use crate::crawl::{
+        Answered, Crawl, CrawlOptions, Known, Links, Names, Page, ROBOTS_BYTES, Visit, host_of, links,
+    };
 }
 
 /// Waiting for many connections.

@@ -182,6 +182,29 @@ fn every_model_names_what_went_wrong_and_goes_on() {
     }
 }
 
+/// A resolver that never answers costs its target's time and nothing else.
+#[test]
+fn a_resolver_that_hangs_keeps_nobody_else() {
+    fn hangs(_: &str, _: u16) -> std::io::Result<Vec<std::net::SocketAddr>> {
+        loop {
+            thread::park();
+        }
+    }
+    for entry in WAITINGS.iter().filter(|entry| !entry.in_processes) {
+        let site = Site::open();
+        let named = |id| Target { id, url: Url::parse("http://h.example/").unwrap(), head: false };
+        let targets = vec![named(0), site.target(1, "7"), named(2), site.target(3, "9")];
+        let limits = Limits { timeout: Duration::from_millis(200), resolve: hangs, ..limits(3.min(entry.connections)) };
+        let (outcome, answers) = run(entry, targets, &limits, &Stop::new(), |_| {});
+        outcome.unwrap();
+        let late = "took longer than 200ms before the address of its host was found";
+        for id in [0, 2] {
+            assert_eq!(answers[id].outcome.as_ref().unwrap_err().text, late, "{}", entry.name);
+            assert_eq!(answers[id + 1].outcome.as_ref().unwrap().status, 200, "{}", entry.name);
+        }
+    }
+}
+
 #[test]
 fn every_model_stops() {
     for entry in WAITINGS {

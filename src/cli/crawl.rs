@@ -13,30 +13,28 @@ pub(crate) fn run(_: &CrawlArgs) -> Result<()> {
 pub(crate) use crawled::run;
 
 #[cfg(feature = "net")]
+mod folder;
+
+#[cfg(feature = "net")]
 mod crawled {
     use super::super::bar::Display;
     use super::super::bench::Bar;
     use super::super::signals::Signals;
     use super::super::waiting::{Counts, url};
-    use super::super::{json, note, print, print_json};
+    use super::super::{note, print, print_json};
+    use super::folder::Folder;
     use super::{CrawlArgs, Result};
     use fractal::Error;
-    use fractal::internal::crawl::{Answered, Crawl, CrawlOptions, Names, Page, ROBOTS_BYTES, Visit, host_of};
+    use fractal::internal::crawl::{Answered, Crawl, CrawlOptions, Page, ROBOTS_BYTES, Visit, host_of};
     use fractal::internal::waiting::{Frontier, Limits, allow, find};
     use serde::Serialize;
-    use std::fs::{self, File, OpenOptions};
-    use std::io::Write;
-    use std::path::{Path, PathBuf};
     use std::sync::{Arc, Mutex, PoisonError};
     use std::time::Instant;
     use url::Url;
 
-    /// The list of pages in a folder. No page has this name, for those end with a checksum.
-    const LIST: &str = "pages.jsonl";
-
     /// A page as a line of JSON.
     #[derive(Serialize)]
-    struct Line<'a> {
+    pub(in super::super) struct Line<'a> {
         url: &'a Url,
         /// The page that leads there.
         from: Option<&'a Url>,
@@ -101,7 +99,9 @@ mod crawled {
             any_host: args.any_host,
         };
         let signals = Signals::receive()?;
-        let mut folder = args.output.as_deref().map(|path| Folder::open(path, &signals)).transpose()?;
+        let open = |path| if args.resume { Folder::resume(path, &url, &signals) } else { Folder::open(path, &signals) };
+        let (mut folder, known) = args.output.as_deref().map(open).transpose()?.unzip();
+        let known = known.unwrap_or_default();
         let bar = Bar::new(Display::new(args.waiting.progress.as_deref(), args.quiet));
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (record, stop, as_json) = (seen.clone(), signals.stop.child(), args.json);
@@ -121,6 +121,7 @@ mod crawled {
             bar.step(done, done + known, None, page.url.as_str());
         };
         let crawl = Arc::new(Crawl::new(&url, options, received));
+        crawl.resume(&known);
         let outcome = entry.run(&(crawl.clone() as Arc<dyn Frontier>), &limits, &stop);
         let limit = crawl.limit().filter(|_| outcome.is_ok());
         // The bar goes with it, before what follows is written.
@@ -130,10 +131,10 @@ mod crawled {
             return Err(error);
         }
         if !args.quiet {
-            note(seen.summary(limit, began.elapsed().as_secs_f64()));
+            note(seen.summary(known.len(), limit, began.elapsed().as_secs_f64()));
         }
         outcome?;
-        if seen.counts.is_empty() && seen.refused == 0 {
+        if seen.counts.is_empty() && seen.refused == 0 && known.is_empty() {
             return Err(Error::Input(format!("--time was over before {url} could be asked for")));
         }
         seen.first.take().map_or(Ok(()), |why| Err(Error::Input(why)))
@@ -161,7 +162,7 @@ mod crawled {
         }
     }
 
-    fn line<'a>(page: &'a Page, file: Option<&'a str>) -> Line<'a> {
+    pub(in super::super) fn line<'a>(page: &'a Page, file: Option<&'a str>) -> Line<'a> {
         let (answered, failure) = match &page.visit {
             Visit::Answered(answered) => (Some(answered), None),
             Visit::Failed(class, why) => (None, Some((*class, why))),
@@ -184,48 +185,6 @@ mod crawled {
             nofollow: answered.map(|answered| answered.nofollow),
             moved: answered.and_then(|answered| answered.moved.as_ref()),
             file,
-        }
-    }
-
-    /// Where pages are kept: each file appears when it is complete, and then its line in the list.
-    struct Folder {
-        path: PathBuf,
-        list: File,
-        names: Names,
-        signals: Signals,
-    }
-
-    impl Folder {
-        fn open(path: &Path, signals: &Signals) -> Result<Self> {
-            fs::create_dir_all(path).map_err(|error| Error::io("create", path, error))?;
-            let mut entries = fs::read_dir(path).map_err(|error| Error::io("read", path, error))?;
-            if entries.next().is_some() {
-                let path = path.display();
-                return Err(Error::Usage(format!("`{path}` is not empty; pages are kept in a new or empty folder")));
-            }
-            let list = path.join(LIST);
-            let opened = OpenOptions::new().append(true).create_new(true).open(&list);
-            let list = opened.map_err(|error| Error::io("create", &list, error))?;
-            Ok(Self { path: path.to_owned(), list, names: Names::default(), signals: signals.clone() })
-        }
-
-        /// Keeps a page; returns the name of its file, if it has one.
-        fn keep(&mut self, page: &Page) -> Result<Option<String>> {
-            let mut file = None;
-            if let Visit::Answered(Answered { response, .. }) = &page.visit
-                && (200..300).contains(&response.status)
-            {
-                let name = self.names.name(&page.url, response.header("content-type"));
-                let path = self.path.join(&name);
-                let mut output = self.signals.create(&path)?;
-                output.write_all(&response.body).map_err(|error| Error::io("write", &path, error))?;
-                output.finish()?;
-                file = Some(name);
-            }
-            let line = json(&line(page, file.as_deref())) + "\n";
-            let written = self.list.write_all(line.as_bytes());
-            written.map_err(|error| Error::io("write", self.path.join(LIST), error))?;
-            Ok(file)
         }
     }
 
@@ -262,8 +221,9 @@ mod crawled {
         }
 
         /// What came of all pages, in a line.
-        fn summary(&self, limit: Option<&str>, seconds: f64) -> String {
-            let mut text = self.counts.text("pages");
+        fn summary(&self, known: usize, limit: Option<&str>, seconds: f64) -> String {
+            let mut text = if known > 0 { format!("{known} pages were there, ") } else { String::new() };
+            text += &self.counts.text(if known > 0 { "more" } else { "pages" });
             if self.refused > 0 {
                 text += &format!(", {} {} refused", self.refused, if self.refused == 1 { "was" } else { "were" });
             }

@@ -18,6 +18,8 @@ pub(super) struct Wanted {
     pub(super) depth: usize,
     /// How many redirects in a row led here.
     pub(super) redirects: usize,
+    /// Whether it has waited for the rules of its host, and only these are to be looked at.
+    pub(super) is_known: bool,
 }
 
 /// What a request is for.
@@ -143,32 +145,26 @@ impl Hosts {
         host.rests = host.rests.max(until);
     }
 
-    /// The answer to the request for a host's rules: they are elsewhere, or known, and pages that they disallow are refused.
+    /// The answer to the request for a host's rules: they are elsewhere, or known. Returns the pages that have waited for them, which are
+    /// to be wanted again.
     pub(super) fn rules(
         &mut self,
         number: usize,
         moved: Option<Url>,
         outcome: &Result<Response, Failure>,
-        refused: &mut Vec<Page>,
-    ) {
+    ) -> VecDeque<Wanted> {
         self.ended(number);
         let host = &mut self.hosts[number];
         host.is_asked = false;
         if let Some(moved) = moved {
             host.robots = (moved, host.robots.1 + 1);
-            return;
+            return VecDeque::new();
         }
-        let rules = Rules::read(outcome);
-        for wanted in std::mem::take(&mut host.waiting) {
-            match rules.refusal(&wanted.url) {
-                Some(why) => {
-                    refused.push(refusal(wanted, why));
-                    self.waiting -= 1;
-                }
-                None => host.waiting.push_back(wanted),
-            }
-        }
-        host.rules = Some(rules);
+        host.rules = Some(Rules::read(outcome));
+        let mut again = std::mem::take(&mut host.waiting);
+        self.waiting -= again.len();
+        again.iter_mut().for_each(|wanted| wanted.is_known = true);
+        again
     }
 }
 

@@ -5,10 +5,12 @@
 //! links like any others, so that the host they lead to has its say.
 
 mod hosts;
+mod known;
 mod links;
 mod names;
 mod robots;
 
+pub use known::Known;
 pub use links::{Links, links};
 pub use names::Names;
 
@@ -17,7 +19,7 @@ use hosts::{Asked, Hosts, Wanted};
 use links::normal;
 pub use robots::ROBOTS_BYTES;
 use robots::{is_nofollow, retry_after};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,6 +30,10 @@ const MOST_REFUSED: usize = 10_000;
 
 /// The most redirects in a row that are followed.
 const MOST_REDIRECTS: usize = 10;
+
+/// For how long pages that were found are compared with the rules of their hosts before something else has its turn: with ten thousand
+/// links and half a megabyte of rules that takes seconds, and in an event loop all connections would wait for it.
+const SLICE: Duration = Duration::from_millis(5);
 
 /// What bounds a crawl.
 #[derive(Clone, Debug)]
@@ -104,6 +110,8 @@ pub struct Crawl<F> {
 
 struct State {
     hosts: Hosts,
+    /// Pages that were found and are not compared with the rules yet.
+    found: VecDeque<Wanted>,
     /// All that was ever wanted.
     seen: BTreeSet<Url>,
     /// What is under way. An answer that is being read is nothing that was asked any more, but still under way: it may lead to others.
@@ -116,12 +124,20 @@ struct State {
     is_cut: bool,
 }
 
+impl State {
+    /// How many pages are known that are to be asked for.
+    fn known(&self) -> usize {
+        self.hosts.waiting() + self.found.len() + self.open.len()
+    }
+}
+
 impl<F: FnMut(Page, usize) + Send> Crawl<F> {
     /// A crawl that begins at `first`, which must be of http or https. Its time begins now.
     pub fn new(first: &Url, options: CrawlOptions, received: F) -> Self {
         let end = options.time.and_then(|time| Instant::now().checked_add(time));
         let mut state = State {
             hosts: Hosts::new(options.per_host, options.pause),
+            found: VecDeque::new(),
             seen: BTreeSet::new(),
             open: BTreeMap::new(),
             requests: 0,
@@ -133,7 +149,7 @@ impl<F: FnMut(Page, usize) + Send> Crawl<F> {
         let first_host = first.as_ref().and_then(host_of);
         if let Some(url) = first {
             state.seen.insert(url.clone());
-            state.hosts.want(Wanted { url, from: None, depth: 0, redirects: 0 }, &mut Vec::new());
+            state.hosts.want(Wanted { url, from: None, depth: 0, redirects: 0, is_known: false }, &mut Vec::new());
         }
         Self { options, first_host, end, state: Mutex::new(state), received: Mutex::new(received) }
     }
@@ -141,7 +157,7 @@ impl<F: FnMut(Page, usize) + Send> Crawl<F> {
     /// Which limit kept pages from being asked for that are known, in words; none if all were asked for.
     pub fn limit(&self) -> Option<&'static str> {
         let state = self.lock();
-        let is_cut = state.is_cut || state.hosts.waiting() > 0;
+        let is_cut = state.is_cut || state.hosts.waiting() > 0 || !state.found.is_empty();
         is_cut.then_some(match () {
             () if state.pages >= self.options.pages => "pages",
             () if state.bytes >= self.options.bytes => "bytes",
@@ -166,6 +182,16 @@ impl<F: FnMut(Page, usize) + Send> Crawl<F> {
         if is_late || state.pages >= self.options.pages || state.bytes >= self.options.bytes {
             return Next::Done;
         }
+        let refused = self.compare(&mut state);
+        let next = self.next_of(&mut state, now);
+        let known = state.known();
+        drop(state);
+        self.report(refused, known);
+        next
+    }
+
+    /// The next request to a host at a moment.
+    fn next_of(&self, state: &mut State, now: Instant) -> Next {
         let id = state.requests;
         match state.hosts.next(id, now) {
             Ok((target, asked)) => {
@@ -174,6 +200,7 @@ impl<F: FnMut(Page, usize) + Send> Crawl<F> {
                 state.open.insert(id, Some(asked));
                 Next::Target(target)
             }
+            Err(_) if !state.found.is_empty() => Next::At(now),
             Err(Some(moment)) => Next::At(self.end.map_or(moment, |end| end.min(moment))),
             Err(None) if state.open.is_empty() => Next::Done,
             Err(None) => Next::Later,
@@ -185,15 +212,25 @@ impl<F: FnMut(Page, usize) + Send> Crawl<F> {
         let id = answer.target.id;
         let Some(asked) = self.lock().open.get_mut(&id).and_then(Option::take) else { return };
         let (mut pages, mut pause) = (Vec::new(), None);
-        match asked {
+        let mut state = match asked {
             Asked::Robots(host, hops) => {
                 let moved = answer.outcome.as_ref().ok().and_then(|response| moved(response, &answer.target.url));
                 let mut state = self.lock();
                 state.open.remove(&id);
-                state.hosts.rules(host, moved.filter(|_| hops < hosts::MOST_HOPS), &answer.outcome, &mut pages);
+                let again = state.hosts.rules(host, moved.filter(|_| hops < hosts::MOST_HOPS), &answer.outcome);
+                // They were found before all others.
+                again.into_iter().rev().for_each(|wanted| state.found.push_front(wanted));
+                state
             }
             Asked::Page(host, wanted) => {
-                let Wanted { url, from, depth, redirects } = wanted;
+                let Wanted { url, from, depth, redirects, .. } = wanted;
+                let page = |to, depth, redirects| Wanted {
+                    url: to,
+                    from: Some(url.clone()),
+                    depth,
+                    redirects,
+                    is_known: false,
+                };
                 let mut found = Vec::new();
                 let visit = match answer.outcome {
                     Ok(mut response) => {
@@ -205,15 +242,13 @@ impl<F: FnMut(Page, usize) + Send> Crawl<F> {
                         let moved = moved(&response, &url);
                         let mut answered = Answered { took: answer.took, moved, ..Answered::default() };
                         if let Some(to) = answered.moved.clone() {
-                            found.push(Wanted { url: to, from: Some(url.clone()), depth, redirects: redirects + 1 });
+                            found.push(page(to, depth, redirects + 1));
                         } else if is_html(&response) {
                             // Before the state is locked: a long page takes milliseconds.
                             let Links { urls, nofollow } = links(&response.body, &url);
                             let obeys = is_nofollow(&response);
                             answered.nofollow = nofollow + if obeys { urls.len() } else { 0 };
-                            for to in urls.into_iter().filter(|_| !obeys) {
-                                found.push(Wanted { url: to, from: Some(url.clone()), depth: depth + 1, redirects: 0 });
-                            }
+                            found.extend(urls.into_iter().filter(|_| !obeys).map(|to| page(to, depth + 1, 0)));
                         }
                         answered.links = if answered.moved.is_some() { 0 } else { found.len() };
                         let all = found.len();
@@ -232,21 +267,38 @@ impl<F: FnMut(Page, usize) + Send> Crawl<F> {
                     state.bytes += answered.response.body.len() as u64;
                 }
                 pages.push(Page { url, from, depth, visit });
-                for wanted in found.into_iter().filter(|wanted| wanted.depth <= self.options.depth) {
-                    self.want(&mut state, wanted, &mut pages);
-                }
+                state.found.extend(found.into_iter().filter(|wanted| wanted.depth <= self.options.depth));
+                state
             }
-        }
-        let known = {
-            let state = self.lock();
-            state.hosts.waiting() + state.open.len()
         };
+        pages.append(&mut self.compare(&mut state));
+        let known = state.known();
+        drop(state);
+        self.report(pages, known);
+    }
+
+    /// Gives pages that were found to their hosts, for a while; returns those that their rules disallow.
+    fn compare(&self, state: &mut State) -> Vec<Page> {
+        let (began, mut refused) = (Instant::now(), Vec::new());
+        while began.elapsed() < SLICE
+            && let Some(wanted) = state.found.pop_front()
+        {
+            self.want(state, wanted, &mut refused);
+        }
+        refused
+    }
+
+    /// Reports what came of pages, when so many more are known.
+    fn report(&self, pages: Vec<Page>, known: usize) {
         let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
         pages.into_iter().for_each(|page| received(page, known));
     }
 
     /// Adds a page, unless it is known, or there are as many as may be asked for.
     fn want(&self, state: &mut State, wanted: Wanted, refused: &mut Vec<Page>) {
+        if wanted.is_known {
+            return state.hosts.want(wanted, refused);
+        }
         // Pages that are disallowed wait for nothing, and one host can name any number of them.
         let most_seen = self.options.pages.saturating_mul(10).saturating_add(MOST_REFUSED);
         if state.pages + state.hosts.waiting() >= self.options.pages || state.seen.len() >= most_seen {

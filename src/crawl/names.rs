@@ -14,6 +14,11 @@ const KEPT: usize = 80;
 pub struct Names(HashSet<String>);
 
 impl Names {
+    /// Takes note of a name that a page has already.
+    pub fn keep(&mut self, name: &str) {
+        self.0.insert(name.to_owned());
+    }
+
     /// The name for a URL whose answer is of a media type.
     pub fn name(&mut self, url: &Url, media: Option<&str>) -> String {
         let mut readable = String::new();

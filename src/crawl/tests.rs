@@ -293,3 +293,85 @@ fn a_crawl_is_not_done_while_an_answer_is_read() {
     });
     assert_eq!(*count.lock().unwrap(), PAGES);
 }
+
+/// Thousands of rules and links: they are compared in slices, between which others have their turn, and nothing is left out.
+#[test]
+fn many_rules_do_not_hold_the_loop() {
+    let rules: String = (0..40_000).map(|n| format!("Disallow: /{n}x*y\n")).collect();
+    let links = |end| (0..200).map(move |n| format!("<a href=/{n}{end}>"));
+    let links: String = links("x/y").chain(links("")).collect();
+    let options = CrawlOptions { page_bytes: 1 << 20, pages: 150, pause: Duration::ZERO, ..options() };
+    let seen = Mutex::new(BTreeMap::new());
+    let received = |page: Page, _| {
+        let path = page.url.path().to_owned();
+        seen.lock().unwrap().insert(path, matches!(page.visit, Visit::Answered(_)));
+    };
+    let crawl = Crawl::new(&Url::parse("http://h.example/").unwrap(), options, received);
+    let deliver = |path: &str, outcome| {
+        let Next::Target(target) = crawl.next() else { panic!("{path} is wanted") };
+        assert_eq!(target.url.path(), path);
+        crawl.deliver(Answer { target, took: Duration::ZERO, redirects: Vec::new(), outcome });
+    };
+    deliver("/robots.txt", page(&format!("User-agent: *\n{rules}")));
+    deliver("/", page(&links));
+    let left = crawl.lock().found.len();
+    assert!(left > 0, "400 links and 40,000 rules take longer than a slice");
+    let mut slices = 0;
+    loop {
+        match crawl.next() {
+            Next::Target(target) => {
+                crawl.deliver(Answer { target, took: Duration::ZERO, redirects: Vec::new(), outcome: page("") });
+            }
+            Next::At(_) => slices += 1,
+            Next::Done => break,
+            Next::Later => panic!("nothing is under way"),
+        }
+    }
+    assert!(slices > 0, "those that are disallowed come first");
+    let seen = seen.lock().unwrap();
+    let answered = seen.values().filter(|answered| **answered).count();
+    assert_eq!((answered, seen["/0"], seen["/0x/y"]), (150, true, false));
+}
+
+#[test]
+fn a_crawl_is_resumed_where_it_ended() {
+    let url = |path: &str| Url::parse("http://h.example/").unwrap().join(path).unwrap();
+    let known = |path: &str, depth, leads: &[&str]| Known {
+        url: url(path),
+        depth,
+        is_asked: true,
+        bytes: 10,
+        leads: leads.iter().map(|to| url(to)).collect(),
+        is_moved: false,
+    };
+    let moved = |path: &str, to: &str| Known { is_moved: true, ..known(path, 1, &[to]) };
+    let mut pages =
+        vec![known("/", 0, &["/a", "/b", "/loop/1", "http://other.example/"]), known("/a", 1, &["/", "/c"])];
+    pages.push(Known { is_asked: false, ..known("/secret", 1, &[]) });
+    pages.extend((1..MOST_REDIRECTS).map(|n| moved(&format!("/loop/{n}"), &format!("/loop/{}", n + 1))));
+    let resumed = |options, pages: &[Known]| {
+        let seen = Mutex::new(BTreeMap::new());
+        let received = |page: Page, _: usize| _ = seen.lock().unwrap().insert(page.url.path().to_owned(), page.depth);
+        let crawl = Crawl::new(&url("/"), options, received);
+        crawl.resume(pages);
+        carry_out(&crawl, 10, |url| match url.strip_prefix("http://h.example").unwrap() {
+            "/robots.txt" => (1, nothing()),
+            "/b" => (1, page("<a href=/a><a href=/d>")),
+            path if path.starts_with("/loop/") => (1, redirect(&(path[6..].parse::<usize>().unwrap() + 1).to_string())),
+            _ => (1, page("<a href=/secret>")),
+        });
+        let limit = crawl.limit();
+        drop(crawl);
+        (seen.into_inner().unwrap(), limit)
+    };
+    let seen = [("/b", 1), ("/c", 2), ("/d", 2), ("/loop/10", 1), ("/loop/11", 1), ("/loop/12", 1)];
+    let expected: BTreeMap<_, _> = seen.map(|(path, depth)| (path.to_owned(), depth)).into();
+    assert_eq!(resumed(options(), &pages), (expected, None), "redirects are counted across the interruption");
+    // They count for the limits, and those that are disallowed do not.
+    let asked = pages.iter().filter(|page| page.is_asked).count();
+    let (seen, limit) = resumed(CrawlOptions { pages: asked + 1, ..options() }, &pages);
+    assert_eq!((seen.keys().next().map(String::as_str), seen.len(), limit), (Some("/b"), 1, Some("pages")));
+    let (seen, limit) = resumed(CrawlOptions { bytes: 10 * pages.len() as u64, ..options() }, &pages);
+    assert_eq!((seen.len(), limit), (0, Some("bytes")));
+    assert_eq!(resumed(options(), &[]).0.len(), 2, "nothing was there");
+}

@@ -217,13 +217,13 @@ impl Request {
 
     /// The offsets of the drawn samples from the view's centre: see [`View::offsets`].
     pub(super) fn offsets(&self) -> Result<Offsets> {
-        let (whole, exponent) = self.view.offsets(self.size.0, self.size.1, self.samples)?;
+        let (whole, rest, exponent) = self.view.offsets(self.size.0, self.size.1, self.samples)?;
         let largest = |numbers: &[f64]| numbers.iter().fold(0.0, |most: f64, number| most.max(number.abs()));
         let (across, down) = (largest(&whole.columns), largest(&whole.rows));
         let radius = (across * across + down * down).sqrt();
         let drawn = self.cropped(whole);
         let plane = if self.grain > 1 { drawn.coarse(self.grain as usize) } else { drawn };
-        Ok(Offsets { plane, exponent, radius })
+        Ok(Offsets { plane, rest, exponent, radius })
     }
 
     /// The points of all samples that are drawn.

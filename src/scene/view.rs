@@ -58,17 +58,23 @@ impl View {
     }
 
     /// The offsets of the samples from the image's centre, divided by 2^exponent, and that exponent: the largest with 2^exponent ≤ the
-    /// spacing. Neither underflows, however deep the view is. They are exact values, correctly rounded, as those of [`View::plane`] are.
+    /// spacing. Neither underflows, however deep the view is. They are exact values, correctly rounded, as those of [`View::plane`] are;
+    /// between them is what the plane's spacing lacks of the exact one, rounded likewise.
     ///
     /// # Errors
     /// As [`View::plane`].
-    pub(crate) fn offsets(&self, width: u32, height: u32, samples: u32) -> Result<(Plane, i64)> {
+    pub(crate) fn offsets(&self, width: u32, height: u32, samples: u32) -> Result<(Plane, f64, i64)> {
         let counts = [samples_across(width, samples)?, samples_across(height, samples)?];
         let Ratio { num, den } = self.half_spacing(width, height, samples);
         let exponent = Ratio { num: num.clone() * 2, den: den.clone() }.floor_log2().unwrap_or(0);
         let shift = exponent.unsigned_abs() as usize;
         let half = if exponent < 0 { Ratio { num: num << shift, den } } else { Ratio { num, den: den << shift } };
-        Ok((self.grid([zero(), zero()], &half, counts, Complex64::ZERO), exponent))
+        let plane = self.grid([zero(), zero()], &half, counts, Complex64::ZERO);
+        // The spacing is in [1, 2], so its multiple of the last place of an `f64` is whole here.
+        let places = (plane.spacing * (1_u64 << 52) as f64) as i128;
+        let (exact, _) = half.floor_scaled(REST_BITS + 1);
+        let rest = i128::try_from(exact).expect("at most 118 bits") - (places << (REST_BITS - 52));
+        Ok((plane, rounded(rest, -REST_BITS), exponent))
     }
 
     /// Samples this far apart around a centre; `turned_around` is the centre of a rotated image.
@@ -154,6 +160,9 @@ const SURE_BITS: u32 = 60;
 
 /// Between columns that are no farther apart, each coordinate is computed: looking for equal ones would cost more.
 const BLOCK: usize = 32;
+
+/// Bits after the point of a spacing in [1, 2], from which what its `f64` lacks is taken.
+const REST_BITS: i64 = 116;
 
 /// Values centre + k·half for whole k, rounded.
 struct Axis {

@@ -1,10 +1,11 @@
 //! A conversation in code that waits: for threads, where a wait blocks, and for fibers, where it lets others continue.
 
-use super::http::{Fetch, address_of};
+use super::http::Fetch;
+use super::names::{self, Found, Resolve};
 use super::{Answer, Failure, Limits, Target};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream};
 use std::ops::Deref;
 use std::time::{Duration, Instant};
 use url::Url;
@@ -15,7 +16,7 @@ pub(super) trait Net {
     type Stream: Deref<Target = TcpStream>;
 
     /// The addresses of the host of a URL.
-    fn resolve(&self, url: &Url, deadline: Instant) -> io::Result<Vec<SocketAddr>>;
+    fn resolve(&self, url: &Url, deadline: Instant) -> Found;
 
     /// Connects.
     fn connect(&self, address: SocketAddr, deadline: Instant) -> io::Result<Self::Stream>;
@@ -24,8 +25,8 @@ pub(super) trait Net {
     fn wait(&self, stream: &Self::Stream, writing: bool, deadline: Instant) -> io::Result<()>;
 }
 
-/// The system's own sockets, which block.
-pub(super) struct Sockets;
+/// The system's own sockets, which block, and how names are resolved for them.
+pub(super) struct Sockets(pub(super) Resolve);
 
 /// What is left of the time, or the error when it is over.
 pub(super) fn left(deadline: Instant) -> io::Result<Duration> {
@@ -36,8 +37,8 @@ pub(super) fn left(deadline: Instant) -> io::Result<Duration> {
 impl Net for Sockets {
     type Stream = Box<TcpStream>;
 
-    fn resolve(&self, url: &Url, _: Instant) -> io::Result<Vec<SocketAddr>> {
-        Ok(address_of(url).to_socket_addrs()?.collect())
+    fn resolve(&self, url: &Url, deadline: Instant) -> Found {
+        names::wait(url, self.0, deadline)
     }
 
     fn connect(&self, address: SocketAddr, deadline: Instant) -> io::Result<Self::Stream> {

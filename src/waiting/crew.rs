@@ -123,7 +123,7 @@ fn serve() -> io::Result<()> {
     input.read_line(&mut line)?;
     let limits: Limits = serde_json::from_str(&line)?;
     for line in input.lines() {
-        let answer = fetch(serde_json::from_str(&line?)?, &limits, &Sockets);
+        let answer = fetch(serde_json::from_str(&line?)?, &limits, &Sockets(limits.resolve));
         writeln!(output, "{}", json(&answer))?;
         output.flush()?;
     }

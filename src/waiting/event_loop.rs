@@ -1,27 +1,19 @@
 //! The part that fibers and callbacks share: connections that do not block, and one place where all of them are waited for.
 //!
-//! `polling` is epoll on Linux and kqueue elsewhere. The system has no way to ask for the address of a name without blocking, so a few
-//! threads do, as gevent and Twisted have it too, and wake the loop.
+//! `polling` is epoll on Linux and kqueue elsewhere. Names are resolved by threads, which wake the loop.
 
-use super::http::address_of;
+use super::names::{self, Found, Resolve};
 use super::refused;
 use crate::error::Result;
-use crossbeam_channel::{Sender, unbounded};
 use polling::{Event, Events, Poller};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use url::Url;
-
-/// The most threads that ask for the addresses of names.
-const RESOLVERS: usize = 16;
-
-/// What a name's addresses are.
-pub(super) type Found = io::Result<Vec<SocketAddr>>;
 
 /// What has happened to the one with a number.
 pub(super) enum Happened {
@@ -29,7 +21,7 @@ pub(super) enum Happened {
     Ready(usize),
     /// Its time is over.
     Late(usize),
-    /// The addresses of its host.
+    /// The addresses of its host, or that its time is over and they were not found.
     Found(usize, Found),
 }
 
@@ -55,25 +47,18 @@ pub(super) struct EventLoop {
     poller: Arc<Poller>,
     events: RefCell<Events>,
     timers: RefCell<BTreeSet<(Instant, usize)>>,
+    resolve: Resolve,
     found: Arc<Mutex<Vec<(usize, Found)>>>,
-    resolvers: Cell<usize>,
-    names: Sender<(usize, String, u16)>,
-    asked: crossbeam_channel::Receiver<(usize, String, u16)>,
+    /// Those who wait for addresses.
+    unresolved: RefCell<HashSet<usize>>,
 }
 
 impl EventLoop {
-    pub(super) fn new() -> Result<Self> {
+    /// A loop for which names are resolved in this way.
+    pub(super) fn new(resolve: Resolve) -> Result<Self> {
         let poller = Arc::new(Poller::new().map_err(|error| refused("an event loop", &error))?);
-        let (names, asked) = unbounded();
-        Ok(Self {
-            poller,
-            events: RefCell::new(Events::new()),
-            timers: RefCell::default(),
-            found: Arc::default(),
-            resolvers: Cell::new(0),
-            names,
-            asked,
-        })
+        let (events, timers, unresolved) = (RefCell::new(Events::new()), RefCell::default(), RefCell::default());
+        Ok(Self { poller, events, timers, resolve, found: Arc::default(), unresolved })
     }
 
     /// Begins to connect, for the one with a number, and reports to it once there is a connection or none can be.
@@ -90,34 +75,18 @@ impl EventLoop {
         socket.watch(number, true).map(|()| socket)
     }
 
-    /// Has the addresses of the host of a URL found, for the one with a number.
-    pub(super) fn resolve(&self, number: usize, url: &Url) {
-        let (host, port) = address_of(url);
-        let known = |found| self.found.lock().unwrap_or_else(PoisonError::into_inner).push((number, found));
-        if let Ok(address) = host.parse() {
-            return known(Ok(vec![SocketAddr::new(address, port)]));
-        }
-        if self.resolvers.get() < RESOLVERS {
-            self.resolvers.set(self.resolvers.get() + 1);
-            if let Err(error) = self.start_resolver() {
-                return known(Err(error));
-            }
-        }
-        // There is a receiver, this one.
-        let _ = self.names.send((number, host, port));
-    }
-
-    fn start_resolver(&self) -> io::Result<()> {
-        let (asked, found, poller) = (self.asked.clone(), self.found.clone(), self.poller.clone());
-        let resolve = move || {
-            for (number, host, port) in asked {
-                let addresses = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
-                found.lock().unwrap_or_else(PoisonError::into_inner).push((number, addresses));
-                // The loop also looks at each tick.
-                let _ = poller.notify();
-            }
+    /// Has the addresses of the host of a URL found, for the one with a number, whose time is over at this moment.
+    pub(super) fn resolve(&self, number: usize, url: &Url, deadline: Instant) {
+        let (found, poller) = (self.found.clone(), self.poller.clone());
+        let later = move |addresses| {
+            found.lock().unwrap_or_else(PoisonError::into_inner).push((number, addresses));
+            // The loop also looks at each tick.
+            let _ = poller.notify();
         };
-        std::thread::Builder::new().name("fractal-names".into()).spawn(resolve).map(drop)
+        self.unresolved.borrow_mut().insert(number);
+        if let Some(address) = names::ask(url, self.resolve, deadline, later) {
+            self.found.lock().unwrap_or_else(PoisonError::into_inner).push((number, Ok(vec![address])));
+        }
     }
 
     /// Ends the time of the one with a number at this moment.
@@ -133,7 +102,10 @@ impl EventLoop {
     /// The addresses that were found meanwhile.
     fn found(&self) -> Vec<Happened> {
         let found = std::mem::take(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner));
-        found.into_iter().map(|(number, addresses)| Happened::Found(number, addresses)).collect()
+        let mut unresolved = self.unresolved.borrow_mut();
+        // Nobody waits for those that come too late.
+        let found = found.into_iter().filter(|(number, _)| unresolved.remove(number));
+        found.map(|(number, addresses)| Happened::Found(number, addresses)).collect()
     }
 
     /// Waits until something happens, or until this moment at most, and says what.
@@ -149,7 +121,11 @@ impl EventLoop {
         let (now, mut timers) = (Instant::now(), self.timers.borrow_mut());
         while let Some((_, number)) = timers.first().copied().filter(|(deadline, _)| *deadline <= now) {
             timers.pop_first();
-            happened.push(Happened::Late(number));
+            happened.push(if self.unresolved.borrow_mut().remove(&number) {
+                Happened::Found(number, Err(io::ErrorKind::TimedOut.into()))
+            } else {
+                Happened::Late(number)
+            });
         }
         happened
     }

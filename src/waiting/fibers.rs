@@ -9,8 +9,9 @@
 //! A fiber costs its stack: of 128 KiB of address space only touched pages take memory, 4 to 6 KB here.
 
 use super::blocking::{Net, fetch, left};
-use super::event_loop::{EventLoop, Found, Happened, Socket};
+use super::event_loop::{EventLoop, Happened, Socket};
 use super::feed::{Feed, Step};
+use super::names::Found;
 use super::{Answer, Frontier, Limits, WaitingEntry, refused};
 use crate::error::Result;
 use crate::parallel::Stop;
@@ -43,10 +44,13 @@ const STACK_BYTES: usize = 128 << 10;
 type Fiber = Coroutine<Found, (), Answer>;
 
 fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()> {
-    let (hub, mut feed) = (Rc::new(EventLoop::new()?), Feed::new(frontier, limits, stop));
+    let (hub, mut feed) = (Rc::new(EventLoop::new(limits.resolve)?), Feed::new(frontier, limits, stop));
     let (mut fibers, mut stacks, mut number) = (HashMap::<usize, Fiber>::new(), Vec::new(), 0);
     loop {
-        let happened = match feed.step()? {
+        // At a stop they end by themselves: to unwind the stack of each would cost as much as all else.
+        let over = || Err(io::ErrorKind::Interrupted.into());
+        let step = feed.step().inspect_err(|_| fibers.values_mut().for_each(|fiber| drop(fiber.resume(over()))));
+        let happened = match step? {
             Step::Start(target) => {
                 number += 1;
                 let stack = stacks.pop().map_or_else(|| DefaultStack::new(STACK_BYTES), Ok);
@@ -83,11 +87,11 @@ struct Calls<'a> {
 
 impl Calls<'_> {
     /// Switches to the hub until something happens; fails when the time is over.
-    fn switch(&self, deadline: Instant) -> io::Result<Found> {
+    fn switch(&self, deadline: Instant) -> Found {
         self.hub.set_timer(deadline, self.number);
         let found = self.fiber.suspend(());
         self.hub.clear_timer(deadline, self.number);
-        left(deadline).map(|_| found)
+        left(deadline).and(found)
     }
 }
 
@@ -95,18 +99,16 @@ impl Net for Calls<'_> {
     type Stream = Socket;
 
     fn resolve(&self, url: &Url, deadline: Instant) -> Found {
-        self.hub.resolve(self.number, url);
-        self.switch(deadline)?
+        self.hub.resolve(self.number, url, deadline);
+        self.switch(deadline)
     }
 
     fn connect(&self, address: SocketAddr, deadline: Instant) -> io::Result<Socket> {
         let socket = self.hub.connect(address, self.number)?;
-        self.switch(deadline).map(drop)?;
-        socket.connected().map(|()| socket)
+        self.switch(deadline).and_then(|_| socket.connected()).map(|()| socket)
     }
 
     fn wait(&self, socket: &Socket, writing: bool, deadline: Instant) -> io::Result<()> {
-        socket.watch(self.number, writing)?;
-        self.switch(deadline).map(drop)
+        socket.watch(self.number, writing).and_then(|()| self.switch(deadline)).map(drop)
     }
 }

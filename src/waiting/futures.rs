@@ -44,7 +44,7 @@ fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()>
             match feed.step()? {
                 Step::Start(target) => {
                     let limits = limits.clone();
-                    let task = async move { fetch(target, &limits, &Sockets) };
+                    let task = async move { fetch(target, &limits, &Sockets(limits.resolve)) };
                     pending.push(executor.spawn_with_handle(task).expect("the pool lives as long as this function"));
                 }
                 Step::Wait(_) if pending.is_empty() => drop(ticks.next().await),

@@ -15,6 +15,7 @@ mod fibers;
 mod frontier;
 mod futures;
 pub(crate) mod http;
+mod names;
 mod pool;
 mod process_each;
 mod processes;
@@ -69,6 +70,14 @@ pub struct Limits {
     /// The program that is started where processes wait: by default this one, which must call [`crate::worker_main`] first.
     #[serde(skip)]
     pub program: Program,
+    /// How the addresses of a name are found: by default by the system. It may block; threads call it, 256 at most for the whole program,
+    /// and a target is answered when its time is over, whatever these still wait for. Processes that wait always ask the system.
+    #[serde(skip, default = "by_system")]
+    pub resolve: names::Resolve,
+}
+
+fn by_system() -> names::Resolve {
+    names::system
 }
 
 impl Default for Limits {
@@ -82,6 +91,7 @@ impl Default for Limits {
             head: 64 << 10,
             body: 1 << 20,
             program,
+            resolve: by_system(),
         }
     }
 }

@@ -39,7 +39,7 @@ fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()>
     let queue = Queue::new(frontier);
     for _ in 0..limits.connections {
         let (member, limits) = (queue.member(), limits.clone());
-        let started = start(move || member.answer(|target| fetch(target, &limits, &Sockets)));
+        let started = start(move || member.answer(|target| fetch(target, &limits, &Sockets(limits.resolve))));
         started.inspect_err(|_| queue.close())?;
     }
     queue.wait(0, stop)

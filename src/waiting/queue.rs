@@ -37,8 +37,12 @@ impl Queue {
     /// The next target, once there is one; `None` when nothing more will come.
     fn take(&self) -> Option<Target> {
         let mut threads = self.lock();
-        while self.open().is_some() {
-            threads = match self.frontier.next() {
+        loop {
+            let next = {
+                let _open = self.open()?;
+                self.frontier.next()
+            };
+            threads = match next {
                 Next::Target(target) => return Some(target),
                 Next::Done => return None,
                 Next::Later => self.changed.wait(threads).unwrap_or_else(PoisonError::into_inner),
@@ -48,7 +52,6 @@ impl Queue {
                 }
             };
         }
-        None
     }
 
     /// Delivers an answer, unless the run is over.

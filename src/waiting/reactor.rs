@@ -44,7 +44,7 @@ struct Transport<D: FnOnce(Answer)> {
 }
 
 fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()> {
-    let (reactor, feed) = (EventLoop::new()?, RefCell::new(Feed::new(frontier, limits, stop)));
+    let (reactor, feed) = (EventLoop::new(limits.resolve)?, RefCell::new(Feed::new(frontier, limits, stop)));
     let (mut transports, mut number) = (HashMap::new(), 0);
     loop {
         let step = feed.borrow_mut().step()?;
@@ -75,7 +75,7 @@ fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()>
 impl<D: FnOnce(Answer)> Transport<D> {
     fn begin(number: usize, protocol: Fetch, deferred: D, reactor: &EventLoop) -> Self {
         reactor.set_timer(protocol.deadline(), number);
-        reactor.resolve(number, protocol.url());
+        reactor.resolve(number, protocol.url(), protocol.deadline());
         Self { number, addresses: IntoIter::default(), socket: None, is_connected: false, protocol, deferred }
     }
 
@@ -116,7 +116,7 @@ impl<D: FnOnce(Answer)> Transport<D> {
         if self.protocol.is_listening() && self.protocol.receive(|bytes| (&**socket).read(bytes))? {
             if !self.protocol.is_complete() {
                 // Redirected: the next connection begins with an address.
-                reactor.resolve(self.number, self.protocol.url());
+                reactor.resolve(self.number, self.protocol.url(), self.protocol.deadline());
             }
             return Ok(());
         }

@@ -27,6 +27,6 @@ pub(super) const ENTRY: WaitingEntry = WaitingEntry {
 fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()> {
     let queue = Queue::new(frontier);
     let (member, limits) = (queue.member(), limits.clone());
-    pool::start(move || member.answer(|target| fetch(target, &limits, &Sockets)))?;
+    pool::start(move || member.answer(|target| fetch(target, &limits, &Sockets(limits.resolve))))?;
     queue.wait(0, stop)
 }

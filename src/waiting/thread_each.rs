@@ -28,6 +28,6 @@ fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()>
     let shared = Arc::new(limits.clone());
     Queue::new(frontier).each(limits.connections, stop, |target, member| {
         let limits = shared.clone();
-        pool::start(move || member.deliver(fetch(target, &limits, &Sockets)))
+        pool::start(move || member.deliver(fetch(target, &limits, &Sockets(limits.resolve))))
     })
 }

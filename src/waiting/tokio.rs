@@ -4,15 +4,16 @@
 //! task that awaits costs only the state it has to remember, 1 to 2 KB here, and the code still reads from top to bottom. The price is
 //! that all code on the way must be asynchronous too, and that a task which computes or blocks stops all others.
 //!
-//! A task is not a thread: everything here runs on one processor. Names are resolved by a pool of threads, since the system's resolver
-//! only knows how to block.
+//! A task is not a thread: everything here runs on one processor. Names are resolved by threads, since the system's resolver only knows
+//! how to block.
 
 use super::feed::{Feed, Step};
-use super::http::{Fetch, address_of};
+use super::http::Fetch;
+use super::names::wait_in_task;
 use super::{Answer, Failure, Frontier, Limits, Target, WaitingEntry, refused};
 use crate::error::Result;
 use crate::parallel::Stop;
-use ::tokio::net::{TcpStream, lookup_host};
+use ::tokio::net::TcpStream;
 use ::tokio::runtime;
 use ::tokio::task::{JoinSet, yield_now};
 use ::tokio::time::{sleep_until, timeout_at};
@@ -34,10 +35,7 @@ pub(super) const ENTRY: WaitingEntry = WaitingEntry {
 fn run(frontier: &Arc<dyn Frontier>, limits: &Limits, stop: &Stop) -> Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| refused("a reactor", &error))?;
-    let outcome = runtime.block_on(all(Feed::new(frontier, limits, stop), limits));
-    // A thread that still resolves a name is not waited for.
-    runtime.shutdown_background();
-    outcome
+    runtime.block_on(all(Feed::new(frontier, limits, stop), limits))
 }
 
 async fn all(mut feed: Feed<'_>, limits: &Limits) -> Result<()> {
@@ -64,7 +62,8 @@ async fn fetch(target: Target, limits: Limits) -> Answer {
     let mut fetch = Fetch::new(target, &limits);
     let deadline = fetch.deadline().into();
     while !fetch.is_complete() {
-        match timeout_at(deadline, connect(&fetch)).await.unwrap_or_else(|late| Err(fetch.unconnected(&late.into()))) {
+        let connected = timeout_at(deadline, connect(&fetch, &limits)).await;
+        match connected.unwrap_or_else(|late| Err(fetch.unconnected(&late.into()))) {
             Err(failure) => fetch.fail(failure),
             Ok(stream) => match timeout_at(deadline, converse(&mut fetch, &stream)).await {
                 Ok(outcome) => outcome.unwrap_or_else(|error| fetch.broken(&error)),
@@ -75,9 +74,10 @@ async fn fetch(target: Target, limits: Limits) -> Answer {
     fetch.into_answer()
 }
 
-async fn connect(fetch: &Fetch) -> std::result::Result<TcpStream, Failure> {
+async fn connect(fetch: &Fetch, limits: &Limits) -> std::result::Result<TcpStream, Failure> {
     let mut failure = Failure::no_address();
-    for address in lookup_host(address_of(fetch.url())).await.map_err(|error| fetch.unresolved(&error))? {
+    let found = wait_in_task(fetch.url(), limits.resolve, fetch.deadline()).await;
+    for address in found.map_err(|error| fetch.unresolved(&error))? {
         match TcpStream::connect(address).await {
             Ok(stream) => return Ok(stream),
             Err(error) => failure = fetch.unconnected(&error),

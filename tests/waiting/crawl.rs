@@ -1,12 +1,12 @@
 //! Crawls of a site that is made for them, in every model and by the command.
 
 use super::limits;
-use super::site::Site;
+use super::site::{self, Site};
 use super::support::{Scratch, until};
 use fractal::internal::crawl::{Crawl, CrawlOptions, Page, ROBOTS_BYTES, Visit};
-use fractal::internal::waiting::{Frontier, Limits, WAITINGS};
+use fractal::internal::waiting::{DEFAULT, Frontier, Limits, WAITINGS};
 use fractal::parallel::Stop;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -125,7 +125,10 @@ fn the_command_keeps_pages_and_lists_them() {
     // The folder is not used twice, and the first page decides the exit status.
     let again = scratch.program(["crawl", &first, "-o", "kept"]).output().unwrap();
     assert_eq!(again.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&again.stderr).contains("`kept` is not empty"));
+    assert!(
+        String::from_utf8_lossy(&again.stderr)
+            .contains("`kept` is not empty; pages are kept in a new or empty folder, and --resume")
+    );
     for (path, what) in [
         ("missing", "answers with status 404"),
         ("private", "is not asked for: robots.txt disallows it"),
@@ -140,7 +143,7 @@ fn the_command_keeps_pages_and_lists_them() {
 }
 
 #[test]
-fn an_interrupted_crawl_keeps_what_it_has() {
+fn an_interrupted_crawl_keeps_what_it_has_and_is_resumed() {
     thread::scope(|scope| {
         for entry in WAITINGS {
             scope.spawn(move || {
@@ -167,7 +170,47 @@ fn an_interrupted_crawl_keeps_what_it_has() {
                         assert_eq!(Some(len), line["bytes"].as_u64(), "{}: {file}", entry.name);
                     }
                 }
+                if entry.name == DEFAULT {
+                    resume(&scratch, &site, &first);
+                }
             });
         }
     });
+}
+
+/// Continues an interrupted crawl.
+fn resume(scratch: &Scratch, site: &Site, first: &str) {
+    // As after a loss of power: a line that is not whole, and a page that is not listed.
+    let list = scratch.join("kept/pages.jsonl");
+    let before = fs::read_to_string(&list).unwrap();
+    fs::write(&list, before.clone() + "{\"url\":\"http://h").unwrap();
+    let crawl = |first: &str, more: &[&str]| {
+        let arguments = ["--pause", "1ms", "--timeout", "1s", "--resume", "-o", "kept"];
+        let output = scratch.program(["crawl", first].iter().chain(&arguments).chain(more)).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, stderr) = crawl(&format!("{first}old"), &[]);
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains(&format!("`kept` has a crawl from {first} on, and none from {first}old on")), "{stderr}");
+    let (code, stderr) = crawl(&format!("{first}#part"), &[]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stderr.contains(&format!("{} pages were there, ", before.lines().count())), "{stderr}");
+    // What was under way is asked for again, and nothing else.
+    let mut asked = site.asked();
+    for twice in ["/robots.txt", "/silent"] {
+        let at = asked.iter().position(|path| path == twice).unwrap();
+        asked.remove(at);
+    }
+    assert_eq!(asked, site::reachable());
+    let after = fs::read_to_string(&list).unwrap();
+    assert!(after.starts_with(&before));
+    let lines: Vec<serde_json::Value> = after.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let urls: BTreeSet<_> = lines.iter().map(|line| line["url"].as_str().unwrap()).collect();
+    assert_eq!(urls.len(), lines.len(), "each is listed once: {after}");
+    // Nothing is left to do, and what is no list is refused.
+    assert_eq!(crawl(first, &["-q"]), (Some(0), String::new()));
+    fs::write(&list, after + "{}\n").unwrap();
+    let (code, stderr) = crawl(first, &[]);
+    assert!(stderr.contains(&format!("line {} of `kept/pages.jsonl` is of no crawl: ", lines.len() + 1)), "{stderr}");
+    assert_eq!(code, Some(1));
 }

@@ -58,6 +58,11 @@ const REACHABLE: &[&str] = &[
     "/upper/%C3%A9",
 ];
 
+/// The same, sorted.
+pub(crate) fn reachable() -> Vec<&'static str> {
+    REACHABLE.iter().copied().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
 const HOME: &str = "<!doctype html><title>Site</title><link rel=stylesheet href=/never.css><link rel=next href=/next>
 <A HREF=/loop/a>loop</A> <a href='/old'>moved</a> <a href=/turn/1>turns</a> <a href=/to-private><a href=/away>
 <a href=/missing#part><a href=/broken><a href=/slow><a href=/silent><a href=/endless><a href=/huge><a href=/cut>
@@ -155,8 +160,7 @@ impl Site {
 
     /// Checks that a crawl has asked for exactly what it may and can reach, each once, and with at most so many connections.
     pub(crate) fn check(&self, what: &str, most: usize) {
-        let (asked, expected): (Vec<_>, BTreeSet<_>) = (self.asked(), REACHABLE.iter().copied().collect());
-        assert!(asked.iter().map(String::as_str).eq(expected.iter().copied()), "{what}: {asked:#?}");
+        assert_eq!(self.asked(), reachable(), "{what}");
         let log = self.log.lock().unwrap();
         assert!(log.most <= most, "{what}: {} connections at once, of {most}", log.most);
     }

@@ -19,7 +19,8 @@ does not answer or is out of order, allows nothing. Its crawl delay is kept wher
 busy servers send; both up to an hour.
 
 -o FOLDER keeps the bodies of all answers of status 200 to 299, and pages.jsonl, which has a line of JSON for each page, with the name of \
-its file. What was there at Ctrl-C is kept.
+its file. What was there at Ctrl-C is kept, and --resume continues from there: pages that are listed are not asked for again, whatever \
+came of them, and they count for --pages and --bytes.
 
 Exit status: 0 done, whatever became of other pages than the first; 1 the first page did not answer, with a status below 400; 2 wrong \
 usage; 130 interrupted.";
@@ -29,9 +30,12 @@ pub(crate) struct CrawlArgs {
     /// The first page, of http or https
     #[arg(value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) url: String,
-    /// Keep the pages in this folder, which must be new or empty
+    /// Keep the pages in this folder, which must be new or empty, or resumed
     #[arg(short, long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub(crate) output: Option<PathBuf>,
+    /// Continue the crawl whose pages are in the folder of -o, if there is one
+    #[arg(long, requires = "output")]
+    pub(crate) resume: bool,
     /// Write a line of JSON for each page
     #[arg(long)]
     pub(crate) json: bool,

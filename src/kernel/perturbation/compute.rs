@@ -11,6 +11,7 @@ use crate::kernel::distance::{Tangent, vector};
 use crate::kernel::double_double::DoubleDouble;
 use crate::kernel::plain::{self, Found};
 use crate::kernel::{Counters, Isa, TileClaim, TileRequest, Why};
+use crate::plane::{Plane, Rotation};
 use crate::sample::Channels;
 use fearless_simd::Level;
 use fearless_simd::prelude::*;
@@ -152,7 +153,8 @@ impl Perturbation {
                     let c = self.offsets.point(area.x as usize + *place % width, area.y as usize + *place / width);
                     (numbers[C_X][len], numbers[C_Y][len], numbers[ID][len]) = (c.re, c.im, f64::from(*id));
                     if self.reference.double {
-                        scratch.offsets.push([c.re, c.im]);
+                        let [column, row] = [*place % width, *place / width];
+                        scratch.offsets.push(self.offset(area.x as usize + column, area.y as usize + row));
                     }
                     [Z_X, Z_Y, D_X, D_Y].into_iter().for_each(|plane| numbers[plane][len] = 0.0);
                     (len, *id) = (len + 1, *id + 1);
@@ -164,6 +166,26 @@ impl Perturbation {
             }
         }
         len
+    }
+
+    /// A sample's offset divided by 2^`exponent`, in double-double. At a dense place of 1e284, what `f64` lacks of offsets, some 10⁻¹⁴
+    /// pixels, is what decided the last 0.12 % of 6,000 counts.
+    fn offset(&self, x: usize, y: usize) -> [DoubleDouble<f64>; 2] {
+        let Plane { columns, rows, rotation, spacing } = &self.offsets;
+        let Some(rest) = self.rest else {
+            let offset = self.offsets.point(x, y);
+            return [offset.re, offset.im].map(DoubleDouble::of);
+        };
+        let [half, rest] = [0.5 * spacing, 0.5 * rest];
+        // Whole numbers of half the spacing.
+        let exact = |rounded: f64| {
+            let k = (rounded / half).round();
+            DoubleDouble { high: rounded, low: k.mul_add(rest, k.mul_add(half, -rounded)) }
+        };
+        let (u, v) = (exact(columns[x]), exact(rows[y]));
+        let Some(Rotation { cos, sin, .. }) = *rotation else { return [u, v] };
+        let [cos, sin] = [cos, sin].map(DoubleDouble::of);
+        [u * cos - v * sin, u * sin + v * cos]
     }
 
     /// Puts the escaped samples in line once more that lie so near to others with another count that the roundings of the stages may
@@ -183,12 +205,13 @@ impl Perturbation {
                 continue;
             }
             ends.n[id] = u64::MAX;
+            let (offset, rest) = (offset.map(|part| part.high), offset.map(|part| part.low * scale));
             let point = offset.map(|part| part * scale);
             let (at, delta, c) =
                 if two { (shared.orbit.critical as u32, point, [0.0; 2]) } else { (0, [0.0; 2], point) };
             let derivative = if two { [scale, 0.0] } else { [0.0; 2] };
             let (n, check, offset) = (0, u64::MAX, if two { [0.0; 2] } else { offset });
-            waiting.push(Waiting { id: id as u32, at, n, check, delta, c, offset, derivative });
+            waiting.push(Waiting { id: id as u32, at, n, check, delta, c, offset, rest, derivative });
         }
     }
 

@@ -81,7 +81,7 @@ impl Kept {
 
 impl Offsets {
     /// The same samples' offsets from another point, from which their centre is this far.
-    fn from_elsewhere(mut self, [right, up]: [f64; 2]) -> Self {
+    fn seen_from(mut self, [right, up]: [f64; 2]) -> Self {
         if [right, up] == [0.0; 2] {
             return self;
         }
@@ -110,8 +110,9 @@ impl Perturbation {
         how: (crate::scene::Quality, crate::kernel::Isa),
     ) -> Result<Self> {
         let Kept { centre, exponent, radius, max, double, orbit } = kept.clone();
-        let mut kernel = Self::new((centre.clone(), None), offsets.from_elsewhere(away), limits, channels, how)?;
+        let mut kernel = Self::new((centre.clone(), None), offsets.seen_from(away), limits, channels, how)?;
         kernel.reference = Reference { centre, julia: None, exponent, radius, max, double };
+        kernel.rest = None;
         kernel.kept = Some(orbit).filter(|orbit| !orbit.is_empty());
         Ok(kernel)
     }

@@ -78,6 +78,8 @@ const BYTES_PER_ITERATE: u64 = 64;
 pub(super) struct Offsets {
     /// Divided by 2^`exponent`.
     pub(super) plane: Plane,
+    /// What its spacing lacks of the exact one.
+    pub(super) rest: f64,
     pub(super) exponent: i64,
     /// No sample of the whole picture is farther from the centre, divided by 2^`exponent`.
     pub(super) radius: f64,
@@ -89,8 +91,10 @@ pub(crate) struct Perturbation {
     reference: Reference,
     /// Its orbit, if it is that of another view.
     kept: Option<Prepared>,
-    /// The samples' offsets from the reference, divided by 2^`exponent`.
+    /// The samples' offsets from the reference, divided by 2^`exponent`, and what their spacing lacks of the exact one, if they are whole
+    /// numbers of half of it: previews around the reference of another view do without.
     offsets: Plane,
+    rest: Option<f64>,
     /// The binary logarithm of about the distance between samples.
     exponent: i32,
     /// The instruction set that runs.
@@ -112,7 +116,7 @@ impl Perturbation {
     /// [`Error::Usage`](crate::Error::Usage) for limits out of range.
     pub(super) fn new(
         (centre, julia): ([Decimal; 2], Option<[Decimal; 2]>),
-        Offsets { plane, exponent, radius }: Offsets,
+        Offsets { plane, rest, exponent, radius }: Offsets,
         limits: Limits,
         channels: Channels,
         (quality, isa): (Quality, Isa),
@@ -128,6 +132,7 @@ impl Perturbation {
             tolerance: tolerance(quality),
             frame: Frame::of(&plane),
             offsets: plane,
+            rest: Some(rest),
             exponent: exponent as i32,
             isa: if has_code { isa } else { Isa::Scalar },
             limits,

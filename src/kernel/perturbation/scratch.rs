@@ -1,6 +1,7 @@
 //! A thread's working memory, kept for the next claim.
 
 use super::pack::MOST_LANES;
+use crate::kernel::double_double::DoubleDouble;
 use std::cell::Cell;
 
 /// Samples that go through the stages together.
@@ -55,6 +56,8 @@ pub(super) struct Waiting {
     /// The offset, and the same divided by 2^`exponent`.
     pub(super) c: [f64; 2],
     pub(super) offset: [f64; 2],
+    /// What `c` lacks, or for Julia sets `delta`, where double-double has it.
+    pub(super) rest: [f64; 2],
     pub(super) derivative: [f64; 2],
 }
 
@@ -100,7 +103,7 @@ pub(super) struct Scratch {
     pub(super) waiting: Vec<Waiting>,
     pub(super) ends: Ends,
     /// The samples' offsets divided by 2^`exponent`, where they are needed again.
-    pub(super) offsets: Vec<[f64; 2]>,
+    pub(super) offsets: Vec<[DoubleDouble<f64>; 2]>,
 }
 
 impl Scratch {

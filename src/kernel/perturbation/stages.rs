@@ -189,6 +189,7 @@ impl Shared<'_> {
                 delta: [z_x, z_y],
                 offset: [c_x, c_y],
                 c: if scale > 0.0 { [c_x * scale, c_y * scale] } else { [0.0; 2] },
+                rest: [0.0; 2],
                 derivative: [d_x, d_y],
             };
             if group.exponent != 0 {

@@ -205,7 +205,7 @@ impl Shared<'_> {
         let mut alive = 0;
         unroll!(K, k => {
             let mut flight = flights[k];
-            self.board(&mut flight, &mut crews[k], everyone, now, waiting, ends);
+            self.board::<L, N, TWO>(&mut flight, &mut crews[k], everyone, now, waiting, ends);
             flights[k] = flight;
             if TWO {
                 lasts[k] = self.lasts(flight.place);
@@ -231,7 +231,7 @@ impl Shared<'_> {
                     if leave != 0 {
                         let mut flight = flights[k];
                         self.record(&flight, &crews[k], out, now, ends);
-                        self.board(&mut flight, &mut crews[k], leave, now, waiting, ends);
+                        self.board::<L, N, TWO>(&mut flight, &mut crews[k], leave, now, waiting, ends);
                         flights[k] = flight;
                         if TWO {
                             lasts[k] = self.lasts(flight.place);
@@ -271,7 +271,7 @@ impl Shared<'_> {
 
     /// Gives new samples to some lanes, or none if none is left.
     #[inline(always)]
-    fn board<L: Pack, N: Difference<L>>(
+    fn board<L: Pack, N: Difference<L>, const TWO: bool>(
         &self,
         flight: &mut Flight<L, N>,
         crew: &mut Crew,
@@ -299,6 +299,7 @@ impl Shared<'_> {
                 delta: [0.0; 2],
                 c: [0.0; 2],
                 offset: [0.0; 2],
+                rest: [0.0; 2],
                 derivative: [0.0; 2],
             };
             if let Some(next) = self.next(waiting, ends) {
@@ -311,14 +312,15 @@ impl Shared<'_> {
             }
             let at = sample.at as usize;
             let (iterate, lacks) = (self.orbit.z[at], N::rest(&self.orbit, at));
-            let (x, y) = (
-                DoubleDouble { high: iterate[0], low: lacks[0] }.plus(sample.delta[0]),
-                DoubleDouble { high: iterate[1], low: lacks[1] }.plus(sample.delta[1]),
-            );
-            set(&mut delta, lane, sample.delta, [0.0; 2]);
+            let (delta_rest, c_rest) = if TWO { (sample.rest, [0.0; 2]) } else { ([0.0; 2], sample.rest) };
+            let [x, y] = [0, 1].map(|part| {
+                DoubleDouble { high: iterate[part], low: lacks[part] }
+                    + DoubleDouble { high: sample.delta[part], low: delta_rest[part] }
+            });
+            set(&mut delta, lane, sample.delta, delta_rest);
             set(&mut full, lane, [x.high, y.high], [x.low, y.low]);
             set(&mut z, lane, iterate, lacks);
-            set(&mut c, lane, sample.c, [0.0; 2]);
+            set(&mut c, lane, sample.c, c_rest);
             set(&mut derivative, lane, sample.derivative, [0.0; 2]);
             places[lane] = place(sample.at);
         }

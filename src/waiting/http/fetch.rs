@@ -278,7 +278,8 @@ impl Fetch {
     /// Ends the target with an error of its connection.
     pub(crate) fn broken(&mut self, error: &io::Error) {
         let failure = match error.kind() {
-            io::ErrorKind::TimedOut => self.late("the answer was complete"),
+            io::ErrorKind::TimedOut if self.is_begun => self.late("the answer was complete"),
+            io::ErrorKind::TimedOut => self.late("there was a connection"),
             io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
                 Failure::new(Class::Closed, "reset the connection")
             }
