@@ -323,7 +323,6 @@ impl Session for Processes {
                     member.as_ref().map_or((0, 0), |member| (member.id(), member.memory()));
             }
         }
-        let r = job.end(&self.schedule.to_string(), reports);
-        r
+        job.end(&self.schedule.to_string(), reports)
     }
 }

@@ -285,8 +285,7 @@ impl WorkerLoop<'_> {
         if !more && self.next.is_none() {
             self.next = self.inbox.try_recv().ok();
         }
-        let r = self.outbox.result(done, (words, pieces, effort.len), counts, more || self.next.is_some());
-        r
+        self.outbox.result(done, (words, pieces, effort.len), counts, more || self.next.is_some())
     }
 
     /// The bytes of a message, from its tail or from the file that came with it.
