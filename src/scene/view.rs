@@ -7,7 +7,7 @@
 //! equal coordinates. Thus neither deep views nor centres with many digits cost much.
 
 use crate::error::{Error, Result};
-use crate::number::{Decimal, Ratio, ldexp, sin_cos_degrees};
+use crate::number::{Decimal, Ratio, ldexp, ldexp_of_all, sin_cos_degrees};
 use crate::plane::{Plane, Rotation};
 use dashu_int::ops::{BitTest, UnsignedAbs};
 use dashu_int::{IBig, UBig};
@@ -155,6 +155,9 @@ const SHORT_BITS: i64 = 96;
 /// Bits that a short sum must have for its interval to be finer than an `f64` and not reach 0.
 const SURE_BITS: u32 = 60;
 
+/// Between columns that are no farther apart, each coordinate is computed: looking for equal ones would cost more.
+const BLOCK: usize = 32;
+
 /// Values centre + k·half for whole k, rounded.
 struct Axis {
     centre: Ratio,
@@ -187,10 +190,12 @@ impl Axis {
             if values[first] == values[last] {
                 let value = values[first];
                 values[first..=last].fill(value);
-            } else if last - first > 1 {
+            } else if last - first > BLOCK {
                 let middle = first.midpoint(last);
                 values[middle] = at(middle);
                 open.extend([(first, middle), (middle, last)]);
+            } else {
+                (first + 1..last).for_each(|index| values[index] = at(index));
             }
         }
         values
@@ -216,8 +221,11 @@ impl Axis {
         // The value lies strictly between: move the ends half a unit inwards, past any tie.
         let (low, high) = (2 * low + 1, 2 * high - 1);
         let sure = (low < 0) == (high < 0) && low.unsigned_abs().min(high.unsigned_abs()).bit_len() as u32 >= SURE_BITS;
-        let (low, high) = (rounded(low, -self.bits - 1), rounded(high, -self.bits - 1));
-        (sure && low == high).then_some(low)
+        if !sure {
+            return None;
+        }
+        let (least, most) = (low.unsigned_abs().min(high.unsigned_abs()), low.unsigned_abs().max(high.unsigned_abs()));
+        ldexp_of_all(least, most, -self.bits - 1).map(|magnitude| if low < 0 { 0.0 - magnitude } else { magnitude })
     }
 
     /// The same from the exact fractions.
