@@ -36,6 +36,9 @@ pub(super) trait Difference<L: Pack>: Number {
 
     /// What an iterate lacks, if these numbers can hold it.
     fn rest(orbit: &Orbit<'_>, at: usize) -> [f64; 2];
+
+    /// The sum of two numbers of a high and a low part, likewise.
+    fn whole(a: DoubleDouble<f64>, b: DoubleDouble<f64>) -> DoubleDouble<f64>;
 }
 
 impl<L: Pack> Difference<L> for L {
@@ -66,6 +69,10 @@ impl<L: Pack> Difference<L> for L {
     #[inline(always)]
     fn rest(_: &Orbit<'_>, _: usize) -> [f64; 2] {
         [0.0; 2]
+    }
+    #[inline(always)]
+    fn whole(a: DoubleDouble<f64>, b: DoubleDouble<f64>) -> DoubleDouble<f64> {
+        DoubleDouble::of(a.high + b.high)
     }
 }
 
@@ -98,6 +105,10 @@ impl<L: Pack> Difference<L> for DoubleDouble<L> {
     #[inline(always)]
     fn rest(orbit: &Orbit<'_>, at: usize) -> [f64; 2] {
         orbit.rest[at]
+    }
+    #[inline(always)]
+    fn whole(a: DoubleDouble<f64>, b: DoubleDouble<f64>) -> DoubleDouble<f64> {
+        a + b
     }
 }
 
@@ -329,8 +340,8 @@ impl Shared<'_> {
             let (iterate, lacks) = (self.orbit.z[at], N::rest(&self.orbit, at));
             let (delta_rest, c_rest) = if TWO { (sample.rest, [0.0; 2]) } else { ([0.0; 2], sample.rest) };
             let [x, y] = [0, 1].map(|part| {
-                DoubleDouble { high: iterate[part], low: lacks[part] }
-                    + DoubleDouble { high: sample.delta[part], low: delta_rest[part] }
+                let z = DoubleDouble { high: iterate[part], low: lacks[part] };
+                N::whole(z, DoubleDouble { high: sample.delta[part], low: delta_rest[part] })
             });
             set(&mut delta, lane, sample.delta, delta_rest);
             set(&mut full, lane, [x.high, y.high], [x.low, y.low]);
@@ -386,7 +397,8 @@ impl Shared<'_> {
             // An entry ends at an iterate that may have escaped.
             let at = sample.at as usize;
             let [x, y] = sum(self.orbit.z[at], sample.delta);
-            let has_escaped = self.has_escaped(at, Wide::new(sample.delta, 0), [x, y]);
+            let within = y.mul_add(y, x * x) <= self.orbit.lowered(self.limit);
+            let has_escaped = !within && self.has_escaped(at, Wide::new(sample.delta, 0), [x, y]);
             if has_escaped && (1..=self.max).contains(&sample.n) {
                 ends.set(sample.id as usize, sample.n, [x, y], sample.derivative);
             } else if sample.n < self.max {
