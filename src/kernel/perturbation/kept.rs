@@ -146,7 +146,7 @@ mod tests {
         let centre = ["0.25", "-1e-30"].map(|part| part.parse::<Decimal>().unwrap());
         let kept = |exponent, radius| {
             let centre = centre.clone();
-            Kept { centre, exponent, radius, max: 1000, double: false, orbit: Prepared::default() }
+            Kept { centre, exponent, radius, max: 1000, limit: 4.0, double: false, orbit: Prepared::default() }
         };
         let offsets = |exponent| {
             let plane = Plane { columns: vec![-8.0, 8.0], rows: vec![4.0, -4.0], rotation: None, spacing: 16.0 };
