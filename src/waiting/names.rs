@@ -61,6 +61,12 @@ struct Question {
     found: Box<dyn FnOnce(Found) + Send>,
 }
 
+/// The address of the host of a URL, if it is one, and nobody has to be asked.
+fn address(url: &Url) -> Option<SocketAddr> {
+    let (host, port) = address_of(url);
+    host.parse().ok().map(|address: IpAddr| SocketAddr::new(address, port))
+}
+
 /// Has the addresses of the host of a URL found, and calls `found` with them from another thread, unless nobody can wait for them any
 /// more by then. A host that is an address needs no question: it is returned.
 pub(super) fn ask(
@@ -69,31 +75,38 @@ pub(super) fn ask(
     deadline: Instant,
     found: impl FnOnce(Found) + Send + 'static,
 ) -> Option<SocketAddr> {
-    let (host, port) = address_of(url);
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return Some(SocketAddr::new(address, port));
+    let known = address(url);
+    if known.is_none() {
+        let (host, port) = address_of(url);
+        NAMES.ask(Question { host, port, resolve, deadline, found: Box::new(found) });
     }
-    NAMES.ask(Question { host, port, resolve, deadline, found: Box::new(found) });
-    None
+    known
 }
 
 /// The addresses of the host of a URL, for a thread that waits for them until a deadline.
+///
+/// What a name needs is out of line, as in what follows: those whose host is an address take no stack or task for it.
 pub(super) fn wait(url: &Url, resolve: Resolve, deadline: Instant) -> Found {
+    address(url).map_or_else(|| wait_for(url, resolve, deadline), |address| Ok(vec![address]))
+}
+
+#[inline(never)]
+fn wait_for(url: &Url, resolve: Resolve, deadline: Instant) -> Found {
     let (sender, receiver) = mpsc::sync_channel(1);
-    let known = ask(url, resolve, deadline, move |found| drop(sender.try_send(found)));
+    ask(url, resolve, deadline, move |found| drop(sender.try_send(found)));
     let left = deadline.saturating_duration_since(Instant::now());
-    known.map_or_else(|| receiver.recv_timeout(left).unwrap_or_else(|_| late()), |address| Ok(vec![address]))
+    receiver.recv_timeout(left).unwrap_or_else(|_| late())
 }
 
 /// The same for a task.
 pub(super) async fn wait_in_task(url: &Url, resolve: Resolve, deadline: Instant) -> Found {
-    let (sender, receiver) = oneshot::channel();
-    match ask(url, resolve, deadline, move |found| drop(sender.send(found))) {
-        Some(address) => Ok(vec![address]),
-        None => timeout_at(deadline.into(), receiver)
-            .await
-            .map_or_else(|_| late(), |found| found.unwrap_or_else(|_| late())),
+    if let Some(address) = address(url) {
+        return Ok(vec![address]);
     }
+    let (sender, receiver) = oneshot::channel();
+    ask(url, resolve, deadline, move |found| drop(sender.send(found)));
+    let found = Box::pin(timeout_at(deadline.into(), receiver)).await;
+    found.map_or_else(|_| late(), |found| found.unwrap_or_else(|_| late()))
 }
 
 fn late() -> Found {
