@@ -1,5 +1,6 @@
 //! Scene + backend + sinks → picture: the front door of the library.
 
+mod around;
 mod continued;
 mod costs;
 mod ingredients;
@@ -11,6 +12,8 @@ mod part;
 mod recipe;
 mod work;
 
+#[cfg(feature = "window")]
+pub(crate) use around::Around;
 pub use continued::{Escaped, Known};
 pub use costs::Costs;
 pub use part::Part;
@@ -21,7 +24,6 @@ use crate::backend::{self, Session};
 use crate::colour::{Colourer, Depth};
 use crate::error::Result;
 use crate::formula::Formula;
-pub(crate) use crate::kernel::Kept;
 #[cfg(feature = "window")]
 use crate::kernel::Tier;
 use crate::kernel::{Counters, Isa, Kernel, Request};
@@ -146,27 +148,6 @@ impl Render {
         kernel: impl FnOnce(&Request) -> Result<Arc<dyn Kernel>>,
     ) -> Result<Self> {
         Self::plan(scene, options, Maker::Kernel, kernel)
-    }
-
-    /// The same render around the reference orbit of another view, if that serves it: its samples are as accurate, but have not the bits
-    /// of this one's.
-    pub(crate) fn around(&self, kept: &Kept) -> Option<Self> {
-        let request = self.work.request.around(kept)?;
-        let kernel = self.work.maker.kernel(&request).ok()?;
-        let work = RenderWork { request, kernel, tables: Arc::default(), ..(*self.work).clone() };
-        Some(Self { work: Arc::new(work), ..self.clone() })
-    }
-
-    /// Whether a reference orbit is its own, to the bit.
-    #[cfg(feature = "window")]
-    pub(crate) fn is_own(&self, kept: &Kept) -> bool {
-        self.work.request.is_own(kept)
-    }
-
-    /// The reference orbit that was prepared for it, if it was and may serve other views.
-    #[cfg(feature = "window")]
-    pub(crate) fn keep(&self) -> Option<Kept> {
-        self.work.request.keep(&self.work.tables.made()?)
     }
 
     /// Shares what `other`'s kernel prepared, as long as nothing else holds this render's work.

@@ -49,6 +49,8 @@ pub struct Request {
     kept: Option<Arc<Kept>>,
     /// The plane of all samples, built once for all grains, since rounding every coordinate correctly takes time.
     fine: Arc<OnceLock<Arc<Plane>>>,
+    /// The offsets of all samples of the whole picture, likewise.
+    whole: Arc<OnceLock<Arc<Offsets>>>,
 }
 
 impl Request {
@@ -75,6 +77,7 @@ impl Request {
             isa: isa.map_or_else(Isa::from_env, Ok)?,
             kept: None,
             fine: Arc::default(),
+            whole: Arc::default(),
         })
     }
 
@@ -112,24 +115,22 @@ impl Request {
     /// The same request, to be computed around the reference orbit of another view; `None` if that does not serve it. Its samples are
     /// as accurate, but have not the bits of those around its own.
     pub(crate) fn around(&self, kept: &Kept) -> Option<Self> {
-        let centre = [self.view.re.clone(), self.view.im.clone()];
-        let is_deep = self.julia.is_none() && self.tier().ok()? == Tier::Perturbation;
-        let offsets = if is_deep { self.offsets().ok()? } else { return None };
-        let serves = kept.serves(&centre, &offsets, self.quality == Quality::Exact).is_some();
-        (serves && !self.is_near_cusp(&centre, &offsets))
-            .then(|| Self { kept: Some(Arc::new(kept.clone())), ..self.clone() })
+        let (centre, whole) = ([self.view.re.clone(), self.view.im.clone()], self.whole().ok()?);
+        let serves = self.julia.is_none() && kept.serves(&centre, &whole, self.quality == Quality::Exact).is_some();
+        let is_deep = serves && self.tier().ok()? == Tier::Perturbation && !self.is_near_cusp(&centre, &whole);
+        is_deep.then(|| Self { kept: Some(Arc::new(kept.clone())), ..self.clone() })
+    }
+
+    /// The reference orbit of another view that it is computed around.
+    pub(crate) fn kept(&self) -> Option<&Kept> {
+        self.kept.as_deref()
     }
 
     /// Whether a reference orbit is the one that this makes, to the bit.
     #[cfg(feature = "window")]
     pub(crate) fn is_own(&self, kept: &Kept) -> bool {
         let centre = [self.view.re.clone(), self.view.im.clone()];
-        self.offsets().is_ok_and(|offsets| kept.is_own(&centre, &offsets, self.limits.max))
-    }
-
-    /// The reference orbit of another view that it is computed around.
-    pub(crate) fn kept(&self) -> Option<&Kept> {
-        self.kept.as_deref()
+        self.whole().is_ok_and(|whole| kept.is_own(&centre, &whole, self.limits))
     }
 
     /// The reference orbit among what was prepared for it, if that may serve other views.
@@ -163,6 +164,8 @@ impl Request {
         match (self.precision, self.perturbs()) {
             (Precision::Perturbation, false) => Err(no_perturbation(self.formula.name, self.is_far())),
             (Precision::Perturbation, true) => self.check_depth(),
+            // Where 64-bit coordinates would do, some samples are still so chaotic that a rounding of them decides.
+            (Precision::Auto, true) if self.quality == Quality::Exact => self.check_depth(),
             (Precision::Auto, true) if matches!(self.plane(), Err(Error::Unsupported(_))) => self.check_depth(),
             _ => self.plane().map(|_| Tier::F64),
         }
@@ -217,13 +220,22 @@ impl Request {
 
     /// The offsets of the drawn samples from the view's centre: see [`View::offsets`].
     pub(super) fn offsets(&self) -> Result<Offsets> {
-        let (whole, rest, exponent) = self.view.offsets(self.size.0, self.size.1, self.samples)?;
-        let largest = |numbers: &[f64]| numbers.iter().fold(0.0, |most: f64, number| most.max(number.abs()));
-        let (across, down) = (largest(&whole.columns), largest(&whole.rows));
-        let radius = (across * across + down * down).sqrt();
-        let drawn = self.cropped(whole);
+        let Offsets { plane, rest, exponent, radius } = &*self.whole()?;
+        let drawn = self.cropped(plane.clone());
         let plane = if self.grain > 1 { drawn.coarse(self.grain as usize) } else { drawn };
-        Ok(Offsets { plane, rest, exponent, radius })
+        Ok(Offsets { plane, rest: *rest, exponent: *exponent, radius: *radius })
+    }
+
+    /// The offsets of all samples.
+    fn whole(&self) -> Result<Arc<Offsets>> {
+        if let Some(whole) = self.whole.get() {
+            return Ok(whole.clone());
+        }
+        let (plane, rest, exponent) = self.view.offsets(self.size.0, self.size.1, self.samples)?;
+        let largest = |numbers: &[f64]| numbers.iter().fold(0.0, |most: f64, number| most.max(number.abs()));
+        let (across, down) = (largest(&plane.columns), largest(&plane.rows));
+        let radius = (across * across + down * down).sqrt();
+        Ok(self.whole.get_or_init(|| Arc::new(Offsets { plane, rest, exponent, radius })).clone())
     }
 
     /// The points of all samples that are drawn.

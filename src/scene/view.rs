@@ -70,11 +70,8 @@ impl View {
         let shift = exponent.unsigned_abs() as usize;
         let half = if exponent < 0 { Ratio { num: num << shift, den } } else { Ratio { num, den: den << shift } };
         let plane = self.grid([zero(), zero()], &half, counts, Complex64::ZERO);
-        // The spacing is in [1, 2], so its multiple of the last place of an `f64` is whole here.
-        let places = (plane.spacing * (1_u64 << 52) as f64) as i128;
-        let (exact, _) = half.floor_scaled(REST_BITS + 1);
-        let rest = i128::try_from(exact).expect("at most 118 bits") - (places << (REST_BITS - 52));
-        Ok((plane, rounded(rest, -REST_BITS), exponent))
+        let [_, rest] = Ratio { num: half.num * 2, den: half.den }.two_parts();
+        Ok((plane, rest, exponent))
     }
 
     /// Samples this far apart around a centre; `turned_around` is the centre of a rotated image.
@@ -160,9 +157,6 @@ const SURE_BITS: u32 = 60;
 
 /// Between columns that are no farther apart, each coordinate is computed: looking for equal ones would cost more.
 const BLOCK: usize = 32;
-
-/// Bits after the point of a spacing in [1, 2], from which what its `f64` lacks is taken.
-const REST_BITS: i64 = 116;
 
 /// Values centre + k·half for whole k, rounded.
 struct Axis {

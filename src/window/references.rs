@@ -2,33 +2,35 @@
 //!
 //! The final picture has its own, as `fractal render` does, so its bits do not depend on how its view was reached.
 
-use crate::render::{Kept, Render};
+use crate::render::{Around, Render};
 use std::collections::VecDeque;
 
-/// The most bytes of all kept orbits.
+/// The most bytes of all kept orbits, and how many they are at most: each is looked at for each view.
 const MOST_BYTES: usize = 128 << 20;
+const MOST: usize = 64;
 
 /// The orbits, the latest first.
 #[derive(Debug, Default)]
 pub(super) struct References {
-    kept: VecDeque<Kept>,
+    kept: VecDeque<Around>,
 }
 
 impl References {
     /// The same render around the latest orbit that serves it, if one does.
     pub(super) fn preview(&self, render: &Render) -> Option<Render> {
-        self.kept.iter().find_map(|kept| render.around(kept))
+        self.kept.iter().find_map(|kept| kept.preview(render))
     }
 
     /// The same render around its own orbit, if that was made before: every bit is what it would be with another.
     pub(super) fn own(&self, render: &Render) -> Option<Render> {
-        self.kept.iter().filter(|kept| render.is_own(kept)).find_map(|kept| render.around(kept))
+        self.kept.iter().find_map(|kept| kept.own(render))
     }
 
     /// Keeps the orbit that was made for a render, and forgets the oldest where they take too much memory. Whether there is one.
     pub(super) fn keep(&mut self, render: &Render) -> bool {
-        let Some(kept) = render.keep() else { return false };
+        let Some(kept) = Around::of(render) else { return false };
         self.kept.push_front(kept);
+        self.kept.truncate(MOST);
         let mut bytes = 0;
         self.kept.retain(|kept| {
             bytes += kept.len();
@@ -132,13 +134,14 @@ mod tests {
             assert!(words == own, "zoom {zoom}");
             let (again, orbits) = window.show(&scene, FULL, "threads");
             assert!(again == own && orbits == 0, "its own orbit is still there");
-            let mut draft = scene;
-            draft.iteration.quality = Quality::Draft;
-            let (words, orbits) = window.show(&draft, FULL, "threads");
-            assert!(
-                orbits == 0 && words == Window::new().show(&draft, FULL, "serial").0,
-                "another quality has the same"
-            );
+            let mut other = scene;
+            for (quality, made) in [(Quality::Draft, [0, 0]), (Quality::Exact, [1, 0])] {
+                other.iteration.quality = quality;
+                let (own, _) = Window::new().show(&other, FULL, "serial");
+                for orbits in made {
+                    assert!(window.show(&other, FULL, "threads") == (own.clone(), orbits), "{quality:?}, zoom {zoom}");
+                }
+            }
         }
     }
 

@@ -1,9 +1,9 @@
 //! Exploring: zooms, pans, boxes, history, and that the settled picture is the rendered one.
 
-use crate::session::{LIMIT, Session, drag, scene, valley};
+use crate::session::{LIMIT, Session, drag, program, scene, valley};
 use fractal::internal::{Script, keys};
 use fractal::scene::MaxIterations;
-use fractal::window::{Button, Event, Explorer, ExplorerOptions, Key, Status};
+use fractal::window::{Button, Event, Explorer, ExplorerOptions, Key, Status, WindowSettings};
 use std::time::Instant;
 
 #[test]
@@ -198,6 +198,21 @@ fn the_window_goes_on_where_64_bit_numbers_end() {
     session.check();
     session.step(&[Event::Wheel(-50)]);
     session.check();
+}
+
+#[test]
+fn deep_previews_reach_workers_in_other_processes() {
+    let deep = scene("view = { re = \"0\", im = \"1\", width = \"1e-40\" }\niteration = { max = 400 }");
+    let settings = WindowSettings { backend: "processes".into(), workers: 2, ..WindowSettings::default() };
+    let options = ExplorerOptions { settings, program: program(), ..ExplorerOptions::default() };
+    let mut session = Session::with(&deep, (120, 80), &options);
+    session.check();
+    for _ in 0..2 {
+        // Far enough that a coarse picture comes first, around the orbit of the view before.
+        session.step(&[Event::Moved(61, 39), Event::Wheel(10)]);
+        session.check();
+        assert!(session.explorer.timing().first < session.explorer.timing().full);
+    }
 }
 
 #[test]

@@ -38,8 +38,8 @@ const FARTHEST_LOG2: f64 = -36.0;
 /// How much smaller than ε the distance between samples may be, as a power of two: there ε still has 16 bits for it.
 const FINEST_LOG2: f64 = -90.0;
 
-/// The smallest distance between samples whose ε has all its bits.
-const LEAST_LOG2: f64 = -900.0;
+/// Where all samples' ε are below 2 to this, none escapes within 2⁵³ iterations, so it does not matter what digits ε has.
+const NEVER_LOG2: f64 = -110.0;
 
 /// Steps between checks of the stop flag: less than a millisecond.
 const STOP_INTERVAL: u32 = 256;
@@ -74,7 +74,7 @@ struct Orbit {
 pub(super) fn is_near(centre: &[Decimal; 2], offsets: &Offsets, spacing_log2: f64) -> bool {
     let epsilon = epsilon(centre).map(|part| part.log2()).into_iter().fold(f64::NEG_INFINITY, f64::max);
     let farthest = epsilon.max(offsets.radius.log2() + offsets.exponent as f64);
-    farthest <= FARTHEST_LOG2 && spacing_log2 >= LEAST_LOG2 && spacing_log2 >= epsilon + FINEST_LOG2
+    farthest <= FARTHEST_LOG2 && (farthest <= NEVER_LOG2 || spacing_log2 >= epsilon + FINEST_LOG2)
 }
 
 /// c − ¼.

@@ -116,11 +116,15 @@ fn only_views_that_need_it_have_this_kernel() {
     assert!(!at("0.26", "1e-20"), "its orbits are short");
     assert!(!at("0.25", "1e-9"), "some of its orbits are short");
     assert!(!at("0.2500000000000000005", "1e-50"), "ε has not the digits");
-    assert!(!at("0.25", "1e-400"), "nor the exponent");
+    assert!(at("0.25", "1e-400"), "ε is 0, or nearly");
 }
 
 #[test]
 fn damaged_bytes_are_refused_and_a_stop_is_noticed() {
+    // No sample of this view escapes.
+    let deep = cusp("re = \"0.25\"\nim = \"0\"\nwidth = \"1e-400\"", 1 << 53).unwrap();
+    let words = compute(&deep, &prepared(&deep), WHOLE).unwrap();
+    assert!(words[..WHOLE.area()].iter().all(|&word| word == u32::MAX));
     let kernel = cusp("re = \"0.25\"\nim = \"0\"\nwidth = \"1e-20\"", 1 << 40).unwrap();
     let honest = prepared(&kernel);
     let len = honest.get(PART).unwrap().len();

@@ -33,6 +33,8 @@ pub(crate) struct Kept {
     exponent: i64,
     radius: f64,
     max: u32,
+    /// R², at which iterates have excesses.
+    limit: f64,
     double: bool,
     /// The orbit, in a process that has it.
     #[serde(skip)]
@@ -50,10 +52,11 @@ impl Kept {
 
     /// Whether it is the reference of a view around this point, to the bit.
     #[cfg(feature = "window")]
-    pub(in crate::kernel) fn is_own(&self, centre: &[Decimal; 2], offsets: &Offsets, max: u64) -> bool {
+    pub(in crate::kernel) fn is_own(&self, centre: &[Decimal; 2], offsets: &Offsets, limits: Limits) -> bool {
         let iterates = self.orbit.get(orbit::PART).map_or(0, <[u8]>::len) / size_of::<orbit::Iterate>();
         (self.exponent, self.radius) == (offsets.exponent, offsets.radius)
-            && iterates as u64 <= max
+            && iterates as u64 <= limits.max
+            && self.limit == limits.escape_radius * limits.escape_radius
             && self.away(centre).iter().all(Ratio::is_zero)
     }
 
@@ -109,10 +112,12 @@ impl Perturbation {
         channels: Channels,
         how: (crate::scene::Quality, crate::kernel::Isa),
     ) -> Result<Self> {
-        let Kept { centre, exponent, radius, max, double, orbit } = kept.clone();
+        let Kept { centre, exponent, radius, max, limit, double, orbit } = kept.clone();
         let mut kernel = Self::new((centre.clone(), None), offsets.seen_from(away), limits, channels, how)?;
-        kernel.reference = Reference { centre, julia: None, exponent, radius, max, double };
-        kernel.rest = None;
+        kernel.reference = Reference { centre, julia: None, exponent, radius, max, limit, double };
+        if away != [0.0; 2] {
+            kernel.rest = None;
+        }
         kernel.kept = Some(orbit).filter(|orbit| !orbit.is_empty());
         Ok(kernel)
     }
@@ -120,12 +125,47 @@ impl Perturbation {
     /// The reference orbit among what it has prepared, if that may serve other views.
     #[cfg(feature = "window")]
     pub(in crate::kernel) fn keep(&self, prepared: &Prepared) -> Option<Kept> {
-        let &Reference { ref centre, ref julia, exponent, radius, max, double } = &self.reference;
+        let &Reference { ref centre, ref julia, exponent, radius, max, limit, double } = &self.reference;
         let orbit = self.reference.read(prepared).ok()?;
         let ended = orbit.z.len() as u64 <= u64::from(max);
         (julia.is_none() && ended && self.kept.is_none()).then(|| {
-            let orbit = prepared.only(|name| [orbit::PART, orbit::REST_PART, orbit::SMALL_PART].contains(&name));
-            Kept { centre: centre.clone(), exponent, radius, max, double, orbit }
+            let parts = [orbit::PART, orbit::REST_PART, orbit::SMALL_PART, orbit::EXCESS_PART];
+            let orbit = prepared.only(|name| parts.contains(&name));
+            Kept { centre: centre.clone(), exponent, radius, max, limit, double, orbit }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plane::Plane;
+
+    #[test]
+    fn orbits_from_anywhere_are_refused_or_harmless() {
+        let centre = ["0.25", "-1e-30"].map(|part| part.parse::<Decimal>().unwrap());
+        let kept = |exponent, radius| {
+            let centre = centre.clone();
+            Kept { centre, exponent, radius, max: 1000, double: false, orbit: Prepared::default() }
+        };
+        let offsets = |exponent| {
+            let plane = Plane { columns: vec![-8.0, 8.0], rows: vec![4.0, -4.0], rotation: None, spacing: 16.0 };
+            Offsets { plane, rest: 0.0, exponent, radius: 9.0 }
+        };
+        let away = |kept: &Kept, exponent| kept.serves(&centre, &offsets(exponent), false);
+        assert_eq!(away(&kept(-100, 9.0), -100), Some([0.0; 2]));
+        assert_eq!(away(&kept(-100, 9.0), -129), Some([0.0; 2]), "a zoom of 2^29");
+        assert_eq!(away(&kept(-100, 9.0), -130), None, "a zoom of 2^30");
+        assert_eq!(away(&kept(-130, 9.0), -100), Some([0.0; 2]), "out again");
+        assert_eq!(kept(-100, 9.0).serves(&centre, &offsets(-100), true), None, "numbers twice as long");
+        let moved = ["0.25", "-2e-30"].map(|part| part.parse::<Decimal>().unwrap());
+        let [right, up] = kept(-100, 9.0).serves(&moved, &offsets(-100), false).unwrap();
+        assert!(right == 0.0 && (up / -1e-30 / 2_f64.powi(100) - 1.0).abs() < 1e-15, "{right} {up}");
+        for radius in [f64::NAN, f64::INFINITY, -1.0, 0.0, 1e300, 5e-324] {
+            assert_eq!(away(&kept(-100, radius), -100), None, "{radius}");
+        }
+        for exponent in [i64::MIN, i64::MAX, -1_000_000, 100] {
+            assert_eq!(away(&kept(exponent, 9.0), -100), None, "{exponent}");
+        }
     }
 }
