@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 /// The most pieces that `auto` takes at once when nothing is known about them.
 const AUTO_LIMIT: usize = 1024;
 
-/// Under `auto`, a claim is this part of what would be each worker's share of the rest: small, so that no worker is left alone with a costly
-/// tail, and results arrive nearly in order.
+/// Under `auto`, a claim is this part of what would be each worker's share of the rest: small, so that no worker is left alone with a
+/// costly tail, and results arrive nearly in order.
 pub(crate) const AUTO_PARTS: usize = 8;
 
 /// A range that workers share under a schedule. Each piece is in exactly one claim of one worker.
