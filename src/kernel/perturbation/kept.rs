@@ -11,7 +11,9 @@
 //! times as long for its reference, 2 s in place of 0.6 at 10^1003, only to spare windows the samples that a pan keeps; and many views have
 //! no nucleus.
 
-use super::orbit::{self, Reference};
+use super::orbit::Reference;
+#[cfg(feature = "window")]
+use super::orbit::{Iterate, PART, REST_PART, SMALL_PART};
 use super::{Offsets, Perturbation, SPACING_LOG2};
 use crate::error::Result;
 use crate::kernel::Limits;
@@ -51,7 +53,7 @@ impl Kept {
     /// Whether it is the reference of a view around this point, to the bit.
     #[cfg(feature = "window")]
     pub(in crate::kernel) fn is_own(&self, centre: &[Decimal; 2], offsets: &Offsets, max: u64) -> bool {
-        let iterates = self.orbit.get(orbit::PART).map_or(0, <[u8]>::len) / size_of::<orbit::Iterate>();
+        let iterates = self.orbit.get(PART).map_or(0, <[u8]>::len) / size_of::<Iterate>();
         (self.exponent, self.radius) == (offsets.exponent, offsets.radius)
             && iterates as u64 <= max
             && self.away(centre).iter().all(Ratio::is_zero)
@@ -126,7 +128,7 @@ impl Perturbation {
         let orbit = self.reference.read(prepared).ok()?;
         let ended = orbit.z.len() as u64 <= u64::from(max);
         (julia.is_none() && ended && self.kept.is_none()).then(|| {
-            let orbit = prepared.only(|name| [orbit::PART, orbit::REST_PART, orbit::SMALL_PART].contains(&name));
+            let orbit = prepared.only(|name| [PART, REST_PART, SMALL_PART].contains(&name));
             Kept { centre: centre.clone(), exponent, radius, max, double, orbit }
         })
     }
