@@ -311,8 +311,9 @@ fn files() -> Vec<Case> {
         failure("probe whole @missing", &["missing"]),
         #[cfg(not(feature = "net"))]
         failure("crawl http://127.0.0.1:9/", &["built without networking", "--features net"]),
+        usage("crawl http://127.0.0.1:9/ --resume", &["--output <FOLDER>"]),
         #[cfg(feature = "net")]
-        usage("crawl example.org", &["`example.org` is no URL", "https://example.org/"]),
+        usage("crawl example.org", &["`example.org` does not begin with http:// or https://"]),
         #[cfg(feature = "net")]
         usage("crawl ftp://example.org/", &["the scheme `ftp`", "http and https"]),
         #[cfg(feature = "net")]
@@ -330,9 +331,9 @@ fn files() -> Vec<Case> {
         #[cfg(feature = "net")]
         usage("status http://", &["`http://` is no URL", "https://example.org/"]),
         #[cfg(feature = "net")]
-        failure("status missing", &["`missing`"]),
+        failure("status missing", &["`missing` is no file, and no URL, which begins with http:// or https://"]),
         #[cfg(feature = "net")]
-        failure("status points", &["line 1 of `points` is no URL"]),
+        failure("status points", &["line 1 of `points` does not begin with http:// or https://"]),
         #[cfg(feature = "net")]
         failure("status -", &["`standard input` has no URLs"]),
         #[cfg(feature = "net")]

@@ -47,18 +47,18 @@ impl Session for Deque {
     fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
         let Self { team, workers, setup } = self;
         let job = setup.begin(ENTRY.name, work, sink, stop)?;
-        let (pieces, chunk) = (job.pieces(), job.chunk(setup.schedule, setup.workers));
-        // A claim is queued as its first piece.
+        let claims = job.cut(setup.schedule, setup.workers);
+        // A claim is queued as its number.
         let queues: Vec<_> = (0..setup.workers).map(|_| Queue::new_fifo()).collect();
-        (0..pieces).step_by(chunk).zip(queues.iter().cycle()).for_each(|(start, queue)| queue.push(start));
+        (0..claims.len()).zip(queues.iter().cycle()).for_each(|(claim, queue)| queue.push(claim));
         let stealers = Stealers(queues.iter().map(Queue::stealer).collect());
         // Each worker locks its own for the whole run.
         let queues: Vec<_> = queues.into_iter().map(Mutex::new).collect();
         let outcome = team.run(&|member| {
             let mut worker = workers.lock(member.index());
             let queue = lock(&queues[member.index()]);
-            while let Some(start) = stealers.next(&queue, member.index())
-                && job.execute(&mut worker, start..pieces.min(start + chunk)).is_continue()
+            while let Some(claim) = stealers.next(&queue, member.index())
+                && job.execute(&mut worker, claims.range(claim)).is_continue()
             {}
         });
         job.check(outcome);

@@ -68,17 +68,16 @@ impl Session for Rayon {
     fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
         let Self { pool, workers, setup } = self;
         let job = setup.begin(ENTRY.name, work, sink, stop)?;
-        let (pieces, chunk) = (job.pieces(), job.chunk(setup.schedule, setup.workers));
+        let claims = job.cut(setup.schedule, setup.workers);
         let in_order = setup.schedule.order() != Some(Modifier::Nonmonotonic);
         let next = CachePadded::new(AtomicUsize::new(0));
         let turn = |turn: usize| {
             let claim = if in_order { next.fetch_add(1, Ordering::Relaxed) } else { turn };
-            let start = claim * chunk;
             let index = rayon::current_thread_index().expect("turns are taken in the pool");
             // When the run is over, the remaining turns compute nothing.
-            let _ = workers.execute(index, &job, start..pieces.min(start + chunk));
+            let _ = workers.execute(index, &job, claims.range(claim));
         };
-        let turns = 0..pieces.div_ceil(chunk);
+        let turns = 0..claims.len();
         // A job has several turns when there are so many that one job is a small part of the whole anyway.
         let most = (turns.len() / (4096 * setup.workers)).clamp(1, 64);
         job.guard(|| pool.install(|| turns.into_par_iter().with_max_len(most).for_each(turn)));

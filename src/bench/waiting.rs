@@ -96,8 +96,12 @@ pub fn measure(settings: &Settings, stop: &Stop, mut step: impl FnMut(&str, usiz
         for entry in &settings.models {
             let (total, at_once) = share(entry, connections);
             if total < connections {
-                left_out
-                    .push(format!("`{}` is given {total} of {connections}, since more would take long", entry.name));
+                let most = if at_once > 1 { format!(", and {at_once} at once") } else { String::new() };
+                let name = entry.name;
+                left_out.push(format!("`{name}` is given {total} of {connections}{most}, since more would take long"));
+            }
+            if entry.in_processes && total == connections && at_once < total {
+                left_out.push(format!("`{}` has {at_once} processes at once, as by default", entry.name));
             }
             let client = |ask: Ask| Child::order(&settings.program, Task::Ask(ask));
             let lines = Some(lines(entry.source));

@@ -6,7 +6,7 @@ use super::{memory, plan, print, print_json};
 use fractal::internal::F64_SPACING;
 use fractal::kernel::{Isa, ReferenceFacts};
 use fractal::sample::Channels;
-use fractal::scene::{Precision, View};
+use fractal::scene::{Precision, Quality, View};
 use fractal::{Render, Result, Scene, formula};
 use serde::Serialize;
 
@@ -105,12 +105,15 @@ pub(crate) fn run(args: &InfoArgs) -> Result<()> {
         } else if reference.is_none() {
             "differences, in numbers of 32 digits, from 1/2, since orbits this close to 1/4 take long to pass it".into()
         } else {
-            let asked = scene.iteration.precision != Precision::Auto;
+            let is_exact = scene.iteration.quality == Quality::Exact;
             format!(
-                "differences, in 64-bit numbers, from {} of many digits, {}",
+                "differences, in {}, from {} of many digits, {}",
+                if is_exact { "numbers of up to 32 digits" } else { "64-bit numbers" },
                 if scene.julia.is_some() { "two orbits" } else { "one orbit" },
-                if asked {
+                if scene.iteration.precision != Precision::Auto {
                     "as `iteration.precision` asks"
+                } else if is_exact {
+                    "as `iteration.quality` asks"
                 } else {
                     "since the view is too small for 64-bit numbers alone"
                 }

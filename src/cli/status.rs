@@ -24,7 +24,7 @@ mod asked {
     use fractal::internal::waiting::{Answer, Frontier, Limits, List, Target, allow, find};
     use serde::Serialize;
     use std::ffi::OsStr;
-    use std::io::Read;
+    use std::io::{ErrorKind, Read};
     use std::sync::{Arc, Mutex, PoisonError};
     use std::time::Instant;
     use url::Url;
@@ -114,7 +114,13 @@ mod asked {
             return Ok(());
         }
         let name = if source == "-" { "standard input".into() } else { source.to_string_lossy() };
-        let failed = |error| Error::io("read", &*name, error);
+        let failed = |error: std::io::Error| match error.kind() {
+            // The host of a URL, perhaps.
+            ErrorKind::NotFound => {
+                Error::Input(format!("`{name}` is no file, and no URL, which begins with http:// or https://"))
+            }
+            _ => Error::io("read", &*name, error),
+        };
         let mut bytes = Vec::new();
         let outcome = match &*name {
             "standard input" if source == "-" => std::io::stdin().take(MOST_BYTES + 1).read_to_end(&mut bytes),
@@ -124,7 +130,9 @@ mod asked {
             return Err(Error::Input(format!("`{name}` is too long: at most {} MiB are read", MOST_BYTES >> 20)));
         }
         let before = urls.len();
-        for (number, line) in (1..).zip(String::from_utf8_lossy(&bytes).lines()) {
+        // Some editors begin a file with a mark that it is UTF-8.
+        let text = String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes));
+        for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim();
             if !line.is_empty() && !line.starts_with('#') {
                 let wrong = |why| Error::Input(format!("line {number} of `{name}` {why}"));

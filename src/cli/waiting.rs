@@ -1,11 +1,14 @@
 //! What `status` and `crawl` share: URLs that can be asked, and counts of what came of them.
 
 use std::collections::BTreeMap;
-use url::Url;
+use url::{ParseError, Url};
 
 /// A URL that can be asked, or what is wrong with it, to follow its text in a sentence.
 pub(super) fn url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("is no URL: {error}; one is https://example.org/"))?;
+    let url = Url::parse(text).map_err(|error| match error {
+        ParseError::RelativeUrlWithoutBase => "does not begin with http:// or https://".to_owned(),
+        error => format!("is no URL: {error}; one is https://example.org/"),
+    })?;
     match url.scheme() {
         "http" | "https" => Ok(url),
         other => Err(format!("has the scheme `{other}`; allowed are http and https")),

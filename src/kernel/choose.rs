@@ -130,7 +130,7 @@ impl Request {
     #[cfg(feature = "window")]
     pub(crate) fn is_own(&self, kept: &Kept) -> bool {
         let centre = [self.view.re.clone(), self.view.im.clone()];
-        self.whole().is_ok_and(|whole| kept.is_own(&centre, &whole, self.limits.max))
+        self.whole().is_ok_and(|whole| kept.is_own(&centre, &whole, self.limits))
     }
 
     /// The reference orbit among what was prepared for it, if that may serve other views.
@@ -164,6 +164,8 @@ impl Request {
         match (self.precision, self.perturbs()) {
             (Precision::Perturbation, false) => Err(no_perturbation(self.formula.name, self.is_far())),
             (Precision::Perturbation, true) => self.check_depth(),
+            // Where 64-bit coordinates would do, some samples are still so chaotic that a rounding of them decides.
+            (Precision::Auto, true) if self.quality == Quality::Exact => self.check_depth(),
             (Precision::Auto, true) if matches!(self.plane(), Err(Error::Unsupported(_))) => self.check_depth(),
             _ => self.plane().map(|_| Tier::F64),
         }

@@ -13,4 +13,4 @@ pub use decimal::{Decimal, MAX_DIGITS, MAX_EXPONENT, ParseDecimalError};
 pub(crate) use decimal::{MAX_PLAIN_DIGITS, significant_digits};
 #[cfg(feature = "window")]
 pub(crate) use exact_decimal::ExactDecimal;
-pub(crate) use round::{Ratio, ldexp};
+pub(crate) use round::{Ratio, ldexp, ldexp_of_all};

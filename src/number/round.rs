@@ -133,7 +133,29 @@ pub(crate) fn ldexp(value: u128, exponent: i64) -> f64 {
         return f64::INFINITY;
     }
     let half = place / 2;
-    kept as f64 * power_of_two(half) * power_of_two(place - half)
+    kept as u64 as f64 * power_of_two(half) * power_of_two(place - half)
+}
+
+/// The nearest `f64` of all values from low·2^exponent to high·2^exponent, if they have the same: as [`ldexp`] of both, in a third of
+/// the time where these are normal numbers of one length and neither lies halfway between two.
+pub(crate) fn ldexp_of_all(low: u128, high: u128, exponent: i64) -> Option<f64> {
+    let below = i64::from(128 - low.leading_zeros()) - i64::from(f64::MANTISSA_DIGITS);
+    let place = exponent + below;
+    // Far from the ends of all ranges: rounding may add a binary place.
+    if below > 0
+        && (-1000..900).contains(&place)
+        && low.leading_zeros() > 0
+        && low.leading_zeros() == high.leading_zeros()
+    {
+        let half = 1u128 << (below - 1);
+        let [first, last] = [low, high].map(|value| (value + half) >> below);
+        let ties = [low, high].map(|value| value & (2 * half - 1) == half);
+        if ties == [false; 2] {
+            return (first == last).then(|| first as u64 as f64 * power_of_two(place));
+        }
+    }
+    let [low, high] = [low, high].map(|value| ldexp(value, exponent));
+    (low == high).then_some(low)
 }
 
 /// 2^exponent for exponents of normal numbers.
@@ -182,6 +204,22 @@ mod tests {
         assert_eq!(ldexp(1, -1075), 0.0);
         assert_eq!(ldexp((1 << 80) + 1, -1155), f64::from_bits(1));
         assert_eq!(ldexp(3, -1075), f64::from_bits(2));
+    }
+
+    #[test]
+    fn values_that_round_alike_are_found() {
+        let near = |end: u128| [0, end >> 54, end >> 53, end - end / 4].map(|more| end + more);
+        let ends = [0, 1, 4, 52, 53, 54, 60, 64, 100].map(|bits| 1u128 << bits);
+        for low in ends.into_iter().flat_map(near).flat_map(|end| end - 1..end + 2) {
+            for width in [0, 1, 2, 9, 64, 127, 128, 300, low >> 54, low >> 53, low / 2, 3 * low] {
+                for exponent in [-1150, -1080, -1000, -90, 0, 700, 890, 960] {
+                    let (first, last) = (ldexp(low, exponent), ldexp(low + width, exponent));
+                    let expected = (first == last).then_some(first);
+                    assert_eq!(ldexp_of_all(low, low + width, exponent), expected, "{low} and {width} more");
+                }
+            }
+        }
+        assert_eq!(ldexp_of_all(u128::MAX - 1, u128::MAX, 0), Some(2f64.powi(128)));
     }
 
     #[test]

@@ -13,6 +13,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 /// The most pieces that `auto` takes at once when nothing is known about them.
 const AUTO_LIMIT: usize = 1024;
 
+/// Under `auto`, a claim is this part of what would be each worker's share of the rest: small, so that no worker is left alone with a costly
+/// tail, and results arrive nearly in order.
+pub(crate) const AUTO_PARTS: usize = 8;
+
 /// A range that workers share under a schedule. Each piece is in exactly one claim of one worker.
 #[derive(Debug)]
 pub struct Loop {
@@ -60,10 +64,9 @@ impl Loop {
             }
             Kind::Dynamic => Plan::Counter { chunk, next },
             Kind::Guided => Plan::Shrinking { share: 2 * workers, least: chunk, most: usize::MAX, next },
-            // The parts are small so that no worker is left alone with a costly tail, and results arrive nearly in order.
             Kind::Auto => {
                 let most = schedule.auto_limit().unwrap_or(AUTO_LIMIT);
-                Plan::Shrinking { share: 8 * workers, least: 1, most, next }
+                Plan::Shrinking { share: AUTO_PARTS * workers, least: 1, most, next }
             }
         };
         Self { range, workers, plan, over: AtomicBool::new(false) }

@@ -21,6 +21,7 @@ mod sink;
 mod stop;
 mod sync;
 pub(crate) mod team;
+mod units;
 mod work;
 mod workers;
 
@@ -28,7 +29,6 @@ mod workers;
 pub(crate) use claim_size::grain;
 #[cfg(target_os = "linux")]
 pub(crate) use claim_size::{CLAIM_PIECES, claim_bytes};
-pub(crate) use claims::part;
 pub use claims::{Claims, Loop};
 pub use computed_claim::{ComputedClaim, Effort, Worker};
 pub use environment::{Binding, MAX_WORKERS, worker_count};
@@ -45,5 +45,6 @@ pub use schedule::{Kind, Modifier, Schedule};
 pub use selected::Selected;
 pub use sink::{Discard, FinishedClaim, Piece, RunInfo, Sink, Tee, waited};
 pub use stop::Stop;
+pub(crate) use units::Units;
 pub use work::{Claim, MAX_COUNTS, Recipe, Work};
 pub(crate) use workers::Workers;

@@ -102,7 +102,7 @@ pub struct Iteration {
     pub max: MaxIterations,
     /// An orbit has escaped when |z| is larger; more than 1, at most [`crate::sample::MAX_ESCAPE_RADIUS`].
     pub escape_radius: f64,
-    /// How much error a deep view may trade for speed.
+    /// How much error a view of z² + c may trade for speed.
     pub quality: Quality,
     /// Which numbers orbits are computed in.
     #[serde(skip_serializing_if = "Precision::is_auto")]
@@ -119,16 +119,18 @@ pub enum MaxIterations {
     Count(u64),
 }
 
-/// How much error a deep view may trade for speed; views for which `f64` is enough are always exact.
+/// How much error a view of z² + c may trade for speed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Quality {
     /// For previews.
     Draft,
-    /// At most a few pixels in a thousand may differ.
+    /// At most a few pixels in a thousand may differ; in views within reach of 64-bit numbers, those whose counts change when their points
+    /// move by a rounding of the coordinates.
     #[default]
     Normal,
-    /// In double-double: about six times the time, a quarter of the pixels that differ.
+    /// At most a few pixels in ten thousand may differ, at any depth: where 64-bit numbers could decide a count, numbers of 32 digits do,
+    /// for about six times the time. Views within reach of 64-bit numbers have perturbation too, and take some twenty times as long.
     Exact,
 }
 

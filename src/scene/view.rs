@@ -7,7 +7,7 @@
 //! equal coordinates. Thus neither deep views nor centres with many digits cost much.
 
 use crate::error::{Error, Result};
-use crate::number::{Decimal, Ratio, ldexp, sin_cos_degrees};
+use crate::number::{Decimal, Ratio, ldexp, ldexp_of_all, sin_cos_degrees};
 use crate::plane::{Plane, Rotation};
 use dashu_int::ops::{BitTest, UnsignedAbs};
 use dashu_int::{IBig, UBig};
@@ -70,11 +70,8 @@ impl View {
         let shift = exponent.unsigned_abs() as usize;
         let half = if exponent < 0 { Ratio { num: num << shift, den } } else { Ratio { num, den: den << shift } };
         let plane = self.grid([zero(), zero()], &half, counts, Complex64::ZERO);
-        // The spacing is in [1, 2], so its multiple of the last place of an `f64` is whole here.
-        let places = (plane.spacing * (1_u64 << 52) as f64) as i128;
-        let (exact, _) = half.floor_scaled(REST_BITS + 1);
-        let rest = i128::try_from(exact).expect("at most 118 bits") - (places << (REST_BITS - 52));
-        Ok((plane, rounded(rest, -REST_BITS), exponent))
+        let [_, rest] = Ratio { num: half.num * 2, den: half.den }.two_parts();
+        Ok((plane, rest, exponent))
     }
 
     /// Samples this far apart around a centre; `turned_around` is the centre of a rotated image.
@@ -158,8 +155,8 @@ const SHORT_BITS: i64 = 96;
 /// Bits that a short sum must have for its interval to be finer than an `f64` and not reach 0.
 const SURE_BITS: u32 = 60;
 
-/// Bits after the point of a spacing in [1, 2], from which what its `f64` lacks is taken.
-const REST_BITS: i64 = 116;
+/// Between columns that are no farther apart, each coordinate is computed: looking for equal ones would cost more.
+const BLOCK: usize = 32;
 
 /// Values centre + k·half for whole k, rounded.
 struct Axis {
@@ -193,10 +190,12 @@ impl Axis {
             if values[first] == values[last] {
                 let value = values[first];
                 values[first..=last].fill(value);
-            } else if last - first > 1 {
+            } else if last - first > BLOCK {
                 let middle = first.midpoint(last);
                 values[middle] = at(middle);
                 open.extend([(first, middle), (middle, last)]);
+            } else {
+                (first + 1..last).for_each(|index| values[index] = at(index));
             }
         }
         values
@@ -222,8 +221,11 @@ impl Axis {
         // The value lies strictly between: move the ends half a unit inwards, past any tie.
         let (low, high) = (2 * low + 1, 2 * high - 1);
         let sure = (low < 0) == (high < 0) && low.unsigned_abs().min(high.unsigned_abs()).bit_len() as u32 >= SURE_BITS;
-        let (low, high) = (rounded(low, -self.bits - 1), rounded(high, -self.bits - 1));
-        (sure && low == high).then_some(low)
+        if !sure {
+            return None;
+        }
+        let (least, most) = (low.unsigned_abs().min(high.unsigned_abs()), low.unsigned_abs().max(high.unsigned_abs()));
+        ldexp_of_all(least, most, -self.bits - 1).map(|magnitude| if low < 0 { 0.0 - magnitude } else { magnitude })
     }
 
     /// The same from the exact fractions.

@@ -102,9 +102,11 @@ impl Run<'_> {
                         .ok_or(Some("sent an invalid result"))?;
                     if let Some(since) = since {
                         // Results that were held up arrive in quick succession.
-                        let time = now.duration_since(since).max(done.ended - done.began);
+                        let time = now.duration_since(since).max(done.ended - done.began) / first.len() as u32;
                         let pace = *pace.insert(pace.map_or(time, |pace: Duration| (7 * pace + time) / 8));
-                        list.depth = self.depth(pace, first.len(), began.elapsed());
+                        // The next ones are as the last one given: under most schedules claims become smaller.
+                        let pieces = list.given.back().map_or(first.len(), Range::len);
+                        list.depth = self.depth(pace * pieces as u32, pieces, began.elapsed());
                     }
                     since = Some(now);
                     member.live.sign();
@@ -121,10 +123,11 @@ impl Run<'_> {
         }
     }
 
-    /// How many claims of `pieces` pieces a worker could be given if every worker got as many, and the same number remained.
+    /// How many claims of `pieces` pieces a worker could be given if every worker got as many, and the same number remained; or all, if
+    /// it is the only one.
     fn share(&self, pieces: usize) -> usize {
         let left = self.job.pieces().saturating_sub(self.given.load(Ordering::Relaxed));
-        left / (2 * self.workers * pieces)
+        if self.workers == 1 { left.div_ceil(pieces) } else { left / (2 * self.workers * pieces) }
     }
 
     /// How many claims of `pieces` pieces to give a worker that finishes one in `pace`, after `passed` of the run. Towards the end

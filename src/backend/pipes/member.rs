@@ -21,6 +21,8 @@ pub(super) struct WorkerSlot {
     pub(super) member: Option<Member>,
     /// The worker's shared part, for the thread that watches it.
     pub(super) live: Arc<Mutex<Option<Arc<Live>>>>,
+    /// The memory for its results: new for each run, its pages would take a hundredth of a short one's time.
+    pub(super) tail: Tail,
 }
 
 pub(super) struct Member {

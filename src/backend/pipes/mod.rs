@@ -66,7 +66,12 @@ struct Pipes {
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
     let Setup { workers, schedule, pinning, timed, program, timeout, stop } = setup;
     let mut places: Vec<_> = (0..workers)
-        .map(|index| WorkerSlot { worker: Worker::new(index), member: None, live: Arc::default() })
+        .map(|index| WorkerSlot {
+            worker: Worker::new(index),
+            member: None,
+            live: Arc::default(),
+            tail: Tail::default(),
+        })
         .collect();
     places.iter_mut().try_for_each(|place| place.start(&program, pinning.as_ref(), workers))?;
     let mut arrivals = Arrivals::new(&program, ENTRY.name, workers);

@@ -2,7 +2,7 @@
 //! everybody's progress.
 
 use super::member::{Live, WorkerSlot};
-use crate::backend::worker::frame::{self, Tail};
+use crate::backend::worker::frame;
 use crate::backend::worker::message::{Message, RunEnds};
 use crate::backend::worker::{GRACE, Losses, Program, WorkMessage};
 use crate::error::Error;
@@ -95,7 +95,7 @@ impl Run<'_> {
     pub(super) fn serve(&self, place: &mut WorkerSlot) {
         let mut own = self.pieces.claims(place.worker.index());
         let (mut todo, mut given) = (VecDeque::new(), VecDeque::new());
-        let mut tail = Tail::default();
+        let mut tail = std::mem::take(&mut place.tail);
         while let Some(next) = self.next(&mut own, &mut todo) {
             todo.push_front(next);
             if let Err(why) = self.converse(place, &mut own, &mut todo, &mut given, &mut tail) {
@@ -116,6 +116,7 @@ impl Run<'_> {
                 member.live.busy.store(false, Ordering::Relaxed);
             }
         }
+        place.tail = tail;
     }
 
     /// The pieces to compute next; `None` when no more can come.

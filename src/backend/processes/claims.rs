@@ -209,61 +209,9 @@ impl<W: Cell> Table<'_, W> {
     }
 }
 
-/// How the pieces of a run are cut into units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Units {
-    /// Units of `chunk` pieces; the last may have fewer.
-    Chunks { pieces: usize, chunk: usize },
-    /// `blocks` units whose sizes differ by at most one piece.
-    Blocks { pieces: usize, blocks: usize },
-}
-
-impl Units {
-    pub(crate) fn len(&self) -> usize {
-        match *self {
-            Units::Chunks { pieces, chunk } => pieces.div_ceil(chunk),
-            Units::Blocks { pieces, blocks } => blocks.min(pieces),
-        }
-    }
-
-    /// The pieces of a unit.
-    pub(crate) fn range(&self, Unit(unit): Unit) -> Range<usize> {
-        match *self {
-            Units::Chunks { pieces, chunk } => unit * chunk..pieces.min((unit * chunk).saturating_add(chunk)),
-            Units::Blocks { pieces, blocks } => crate::parallel::part(pieces, unit, blocks),
-        }
-    }
-
-    /// The unit of a piece.
-    pub(crate) fn of(&self, piece: usize) -> Unit {
-        Unit(match *self {
-            Units::Chunks { chunk, .. } => piece / chunk,
-            Units::Blocks { pieces, blocks } => {
-                let (quotient, larger) = (pieces / blocks, pieces % blocks);
-                let edge = larger * (quotient + 1);
-                if piece < edge { piece / (quotient + 1) } else { larger + (piece - edge) / quotient.max(1) }
-            }
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn units_cover_all_pieces() {
-        for pieces in [1, 2, 7, 100, 101] {
-            for size in [1, 2, 3, 50, 1000] {
-                for units in [Units::Chunks { pieces, chunk: size }, Units::Blocks { pieces, blocks: size }] {
-                    let all: Vec<_> = (0..units.len()).flat_map(|unit| units.range(Unit(unit))).collect();
-                    assert_eq!(all, (0..pieces).collect::<Vec<_>>(), "{units:?}");
-                    let own = |unit: usize| units.range(Unit(unit)).all(|piece| units.of(piece) == Unit(unit));
-                    assert!((0..units.len()).all(own), "{units:?}");
-                }
-            }
-        }
-    }
 
     #[test]
     fn words_say_what_was_packed() {

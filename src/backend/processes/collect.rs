@@ -1,16 +1,17 @@
 //! A run as the session sees it: delivering what is in the rings, listening to workers, and replacing the dead.
 
+mod listen;
 mod lost;
 
-use super::claims::{Owner, Table, Unit};
+use super::claims::{Cell, Owner, Table, Unit};
 use super::member::{Broken, Doing, Member};
 use super::ring::{Readers, Record};
 use super::segment::Segment;
 use super::serve::Plan;
-use super::{Memory, Shipped, WorkerPool};
-use crate::backend::worker::frame::{Head, Tail};
-use crate::backend::worker::message::{self, Beat, Failed, Hello, Idle, Message, Part, RunEnds};
-use crate::backend::worker::{GRACE, Held, Losses, report_lost};
+use super::{Body, Memory, Shipped, WorkerPool};
+use crate::backend::worker::frame::Tail;
+use crate::backend::worker::message::{Message, Part, RunEnds};
+use crate::backend::worker::{GRACE, Losses, report_lost};
 use crate::error::Error;
 use crate::parallel::{FinishedClaim, Job, Key, Worker};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -29,6 +30,10 @@ pub(super) const LOOK: Duration = Duration::from_millis(5);
 /// How long it naps after it has delivered something, without asking to be woken: about until every worker has another result. So
 /// results come in batches, and cost their workers no system call and no context switch.
 const NAP: std::ops::RangeInclusive<Duration> = Duration::from_micros(50)..=Duration::from_millis(1);
+
+/// How long it looks without sleeping in all, once every unit is taken, where a processor is spare: waking it would take longer than the
+/// last claims do, of a short picture's time a hundredth.
+pub(super) const PATIENCE: Duration = Duration::from_micros(300);
 
 /// The most time between two checks that counts as time without progress: if the session was suspended, its workers are not at fault.
 const BLINK: Duration = Duration::from_millis(100);
@@ -57,6 +62,8 @@ pub(super) struct Collector<'a> {
     seen: Vec<Range<usize>>,
     /// How long it naps now.
     nap: Duration,
+    /// How long it may still look without sleeping.
+    patience: Duration,
 }
 
 impl<'a> Collector<'a> {
@@ -67,7 +74,7 @@ impl<'a> Collector<'a> {
         memory: &'a Memory,
         readers: &'a mut Readers,
         work: &'a Shipped,
-        plan: Plan,
+        (plan, patience): (Plan, Duration),
     ) -> Self {
         let units = plan.units.len();
         let table = Table { words: memory.segment.words(units), hint: memory.segment.header().hint() };
@@ -91,6 +98,7 @@ impl<'a> Collector<'a> {
             tail: Tail::default(),
             seen,
             nap: *NAP.start(),
+            patience,
         }
     }
 
@@ -123,7 +131,8 @@ impl<'a> Collector<'a> {
         }
         self.slots().for_each(|slot| self.begin(slot));
         let mut told = false;
-        let mut since = Instant::now();
+        let began = Instant::now();
+        let mut since = began;
         let mut rested = true;
         let mut over = Duration::ZERO;
         while self.left > 0 && !self.job.is_over() || self.anybody_runs() {
@@ -139,9 +148,15 @@ impl<'a> Collector<'a> {
             since = Instant::now();
             if moved > 0 {
                 let each = time * self.workers.len() as u32 / moved as u32;
-                self.nap = ((3 * self.nap + each) / 4).clamp(*NAP.start(), *NAP.end());
+                // Towards the end, half of the time that is left, judged by the time so far.
+                let done = (self.job.pieces() - self.left).max(1);
+                let rest = began.elapsed().mul_f64(self.left as f64 / done as f64) / 2;
+                self.nap = ((3 * self.nap + each) / 4).min(rest).clamp(*NAP.start(), *NAP.end());
             }
             self.look_after(time);
+            if self.all_taken() {
+                self.patience = self.patience.saturating_sub(time);
+            }
             over += if told { time } else { Duration::ZERO };
             if over > GRACE {
                 self.slots().for_each(|slot| self.give_up(slot));
@@ -158,6 +173,11 @@ impl<'a> Collector<'a> {
         }
     }
 
+    /// Whether no unit is free, as far as the workers say: an untrue hint only costs time.
+    fn all_taken(&self) -> bool {
+        self.table.hint.load() >= self.table.words.len() as u64
+    }
+
     /// Reports what a worker is computing. Claims that begin and end between two checks are reported only when finished.
     fn look_at(&mut self, slot: usize) {
         let claim = self.segment().slot(slot).claimed();
@@ -168,7 +188,7 @@ impl<'a> Collector<'a> {
             // The claims that it finished before are reported first.
             return;
         }
-        let unit = self.plan.units.of(claim.start);
+        let unit = Unit(self.plan.units.of(claim.start));
         // It may have been delivered since.
         let open = self.left_of(unit).start <= claim.start;
         if open && self.table.state(unit).owner == Owner::Slot(slot) {
@@ -183,7 +203,7 @@ impl<'a> Collector<'a> {
 
     /// The pieces of a unit that are not yet delivered.
     fn left_of(&self, unit: Unit) -> Range<usize> {
-        let whole = self.plan.units.range(unit);
+        let whole = self.plan.units.range(unit.0);
         whole.start + self.delivered[unit.0]..whole.end
     }
 
@@ -226,15 +246,19 @@ impl<'a> Collector<'a> {
         let (memory, work) = (self.memory, self.work);
         let mut send = || {
             member.share(memory)?;
+            let mut frames = Vec::new();
             if let Some(lacking) = member.held.lacks(&work.contents) {
-                member.send(work.message, &[&work.file])?;
+                match &work.body {
+                    Body::File(file) => member.send(work.message, &[file])?,
+                    Body::Frame(frame) => frames.clone_from(frame),
+                }
                 for index in lacking {
                     let Key { hash, len } = work.contents.parts[index];
                     member.send(Part { hash, len }, &[&work.parts[index]])?;
                 }
             }
             let [run, pieces, origin] = self.run;
-            member.send(Plan { own, ..self.plan }.message(run, pieces, origin), &[])
+            member.send_after(frames, self.plan.message(own, run, pieces, origin), &[])
         };
         let sent: std::result::Result<(), Broken> = send();
         member.doing = doing;
@@ -288,7 +312,7 @@ impl<'a> Collector<'a> {
         if range.is_empty() || range.end > pieces {
             return false;
         }
-        let unit = self.plan.units.of(range.start);
+        let unit = Unit(self.plan.units.of(range.start));
         let left = self.left_of(unit);
         if self.table.state(unit).owner != Owner::Slot(slot) || range.start != left.start || range.end > left.end {
             return false;
@@ -304,14 +328,16 @@ impl<'a> Collector<'a> {
         self.left -= done.range.len();
         self.losses.delivered(done.range.start);
         self.delivered[unit.0] += done.range.len();
-        self.table.advance(unit, self.delivered[unit.0] as u64, self.plan.units.range(unit).len() as u64);
+        self.table.advance(unit, self.delivered[unit.0] as u64, self.plan.units.range(unit.0).len() as u64);
     }
 
     /// Sleeps until something happens, and listens to workers.
     fn wait(&mut self, moved: bool, rested: bool) {
         let asleep = &self.memory.segment.header().asleep.0;
         let mut time = if moved { self.nap } else { LOOK };
-        if !moved && rested {
+        if self.all_taken() && !self.patience.is_zero() {
+            time = Duration::ZERO;
+        } else if !moved && rested {
             asleep.store(1, Ordering::SeqCst);
             if self.readers.slots.iter().any(|reader| reader.has_more(self.segment())) {
                 time = Duration::ZERO;
@@ -346,54 +372,6 @@ impl<'a> Collector<'a> {
             if happened[1] && self.pool.members[slot].as_mut().is_some_and(Member::has_ended) {
                 self.lost(slot, None);
             }
-        }
-    }
-
-    /// Receives a worker's messages.
-    fn listen(&mut self, slot: usize) {
-        let Some(member) = &mut self.pool.members[slot] else { return };
-        let (id, ended) = (member.id(), member.hear());
-        // Another worker may take its place meanwhile.
-        while let Some(member) = self.pool.members[slot].as_mut().filter(|member| member.id() == id) {
-            match member.next(&mut self.tail) {
-                Ok(Some(head)) => self.heed(slot, head),
-                Ok(None) if ended => return self.lost(slot, None),
-                Ok(None) => return,
-                Err(Broken) => return self.reject(slot),
-            }
-        }
-    }
-
-    /// Handles a worker's message.
-    fn heed(&mut self, slot: usize, head: Head) {
-        let Some(member) = &mut self.pool.members[slot] else { return };
-        // Of all messages in which it matters, the first number is the run's.
-        let run = Failed::of(head.numbers).run;
-        let current = run == self.run[0] || run == 0;
-        match (head.kind, member.doing) {
-            (Hello::KIND, Doing::Starting { run }) => {
-                member.doing = if run { Doing::Run } else { Doing::Nothing };
-                member.quiet = Duration::ZERO;
-                if let Err(error) = self.pool.program.welcome(head, &self.tail) {
-                    let _ = self.job.fail(error);
-                }
-            }
-            (Failed::KIND, Doing::Starting { .. }) => {
-                let why = message::unpack(self.tail.bytes()).map(|error| error.to_string());
-                self.lost(slot, Some(&why.unwrap_or_else(|| "could not start".into())));
-            }
-            (Idle::KIND, Doing::Run) if current => member.doing = Doing::Nothing,
-            (Failed::KIND, _) if current => {
-                if run == 0 {
-                    // It may not have received what it was sent.
-                    member.held = Held::default();
-                }
-                let unknown = || Error::Input(format!("worker {slot} failed without a reason"));
-                let _ = self.job.fail(message::unpack(self.tail.bytes()).unwrap_or_else(unknown));
-            }
-            (Beat::KIND, _) => member.beats(Beat::of(head.numbers).progress),
-            (Idle::KIND | Failed::KIND, _) => {}
-            _ => self.reject(slot),
         }
     }
 }

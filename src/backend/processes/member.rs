@@ -122,7 +122,16 @@ impl Member {
 
     /// Sends a message, with files.
     pub(super) fn send<M: Message>(&mut self, message: M, files: &[&File]) -> std::result::Result<(), Broken> {
-        let mut bytes = Vec::new();
+        self.send_after(Vec::new(), message, files)
+    }
+
+    /// Sends frames and then a message, with files, all at once. They are short, so that the socket has room for all of them.
+    pub(super) fn send_after<M: Message>(
+        &mut self,
+        mut bytes: Vec<u8>,
+        message: M,
+        files: &[&File],
+    ) -> std::result::Result<(), Broken> {
         frame::write(&mut bytes, M::KIND, &message.numbers(), &[]).map_err(|_| Broken)?;
         let files: Vec<_> = files.iter().map(|file| file.as_fd()).collect();
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];

@@ -5,7 +5,8 @@
 //!
 //! The session copies a record before parsing it, since a rogue worker may overwrite what it has published. For the same reason
 //! each end keeps its own position privately and only publishes it to the other. All rings share the memory for copies: with one for each,
-//! the first record of each worker would cost as much for new pages as the copying itself.
+//! the first record of each worker would cost as much for new pages as the copying itself. A worker computes in the ring itself: results
+//! computed in memory of its own and copied from there took as long, to 2 %.
 
 use super::member::Broken;
 use super::segment::{Segment, Slot, SlotMemory};

@@ -1,12 +1,12 @@
 //! The worker's side: its streams, its shared memory, and how it takes and computes pieces.
 
-use super::claims::{Table, Unit, Units};
+use super::claims::{Table, Unit};
 use super::ring::{self, Finished, Writer};
 use super::segment::{Layout, Segment, SlotMemory, read_only};
 use crate::backend::worker::message::{self, RunBegins};
 use crate::backend::worker::{Inbox, Run, Share, Streams, Transport, take_stdio};
 use crate::error::{Error, Result};
-use crate::parallel::MAX_COUNTS;
+use crate::parallel::{MAX_COUNTS, Units};
 use rustix::event::eventfd;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use rustix::thread::futex;
@@ -74,7 +74,7 @@ struct Memory {
 }
 
 /// How a run's pieces are shared out, as its message says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) units: Units,
     /// Whether each worker has units of its own.
@@ -82,20 +82,23 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// The message that begins a run.
-    pub(super) fn message(self, run: u64, pieces: u64, origin: u64) -> RunBegins {
+    /// The message that begins a run; `own` says whether a worker still has units of its own.
+    pub(super) fn message(&self, own: bool, run: u64, pieces: u64, origin: u64) -> RunBegins {
         let (cut, size) = match self.units {
             Units::Chunks { chunk, .. } => (0, chunk),
             Units::Blocks { blocks, .. } => (1, blocks),
+            Units::Shrinking { most, .. } => (2, most),
         };
-        RunBegins { run, pieces, origin, cut: cut << 1 | u64::from(self.own), size: size as u64 }
+        RunBegins { run, pieces, origin, cut: cut << 1 | u64::from(own), size: size as u64 }
     }
 
-    fn of(RunBegins { pieces, cut, size, .. }: RunBegins) -> Self {
+    /// What the message to one of `workers` workers says.
+    fn of(RunBegins { pieces, cut, size, .. }: RunBegins, workers: usize) -> Self {
         let (pieces, size) = (pieces as usize, size.max(1) as usize);
         let units = match cut >> 1 {
             0 => Units::Chunks { pieces, chunk: size },
-            _ => Units::Blocks { pieces, blocks: size },
+            1 => Units::Blocks { pieces, blocks: size },
+            _ => Units::shrinking(pieces, workers, size),
         };
         Self { units, own: cut & 1 == 1 }
     }
@@ -145,7 +148,7 @@ impl Memory {
 
 impl Share for Memory {
     fn run(&mut self, run: &Run, begins: RunBegins) -> Result<()> {
-        let plan = Plan::of(begins);
+        let plan = Plan::of(begins, run.workers);
         let (units, layout) = (plan.units.len(), self.segment.layout());
         if units > layout.units || run.place != self.place {
             return Err(Error::Input("a worker got too little shared memory".into()));
@@ -156,7 +159,7 @@ impl Share for Memory {
             let claimed = if plan.own { table.claim_own(run.place, run.workers, from) } else { table.claim(run.place) };
             let Some((unit, state)) = claimed else { break };
             from = Unit(unit.0 + 1);
-            let mut range = plan.units.range(unit);
+            let mut range = plan.units.range(unit.0);
             range.start = range.end.min(range.start + state.progress as usize);
             while !range.is_empty() {
                 // After a loss, piece by piece, to find the one that is at fault.

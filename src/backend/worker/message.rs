@@ -5,7 +5,7 @@ use crate::error::Error;
 use serde::{Deserialize, Serialize};
 
 /// What both ends must agree on besides the frames: raised whenever a message or the layout of shared memory changes.
-pub(crate) const PROTOCOL: u64 = 4;
+pub(crate) const PROTOCOL: u64 = 5;
 
 /// A message: its kind, and its numbers by name.
 pub(crate) trait Message: Sized {

@@ -161,7 +161,7 @@ impl Process {
     /// Processor time that it has used since the last call, to a hundredth of a second; 0 when the system does not report it.
     pub(crate) fn processor_time(&mut self) -> Duration {
         // Linux reports hundredths to all programs, whatever its own clock is; the two numbers are those of user and system.
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap_or_default();
+        let stat = system::text(&format!("/proc/{}/stat", self.id()));
         let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields).split(' ');
         let ticks: u64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
         let total = Duration::from_millis(10 * ticks);

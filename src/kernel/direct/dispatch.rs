@@ -55,7 +55,7 @@ impl<F: Formula> Problem<F> {
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
         match isa {
             Isa::Avx512 if let Some(simd) = level.as_avx512() => return Ok(self.run_best(simd, task)),
-            Isa::Avx2 if let Some(simd) = level.as_avx2() => return Ok(self.run::<_, 5, 8>(simd, task)),
+            Isa::Avx2 if let Some(simd) = level.as_avx2() => return Ok(self.run::<_, 7, 8>(simd, task)),
             Isa::Sse42
                 if F::NARROW
                     && let Some(simd) = level.as_sse4_2() =>

@@ -1,7 +1,7 @@
 //! The exact counts of lanes that are known to have escaped within a block. See the engine for the overview.
 
 use super::Problem;
-use super::engine::{BLOCK, Engine};
+use super::engine::Engine;
 use super::scratch::{FINISH, LANES, Scratch, State};
 use crate::formula::{Formula, Lanes, Number, Vector};
 use crate::kernel::unroll::{each, unroll};
@@ -88,7 +88,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         let squares = self.smooth.then_some(&mut squares.0);
         let states: [&mut State; 2] = [first, second];
         let mut batch = Batch { states, a: &finish.a[i..], b: &finish.b[i..], n: &mut finish.n[i..], squares };
-        Self::settle(self.simd, self.problem, &mut batch, BLOCK);
+        Self::settle(self.simd, self.problem, &mut batch, Self::LONG);
     }
 
     /// Finds and writes the exact counts of full batches in the list of escaped samples; with `all`, those of the rest too.
@@ -108,7 +108,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         while self.scratch.finish.len - i >= batch || (all && i < self.scratch.finish.len) {
             assert!(i + batch <= FINISH + LANES);
             self.settle_finish(i);
-            self.counters.executed += BLOCK * batch as u64;
+            self.counters.executed += Self::LONG * batch as u64;
             let count = batch.min(self.scratch.finish.len - i);
             let (list, squares) = (&self.scratch.finish, &self.scratch.squares.0);
             let mut l = 0;

@@ -1,12 +1,16 @@
 //! Vectors in flight, kept full from the queue. See the engine for the overview.
 
-use super::engine::{BLOCK, Engine, STOP_CHECK};
+use super::Problem;
+use super::engine::{Engine, STOP_CHECK};
 use super::refill::InFlight;
-use super::scratch::Flight;
+use super::scratch::{Flight, Parameters, State};
 use crate::error::{Error, Result};
 use crate::formula::{Formula, Lanes, MaskOf, Number, Vector};
 use crate::kernel::unroll::{each, unroll};
 use fearless_simd::prelude::*;
+use std::hint::black_box;
+use std::mem::swap;
+use std::ptr;
 
 /// Lanes that have ended; they idle.
 struct Ended {
@@ -23,6 +27,9 @@ const FEW: usize = 2;
 const WAIT: u32 = 12;
 
 impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G> {
+    /// Whether blocks take the state from memory and put it there: where 16 registers hold the state of 7 vectors, but nothing else.
+    const IN_MEMORY: bool = Self::LEN == 4;
+
     /// Runs `blocks` blocks of the inner loop on points that never escape, for measuring; returns the iterations of all lanes.
     #[inline(always)]
     pub(super) fn spin(&mut self, blocks: u64) -> u64 {
@@ -36,7 +43,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         flight.alive = Self::FLIGHT;
         let until = flight.blocks + blocks;
         let _ = self.blocks::<K>(u32::MAX, until);
-        blocks * BLOCK * (K * Self::LEN) as u64
+        blocks * Self::LONG * (K * Self::LEN) as u64
     }
 
     /// The lanes in flight, for what happens to them between blocks.
@@ -102,11 +109,16 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                 }
             }
             let free = Self::FLIGHT & !self.scratch.flight.alive;
-            if free != 0 && waiting != 0 {
+            let refilled = free != 0 && waiting != 0;
+            if refilled {
                 self.counters.refills += self.lanes().refill(free);
+            }
+            if self.scratch.flight.blocks >= deadline {
                 deadline = self.lanes().deadline(max);
-            } else if self.scratch.flight.blocks >= deadline {
-                deadline = self.lanes().deadline(max);
+            } else if refilled {
+                // At the latest; it is computed again then.
+                deadline =
+                    deadline.min(self.scratch.flight.blocks + (max - self.scratch.queue.most).div_ceil(Self::LONG));
             }
             if self.scratch.flight.blocks >= next_stop {
                 next_stop += STOP_CHECK;
@@ -125,61 +137,73 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     #[inline(always)]
     fn blocks<const N: usize>(&mut self, patience: u32, until: u64) -> Ended {
         let simd = self.simd;
-        let zero = self.splat(0.0);
+        let (zero, back) = (self.splat(0.0), self.splat(Self::LONG as f64));
         let radius = self.splat(self.problem.limit());
-        let back = self.splat(BLOCK as f64);
+        let problem = self.problem;
         let flight: &mut Flight = &mut self.scratch.flight;
-        let mut x = each!(N, k => Vector::load(simd, &flight.z[0].0[k * Self::LEN..]), zero);
-        let mut y = each!(N, k => Vector::load(simd, &flight.z[1].0[k * Self::LEN..]), zero);
-        let parameters = each!(N, k => self.problem.formula.parameters([
-            Vector::load(simd, &flight.a.0[k * Self::LEN..]),
-            Vector::load(simd, &flight.b.0[k * Self::LEN..]),
-        ]), [zero; 3]);
+        let Flight { parameters, z, next: [next, spare], a, b, base, seen, .. } = flight;
+        unroll!(N, k => {
+            let i = k * Self::LEN;
+            parameters.set(k, problem.formula.parameters([Vector::load(simd, &a.0[i..]), Vector::load(simd, &b.0[i..])]));
+        });
+        let (home, mut z, mut next, mut spare) = (&raw const *z, z, &mut **next, &mut **spare);
+        let mut x = each!(N, k => Vector::<S>::load(simd, &z[0].0[k * Self::LEN..]), zero);
+        let mut y = each!(N, k => Vector::<S>::load(simd, &z[1].0[k * Self::LEN..]), zero);
         let alive = flight.alive;
         let mut blocks = flight.blocks;
         let (mut escaped, mut repeated) = (0_u64, 0_u64);
         loop {
-            unroll!(N, k => {
-                x[k].store(&mut flight.saved_x.0[k * Self::LEN..]);
-                y[k].store(&mut flight.saved_y.0[k * Self::LEN..]);
-            });
-            let mut i = 0;
-            while i < BLOCK / 2 {
+            if Self::IN_MEMORY {
+                Self::block::<N>(simd, problem, parameters, z, next);
+                x = each!(N, k => Vector::<S>::load(simd, &next[0].0[k * Self::LEN..]), zero);
+                y = each!(N, k => Vector::<S>::load(simd, &next[1].0[k * Self::LEN..]), zero);
+            } else {
                 unroll!(N, k => {
-                    [x[k], y[k]] = self.problem.formula.step2([x[k], y[k]], parameters[k]);
+                    x[k].store(&mut z[0].0[k * Self::LEN..]);
+                    y[k].store(&mut z[1].0[k * Self::LEN..]);
                 });
-                i += 1;
+                let parameters = each!(N, k => parameters.vector(simd, k), [zero; 3]);
+                Self::iterate(problem, &mut x, &mut y, &parameters, Self::LONG / 2);
             }
             blocks += 1;
             let mut within = 0;
             unroll!(N, k => {
-                within = within << Self::LEN | y[N - 1 - k].mul_add(y[N - 1 - k], x[N - 1 - k] * x[N - 1 - k]).at_most(radius).to_bitmask();
+                let (x, y) = (x[N - 1 - k], y[N - 1 - k]);
+                within = within << Self::LEN | y.mul_add(y, x * x).at_most(radius).to_bitmask();
             });
             if within != u64::MAX >> (64 - Self::LEN * N) {
                 unroll!(N, k => {
                     let i = k * Self::LEN;
                     let mask = MaskOf::<S>::from_bitmask(simd, within >> i & Self::FULL);
-                    let base = Vector::<S>::load(simd, &flight.base.0[i..]);
-                    x[k] = x[k].select(mask, Vector::load(simd, &flight.saved_x.0[i..]));
-                    y[k] = y[k].select(mask, Vector::load(simd, &flight.saved_y.0[i..]));
-                    (base - zero.select(mask, back)).store(&mut flight.base.0[i..]);
+                    let base_of = Vector::<S>::load(simd, &base.0[i..]);
+                    x[k] = x[k].select(mask, Vector::load(simd, &z[0].0[i..]));
+                    y[k] = y[k].select(mask, Vector::load(simd, &z[1].0[i..]));
+                    (base_of - zero.select(mask, back)).store(&mut base.0[i..]);
+                    if Self::IN_MEMORY {
+                        x[k].store(&mut spare[0].0[i..]);
+                        y[k].store(&mut spare[1].0[i..]);
+                    }
                 });
+                swap(&mut next, &mut spare);
                 escaped = alive & !within;
-                if (escaped | repeated).count_ones() >= patience {
-                    break;
-                }
+            }
+            if Self::IN_MEMORY {
+                swap(&mut z, &mut next);
+            }
+            if (escaped | repeated).count_ones() >= patience {
+                break;
             }
             // Real parts rarely match; only then are the imaginary parts compared.
             let mut same = 0;
             unroll!(N, k => {
                 let i = k * Self::LEN;
-                same |= x[k].0.simd_eq(Vector::<S>::load(simd, &flight.seen[0].0[i..]).0).to_bitmask() << i;
+                same |= x[k].0.simd_eq(Vector::<S>::load(simd, &seen[0].0[i..]).0).to_bitmask() << i;
             });
             same &= alive & !(escaped | repeated);
             if same != 0 {
                 unroll!(N, k => {
                     let i = k * Self::LEN;
-                    let mask = y[k].0.simd_eq(Vector::<S>::load(simd, &flight.seen[1].0[i..]).0);
+                    let mask = y[k].0.simd_eq(Vector::<S>::load(simd, &seen[1].0[i..]).0);
                     repeated |= same & mask.to_bitmask() << i;
                 });
                 if (escaped | repeated).count_ones() >= patience {
@@ -190,12 +214,58 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                 break;
             }
         }
-        unroll!(N, k => {
-            x[k].store(&mut flight.z[0].0[k * Self::LEN..]);
-            y[k].store(&mut flight.z[1].0[k * Self::LEN..]);
-        });
-        self.counters.executed += (blocks - flight.blocks) * BLOCK * (N * Self::LEN) as u64;
+        self.counters.executed += (blocks - flight.blocks) * Self::LONG * (N * Self::LEN) as u64;
         flight.blocks = blocks;
+        if !Self::IN_MEMORY || !ptr::eq(z, home) {
+            let home = if ptr::eq(next, home) {
+                next
+            } else if ptr::eq(spare, home) {
+                spare
+            } else {
+                z
+            };
+            unroll!(N, k => {
+                x[k].store(&mut home[0].0[k * Self::LEN..]);
+                y[k].store(&mut home[1].0[k * Self::LEN..]);
+            });
+        }
         Ended { escaped, repeated }
+    }
+
+    /// Runs a block of N vectors from one place in memory to another.
+    ///
+    /// A function of its own without anything else, since only then the compiler keeps the state of 7 vectors in 16 registers.
+    #[inline(never)]
+    fn block<const N: usize>(simd: S, problem: &Problem<F>, parameters: &Parameters, from: &State, to: &mut State) {
+        simd.vectorize(
+            #[inline(always)]
+            || Self::block_inlined::<N>(simd, problem, parameters, from, to),
+        );
+    }
+
+    #[inline(always)]
+    fn block_inlined<const N: usize>(
+        simd: S,
+        problem: &Problem<F>,
+        parameters: &Parameters,
+        from: &State,
+        to: &mut State,
+    ) {
+        let zero = Vector::<S>::splat(simd, 0.0);
+        let mut x = each!(N, k => Vector::load(simd, &from[0].0[k * Self::LEN..]), zero);
+        let mut y = each!(N, k => Vector::load(simd, &from[1].0[k * Self::LEN..]), zero);
+        let mut i = 0;
+        while i < Self::LONG {
+            // Read anew each time, as operands: what is read once takes registers from the state.
+            let parameters = black_box(parameters);
+            unroll!(N, k => {
+                [x[k], y[k]] = problem.formula.step([x[k], y[k]], parameters.vector(simd, k));
+            });
+            i += 1;
+        }
+        unroll!(N, k => {
+            x[k].store(&mut to[0].0[k * Self::LEN..]);
+            y[k].store(&mut to[1].0[k * Self::LEN..]);
+        });
     }
 }

@@ -295,6 +295,8 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         let simd = self.simd;
         let (group, queue) = (&*self.scratch.group, &mut self.scratch.queue);
         let done = Vector::<S>::splat(simd, ran.n as f64);
+        // An emptied queue starts anew.
+        queue.most = if queue.len == 0 { ran.n } else { queue.most.max(ran.n) };
         let counting = Vector::load(simd, &COUNTING);
         let mut k = 0;
         while k < G {

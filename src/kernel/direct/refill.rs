@@ -5,7 +5,7 @@
 //! formula, which was a third of the kernels' compile time. On AVX-512, calls take no longer than inlined code; on AVX2 they cost about
 //! 1 %. Single lanes are written as whole vectors: a loop over the lanes that are due was 2 % slower on AVX-512.
 
-use super::engine::{BLOCK, PERIOD_CHECK};
+use super::engine::{BLOCK, PERIOD_CHECK, long};
 use super::scratch::{FINISH, QUEUE, Scratch};
 use crate::formula::{Lanes, MaskOf, Number, Vector};
 use crate::kernel::unroll::unroll;
@@ -20,6 +20,10 @@ pub(super) struct InFlight<'a, S: Simd, const K: usize> {
 
 impl<S: Simd, const K: usize> InFlight<'_, S, K> {
     const LEN: usize = Vector::<S>::LEN;
+    /// Iterations per block.
+    const LONG: u64 = long(Self::LEN);
+    /// The least number of blocks between two replacements of the iterate that an orbit is compared with.
+    const RENEW: u64 = PERIOD_CHECK * BLOCK / Self::LONG;
     /// The lanes of one vector, as bits.
     const FULL: u64 = (1 << Self::LEN) - 1;
 
@@ -54,7 +58,7 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
             return u64::MAX;
         }
         let largest = largest.0.reduce_max();
-        ((max as i64 - largest as i64).max(0) as u64).div_ceil(BLOCK)
+        ((max as i64 - largest as i64).max(0) as u64).div_ceil(Self::LONG)
     }
 
     /// Ends the lanes that have reached `max` iterations within the radius; they are already written as interior.
@@ -69,7 +73,7 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
     #[inline(always)]
     fn retire_old_inlined(&mut self, max: u64, escaped: u64) {
         let flight = &mut self.scratch.flight;
-        let left = Vector::<S>::splat(self.simd, max as f64 - (flight.blocks * BLOCK) as f64);
+        let left = Vector::<S>::splat(self.simd, max as f64 - (flight.blocks * Self::LONG) as f64);
         let mut old = 0;
         unroll!(K, k => {
             let i = k * Self::LEN;
@@ -93,7 +97,7 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
         let simd = self.simd;
         let flight = &mut self.scratch.flight;
         let now = Vector::<S>::splat(simd, flight.blocks as f64);
-        let (half, least) = (Vector::<S>::splat(simd, 0.5), Vector::<S>::splat(simd, PERIOD_CHECK as f64));
+        let (half, least) = (Vector::<S>::splat(simd, 0.5), Vector::<S>::splat(simd, Self::RENEW as f64));
         unroll!(K, k => {
             let i = k * Self::LEN;
             let renew = Vector::<S>::load(simd, &flight.renew.0[i..]);
@@ -126,7 +130,7 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
     #[inline(always)]
     fn retire_escaped_inlined(&mut self, escaped: u64) {
         let simd = self.simd;
-        let done = self.splat((self.scratch.flight.blocks * BLOCK) as f64);
+        let done = self.splat((self.scratch.flight.blocks * Self::LONG) as f64);
         unroll!(K, k => {
             let i = k * Self::LEN;
             let bits = escaped >> i & Self::FULL;
@@ -163,8 +167,8 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
         let simd = self.simd;
         let zero = self.splat(0.0);
         let now = self.splat(self.scratch.flight.blocks as f64);
-        let done = self.splat((self.scratch.flight.blocks * BLOCK) as f64);
-        let first = self.splat((self.scratch.flight.blocks + PERIOD_CHECK) as f64);
+        let done = self.splat((self.scratch.flight.blocks * Self::LONG) as f64);
+        let first = self.splat((self.scratch.flight.blocks + Self::RENEW) as f64);
         let nan = self.splat(f64::NAN);
         let busy = self.scratch.flight.alive;
         let mut refills = 0;

@@ -1,6 +1,8 @@
 //! A thread's working memory: lanes in flight, the queue of samples waiting for a lane, and those waiting for their exact count. It is
 //! kept for the next claim.
 
+use crate::formula::Vector;
+use fearless_simd::prelude::*;
 use std::cell::Cell;
 
 /// The maximum number of vectors in flight times the maximum number of lanes in one.
@@ -24,13 +26,39 @@ impl PerLane {
 /// x and y of some lanes.
 pub(super) type State = [PerLane; 2];
 
+/// What a formula needs of some lanes.
+#[derive(Debug)]
+pub(super) struct Parameters([PerLane; 3]);
+
+impl Parameters {
+    /// Those of the `k`-th vector.
+    #[inline(always)]
+    pub(super) fn vector<S: Simd>(&self, simd: S, k: usize) -> [Vector<S>; 3] {
+        let i = k * Vector::<S>::LEN;
+        [
+            Vector::load(simd, &self.0[0].0[i..]),
+            Vector::load(simd, &self.0[1].0[i..]),
+            Vector::load(simd, &self.0[2].0[i..]),
+        ]
+    }
+
+    #[inline(always)]
+    pub(super) fn set<S: Simd>(&mut self, k: usize, [p, q, r]: [Vector<S>; 3]) {
+        let i = k * Vector::<S>::LEN;
+        p.store(&mut self.0[0].0[i..]);
+        q.store(&mut self.0[1].0[i..]);
+        r.store(&mut self.0[2].0[i..]);
+    }
+}
+
 /// The lanes in flight and what is known about each.
 #[derive(Debug)]
 pub(super) struct Flight {
     pub(super) z: State,
-    /// The state at the start of the current block.
-    pub(super) saved_x: PerLane,
-    pub(super) saved_y: PerLane,
+    /// Places for the states of the next blocks.
+    pub(super) next: [Box<State>; 2],
+    /// What the formula needs of c while blocks run.
+    pub(super) parameters: Parameters,
     /// The point c.
     pub(super) a: PerLane,
     pub(super) b: PerLane,
@@ -63,6 +91,8 @@ pub(super) struct List<const N: usize> {
     pub(super) id: Box<[f64; N]>,
     /// Iterations done.
     pub(super) n: Box<[f64; N]>,
+    /// At most so many of these has any sample done.
+    pub(super) most: u64,
     /// The first that has not been taken.
     pub(super) head: usize,
     /// The number of samples, including those taken.
@@ -72,7 +102,7 @@ pub(super) struct List<const N: usize> {
 impl<const N: usize> List<N> {
     fn new() -> Self {
         let zeros = || Box::<[f64; N]>::try_from(vec![0.0; N].into_boxed_slice()).expect("the length is N");
-        Self { x: zeros(), y: zeros(), a: zeros(), b: zeros(), id: zeros(), n: zeros(), head: 0, len: 0 }
+        Self { x: zeros(), y: zeros(), a: zeros(), b: zeros(), id: zeros(), n: zeros(), most: 0, head: 0, len: 0 }
     }
 }
 
@@ -101,8 +131,8 @@ impl Scratch {
             let lane = PerLane::new;
             Box::new(Flight {
                 z: [lane(0.0), lane(0.0)],
-                saved_x: lane(0.0),
-                saved_y: lane(0.0),
+                next: [state(), state()],
+                parameters: Parameters([const { PerLane::new(0.0) }; 3]),
                 a: lane(0.0),
                 b: lane(0.0),
                 id: lane(0.0),

@@ -13,7 +13,7 @@
 
 use super::orbit::Reference;
 #[cfg(feature = "window")]
-use super::orbit::{Iterate, PART, REST_PART, SMALL_PART};
+use super::orbit::{EXCESS_PART, Iterate, PART, REST_PART, SMALL_PART};
 use super::{Offsets, Perturbation, SPACING_LOG2};
 use crate::error::Result;
 use crate::kernel::Limits;
@@ -35,6 +35,8 @@ pub(crate) struct Kept {
     exponent: i64,
     radius: f64,
     max: u32,
+    /// R², at which iterates have excesses.
+    limit: f64,
     double: bool,
     /// The orbit, in a process that has it.
     #[serde(skip)]
@@ -52,10 +54,11 @@ impl Kept {
 
     /// Whether it is the reference of a view around this point, to the bit.
     #[cfg(feature = "window")]
-    pub(in crate::kernel) fn is_own(&self, centre: &[Decimal; 2], offsets: &Offsets, max: u64) -> bool {
+    pub(in crate::kernel) fn is_own(&self, centre: &[Decimal; 2], offsets: &Offsets, limits: Limits) -> bool {
         let iterates = self.orbit.get(PART).map_or(0, <[u8]>::len) / size_of::<Iterate>();
         (self.exponent, self.radius) == (offsets.exponent, offsets.radius)
-            && iterates as u64 <= max
+            && iterates as u64 <= limits.max
+            && self.limit == limits.escape_radius * limits.escape_radius
             && self.away(centre).iter().all(Ratio::is_zero)
     }
 
@@ -111,9 +114,9 @@ impl Perturbation {
         channels: Channels,
         how: (crate::scene::Quality, crate::kernel::Isa),
     ) -> Result<Self> {
-        let Kept { centre, exponent, radius, max, double, orbit } = kept.clone();
+        let Kept { centre, exponent, radius, max, limit, double, orbit } = kept.clone();
         let mut kernel = Self::new((centre.clone(), None), offsets.seen_from(away), limits, channels, how)?;
-        kernel.reference = Reference { centre, julia: None, exponent, radius, max, double };
+        kernel.reference = Reference { centre, julia: None, exponent, radius, max, limit, double };
         if away != [0.0; 2] {
             kernel.rest = None;
         }
@@ -124,12 +127,13 @@ impl Perturbation {
     /// The reference orbit among what it has prepared, if that may serve other views.
     #[cfg(feature = "window")]
     pub(in crate::kernel) fn keep(&self, prepared: &Prepared) -> Option<Kept> {
-        let &Reference { ref centre, ref julia, exponent, radius, max, double } = &self.reference;
+        let &Reference { ref centre, ref julia, exponent, radius, max, limit, double } = &self.reference;
         let orbit = self.reference.read(prepared).ok()?;
         let ended = orbit.z.len() as u64 <= u64::from(max);
         (julia.is_none() && ended && self.kept.is_none()).then(|| {
-            let orbit = prepared.only(|name| [PART, REST_PART, SMALL_PART].contains(&name));
-            Kept { centre: centre.clone(), exponent, radius, max, double, orbit }
+            let parts = [PART, REST_PART, SMALL_PART, EXCESS_PART];
+            let orbit = prepared.only(|name| parts.contains(&name));
+            Kept { centre: centre.clone(), exponent, radius, max, limit, double, orbit }
         })
     }
 }
@@ -144,7 +148,7 @@ mod tests {
         let centre = ["0.25", "-1e-30"].map(|part| part.parse::<Decimal>().unwrap());
         let kept = |exponent, radius| {
             let centre = centre.clone();
-            Kept { centre, exponent, radius, max: 1000, double: false, orbit: Prepared::default() }
+            Kept { centre, exponent, radius, max: 1000, limit: 65536.0, double: false, orbit: Prepared::default() }
         };
         let offsets = |exponent| {
             let plane = Plane { columns: vec![-8.0, 8.0], rows: vec![4.0, -4.0], rotation: None, spacing: 16.0 };

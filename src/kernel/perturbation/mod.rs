@@ -10,7 +10,7 @@
 //! instruction set gives the same bits, and a larger maximum changes no sample that has escaped. Counts are not exact: roundings of `f64`
 //! add up to about 2⁻⁵³ of the value for each iteration. On the exact reference data, to widths of 1e-2000, at most 0.3 % of the samples
 //! that do not change within a thousandth of a pixel may have another count (`tests/oracle.rs`). Of quality `exact`, tables and the tail
-//! are in double-double.
+//! are in double-double, and samples in question go through all of their iterations in it.
 //!
 //! **How.** The reference orbit (`orbit.rs`) and tables for skipping most of its iterations (`tables.rs`) are prepared, in parts of their
 //! own. A batch of samples goes through the tables' stages (`stages.rs`), and what is left of each orbit one iteration at a time
@@ -24,6 +24,7 @@
 mod compute;
 mod disc;
 mod divide;
+mod edge;
 mod interior;
 mod kept;
 mod orbit;
@@ -123,11 +124,12 @@ impl Perturbation {
     ) -> Result<Self> {
         limits.check()?;
         let double = quality == Quality::Exact;
+        let limit = limits.escape_radius * limits.escape_radius;
         let max = limits.max.min(u64::from(u32::MAX)) as u32;
         let has_code = matches!(isa, Isa::Avx2 | Isa::Avx512 | Isa::Neon);
         Ok(Self {
             // More iterates than this fit into no memory.
-            reference: Reference { centre, julia, exponent, radius, max, double },
+            reference: Reference { centre, julia, exponent, radius, max, limit, double },
             kept: None,
             tolerance: tolerance(quality),
             frame: Frame::of(&plane),
@@ -143,9 +145,12 @@ impl Perturbation {
 
     /// What all samples share.
     fn shared<'a>(&self, prepared: &'a Prepared, stop: &'a Stop) -> Result<Shared<'a>> {
-        let orbit = self.reference.read(prepared)?;
+        let mut orbit = self.reference.read(prepared)?;
         let tables = Tables::read(prepared, orbit)?;
         let limit = self.limits.escape_radius * self.limits.escape_radius;
+        if self.reference.limit != limit {
+            orbit.excesses = &[];
+        }
         let (exponent, tolerance) = (self.exponent, self.tolerance);
         Ok(Shared { orbit, tables, max: self.limits.max, exponent, tolerance, normal: stages::NORMAL, limit, stop })
     }

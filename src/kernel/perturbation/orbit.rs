@@ -16,6 +16,7 @@
 //! are about s²: for that orbit, s² is what R is for the other.
 
 use super::disc::attracts;
+use super::edge::is_noted;
 use super::precise::Precise;
 use super::wide::{Part, Size, Wide, larger};
 use crate::error::{Error, Result};
@@ -35,6 +36,9 @@ const START_PART: &str = "perturbation: where the centre's orbit starts";
 
 /// The part that holds the iterates for which `f64` is too coarse.
 pub(super) const SMALL_PART: &str = "perturbation: small iterates";
+
+/// The part that holds |Z|² − R² of the iterates at the escape radius.
+pub(super) const EXCESS_PART: &str = "perturbation: iterates at the escape radius";
 
 /// Bits beyond those that the derivative asks for, 7 of them before the point. With 72, counts go wrong at a dense place of 1e50.
 const GUARD_BITS: i64 = 110;
@@ -62,7 +66,7 @@ const SMALL: i32 = -890;
 /// An iterate: real and imaginary part.
 pub(super) type Iterate = [f64; 2];
 
-/// An iterate that is too small for `f64`.
+/// An iterate that is too small for `f64`, or |Z|² − R² of one.
 #[derive(Clone, Copy, Debug)]
 struct Small {
     m: [f64; 2],
@@ -86,6 +90,8 @@ pub(super) struct Reference {
     pub(super) radius: f64,
     /// The maximum number of iterations.
     pub(super) max: u32,
+    /// R², the limit for |z|².
+    pub(super) limit: f64,
     /// Whether 64-bit numbers are too coarse for the iterates.
     pub(super) double: bool,
 }
@@ -99,6 +105,8 @@ pub(super) struct Orbit<'a> {
     /// What these lack of the exact iterates; empty if it is not needed.
     pub(super) rest: &'a [Iterate],
     small: &'a [SmallWords],
+    /// |Z|² − R² where it is small.
+    pub(super) excesses: &'a [SmallWords],
 }
 
 impl Orbit<'_> {
@@ -137,11 +145,16 @@ impl Orbit<'_> {
         if z.e >= SMALL || self.small.is_empty() {
             return z;
         }
-        let found = self.small.binary_search_by_key(&at, |words| Small::of(words).at as usize);
-        found.map_or(z, |place| {
-            let Small { m, e, .. } = Small::of(&self.small[place]);
-            Wide { m, e }
-        })
+        find(self.small, at).map_or(z, |Small { m, e, .. }| Wide { m, e })
+    }
+
+    /// |Z|² − R² of an iterate, if it is noted: see `edge.rs`.
+    #[inline]
+    pub(super) fn excess(&self, at: usize) -> Option<Wide> {
+        if self.excesses.is_empty() {
+            return None;
+        }
+        find(self.excesses, at).map(|Small { m, e, .. }| Wide::new(m, e))
     }
 }
 
@@ -175,13 +188,16 @@ struct Made {
     z: Vec<Iterate>,
     rest: Vec<Iterate>,
     small: Vec<Small>,
+    excesses: Vec<Small>,
 }
 
 impl Made {
     /// Puts another orbit behind.
     fn append(&mut self, mut other: Self) {
         let len = self.z.len() as u32;
-        self.small.extend(other.small.iter().map(|small| Small { at: small.at + len, ..*small }));
+        let moved = |small: &Small| Small { at: small.at + len, ..*small };
+        self.small.extend(other.small.iter().map(moved));
+        self.excesses.extend(other.excesses.iter().map(moved));
         self.z.append(&mut other.z);
         self.rest.append(&mut other.rest);
     }
@@ -234,10 +250,15 @@ impl Reference {
         preparing.progress(0.0);
         let (made, critical) = self.compute(preparing)?;
         let orbit = Buffer::from(bytemuck::cast_slice::<Iterate, u8>(&made.z));
-        let small = Buffer::from(bytemuck::cast_slice::<SmallWords, u8>(&words(&made.small)));
+        let [small, excesses] = [&made.small, &made.excesses]
+            .map(|small| Buffer::from(bytemuck::cast_slice::<SmallWords, u8>(&words(small))));
         preparing.progress(1.0);
         let rest = Buffer::from(bytemuck::cast_slice::<Iterate, u8>(&made.rest));
-        let prepared = Prepared::default().with(PART, orbit).with(REST_PART, rest).with(SMALL_PART, small);
+        let prepared = Prepared::default()
+            .with(PART, orbit)
+            .with(REST_PART, rest)
+            .with(SMALL_PART, small)
+            .with(EXCESS_PART, excesses);
         if self.julia.is_none() {
             return Ok(prepared);
         }
@@ -258,7 +279,8 @@ impl Reference {
         let limbs = self.limbs(radius.e, radius.e);
         let path = Path { start: Some(&self.centre), constant, radius, limbs };
         let start = self.path(&path, preparing)?;
-        let closest = Orbit { z: &start.z, critical: 0, rest: &[], small: &words(&start.small) }.closest(radius);
+        let closest = Orbit { z: &start.z, critical: 0, rest: &[], small: &words(&start.small), excesses: &[] };
+        let closest = closest.closest(radius);
         let radius = closest.times(closest).times(Size { m: 1.0, e: CLOSER });
         let limbs = self.limbs(radius.e, radius.e);
         let mut made = self.path(&Path { start: None, constant, radius, limbs }, preparing)?;
@@ -299,6 +321,10 @@ impl Reference {
             }
             if z.e < SMALL && !z.is_zero() {
                 made.small.push(Small { m: z.m, e: z.e, at: n as u32 });
+            }
+            if is_noted(made.z[n], self.limit) {
+                let Wide { m, e } = precise.excess(self.limit);
+                made.excesses.push(Small { m, e: if m == [0.0; 2] { 0 } else { e }, at: n as u32 });
             }
             let reach = radius.times(derivative.size());
             if z.size().is_below(reach) || escaped(made.z[n]) || n == self.max as usize {
@@ -365,8 +391,7 @@ impl Reference {
     /// [`Error::Input`] when it is not there or has no length that it could have: it may come from another process.
     pub(super) fn read<'a>(&self, prepared: &'a Prepared) -> Result<Orbit<'a>> {
         let missing = || Error::Input("the view's reference orbit is missing".into());
-        let [bytes, small_bytes] = [PART, SMALL_PART].map(|part| prepared.get(part).ok_or_else(missing));
-        let (bytes, small_bytes) = (bytes?, small_bytes?);
+        let bytes = prepared.get(PART).ok_or_else(missing)?;
         let orbit: Option<&[Iterate]> = bytemuck::try_cast_slice(bytes).ok();
         let orbits = if self.julia.is_some() { 2 } else { 1 };
         let most = orbits * (u64::from(self.max) + 1);
@@ -382,10 +407,14 @@ impl Reference {
         let rest = rest
             .filter(|rest| rest.len() == len)
             .ok_or_else(|| Error::Input("what the iterates of the view's reference orbit lack is damaged".into()))?;
-        let small: Option<&[SmallWords]> = bytemuck::try_cast_slice(small_bytes).ok();
-        let small = small
-            .filter(|small| small.iter().all(|words| Small::of(words).is_sound()))
-            .ok_or_else(|| Error::Input("the small iterates of the view's reference orbit are damaged".into()))?;
+        let read = |part: &str, what: &str| {
+            let small: Option<&[SmallWords]> = bytemuck::try_cast_slice(prepared.get(part).ok_or_else(missing)?).ok();
+            small
+                .filter(|small| small.iter().all(|words| Small::of(words).is_sound()))
+                .ok_or_else(|| Error::Input(format!("the {what} of the view's reference orbit are damaged")))
+        };
+        let (small, excesses) =
+            (read(SMALL_PART, "small iterates")?, read(EXCESS_PART, "iterates at the escape radius")?);
         let critical = match self.julia {
             None => Some(z.len()),
             Some(_) => prepared
@@ -396,7 +425,7 @@ impl Reference {
         };
         let critical = critical
             .ok_or_else(|| Error::Input("where the orbit of the view's centre starts is missing or damaged".into()))?;
-        Ok(Orbit { z, critical, rest, small })
+        Ok(Orbit { z, critical, rest, small, excesses })
     }
 }
 
@@ -408,6 +437,12 @@ fn is_close([x, y]: Iterate, [a, b]: Iterate) -> bool {
 /// Whether samples within a distance of an iterate, at most some times as much, can be nearer to 0 than to it.
 fn comes_close(z: Wide, reach: Size) -> bool {
     z.size().is_below(Size { m: reach.m, e: reach.e + 2 })
+}
+
+/// What is kept of an iterate, if it is among these.
+fn find(small: &[SmallWords], at: usize) -> Option<Small> {
+    let found = small.binary_search_by_key(&at, |words| Small::of(words).at as usize);
+    found.ok().map(|place| Small::of(&small[place]))
 }
 
 fn words(small: &[Small]) -> Vec<SmallWords> {

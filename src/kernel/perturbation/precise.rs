@@ -65,6 +65,24 @@ impl Precise {
         self.parts().map(|(_, rest)| rest)
     }
 
+    /// |z|² less a number in [1, 8), rounded likewise. The product is truncated as an iterate's is.
+    pub(super) fn excess(&mut self, limit: f64) -> Wide {
+        let n = self.used;
+        for part in 0..2 {
+            square_of(&self.sizes[part][..n], &mut self.squares[part][..=n]);
+        }
+        let [xx, yy, sum] = self.squares.each_mut().map(|square| &mut square[..n]);
+        let mut carry = false;
+        for i in 0..n {
+            (sum[i], carry) = xx[i].carrying_add(yy[i], carry);
+        }
+        // The bits of an `f64` above 1 are all in the topmost limb.
+        sum[n - 1] = sum[n - 1].wrapping_sub((limit * (1_u64 << POINT) as f64) as u64);
+        let negative = is_negative(sum);
+        make_positive(sum);
+        rounded(sum, negative).0
+    }
+
     fn parts(&self) -> [(Wide, f64); 2] {
         [0, 1].map(|part| rounded(&self.sizes[part][..self.used], is_negative(&self.z[part])))
     }

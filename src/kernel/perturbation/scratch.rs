@@ -1,11 +1,15 @@
 //! A thread's working memory, kept for the next claim.
 
 use super::pack::MOST_LANES;
+use super::wide::largest;
 use crate::kernel::double_double::DoubleDouble;
 use std::cell::Cell;
 
 /// Samples that go through the stages together.
 pub(super) const BATCH: usize = 4096;
+
+/// A smaller derivative counts as this: the distance of its sample, more than 10²⁹ pixels, would be no `f32`.
+const LEAST_DERIVATIVE: f64 = 1.0 / (1_u128 << 100) as f64;
 
 /// The numbers of each sample in a [`Group`]: δ, the offset c, the sample's number in the claim, and ∂δ/∂c.
 pub(super) const Z_X: usize = 0;
@@ -86,8 +90,11 @@ impl Ends {
         }
     }
 
-    pub(super) fn set(&mut self, id: usize, n: u64, [x, y]: [f64; 2], [d_x, d_y]: [f64; 2]) {
+    pub(super) fn set(&mut self, id: usize, n: u64, [x, y]: [f64; 2], derivative: [f64; 2]) {
         self.n[id] = n;
+        let size = largest(derivative);
+        let is_least = size > 0.0 && size < LEAST_DERIVATIVE;
+        let [d_x, d_y] = derivative.map(|part| if is_least { LEAST_DERIVATIVE * (part / size) } else { part });
         (self.x[id], self.y[id], self.d_x[id], self.d_y[id]) = (x, y, d_x, d_y);
     }
 }

@@ -192,20 +192,23 @@ impl Shared<'_> {
                 rest: [0.0; 2],
                 derivative: [d_x, d_y],
             };
-            if group.exponent != 0 {
-                self.alone(&mut sample, [c_x, c_y], group.exponent);
+            if group.exponent != 0 && self.alone(&mut sample, [c_x, c_y], group.exponent) {
+                let z = self.orbit.z[sample.at as usize];
+                scratch.ends.set(sample.id as usize, sample.n, z, sample.derivative);
+            } else {
+                scratch.waiting.push(sample);
             }
-            scratch.waiting.push(sample);
         }
     }
 
-    /// Iterates a sample until `f64` holds it, with the roundings of the tail.
-    fn alone(&self, sample: &mut Waiting, c: [f64; 2], exponent: i32) {
+    /// Iterates a sample until `f64` holds it, with the roundings of the tail, or it has escaped; returns whether it has.
+    fn alone(&self, sample: &mut Waiting, c: [f64; 2], exponent: i32) -> bool {
         let mut s = exponent;
         let [mut delta, mut derivative] = [sample.delta, sample.derivative];
         let mut at = sample.at as usize;
         // A sample at the centre stays at the reference; what it needs an exponent for is its derivative.
-        while sample.n < self.max {
+        let mut escaped = sample.n > 0 && self.escapes_alone(at, Wide::new(delta, s));
+        while !escaped && sample.n < self.max {
             let size = largest(delta).larger(if delta == [0.0; 2] { largest(derivative) } else { 0.0 });
             let e = if size > 0.0 { Wide::new([size, 0.0], s).e } else { s };
             if e > self.normal {
@@ -227,14 +230,18 @@ impl Shared<'_> {
             derivative = tangent(full, scaled(derivative, own), scale);
             delta = difference(sum(z, full), scaled(delta, own), scaled(c, scale));
             (sample.n, at, s) = (sample.n + 1, at + 1, o);
+            escaped = self.escapes_alone(at, Wide::new(delta, s));
             let next = self.orbit.wide(at);
             let w = next.e.max(s);
             let full = sum(scaled(next.m, power_of_two(next.e - w)), scaled(delta, power_of_two(s - w)));
-            if at == self.orbit.last(at) || largest(full) < largest(delta) * power_of_two(s - w) {
+            if !escaped && (at == self.orbit.last(at) || largest(full) < largest(delta) * power_of_two(s - w)) {
                 (delta, derivative, at, s) = (full, shifted(derivative, s - w), 0, w);
             }
         }
-        (sample.delta, sample.derivative, sample.at) = (shifted(delta, s), shifted(derivative, s), at as u32);
+        // The derivative of a sample that has escaped is at most tiny; how tiny is no matter.
+        let derivative = shifted(derivative, if escaped { s.max(2 * NORMAL) } else { s });
+        (sample.delta, sample.derivative, sample.at) = (shifted(delta, s), derivative, at as u32);
+        escaped
     }
 
     /// The exponent besides that of `f64` for numbers of about 2^e.

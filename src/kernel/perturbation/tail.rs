@@ -190,7 +190,7 @@ impl Shared<'_> {
             first: l.constant(place(0)),
             last: l.constant(place(orbit.critical as u32 - 2)),
             scale: l.constant(if TWO { 0.0 } else { power_of_two(self.exponent) }),
-            limit: l.constant(self.limit),
+            limit: l.constant(orbit.lowered(self.limit)),
         };
         let idle = [N::of(constants.zero); 2];
         let derivative = [constants.zero; 2];
@@ -222,7 +222,11 @@ impl Shared<'_> {
             if ended {
                 alive = 0;
                 unroll!(K, k => {
-                    let out = !within[k] & crews[k].alive;
+                    let mut out = !within[k] & crews[k].alive;
+                    if !orbit.excesses.is_empty() {
+                        let flight = flights[k];
+                        out = self.escaped(&flight, out);
+                    }
                     let mut leave = out;
                     if now == end {
                         let flight = flights[k];
@@ -246,6 +250,17 @@ impl Shared<'_> {
             }
         }
         Ok(executed)
+    }
+
+    /// Those of some lanes beyond [`Orbit::lowered`] that have escaped.
+    fn escaped<L: Pack, N: Difference<L>>(&self, flight: &Flight<L, N>, lanes: u64) -> u64 {
+        let [[d_x, d_y], [x, y]] = [flight.delta, flight.full].map(|[x, y]| [stored(x.high()), stored(y.high())]);
+        let places = stored(flight.place);
+        let has_escaped = |lane: &usize| {
+            let delta = Wide::new([d_x[*lane], d_y[*lane]], 0);
+            lanes >> lane & 1 == 1 && self.has_escaped(pack::at(places[*lane]), delta, [x[*lane], y[*lane]])
+        };
+        (0..L::LEN).filter(has_escaped).fold(0, |lanes, lane| lanes | 1 << lane)
     }
 
     /// Notes how the samples of some lanes have escaped.
@@ -369,9 +384,10 @@ impl Shared<'_> {
     fn next(&self, waiting: &mut Vec<Waiting>, ends: &mut Ends) -> Option<Waiting> {
         while let Some(sample) = waiting.pop() {
             // An entry ends at an iterate that may have escaped.
-            let [x, y] = sum(self.orbit.z[sample.at as usize], sample.delta);
-            let within = y.mul_add(y, x * x) <= self.limit;
-            if !within && (1..=self.max).contains(&sample.n) {
+            let at = sample.at as usize;
+            let [x, y] = sum(self.orbit.z[at], sample.delta);
+            let has_escaped = self.has_escaped(at, Wide::new(sample.delta, 0), [x, y]);
+            if has_escaped && (1..=self.max).contains(&sample.n) {
                 ends.set(sample.id as usize, sample.n, [x, y], sample.derivative);
             } else if sample.n < self.max {
                 return Some(sample);

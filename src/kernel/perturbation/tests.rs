@@ -1,8 +1,10 @@
 //! The kernel by itself: its prepared data, whatever it is, and how it agrees with the direct one.
 
+use super::Perturbation;
 use crate::error::Error;
 use crate::kernel::direct::Direct;
 use crate::kernel::{Isa, Kernel, Request, TileClaim, TileRequest};
+use crate::number::Ratio;
 use crate::parallel::{Prepared, Preparing, Stop};
 use crate::sample::{Channels, DISTANCES_X, DISTANCES_Y, INTERIOR, Samples};
 use crate::scene::Scene;
@@ -287,4 +289,70 @@ fn where_tiers_meet_they_agree() {
         }
     }
     assert!(off * 1000 <= 3 * (views.len() + 1) * WHOLE.area(), "{off} counts differ");
+}
+
+/// Exact quality computes with what 64-bit offsets lack of the exact ones.
+#[test]
+fn offsets_in_double_double_are_the_exact_ones() {
+    for (width, rotation) in [("1e-50", 0), ("0.7e-284", 0), ("3", 0), ("1e-320", 33)] {
+        let scene = format!(
+            "[view]\nre = \"0\"\nim = \"1\"\nwidth = \"{width}\"\nrotation = {rotation}.0\n[image]\nsize = [47, 30]\nsamples = 3\n\
+             crop = [10, 5, 20, 20]\n[iteration]\nquality = \"exact\"\n"
+        );
+        let request = Request::new(&Scene::from_toml(&scene).unwrap(), Channels::ALL, Some(Isa::Scalar)).unwrap();
+        let offsets = request.offsets().unwrap();
+        let (exponent, rotation) = (offsets.exponent, offsets.plane.rotation);
+        let centre = [request.view.re.clone(), request.view.im.clone()];
+        let how = (request.quality, request.isa);
+        let kernel = Perturbation::new((centre, None), offsets, request.limits, request.channels, how).unwrap();
+        // Half the distance between samples, divided by 2^exponent.
+        let Ratio { num, den } = request.view.spacing_ratio(47, 30);
+        let shift = exponent.unsigned_abs() as usize;
+        let (num, den) = if exponent < 0 { (num << shift, den) } else { (num, den << shift) };
+        let half = Ratio { num, den: den * 6_u8 };
+        let times = |ratio: &Ratio, value: f64| {
+            let Ratio { num, den } = Ratio::from_f64(value);
+            Ratio { num: &ratio.num * num, den: &ratio.den * den }
+        };
+        for (x, y) in [(0, 0), (59, 0), (17, 44), (30, 29)] {
+            let (u, v) = (times(&half, (2 * (30 + x) + 1 - 141) as f64), times(&half, (90 - 2 * (15 + y) - 1) as f64));
+            let exact = match rotation {
+                None => [u, v],
+                Some(turn) => {
+                    [times(&u, turn.cos).plus(&times(&v, -turn.sin)), times(&u, turn.sin).plus(&times(&v, turn.cos))]
+                }
+            };
+            let ours = kernel.offset(x as usize, y as usize);
+            for (ours, exact) in ours.into_iter().zip(exact) {
+                let minus = Ratio::from_f64(-ours.high).plus(&Ratio::from_f64(-ours.low));
+                let off = exact.plus(&minus).to_f64().abs();
+                assert!(off <= 100.0 * 2_f64.powi(-100), "{width}, sample {x},{y}: {off:e}");
+                assert!(ours.low.abs() <= 2_f64.powi(-45), "{width}, sample {x},{y}: {}", ours.low);
+            }
+        }
+    }
+}
+
+/// Around the tip −2 the orbit of the centre stays at 2, and samples are on either side of it by less than any `f64` shows.
+#[test]
+fn samples_along_the_escape_radius_escape_on_the_right_side() {
+    // c = −2 + ε: the left half is beyond radius 2 at once, the right half for as long as the square of its difference is small. Then
+    // z₀ = 2 + ε of its Julia set, the other way round.
+    let views =
+        [("", "-2", 30), ("", "-2", 400), ("julia = [\"-2\", \"0\"]", "2", 30), ("julia = [\"-2\", \"0\"]", "2", 400)];
+    for (first, re, depth) in views {
+        let view = format!("re = \"{re}\"\nim = \"0\"\nwidth = \"1e-{depth}\"");
+        let mut expected = None;
+        for (isa, quality) in Isa::available().into_iter().map(|isa| (isa, "normal")).chain([(Isa::best(), "exact")]) {
+            let kernel =
+                kernel_of(first, &view, &format!("max = 3000\nescape_radius = 2.0\nquality = \"{quality}\""), isa);
+            let all = compute(&*kernel, &prepared(&*kernel), WHOLE.into()).unwrap();
+            let counts = all[..WHOLE.area()].to_vec();
+            for (i, &n) in counts.iter().enumerate() {
+                let is_beyond = (i % 40 < 20) == first.is_empty();
+                assert!(if is_beyond { n == 1 } else { n > depth }, "{view} {isa} {quality}: sample {i} has {n}");
+            }
+            assert_eq!(*expected.get_or_insert_with(|| counts.clone()), counts, "{view} {isa} {quality}");
+        }
+    }
 }

@@ -26,6 +26,10 @@ const DEEP: i64 = -400;
 /// Below 2 to this, an iterate of the reference is also kept with an exponent of its own.
 const SMALL: i64 = -500;
 
+/// How near |Z|² is to R², as a share of it, where the difference is kept, and |z|² where that decides.
+const NEARLY: f64 = 1.0 / (1_u64 << 40) as f64;
+const UNSURE: f64 = 1.0 / (1_u64 << 46) as f64;
+
 /// Iterations between checks of the stop flag.
 const STOP_INTERVAL: u64 = 1 << 12;
 
@@ -56,6 +60,8 @@ struct Reference {
     z: Vec<[Double; 2]>,
     /// The iterates below 2^[`SMALL`], 0 among them, by their place.
     small: Vec<(usize, Wide)>,
+    /// |z|² − R² where 64 bits hardly show which is larger.
+    excesses: Vec<(usize, Wide)>,
 }
 
 /// The samples of a view of z² + c.
@@ -78,6 +84,17 @@ impl Reference {
             Ok(found) => self.small[found].1,
             Err(_) => Wide { z: self.z[m], exponent: 0 },
         }
+    }
+
+    /// Whether a sample has escaped whose |z|² nearly is R², as far as the difference is known: its difference from an iterate is `delta`.
+    #[cold]
+    fn is_beyond(&self, m: usize, delta: Wide) -> Option<bool> {
+        let found = self.excesses.binary_search_by_key(&m, |(place, _)| *place).ok()?;
+        let around = self.wide(m);
+        let Wide { z: [x, y], exponent } = Wide { z: around.z, exponent: around.exponent + 1 }.plus(delta);
+        let more = Wide { z: [x, y.scaled(-1.0)], exponent }.times(delta);
+        let real = Wide { z: [more.z[0], Double::default()], exponent: more.exponent };
+        Some(self.excesses[found].1.plus(real).z[0].high > 0.0)
     }
 }
 
@@ -103,6 +120,25 @@ impl Perturbed {
         // Close to 0, a Julia set has the structure of the square.
         let depth = self.exponent.min(0).unsigned_abs() * if self.julia.is_some() { 2 } else { 1 };
         ((depth + GUARD_BITS).div_ceil(64) + 1) as usize
+    }
+
+    /// R², the limit for |z|².
+    fn limit(&self) -> f64 {
+        self.limits.escape_radius * self.limits.escape_radius
+    }
+
+    /// |z|² − R², if |z|² nearly is R².
+    fn excess(&self, [x, y]: [&Fixed; 2], z: [Double; 2]) -> Option<Wide> {
+        let limit = self.limit();
+        if (norm(z) - limit).abs() > NEARLY * limit {
+            return None;
+        }
+        let (mut sum, mut other, mut wide) = (x.clone(), y.clone(), vec![0; 2 * self.limbs()]);
+        [&mut sum, &mut other].into_iter().for_each(|number| number.square(&mut wide));
+        sum.add(&other);
+        sum.subtract(&Fixed::of(&Ratio::from_f64(limit), self.limbs()));
+        let (excess, exponent) = sum.double(&mut other);
+        Some(Wide { z: [excess, Double::default()], exponent }.normalised())
     }
 
     fn max(&self) -> u64 {
@@ -132,14 +168,17 @@ impl Perturbed {
         let mut reference = Reference::default();
         let mut full = false;
         let mut scratch = Fixed::zero(self.limbs());
-        self.iterate(point, |n, [x, y]| {
-            let [x, y] = [x, y].map(|part| part.double(&mut scratch));
+        self.iterate(point, |n, parts| {
+            let [x, y] = parts.map(|part| part.double(&mut scratch));
             let wide = Wide::of(x, y);
             if wide.is_below(SMALL) {
                 reference.small.push((reference.z.len(), wide));
             }
             full = reference.z.len() == reference.z.capacity() && !has_room(&mut reference.z);
             let z = wide.plain();
+            if let Some(excess) = self.excess(parts, z) {
+                reference.excesses.push((reference.z.len(), excess));
+            }
             if !full {
                 reference.z.push(z);
             }
@@ -195,16 +234,17 @@ impl Perturbed {
     /// The orbit of a point with as many digits as it needs; `None` once `stop` is set.
     pub(super) fn exactly(&self, point: &[Ratio; 2], stop: &Stop) -> Option<End> {
         let mut scratch = Fixed::zero(self.limbs());
-        let limit = self.limits.escape_radius * self.limits.escape_radius;
+        let limit = self.limit();
         let (mut end, mut derivative, mut before) = (None, self.derivative(), Wide::ZERO);
-        self.iterate(point, |n, [x, y]| {
+        self.iterate(point, |n, parts| {
             if n > 0 {
                 derivative.step(before);
             }
-            let [x, y] = [x, y].map(|part| part.double(&mut scratch));
+            let [x, y] = parts.map(|part| part.double(&mut scratch));
             before = Wide::of(x, y);
             let z = before.plain();
-            if n > 0 && norm(z) > limit {
+            let escaped = self.excess(parts, z).map_or(norm(z) > limit, |excess| excess.z[0].high > 0.0);
+            if n > 0 && escaped {
                 end = Some(derivative.end(n, z));
             }
             end.is_some() || n % STOP_INTERVAL == 0 && stop.is_set()
@@ -218,7 +258,8 @@ impl Perturbed {
     /// The sample at an offset, divided by 2^[`Perturbed::exponent`], from the view's centre; `None` once `stop` is set.
     pub(super) fn sample(&self, offset: [Double; 2], stop: &Stop) -> Option<End> {
         let [first, critical] = self.references.get()?;
-        let limit = self.limits.escape_radius * self.limits.escape_radius;
+        let limit = self.limit();
+        let is_unsure = |norm: f64| (norm - limit).abs() <= UNSURE * limit;
         let mut reference = first;
         let offset = Wide { z: offset, exponent: self.exponent }.normalised();
         let (mut wide, c) = if self.julia.is_some() { (offset, Wide::ZERO) } else { (Wide::ZERO, offset) };
@@ -238,7 +279,9 @@ impl Perturbed {
                 wide = factor.times(wide).plus(c);
                 m += 1;
                 z = reference.wide(m).plus(wide);
-                escaped = norm(z.plain());
+                let norm = norm(z.plain());
+                let beyond = if is_unsure(norm) { reference.is_beyond(m, wide) } else { None };
+                escaped = beyond.unwrap_or(norm > limit || norm.is_nan());
                 rebases = m + 1 == reference.z.len() || z.is_smaller_than(wide);
                 if rebases {
                     (wide, m) = (z, 0);
@@ -256,7 +299,10 @@ impl Perturbed {
                 m += 1;
                 let plain = [orbit[m][0] + delta[0], orbit[m][1] + delta[1]];
                 z = Wide { z: plain, exponent: 0 };
-                escaped = norm(plain);
+                let norm = norm(plain);
+                let difference = || Wide { z: delta, exponent: 0 }.normalised();
+                let beyond = if is_unsure(norm) { reference.is_beyond(m, difference()) } else { None };
+                escaped = beyond.unwrap_or(norm > limit || norm.is_nan());
                 rebases = m + 1 == orbit.len() || largest(plain) < largest(delta);
                 if rebases {
                     (delta, m) = (plain, 0);
@@ -266,7 +312,7 @@ impl Perturbed {
                     wide = Wide { z: delta, exponent: 0 }.normalised();
                 }
             }
-            if escaped > limit || escaped.is_nan() {
+            if escaped {
                 return Some(derivative.end(n, z.plain()));
             }
             if rebases && self.julia.is_some() {

@@ -2,7 +2,7 @@
 
 use super::Job;
 use crate::error::Error;
-use crate::parallel::{Kind, Loop, Schedule};
+use crate::parallel::{Kind, Loop, Schedule, Units};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{Builder, ScopedJoinHandle};
@@ -11,12 +11,11 @@ use std::thread::{Builder, ScopedJoinHandle};
 const UNDER_WAY: usize = 64;
 
 impl Job {
-    /// Pieces per claim under `schedule` where all claims have the same size: under `auto` few enough that a costly last claim does not
-    /// keep the other `workers` waiting for long.
-    pub(crate) fn chunk(&self, schedule: Schedule, workers: usize) -> usize {
+    /// All pieces, cut into claims for `workers` under `schedule`: of one size, or under `auto` smaller ones towards the end.
+    pub(crate) fn cut(&self, schedule: Schedule, workers: usize) -> Units {
         match schedule.kind() {
-            Kind::Auto => (self.pieces() / (256 * workers)).clamp(1, self.grain()),
-            _ => schedule.chunk().map_or(1, |chunk| chunk as usize),
+            Kind::Auto => Units::shrinking(self.pieces(), workers, self.grain()),
+            _ => Units::Chunks { pieces: self.pieces(), chunk: schedule.chunk().map_or(1, |chunk| chunk as usize) },
         }
     }
 
