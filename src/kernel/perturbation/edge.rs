@@ -5,20 +5,12 @@
 //! has escaped there is the sign of |Z + δ|² − R² = (|Z|² − R²) + Re((2Z̄ + δ̄)·δ). Vectors look for |z|² just below R² in its place, which
 //! costs them nothing; what they find is asked here.
 
-use super::orbit::{Iterate, Orbit};
+use super::orbit::Orbit;
 use super::shared::Shared;
 use super::wide::Wide;
 
-/// How near |Z|² is to R² where the difference is noted, as a share of it.
-const NOTED: f64 = 1.0 / (1_u64 << 40) as f64;
-
-/// The same for |z|² where its roundings may decide.
+/// How near |z|² is to R² where its roundings may decide, as a share of it.
 const UNSURE: f64 = 1.0 / (1_u64 << 46) as f64;
-
-/// Whether |Z|² − R² is noted for an iterate, with R² = `limit`.
-pub(super) fn is_noted([x, y]: Iterate, limit: f64) -> bool {
-    (x * x + y * y - limit).abs() <= NOTED * limit
-}
 
 impl Orbit<'_> {
     /// What |z|² is compared with in vectors: R², or below it if some samples beyond have to be asked about.

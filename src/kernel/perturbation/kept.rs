@@ -11,7 +11,9 @@
 //! times as long for its reference, 2 s in place of 0.6 at 10^1003, only to spare windows the samples that a pan keeps; and many views have
 //! no nucleus.
 
-use super::orbit::{self, Reference};
+use super::orbit::Reference;
+#[cfg(feature = "window")]
+use super::orbit::{EXCESS_PART, Iterate, PART, REST_PART, SMALL_PART};
 use super::{Offsets, Perturbation, SPACING_LOG2};
 use crate::error::Result;
 use crate::kernel::Limits;
@@ -53,7 +55,7 @@ impl Kept {
     /// Whether it is the reference of a view around this point, to the bit.
     #[cfg(feature = "window")]
     pub(in crate::kernel) fn is_own(&self, centre: &[Decimal; 2], offsets: &Offsets, limits: Limits) -> bool {
-        let iterates = self.orbit.get(orbit::PART).map_or(0, <[u8]>::len) / size_of::<orbit::Iterate>();
+        let iterates = self.orbit.get(PART).map_or(0, <[u8]>::len) / size_of::<Iterate>();
         (self.exponent, self.radius) == (offsets.exponent, offsets.radius)
             && iterates as u64 <= limits.max
             && self.limit == limits.escape_radius * limits.escape_radius
@@ -129,7 +131,7 @@ impl Perturbation {
         let orbit = self.reference.read(prepared).ok()?;
         let ended = orbit.z.len() as u64 <= u64::from(max);
         (julia.is_none() && ended && self.kept.is_none()).then(|| {
-            let parts = [orbit::PART, orbit::REST_PART, orbit::SMALL_PART, orbit::EXCESS_PART];
+            let parts = [PART, REST_PART, SMALL_PART, EXCESS_PART];
             let orbit = prepared.only(|name| parts.contains(&name));
             Kept { centre: centre.clone(), exponent, radius, max, limit, double, orbit }
         })
@@ -146,7 +148,7 @@ mod tests {
         let centre = ["0.25", "-1e-30"].map(|part| part.parse::<Decimal>().unwrap());
         let kept = |exponent, radius| {
             let centre = centre.clone();
-            Kept { centre, exponent, radius, max: 1000, limit: 4.0, double: false, orbit: Prepared::default() }
+            Kept { centre, exponent, radius, max: 1000, limit: 65536.0, double: false, orbit: Prepared::default() }
         };
         let offsets = |exponent| {
             let plane = Plane { columns: vec![-8.0, 8.0], rows: vec![4.0, -4.0], rotation: None, spacing: 16.0 };

@@ -16,8 +16,7 @@
 //! are about s²: for that orbit, s² is what R is for the other.
 
 use super::disc::attracts;
-use super::edge::is_noted;
-use super::precise::Precise;
+use super::precise::{Precise, is_noted};
 use super::wide::{Part, Size, Wide, larger};
 use crate::error::{Error, Result};
 use crate::kernel::double_double::DoubleDouble;

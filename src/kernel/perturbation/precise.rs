@@ -16,6 +16,14 @@ const POINT: usize = 57;
 /// Limbs, from the last place up; the value is that of the integer times 2^(7 − 64·length).
 type Limbs = Vec<u64>;
 
+/// How near |Z|² is to R² where the difference is noted, as a share of it.
+const NOTED: f64 = 1.0 / (1_u64 << 40) as f64;
+
+/// Whether |Z|² − R² is noted for an iterate, with R² = `limit`.
+pub(super) fn is_noted([x, y]: [f64; 2], limit: f64) -> bool {
+    (x * x + y * y - limit).abs() <= NOTED * limit
+}
+
 /// An iterate of z² + c.
 #[derive(Debug)]
 pub(super) struct Precise {
