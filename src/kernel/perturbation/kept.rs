@@ -6,10 +6,10 @@
 //! samples that rebase are as far from 0 as that view was wide, so they keep 53 bits of that, and of their distance from the centre.
 //!
 //! Tried and lost: a reference around the nucleus of the view's period, in place of its centre, which neighbouring views share with the
-//! bits of their samples. Newton's method needs an orbit for each step: the named places, whose centres are 2⁻²⁴ of the view's radius from
-//! a nucleus, take 2 to come to 2⁻⁶⁶ and 3 to 2⁻⁹⁶, where the reference's precision ends. So every render of such a view would take 3 to 4
-//! times as long for its reference, about 1 s in place of 0.28 at 10^1003, only to spare windows the samples that a pan keeps; and many views have
-//! no nucleus.
+//! bits of their samples. Newton's method needs an orbit for each step: the named places, whose centres are 2⁻²⁴ of the view's radius
+//! from a nucleus, take 2 to come to 2⁻⁶⁶ and 3 to 2⁻⁹⁶, where the reference's precision ends. So every render of such a view would take
+//! 3 to 4 times as long for its reference, about 1 s in place of 0.28 at 10^1003, only to spare windows the samples that a pan keeps; and
+//! many views have no nucleus.
 
 use super::orbit::Reference;
 #[cfg(feature = "window")]
