@@ -91,7 +91,7 @@ impl Request {
         Ok(match self.tier()? {
             Tier::F64 => Arc::new(Direct::new(&self.spec(), self.plane()?, limits, channels, isa)?),
             Tier::Perturbation => {
-                let centre = [self.view.re.clone(), self.view.im.clone()];
+                let centre = self.centre();
                 let offsets = self.offsets()?;
                 if self.is_near_cusp(&centre, &offsets) {
                     return Ok(Arc::new(Cusp::new(&centre, offsets, limits, channels)?));
@@ -107,6 +107,10 @@ impl Request {
         })
     }
 
+    fn centre(&self) -> [Decimal; 2] {
+        [self.view.re.clone(), self.view.im.clone()]
+    }
+
     fn perturbation(&self, centre: [Decimal; 2], offsets: Offsets) -> Result<Perturbation> {
         let how = (self.quality, self.isa);
         Perturbation::new((centre, self.julia.clone()), offsets, self.limits, self.channels, how)
@@ -115,7 +119,7 @@ impl Request {
     /// The same request, to be computed around the reference orbit of another view; `None` if that does not serve it. Its samples are
     /// as accurate, but have not the bits of those around its own.
     pub(crate) fn around(&self, kept: &Kept) -> Option<Self> {
-        let (centre, whole) = ([self.view.re.clone(), self.view.im.clone()], self.whole().ok()?);
+        let (centre, whole) = (self.centre(), self.whole().ok()?);
         let serves = self.julia.is_none() && kept.serves(&centre, &whole, self.quality == Quality::Exact).is_some();
         let is_deep = serves && self.tier().ok()? == Tier::Perturbation && !self.is_near_cusp(&centre, &whole);
         is_deep.then(|| Self { kept: Some(Arc::new(kept.clone())), ..self.clone() })
@@ -129,14 +133,14 @@ impl Request {
     /// Whether a reference orbit is the one that this makes, to the bit.
     #[cfg(feature = "window")]
     pub(crate) fn is_own(&self, kept: &Kept) -> bool {
-        let centre = [self.view.re.clone(), self.view.im.clone()];
+        let centre = self.centre();
         self.whole().is_ok_and(|whole| kept.is_own(&centre, &whole, self.limits))
     }
 
     /// The reference orbit among what was prepared for it, if that may serve other views.
     #[cfg(feature = "window")]
     pub(crate) fn keep(&self, prepared: &Prepared) -> Option<Kept> {
-        let centre = [self.view.re.clone(), self.view.im.clone()];
+        let centre = self.centre();
         let is_deep = self.julia.is_none() && self.kept.is_none() && self.tier().ok()? == Tier::Perturbation;
         let offsets = if is_deep { self.offsets().ok()? } else { return None };
         if self.is_near_cusp(&centre, &offsets) {
@@ -149,7 +153,7 @@ impl Request {
     /// Whether orbits are so long, close to ¼, that they have a way of their own.
     #[cfg(feature = "bench")]
     pub(super) fn is_at_cusp(&self) -> Result<bool> {
-        Ok(self.is_near_cusp(&[self.view.re.clone(), self.view.im.clone()], &self.offsets()?))
+        Ok(self.is_near_cusp(&self.centre(), &self.offsets()?))
     }
 
     fn is_near_cusp(&self, centre: &[Decimal; 2], offsets: &Offsets) -> bool {
@@ -234,7 +238,8 @@ impl Request {
         let (plane, rest, exponent) = self.view.offsets(self.size.0, self.size.1, self.samples)?;
         let largest = |numbers: &[f64]| numbers.iter().fold(0.0, |most: f64, number| most.max(number.abs()));
         let (across, down) = (largest(&plane.columns), largest(&plane.rows));
-        let radius = (across * across + down * down).sqrt();
+        // A single sample is the centre itself, but its reference has to end at a period as well.
+        let radius = (across * across + down * down).sqrt().max(0.5 * plane.spacing);
         Ok(self.whole.get_or_init(|| Arc::new(Offsets { plane, rest, exponent, radius })).clone())
     }
 

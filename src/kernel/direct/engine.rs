@@ -223,21 +223,6 @@ impl<F: Formula> Problem<F> {
             high = [high[0].max(point.re), high[1].max(point.im)];
         }
         // The box exceeds the cardioid and the bulb by far more than any rounding error.
-        low[0] <= 0.4 && high[0] >= -1.3 && low[1] <= 0.7 && high[1] >= -0.7 && touches_interior(low, high)
+        low[0] <= 0.4 && high[0] >= -1.3 && low[1] <= 0.7 && high[1] >= -0.7
     }
-}
-
-/// Whether a rectangle's points may lie in the cardioid or the bulb of the Mandelbrot set: the conditions for points
-/// (`Formula::interior`), with the least that each side can be.
-fn touches_interior(low: [f64; 2], high: [f64; 2]) -> bool {
-    // Far more than what rounding changes, and far less than a tile that is worth its tests.
-    const MARGIN: f64 = 1e-12;
-    let squares = |low: f64, high: f64| {
-        let (a, b) = (low * low, high * high);
-        (if low <= 0.0 && high >= 0.0 { 0.0 } else { a.min(b) }, a.max(b))
-    };
-    let (bb, most) = squares(low[1], high[1]);
-    let (p, r) = (low[0] - 0.25, squares(low[0] + 1.0, high[0] + 1.0).0);
-    let q = squares(p, high[0] - 0.25).0 + bb;
-    q * (q + p) <= 0.25 * most + MARGIN || r + bb <= 0.0625 + MARGIN
 }

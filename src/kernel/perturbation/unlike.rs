@@ -5,13 +5,17 @@ use super::{BYTES_PER_ITERATE, Perturbation, Tables};
 use crate::kernel::{Counters, Isa, Kernel, Request, TileClaim};
 use crate::parallel::{Prepared, Preparing, Stop};
 use crate::sample::Channels;
-use crate::scene::{PLACES, Scene};
+use crate::scene::{MaxIterations, PLACES, Scene};
 use crate::tile::Tile;
 
 const WHOLE: Tile = Tile { x: 0, y: 0, width: 32, height: 18 };
 
-fn kernel(mut scene: Scene, isa: Isa) -> Perturbation {
-    (scene.image.size, scene.image.samples) = ((WHOLE.width, WHOLE.height), 1);
+fn kernel(scene: Scene, isa: Isa) -> Perturbation {
+    sized(scene, (WHOLE.width, WHOLE.height), isa)
+}
+
+fn sized(mut scene: Scene, size: (u32, u32), isa: Isa) -> Perturbation {
+    (scene.image.size, scene.image.samples) = (size, 1);
     let request = Request::new(&scene, Channels::ALL, Some(isa)).unwrap();
     let Request { limits, channels, quality, .. } = request;
     let centre = [request.view.re.clone(), request.view.im.clone()];
@@ -24,6 +28,14 @@ fn place(name: &str) -> Scene {
 
 fn prepared(kernel: &Perturbation) -> Prepared {
     kernel.prepare(&Preparing::quietly(&Stop::new())).unwrap()
+}
+
+/// A place's kernel, what it prepares, and how many iterates its reference has.
+fn made(name: &str) -> (Perturbation, Prepared, usize) {
+    let kernel = kernel(place(name), Isa::best());
+    let prepared = prepared(&kernel);
+    let iterates = kernel.reference.read(&prepared).unwrap().z.len();
+    (kernel, prepared, iterates)
 }
 
 /// What is prepared with other limits of the tables.
@@ -52,9 +64,7 @@ fn stages(kernel: &Perturbation, prepared: &Prepared) -> usize {
 #[test]
 fn fewer_stages_take_more_steps_to_the_same_counts() {
     for name in ["brooch", "clover"] {
-        let kernel = kernel(place(name), Isa::best());
-        let all = prepared(&kernel);
-        let iterates = kernel.reference.read(&all).unwrap().z.len();
+        let (kernel, all, iterates) = made(name);
         let (words, counters) = compute(&kernel, &all, None);
         let (mut before, mut steps) = ((stages(&kernel, &all), all.len()), counters.executed);
         for _ in 0..2 {
@@ -80,9 +90,7 @@ fn fewer_stages_take_more_steps_to_the_same_counts() {
 #[test]
 fn long_orbits_take_at_most_64_bytes_an_iterate() {
     for name in ["sunflower", "compass"] {
-        let kernel = kernel(place(name), Isa::best());
-        let all = prepared(&kernel);
-        let iterates = kernel.reference.read(&all).unwrap().z.len();
+        let (kernel, all, iterates) = made(name);
         assert!(iterates > 40_000 && all.len() as u64 <= BYTES_PER_ITERATE * iterates as u64, "{name}: {}", all.len());
         assert!(all.len() as u64 <= kernel.prepared_len(), "what was known in advance is the most");
     }
@@ -93,8 +101,7 @@ fn long_orbits_take_at_most_64_bytes_an_iterate() {
 #[test]
 fn exponents_where_none_are_needed_change_no_bit() {
     for name in ["hooks", "brooch", "compass"] {
-        let kernel = kernel(place(name), Isa::best());
-        let prepared = prepared(&kernel);
+        let (kernel, prepared, _) = made(name);
         let (words, counters) = compute(&kernel, &prepared, None);
         // All samples begin in a group with an exponent, and get rid of it later or sooner.
         for normal in [-30, -45] {
@@ -104,4 +111,12 @@ fn exponents_where_none_are_needed_change_no_bit() {
         let wide = kernel.shared(&prepared, &Stop::new()).unwrap().tables.widened().and(&prepared);
         assert_eq!(compute(&kernel, &wide, None), (words, counters), "{name}");
     }
+}
+
+#[test]
+fn the_reference_of_a_single_sample_ends_at_the_period() {
+    let mut scene = place("brooch");
+    scene.iteration.max = MaxIterations::Count(1_000_000);
+    let kernel = sized(scene, (1, 1), Isa::best());
+    assert_eq!(kernel.reference.read(&prepared(&kernel)).unwrap().z.len(), 4505);
 }
