@@ -64,13 +64,13 @@ impl Precise {
 
     /// The iterate, rounded to the 53 bits of an `f64`.
     pub(super) fn value(&self) -> Wide {
-        let [(x, _), (y, _)] = self.parts();
+        let (x, y) = (self.part(0).0, self.part(1).0);
         x + Wide { m: [y.m[1], y.m[0]], e: y.e }
     }
 
     /// What the value lacks, rounded likewise.
     pub(super) fn rest(&self) -> [f64; 2] {
-        self.parts().map(|(_, rest)| rest)
+        [self.part(0).1, self.part(1).1]
     }
 
     /// |z|² less a number in [1, 8), rounded likewise. The product is truncated as an iterate's is.
@@ -91,8 +91,9 @@ impl Precise {
         rounded(sum, negative).0
     }
 
-    fn parts(&self) -> [(Wide, f64); 2] {
-        [0, 1].map(|part| rounded(&self.sizes[part][..self.used], is_negative(&self.z[part])))
+    #[inline(always)]
+    fn part(&self, part: usize) -> (Wide, f64) {
+        rounded(&self.sizes[part][..self.used], is_negative(&self.z[part]))
     }
 
     /// Goes to the next iterate.
@@ -169,6 +170,14 @@ fn add_product(sum: &mut [u64; 3], a: u64, b: u64) {
 
 /// The square of a number that is not negative, less at most 2⁸ units of the last place for each limb; `square` has one limb more.
 fn square_of(x: &[u64], square: &mut [u64]) {
+    match x.len() {
+        2 => return square_of_few::<2>(x, square),
+        3 => return square_of_few::<3>(x, square),
+        4 => return square_of_few::<4>(x, square),
+        5 => return square_of_few::<5>(x, square),
+        6 => return square_of_few::<6>(x, square),
+        _ => {}
+    }
     let n = x.len();
     let mut carry = [0; 2];
     // Columns of the product from the one whose upper bits reach the last place.
@@ -195,15 +204,44 @@ fn square_of(x: &[u64], square: &mut [u64]) {
         if column.is_multiple_of(2) {
             add_product(&mut sum, x[column / 2], x[column / 2]);
         }
-        let mut over;
-        (*to, over) = sum[0].carrying_add(carry[0], false);
-        (carry[0], over) = sum[1].carrying_add(carry[1], over);
-        carry[1] = sum[2] + u64::from(over);
+        *to = carried(sum, &mut carry);
     }
     square[n] = carry[0];
     for i in 0..n {
         square[i] = square[i + 1] << (64 - POINT) | square[i] >> POINT;
     }
+}
+
+/// The same for N limbs, in loops that the compiler unrolls: at a place of 1e50, with five limbs and fewer, in about a third of the time.
+fn square_of_few<const N: usize>(x: &[u64], square: &mut [u64]) {
+    let (Some(x), Some((square, [top]))) = (x.first_chunk::<N>(), square.split_first_chunk_mut::<N>()) else { return };
+    let mut carry = [0; 2];
+    for at in 0..N {
+        let mut sum = [0; 3];
+        for i in 0..(N - at) / 2 {
+            add_product(&mut sum, x[at + i], x[N - 1 - i]);
+        }
+        sum = [sum[0] << 1, sum[1] << 1 | sum[0] >> 63, sum[2] << 1 | sum[1] >> 63];
+        if (N - at) % 2 == 1 {
+            let middle = x[(at + N - 1) / 2];
+            add_product(&mut sum, middle, middle);
+        }
+        square[at] = carried(sum, &mut carry);
+    }
+    *top = carry[0];
+    for i in 0..N - 1 {
+        square[i] = square[i + 1] << (64 - POINT) | square[i] >> POINT;
+    }
+    square[N - 1] = *top << (64 - POINT) | square[N - 1] >> POINT;
+}
+
+/// The lowest limb of a column's sum and what earlier columns carried; the rest is carried on.
+#[inline(always)]
+fn carried(sum: [u64; 3], carry: &mut [u64; 2]) -> u64 {
+    let (limb, mut over) = sum[0].carrying_add(carry[0], false);
+    (carry[0], over) = sum[1].carrying_add(carry[1], over);
+    carry[1] = sum[2] + u64::from(over);
+    limb
 }
 
 /// The nearest number with the bits of an `f64`, from a number's absolute value and sign; and what is left, rounded likewise.
