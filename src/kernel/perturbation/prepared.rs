@@ -176,20 +176,24 @@ impl Tables<'_> {
 
 fn entry_words(entry: &Entry) -> EntryWords {
     let &Entry { a, b, d, e, f, r, rc, len, next, wide, place } = entry;
-    let numbers = [a, b, d, e, f, [r, rc]].into_iter().flatten().map(f64::to_bits);
-    words(numbers, [[len, next], [wide, place]])
+    words([a, b, d, e, f, [r, rc]], [[len, next], [wide, place]])
 }
 
 fn wide_words(entry: &WideEntry) -> WideWords {
     let &WideEntry { a, b, d, e, f, r, rc, a_exponent, b_exponent, def_exponent, r_exponent } = entry;
-    let numbers = [a, b, d, e, f, [r, rc]].into_iter().flatten().map(f64::to_bits);
-    words(numbers, [[a_exponent, b_exponent], [def_exponent, r_exponent]].map(|pair| pair.map(|e| e as u32)))
+    let integers = [[a_exponent as u32, b_exponent as u32], [def_exponent as u32, r_exponent as u32]];
+    words([a, b, d, e, f, [r, rc]], integers)
 }
 
-fn words<const N: usize>(numbers: impl Iterator<Item = u64>, integers: [[u32; 2]; 2]) -> [u64; N] {
-    let integers = integers.map(|[low, high]| u64::from(high) << 32 | u64::from(low));
-    let mut words = [0; N];
-    words.iter_mut().zip(numbers.chain(integers)).for_each(|(word, value)| *word = value);
+#[inline(always)]
+fn words(numbers: [[f64; 2]; 6], integers: [[u32; 2]; 2]) -> [u64; 14] {
+    let mut words = [0; 14];
+    for i in 0..6 {
+        (words[2 * i], words[2 * i + 1]) = (numbers[i][0].to_bits(), numbers[i][1].to_bits());
+    }
+    for i in 0..2 {
+        words[12 + i] = u64::from(integers[i][1]) << 32 | u64::from(integers[i][0]);
+    }
     words
 }
 
@@ -205,10 +209,13 @@ fn halves(word: u64) -> [u32; 2] {
     [word as u32, (word >> 32) as u32]
 }
 
-fn packed<T, const N: usize>(entries: &[T], words: fn(&T) -> [u64; N]) -> Buffer {
-    let mut buffer = Buffer::new(8 * N * entries.len());
+fn packed<T>(entries: &[T], words: fn(&T) -> [u64; 14]) -> Buffer {
+    let mut buffer = Buffer::new(8 * 14 * entries.len());
     let to: &mut [u64] = bytemuck::cast_slice_mut(buffer.bytes());
-    to.chunks_exact_mut(N).zip(entries).for_each(|(to, entry)| to.copy_from_slice(&words(entry)));
+    let (to, _) = to.as_chunks_mut::<14>();
+    for i in 0..to.len().min(entries.len()) {
+        to[i] = words(&entries[i]);
+    }
     buffer
 }
 

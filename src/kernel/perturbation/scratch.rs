@@ -90,11 +90,13 @@ impl Ends {
         }
     }
 
-    pub(super) fn set(&mut self, id: usize, n: u64, [x, y]: [f64; 2], derivative: [f64; 2]) {
+    #[inline(always)]
+    pub(super) fn set(&mut self, id: usize, n: u64, [x, y]: [f64; 2], [mut d_x, mut d_y]: [f64; 2]) {
         self.n[id] = n;
-        let size = largest(derivative);
-        let is_least = size > 0.0 && size < LEAST_DERIVATIVE;
-        let [d_x, d_y] = derivative.map(|part| if is_least { LEAST_DERIVATIVE * (part / size) } else { part });
+        let size = largest([d_x, d_y]);
+        if size > 0.0 && size < LEAST_DERIVATIVE {
+            (d_x, d_y) = (LEAST_DERIVATIVE * (d_x / size), LEAST_DERIVATIVE * (d_y / size));
+        }
         (self.x[id], self.y[id], self.d_x[id], self.d_y[id]) = (x, y, d_x, d_y);
     }
 }

@@ -13,7 +13,7 @@ use super::pack::{Pack, difference, largest, sum, tangent};
 use super::scratch::{C_X, C_Y, D_X, D_Y, Group, ID, Pending, Scratch, Waiting, Z_X, Z_Y};
 use super::shared::{Shared, State};
 use super::tables::Entry;
-use super::wide::{Wide, power_of_two};
+use super::wide::{Wide, larger, power_of_two};
 use crate::error::{Error, Result};
 
 /// An exponent besides that of `f64` ends above 2 to this.
@@ -99,7 +99,11 @@ impl Shared<'_> {
         let check = self.patience();
         scratch.pending.push(Pending { stage, at, n: 0, check, steps: 0, from: 0, to: len, exponent });
         let [_, _, c_x, c_y, ..] = &scratch.group.0;
-        c_x[..len].iter().chain(&c_y[..len]).fold(0.0, |most: f64, part| most.max(part.abs()))
+        let (c_x, c_y, mut most) = (&c_x[..len], &c_y[..len], 0.0);
+        for i in 0..len {
+            most = larger(most, larger(c_x[i].abs(), c_y[i].abs()));
+        }
+        most
     }
 
     /// Makes the offsets the differences with which samples of a Julia set start; returns their exponent.

@@ -205,12 +205,14 @@ impl Limits {
     fn entry<P: Part>(&self, step: &Step<P>, wides: &mut Vec<WideEntry>) -> Entry {
         let shift = -self.exponent;
         let b = step.b.shifted(-shift);
-        let coefficients = [step.a, step.d, step.e, step.f, b];
+        let below = |x: &Wide<P>| x.e < 900;
+        let all_below = below(&step.a) & below(&step.d) & below(&step.e) & below(&step.f) & below(&b);
         let rc_fits = step.rc.e.saturating_add(shift) > -1000;
-        let fits = step.r.e > -900 && rc_fits && step.a.e > -100 && coefficients.iter().all(|x| x.e < 900);
+        let fits = step.r.e > -900 && rc_fits && step.a.e > -100 && all_below;
         let usable = step.r.m > 0.0 && step.rc.m > 0.0;
         let rc = if step.rc.m > 0.0 { step.rc.m * power_of_two((step.rc.e + shift).clamp(-1000, 1000)) } else { -1.0 };
-        let [a, d, e, f, b] = coefficients.map(Wide::to_f64);
+        let (a, d, e) = (step.a.to_f64(), step.d.to_f64(), step.e.to_f64());
+        let (f, b) = (step.f.to_f64(), b.to_f64());
         let r = if usable { step.r.to_f64(0) } else { -1.0 };
         let Step { len, next, place, .. } = *step;
         let mut entry = Entry { a, b, d, e, f, r, rc, len, next, wide: 0, place };
