@@ -4,10 +4,15 @@
 //! samples are sorted by count and run again with their derivative, for exactly that many iterations and without any test; neighbours
 //! in that order finish together.
 //!
-//! An iteration of z² + c takes 7 operations of the multiply-add units, so a vector at least 3.5 cycles. Where there are 16 registers,
-//! two vectors run at once, and what stays the same is read from memory; then all of their state stays in registers, but two vectors do
-//! not hide all latency: on Zen 5 it is 5 cycles. With three or four vectors, the compiler keeps a part of one's state in memory, with
-//! and without barriers between them, and they take as long (4 vectors before: 7.4 cycles).
+//! An iteration of z² + c takes 7 operations of the multiply-add units, so a vector at least 3.5 cycles. Two vectors at once do not hide
+//! all latency: on Zen 5 they take 5 cycles. With 256 bits, and so 16 registers, three run at once, in a function that does nothing else
+//! and reads what stays the same from memory: only then the compiler keeps all of their state in registers. On Granite Rapids, all that
+//! a sample takes with its distance falls from 115 ns to 103 on B (`fractal bench kernel`), and from 77 to 69 on C. Formulas that are not
+//! conformal have half as much state again, of which two vectors fit.
+//!
+//! Tried there, in ns on B and C: two vectors by that function (116 and 79); four, of which some spill (115 and 74, and sometimes 196 and
+//! 125); four with the derivative in memory, which is written and read in each iteration (104 and 67; it depends on how soon what is
+//! written can be read); a barrier before each vector's step (103 and 69).
 
 use super::Problem;
 use super::scratch::{LANES, PerLane};
@@ -39,6 +44,57 @@ pub(super) fn step<F: Formula, L: Lanes>(formula: F, t: Tangent<L>, parameters: 
         [a.mul_add(t.up[0], b * t.up[1]), c.mul_add(t.up[0], d.mul_add(t.up[1], own))]
     };
     Tangent { z: formula.step(t.z, parameters), right, up }
+}
+
+/// x and y of z, and of the columns of its derivative, of the vectors that run at once.
+type Tangents = [PerLane; 6];
+
+/// Those of the `k`-th vector. Without `both`, the second column is 0.
+#[inline(always)]
+fn tangent<S: Simd>(simd: S, tangents: &Tangents, k: usize, both: bool) -> Tangent<Vector<S>> {
+    let i = k * Vector::<S>::LEN;
+    let zero = Vector::splat(simd, 0.0);
+    Tangent {
+        z: [Vector::load(simd, &tangents[0].0[i..]), Vector::load(simd, &tangents[1].0[i..])],
+        right: [Vector::load(simd, &tangents[2].0[i..]), Vector::load(simd, &tangents[3].0[i..])],
+        up: if both {
+            [Vector::load(simd, &tangents[4].0[i..]), Vector::load(simd, &tangents[5].0[i..])]
+        } else {
+            [zero; 2]
+        },
+    }
+}
+
+/// Writes the `k`-th vector; without `both`, not its second column.
+#[inline(always)]
+fn put<S: Simd>(t: Tangent<Vector<S>>, tangents: &mut Tangents, k: usize, both: bool) {
+    let i = k * Vector::<S>::LEN;
+    t.z[0].store(&mut tangents[0].0[i..]);
+    t.z[1].store(&mut tangents[1].0[i..]);
+    t.right[0].store(&mut tangents[2].0[i..]);
+    t.right[1].store(&mut tangents[3].0[i..]);
+    if both {
+        t.up[0].store(&mut tangents[4].0[i..]);
+        t.up[1].store(&mut tangents[5].0[i..]);
+    }
+}
+
+/// What stays the same for each lane: the formula's parameters, and `own` of [`step`].
+type Same = [PerLane; 4];
+
+/// One iteration of the `k`-th vector.
+#[inline(always)]
+fn stepped<F: Formula, S: Simd>(
+    simd: S,
+    formula: F,
+    t: Tangent<Vector<S>>,
+    same: &Same,
+    k: usize,
+) -> Tangent<Vector<S>> {
+    let i = k * Vector::<S>::LEN;
+    let parameters =
+        [Vector::load(simd, &same[0].0[i..]), Vector::load(simd, &same[1].0[i..]), Vector::load(simd, &same[2].0[i..])];
+    step(formula, t, parameters, Vector::load(simd, &same[3].0[i..]))
 }
 
 impl<F: Formula> Problem<F> {
@@ -94,6 +150,8 @@ impl<F: Formula> Problem<F> {
             let order = &*order;
             executed += if Vector::<S>::LEN > 4 {
                 self.distance_groups::<S, 4>(simd, counted, first, order, stop)?
+            } else if Vector::<S>::LEN == 4 && F::CONFORMAL {
+                self.distance_groups::<S, 3>(simd, counted, first, order, stop)?
             } else {
                 self.distance_groups::<S, 2>(simd, counted, first, order, stop)?
             };
@@ -151,7 +209,8 @@ impl<F: Formula> Problem<F> {
         let own = if self.julia.is_some() { zero } else { one };
         let unit = one - own;
         let mut same = [const { PerLane([0.0; LANES]) }; 4];
-        let mut tangents = each!(D, k => {
+        let mut tangents = [const { PerLane([0.0; LANES]) }; 6];
+        unroll!(D, k => {
             let i = k * length;
             let point = [Vector::load(simd, &points[0].0[i..]), Vector::load(simd, &points[1].0[i..])];
             let (z, c) = match self.julia {
@@ -163,34 +222,24 @@ impl<F: Formula> Problem<F> {
             q.store(&mut same[1].0[i..]);
             r.store(&mut same[2].0[i..]);
             own.store(&mut same[3].0[i..]);
-            Tangent { z, right: [unit, zero], up: [zero, unit] }
-        }, Tangent { z: [zero; 2], right: [zero; 2], up: [zero; 2] });
-        // The compiler would keep these in registers, and the state in memory; it must not know that they stay the same.
-        let same = black_box(&same);
-        macro_rules! stepped {
-            ($k:ident) => {{
-                let i = $k * length;
-                let p = [
-                    Vector::load(simd, &same[0].0[i..]),
-                    Vector::load(simd, &same[1].0[i..]),
-                    Vector::load(simd, &same[2].0[i..]),
-                ];
-                step(self.formula, tangents[$k], p, Vector::<S>::load(simd, &same[3].0[i..]))
-            }};
-        }
+            put(Tangent { z, right: [unit, zero], up: [zero, unit] }, &mut tangents, k, !F::CONFORMAL);
+        });
         let mut n = 0;
         // All lanes need the iterations below `least`.
         while n < least {
             let until = least.min(n.saturating_add(STOP_INTERVAL));
-            while n < until {
-                black_box(());
-                unroll!(D, k => { tangents[k] = stepped!(k); });
-                n += 1;
-            }
+            Self::advance::<S, D>(simd, self.formula, &same, &mut tangents, until - n);
+            n = until;
             if stop.is_set() {
                 return Err(Error::Stopped);
             }
         }
+        let same = black_box(&same);
+        let mut tangents = each!(D, k => tangent(simd, &tangents, k, !F::CONFORMAL), Tangent {
+            z: [zero; 2],
+            right: [zero; 2],
+            up: [zero; 2],
+        });
         // After that, lanes that have reached their count keep their state.
         while n < most {
             let until = most.min(n.saturating_add(STOP_INTERVAL));
@@ -199,7 +248,7 @@ impl<F: Formula> Problem<F> {
                 let now = Vector::<S>::splat(simd, f64::from(n + 1));
                 unroll!(D, k => {
                     let needs = now.at_most(Vector::load(simd, &counts.0[k * length..]));
-                    let (old, new) = (tangents[k], stepped!(k));
+                    let (old, new) = (tangents[k], stepped(simd, self.formula, tangents[k], same, k));
                     tangents[k] = Tangent {
                         z: [new.z[0].select(needs, old.z[0]), new.z[1].select(needs, old.z[1])],
                         right: [new.right[0].select(needs, old.right[0]), new.right[1].select(needs, old.right[1])],
@@ -228,6 +277,32 @@ impl<F: Formula> Problem<F> {
             l += 1;
         }
         Ok(u64::from(most) * (D * length) as u64)
+    }
+
+    /// Runs `times` iterations of D vectors.
+    ///
+    /// A function of its own without anything else, for the same reason as `Engine::block`.
+    #[inline(never)]
+    fn advance<S: Simd, const D: usize>(simd: S, formula: F, same: &Same, tangents: &mut Tangents, times: u32) {
+        simd.vectorize(
+            #[inline(always)]
+            || {
+                let zero = Vector::<S>::splat(simd, 0.0);
+                let mut t = each!(D, k => tangent(simd, tangents, k, !F::CONFORMAL), Tangent {
+                    z: [zero; 2],
+                    right: [zero; 2],
+                    up: [zero; 2],
+                });
+                let mut n = 0;
+                while n < times {
+                    // Read anew each time, as operands: what is read once takes registers from the state.
+                    let same = black_box(same);
+                    unroll!(D, k => { t[k] = stepped(simd, formula, t[k], same, k); });
+                    n += 1;
+                }
+                unroll!(D, k => { put(t[k], tangents, k, !F::CONFORMAL); });
+            },
+        );
     }
 }
 

@@ -41,6 +41,10 @@
 //! halves of 4, since the processor does not look far enough ahead to overlap them (1.23); selecting without a branch (1.04 and 1.07);
 //! blocks of 32 in groups (1.02 and 1.07).
 //!
+//! Other thresholds on AVX2 on Granite Rapids, each within 2 % of what stands on A@1000, B and C, or slower: leaving a group at 7, 9 or
+//! 10 live lanes of 16 (1.01 to 1.03), 8 or 16 of 48 idle lanes before a refill, looking for iterates to replace every 4 or
+//! 16 blocks, replacing them after 1.25 or 1.35 times the orbit's length, in groups 1.33; first blocks of 8 (A@1000 1.08).
+//!
 //! Vector code uses no closures and no iterator adapters except the closure passed to `vectorize`: what the compiler does not inline is
 //! compiled without the instruction set, and everything inside becomes calls as well.
 
