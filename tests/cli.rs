@@ -470,6 +470,10 @@ fn checking_compares_with_wider_numbers() {
         text.starts_with("checked     200 of 200 samples, all\n") && text.contains(" 0 of 200 differ: 0 % (0 % to "),
         "{text}"
     );
+    // A sample at the maximum, by less than the roundings of the stages.
+    let edge =
+        "check necklace --size 320x180 --samples 1 --iterations 1000 --crop 22,152,1x1 --set iteration.quality=exact";
+    assert!(check(edge).contains(" 0 of 1 differ: "), "{}", check(edge));
     let progress = scratch.program(words("check whole --size 20x10 --pixels 9 --progress json")).output().unwrap();
     let last: Value = serde_json::from_slice(progress.stderr.split(|&b| b == b'\n').rev().nth(1).unwrap()).unwrap();
     assert_eq!((&last["pieces_done"], &last["pieces"]), (&9.into(), &9.into()), "{last}");

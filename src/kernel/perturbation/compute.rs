@@ -191,8 +191,9 @@ impl Perturbation {
         [u * cos - v * sin, u * sin + v * cos]
     }
 
-    /// Puts the escaped samples in line once more that lie so near to others with another count that the roundings of the stages may
-    /// decide: the tail computes all of their iterations in double-double.
+    /// Puts the samples in line once more that lie so near to others with another count that the roundings of the stages may decide: the
+    /// tail computes all of their iterations in double-double. Of those that have come to the maximum it is the same question whether they
+    /// escape before.
     fn ask_again(&self, shared: Shared<'_>, scratch: &mut Scratch) {
         let Scratch { ends, waiting, offsets, .. } = scratch;
         let orbit = shared.orbit;
@@ -212,7 +213,7 @@ impl Perturbation {
         for (id, &offset) in offsets.iter().enumerate() {
             let size = larger(ends.x[id].abs(), ends.y[id].abs());
             let change = larger(ends.d_x[id].abs(), ends.d_y[id].abs());
-            if ends.n[id] == u64::MAX || size * self.frame.per_spacing >= IN_QUESTION * change {
+            if size * self.frame.per_spacing >= IN_QUESTION * change {
                 continue;
             }
             ends.n[id] = u64::MAX;

@@ -72,7 +72,8 @@ pub(super) struct Ends {
     pub(super) caught: u64,
     /// The number of the first escaped iterate; `u64::MAX` where none did.
     pub(super) n: Vec<u64>,
-    /// That iterate and its derivative.
+    /// That iterate and its derivative; of quality `exact` also the last iterate of a sample that has come to the maximum. The derivative
+    /// of one that is caught by a cycle is 0.
     pub(super) x: Vec<f64>,
     pub(super) y: Vec<f64>,
     pub(super) d_x: Vec<f64>,
@@ -85,9 +86,18 @@ impl Ends {
         self.caught = 0;
         self.n.clear();
         self.n.resize(len, u64::MAX);
-        for numbers in [&mut self.x, &mut self.y, &mut self.d_x, &mut self.d_y] {
+        for numbers in [&mut self.x, &mut self.y] {
             numbers.resize(len + MOST_LANES, 1.0);
         }
+        for numbers in [&mut self.d_x, &mut self.d_y] {
+            numbers.clear();
+            numbers.resize(len + MOST_LANES, 0.0);
+        }
+    }
+
+    /// Notes where a sample is that has come to the maximum: so near to others that escape that it may be in question.
+    pub(super) fn reach(&mut self, id: usize, [x, y]: [f64; 2], [d_x, d_y]: [f64; 2]) {
+        (self.x[id], self.y[id], self.d_x[id], self.d_y[id]) = (x, y, d_x, d_y);
     }
 
     #[inline(always)]

@@ -88,8 +88,23 @@ impl Shared<'_> {
                     break;
                 }
             }
+            if DERIVATIVE && group.n >= self.max && !self.orbit.rest.is_empty() {
+                self.reach(scratch, &group);
+            }
         }
         Ok(steps)
+    }
+
+    /// Notes where samples are that have come to the maximum within the stages.
+    #[cold]
+    fn reach(&self, scratch: &mut Scratch, group: &Pending) {
+        let around = self.orbit.wide(self.tables.place(group.at));
+        let numbers = &scratch.group.0;
+        for i in group.from..group.to {
+            let z = around + Wide::new([numbers[Z_X][i], numbers[Z_Y][i]], group.exponent);
+            let derivative = shifted([numbers[D_X][i], numbers[D_Y][i]], group.exponent);
+            scratch.ends.reach(numbers[ID][i] as usize, z.to_f64(), derivative);
+        }
     }
 
     /// Puts the samples in line for the longest entries; returns the largest part of their offsets c.

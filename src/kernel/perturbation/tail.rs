@@ -375,6 +375,9 @@ impl Shared<'_> {
             let (at, delta) = (pack::at(places[lane]), Wide::new([x[lane], y[lane]], 0));
             if n >= self.max {
                 lanes |= 1 << lane;
+                let [z, derivative] =
+                    [high(flight.full), flight.derivative].map(|[x, y]| [stored(x)[lane], stored(y)[lane]]);
+                ends.reach(crew.id[lane] as usize, z, derivative);
             } else if self.is_interior(State { at, n, delta, c: crew.offset[lane] }, n / 16)? {
                 lanes |= 1 << lane;
                 ends.caught += 1;
@@ -403,6 +406,8 @@ impl Shared<'_> {
                 ends.set(sample.id as usize, sample.n, [x, y], sample.derivative);
             } else if sample.n < self.max {
                 return Some(sample);
+            } else {
+                ends.reach(sample.id as usize, [x, y], sample.derivative);
             }
         }
         None
