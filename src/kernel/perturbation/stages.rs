@@ -99,11 +99,10 @@ impl Shared<'_> {
     #[cold]
     fn reach(&self, scratch: &mut Scratch, group: &Pending) {
         let around = self.orbit.wide(self.tables.place(group.at));
-        let numbers = &scratch.group.0;
         for i in group.from..group.to {
-            let z = around + Wide::new([numbers[Z_X][i], numbers[Z_Y][i]], group.exponent);
-            let derivative = shifted([numbers[D_X][i], numbers[D_Y][i]], group.exponent);
-            scratch.ends.reach(numbers[ID][i] as usize, z.to_f64(), derivative);
+            let [x, y, id, d_x, d_y] = [Z_X, Z_Y, ID, D_X, D_Y].map(|plane| scratch.group.0[plane][i]);
+            let z = around + Wide::new([x, y], group.exponent);
+            scratch.ends.reach(id as usize, z.to_f64(), shifted([d_x, d_y], group.exponent));
         }
     }
 
