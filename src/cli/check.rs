@@ -17,7 +17,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<()> {
     let scene = plan::scene_or_whole(args.source.as_deref(), &args.scene)?;
     let choice = Choice { samples: args.pixels, exact: args.exact, seed: args.seed };
     let check = Arc::new(Check::new(&scene, choice)?);
-    memory::check_shared(scene.title(), memory::shared(check.render()).saturating_add(check.truth_len()))?;
+    memory::check_shared(scene.title(), memory::shared(check.render()) + memory::growing(check.truth_len()))?;
     let signals = Signals::receive()?;
     let workers = args.workers.unwrap_or(0);
     let options = SessionOptions { workers, stop: signals.stop.clone(), ..SessionOptions::default() };
