@@ -16,6 +16,8 @@ mod buffer;
 #[expect(dead_code, reason = "no model resets a barrier")]
 #[path = "../src/parallel/event_count.rs"]
 mod event_count;
+#[path = "../src/parallel/exclusion.rs"]
+mod exclusion;
 
 /// Queues as crossbeam's are seen from outside: a thief who meets somebody has to come again.
 mod crossbeam {
@@ -60,6 +62,7 @@ mod crossbeam {
 mod queues;
 
 use event_count::{Barrier, EventCount, Impassable, SpinThenPark};
+use exclusion::Exclusion;
 use loom::cell::UnsafeCell;
 use loom::sync::{Arc, Mutex};
 use loom::thread;
@@ -162,6 +165,27 @@ fn who_leaves_without_coming_is_missed_and_nobody_hangs() {
         let thread = thread::spawn(move || other.leave());
         assert_eq!(barrier.wait(2, 0, spin), Err(Impassable::Missing));
         thread.join().unwrap();
+    });
+}
+
+#[test]
+fn a_critical_section_admits_one_at_a_time_and_nobody_hangs() {
+    check(|spin| {
+        let shared = Arc::new((Exclusion::default(), plain()));
+        let enter = move |shared: &(Exclusion, Plain), times: usize| {
+            for _ in 0..times {
+                let _held = shared.0.enter(spin);
+                shared.1.set(shared.1.get() + 1);
+            }
+        };
+        // Three threads, so that one sleeps while another takes its turn; one of them comes again.
+        let threads = [1, 1].map(|times| {
+            let shared = shared.clone();
+            thread::spawn(move || enter(&shared, times))
+        });
+        enter(&shared, 2);
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(shared.1.get(), 4);
     });
 }
 
