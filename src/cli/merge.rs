@@ -56,7 +56,7 @@ pub(crate) fn run(args: &MergeArgs) -> Result<()> {
         depth: if args.bits == "16" { Depth::Sixteen } else { Depth::Eight },
         trace: None,
         stats: false,
-        display: Display::new(args.progress.as_deref(), args.quiet),
+        display: Display::new(&args.progress, args.quiet),
         quiet: args.quiet,
         verbose: args.verbose,
     };

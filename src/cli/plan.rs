@@ -58,7 +58,7 @@ impl Plan {
             depth,
             trace: args.trace.clone(),
             stats: args.stats.is_some(),
-            display: Display::new(args.progress.as_deref(), args.quiet),
+            display: Display::new(&args.progress, args.quiet),
             quiet: args.quiet,
             verbose: args.verbose,
         })
