@@ -23,7 +23,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<()> {
     let options = SessionOptions { workers, stop: signals.stop.clone(), ..SessionOptions::default() };
     let mut session = backend::find("threads")?.open(&options)?;
     let progress = Arc::new(Progress::of_pieces(check.samples()));
-    let ticker = Ticker::start(Display::new(args.progress.as_deref(), false), "check", progress.clone());
+    let ticker = Ticker::start(Display::new(&args.progress, false), "check", progress.clone());
     let sinks = Tee::new(vec![Arc::new(Findings(check.clone())), progress]);
     let outcome = session.run(check.clone(), Arc::new(sinks), &signals.stop);
     drop(ticker);

@@ -37,7 +37,7 @@ impl<'a> Runner<'a> {
             timed: !args.quiet || args.trace.is_some() || args.stats.is_some(),
             ..SessionOptions::default()
         };
-        Ok(Self { args, backend, options, display: Display::new(args.progress.as_deref(), args.quiet) })
+        Ok(Self { args, backend, options, display: Display::new(&args.progress, args.quiet) })
     }
 
     /// Computes the pieces of `work` that are not `kept`; the sinks see all. `name` stands before the progress.
