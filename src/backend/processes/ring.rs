@@ -21,6 +21,9 @@ const HEAD: usize = 8;
 /// Where the record's length in words is.
 const LEN: usize = 6;
 
+/// Words of a usual record, at most.
+const USUAL: usize = (256 << 10) / 8 + 64;
+
 /// In place of the number of pieces: skip the rest of the ring.
 const SKIP: u64 = u64::MAX;
 
@@ -186,7 +189,8 @@ pub(super) struct Readers {
 impl Readers {
     /// The ends of the rings of so many slots, in which nothing was published.
     pub(super) fn new(slots: usize) -> Self {
-        Self { slots: (0..slots).map(Reader::new).collect(), copy: Vec::new() }
+        // Written, not only reserved: a run's first record would wait 40 µs for its pages.
+        Self { slots: (0..slots).map(Reader::new).collect(), copy: vec![u64::MAX; USUAL] }
     }
 }
 
