@@ -62,7 +62,7 @@ messages! {
     7 Part { hash, len }
     /// From a worker, first. Tail: its version.
     16 Hello { protocol }
-    /// From a worker: it has finished its part of the run. The processor time that its process has used since it last
+    /// From a worker with shared memory: it has finished its part of the run. The processor time that its process has used since it last
     /// said so, in nanoseconds.
     17 Idle { run, processor }
     /// From a worker: the run failed; `claim` is 1 if this answers a claim. In place of the first message: it cannot start. Tail: the

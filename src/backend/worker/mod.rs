@@ -215,7 +215,7 @@ impl WorkerLoop<'_> {
             if let Err(error) = outcome {
                 self.outbox.send(Failed { run, claim: 0 }, &message::pack(&error));
             }
-            if kind == RunBegins::KIND {
+            if kind == RunBegins::KIND && self.share.is_some() {
                 let used = processor_time();
                 let processor = used - std::mem::replace(&mut self.used, used);
                 self.outbox.send(Idle { run, processor }, &[]);
@@ -230,6 +230,9 @@ impl WorkerLoop<'_> {
             Slot::KIND => {
                 let Slot { index, workers, processor } = Slot::of(numbers);
                 (self.place, self.workers) = (index as usize, workers as usize);
+                // Before this thread is kept to one of them.
+                let processors = std::thread::available_parallelism().map_or(1, usize::from);
+                self.outbox.set_spare(processors > self.workers);
                 // Losing the processor since it was chosen is no reason to end.
                 if let Some(processor) = processor.checked_sub(1) {
                     keep_to(processor as usize);
