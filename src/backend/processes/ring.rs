@@ -7,6 +7,11 @@
 //! each end keeps its own position privately and only publishes it to the other. All rings share the memory for copies: with one for each,
 //! the first record of each worker would cost as much for new pages as the copying itself. A worker computes in the ring itself: results
 //! computed in memory of its own and copied from there took as long, to 2 %.
+//!
+//! Of a short picture (960 × 540 pixels of the whole set, 4.2 MB of results), copying takes the session 17 µs for 256 KB that lie in
+//! another core's cache: 14 with `rep movsb`, 15 with vectors of 512 bits, 13 to 15 with prefetches 4 KB ahead (least of 200). That the
+//! session has read them makes a worker's next writes there slower: without the copies, which is no protocol, its claims took 5 to 7 %
+//! less. What else a run takes beyond its claims: 100 µs to begin, half of it to make the work, and 50 to 80 to end.
 
 use super::member::Broken;
 use super::segment::{Segment, Slot, SlotMemory};
