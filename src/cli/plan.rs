@@ -41,6 +41,7 @@ impl Plan {
             schedule: Some(schedule),
             pin: args.pin,
             timed: args.trace.is_some() || args.stats.is_some() || args.verbose || args.is_watched(),
+            sized: args.stats.is_some() || args.verbose,
             ..backend::SessionOptions::default()
         };
         let pictures = pictures(args, tile)?;

@@ -35,6 +35,7 @@ impl<'a> Runner<'a> {
             pin: args.pin,
             // Whoever is quiet sees no times.
             timed: !args.quiet || args.trace.is_some() || args.stats.is_some(),
+            sized: args.stats.is_some(),
             ..SessionOptions::default()
         };
         Ok(Self { args, backend, options, display: Display::new(&args.progress, args.quiet) })
