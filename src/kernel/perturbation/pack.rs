@@ -34,6 +34,9 @@ pub(super) trait Pack: Lanes {
     /// The larger number in each lane, without care for NaN.
     fn larger(self, other: Self) -> Self;
 
+    /// The smaller one, likewise.
+    fn smaller(self, other: Self) -> Self;
+
     /// The iterates at the places that [`place`] made, one for each lane.
     fn iterates(self, orbit: &[Iterate]) -> [Self; 2];
 }
@@ -77,6 +80,10 @@ impl Pack for f64 {
         if self > other { self } else { other }
     }
     #[inline(always)]
+    fn smaller(self, other: Self) -> Self {
+        if self < other { self } else { other }
+    }
+    #[inline(always)]
     fn iterates(self, orbit: &[Iterate]) -> [Self; 2] {
         orbit[at(self)]
     }
@@ -108,6 +115,10 @@ impl<S: Simd> Pack for Vector<S> {
     #[inline(always)]
     fn larger(self, other: Self) -> Self {
         Self(self.0.max(other.0))
+    }
+    #[inline(always)]
+    fn smaller(self, other: Self) -> Self {
+        Self(self.0.min(other.0))
     }
     #[inline(always)]
     fn iterates(self, orbit: &[Iterate]) -> [Self; 2] {

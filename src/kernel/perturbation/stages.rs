@@ -112,7 +112,7 @@ impl Shared<'_> {
         let exponent = if self.orbit.has_start() { self.part(scratch, len) } else { self.normal(self.exponent) };
         let check = self.patience();
         scratch.pending.push(Pending { stage, at, n: 0, check, steps: 0, from: 0, to: len, exponent });
-        let [_, _, c_x, c_y, ..] = &scratch.group.0;
+        let [_, _, c_x, c_y, ..] = &*scratch.group.0;
         let (c_x, c_y, mut most) = (&c_x[..len], &c_y[..len], 0.0);
         for i in 0..len {
             most = larger(most, larger(c_x[i].abs(), c_y[i].abs()));
@@ -125,7 +125,7 @@ impl Shared<'_> {
         let from = if self.orbit.has_way() { Wide::zero() } else { self.orbit.wide(self.orbit.critical) };
         let exponent = self.normal(self.exponent.max(from.e));
         let (scale, from) = (power_of_two(self.exponent - exponent), from.shifted(-exponent).to_f64());
-        let [z_x, z_y, c_x, c_y, _, d_x, _] = &mut scratch.group.0;
+        let [z_x, z_y, c_x, c_y, _, d_x, _] = &mut *scratch.group.0;
         for ([z, c], from) in [[z_x, c_x], [z_y, c_y]].into_iter().zip(from) {
             for (z, c) in z[..len].iter_mut().zip(&mut c[..len]) {
                 *z = c.mul_add(scale, from);
@@ -321,7 +321,7 @@ fn shifted(m: [f64; 2], k: i32) -> [f64; 2] {
 fn copy<const DERIVATIVE: bool>(group: &mut Group, at: usize, other: &Group, len: usize) {
     if len > 0 {
         let planes = if DERIVATIVE { 7 } else { 5 };
-        for (numbers, others) in group.0.iter_mut().zip(&other.0).take(planes) {
+        for (numbers, others) in group.0.iter_mut().zip(&*other.0).take(planes) {
             numbers[at..at + len].copy_from_slice(&others[..len]);
         }
     }
