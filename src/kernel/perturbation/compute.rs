@@ -31,7 +31,7 @@ impl Perturbation {
     pub(super) fn claim(&self, shared: Shared<'_>, claim: TileClaim<'_>) -> Result<Counters> {
         Scratch::with(|scratch| {
             let samples = claim.tiles.iter().map(|wanted| wanted.tile.area() - wanted.skipped()).sum();
-            scratch.ends.reset(samples);
+            scratch.ends.reset(samples, self.reference.double);
             scratch.offsets.clear();
             // Which samples are in question shows the derivative.
             let derivative = self.channels.contains(Channels::DISTANCE) || self.reference.double;
@@ -224,7 +224,6 @@ impl Perturbation {
                 n: 0,
                 check: u64::MAX,
                 delta: [0.0; 2],
-                c: [x.high, y.high],
                 offset: offset.map(|part| part.high),
                 rest: [x.low, y.low],
                 derivative: [0.0; 2],
@@ -232,7 +231,7 @@ impl Perturbation {
             if orbit.has_start() {
                 let [x, y] = [x + from[0], y + from[1]];
                 (sample.delta, sample.rest, sample.derivative) = ([x.high, y.high], [x.low, y.low], [scale, 0.0]);
-                (sample.c, sample.offset) = ([0.0; 2], [0.0; 2]);
+                sample.offset = [0.0; 2];
             }
             waiting.push(sample);
         }

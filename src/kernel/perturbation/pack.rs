@@ -37,9 +37,16 @@ pub(super) trait Pack: Lanes {
     /// The smaller one, likewise.
     fn smaller(self, other: Self) -> Self;
 
-    /// The iterates at the places that [`place`] made, one for each lane.
-    fn iterates(self, orbit: &[Iterate]) -> [Self; 2];
+    /// The lanes of the mask, 0 in the others; and 0 in the lanes of the mask.
+    fn masked(self, mask: Self::Mask) -> Self;
+    fn without(self, mask: Self::Mask) -> Self;
+
+    /// The iterates at some places, one for each lane.
+    fn iterates(self, places: &Places, orbit: &[Iterate]) -> [Self; 2];
 }
+
+/// The places of some lanes, as [`place`] makes them.
+pub(super) type Places = [f64; MOST_LANES];
 
 /// A place in an orbit as a lane: adding 1 gives the next.
 pub(super) fn place(at: u32) -> f64 {
@@ -84,8 +91,16 @@ impl Pack for f64 {
         if self < other { self } else { other }
     }
     #[inline(always)]
-    fn iterates(self, orbit: &[Iterate]) -> [Self; 2] {
-        orbit[at(self)]
+    fn masked(self, mask: bool) -> Self {
+        if mask { self } else { 0.0 }
+    }
+    #[inline(always)]
+    fn without(self, mask: bool) -> Self {
+        if mask { 0.0 } else { self }
+    }
+    #[inline(always)]
+    fn iterates(self, places: &Places, orbit: &[Iterate]) -> [Self; 2] {
+        orbit[at(places[0])]
     }
 }
 
@@ -121,16 +136,34 @@ impl<S: Simd> Pack for Vector<S> {
         Self(self.0.min(other.0))
     }
     #[inline(always)]
-    fn iterates(self, orbit: &[Iterate]) -> [Self; 2] {
-        let places = self.0.as_slice();
-        let (mut x, mut y) = ([0.0; MOST_LANES], [0.0; MOST_LANES]);
+    fn masked(self, mask: MaskOf<S>) -> Self {
+        let (mask, bits): (S::u64s, S::u64s) = (mask.to_vector().bitcast(), self.0.bitcast());
+        Self((mask & bits).bitcast())
+    }
+    #[inline(always)]
+    fn without(self, mask: MaskOf<S>) -> Self {
+        let (mask, bits): (S::u64s, S::u64s) = (mask.to_vector().bitcast(), self.0.bitcast());
+        Self(((mask & bits) ^ bits).bitcast())
+    }
+    #[inline(always)]
+    fn iterates(self, places: &Places, orbit: &[Iterate]) -> [Self; 2] {
+        // All are looked up first, so that each is one load, of both parts.
+        let mut found = [&orbit[0]; MOST_LANES];
         let mut l = 0;
         while l < Self::LEN {
-            [x[l], y[l]] = orbit[at(places[l])];
+            found[l] = &orbit[at(places[l])];
+            l += 1;
+        }
+        let mut parts = [0.0; 2 * MOST_LANES];
+        let mut l = 0;
+        while l < Self::LEN {
+            [parts[2 * l], parts[2 * l + 1]] = *found[l];
             l += 1;
         }
         let simd = self.0.token();
-        [Self::load(simd, &x), Self::load(simd, &y)]
+        let (low, high) = (Self::load(simd, &parts), Self::load(simd, &parts[Self::LEN..]));
+        let (x, y) = low.0.deinterleave(high.0);
+        [Self(x), Self(y)]
     }
 }
 

@@ -59,10 +59,9 @@ pub(super) struct Waiting {
     pub(super) n: u64,
     pub(super) check: u64,
     pub(super) delta: [f64; 2],
-    /// The offset, and the same divided by 2^`exponent`.
-    pub(super) c: [f64; 2],
+    /// The offset, divided by 2^`exponent`.
     pub(super) offset: [f64; 2],
-    /// What `c` lacks, or for Julia sets `delta`, where double-double has it.
+    /// What the offset itself lacks, or for Julia sets `delta`, where double-double has it.
     pub(super) rest: [f64; 2],
     pub(super) derivative: [f64; 2],
 }
@@ -83,8 +82,9 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    /// For `len` samples, none of which has escaped; with room for whole vectors.
-    pub(super) fn reset(&mut self, len: usize) {
+    /// For `len` samples, none of which has escaped; with room for whole vectors. Where samples are in question, the derivatives of those
+    /// that are caught are 0.
+    pub(super) fn reset(&mut self, len: usize, in_question: bool) {
         self.caught = 0;
         self.n.clear();
         self.n.resize(len, u64::MAX);
@@ -92,7 +92,9 @@ impl Ends {
             numbers.resize(len + MOST_LANES, 1.0);
         }
         for numbers in [&mut self.d_x, &mut self.d_y] {
-            numbers.clear();
+            if in_question {
+                numbers.clear();
+            }
             numbers.resize(len + MOST_LANES, 0.0);
         }
     }
@@ -103,13 +105,22 @@ impl Ends {
     }
 
     #[inline(always)]
-    pub(super) fn set(&mut self, id: usize, n: u64, [x, y]: [f64; 2], [mut d_x, mut d_y]: [f64; 2]) {
-        self.n[id] = n;
+    pub(super) fn set<const DERIVATIVE: bool>(
+        &mut self,
+        id: usize,
+        n: u64,
+        [x, y]: [f64; 2],
+        [mut d_x, mut d_y]: [f64; 2],
+    ) {
+        (self.n[id], self.x[id], self.y[id]) = (n, x, y);
+        if !DERIVATIVE {
+            return;
+        }
         let size = largest([d_x, d_y]);
         if size > 0.0 && size < LEAST_DERIVATIVE {
             (d_x, d_y) = (LEAST_DERIVATIVE * (d_x / size), LEAST_DERIVATIVE * (d_y / size));
         }
-        (self.x[id], self.y[id], self.d_x[id], self.d_y[id]) = (x, y, d_x, d_y);
+        (self.d_x[id], self.d_y[id]) = (d_x, d_y);
     }
 }
 

@@ -58,7 +58,7 @@ impl Shared<'_> {
                 let Pending { stage, at, n, from, to, exponent, .. } = group;
                 let entry = self.tables.entry(at);
                 if entry.r < 0.0 {
-                    self.fail(scratch, group, entry.next);
+                    self.fail::<DERIVATIVE>(scratch, group, entry.next);
                     break;
                 }
                 let step = self.step(at, &entry, exponent);
@@ -70,7 +70,7 @@ impl Shared<'_> {
                 copy::<DERIVATIVE>(&mut scratch.group, kept, &scratch.rebased, divided.rebased);
                 copy::<DERIVATIVE>(&mut scratch.group, rebased, &scratch.failed, divided.failed);
                 if divided.failed > 0 {
-                    self.fail(scratch, Pending { from: rebased, to, ..group }, entry.next);
+                    self.fail::<DERIVATIVE>(scratch, Pending { from: rebased, to, ..group }, entry.next);
                 }
                 let after = n + u64::from(entry.len);
                 let (first, begin) = self.tables.back(stage);
@@ -184,17 +184,16 @@ impl Shared<'_> {
     }
 
     /// Samples that cannot use an entry go on in the stage before, or by themselves.
-    fn fail(&self, scratch: &mut Scratch, group: Pending, next: u32) {
+    fn fail<const DERIVATIVE: bool>(&self, scratch: &mut Scratch, group: Pending, next: u32) {
         if self.tables.is_shortest(group.stage) {
-            self.leave(scratch, group, next);
+            self.leave::<DERIVATIVE>(scratch, group, next);
         } else {
             scratch.pending.push(Pending { stage: group.stage - 1, at: next as usize, ..group });
         }
     }
 
     /// Samples that have gone through all stages wait at a place of the reference.
-    fn leave(&self, scratch: &mut Scratch, group: Pending, at: u32) {
-        let scale = power_of_two(self.exponent);
+    fn leave<const DERIVATIVE: bool>(&self, scratch: &mut Scratch, group: Pending, at: u32) {
         for i in group.from..group.to {
             let number = |plane: usize| scratch.group.0[plane][i];
             let (z_x, z_y, c_x, c_y) = (number(Z_X), number(Z_Y), number(C_X), number(C_Y));
@@ -206,13 +205,12 @@ impl Shared<'_> {
                 check: group.check.max(group.n + PATIENCE_STEPS.saturating_sub(group.steps)),
                 delta: [z_x, z_y],
                 offset: [c_x, c_y],
-                c: if scale > 0.0 { [c_x * scale, c_y * scale] } else { [0.0; 2] },
                 rest: [0.0; 2],
                 derivative: [d_x, d_y],
             };
             if group.exponent != 0 && self.alone(&mut sample, [c_x, c_y], group.exponent) {
                 let z = self.orbit.z[sample.at as usize];
-                scratch.ends.set(sample.id as usize, sample.n, z, sample.derivative);
+                scratch.ends.set::<DERIVATIVE>(sample.id as usize, sample.n, z, sample.derivative);
             } else {
                 scratch.waiting.push(sample);
             }
