@@ -3,6 +3,7 @@
 
 use super::orbit::Iterate;
 use crate::formula::{Lanes, MaskOf, Number, Vector};
+use fearless_simd::f64x2;
 use fearless_simd::prelude::*;
 
 /// The most lanes of any pack.
@@ -154,17 +155,25 @@ impl<S: Simd> Pack for Vector<S> {
             found[l] = &orbit[at(places[l])];
             l += 1;
         }
-        let mut parts = [0.0; 2 * MOST_LANES];
-        let mut l = 0;
-        while l < Self::LEN {
-            [parts[2 * l], parts[2 * l + 1]] = *found[l];
-            l += 1;
-        }
+        // Blocks of two lanes: the even ones in one vector, the odd ones in another. The compiler makes two unpackings of the rest.
         let simd = self.0.token();
-        let (low, high) = (Self::load(simd, &parts), Self::load(simd, &parts[Self::LEN..]));
-        let (x, y) = low.0.deinterleave(high.0);
-        [Self(x), Self(y)]
+        let (mut even, mut odd) = (block(simd, found[0]), block(simd, found[1]));
+        let mut l = 2;
+        while l < Self::LEN {
+            let from_here = MaskOf::<S>::from_bitmask(simd, u64::MAX << l);
+            even = from_here.select(block::<S>(simd, found[l]), even);
+            odd = from_here.select(block::<S>(simd, found[l + 1]), odd);
+            l += 2;
+        }
+        let (crossed, second) = (even.slide_within_blocks::<1>(odd), MaskOf::<S>::from_bitmask(simd, 0xaa));
+        [Self(second.select(crossed, even)), Self(second.select(odd, crossed))]
     }
+}
+
+/// An iterate in every block of a vector.
+#[inline(always)]
+fn block<S: Simd>(simd: S, iterate: &Iterate) -> S::f64s {
+    S::f64s::block_splat(f64x2::from_slice(simd, iterate))
 }
 
 /// (a + bi)·(c + di).

@@ -413,7 +413,6 @@ impl Shared<'_> {
         ends: &mut Ends,
     ) -> Result<u64> {
         let differences = [flight.delta[0].stored(), flight.delta[1].stored()];
-        let derivative = [stored(flight.derivative[0]), stored(flight.derivative[1])];
         let mut lanes = 0;
         for lane in 0..L::LEN {
             if crew.end[lane] != now || out >> lane & 1 == 1 {
@@ -423,7 +422,8 @@ impl Shared<'_> {
             let Seat { at, delta, full } = self.seat::<L, N>(crew, &differences, lane);
             if n >= self.max {
                 lanes |= 1 << lane;
-                ends.reach(crew.id[lane] as usize, full, [derivative[0][lane], derivative[1][lane]]);
+                let derivative = [stored(flight.derivative[0])[lane], stored(flight.derivative[1])[lane]];
+                ends.reach(crew.id[lane] as usize, full, derivative);
             } else if self.is_interior(State { at, n, delta: Wide::new(delta, 0), c: crew.offset[lane] }, n / 16)? {
                 lanes |= 1 << lane;
                 ends.caught += 1;
