@@ -54,7 +54,7 @@ use crate::sample::Channels;
 use crate::scene::Quality;
 pub(crate) use kept::Kept;
 use orbit::Reference;
-use prepared::Tables;
+use prepared::{Sound, Tables};
 use shared::Shared;
 
 /// The binary logarithm of the smallest distance between samples, about 1e-30103: there an iterate of the reference takes 2 ms, and a stop
@@ -106,6 +106,7 @@ pub(crate) struct Perturbation {
     channels: Channels,
     fraction: Fraction,
     frame: Frame,
+    sound: Sound,
 }
 
 impl Perturbation {
@@ -140,13 +141,14 @@ impl Perturbation {
             limits,
             channels,
             fraction: Fraction::new(2, limits.escape_radius, false),
+            sound: Sound::default(),
         })
     }
 
     /// What all samples share.
     fn shared<'a>(&self, prepared: &'a Prepared, stop: &'a Stop) -> Result<Shared<'a>> {
         let mut orbit = self.reference.read(prepared)?;
-        let tables = Tables::read(prepared, orbit)?;
+        let tables = Tables::read(prepared, orbit, &self.sound)?;
         let limit = self.limits.escape_radius * self.limits.escape_radius;
         if self.reference.limit != limit {
             orbit.excesses = &[];
