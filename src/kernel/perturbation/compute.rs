@@ -145,7 +145,7 @@ impl Perturbation {
         [tile, place]: [&mut usize; 2],
         id: &mut u32,
     ) -> usize {
-        let numbers = &mut scratch.group.0;
+        let numbers = &mut *scratch.group.0;
         let mut len = 0;
         while len < BATCH
             && let Some(TileRequest { tile: area, mask }) = tiles.get(*tile)
@@ -159,7 +159,6 @@ impl Perturbation {
                         let [column, row] = [*place % width, *place / width];
                         scratch.offsets.push(self.offset(area.x as usize + column, area.y as usize + row));
                     }
-                    [Z_X, Z_Y, D_X, D_Y].into_iter().for_each(|plane| numbers[plane][len] = 0.0);
                     (len, *id) = (len + 1, *id + 1);
                 }
                 *place += 1;
@@ -167,6 +166,9 @@ impl Perturbation {
             if *place == area.area() {
                 (*tile, *place) = (*tile + 1, 0);
             }
+        }
+        for plane in [Z_X, Z_Y, D_X, D_Y] {
+            numbers[plane][..len].fill(0.0);
         }
         len
     }

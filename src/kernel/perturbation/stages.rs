@@ -68,9 +68,12 @@ impl Shared<'_> {
                 steps += (to - from - divided.failed) as u64;
                 let (kept, rebased) = (from + divided.kept, from + divided.kept + divided.rebased);
                 copy::<DERIVATIVE>(&mut scratch.group, kept, &scratch.rebased, divided.rebased);
-                copy::<DERIVATIVE>(&mut scratch.group, rebased, &scratch.failed, divided.failed);
-                if divided.failed > 0 {
-                    self.fail::<DERIVATIVE>(scratch, Pending { from: rebased, to, ..group }, entry.next);
+                let failed = Pending { from: rebased, to, ..group };
+                if self.tables.is_shortest(stage) {
+                    self.leave::<DERIVATIVE>(scratch, Which::Failed(divided.failed), &failed, entry.next);
+                } else if divided.failed > 0 {
+                    copy::<DERIVATIVE>(&mut scratch.group, rebased, &scratch.failed, divided.failed);
+                    scratch.pending.push(Pending { stage: stage - 1, at: entry.next as usize, ..failed });
                 }
                 let after = n + u64::from(entry.len);
                 let (first, begin) = self.tables.back(stage);
@@ -183,19 +186,25 @@ impl Shared<'_> {
         Ok(())
     }
 
-    /// Samples that cannot use an entry go on in the stage before, or by themselves.
+    /// Samples at an entry that none can use go on in the stage before, or by themselves.
     fn fail<const DERIVATIVE: bool>(&self, scratch: &mut Scratch, group: Pending, next: u32) {
         if self.tables.is_shortest(group.stage) {
-            self.leave::<DERIVATIVE>(scratch, group, next);
+            self.leave::<DERIVATIVE>(scratch, Which::Group(group.from..group.to), &group, next);
         } else {
             scratch.pending.push(Pending { stage: group.stage - 1, at: next as usize, ..group });
         }
     }
 
-    /// Samples that have gone through all stages wait at a place of the reference.
-    fn leave<const DERIVATIVE: bool>(&self, scratch: &mut Scratch, group: Pending, at: u32) {
-        for i in group.from..group.to {
-            let number = |plane: usize| scratch.group.0[plane][i];
+    /// Samples that have gone through all stages, those of a range, wait at a place of the reference. They are taken from where an entry
+    /// that they could not use has put them.
+    fn leave<const DERIVATIVE: bool>(&self, scratch: &mut Scratch, which: Which, group: &Pending, at: u32) {
+        let (from_failed, range) = match which {
+            Which::Group(range) => (false, range),
+            Which::Failed(len) => (true, 0..len),
+        };
+        for i in range {
+            let from = if from_failed { &scratch.failed } else { &scratch.group };
+            let number = |plane: usize| from.0[plane][i];
             let (z_x, z_y, c_x, c_y) = (number(Z_X), number(Z_Y), number(C_X), number(C_Y));
             let (id, d_x, d_y) = (number(ID), number(D_X), number(D_Y));
             let mut sample = Waiting {
@@ -272,7 +281,13 @@ impl Shared<'_> {
             return;
         }
         let numbers = &mut scratch.group.0;
-        let size = |x: &[f64], y: &[f64]| x.iter().chain(y).fold(0.0, |most: f64, part| most.max(part.abs()));
+        let size = |x: &[f64], y: &[f64]| {
+            let mut most = 0.0;
+            for i in 0..x.len().min(y.len()) {
+                most = larger(larger(x[i].abs(), y[i].abs()), most);
+            }
+            most
+        };
         let mut most = size(&numbers[Z_X][from..to], &numbers[Z_Y][from..to]);
         if most == 0.0 && DERIVATIVE {
             most = size(&numbers[D_X][from..to], &numbers[D_Y][from..to]);
@@ -307,6 +322,12 @@ impl Shared<'_> {
             scratch.pending.push(Pending { to, exponent, ..group });
         }
     }
+}
+
+/// Which samples leave the stages: some of the group, or so many that could not use an entry.
+enum Which {
+    Group(std::ops::Range<usize>),
+    Failed(usize),
 }
 
 /// Times 2^k, for numbers that stay within the range of `f64`.
