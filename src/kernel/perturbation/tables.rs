@@ -119,7 +119,7 @@ struct Step<P> {
     place: u32,
 }
 
-/// The coefficients after one more squaring, before the sample's offset is added.
+/// The coefficients after one more squaring, before the sample's offset is added; those of second order are loose.
 struct Squared<P> {
     a: Wide<P>,
     b: Wide<P>,
@@ -131,24 +131,20 @@ struct Squared<P> {
 impl<P: Part> Step<P> {
     fn squared(&self, w: Wide<P>) -> Squared<P> {
         let w2 = w.shifted(1);
-        let per_square = (w2 * w2).inverse();
-        Squared {
-            a: w2 * self.a,
-            b: w2 * self.b,
-            d: (w2 * self.d + Wide::one()) * per_square,
-            e: (w * self.e + Wide::one()).shifted(1) * per_square,
-            f: (w2 * self.f + Wide::one()) * per_square,
-        }
+        let per_square = w2.loose_product(w2).loose_inverse();
+        let relative = |w: Wide<P>, x: Wide<P>| w.loose_product(x).loose_sum(Wide::one()).loose_product(per_square);
+        let (d, e, f) = (relative(w2, self.d), relative(w, self.e).shifted(1), relative(w2, self.f));
+        Squared { a: w2 * self.a, b: w2 * self.b, d, e, f }
     }
 
     /// With one more iterate w.
     fn and(&self, w: Wide<P>, limits: &Limits) -> Self {
         let Squared { a, b: bw, d, e, f } = self.squared(w);
         let b = if limits.start.is_some() { bw } else { bw + Wide::one() };
-        let t = bw * b.inverse();
+        let t = bw.loose_product(b.loose_inverse());
         let most = limits.most(w);
         let (r, rc) = (self.r.min(most.over(self.a.size())), self.rc.min(most.over(self.b.size())));
-        Self { a, b, d, e: e * t, f: f * (t * t), r, rc, len: self.len + 1, ..*self }
+        Self { a, b, d: Wide::new(d.m, d.e), e: e * t, f: f * t.loose_product(t), r, rc, len: self.len + 1, ..*self }
     }
 
     /// Followed by another entry.
