@@ -56,6 +56,8 @@ pub(crate) use kept::Kept;
 use orbit::Reference;
 use prepared::{Sound, Tables};
 use shared::Shared;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// The binary logarithm of the smallest distance between samples, about 1e-30103: there an iterate of the reference takes 2 ms, and a stop
 /// is still noticed in time.
@@ -107,6 +109,8 @@ pub(crate) struct Perturbation {
     fraction: Fraction,
     frame: Frame,
     sound: Sound,
+    /// How long the reference took, once it is prepared.
+    took: OnceLock<Duration>,
 }
 
 impl Perturbation {
@@ -142,6 +146,7 @@ impl Perturbation {
             channels,
             fraction: Fraction::new(2, limits.escape_radius, false),
             sound: Sound::default(),
+            took: OnceLock::new(),
         })
     }
 
@@ -187,7 +192,9 @@ impl Kernel for Perturbation {
     }
 
     fn prepare(&self, preparing: &Preparing<'_>) -> Result<Prepared> {
+        let begin = Instant::now();
         let prepared = self.kept.clone().map_or_else(|| self.reference.prepare(preparing), Ok)?;
+        let _ = self.took.set(begin.elapsed());
         let orbit = self.reference.read(&prepared)?;
         Ok(prepared.and(&Tables::prepare(orbit, self.table_limits(orbit))))
     }
@@ -201,6 +208,10 @@ impl Kernel for Perturbation {
 
     fn reference(&self) -> Option<ReferenceFacts> {
         Some(ReferenceFacts { bits: self.reference.bits(), iterations: self.limits.max })
+    }
+
+    fn reference_took(&self) -> Option<Duration> {
+        self.took.get().copied()
     }
 
     fn period(&self, prepared: &Prepared, column: u32, row: u32, stop: &Stop) -> Result<Option<u64>> {
