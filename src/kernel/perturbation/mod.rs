@@ -152,14 +152,25 @@ impl Perturbation {
 
     /// What all samples share.
     fn shared<'a>(&self, prepared: &'a Prepared, stop: &'a Stop) -> Result<Shared<'a>> {
-        let mut orbit = self.reference.read(prepared)?;
+        let orbit = self.orbit(prepared)?;
         let tables = Tables::read(prepared, orbit, &self.sound)?;
-        let limit = self.limits.escape_radius * self.limits.escape_radius;
-        if self.reference.limit != limit {
-            orbit.excesses = &[];
-        }
+        let limit = self.limit();
         let (exponent, tolerance) = (self.exponent, self.tolerance);
         Ok(Shared { orbit, tables, max: self.limits.max, exponent, tolerance, normal: stages::NORMAL, limit, stop })
+    }
+
+    /// R², the limit for |z|².
+    fn limit(&self) -> f64 {
+        self.limits.escape_radius * self.limits.escape_radius
+    }
+
+    /// The reference orbit, without what another escape radius has noted.
+    fn orbit<'a>(&self, prepared: &'a Prepared) -> Result<orbit::Orbit<'a>> {
+        let mut orbit = self.reference.read(prepared)?;
+        if self.reference.limit != self.limit() {
+            orbit.excesses = &[];
+        }
+        Ok(orbit)
     }
 
     /// What tables are made for.
@@ -195,7 +206,7 @@ impl Kernel for Perturbation {
         let begin = Instant::now();
         let prepared = self.kept.clone().map_or_else(|| self.reference.prepare(preparing), Ok)?;
         let _ = self.took.set(begin.elapsed());
-        let orbit = self.reference.read(&prepared)?;
+        let orbit = self.orbit(&prepared)?;
         Ok(prepared.and(&Tables::prepare(orbit, self.table_limits(orbit))))
     }
 

@@ -18,7 +18,7 @@ const POINT: usize = 57;
 type Limbs = Vec<u64>;
 
 /// How near |Z|² is to R² where the difference is noted, as a share of it.
-const NOTED: f64 = 1.0 / (1_u64 << 40) as f64;
+pub(super) const NOTED: f64 = 1.0 / (1_u64 << 40) as f64;
 
 /// Whether |Z|² − R² is noted for an iterate, with R² = `limit`.
 pub(super) fn is_noted([x, y]: [f64; 2], limit: f64) -> bool {
