@@ -22,6 +22,7 @@
 //! **Interior samples** are found by a look ahead (`interior.rs`), which changes only the time taken.
 
 mod compute;
+mod difference;
 mod disc;
 mod divide;
 mod edge;

@@ -8,120 +8,18 @@
 //! one load; taken out of a vector it is three instructions. A blend takes as long as three other operations, so rebasing is a masked Z
 //! and a sum.
 
+use super::difference::{Difference, stored};
 use super::orbit::Orbit;
 use super::pack::{self, MOST_LANES, Pack, Places, difference, largest, place, sum, tangent};
 use super::scratch::{Ends, Waiting};
 use super::shared::{Shared, State};
 use super::wide::{Wide, power_of_two};
 use crate::error::{Error, Result};
-use crate::formula::Number;
 use crate::kernel::double_double::DoubleDouble;
 use crate::kernel::unroll::{each, unroll};
 
 /// Iterations between checks of the stop flag.
 const STOP_INTERVAL: u64 = 1 << 14;
-
-/// What differences are computed in: lanes of `f64`, or of two.
-pub(super) trait Difference<L: Pack>: Number {
-    /// Numbers without a low part.
-    fn of(high: L) -> Self;
-
-    fn high(self) -> L;
-
-    /// The difference and the iterate of the reference after rebasing the lanes that are not `near`, from δ, Z and Z + δ.
-    fn rebased(near: L::Mask, delta: Self, z: Self, full: Self) -> [Self; 2];
-
-    /// The iterates at some places.
-    fn iterates(l: L, places: &Places, orbit: &Orbit<'_>) -> [Self; 2];
-
-    /// Another number in some lanes.
-    fn with(self, lanes: L::Mask, number: DoubleDouble<f64>) -> Self;
-
-    /// The high parts and the low ones.
-    fn stored(self) -> [[f64; MOST_LANES]; 2];
-
-    /// What an iterate lacks, if these numbers can hold it.
-    fn rest(orbit: &Orbit<'_>, at: usize) -> [f64; 2];
-
-    /// The sum of two numbers of a high and a low part, likewise.
-    fn whole(a: DoubleDouble<f64>, b: DoubleDouble<f64>) -> DoubleDouble<f64>;
-}
-
-impl<L: Pack> Difference<L> for L {
-    #[inline(always)]
-    fn of(high: L) -> Self {
-        high
-    }
-    #[inline(always)]
-    fn high(self) -> L {
-        self
-    }
-    #[inline(always)]
-    fn rebased(near: L::Mask, delta: Self, z: Self, _: Self) -> [Self; 2] {
-        [delta + z.without(near), z.masked(near)]
-    }
-    #[inline(always)]
-    fn iterates(l: L, places: &Places, orbit: &Orbit<'_>) -> [Self; 2] {
-        l.iterates(places, orbit.z)
-    }
-    #[inline(always)]
-    fn with(self, lanes: L::Mask, number: DoubleDouble<f64>) -> Self {
-        self.constant(number.high).select(lanes, self)
-    }
-    #[inline(always)]
-    fn stored(self) -> [[f64; MOST_LANES]; 2] {
-        [stored(self), [0.0; MOST_LANES]]
-    }
-    #[inline(always)]
-    fn rest(_: &Orbit<'_>, _: usize) -> [f64; 2] {
-        [0.0; 2]
-    }
-    #[inline(always)]
-    fn whole(a: DoubleDouble<f64>, b: DoubleDouble<f64>) -> DoubleDouble<f64> {
-        DoubleDouble::of(a.high + b.high)
-    }
-}
-
-impl<L: Pack> Difference<L> for DoubleDouble<L> {
-    #[inline(always)]
-    fn of(high: L) -> Self {
-        DoubleDouble::of(high)
-    }
-    #[inline(always)]
-    fn high(self) -> L {
-        self.high
-    }
-    #[inline(always)]
-    fn rebased(near: L::Mask, delta: Self, z: Self, full: Self) -> [Self; 2] {
-        let high = delta.high.select(near, full.high);
-        let low = delta.low.select(near, full.low);
-        [Self { high, low }, Self { high: z.high.masked(near), low: z.low.masked(near) }]
-    }
-    #[inline(always)]
-    fn iterates(l: L, places: &Places, orbit: &Orbit<'_>) -> [Self; 2] {
-        let ([x, y], [x_low, y_low]) = (l.iterates(places, orbit.z), l.iterates(places, orbit.rest));
-        [Self { high: x, low: x_low }, Self { high: y, low: y_low }]
-    }
-    #[inline(always)]
-    fn with(self, lanes: L::Mask, DoubleDouble { high, low }: DoubleDouble<f64>) -> Self {
-        Self {
-            high: Difference::<L>::with(self.high, lanes, DoubleDouble::of(high)),
-            low: Difference::<L>::with(self.low, lanes, DoubleDouble::of(low)),
-        }
-    }
-    #[inline(always)]
-    fn stored(self) -> [[f64; MOST_LANES]; 2] {
-        [stored(self.high), stored(self.low)]
-    }
-    #[inline(always)]
-    fn rest(orbit: &Orbit<'_>, at: usize) -> [f64; 2] {
-        orbit.rest[at]
-    }
-    #[inline(always)]
-    fn whole(a: DoubleDouble<f64>, b: DoubleDouble<f64>) -> DoubleDouble<f64> {
-        a + b
-    }
-}
 
 /// Samples in the lanes of one vector.
 #[derive(Clone, Copy)]
@@ -473,13 +371,6 @@ fn first_end<const K: usize>(crews: &[Crew; K]) -> u64 {
         k += 1;
     }
     first
-}
-
-#[inline(always)]
-fn stored<L: Pack>(numbers: L) -> [f64; MOST_LANES] {
-    let mut array = [0.0; MOST_LANES];
-    numbers.store(&mut array);
-    array
 }
 
 /// The lanes of a complex number: two parts, each high and low.
