@@ -4,9 +4,9 @@
 //! works in place. Integers give the same bits on every machine.
 //!
 //! Squares are truncated: columns of products that cannot reach the result are left out, which is half of the work. Up to 16,384 bits this
-//! takes about as long as MPFR, and half as long below 1,000. Two columns are added up at once: with one, 8 to 54 limbs take 1.2 to 1.3 times
-//! as long, with three 1.1 to 1.2 times and with four 1.4 times, for want of registers; unrolled four times, two take 1.2 times. The
-//! processor's `mulx` gains nothing then. Squaring three numbers in step with each other, with 128-bit sums, takes 1.6 to 1.8 times as long.
+//! takes about as long as MPFR, and half as long below 1,000. Two columns are added up at once: with one, 8 to 54 limbs take 1.2 to 1.3
+//! times as long, with four 1.4 times, for want of registers; unrolled four times, two take 1.2 times. The processor's `mulx` gains nothing
+//! then. Squaring three numbers in step with each other, with 128-bit sums, takes 1.6 to 1.8 times as long.
 
 use super::wide::{Wide, power_of_two};
 use crate::number::Ratio;

@@ -245,8 +245,8 @@ impl Shared<'_> {
         }
     }
 
-    /// Gives new samples to some lanes, or none if none is left. Lanes are replaced within vectors: writing them to arrays, from which whole
-    /// vectors are read at once, waits for the memory each time.
+    /// Gives new samples to some lanes, or none if none is left. Lanes are replaced within vectors: writing them to arrays, from which
+    /// whole vectors are read at once, waits for the memory each time.
     #[inline(always)]
     #[expect(clippy::too_many_arguments, reason = "all of them are the loop's")]
     fn board<L: Pack, N: Difference<L>, const DERIVATIVE: bool>(

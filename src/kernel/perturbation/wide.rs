@@ -161,8 +161,8 @@ impl<P: Part> Wide<P> {
         Self::new(m, e)
     }
 
-    /// A product, a sum and an inverse whose larger part may be outside [1, 2): for terms of a product or a sum that brings it back, with the
-    /// same bits. Bringing back each of them took half of the time of tables.
+    /// A product, a sum and an inverse whose larger part may be outside [1, 2): for terms of a product or a sum that brings it back, with
+    /// the same bits. Bringing back each of them took half of the time of tables.
     #[inline(always)]
     pub(super) fn loose_product(self, other: Self) -> Self {
         Self { m: product(self.m, other.m), e: self.e + other.e }
