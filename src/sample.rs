@@ -106,7 +106,8 @@ pub const COUNTS: PlaneId = PlaneId { channel: 0, number: 0 };
 /// The fractions f in [0, 1) with smooth count ν = n + f.
 pub const FRACTIONS: PlaneId = PlaneId { channel: 1, number: 0 };
 
-/// The horizontal parts of distance vectors, in pixels, to the right.
+/// The horizontal parts of distance vectors, in pixels, to the right. Both parts are 0 where z does not change with the point, so that
+/// there is no direction; deep in the outside, where a distance is beyond an `f32`, the vector is about 10³⁰ pixels long.
 pub const DISTANCES_X: PlaneId = PlaneId { channel: 2, number: 0 };
 
 /// The vertical parts of distance vectors, in pixels, downwards.

@@ -192,7 +192,7 @@ fn a_render_says_what_it_cost_in_fixed_keys() {
     };
     keys(&json, "seconds cpu_seconds iterations tiles pixels peak_memory_bytes backend schedule isa tier workers");
     keys(&json, "imbalance efficiency");
-    keys(&json["seconds"], "setup render colour encode keep total");
+    keys(&json["seconds"], "setup reference render colour encode keep total");
     keys(&json["cpu_seconds"], "render total");
     keys(&json["iterations"], "executed useful");
     keys(&json["workers"][0], "index busy_seconds tiles host name");
@@ -210,6 +210,12 @@ fn a_render_says_what_it_cost_in_fixed_keys() {
     assert!(seconds("total") >= seconds("render") && seconds("render") > 0.0 && seconds("colour") > 0.0);
     assert_eq!(seconds("keep"), 0.0, "nothing was kept");
     assert!((0.0..=1.001).contains(&json["efficiency"].as_f64().unwrap()));
+    assert!(json["seconds"]["reference"].is_null(), "no reference orbit");
+    let text =
+        stderr(scratch.program(words("render whole --re 0 --im 1 --zoom 1e100 --size 40x30 -o b.png --stats json")));
+    let json: Value = serde_json::from_str(&text).unwrap();
+    let seconds = |key: &str| json["seconds"][key].as_f64().unwrap();
+    assert!(seconds("reference") > 0.0 && seconds("setup") >= seconds("reference"));
 }
 
 #[test]

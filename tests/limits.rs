@@ -51,6 +51,18 @@ fn processes_that_the_system_refuses_are_reported() {
     }
 }
 
+#[test]
+fn a_picture_for_which_the_disk_has_no_room_is_refused_before_it_is_computed() {
+    let scratch = Scratch::new("room");
+    let free = rustix::fs::statvfs(&*scratch).map(|system| system.f_bavail * system.f_frsize).unwrap();
+    if free > 6_000_000_000_000 {
+        return left_out("a full disk", "this one has room for 6 TB");
+    }
+    let arguments = "render whole --size 250000x4000000 --bits 16 --workers 1 -q -o out.ppm";
+    let told = sentence(&scratch, limited(&scratch, &[], "true", arguments));
+    assert!(told.contains("`out.ppm` needs at least 6.00 TB of the disk, which has "), "{told}");
+}
+
 /// What starts a program as another user, who has no processes yet and may start as many as the limit says, while root may start any
 /// number. Each test is another user, and other runs of it are others.
 fn another_user(scratch: &Scratch, test: u32) -> Option<Vec<String>> {

@@ -13,9 +13,11 @@ mod sync {
 
 #[path = "../examples/lessons/locks/buffer.rs"]
 mod buffer;
-#[expect(dead_code, reason = "no model resets a barrier")]
+#[expect(dead_code, reason = "no model cancels a region or resets a barrier")]
 #[path = "../src/parallel/event_count.rs"]
 mod event_count;
+#[path = "../src/parallel/exclusion.rs"]
+mod exclusion;
 
 /// Queues as crossbeam's are seen from outside: a thief who meets somebody has to come again.
 mod crossbeam {
@@ -59,7 +61,8 @@ mod crossbeam {
 #[path = "../src/backend/deque/queues.rs"]
 mod queues;
 
-use event_count::{Barrier, EventCount, Impassable, SpinThenPark};
+use event_count::{Barrier, EventCount, Impassable, Party, SpinThenPark};
+use exclusion::Exclusion;
 use loom::cell::UnsafeCell;
 use loom::sync::{Arc, Mutex};
 use loom::thread;
@@ -67,6 +70,9 @@ use sync::{AtomicUsize, Ordering};
 
 /// With a look before sleep, and without.
 const PATIENCES: [SpinThenPark; 2] = [SpinThenPark::NONE, SpinThenPark { spins: 0, yields: 1 }];
+
+/// Two members in their first region.
+const PAIR: Party = Party { size: 2, left_before: 0 };
 
 /// Checks `model` in every order, for each spin. Threads are interrupted at most three times where they could go on, which finds
 /// nearly all faults of such protocols, and ends.
@@ -127,9 +133,9 @@ fn a_barrier_orders_what_is_before_it_and_after() {
         let member = move |index: usize, (barrier, values): &(Barrier, [Plain; 2])| {
             for round in 1..=2 {
                 values[index].set(round);
-                barrier.wait(2, 0, spin).unwrap();
+                barrier.wait(PAIR, 0, spin).unwrap();
                 assert_eq!(values[1 - index].get(), round);
-                barrier.wait(2, 0, spin).unwrap();
+                barrier.wait(PAIR, 0, spin).unwrap();
             }
         };
         let other = shared.clone();
@@ -144,8 +150,8 @@ fn who_leaves_after_the_last_barrier_is_not_missed() {
     check(|spin| {
         let barrier = Arc::new(Barrier::default());
         let member = move |barrier: &Barrier| {
-            assert_eq!(barrier.wait(2, 0, spin), Ok(()));
-            barrier.leave();
+            assert_eq!(barrier.wait(PAIR, 0, spin), Ok(()));
+            barrier.leave(PAIR, &EventCount::default(), &EventCount::default());
         };
         let other = barrier.clone();
         let thread = thread::spawn(move || member(&other));
@@ -159,8 +165,50 @@ fn who_leaves_without_coming_is_missed_and_nobody_hangs() {
     check(|spin| {
         let barrier = Arc::new(Barrier::default());
         let other = barrier.clone();
-        let thread = thread::spawn(move || other.leave());
-        assert_eq!(barrier.wait(2, 0, spin), Err(Impassable::Missing));
+        let thread = thread::spawn(move || other.leave(PAIR, &EventCount::default(), &EventCount::default()));
+        assert_eq!(barrier.wait(PAIR, 0, spin), Err(Impassable::Missing));
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn a_critical_section_admits_one_at_a_time_and_nobody_hangs() {
+    check(|spin| {
+        let shared = Arc::new((Exclusion::default(), plain()));
+        let enter = move |shared: &(Exclusion, Plain), times: usize| {
+            for _ in 0..times {
+                let _held = shared.0.enter(spin);
+                shared.1.set(shared.1.get() + 1);
+            }
+        };
+        // Three threads, so that one sleeps while another takes its turn; one of them comes again.
+        let threads = [1, 1].map(|times| {
+            let shared = shared.clone();
+            thread::spawn(move || enter(&shared, times))
+        });
+        enter(&shared, 2);
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(shared.1.get(), 4);
+    });
+}
+
+#[test]
+fn one_member_is_first_each_time_and_all_see_what_it_did() {
+    check(|spin| {
+        let shared = Arc::new((Barrier::default(), plain()));
+        let member = move |(barrier, value): &(Barrier, Plain)| {
+            for round in 1..=2 {
+                if barrier.is_first() {
+                    value.set(value.get() + 1);
+                }
+                barrier.wait(PAIR, 0, spin).unwrap();
+                assert_eq!(value.get(), round);
+                barrier.wait(PAIR, 0, spin).unwrap();
+            }
+        };
+        let other = shared.clone();
+        let thread = thread::spawn(move || member(&other));
+        member(&shared);
         thread.join().unwrap();
     });
 }
@@ -171,8 +219,9 @@ fn a_team_begins_and_ends_its_regions_together() {
     struct Team {
         epoch: AtomicUsize,
         begin: EventCount,
-        inside: AtomicUsize,
         end: EventCount,
+        barrier: Barrier,
+        turns: EventCount,
         body: Plain,
         result: Plain,
     }
@@ -181,27 +230,27 @@ fn a_team_begins_and_ends_its_regions_together() {
         let team = Arc::new(Team {
             epoch: AtomicUsize::new(0),
             begin: EventCount::default(),
-            inside: AtomicUsize::new(0),
             end: EventCount::default(),
+            barrier: Barrier::default(),
+            turns: EventCount::default(),
             body: plain(),
             result: plain(),
         });
         let worker = team.clone();
         let thread = thread::spawn(move || {
-            for epoch in 1..=REGIONS {
-                worker.begin.wait(spin, || worker.epoch.load(Ordering::Acquire) >= epoch);
+            for region in 0..REGIONS {
+                worker.begin.wait(spin, || worker.epoch.load(Ordering::Acquire) == region + 1);
                 worker.result.set(worker.body.get() + 1);
-                if worker.inside.fetch_sub(1, Ordering::Release) == 1 {
-                    worker.end.open();
-                }
+                worker.barrier.leave(Party::new(2, region), &worker.turns, &worker.end);
             }
         });
-        for region in 1..=REGIONS {
-            team.inside.store(1, Ordering::Relaxed);
+        for region in 0..REGIONS {
+            let party = Party::new(2, region);
             team.body.set(10 * region);
-            team.epoch.fetch_add(1, Ordering::Release);
+            team.epoch.store(region + 1, Ordering::Release);
             team.begin.open();
-            team.end.wait(spin, || team.inside.load(Ordering::Acquire) == 0);
+            team.barrier.leave(party, &team.turns, &team.end);
+            team.end.wait(spin, || team.barrier.have_left(party));
             assert_eq!(team.result.get(), 10 * region + 1);
         }
         thread.join().unwrap();

@@ -6,6 +6,7 @@ use fractal::parallel::region::{Member, RegionSettings, WaitPolicy, critical, re
 use fractal::parallel::{Binding, Schedule};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
@@ -412,6 +413,42 @@ fn a_panic_in_each_construct_ends_the_region_for_all() {
                 team.barrier();
             });
             assert!(told.contains("boom") && told.contains("region.rs:"), "{told}");
+        }
+    }
+}
+
+#[test]
+fn a_region_begins_afresh_after_one_that_ended_early() {
+    type Body = fn(&mut Member<'_>);
+    let bodies: [Body; 5] = [
+        |team| assert!(team.single(|| panic!("boom")) == Some(())),
+        |team| team.for_each(0..10, Schedule::DYNAMIC, |number| assert!(number != 5, "boom")),
+        |team| {
+            team.cancel();
+            team.barrier();
+        },
+        // These end well, but leave something half-done.
+        |team| {
+            if team.index() == 1 {
+                let _ = catch_unwind(AssertUnwindSafe(|| team.barrier()));
+            }
+        },
+        |team| {
+            if team.index() == 1 {
+                team.for_each_nowait(0..10, Schedule::DYNAMIC, |_| ());
+            }
+        },
+    ];
+    for workers in WORKERS {
+        for body in bodies {
+            let _ = region(workers, body);
+            let count = AtomicUsize::new(0);
+            region(workers, |team| {
+                team.single(|| add(&count));
+                team.for_each(0..10, Schedule::DYNAMIC, |_| add(&count));
+                assert_eq!(count.load(SeqCst), 11);
+            })
+            .unwrap();
         }
     }
 }

@@ -3,10 +3,11 @@
 //!
 //! The Python equivalent is `threading` with two `queue.Queue`s.
 //!
-//! A finished claim travels with its memory, which goes back to a worker with the next claim. So a fixed number of claims is in
-//! flight, both channels have room for all of them, and sending never blocks: when sinks are slow, the memory stays with the caller
-//! and the workers wait for it. Each worker can have one large claim at hand and another waiting, or up to 64 small ones, because
-//! waking a sleeping thread costs as much as a hundred messages.
+//! A finished claim travels with its memory, which goes back to a worker with a next claim. The number of claims in flight is bounded,
+//! both channels have room for all of them, and sending never blocks: when sinks are slow, the memory stays with the caller and the
+//! workers wait for it. Each worker can have one large claim at hand and another waiting, or up to 64 small ones, because waking a
+//! sleeping thread costs as much as a hundred messages. With eight large ones for each worker, a short picture spent a tenth of its
+//! time on the first use of their memory.
 //!
 //! A claim of one empty piece costs 0.21 µs of wall time with two workers and the caller as third thread.
 
@@ -41,6 +42,7 @@ struct Order {
 
 /// What became of an order. The memory holds the result, unless the run is over.
 struct Reply {
+    claim: Range<usize>,
     memory: ComputedClaim,
     outcome: ControlFlow<()>,
 }
@@ -55,11 +57,11 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
     let room = Job::most_under_way(setup.workers);
     let (outbox, replies) = bounded(room);
     let pool = WorkerPool::start(&setup, bounded(room), move |worker, Order { job, claim, mut memory }| {
-        let outcome = job.compute(worker, claim, &mut memory);
+        let outcome = job.compute(worker, claim.clone(), &mut memory);
         // When the last reply has arrived, only the caller holds the job.
         drop(job);
         // The caller receives all replies before it drops the other end.
-        let _ = outbox.send(Reply { memory, outcome });
+        let _ = outbox.send(Reply { claim, memory, outcome });
     })?;
     Ok(Box::new(Channel { pool, replies, setup }))
 }
@@ -69,24 +71,28 @@ impl Session for Channel {
         let Self { pool, replies, setup } = self;
         let job = Arc::new(setup.begin(ENTRY.name, work, sink, stop)?);
         let shared = job.share(setup.schedule, setup.workers);
-        let (mut claims, mut under_way) = (job.dealt(&shared), 0);
+        let (mut claims, mut flight, mut spare) = (job.dealt(&shared), job.flight(setup.workers), Vec::new());
         let receive = || replies.recv().expect("the workers live as long as the session");
-        let all = || {
-            let mut order =
-                |memory| claims.next().map(|claim| pool.order(Order { job: job.clone(), claim, memory })).is_some();
-            under_way = (0..job.under_way(setup.workers)).take_while(|_| order(ComputedClaim::default())).count();
-            while under_way > 0 {
-                let Reply { memory, outcome } = receive();
-                under_way -= 1;
-                if outcome.is_continue() {
-                    let _ = job.deliver(&job.done(&memory));
-                }
-                under_way += usize::from(order(memory));
+        let all = || loop {
+            while flight.has_room()
+                && let Some(claim) = claims.next()
+            {
+                flight.begin(&claim);
+                pool.order(Order { job: job.clone(), claim, memory: spare.pop().unwrap_or_default() });
             }
+            if flight.claims == 0 {
+                break;
+            }
+            let Reply { claim, memory, outcome } = receive();
+            flight.end(&claim);
+            if outcome.is_continue() {
+                let _ = job.deliver(&job.done(&memory));
+            }
+            spare.push(memory);
         };
         if job.guard(all).is_none() {
             // No reply of this run may be left for the next one.
-            (0..under_way).for_each(|_| drop(receive()));
+            (0..flight.claims).for_each(|_| drop(receive()));
         }
         setup.end(&job, pool.take_reports())
     }

@@ -15,11 +15,13 @@
 use super::{BackendEntry, Dispatch, Session, Setup};
 use crate::error::Result;
 use crate::parallel::team::Team;
-use crate::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, Worker, WorkerReport, lock};
+use crate::parallel::{Job, Loop, Report, Schedule, Sink, Stop, Work, Worker, lock};
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 pub(super) const ENTRY: BackendEntry = BackendEntry {
@@ -43,17 +45,21 @@ const STACK_BYTES: usize = 2 << 20;
 
 struct Fibers {
     team: Team,
-    /// Those of each thread, between runs; a thread locks its own for a whole run.
-    resting: Box<[Mutex<Vec<Resting>>]>,
+    /// What each thread needs, between runs; a thread locks its own for a whole run.
+    resting: Box<[Mutex<Resting>]>,
     setup: Setup,
 }
 
-/// The stack of a fiber, and the state that it computes with: a lock of its thread's for each claim would cost a third of an empty piece.
-type Resting = (DefaultStack, Worker);
+/// The stacks of a thread's fibers, and the state that they compute with: one of them at a time, and never across a switch. With one for
+/// each fiber, whose memory is new in a first run, a short picture took some hundredths longer.
+struct Resting {
+    stacks: Vec<DefaultStack>,
+    worker: Worker,
+}
 
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
-    let fiber = |index| Ok((DefaultStack::new(STACK_BYTES)?, Worker::new(index)));
-    let thread = |index| (0..FIBERS).map(|_| fiber(index)).collect::<io::Result<_>>().map(Mutex::new);
+    let stacks = || (0..FIBERS).map(|_| DefaultStack::new(STACK_BYTES)).collect::<io::Result<_>>();
+    let thread = |index| Ok(Mutex::new(Resting { stacks: stacks()?, worker: Worker::new(index) }));
     let resting = (0..setup.workers).map(thread).collect::<io::Result<_>>().map_err(|error| setup.refused(&error))?;
     Ok(Box::new(Fibers { team: setup.team()?, resting, setup }))
 }
@@ -65,44 +71,38 @@ impl Session for Fibers {
         let shared = Arc::new(job.share(setup.schedule, setup.workers * FIBERS));
         let outcome = team.run(&|member| {
             let thread = member.index();
-            let mut resting = lock(&resting[thread]);
-            let begin = |(fiber, share)| begin(fiber, share, &job, &shared);
-            *resting = take_turns(resting.drain(..).zip(thread * FIBERS..).map(begin).collect());
+            let Resting { stacks, worker } = &mut *lock(&resting[thread]);
+            let state = Rc::new(RefCell::new(std::mem::replace(worker, Worker::new(thread))));
+            let begin = |(stack, share)| begin(stack, share, &state, &job, &shared);
+            *stacks = take_turns(stacks.drain(..).zip(thread * FIBERS..).map(begin).collect());
+            *worker = state.take();
         });
         job.check(outcome);
-        setup.end(&job, resting.iter().enumerate().map(|(index, fibers)| report(index, &mut lock(fibers))).collect())
+        setup.end(&job, resting.iter().map(|resting| lock(resting).worker.take_report()).collect())
     }
 }
 
-type Fiber = Coroutine<(), (), Worker>;
+type Fiber = Coroutine<(), (), ()>;
 
 /// A fiber that computes a claim of `share` each time it is resumed.
-fn begin((stack, mut worker): Resting, share: usize, job: &Arc<Job>, shared: &Arc<Loop>) -> Fiber {
-    let (job, shared) = (job.clone(), shared.clone());
+fn begin(stack: DefaultStack, share: usize, worker: &Rc<RefCell<Worker>>, job: &Arc<Job>, shared: &Arc<Loop>) -> Fiber {
+    let (worker, job, shared) = (worker.clone(), job.clone(), shared.clone());
     Coroutine::with_stack(stack, move |yielder, ()| {
         let mut claims = shared.claims(share);
-        while claims.next().is_some_and(|claim| job.execute(&mut worker, claim).is_continue()) {
+        while claims.next().is_some_and(|claim| job.execute(&mut worker.borrow_mut(), claim).is_continue()) {
             yielder.suspend(());
         }
-        worker
     })
 }
 
 /// A thread's hub: resumes its fibers in turn until all have ended.
-fn take_turns(mut fibers: VecDeque<Fiber>) -> Vec<Resting> {
+fn take_turns(mut fibers: VecDeque<Fiber>) -> Vec<DefaultStack> {
     let mut rested = Vec::with_capacity(fibers.len());
     while let Some(mut fiber) = fibers.pop_front() {
         match fiber.resume(()) {
             CoroutineResult::Yield(()) => fibers.push_back(fiber),
-            CoroutineResult::Return(worker) => rested.push((fiber.into_stack(), worker)),
+            CoroutineResult::Return(()) => rested.push(fiber.into_stack()),
         }
     }
     rested
-}
-
-/// What the fibers of a thread have done.
-fn report(index: usize, fibers: &mut [Resting]) -> WorkerReport {
-    let mut report = WorkerReport { index, ..WorkerReport::default() };
-    fibers.iter_mut().for_each(|(_, worker)| report.add(&worker.take_report()));
-    report
 }

@@ -118,6 +118,9 @@ pub struct SessionOptions {
     pub pin: bool,
     /// Whether each claim is timed, for sinks and reports that show times.
     pub timed: bool,
+    /// Whether the memory of workers is measured too, where a run is timed and they are processes: to ask the system takes 10 to 20 µs for
+    /// each.
+    pub sized: bool,
     /// The program that is started as a worker, where workers are processes: by default this program, which must call
     /// [`crate::worker_main`] first.
     pub program: Program,
@@ -193,6 +196,7 @@ struct Setup {
     schedule: Schedule,
     pinning: Option<Pinning>,
     timed: bool,
+    sized: bool,
     program: Program,
     /// How long a worker process may show no progress.
     timeout: Duration,
@@ -293,7 +297,8 @@ impl BackendEntry {
         let pinning = binding.map(|binding| Pinning::new(binding, workers)).transpose()?;
         let timeout = worker_timeout_in(environment)?;
         let (program, stop) = (options.program.clone(), options.stop.clone());
-        Ok(Setup { workers, schedule, pinning, timed: options.timed, program, timeout, stop })
+        let SessionOptions { timed, sized, .. } = *options;
+        Ok(Setup { workers, schedule, pinning, timed, sized, program, timeout, stop })
     }
 }
 

@@ -159,7 +159,7 @@ impl Check {
     }
 
     /// The most bytes of what all samples share in the numbers that it is compared with: nothing is skipped there, so these grow with the
-    /// maximum of iterations.
+    /// maximum of iterations, unless the reference orbit escapes or comes to an attracting cycle before.
     pub fn truth_len(&self) -> u64 {
         self.truth.prepared_len()
     }
@@ -323,6 +323,17 @@ mod tests {
         let mut session = backend::find("threads").unwrap().open(&SessionOptions::default()).unwrap();
         session.run(check.clone(), Arc::new(Findings(check.clone())), &Stop::new()).unwrap();
         check.outcome()
+    }
+
+    /// Around a copy of the set, of period 20 and 10²³ times smaller: without an end at its cycle, any orbit there would take minutes.
+    #[test]
+    fn a_billion_iterations_are_checked_where_orbits_repeat() {
+        let found = check(
+            "[view]\nre = \"-1.99999999998653547063236736429077818859381\"\nim = \"1.5e-23\"\nwidth = \"2e-22\"\n\
+             [iteration]\nmax = 1000000000\n[image]\nsize = [16, 9]\nsamples = 1\n",
+            144,
+        );
+        assert_eq!((found.samples, found.off, found.exact, found.exact_off), (144, 0, 4, 0), "{found:?}");
     }
 
     /// What the widest numbers say is what the kernels say, of every formula and kind of view, but for the roundings of `f64`.

@@ -4,6 +4,7 @@
 
 mod crawl;
 mod guide;
+mod progress;
 mod scene;
 mod values;
 mod waiting;
@@ -11,6 +12,7 @@ mod work;
 
 pub(crate) use crawl::CrawlArgs;
 pub(crate) use guide::GuideArgs;
+pub(crate) use progress::ProgressArgs;
 pub(crate) use scene::{ColourArgs, SceneArgs};
 pub(super) use values::{AUTO, Edge, LOOPS, backends, connections, duration, models, parts, tile, workers, works};
 pub(crate) use waiting::StatusArgs;
@@ -153,9 +155,8 @@ pub(crate) struct MergeArgs {
     /// Set a key of the scene that affects only colours, for example colour.density=2
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
-    /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
-    #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never", "json"])]
-    pub(crate) progress: Option<String>,
+    #[command(flatten)]
+    pub(crate) progress: ProgressArgs,
     /// Report errors only
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
@@ -192,9 +193,8 @@ pub(crate) struct RenderArgs {
     /// Report on standard error what each picture cost
     #[arg(long, value_name = "FORMAT", help_heading = "Output", value_parser = ["json"])]
     pub(crate) stats: Option<String>,
-    /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
-    #[arg(long, value_name = "WHEN", help_heading = "Output", value_parser = ["auto", "always", "never", "json"])]
-    pub(crate) progress: Option<String>,
+    #[command(flatten, next_help_heading = "Output")]
+    pub(crate) progress: ProgressArgs,
     /// Show the picture in a window as it fills; the render continues if the window is closed
     #[cfg(feature = "window")]
     #[arg(long, help_heading = "Output")]
@@ -339,9 +339,8 @@ pub(crate) struct CheckArgs {
     /// Number of workers [default: the number of processors]
     #[arg(long, value_name = "N", value_parser = workers)]
     pub(crate) workers: Option<usize>,
-    /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
-    #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never", "json"])]
-    pub(crate) progress: Option<String>,
+    #[command(flatten)]
+    pub(crate) progress: ProgressArgs,
     /// Write one JSON object
     #[arg(long)]
     pub(crate) json: bool,

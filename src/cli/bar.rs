@@ -2,6 +2,7 @@
 //!
 //! indicatif itself hides a bar when there is no terminal. Its estimate of the time left is not used, since it knows nothing of costs.
 
+use super::args::ProgressArgs;
 use super::note;
 use fractal::internal::printable;
 use fractal::sink::{Progress, Snapshot};
@@ -28,8 +29,8 @@ pub(super) enum Display {
 
 impl Display {
     /// What `--progress` means; without it a bar is shown on a terminal, unless `quiet`.
-    pub(super) fn new(asked: Option<&str>, quiet: bool) -> Self {
-        match asked {
+    pub(super) fn new(asked: &ProgressArgs, quiet: bool) -> Self {
+        match asked.when.as_deref() {
             Some("json") => Display::Json,
             Some("always") => Display::Forced,
             Some("auto") if io::stderr().is_terminal() => Display::Bar,

@@ -17,13 +17,13 @@ pub(crate) fn run(args: &CheckArgs) -> Result<()> {
     let scene = plan::scene_or_whole(args.source.as_deref(), &args.scene)?;
     let choice = Choice { samples: args.pixels, exact: args.exact, seed: args.seed };
     let check = Arc::new(Check::new(&scene, choice)?);
-    memory::check_shared(scene.title(), memory::shared(check.render()).saturating_add(check.truth_len()))?;
+    memory::check_shared(scene.title(), memory::shared(check.render()) + memory::growing(check.truth_len()))?;
     let signals = Signals::receive()?;
     let workers = args.workers.unwrap_or(0);
     let options = SessionOptions { workers, stop: signals.stop.clone(), ..SessionOptions::default() };
     let mut session = backend::find("threads")?.open(&options)?;
     let progress = Arc::new(Progress::of_pieces(check.samples()));
-    let ticker = Ticker::start(Display::new(args.progress.as_deref(), false), "check", progress.clone());
+    let ticker = Ticker::start(Display::new(&args.progress, false), "check", progress.clone());
     let sinks = Tee::new(vec![Arc::new(Findings(check.clone())), progress]);
     let outcome = session.run(check.clone(), Arc::new(sinks), &signals.stop);
     drop(ticker);

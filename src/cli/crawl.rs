@@ -102,7 +102,7 @@ mod crawled {
         let open = |path| if args.resume { Folder::resume(path, &url, &signals) } else { Folder::open(path, &signals) };
         let (mut folder, known) = args.output.as_deref().map(open).transpose()?.unzip();
         let known = known.unwrap_or_default();
-        let bar = Bar::new(Display::new(args.waiting.progress.as_deref(), args.quiet));
+        let bar = Bar::new(Display::new(&args.waiting.progress, args.quiet));
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (record, stop, as_json) = (seen.clone(), signals.stop.child(), args.json);
         let (ended, mut done, began) = (stop.clone(), 0, Instant::now());

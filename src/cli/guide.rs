@@ -37,7 +37,7 @@ fn measure(args: &GuideArgs) -> Result<Measured> {
     let mut files = Files::new();
     args.save.iter().try_for_each(|path| files.writes(path))?;
     let output = args.save.as_ref().map(|path| signals.create(path)).transpose()?;
-    let bar = Bar::new(Display::new(args.progress.as_deref(), false));
+    let bar = Bar::new(Display::new(&args.progress, false));
     let began = Instant::now();
     let measured = record((workers, args.quick), in_new_process, &signals.stop, |done, all| {
         let left = began.elapsed().mul_f64((all - done) as f64 / done as f64);

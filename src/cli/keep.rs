@@ -2,7 +2,9 @@
 
 use super::args::RenderArgs;
 use super::picture::{Picture, is_device};
+use super::room::{free_space, may_lack};
 use super::{memory, note, typed};
+use fractal::colour::Depth;
 use fractal::internal::{check_unused, destination, is_stdout};
 use fractal::parallel::{Pieces, Shard, Stop};
 use fractal::sink::{Checkpoint, Records};
@@ -242,7 +244,7 @@ impl Expected {
     }
 
     /// Reports what a long render will write, when, and what an interruption would cost.
-    pub(super) fn report(self, output: &Path, kept: &std::result::Result<Kept, Unkept>) {
+    pub(super) fn report(self, picture: &Picture, depth: Depth, kept: &std::result::Result<Kept, Unkept>) {
         if self.time <= LONG {
             return;
         }
@@ -254,7 +256,11 @@ impl Expected {
             ),
             Err(why) => format!("an interruption loses it, since {why}"),
         };
-        note(format!("`{}` is expected to take about {}; {safety}", output.display(), roughly(self.time)));
+        let room = may_lack(picture, depth).map_or_else(String::new, |(most, free)| {
+            format!(", and may need up to {} of the disk, which has {} left", memory::size(most), memory::size(free))
+        });
+        let output = picture.output.display();
+        note(format!("`{output}` is expected to take about {}{room}; {safety}", roughly(self.time)));
     }
 }
 
@@ -309,13 +315,6 @@ impl Unkept {
     pub(super) fn leave(&self, output: &Path) {
         note(format!("nothing is kept of `{}`, since {self}", output.display()));
     }
-}
-
-/// Bytes that a file at `place` may take, if the system reports it.
-fn free_space(place: &Path) -> Option<u64> {
-    let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let system = rustix::fs::statvfs(folder).ok()?;
-    Some(system.f_bavail.saturating_mul(system.f_frsize))
 }
 
 /// An open file of finished tiles.

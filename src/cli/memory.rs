@@ -53,11 +53,16 @@ pub(super) fn check_recipe(description: &Description, path: &Path) -> Result<()>
     check_order(&path.display().to_string(), &image, tile.max(1), order)
 }
 
-/// What the samples of a picture share, as far as it is known before. How long a reference orbit will be is not: where it does not end
-/// early, it is refused while it grows.
+/// What the samples of a picture share, as far as it is known before.
 pub(super) fn shared(render: &Render) -> u64 {
     let bytes = render.work().prepared_len();
-    if render.kernel().reference().is_some() { bytes.min(SURE) } else { bytes }
+    if render.kernel().reference().is_some() { growing(bytes) } else { bytes }
+}
+
+/// What is sure of a reference orbit of at most so many bytes. How long it will be is not known before: where it does not end early, it is
+/// refused while it grows.
+pub(super) fn growing(most: u64) -> u64 {
+    most.min(SURE)
 }
 
 /// Checks that what all samples of a scene share fits.

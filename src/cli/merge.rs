@@ -3,13 +3,12 @@
 use super::args::MergeArgs;
 use super::bar::Display;
 use super::distinct::Files;
-use super::memory;
 use super::picture::Picture;
 use super::plan::{Plan, name};
 use super::render::Sinks;
 use super::signals::Signals;
 use super::stats::Mark;
-use super::{note, typed, written};
+use super::{memory, note, room, typed, written};
 use fractal::colour::{Colourer, Depth};
 use fractal::parallel::{Pieces, Position, Shard, worker_count};
 use fractal::sink::{Estimate, Format, Records, format_for};
@@ -57,11 +56,12 @@ pub(crate) fn run(args: &MergeArgs) -> Result<()> {
         depth: if args.bits == "16" { Depth::Sixteen } else { Depth::Eight },
         trace: None,
         stats: false,
-        display: Display::new(args.progress.as_deref(), args.quiet),
+        display: Display::new(&args.progress, args.quiet),
         quiet: args.quiet,
         verbose: args.verbose,
     };
     memory::check(&picture, worker_count(None)?, false, plan.depth, true)?;
+    room::check(&picture, plan.depth)?;
     let mut session = plan.backend.open(&plan.workers)?;
     let costs = (plan.display != Display::Hidden).then_some(costs);
     let sinks = Sinks::open(&plan, &picture, &signals)?;

@@ -23,6 +23,7 @@ mod plan;
 pub(crate) mod primes;
 pub(crate) mod probe;
 pub(crate) mod render;
+mod room;
 pub(crate) mod signals;
 mod stats;
 pub(crate) mod status;

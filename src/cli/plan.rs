@@ -6,9 +6,9 @@ use super::args::{RenderArgs, SceneArgs};
 use super::bar::Display;
 use super::distinct::Files;
 use super::keep::Keep;
-use super::memory;
 use super::picture::Picture;
 use super::wisdom::{self, Asked, Chosen};
+use super::{memory, room};
 use fractal::colour::Depth;
 use fractal::internal::PART_EXTENSION;
 use fractal::parallel::worker_count;
@@ -41,6 +41,7 @@ impl Plan {
             schedule: Some(schedule),
             pin: args.pin,
             timed: args.trace.is_some() || args.stats.is_some() || args.verbose || args.is_watched(),
+            sized: args.stats.is_some() || args.verbose,
             ..backend::SessionOptions::default()
         };
         let pictures = pictures(args, tile)?;
@@ -49,6 +50,7 @@ impl Plan {
         let depth = if args.bits == "16" { Depth::Sixteen } else { Depth::Eight };
         for (picture, keep) in &pictures {
             memory::check(picture, count, backend.in_processes(), depth, keep.place.is_some())?;
+            room::check(picture, depth)?;
         }
         Ok(Self {
             pictures,
@@ -57,7 +59,7 @@ impl Plan {
             depth,
             trace: args.trace.clone(),
             stats: args.stats.is_some(),
-            display: Display::new(args.progress.as_deref(), args.quiet),
+            display: Display::new(&args.progress, args.quiet),
             quiet: args.quiet,
             verbose: args.verbose,
         })

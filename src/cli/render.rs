@@ -147,7 +147,7 @@ fn make(
         note(format!("{}: finished tiles are kept in {}", output.display(), kept.checkpoint.path().display()));
     }
     if let Some(expected) = expected.filter(|_| written::is_reported(plan)) {
-        expected.report(output, &kept);
+        expected.report(picture, plan.depth, &kept);
     }
     let checkpoint = kept.as_ref().ok().map(|kept| kept.checkpoint.clone());
     let window = watching(picture)?;

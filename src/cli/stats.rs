@@ -50,6 +50,8 @@ impl Mark {
 struct Seconds {
     /// Before the first piece: reading and planning the scene, starting workers, estimating for the progress bar.
     setup: f64,
+    /// The reference orbit of a deep view, which is part of `setup`.
+    reference: Option<f64>,
     /// From the start of the first claim to the end of the last.
     render: f64,
     /// Colouring samples, summed over the workers, which do it during the render.
@@ -149,6 +151,7 @@ impl<'a> Stats<'a> {
             output: picture.output.to_string_lossy(),
             seconds: Seconds {
                 setup: (started.time - begin.time + report.setup).as_secs_f64(),
+                reference: kernel.reference_took().map(|took| took.as_secs_f64()),
                 render: report.wall.as_secs_f64(),
                 colour: image.colour.as_secs_f64(),
                 encode: image.encode.as_secs_f64(),

@@ -69,7 +69,7 @@ mod asked {
         let limits =
             Limits { connections, timeout: args.waiting.timeout, body: 64 << 10, head: 64 << 10, ..Limits::default() };
         let signals = Signals::receive()?;
-        let bar = Bar::new(Display::new(args.waiting.progress.as_deref(), args.quiet));
+        let bar = Bar::new(Display::new(&args.waiting.progress, args.quiet));
         let all = urls.len();
         let targets = urls.into_iter().enumerate().map(|(id, url)| Target { id, url, head: args.head }).collect();
         let seen = Arc::new(Mutex::new(Seen { counts: Counts::default(), error: None }));

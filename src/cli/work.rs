@@ -35,9 +35,10 @@ impl<'a> Runner<'a> {
             pin: args.pin,
             // Whoever is quiet sees no times.
             timed: !args.quiet || args.trace.is_some() || args.stats.is_some(),
+            sized: args.stats.is_some(),
             ..SessionOptions::default()
         };
-        Ok(Self { args, backend, options, display: Display::new(args.progress.as_deref(), args.quiet) })
+        Ok(Self { args, backend, options, display: Display::new(&args.progress, args.quiet) })
     }
 
     /// Computes the pieces of `work` that are not `kept`; the sinks see all. `name` stands before the progress.

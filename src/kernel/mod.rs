@@ -27,6 +27,7 @@ use crate::error::Result;
 use crate::parallel::{Prepared, Preparing, Stop};
 use crate::sample::Channels;
 use crate::tile::{Mask, Tile};
+use std::time::Duration;
 
 /// Which samples of a tile to compute.
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +121,11 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
 
     /// The orbit that [`Kernel::prepare`] computes with more than 64 bits, if it does; known in advance.
     fn reference(&self) -> Option<ReferenceFacts> {
+        None
+    }
+
+    /// How long [`Kernel::prepare`] took for that orbit, if it has computed it.
+    fn reference_took(&self) -> Option<Duration> {
         None
     }
 

@@ -6,6 +6,7 @@ mod computed_claim;
 mod critical;
 mod environment;
 mod event_count;
+mod exclusion;
 mod job;
 mod lock;
 mod panics;

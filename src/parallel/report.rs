@@ -22,7 +22,7 @@ pub struct WorkerReport {
     pub counts: Vec<u64>,
     /// Its process ID, where workers are processes and the run was timed; else 0.
     pub process: u32,
-    /// Processor time that this process used in the run, to a hundredth of a second.
+    /// Processor time that this process used in the run; of `pipes` to a hundredth of a second.
     pub processor: Duration,
     /// The most memory that this process had to itself, in bytes; else 0.
     pub memory: u64,

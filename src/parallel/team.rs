@@ -7,33 +7,35 @@
 //! when both have a processor, 4.7 and 2.3 µs when they take turns on one. Only spinning, for 100 µs, was as fast on an idle machine, but
 //! took 28 to 60 µs beside other programs whenever the system had put both threads on one processor.
 //!
+//! What an empty region costs is cache lines: each that goes from one processor to another takes some 60 ns on a Granite Rapids. There a
+//! region takes 0.35 µs, where GNU's OpenMP takes 0.68. It took 0.81 with the body behind a lock, members that were counted twice as they
+//! left, and numbers that were set back for each region, and 0.59 with what the body borrows in another line than the body.
+//!
 //! A region's body may borrow from the caller's frame, as in `std::thread::scope`. The threads are older than that frame, so the
 //! body's lifetime is erased on the way to them; that is the unsafe code of regions, in [`erased`] and,
 //! for tasks, in `region/tasks.rs`.
 
-use super::claims::Loop;
-use super::critical::is_inside;
-use super::event_count::{Barrier, EventCount, Impassable, SpinThenPark};
+mod member;
+
+pub use member::Member;
+pub(crate) use member::Waiter;
+
+use super::event_count::{Barrier, EventCount, Party, SpinThenPark};
 use super::pin::Pinning;
-use super::schedule::Schedule;
 use crate::error::{Error, Result};
 use crate::parallel::lock;
 use crossbeam_utils::CachePadded;
+use member::{Cancelled, Constructs};
 use std::any::Any;
-use std::collections::VecDeque;
+use std::cell::UnsafeCell;
 use std::fmt;
-use std::ops::{ControlFlow, Range};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle, available_parallelism};
 
 /// What waiting threads do first when there is a processor for each: spin for about a microsecond, then yield for some 50 µs.
 const SPIN: SpinThenPark = SpinThenPark { spins: 40, yields: 100 };
-
-/// Kinds of constructs in [`Member::pass`].
-const STATIC_LOOP: u32 = 1;
-const SHARED: u32 = 2;
 
 /// What all members of a team do in a region.
 pub(crate) type Body<'a> = dyn Fn(&mut Member<'_>) + Sync + 'a;
@@ -47,49 +49,38 @@ pub(crate) struct Team {
     /// Workers 1 and up.
     threads: Vec<JoinHandle<()>>,
     pinning: Option<Pinning>,
-}
-
-/// A worker inside a region. Its constructs borrow it mutably, so that none can be entered inside another.
-pub struct Member<'a> {
-    shared: &'a Shared,
-    index: usize,
-    /// How many constructs with shared state it has reached in this region; those of all members correspond in this order.
-    constructs: usize,
-    /// A number for the constructs that it has reached since the last barrier, which must be the same ones for all members.
-    way: u32,
+    /// How many regions it has run.
+    regions: usize,
 }
 
 struct Shared {
     size: usize,
     spin: SpinThenPark,
-    /// Counts regions, and the end of the team.
-    epoch: CachePadded<AtomicUsize>,
+    call: CachePadded<Call>,
     begin: CachePadded<EventCount>,
-    /// Members other than the caller that have not left the current region.
-    inside: CachePadded<AtomicUsize>,
     end: CachePadded<EventCount>,
-    /// The current region's body; `None` ends the team.
-    body: Mutex<Option<&'static Body<'static>>>,
     barrier: Barrier,
     /// Where members wait for each other inside constructs.
     turns: CachePadded<EventCount>,
     /// Whether the region is to end early.
     cancelled: CachePadded<AtomicBool>,
-    constructs: Mutex<Constructs>,
+    /// Apart from what all members read.
+    constructs: CachePadded<(Mutex<Constructs>, AtomicBool)>,
     panics: Mutex<Vec<Panic>>,
 }
 
-/// The constructs of the region that some member has yet to reach.
+/// What a thread waits for between regions, in one cache line: it comes from the caller's processor.
 #[derive(Default)]
-struct Constructs {
-    /// How many constructs every member has reached.
-    passed: usize,
-    /// The others, each with the number of members that have reached it.
-    open: VecDeque<(Arc<dyn Any + Send + Sync>, usize)>,
+struct Call {
+    /// Counts regions, and the end of the team.
+    epoch: AtomicUsize,
+    /// This region's body; `None` ends the team.
+    body: UnsafeCell<Option<&'static Body<'static>>>,
 }
 
-/// What a member unwinds with when its region is cancelled. It is not a fault, and is not reported.
-struct Cancelled;
+#[allow(unsafe_code)]
+// SAFETY: `epoch` orders access to `body`, see `Shared::call` and `Shared::called`.
+unsafe impl Sync for Call {}
 
 impl Team {
     /// Starts `workers` − 1 threads.
@@ -105,18 +96,16 @@ impl Team {
         let shared = Arc::new(Shared {
             size: workers,
             spin,
-            epoch: CachePadded::default(),
+            call: CachePadded::default(),
             begin: CachePadded::default(),
-            inside: CachePadded::default(),
             end: CachePadded::default(),
-            body: Mutex::default(),
             barrier: Barrier::default(),
             turns: CachePadded::default(),
             cancelled: CachePadded::default(),
-            constructs: Mutex::default(),
+            constructs: CachePadded::default(),
             panics: Mutex::default(),
         });
-        let mut team = Self { shared, threads: Vec::with_capacity(workers - 1), pinning };
+        let mut team = Self { shared, threads: Vec::with_capacity(workers - 1), pinning, regions: 0 };
         for index in 1..workers {
             let (shared, pinning) = (team.shared.clone(), team.pinning.clone());
             let thread = thread::Builder::new().name(format!("fractal-{index}")).spawn(move || {
@@ -145,50 +134,44 @@ impl Team {
     /// The panics of the members, by number. The team remains usable.
     pub(crate) fn run(&mut self, body: &Body<'_>) -> std::result::Result<(), Vec<Panic>> {
         let shared = &*self.shared;
-        *lock(&shared.constructs) = Constructs::default();
-        shared.barrier.reset();
-        shared.cancelled.store(false, Ordering::Relaxed);
-        shared.inside.store(self.threads.len(), Ordering::Relaxed);
+        shared.reset();
+        let party = Party::new(shared.size, self.regions);
+        self.regions = self.regions.wrapping_add(1);
         let pinned = self.pinning.as_ref().and_then(|pinning| pinning.pin(0).ok());
-        erased(body, shared, |body| {
-            *lock(&shared.body) = Some(body);
-            self.call();
-            shared.enter(body, 0);
+        erased(body, (shared, party), |body| {
+            shared.call(self.regions, Some(body));
+            shared.enter(body, 0, party);
         });
         drop(pinned);
+        // Who panicked has cancelled the region.
+        if !shared.cancelled.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let mut panics = std::mem::take(&mut *lock(&shared.panics));
         panics.sort_by_key(|(member, _)| *member);
         if panics.is_empty() { Ok(()) } else { Err(panics) }
-    }
-
-    /// Begins a new epoch.
-    fn call(&self) {
-        self.shared.epoch.fetch_add(1, Ordering::Release);
-        self.shared.begin.open();
     }
 }
 
 /// Lends `body` to `during`, and through it to the team's threads, as if it lived for ever.
 #[allow(unsafe_code)]
-fn erased(body: &Body<'_>, shared: &Shared, during: impl FnOnce(&'static Body<'static>)) {
-    struct Wait<'a>(&'a Shared);
+fn erased(body: &Body<'_>, (shared, party): (&Shared, Party), during: impl FnOnce(&'static Body<'static>)) {
+    struct Wait<'a>(&'a Shared, Party);
     impl Drop for Wait<'_> {
         fn drop(&mut self) {
-            self.0.end.wait(self.0.spin, || self.0.inside.load(Ordering::Acquire) == 0);
-            *lock(&self.0.body) = None;
+            self.0.end.wait(self.0.spin, || self.0.barrier.have_left(self.1));
         }
     }
-    let _wait = Wait(shared);
-    // SAFETY: the threads use the body only between the start of the epoch, which `during` brings about, and their decrement of `inside`.
-    // `Wait` keeps this function from returning or unwinding before all have decremented it, and then removes the body. So it is never
-    // used after the end of its real lifetime, which is longer than this call.
+    let _wait = Wait(shared, party);
+    // SAFETY: the threads use the body only between the start of the epoch, which `during` brings about, and their leaving the region.
+    // `Wait` keeps this function from returning or unwinding before all have left it. So it is never used after the end of its real
+    // lifetime, which is longer than this call.
     during(unsafe { std::mem::transmute::<&Body<'_>, &'static Body<'static>>(body) });
 }
 
 impl Drop for Team {
     fn drop(&mut self) {
-        *lock(&self.shared.body) = None;
-        self.call();
+        self.shared.call(self.regions.wrapping_add(1), None);
         for thread in self.threads.drain(..) {
             // Members' panics are caught, so there is none to pass on.
             let _ = thread.join();
@@ -197,209 +180,56 @@ impl Drop for Team {
 }
 
 impl Shared {
-    /// The life of worker `index`.
-    fn work(&self, index: usize) {
-        for epoch in 1.. {
-            self.begin.wait(self.spin, || self.epoch.load(Ordering::Acquire) >= epoch);
-            let Some(body) = *lock(&self.body) else { return };
-            self.enter(body, index);
-            if self.inside.fetch_sub(1, Ordering::Release) == 1 {
-                self.end.open();
-            }
+    /// Forgets what is left of the last region.
+    fn reset(&self) {
+        let (constructs, is_used) = &*self.constructs;
+        if is_used.load(Ordering::Relaxed) {
+            *lock(constructs) = Constructs::default();
+            is_used.store(false, Ordering::Relaxed);
+        }
+        self.barrier.reset();
+        if self.cancelled.load(Ordering::Relaxed) {
+            self.cancelled.store(false, Ordering::Relaxed);
         }
     }
 
-    fn enter(&self, body: &Body<'_>, index: usize) {
-        let mut member = Member { shared: self, index, constructs: 0, way: 0 };
+    /// Begins an epoch: the threads enter `body`.
+    #[allow(unsafe_code)]
+    fn call(&self, epoch: usize, body: Option<&'static Body<'static>>) {
+        // SAFETY: only the team's owner calls this, between regions. No thread reads the body then: it has read the last one before it left
+        // that region, for which `Wait` waited, and reads the next one once the epoch has begun.
+        unsafe { *self.call.body.get() = body };
+        self.call.epoch.store(epoch, Ordering::Release);
+        self.begin.open();
+    }
+
+    /// The body of an epoch, once it has begun.
+    #[allow(unsafe_code)]
+    fn called(&self, epoch: usize) -> Option<&'static Body<'static>> {
+        self.begin.wait(self.spin, || self.call.epoch.load(Ordering::Acquire) == epoch);
+        // SAFETY: the body was written before the epoch began, and is written again after this thread has left the region.
+        unsafe { *self.call.body.get() }
+    }
+
+    /// The life of worker `index`.
+    fn work(&self, index: usize) {
+        let mut region = 0_usize;
+        while let Some(body) = self.called(region.wrapping_add(1)) {
+            self.enter(body, index, Party::new(self.size, region));
+            region = region.wrapping_add(1);
+        }
+    }
+
+    fn enter(&self, body: &Body<'_>, index: usize, party: Party) {
+        let mut member = Member::new(self, index, party);
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| body(&mut member))) {
             self.cancelled.store(true, Ordering::Relaxed);
             if !payload.is::<Cancelled>() {
                 lock(&self.panics).push((index, payload));
             }
         }
-        self.leave();
-    }
-
-    /// The member reaches no more barriers; those that wait for something check whether it can still happen.
-    fn leave(&self) {
-        self.barrier.leave();
-        self.turns.open();
-    }
-}
-
-impl<'a> Member<'a> {
-    /// The worker's number, below [`Member::len`].
-    pub fn index(&self) -> usize {
-        self.index
-    }
-
-    /// The number of workers in the team.
-    pub fn len(&self) -> usize {
-        self.shared.size
-    }
-
-    /// Never: a team has a worker.
-    pub fn is_empty(&self) -> bool {
-        false
-    }
-
-    /// Returns when all members have reached the barrier; each must do so equally often.
-    ///
-    /// # Panics
-    /// When a member has left the region without reaching the barrier, where the others would wait for ever. When the region is
-    /// cancelled, the member leaves it from here.
-    pub fn barrier(&mut self) {
-        assert!(!is_inside(), "worker {} reached a barrier inside a critical section", self.index);
-        let way = std::mem::take(&mut self.way);
-        let outcome = self.shared.barrier.wait(self.shared.size, way, self.shared.spin);
-        self.check();
-        match outcome {
-            Ok(()) => (),
-            Err(Impassable::Missing) => {
-                panic!("worker {} waits at a barrier that a member of its team skipped", self.index)
-            }
-            Err(Impassable::Different) => self.reached_different(),
-        }
-    }
-
-    #[cold]
-    fn reached_different(&self) -> ! {
-        panic!(
-            "worker {} reached a different construct from the others of its team; all must reach the same in the same order",
-            self.index
-        )
-    }
-
-    /// Ends the region early: members get no more iterations, and leave at the next barrier or by [`Member::check`].
-    pub fn cancel(&self) {
-        self.shared.cancelled.store(true, Ordering::Relaxed);
-        self.shared.leave();
-    }
-
-    /// Whether the region was cancelled, or a member has panicked.
-    pub fn is_cancelled(&self) -> bool {
-        self.shared.cancelled.load(Ordering::Relaxed)
-    }
-
-    /// Leaves the region when it was cancelled: a cancellation point.
-    pub fn check(&self) {
-        if self.is_cancelled() {
-            // This calls no panic hook.
-            resume_unwind(Box::new(Cancelled));
-        }
-    }
-
-    pub(crate) fn waiter(&self) -> Waiter<'a> {
-        Waiter { shared: self.shared, index: self.index }
-    }
-
-    /// This member's part of a loop over `range` that all members reach, claim by claim, without a barrier at the end.
-    ///
-    /// A `Break` cancels this loop: no member takes another claim of it.
-    pub fn for_claims(
-        &mut self,
-        range: Range<usize>,
-        schedule: Schedule,
-        mut body: impl FnMut(Range<usize>) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
-        let size = self.len();
-        let shared = self.construct(|| Loop::new(range, schedule, size));
-        let region = self.shared;
-        let outcome = shared.claims(self.index).try_for_each(|claim| {
-            if region.cancelled.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { body(claim) }
-        });
-        if outcome.is_break() {
-            shared.cancel();
-        }
-        outcome
-    }
-
-    /// This member's part of a loop over `range` under `static` with or without a chunk, of which members need to share nothing: an empty
-    /// `for` of two takes 0.08 µs, and took 0.28 with a shared [`Loop`]; an iteration of `static,1` takes 0.2 ns instead of 0.8.
-    pub(crate) fn for_static(&mut self, range: Range<usize>, schedule: Schedule, mut body: impl FnMut(usize)) {
-        self.pass(STATIC_LOOP);
-        let (size, cancelled) = (self.len(), &self.shared.cancelled);
-        if schedule.chunk() == Some(1) {
-            // Otherwise taking the claim would be most of what an iteration costs.
-            for number in range.skip(self.index).step_by(size) {
-                if cancelled.load(Ordering::Relaxed) {
-                    return;
-                }
-                body(number);
-            }
-            return;
-        }
-        for claim in Loop::new(range, schedule, size).claims(self.index) {
-            if cancelled.load(Ordering::Relaxed) {
-                return;
-            }
-            claim.for_each(&mut body);
-        }
-    }
-
-    /// Records that the member has reached a construct of some kind.
-    fn pass(&mut self, kind: u32) {
-        self.way = (self.way ^ kind).wrapping_mul(0x9e37_79b9).wrapping_add(1);
-    }
-
-    /// What members share in the construct that this one has reached: made by the first member, forgotten by the last.
-    pub(crate) fn construct<T: Send + Sync + 'static>(&mut self, make: impl FnOnce() -> T) -> Arc<T> {
-        let number = self.constructs;
-        self.constructs += 1;
-        self.pass(SHARED);
-        let mut constructs = lock(&self.shared.constructs);
-        let place = number - constructs.passed;
-        if place == constructs.open.len() {
-            constructs.open.push_back((Arc::new(make()), 0));
-        }
-        let (shared, members) = &mut constructs.open[place];
-        let shared = shared.clone();
-        *members += 1;
-        // Members reach constructs in order, so the first in the list is the first to be complete.
-        if *members == self.len() {
-            constructs.open.pop_front();
-            constructs.passed += 1;
-        }
-        drop(constructs);
-        shared.downcast().unwrap_or_else(|_| self.reached_different())
-    }
-}
-
-/// Waits inside a construct.
-#[derive(Clone, Copy)]
-pub(crate) struct Waiter<'a> {
-    shared: &'a Shared,
-    index: usize,
-}
-
-impl Waiter<'_> {
-    /// Returns once `ready` was true; the member that makes it true calls [`Waiter::notify`]. `what` names what is waited for. The
-    /// construct ends with a barrier, so that no member leaves the region before that.
-    pub(crate) fn wait(&self, what: &str, ready: impl Fn() -> bool) {
-        let Shared { turns, barrier, cancelled, spin, .. } = self.shared;
-        let over = || cancelled.load(Ordering::Relaxed);
-        turns.wait(*spin, || ready() || over() || barrier.is_missed());
-        if over() {
-            resume_unwind(Box::new(Cancelled));
-        }
-        // What was ready may have been taken by another member since, which is for the caller to see.
-        let hopeless = barrier.is_missed() && !ready();
-        assert!(!hopeless, "worker {} waits for {what}, but a member of its team has left the region", self.index);
-    }
-
-    /// Returns once `ready` is true, even in a region that was cancelled.
-    pub(crate) fn wait_whatever(&self, ready: impl Fn() -> bool) {
-        self.shared.turns.wait(self.shared.spin, ready);
-    }
-
-    pub(crate) fn notify(&self) {
-        self.shared.turns.open();
-    }
-}
-
-impl fmt::Debug for Waiter<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Waiter({} of {})", self.index, self.shared.size)
+        // The member reaches no more barriers; those that wait for something check whether it can still happen.
+        self.barrier.leave(party, &self.turns, &self.end);
     }
 }
 
@@ -409,16 +239,12 @@ impl fmt::Debug for Team {
     }
 }
 
-impl fmt::Debug for Member<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Member({} of {})", self.index, self.len())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parallel::Schedule;
     use std::collections::HashSet;
+    use std::ops::ControlFlow;
     use std::sync::atomic::Ordering::Relaxed;
 
     fn team(workers: usize) -> Team {
@@ -469,7 +295,7 @@ mod tests {
         })
         .unwrap();
         assert!(counts.iter().all(|count| count.load(Relaxed) == 1));
-        let constructs = lock(&team.shared.constructs);
+        let constructs = lock(&team.shared.constructs.0);
         assert_eq!((constructs.passed, constructs.open.len()), (10, 0));
     }
 

@@ -211,7 +211,7 @@ impl Bands {
         let mut tile = Vec::new();
         for (area, place) in spilled {
             tile.resize(self.layout.size(area.width * area.height), 0);
-            self.spill.get(place, &mut tile)?;
+            self.spill.take(place, &mut tile)?;
             self.layout.copy(&tile, area, self.width, &mut rows);
         }
         Ok(Some(rows))

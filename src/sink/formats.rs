@@ -30,6 +30,8 @@ pub struct Format {
     pub data: Data,
     /// Whether writing a file needs seeking, so that for a pipe it is made in memory first.
     pub(super) seeks: bool,
+    /// How many times smaller than its pixels a file can be at best.
+    pub(super) shrinks: u64,
     /// How many rows are encoded at once.
     pub(super) rows: u32,
     /// The edges of the blocks whose positions are kept in memory until the end of the file, if it has blocks.

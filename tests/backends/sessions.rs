@@ -212,6 +212,24 @@ fn times_are_taken_when_asked_for() {
     }
 }
 
+/// Its workers report their processor time themselves; their memory is asked for only where somebody wants it.
+#[cfg(target_os = "linux")]
+#[test]
+fn processes_report_what_they_cost_when_asked_for() {
+    let entry = fractal::backend::find("processes").unwrap();
+    for (timed, sized) in [(false, true), (true, false), (true, true)] {
+        let mut session = entry.open(&SessionOptions { timed, sized, ..options(2, Schedule::AUTO) }).unwrap();
+        for _ in 0..2 {
+            let report = session.run(Arc::new(Sleep), Arc::new(Discard), &Stop::new()).unwrap();
+            for worker in report.workers {
+                assert_eq!(worker.processor > Duration::ZERO, timed, "{worker:?}");
+                assert!(worker.processor < Duration::from_secs(60), "{worker:?}");
+                assert_eq!(worker.memory > 0, timed && sized, "{worker:?}");
+            }
+        }
+    }
+}
+
 #[cfg(target_os = "linux")]
 pub(super) struct Processors;
 

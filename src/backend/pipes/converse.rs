@@ -4,12 +4,13 @@ use super::LONGEST;
 use super::member::{Member, WorkerSlot};
 use super::run::{Given, Run};
 use crate::backend::worker::Held;
-use crate::backend::worker::frame::{Head, Tail};
-use crate::backend::worker::message::{self, Beat, Compute, Done, Failed, Hello, Idle, Message as _, Part, RunBegins};
+use crate::backend::worker::frame::{self, Head, Tail};
+use crate::backend::worker::message::{self, Beat, Compute, Done, Failed, Hello, Message as _, Part, RunBegins};
 use crate::error::Error;
 use crate::parallel::{Claims, FinishedClaim, Job, Key, MAX_COUNTS, Worker};
 use std::collections::VecDeque;
 use std::io;
+use std::mem;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -79,7 +80,6 @@ impl Run<'_> {
                 Failed::KIND if is_first => return Err(Some("could not start")),
                 _ if is_first => return Err(Some("sent an invalid message")),
                 Beat::KIND => member.beats(Beat::of(head.numbers).progress),
-                Idle::KIND => {}
                 Failed::KIND => {
                     let Failed { run, claim } = Failed::of(head.numbers);
                     let unknown = || Error::Input(format!("worker {} failed without a reason", worker.index()));
@@ -167,15 +167,21 @@ impl Run<'_> {
     /// Starts the run on a worker, after sending the work and its parts if it lacks them.
     fn begin(&self, member: &mut Member) -> io::Result<()> {
         let (live, work) = (&member.live, self.work_message.contents());
+        // A short work and the begin go at once: each message of its own would wake the worker.
+        let mut bytes = Vec::new();
         if let Some(lacking) = member.held.lacks(work) {
-            live.send(self.work_message.message(), &self.work_message.sections())?;
-            for (index, bytes) in self.work_message.parts().enumerate().filter(|(index, _)| lacking.contains(index)) {
+            let message = self.work_message.message();
+            frame::write(&mut bytes, message::Work::KIND, &message.numbers(), &self.work_message.sections())?;
+            for (index, part) in self.work_message.parts().enumerate().filter(|(index, _)| lacking.contains(index)) {
+                live.send_bytes(&mem::take(&mut bytes))?;
                 let Key { hash, len } = work.parts[index];
-                live.send(Part { hash, len }, &[bytes])?;
+                live.send(Part { hash, len }, &[part])?;
             }
         }
         let (run, pieces, origin) = (self.number, self.job.pieces() as u64, self.origin);
-        live.send(RunBegins { run, pieces, origin, cut: 0, size: 0 }, &[])
+        let begins = RunBegins { run, pieces, origin, cut: 0, size: 0 };
+        frame::write(&mut bytes, RunBegins::KIND, &begins.numbers(), &[])?;
+        live.send_bytes(&bytes)
     }
 
     /// Delivers a result, unless the run is over.

@@ -6,7 +6,7 @@ use crate::backend::worker::{End, Held, Process, Program, spawn};
 use crate::error::Result;
 use crate::parallel::pin::Pinning;
 use crate::parallel::{Worker, lock};
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Write};
 use std::process::{ChildStdin, ChildStdout, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -62,6 +62,11 @@ impl Live {
 
     pub(super) fn send<M: Message>(&self, message: M, tail: &[&[u8]]) -> io::Result<()> {
         frame::write(&mut *lock(&self.input), M::KIND, &message.numbers(), tail)
+    }
+
+    /// Sends frames that are written already.
+    pub(super) fn send_bytes(&self, frames: &[u8]) -> io::Result<()> {
+        lock(&self.input).write_all(frames)
     }
 }
 

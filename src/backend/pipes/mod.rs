@@ -57,6 +57,8 @@ struct Pipes {
     pinning: Option<Pinning>,
     schedule: Schedule,
     timed: bool,
+    /// Whether the memory of workers is measured.
+    sized: bool,
     timeout: Duration,
     run: u64,
     /// The workers that were lost before the next run, and how.
@@ -64,7 +66,7 @@ struct Pipes {
 }
 
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
-    let Setup { workers, schedule, pinning, timed, program, timeout, stop } = setup;
+    let Setup { workers, schedule, pinning, timed, sized, program, timeout, stop } = setup;
     let mut places: Vec<_> = (0..workers)
         .map(|index| WorkerSlot {
             worker: Worker::new(index),
@@ -85,7 +87,11 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
         again.into_iter().try_for_each(|index| places[index].start(&program, pinning.as_ref(), workers))?;
     }
     let lost = arrivals.into_lost();
-    Ok(Box::new(Pipes { places, program, pinning, schedule, timed, timeout, run: 0, lost }))
+    // The time in which they began does not count for the first run. Between two runs they use next to none.
+    for member in places.iter().filter_map(|place| place.member.as_ref()).filter(|_| timed) {
+        lock(&member.live.process).processor_time();
+    }
+    Ok(Box::new(Pipes { places, program, pinning, schedule, timed, sized, timeout, run: 0, lost }))
 }
 
 /// Receives the first messages of new workers; returns those that sent none, and why.
@@ -163,12 +169,6 @@ impl Session for Pipes {
         let job = Job::begin(ENTRY.name, workers, self.timed, work, sink, stop)?;
         let work_message = WorkMessage::new(&recipe, job.prepared());
         self.run += 1;
-        if self.timed {
-            // Time used before does not count for this run.
-            for member in self.places.iter().filter_map(|place| place.member.as_ref()) {
-                lock(&member.live.process).processor_time();
-            }
-        }
         let schedule = self.schedule.with_auto_limit(job.grain());
         let run = Run {
             job: &job,
@@ -219,8 +219,8 @@ impl Session for Pipes {
             for (report, place) in reports.iter_mut().zip(&self.places) {
                 if let Some(member) = &place.member {
                     let mut process = lock(&member.live.process);
-                    (report.process, report.memory) = (process.id(), process.memory());
-                    report.processor = process.processor_time();
+                    (report.process, report.processor) = (process.id(), process.processor_time());
+                    report.memory = if self.sized { process.memory() } else { 0 };
                 }
             }
         }

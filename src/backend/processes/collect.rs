@@ -15,10 +15,11 @@ use crate::backend::worker::{GRACE, Losses, report_lost};
 use crate::error::Error;
 use crate::parallel::{FinishedClaim, Job, Key, Worker};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::thread::futex;
+use rustix::thread::{current_timer_slack, futex, set_current_timer_slack};
 use rustix::time::Timespec;
 use std::io::Read;
 use std::mem;
+use std::num::NonZero;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -31,12 +32,31 @@ pub(super) const LOOK: Duration = Duration::from_millis(5);
 /// results come in batches, and cost their workers no system call and no context switch.
 const NAP: std::ops::RangeInclusive<Duration> = Duration::from_micros(50)..=Duration::from_millis(1);
 
-/// How long it looks without sleeping in all, once every unit is taken, where a processor is spare: waking it would take longer than the
-/// last claims do, of a short picture's time a hundredth.
-pub(super) const PATIENCE: Duration = Duration::from_micros(300);
+/// How long it looks without sleeping in all, towards the end, where a processor is spare: waking it would take longer than the last
+/// claims do, of a short picture's time some hundredths.
+const PATIENCE: Duration = Duration::from_micros(300);
 
 /// The most time between two checks that counts as time without progress: if the session was suspended, its workers are not at fault.
 const BLINK: Duration = Duration::from_millis(100);
+
+/// As long as it lives, this thread's sleep is no longer than asked for. Linux would let it be 50 µs longer, to wake several threads at
+/// once: as long as the shortest nap.
+struct Slack(Option<NonZero<u64>>);
+
+impl Slack {
+    fn least() -> Self {
+        let before = current_timer_slack().ok().and_then(NonZero::new);
+        let _ = set_current_timer_slack(NonZero::new(1));
+        Self(before)
+    }
+}
+
+impl Drop for Slack {
+    fn drop(&mut self) {
+        // Without a value, the thread's own default.
+        let _ = set_current_timer_slack(self.0);
+    }
+}
 
 /// The session's side of one run.
 pub(super) struct Collector<'a> {
@@ -60,10 +80,13 @@ pub(super) struct Collector<'a> {
     tail: Tail,
     /// The claim that each worker was last seen at.
     seen: Vec<Range<usize>>,
-    /// How long it naps now.
+    /// How much time is left, judged by the time so far.
+    rest: Duration,
+    /// How long it naps now, towards the end half of the time that is left.
     nap: Duration,
-    /// How long it may still look without sleeping.
-    patience: Duration,
+    processors: usize,
+    /// Since when it looks without sleeping.
+    ending: Option<Instant>,
 }
 
 impl<'a> Collector<'a> {
@@ -74,7 +97,7 @@ impl<'a> Collector<'a> {
         memory: &'a Memory,
         readers: &'a mut Readers,
         work: &'a Shipped,
-        (plan, patience): (Plan, Duration),
+        (plan, processors): (Plan, usize),
     ) -> Self {
         let units = plan.units.len();
         let table = Table { words: memory.segment.words(units), hint: memory.segment.header().hint() };
@@ -97,8 +120,10 @@ impl<'a> Collector<'a> {
             refusal: None,
             tail: Tail::default(),
             seen,
+            rest: Duration::MAX,
             nap: *NAP.start(),
-            patience,
+            processors,
+            ending: None,
         }
     }
 
@@ -129,6 +154,7 @@ impl<'a> Collector<'a> {
                 self.restart(slot);
             }
         }
+        let _slack = Slack::least();
         self.slots().for_each(|slot| self.begin(slot));
         let mut told = false;
         let began = Instant::now();
@@ -142,21 +168,17 @@ impl<'a> Collector<'a> {
             }
             let moved: usize = self.slots().map(|slot| self.drain(slot)).sum();
             self.slots().for_each(|slot| self.look_at(slot));
-            self.wait(moved > 0, rested);
-            rested = moved == 0;
-            let time = since.elapsed().min(BLINK);
-            since = Instant::now();
+            let now = Instant::now();
+            let time = now.duration_since(std::mem::replace(&mut since, now)).min(BLINK);
             if moved > 0 {
                 let each = time * self.workers.len() as u32 / moved as u32;
-                // Towards the end, half of the time that is left, judged by the time so far.
                 let done = (self.job.pieces() - self.left).max(1);
-                let rest = began.elapsed().mul_f64(self.left as f64 / done as f64) / 2;
-                self.nap = ((3 * self.nap + each) / 4).min(rest).clamp(*NAP.start(), *NAP.end());
+                self.rest = began.elapsed().mul_f64(self.left as f64 / done as f64);
+                self.nap = ((3 * self.nap + each) / 4).min(self.rest / 2).clamp(*NAP.start(), *NAP.end());
             }
             self.look_after(time);
-            if self.all_taken() {
-                self.patience = self.patience.saturating_sub(time);
-            }
+            self.wait(moved > 0, rested);
+            rested = moved == 0;
             over += if told { time } else { Duration::ZERO };
             if over > GRACE {
                 self.slots().for_each(|slot| self.give_up(slot));
@@ -176,6 +198,15 @@ impl<'a> Collector<'a> {
     /// Whether no unit is free, as far as the workers say: an untrue hint only costs time.
     fn all_taken(&self) -> bool {
         self.table.hint.load() >= self.table.words.len() as u64
+    }
+
+    /// Whether the run is about to end, and a processor has no worker that still computes; for no longer than [`PATIENCE`].
+    fn is_ending(&mut self) -> bool {
+        let running = || self.pool.members.iter().flatten().filter(|member| member.runs()).count();
+        if self.rest > PATIENCE && !self.all_taken() || running() >= self.processors {
+            return false;
+        }
+        self.ending.get_or_insert_with(Instant::now).elapsed() < PATIENCE
     }
 
     /// Reports what a worker is computing. Claims that begin and end between two checks are reported only when finished.
@@ -335,7 +366,7 @@ impl<'a> Collector<'a> {
     fn wait(&mut self, moved: bool, rested: bool) {
         let asleep = &self.memory.segment.header().asleep.0;
         let mut time = if moved { self.nap } else { LOOK };
-        if self.all_taken() && !self.patience.is_zero() {
+        if self.is_ending() {
             time = Duration::ZERO;
         } else if !moved && rested {
             asleep.store(1, Ordering::SeqCst);

@@ -3,7 +3,7 @@
 use super::Memory;
 use super::segment::Segment;
 use crate::backend::worker::frame::{self, Head, Tail};
-use crate::backend::worker::message::{Message, Slot};
+use crate::backend::worker::message::{Idle, Message, Slot};
 use crate::backend::worker::{End, Held, Process, Program, spawn};
 use crate::error::Result;
 use rustix::event::{PollFd, PollFlags};
@@ -50,6 +50,8 @@ pub(super) struct Member {
     seen: u64,
     /// The progress that it last reported.
     progress: u64,
+    /// Processor time that it has reported of the run: to ask the system for it takes 10 to 20 µs.
+    pub(super) processor: Duration,
 }
 
 /// The first message to every worker of a session.
@@ -113,7 +115,9 @@ impl Member {
         let pidfd = pidfd_open(id, PidfdFlags::empty()).map_err(|errno| refused(errno.into()))?;
         let doing = Doing::Starting { run: false };
         let (held, heard, quiet) = (Held::default(), Heard::default(), Duration::ZERO);
-        let mut member = Self { process, socket, pidfd, doing, segment: 0, held, heard, quiet, seen: 0, progress: 0 };
+        let (seen, progress, processor) = (0, 0, Duration::ZERO);
+        let mut member =
+            Self { process, socket, pidfd, doing, segment: 0, held, heard, quiet, seen, progress, processor };
         let processor = place.processor.map_or(0, |processor| processor as u64 + 1);
         // A worker that cannot be reached has ended, which will be noticed soon.
         let _ = member.send(Slot { index: place.index as u64, workers: place.workers as u64, processor }, &[]);
@@ -192,6 +196,12 @@ impl Member {
         End::of(&mut self.process, why)
     }
 
+    /// Its part of the run is over.
+    pub(super) fn rests(&mut self, Idle { processor, .. }: Idle) {
+        self.doing = Doing::Nothing;
+        self.processor = self.processor.saturating_add(Duration::from_nanos(processor));
+    }
+
     /// Whether it takes part in a run.
     pub(super) fn runs(&self) -> bool {
         matches!(self.doing, Doing::Run | Doing::Starting { run: true })
@@ -200,11 +210,6 @@ impl Member {
     /// Whether the process has ended.
     pub(super) fn has_ended(&mut self) -> bool {
         self.process.ended().is_some()
-    }
-
-    /// Processor time since the last call.
-    pub(super) fn processor_time(&mut self) -> Duration {
-        self.process.processor_time()
     }
 
     /// The process ID.
@@ -221,7 +226,7 @@ impl Member {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::worker::message::{Beat, Failed, Idle};
+    use crate::backend::worker::message::{Beat, Failed};
     use std::io::Write;
 
     #[test]

@@ -62,14 +62,15 @@ struct Processes {
     workers: Vec<Worker>,
     schedule: Schedule,
     timed: bool,
+    /// Whether the memory of workers is measured.
+    sized: bool,
     memory: Option<Memory>,
     readers: Readers,
     /// How many segments were made.
     segments: u64,
     work: Option<Shipped>,
     run: u64,
-    /// Whether there are more processors than workers.
-    spare: bool,
+    processors: usize,
     /// The workers that were lost before the next run, and how.
     lost: Vec<(usize, String)>,
 }
@@ -111,7 +112,7 @@ enum Body {
 const SHORT: usize = 4096;
 
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
-    let Setup { workers, schedule, pinning, timed, program, timeout, stop } = setup;
+    let Setup { workers, schedule, pinning, timed, sized, program, timeout, stop } = setup;
     let mut pool = WorkerPool { members: Vec::new(), program, pinning, timeout };
     for index in 0..workers {
         let member = Member::start(&pool.program, pool.place(index, workers))?;
@@ -125,7 +126,7 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
     for member in pool.members.iter_mut().flatten() {
         let _ = member.share(&memory);
     }
-    let spare = std::thread::available_parallelism().is_ok_and(|processors| processors.get() > workers);
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let (workers, readers) = ((0..workers).map(Worker::new).collect(), Readers::new(workers));
     let (memory, segments) = (Some(memory), 1);
     Ok(Box::new(Processes {
@@ -133,12 +134,13 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
         workers,
         schedule,
         timed,
+        sized,
         memory,
         readers,
         segments,
         work: None,
         run: 0,
-        spare,
+        processors,
         lost,
     }))
 }
@@ -290,9 +292,15 @@ impl Processes {
         self.run += 1;
         let (Some(memory), Some(work)) = (&self.memory, &self.work) else { unreachable!("both were just made") };
         let origin = if self.timed { origin(job) } else { 0 };
-        let patience = if self.spare { collect::PATIENCE } else { Duration::ZERO };
-        let mut collector =
-            Collector::new(job, &mut self.pool, &mut self.workers, memory, &mut self.readers, work, (plan, patience));
+        let mut collector = Collector::new(
+            job,
+            &mut self.pool,
+            &mut self.workers,
+            memory,
+            &mut self.readers,
+            work,
+            (plan, self.processors),
+        );
         collector.report_lost(&mut self.lost);
         collector.collect([self.run, job.pieces() as u64, origin]);
         Ok(())
@@ -303,12 +311,7 @@ impl Session for Processes {
     fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
         let recipe = work.recipe().ok_or_else(|| super::no_recipe(ENTRY.name))?;
         let job = Job::begin(ENTRY.name, self.workers.len(), self.timed, work, sink, stop)?;
-        if self.timed {
-            // Time used before does not count for this run.
-            self.pool.members.iter_mut().flatten().for_each(|member| {
-                member.processor_time();
-            });
-        }
+        self.pool.members.iter_mut().flatten().for_each(|member| member.processor = Duration::ZERO);
         if job.pieces() > 0
             && !job.is_over()
             && let Err(error) = self.compute(&job, &recipe)
@@ -316,12 +319,10 @@ impl Session for Processes {
             let _ = job.fail(error);
         }
         let mut reports: Vec<_> = self.workers.iter_mut().map(Worker::take_report).collect();
-        if self.timed {
-            for (report, member) in reports.iter_mut().zip(&mut self.pool.members) {
-                report.processor = member.as_mut().map_or(Duration::ZERO, Member::processor_time);
-                (report.process, report.memory) =
-                    member.as_ref().map_or((0, 0), |member| (member.id(), member.memory()));
-            }
+        for (report, member) in reports.iter_mut().zip(&self.pool.members) {
+            let Some(member) = member.as_ref().filter(|_| self.timed) else { continue };
+            (report.process, report.processor) = (member.id(), member.processor);
+            report.memory = if self.sized { member.memory() } else { 0 };
         }
         job.end(&self.schedule.to_string(), reports)
     }

@@ -5,7 +5,7 @@ use crate::error::Error;
 use serde::{Deserialize, Serialize};
 
 /// What both ends must agree on besides the frames: raised whenever a message or the layout of shared memory changes.
-pub(crate) const PROTOCOL: u64 = 5;
+pub(crate) const PROTOCOL: u64 = 6;
 
 /// A message: its kind, and its numbers by name.
 pub(crate) trait Message: Sized {
@@ -62,8 +62,9 @@ messages! {
     7 Part { hash, len }
     /// From a worker, first. Tail: its version.
     16 Hello { protocol }
-    /// From a worker: it has finished its part of the run.
-    17 Idle { run }
+    /// From a worker with shared memory: it has finished its part of the run. The processor time that its process has used since it last
+    /// said so, in nanoseconds.
+    17 Idle { run, processor }
     /// From a worker: the run failed; `claim` is 1 if this answers a claim. In place of the first message: it cannot start. Tail: the
     /// error.
     18 Failed { run, claim }

@@ -6,6 +6,7 @@
 //! looks at its [`Stop`](crate::parallel::Stop): a suspended worker and one stuck in a loop both make no progress and are replaced.
 
 mod arrivals;
+mod clock;
 pub(crate) mod frame;
 mod kind;
 mod losses;
@@ -19,6 +20,7 @@ mod transport;
 mod work_message;
 
 pub(crate) use arrivals::{Arrivals, Early, report_lost};
+pub(crate) use clock::origin;
 pub use kind::WorkKind;
 pub(crate) use losses::{End, Losses};
 pub use program::Program;
@@ -33,6 +35,7 @@ pub(crate) use work_message::{Held, WorkMessage};
 use crate::error::{Error, Result};
 use crate::parallel::pin::keep_to;
 use crate::parallel::{Discard, Effort, Job, Key, Selected, Shared, Work};
+use clock::{monotonic, processor_time};
 use frame::{Head, Tail};
 use message::{Compute, Done, Failed, Hello, Idle, Message as _, Part, RunBegins, RunEnds, Slot};
 use outbox::{Out, Outbox};
@@ -98,6 +101,7 @@ fn serve(backend: &str, parent: u32, kinds: &[WorkKind]) -> Result<()> {
         stock: Stock::default(),
         run: None,
         share: None,
+        used: processor_time(),
     }
     .serve();
     Ok(())
@@ -196,6 +200,8 @@ struct WorkerLoop<'a> {
     stock: Stock,
     run: Option<Run>,
     share: Option<Box<dyn Share>>,
+    /// Processor time that was reported, in nanoseconds.
+    used: u64,
 }
 
 impl WorkerLoop<'_> {
@@ -209,8 +215,10 @@ impl WorkerLoop<'_> {
             if let Err(error) = outcome {
                 self.outbox.send(Failed { run, claim: 0 }, &message::pack(&error));
             }
-            if kind == RunBegins::KIND {
-                self.outbox.send(Idle { run }, &[]);
+            if kind == RunBegins::KIND && self.share.is_some() {
+                let used = processor_time();
+                let processor = used - std::mem::replace(&mut self.used, used);
+                self.outbox.send(Idle { run, processor }, &[]);
             }
             self.over.busy.store(false, Ordering::Relaxed);
         }
@@ -222,6 +230,9 @@ impl WorkerLoop<'_> {
             Slot::KIND => {
                 let Slot { index, workers, processor } = Slot::of(numbers);
                 (self.place, self.workers) = (index as usize, workers as usize);
+                // Before this thread is kept to one of them.
+                let processors = std::thread::available_parallelism().map_or(1, usize::from);
+                self.outbox.set_spare(processors > self.workers);
                 // Losing the processor since it was chosen is no reason to end.
                 if let Some(processor) = processor.checked_sub(1) {
                     keep_to(processor as usize);
@@ -364,25 +375,5 @@ struct Owned(Tail);
 impl AsRef<[u8]> for Owned {
     fn as_ref(&self) -> &[u8] {
         self.0.bytes()
-    }
-}
-
-/// The origin of a run's clock as sent to its workers: plus one, since 0 means that no times are measured.
-pub(crate) fn origin(job: &Job) -> u64 {
-    // In this order: if this thread is preempted in between, times come out too early, never in the future.
-    let now = job.now();
-    1 + monotonic().saturating_sub(now.as_nanos() as u64)
-}
-
-/// Nanoseconds on a clock that all processes of a machine share.
-fn monotonic() -> u64 {
-    #[cfg(unix)]
-    {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-    }
-    #[cfg(not(unix))]
-    {
-        std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_nanos() as u64)
     }
 }

@@ -1,10 +1,11 @@
 //! How a worker sends messages to its session.
 //!
 //! A large result takes time to pass through a pipe, and longer when the session is not there to read it. So large results are sent
-//! by a thread of their own while the next claim is computed. That thread is not woken for each result but polls from time to time:
-//! where there are no more processors than workers, a woken thread displaces the one that woke it. (When it was woken, workers on
-//! two processors spent a quarter of their time waiting.) If no result is waiting, two kinds are sent at once: results that fit into a
-//! pipe, since passing them to another thread would cost more, and all results when there is no next claim, since the session sends more
+//! by a thread of their own while the next claim is computed. Where a processor is spare, that thread is woken for each: with naps, a
+//! short picture's first results came after a millisecond, and its worker waited for claims. Where none is, a woken thread displaces the
+//! one that woke it. (When it was woken, workers on two processors spent a quarter of their time waiting.) There it polls from time to
+//! time, and only for results of more than a usual claim. If no result is waiting, two kinds are sent at once: smaller results,
+//! since passing them to another thread would cost more, and all results when there is no next claim, since the session sends more
 //! claims once it has them. While a result is waiting, nothing else of the computing thread is sent at once, so its messages arrive in
 //! order.
 
@@ -20,13 +21,17 @@ use std::sync::{Arc, Mutex};
 use std::thread::Thread;
 use std::time::Duration;
 
-/// Results up to this size are sent at once: as much as a pipe holds when it could not be enlarged.
+/// Results up to this size are sent at once where a processor is spare: as much as a pipe holds when it could not be enlarged.
 const AT_ONCE: usize = 1 << 16;
+
+/// The same where none is: those of a usual claim, of which a pipe holds several.
+const USUAL: usize = 1 << 18;
 
 /// The most results that wait.
 const WAITING: usize = 4;
 
-/// How long the sending thread naps when there is no result, and after how many naps it sleeps until it is woken.
+/// How long the sending thread naps when there is no result and no processor is spare, and after how many naps it sleeps until it is
+/// woken.
 const NAP: Duration = Duration::from_micros(500);
 const NAPS: u32 = 40;
 
@@ -79,7 +84,7 @@ struct Mailbox {
 
 impl Mailbox {
     /// The sending thread's body.
-    fn serve(&self, out: &Out) {
+    fn serve(&self, out: &Out, spare: bool) {
         let mut naps = 0;
         loop {
             let packet = lock(&self.packets).pop_front();
@@ -90,7 +95,7 @@ impl Mailbox {
                     lock(&self.spare).push(packet.words);
                     naps = 0;
                 }
-                None if naps < NAPS => {
+                None if naps < NAPS && !spare => {
                     naps += 1;
                     std::thread::park_timeout(NAP);
                 }
@@ -112,11 +117,18 @@ pub(super) struct Outbox {
     out: Out,
     mailbox: Arc<Mailbox>,
     sender: Option<Thread>,
+    /// Whether there are more processors than workers.
+    spare: bool,
 }
 
 impl Outbox {
     pub(super) fn new(out: Out) -> Self {
-        Self { out, mailbox: Arc::default(), sender: None }
+        Self { out, mailbox: Arc::default(), sender: None, spare: false }
+    }
+
+    /// Says whether there are more processors than workers, before the first result.
+    pub(super) fn set_spare(&mut self, spare: bool) {
+        self.spare = spare;
     }
 
     /// Waits until at most `most` results are unsent.
@@ -134,8 +146,10 @@ impl Outbox {
 
     /// Memory for a result.
     pub(super) fn memory(&mut self, words: usize) -> Vec<u64> {
-        // Fresh memory comes zeroed; extending old memory would write the zeros once more.
-        lock(&self.mailbox.spare).pop().filter(|memory| memory.len() >= words).unwrap_or_else(|| vec![0; words])
+        let mut spare = lock(&self.mailbox.spare);
+        // That of the last result, which is in the processor's cache. Fresh memory is zeroed page by page, on first use.
+        let large = spare.iter().rposition(|memory| memory.len() >= words);
+        large.map_or_else(|| vec![0; words], |index| spare.remove(index))
     }
 
     /// Sends a result: `words` holds a cost for each of `pieces` pieces, then `len` bytes of results; `counts` are sent between them.
@@ -151,14 +165,15 @@ impl Outbox {
         more: bool,
     ) -> Result<()> {
         let packet = Packet { done, words, split: pieces, counts, len };
-        if (len <= AT_ONCE || !more) && self.mailbox.waiting.load(Ordering::SeqCst) == 0 {
+        let at_once = if self.spare { AT_ONCE } else { USUAL };
+        if (len <= at_once || !more) && self.mailbox.waiting.load(Ordering::SeqCst) == 0 {
             packet.send(&self.out);
             lock(&self.mailbox.spare).push(packet.words);
             return Ok(());
         }
         if self.sender.is_none() {
-            let (mailbox, out) = (self.mailbox.clone(), self.out.clone());
-            self.sender = Some(start("outbox", Box::new(move || mailbox.serve(&out)))?);
+            let (mailbox, out, spare) = (self.mailbox.clone(), self.out.clone(), self.spare);
+            self.sender = Some(start("outbox", Box::new(move || mailbox.serve(&out, spare)))?);
         }
         self.wait(WAITING - 1);
         self.mailbox.waiting.fetch_add(1, Ordering::SeqCst);

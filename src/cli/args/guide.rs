@@ -1,5 +1,6 @@
 //! The arguments of `guide`.
 
+use super::progress::ProgressArgs;
 use super::values::{backends, workers};
 use clap::{Args, ValueHint};
 use std::path::PathBuf;
@@ -27,9 +28,8 @@ pub(crate) struct GuideArgs {
     /// Write the measured figures to this file, as JSON
     #[arg(long, value_name = "FILE", requires = "measure", value_hint = ValueHint::FilePath)]
     pub(crate) save: Option<PathBuf>,
-    /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
-    #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never", "json"])]
-    pub(crate) progress: Option<String>,
+    #[command(flatten)]
+    pub(crate) progress: ProgressArgs,
     /// Print the bytes of memory of each further worker of a backend; for --measure, which runs it in a new process
     #[arg(long, value_name = "NAME", hide = true, value_parser = backends())]
     pub(crate) memory_of: Option<String>,

@@ -1,5 +1,6 @@
 //! The arguments of the commands that wait for many connections.
 
+use super::progress::ProgressArgs;
 use super::values::{connections, duration, models};
 use clap::Args;
 use std::ffi::OsString;
@@ -25,14 +26,15 @@ pub(crate) struct StatusArgs {
     /// Ask for the head of each answer only, which some servers answer otherwise
     #[arg(long)]
     pub(crate) head: bool,
-    #[command(flatten)]
-    pub(crate) waiting: WaitingArgs,
     /// Write a line of JSON for each URL
     #[arg(long)]
     pub(crate) json: bool,
     /// Write no summary
     #[arg(short, long)]
     pub(crate) quiet: bool,
+    // Last, since its heading would be that of what follows.
+    #[command(flatten)]
+    pub(crate) waiting: WaitingArgs,
 }
 
 /// How a command waits.
@@ -47,7 +49,6 @@ pub(crate) struct WaitingArgs {
     /// How long an answer may take, with all redirects: 10s, 500ms, 2m
     #[arg(long, value_name = "TIME", help_heading = "Waiting", value_parser = duration, default_value = "10s")]
     pub(crate) timeout: Duration,
-    /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
-    #[arg(long, value_name = "WHEN", help_heading = "Waiting", value_parser = ["auto", "always", "never", "json"])]
-    pub(crate) progress: Option<String>,
+    #[command(flatten, next_help_heading = "Waiting")]
+    pub(crate) progress: ProgressArgs,
 }

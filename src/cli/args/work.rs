@@ -1,5 +1,6 @@
 //! The arguments of the commands that run works other than pictures.
 
+use super::progress::ProgressArgs;
 use super::values::{backends_or_auto, count, workers};
 use clap::{Args, ValueHint};
 use std::path::PathBuf;
@@ -74,9 +75,8 @@ pub(crate) struct WorkArgs {
     /// Report on standard error what it cost
     #[arg(long, value_name = "FORMAT", help_heading = "Reports", value_parser = ["json"])]
     pub(crate) stats: Option<String>,
-    /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
-    #[arg(long, value_name = "WHEN", help_heading = "Reports", value_parser = ["auto", "always", "never", "json"])]
-    pub(crate) progress: Option<String>,
+    #[command(flatten, next_help_heading = "Reports")]
+    pub(crate) progress: ProgressArgs,
     /// Report the result and errors only
     #[arg(short, long, help_heading = "Reports", conflicts_with = "verbose")]
     pub(crate) quiet: bool,

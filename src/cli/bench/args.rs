@@ -1,6 +1,8 @@
 //! The arguments of `bench`.
 
-use super::super::args::{SceneArgs, backends, connections, duration, models, parts, tile, workers, works};
+use super::super::args::{
+    ProgressArgs, SceneArgs, backends, connections, duration, models, parts, tile, workers, works,
+};
 use clap::{Args, Subcommand, ValueHint};
 use fractal::backend::DEFAULT;
 use fractal::kernel::Isa;
@@ -145,9 +147,8 @@ pub(crate) struct BenchCoresArgs {
     /// Continue the measurement in the file of --json
     #[arg(long, requires = "json")]
     pub(crate) resume: bool,
-    /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
-    #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never", "json"])]
-    pub(crate) progress: Option<String>,
+    #[command(flatten)]
+    pub(crate) progress: ProgressArgs,
 }
 
 /// Where results go, apart from the terminal.
@@ -199,9 +200,8 @@ pub(crate) struct BenchOverheadArgs {
     pub(crate) busy: BusyArgs,
     #[command(flatten)]
     pub(crate) output: ResultArgs,
-    /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
-    #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never", "json"])]
-    pub(crate) progress: Option<String>,
+    #[command(flatten)]
+    pub(crate) progress: ProgressArgs,
 }
 
 #[derive(Debug, Args)]
@@ -231,9 +231,8 @@ pub(crate) struct BenchSimulateArgs {
     pub(crate) busy: BusyArgs,
     #[command(flatten)]
     pub(crate) output: ResultArgs,
-    /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
-    #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never", "json"])]
-    pub(crate) progress: Option<String>,
+    #[command(flatten)]
+    pub(crate) progress: ProgressArgs,
 }
 
 const WAITING_NOTES: &str = "\
@@ -282,9 +281,8 @@ pub(crate) struct ChartArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) busy: BusyArgs,
-    /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
-    #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never", "json"])]
-    pub(crate) progress: Option<String>,
+    #[command(flatten)]
+    pub(crate) progress: ProgressArgs,
 }
 
 #[derive(Debug, Args)]
@@ -337,9 +335,8 @@ pub(crate) struct BenchSchedulesArgs {
     /// Draw maps of owners and timelines to this file, as an SVG picture
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) svg: Option<PathBuf>,
-    /// Show progress on standard error: on a terminal, always, never, or as lines of JSON
-    #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never", "json"])]
-    pub(crate) progress: Option<String>,
+    #[command(flatten)]
+    pub(crate) progress: ProgressArgs,
 }
 
 #[derive(Debug, Args)]

@@ -23,7 +23,7 @@ impl Charts {
         [&args.svg, &args.html].into_iter().flatten().try_for_each(|path| files.writes(path))?;
         let open = |path: &Option<_>| path.as_ref().map(|path| signals.create(path)).transpose();
         let charts = Self { drawing: open(&args.svg)?, page: open(&args.html)? };
-        let display = Display::new(args.progress.as_deref(), false);
+        let display = Display::new(&args.progress, false);
         busy::check(&args.busy, display, &signals.stop)?;
         Ok((charts, Bar::new(display)))
     }

@@ -35,7 +35,7 @@ pub(super) fn run(args: &BenchCoresArgs) -> Result<()> {
     wisdom.iter().try_for_each(|path| files.writes(path))?;
     let mut outputs = Outputs::open(&args.output, files, &signals)?;
     let wisdom = wisdom.map(|path| Wisdom::create(&path).map(|output| signals.guard(output))).transpose()?;
-    let display = Display::new(args.progress.as_deref(), false);
+    let display = Display::new(&args.progress, false);
     let progress = Bar::new(display);
     busy::check(&args.busy, display, &signals.stop)?;
     let began = Instant::now();

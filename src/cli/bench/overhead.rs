@@ -49,7 +49,7 @@ pub(super) fn run(args: &BenchOverheadArgs) -> Result<()> {
     }
     let signals = Signals::receive()?;
     let mut outputs = Outputs::open(&args.output, Files::new(), &signals)?;
-    let display = Display::new(args.progress.as_deref(), false);
+    let display = Display::new(&args.progress, false);
     busy::check(&args.busy, display, &signals.stop)?;
     let outcome = measure(args, workers, &candidates, &mut results, display, &signals, &mut outputs);
     if let Err(Error::Stopped) = outcome {

@@ -50,7 +50,7 @@ pub(super) fn run(args: &BenchSchedulesArgs) -> Result<()> {
     args.svg.iter().try_for_each(|path| files.writes(path))?;
     let drawing = args.svg.as_ref().map(|path| signals.create(path)).transpose()?;
     let outputs = Outputs::open(&args.output, files, &signals)?;
-    let display = Display::new(args.progress.as_deref(), false);
+    let display = Display::new(&args.progress, false);
     busy::check(&args.busy, display, &signals.stop)?;
     let progress = Bar::new(display);
     let mut results = Results { machine: Some(Machine::here()), settings: settings(args), ..Results::default() };

@@ -38,7 +38,7 @@ pub(super) fn run(args: &BenchSimulateArgs) -> Result<()> {
     let mut files = Files::new();
     args.source.iter().for_each(|source| files.reads(source));
     let outputs = Outputs::open(&args.output, files, &signals)?;
-    let display = Display::new(args.progress.as_deref(), false);
+    let display = Display::new(&args.progress, false);
     busy::check(&args.busy, display, &signals.stop)?;
     let bar = Bar::new(display);
     let processors = worker_count(args.workers)?;

@@ -31,7 +31,7 @@ impl Perturbation {
     pub(super) fn claim(&self, shared: Shared<'_>, claim: TileClaim<'_>) -> Result<Counters> {
         Scratch::with(|scratch| {
             let samples = claim.tiles.iter().map(|wanted| wanted.tile.area() - wanted.skipped()).sum();
-            scratch.ends.reset(samples);
+            scratch.ends.reset(samples, self.reference.double);
             scratch.offsets.clear();
             // Which samples are in question shows the derivative.
             let derivative = self.channels.contains(Channels::DISTANCE) || self.reference.double;
@@ -145,7 +145,7 @@ impl Perturbation {
         [tile, place]: [&mut usize; 2],
         id: &mut u32,
     ) -> usize {
-        let numbers = &mut scratch.group.0;
+        let numbers = &mut *scratch.group.0;
         let mut len = 0;
         while len < BATCH
             && let Some(TileRequest { tile: area, mask }) = tiles.get(*tile)
@@ -159,7 +159,6 @@ impl Perturbation {
                         let [column, row] = [*place % width, *place / width];
                         scratch.offsets.push(self.offset(area.x as usize + column, area.y as usize + row));
                     }
-                    [Z_X, Z_Y, D_X, D_Y].into_iter().for_each(|plane| numbers[plane][len] = 0.0);
                     (len, *id) = (len + 1, *id + 1);
                 }
                 *place += 1;
@@ -167,6 +166,9 @@ impl Perturbation {
             if *place == area.area() {
                 (*tile, *place) = (*tile + 1, 0);
             }
+        }
+        for plane in [Z_X, Z_Y, D_X, D_Y] {
+            numbers[plane][..len].fill(0.0);
         }
         len
     }
@@ -224,7 +226,6 @@ impl Perturbation {
                 n: 0,
                 check: u64::MAX,
                 delta: [0.0; 2],
-                c: [x.high, y.high],
                 offset: offset.map(|part| part.high),
                 rest: [x.low, y.low],
                 derivative: [0.0; 2],
@@ -232,7 +233,7 @@ impl Perturbation {
             if orbit.has_start() {
                 let [x, y] = [x + from[0], y + from[1]];
                 (sample.delta, sample.rest, sample.derivative) = ([x.high, y.high], [x.low, y.low], [scale, 0.0]);
-                (sample.c, sample.offset) = ([0.0; 2], [0.0; 2]);
+                sample.offset = [0.0; 2];
             }
             waiting.push(sample);
         }

@@ -29,7 +29,7 @@ pub(super) struct Divided {
     pub(super) kept: usize,
     pub(super) rebased: usize,
     pub(super) failed: usize,
-    /// Whether a δ became too small for `f64`.
+    /// Whether a δ may have become too small for `f64`.
     pub(super) small: bool,
 }
 
@@ -89,7 +89,8 @@ pub(super) fn divide<L: Pack, const DERIVATIVE: bool>(
     let (r, rc) = (l.constant(step.r), l.constant(step.rc));
     let (one, small_size) = (l.constant(1.0), l.constant(if step.exponent == 0 { power_of_two(SMALL) } else { 0.0 }));
     let Scratch { group, rebased, failed, .. } = scratch;
-    let group = &mut group.0;
+    let group = &mut *group.0;
+    let kept_lanes = if is_last { 0 } else { full };
     let mut done = Divided { kept: 0, rebased: 0, failed: 0, small: false };
     let mut i = range.start;
     while i < range.end {
@@ -97,7 +98,6 @@ pub(super) fn divide<L: Pack, const DERIVATIVE: bool>(
         let valid = if left >= L::LEN { full } else { (1 << left) - 1 };
         let z = [l.load(&group[Z_X][i..]), l.load(&group[Z_Y][i..])];
         let c = [l.load(&group[C_X][i..]), l.load(&group[C_Y][i..])];
-        let id = l.load(&group[ID][i..]);
         let d = if DERIVATIVE { [l.load(&group[D_X][i..]), l.load(&group[D_Y][i..])] } else { z };
         let u = product(z, [own.mul_add(z[0], z2[0]), own.mul_add(z[1], z2[1])]);
         let mut fits = largest(u).at_most(r);
@@ -107,7 +107,7 @@ pub(super) fn divide<L: Pack, const DERIVATIVE: bool>(
         let fit_bits = L::bits(fits) & valid;
         if fit_bits != valid {
             let which = l.mask(valid & !fit_bits);
-            let values = [z[0], z[1], c[0], c[1], id, d[0], d[1]];
+            let values = [z[0], z[1], c[0], c[1], l.load(&group[ID][i..]), d[0], d[1]];
             put::<L, DERIVATIVE>(values, which, valid & !fit_bits == full, failed, done.failed);
             done.failed += (valid & !fit_bits).count_ones() as usize;
             if fit_bits == 0 {
@@ -131,13 +131,19 @@ pub(super) fn divide<L: Pack, const DERIVATIVE: bool>(
         };
         let whole = sum(after, next);
         let (size, whole_size) = (largest(after), largest(whole));
-        let keep_bits = if is_last { 0 } else { L::bits(size.at_most(whole_size)) & fit_bits };
+        let keep_bits = L::bits(size.at_most(whole_size)) & fit_bits & kept_lanes;
         let back_bits = fit_bits & !keep_bits;
-        let smaller = whole_size.select(l.mask(back_bits), size);
-        done.small |= L::bits(smaller.at_most(small_size)) & fit_bits != 0;
+        // Of those that are kept or rebased it is the smaller one, but for the last entry, where that does no harm.
+        done.small |= L::bits(size.smaller(whole_size).at_most(small_size)) & fit_bits != 0;
+        if back_bits != 0 {
+            let values = [whole[0], whole[1], c[0], c[1], l.load(&group[ID][i..]), d_after[0], d_after[1]];
+            let which = l.mask(back_bits);
+            put::<L, DERIVATIVE>(values, which, back_bits == full, rebased, done.rebased);
+            done.rebased += back_bits.count_ones() as usize;
+        }
         if keep_bits != 0 {
             let w = range.start + done.kept;
-            let values = [after[0], after[1], c[0], c[1], id, d_after[0], d_after[1]];
+            let values = [after[0], after[1], c[0], c[1], l.load(&group[ID][i..]), d_after[0], d_after[1]];
             let kept = keep_bits.count_ones() as usize;
             let planes = if DERIVATIVE { 7 } else { 5 };
             let mut plane = 0;
@@ -159,12 +165,6 @@ pub(super) fn divide<L: Pack, const DERIVATIVE: bool>(
                 plane += 1;
             }
             done.kept += kept;
-        }
-        if back_bits != 0 {
-            let values = [whole[0], whole[1], c[0], c[1], id, d_after[0], d_after[1]];
-            let which = l.mask(back_bits);
-            put::<L, DERIVATIVE>(values, which, back_bits == full, rebased, done.rebased);
-            done.rebased += back_bits.count_ones() as usize;
         }
         i += L::LEN;
     }

@@ -22,6 +22,7 @@
 //! **Interior samples** are found by a look ahead (`interior.rs`), which changes only the time taken.
 
 mod compute;
+mod difference;
 mod disc;
 mod divide;
 mod edge;
@@ -54,8 +55,10 @@ use crate::sample::Channels;
 use crate::scene::Quality;
 pub(crate) use kept::Kept;
 use orbit::Reference;
-use prepared::Tables;
+use prepared::{Sound, Tables};
 use shared::Shared;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// The binary logarithm of the smallest distance between samples, about 1e-30103: there an iterate of the reference takes 2 ms, and a stop
 /// is still noticed in time.
@@ -106,6 +109,9 @@ pub(crate) struct Perturbation {
     channels: Channels,
     fraction: Fraction,
     frame: Frame,
+    sound: Sound,
+    /// How long the reference took, once it is prepared.
+    took: OnceLock<Duration>,
 }
 
 impl Perturbation {
@@ -140,19 +146,32 @@ impl Perturbation {
             limits,
             channels,
             fraction: Fraction::new(2, limits.escape_radius, false),
+            sound: Sound::default(),
+            took: OnceLock::new(),
         })
     }
 
     /// What all samples share.
     fn shared<'a>(&self, prepared: &'a Prepared, stop: &'a Stop) -> Result<Shared<'a>> {
-        let mut orbit = self.reference.read(prepared)?;
-        let tables = Tables::read(prepared, orbit)?;
-        let limit = self.limits.escape_radius * self.limits.escape_radius;
-        if self.reference.limit != limit {
-            orbit.excesses = &[];
-        }
+        let orbit = self.orbit(prepared)?;
+        let tables = Tables::read(prepared, orbit, &self.sound)?;
+        let limit = self.limit();
         let (exponent, tolerance) = (self.exponent, self.tolerance);
         Ok(Shared { orbit, tables, max: self.limits.max, exponent, tolerance, normal: stages::NORMAL, limit, stop })
+    }
+
+    /// R², the limit for |z|².
+    fn limit(&self) -> f64 {
+        self.limits.escape_radius * self.limits.escape_radius
+    }
+
+    /// The reference orbit, without what another escape radius has noted.
+    fn orbit<'a>(&self, prepared: &'a Prepared) -> Result<orbit::Orbit<'a>> {
+        let mut orbit = self.reference.read(prepared)?;
+        if self.reference.limit != self.limit() {
+            orbit.excesses = &[];
+        }
+        Ok(orbit)
     }
 
     /// What tables are made for.
@@ -185,8 +204,10 @@ impl Kernel for Perturbation {
     }
 
     fn prepare(&self, preparing: &Preparing<'_>) -> Result<Prepared> {
+        let begin = Instant::now();
         let prepared = self.kept.clone().map_or_else(|| self.reference.prepare(preparing), Ok)?;
-        let orbit = self.reference.read(&prepared)?;
+        let _ = self.took.set(begin.elapsed());
+        let orbit = self.orbit(&prepared)?;
         Ok(prepared.and(&Tables::prepare(orbit, self.table_limits(orbit))))
     }
 
@@ -199,6 +220,10 @@ impl Kernel for Perturbation {
 
     fn reference(&self) -> Option<ReferenceFacts> {
         Some(ReferenceFacts { bits: self.reference.bits(), iterations: self.limits.max })
+    }
+
+    fn reference_took(&self) -> Option<Duration> {
+        self.took.get().copied()
     }
 
     fn period(&self, prepared: &Prepared, column: u32, row: u32, stop: &Stop) -> Result<Option<u64>> {

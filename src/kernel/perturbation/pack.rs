@@ -3,6 +3,7 @@
 
 use super::orbit::Iterate;
 use crate::formula::{Lanes, MaskOf, Number, Vector};
+use fearless_simd::f64x2;
 use fearless_simd::prelude::*;
 
 /// The most lanes of any pack.
@@ -34,9 +35,19 @@ pub(super) trait Pack: Lanes {
     /// The larger number in each lane, without care for NaN.
     fn larger(self, other: Self) -> Self;
 
-    /// The iterates at the places that [`place`] made, one for each lane.
-    fn iterates(self, orbit: &[Iterate]) -> [Self; 2];
+    /// The smaller one, likewise.
+    fn smaller(self, other: Self) -> Self;
+
+    /// The lanes of the mask, 0 in the others; and 0 in the lanes of the mask.
+    fn masked(self, mask: Self::Mask) -> Self;
+    fn without(self, mask: Self::Mask) -> Self;
+
+    /// The iterates at some places, one for each lane.
+    fn iterates(self, places: &Places, orbit: &[Iterate]) -> [Self; 2];
 }
+
+/// The places of some lanes, as [`place`] makes them.
+pub(super) type Places = [f64; MOST_LANES];
 
 /// A place in an orbit as a lane: adding 1 gives the next.
 pub(super) fn place(at: u32) -> f64 {
@@ -77,8 +88,20 @@ impl Pack for f64 {
         if self > other { self } else { other }
     }
     #[inline(always)]
-    fn iterates(self, orbit: &[Iterate]) -> [Self; 2] {
-        orbit[at(self)]
+    fn smaller(self, other: Self) -> Self {
+        if self < other { self } else { other }
+    }
+    #[inline(always)]
+    fn masked(self, mask: bool) -> Self {
+        if mask { self } else { 0.0 }
+    }
+    #[inline(always)]
+    fn without(self, mask: bool) -> Self {
+        if mask { 0.0 } else { self }
+    }
+    #[inline(always)]
+    fn iterates(self, places: &Places, orbit: &[Iterate]) -> [Self; 2] {
+        orbit[at(places[0])]
     }
 }
 
@@ -110,17 +133,47 @@ impl<S: Simd> Pack for Vector<S> {
         Self(self.0.max(other.0))
     }
     #[inline(always)]
-    fn iterates(self, orbit: &[Iterate]) -> [Self; 2] {
-        let places = self.0.as_slice();
-        let (mut x, mut y) = ([0.0; MOST_LANES], [0.0; MOST_LANES]);
+    fn smaller(self, other: Self) -> Self {
+        Self(self.0.min(other.0))
+    }
+    #[inline(always)]
+    fn masked(self, mask: MaskOf<S>) -> Self {
+        let (mask, bits): (S::u64s, S::u64s) = (mask.to_vector().bitcast(), self.0.bitcast());
+        Self((mask & bits).bitcast())
+    }
+    #[inline(always)]
+    fn without(self, mask: MaskOf<S>) -> Self {
+        let (mask, bits): (S::u64s, S::u64s) = (mask.to_vector().bitcast(), self.0.bitcast());
+        Self(((mask & bits) ^ bits).bitcast())
+    }
+    #[inline(always)]
+    fn iterates(self, places: &Places, orbit: &[Iterate]) -> [Self; 2] {
+        // All are looked up first, so that each is one load, of both parts.
+        let mut found = [&orbit[0]; MOST_LANES];
         let mut l = 0;
         while l < Self::LEN {
-            [x[l], y[l]] = orbit[at(places[l])];
+            found[l] = &orbit[at(places[l])];
             l += 1;
         }
+        // Blocks of two lanes: the even ones in one vector, the odd ones in another. The compiler makes two unpackings of the rest.
         let simd = self.0.token();
-        [Self::load(simd, &x), Self::load(simd, &y)]
+        let (mut even, mut odd) = (block(simd, found[0]), block(simd, found[1]));
+        let mut l = 2;
+        while l < Self::LEN {
+            let from_here = MaskOf::<S>::from_bitmask(simd, u64::MAX << l);
+            even = from_here.select(block::<S>(simd, found[l]), even);
+            odd = from_here.select(block::<S>(simd, found[l + 1]), odd);
+            l += 2;
+        }
+        let (crossed, second) = (even.slide_within_blocks::<1>(odd), MaskOf::<S>::from_bitmask(simd, 0xaa));
+        [Self(second.select(crossed, even)), Self(second.select(odd, crossed))]
     }
+}
+
+/// An iterate in every block of a vector.
+#[inline(always)]
+fn block<S: Simd>(simd: S, iterate: &Iterate) -> S::f64s {
+    S::f64s::block_splat(f64x2::from_slice(simd, iterate))
 }
 
 /// (a + bi)·(c + di).

@@ -20,13 +20,15 @@ pub(super) const ID: usize = 4;
 pub(super) const D_X: usize = 5;
 pub(super) const D_Y: usize = 6;
 
-/// Samples as a structure of arrays. A vector can be written at any index up to [`BATCH`].
+/// Samples as a structure of arrays. A vector can be written at any index up to [`BATCH`]. The planes have a fixed length and are in one
+/// piece, so that one check of an index is enough for all of them: the instructions of a check each were a fifth of the stages' loop.
 #[derive(Debug)]
-pub(super) struct Group(pub(super) [Vec<f64>; 7]);
+pub(super) struct Group(pub(super) Box<[[f64; BATCH + MOST_LANES]; 7]>);
 
 impl Group {
     fn new() -> Self {
-        Self(std::array::from_fn(|_| vec![0.0; BATCH + MOST_LANES]))
+        let planes = vec![[0.0; BATCH + MOST_LANES]; 7].into_boxed_slice();
+        Self(planes.try_into().expect("seven planes"))
     }
 }
 
@@ -57,10 +59,9 @@ pub(super) struct Waiting {
     pub(super) n: u64,
     pub(super) check: u64,
     pub(super) delta: [f64; 2],
-    /// The offset, and the same divided by 2^`exponent`.
-    pub(super) c: [f64; 2],
+    /// The offset, divided by 2^`exponent`.
     pub(super) offset: [f64; 2],
-    /// What `c` lacks, or for Julia sets `delta`, where double-double has it.
+    /// What the offset itself lacks, or for Julia sets `delta`, where double-double has it.
     pub(super) rest: [f64; 2],
     pub(super) derivative: [f64; 2],
 }
@@ -81,8 +82,9 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    /// For `len` samples, none of which has escaped; with room for whole vectors.
-    pub(super) fn reset(&mut self, len: usize) {
+    /// For `len` samples, none of which has escaped; with room for whole vectors. Where samples are in question, the derivatives of those
+    /// that are caught are 0.
+    pub(super) fn reset(&mut self, len: usize, in_question: bool) {
         self.caught = 0;
         self.n.clear();
         self.n.resize(len, u64::MAX);
@@ -90,7 +92,9 @@ impl Ends {
             numbers.resize(len + MOST_LANES, 1.0);
         }
         for numbers in [&mut self.d_x, &mut self.d_y] {
-            numbers.clear();
+            if in_question {
+                numbers.clear();
+            }
             numbers.resize(len + MOST_LANES, 0.0);
         }
     }
@@ -101,13 +105,22 @@ impl Ends {
     }
 
     #[inline(always)]
-    pub(super) fn set(&mut self, id: usize, n: u64, [x, y]: [f64; 2], [mut d_x, mut d_y]: [f64; 2]) {
-        self.n[id] = n;
+    pub(super) fn set<const DERIVATIVE: bool>(
+        &mut self,
+        id: usize,
+        n: u64,
+        [x, y]: [f64; 2],
+        [mut d_x, mut d_y]: [f64; 2],
+    ) {
+        (self.n[id], self.x[id], self.y[id]) = (n, x, y);
+        if !DERIVATIVE {
+            return;
+        }
         let size = largest([d_x, d_y]);
         if size > 0.0 && size < LEAST_DERIVATIVE {
             (d_x, d_y) = (LEAST_DERIVATIVE * (d_x / size), LEAST_DERIVATIVE * (d_y / size));
         }
-        (self.x[id], self.y[id], self.d_x[id], self.d_y[id]) = (x, y, d_x, d_y);
+        (self.d_x[id], self.d_y[id]) = (d_x, d_y);
     }
 }
 

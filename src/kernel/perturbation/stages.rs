@@ -58,7 +58,7 @@ impl Shared<'_> {
                 let Pending { stage, at, n, from, to, exponent, .. } = group;
                 let entry = self.tables.entry(at);
                 if entry.r < 0.0 {
-                    self.fail(scratch, group, entry.next);
+                    self.fail::<DERIVATIVE>(scratch, group, entry.next);
                     break;
                 }
                 let step = self.step(at, &entry, exponent);
@@ -68,9 +68,12 @@ impl Shared<'_> {
                 steps += (to - from - divided.failed) as u64;
                 let (kept, rebased) = (from + divided.kept, from + divided.kept + divided.rebased);
                 copy::<DERIVATIVE>(&mut scratch.group, kept, &scratch.rebased, divided.rebased);
-                copy::<DERIVATIVE>(&mut scratch.group, rebased, &scratch.failed, divided.failed);
-                if divided.failed > 0 {
-                    self.fail(scratch, Pending { from: rebased, to, ..group }, entry.next);
+                let failed = Pending { from: rebased, to, ..group };
+                if self.tables.is_shortest(stage) {
+                    self.leave::<DERIVATIVE>(scratch, Which::Failed(divided.failed), &failed, entry.next);
+                } else if divided.failed > 0 {
+                    copy::<DERIVATIVE>(&mut scratch.group, rebased, &scratch.failed, divided.failed);
+                    scratch.pending.push(Pending { stage: stage - 1, at: entry.next as usize, ..failed });
                 }
                 let after = n + u64::from(entry.len);
                 let (first, begin) = self.tables.back(stage);
@@ -112,7 +115,7 @@ impl Shared<'_> {
         let exponent = if self.orbit.has_start() { self.part(scratch, len) } else { self.normal(self.exponent) };
         let check = self.patience();
         scratch.pending.push(Pending { stage, at, n: 0, check, steps: 0, from: 0, to: len, exponent });
-        let [_, _, c_x, c_y, ..] = &scratch.group.0;
+        let [_, _, c_x, c_y, ..] = &*scratch.group.0;
         let (c_x, c_y, mut most) = (&c_x[..len], &c_y[..len], 0.0);
         for i in 0..len {
             most = larger(most, larger(c_x[i].abs(), c_y[i].abs()));
@@ -125,7 +128,7 @@ impl Shared<'_> {
         let from = if self.orbit.has_way() { Wide::zero() } else { self.orbit.wide(self.orbit.critical) };
         let exponent = self.normal(self.exponent.max(from.e));
         let (scale, from) = (power_of_two(self.exponent - exponent), from.shifted(-exponent).to_f64());
-        let [z_x, z_y, c_x, c_y, _, d_x, _] = &mut scratch.group.0;
+        let [z_x, z_y, c_x, c_y, _, d_x, _] = &mut *scratch.group.0;
         for ([z, c], from) in [[z_x, c_x], [z_y, c_y]].into_iter().zip(from) {
             for (z, c) in z[..len].iter_mut().zip(&mut c[..len]) {
                 *z = c.mul_add(scale, from);
@@ -183,20 +186,25 @@ impl Shared<'_> {
         Ok(())
     }
 
-    /// Samples that cannot use an entry go on in the stage before, or by themselves.
-    fn fail(&self, scratch: &mut Scratch, group: Pending, next: u32) {
+    /// Samples at an entry that none can use go on in the stage before, or by themselves.
+    fn fail<const DERIVATIVE: bool>(&self, scratch: &mut Scratch, group: Pending, next: u32) {
         if self.tables.is_shortest(group.stage) {
-            self.leave(scratch, group, next);
+            self.leave::<DERIVATIVE>(scratch, Which::Group(group.from..group.to), &group, next);
         } else {
             scratch.pending.push(Pending { stage: group.stage - 1, at: next as usize, ..group });
         }
     }
 
-    /// Samples that have gone through all stages wait at a place of the reference.
-    fn leave(&self, scratch: &mut Scratch, group: Pending, at: u32) {
-        let scale = power_of_two(self.exponent);
-        for i in group.from..group.to {
-            let number = |plane: usize| scratch.group.0[plane][i];
+    /// Samples that have gone through all stages, those of a range, wait at a place of the reference. They are taken from where an entry
+    /// that they could not use has put them.
+    fn leave<const DERIVATIVE: bool>(&self, scratch: &mut Scratch, which: Which, group: &Pending, at: u32) {
+        let (from_failed, range) = match which {
+            Which::Group(range) => (false, range),
+            Which::Failed(len) => (true, 0..len),
+        };
+        for i in range {
+            let from = if from_failed { &scratch.failed } else { &scratch.group };
+            let number = |plane: usize| from.0[plane][i];
             let (z_x, z_y, c_x, c_y) = (number(Z_X), number(Z_Y), number(C_X), number(C_Y));
             let (id, d_x, d_y) = (number(ID), number(D_X), number(D_Y));
             let mut sample = Waiting {
@@ -206,13 +214,12 @@ impl Shared<'_> {
                 check: group.check.max(group.n + PATIENCE_STEPS.saturating_sub(group.steps)),
                 delta: [z_x, z_y],
                 offset: [c_x, c_y],
-                c: if scale > 0.0 { [c_x * scale, c_y * scale] } else { [0.0; 2] },
                 rest: [0.0; 2],
                 derivative: [d_x, d_y],
             };
             if group.exponent != 0 && self.alone(&mut sample, [c_x, c_y], group.exponent) {
                 let z = self.orbit.z[sample.at as usize];
-                scratch.ends.set(sample.id as usize, sample.n, z, sample.derivative);
+                scratch.ends.set::<DERIVATIVE>(sample.id as usize, sample.n, z, sample.derivative);
             } else {
                 scratch.waiting.push(sample);
             }
@@ -274,7 +281,13 @@ impl Shared<'_> {
             return;
         }
         let numbers = &mut scratch.group.0;
-        let size = |x: &[f64], y: &[f64]| x.iter().chain(y).fold(0.0, |most: f64, part| most.max(part.abs()));
+        let size = |x: &[f64], y: &[f64]| {
+            let mut most = 0.0;
+            for i in 0..x.len().min(y.len()) {
+                most = larger(larger(x[i].abs(), y[i].abs()), most);
+            }
+            most
+        };
         let mut most = size(&numbers[Z_X][from..to], &numbers[Z_Y][from..to]);
         if most == 0.0 && DERIVATIVE {
             most = size(&numbers[D_X][from..to], &numbers[D_Y][from..to]);
@@ -311,6 +324,12 @@ impl Shared<'_> {
     }
 }
 
+/// Which samples leave the stages: some of the group, or so many that could not use an entry.
+enum Which {
+    Group(std::ops::Range<usize>),
+    Failed(usize),
+}
+
 /// Times 2^k, for numbers that stay within the range of `f64`.
 fn shifted(m: [f64; 2], k: i32) -> [f64; 2] {
     // In two factors, since 2^k may be out of range.
@@ -321,7 +340,7 @@ fn shifted(m: [f64; 2], k: i32) -> [f64; 2] {
 fn copy<const DERIVATIVE: bool>(group: &mut Group, at: usize, other: &Group, len: usize) {
     if len > 0 {
         let planes = if DERIVATIVE { 7 } else { 5 };
-        for (numbers, others) in group.0.iter_mut().zip(&other.0).take(planes) {
+        for (numbers, others) in group.0.iter_mut().zip(&*other.0).take(planes) {
             numbers[at..at + len].copy_from_slice(&others[..len]);
         }
     }

@@ -3,11 +3,12 @@
 //! Differences have an exponent of their own while they are too small for `f64`. Rebasing is the kernel's; everything that it does for
 //! speed is left out.
 
+use super::cycle::Cycle;
 use super::fixed::Fixed;
+use super::ranged::{Double, Wide, exponent_of, largest, norm, product, two_to};
 use crate::error::{Error, Result};
 use crate::kernel::Limits;
-use crate::kernel::double_double::DoubleDouble;
-use crate::number::{Decimal, Ratio, ldexp};
+use crate::number::{Decimal, Ratio};
 use crate::parallel::{Preparing, Stop};
 use crate::scene::View;
 use crate::system::available;
@@ -33,15 +34,6 @@ const UNSURE: f64 = 1.0 / (1_u64 << 46) as f64;
 /// Iterations between checks of the stop flag.
 const STOP_INTERVAL: u64 = 1 << 12;
 
-type Double = DoubleDouble<f64>;
-
-/// A complex number z·2^exponent.
-#[derive(Clone, Copy, Debug)]
-struct Wide {
-    z: [Double; 2],
-    exponent: i64,
-}
-
 /// How an orbit ended: see the fields of what it is made into.
 pub(super) struct End {
     /// The number of iterations; `None` for the interior.
@@ -62,6 +54,17 @@ struct Reference {
     small: Vec<(usize, Wide)>,
     /// |z|² − R² where 64 bits hardly show which is larger.
     excesses: Vec<(usize, Wide)>,
+    /// The iterate that the last one is equal to, where the orbit has come to an attracting cycle.
+    again: Option<usize>,
+}
+
+/// What the rest of a sample's orbit follows from, apart from which reference it is.
+#[derive(Clone, Copy)]
+struct State {
+    m: usize,
+    deep: bool,
+    delta: [Double; 2],
+    wide: Wide,
 }
 
 /// The samples of a view of z² + c.
@@ -83,6 +86,21 @@ impl Reference {
         match self.small.binary_search_by_key(&m, |(place, _)| *place) {
             Ok(found) => self.small[found].1,
             Err(_) => Wide { z: self.z[m], exponent: 0 },
+        }
+    }
+
+    /// Whether iterate m is the last one, and there is nothing to go on with.
+    #[inline(always)]
+    fn is_over(&self, m: usize) -> bool {
+        m + 1 == self.z.len() && self.again.is_none()
+    }
+
+    /// The place of the iterate from which an orbit goes on that has come to iterate m.
+    #[inline(always)]
+    fn next(&self, m: usize) -> usize {
+        match self.again {
+            Some(again) if m + 1 == self.z.len() => again,
+            _ => m,
         }
     }
 
@@ -166,11 +184,12 @@ impl Perturbed {
     /// The reference orbit of a point.
     fn reference(&self, point: &[Ratio; 2], preparing: &Preparing<'_>) -> Result<Reference> {
         let mut reference = Reference::default();
-        let mut full = false;
+        let (mut full, mut cycle) = (false, Cycle::default());
         let mut scratch = Fixed::zero(self.limbs());
         self.iterate(point, |n, parts| {
             let [x, y] = parts.map(|part| part.double(&mut scratch));
             let wide = Wide::of(x, y);
+            reference.again = cycle.closes(wide).map(|place| place as usize);
             if wide.is_below(SMALL) {
                 reference.small.push((reference.z.len(), wide));
             }
@@ -185,7 +204,7 @@ impl Perturbed {
             if n % (1 << 16) == 0 {
                 preparing.progress(n as f64 / self.max() as f64);
             }
-            full || norm(z) > 4.0 || n % STOP_INTERVAL == 0 && preparing.stop().is_set()
+            full || norm(z) > 4.0 || reference.again.is_some() || n % STOP_INTERVAL == 0 && preparing.stop().is_set()
         });
         if full {
             return Err(Error::Unsupported(format!(
@@ -236,6 +255,7 @@ impl Perturbed {
         let mut scratch = Fixed::zero(self.limbs());
         let limit = self.limit();
         let (mut end, mut derivative, mut before) = (None, self.derivative(), Wide::ZERO);
+        let mut cycle = Cycle::default();
         self.iterate(point, |n, parts| {
             if n > 0 {
                 derivative.step(before);
@@ -246,6 +266,8 @@ impl Perturbed {
             let escaped = self.excess(parts, z).map_or(norm(z) > limit, |excess| excess.z[0].high > 0.0);
             if n > 0 && escaped {
                 end = Some(derivative.end(n, z));
+            } else if cycle.closes(before).is_some() {
+                end = Some(End::interior(n));
             }
             end.is_some() || n % STOP_INTERVAL == 0 && stop.is_set()
         });
@@ -269,6 +291,8 @@ impl Perturbed {
         if self.julia.is_some() && (z.is_smaller_than(wide) || first.z.len() == 1) {
             (reference, wide) = (critical, z);
         }
+        // Brent: what repeats itself to the last bit never ends.
+        let (mut seen, mut renew) = (None, 64);
         for n in 1..=self.max() {
             derivative.step(z);
             let (escaped, rebases);
@@ -282,7 +306,8 @@ impl Perturbed {
                 let norm = norm(z.plain());
                 let beyond = if is_unsure(norm) { reference.is_beyond(m, wide) } else { None };
                 escaped = beyond.unwrap_or(norm > limit || norm.is_nan());
-                rebases = m + 1 == reference.z.len() || z.is_smaller_than(wide);
+                rebases = reference.is_over(m) || z.is_smaller_than(wide);
+                m = reference.next(m);
                 if rebases {
                     (wide, m) = (z, 0);
                 }
@@ -303,7 +328,8 @@ impl Perturbed {
                 let difference = || Wide { z: delta, exponent: 0 }.normalised();
                 let beyond = if is_unsure(norm) { reference.is_beyond(m, difference()) } else { None };
                 escaped = beyond.unwrap_or(norm > limit || norm.is_nan());
-                rebases = m + 1 == orbit.len() || largest(plain) < largest(delta);
+                rebases = reference.is_over(m) || largest(plain) < largest(delta);
+                m = reference.next(m);
                 if rebases {
                     (delta, m) = (plain, 0);
                 }
@@ -316,7 +342,14 @@ impl Perturbed {
                 return Some(derivative.end(n, z.plain()));
             }
             if rebases && self.julia.is_some() {
-                reference = critical;
+                (reference, seen) = (critical, seen.filter(|_| std::ptr::eq(reference, critical)));
+            }
+            let state = State { m, deep, delta, wide };
+            if seen.is_some_and(|seen: State| seen.m == m && seen.is_again(state)) {
+                return Some(End::interior(n));
+            }
+            if n == renew {
+                (seen, renew) = (Some(state), 2 * renew);
             }
             if n % STOP_INTERVAL == 0 && stop.is_set() {
                 return None;
@@ -332,6 +365,13 @@ impl Perturbed {
         } else {
             Derivative { d: [0.0; 2], exponent: 0, own: 1.0 }
         }
+    }
+}
+
+impl State {
+    #[inline(always)]
+    fn is_again(self, other: Self) -> bool {
+        self.deep == other.deep && if self.deep { self.wide == other.wide } else { self.delta == other.delta }
     }
 }
 
@@ -386,99 +426,10 @@ impl Derivative {
     }
 }
 
-impl Wide {
-    const ZERO: Self = Self { z: [Double { high: 0.0, low: 0.0 }; 2], exponent: -(1 << 40) };
-
-    /// From parts with exponents of their own.
-    fn of((x, ex): (Double, i64), (y, ey): (Double, i64)) -> Self {
-        let zero = Double::default();
-        Self { z: [x, zero], exponent: ex }.normalised().plus(Self { z: [zero, y], exponent: ey }.normalised())
-    }
-
-    /// With parts of at most 1, and one of at least ½; or 0.
-    #[inline(always)]
-    fn normalised(self) -> Self {
-        let size = largest(self.z);
-        // An orbit that comes back to 0 again and again doubles its exponent every time.
-        if size == 0.0 || self.exponent < Self::ZERO.exponent {
-            return Self::ZERO;
-        }
-        let shift = exponent_of(size);
-        // In two factors, since one may be no normal number.
-        let half = two_to(-(shift / 2));
-        let z = self.z.map(|part| part.scaled(half).scaled(two_to(shift / 2 - shift)));
-        Self { z, exponent: self.exponent + shift }
-    }
-
-    #[inline(always)]
-    fn plus(self, other: Self) -> Self {
-        let exponent = self.exponent.max(other.exponent);
-        let (a, b) = (two_to(self.exponent - exponent), two_to(other.exponent - exponent));
-        let sum = |i: usize| self.z[i].scaled(a) + other.z[i].scaled(b);
-        Self { z: [sum(0), sum(1)], exponent }.normalised()
-    }
-
-    #[inline(always)]
-    fn times(self, other: Self) -> Self {
-        Self { z: product(self.z, other.z), exponent: self.exponent + other.exponent }.normalised()
-    }
-
-    /// As a plain number, 0 where it is too small.
-    #[inline(always)]
-    fn plain(self) -> [Double; 2] {
-        let scale = two_to(self.exponent);
-        self.z.map(|part| part.scaled(scale))
-    }
-
-    #[inline(always)]
-    fn is_below(self, exponent: i64) -> bool {
-        let size = largest(self.z);
-        size == 0.0 || exponent_of(size) + self.exponent < exponent
-    }
-
-    #[inline(always)]
-    fn is_smaller_than(self, other: Self) -> bool {
-        let exponent = self.exponent.max(other.exponent);
-        largest(self.z) * two_to(self.exponent - exponent) < largest(other.z) * two_to(other.exponent - exponent)
-    }
-}
-
 /// Makes room for as many iterates again; whether there is memory for them, while both are there.
 fn has_room(orbit: &mut Vec<[Double; 2]>) -> bool {
     let more = orbit.len().max(1 << 10);
     let bytes = ((orbit.len() + 2 * more) * size_of::<[Double; 2]>()) as u64;
     let fits = bytes <= SURE_BYTES || available().is_none_or(|available| available >= bytes);
     fits && orbit.try_reserve(more).is_ok()
-}
-
-#[inline(always)]
-fn product([a, b]: [Double; 2], [x, y]: [Double; 2]) -> [Double; 2] {
-    [a * x - b * y, a * y + b * x]
-}
-
-#[inline(always)]
-fn norm([x, y]: [Double; 2]) -> f64 {
-    x.high * x.high + y.high * y.high
-}
-
-/// The larger part's absolute value.
-#[inline(always)]
-fn largest([x, y]: [Double; 2]) -> f64 {
-    x.high.abs().max(y.high.abs())
-}
-
-/// The exponent e of a positive normal number in [2^(e−1), 2^e).
-#[inline(always)]
-fn exponent_of(value: f64) -> i64 {
-    (value.to_bits() >> 52) as i64 - 1022
-}
-
-/// 2^exponent, or 0 below the range of normal numbers.
-#[inline(always)]
-fn two_to(exponent: i64) -> f64 {
-    match exponent {
-        -1022..1024 => f64::from_bits(((exponent + 1023) as u64) << 52),
-        ..-1022 => 0.0,
-        _ => ldexp(1, exponent),
-    }
 }

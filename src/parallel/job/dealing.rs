@@ -7,8 +7,32 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{Builder, ScopedJoinHandle};
 
-/// The most claims in flight per worker.
+/// The most claims in flight per worker, and how many there are of any size: one to compute and one that waits.
 const UNDER_WAY: usize = 64;
+const FEW: usize = 2;
+
+/// The claims in flight where one thread deals them out: for each worker a few if they are large, since each has memory of its own, and
+/// up to 64 small ones, since waking a sleeping thread costs as much as a hundred messages.
+pub(crate) struct Flight {
+    pub(crate) claims: usize,
+    pieces: usize,
+    few: usize,
+    most: usize,
+}
+
+impl Flight {
+    pub(crate) fn has_room(&self) -> bool {
+        self.claims < self.few || self.pieces < self.most
+    }
+
+    pub(crate) fn begin(&mut self, claim: &Range<usize>) {
+        (self.claims, self.pieces) = (self.claims + 1, self.pieces + claim.len());
+    }
+
+    pub(crate) fn end(&mut self, claim: &Range<usize>) {
+        (self.claims, self.pieces) = (self.claims - 1, self.pieces - claim.len());
+    }
+}
 
 impl Job {
     /// All pieces, cut into claims for `workers` under `schedule`: of one size, or under `auto` smaller ones towards the end.
@@ -19,15 +43,27 @@ impl Job {
         }
     }
 
-    /// How many claims are in flight where one thread deals them out: for each worker, one to compute and one waiting if they are large,
-    /// and up to 64 small ones, since waking a sleeping thread costs as much as a hundred messages.
-    pub(crate) fn under_way(&self, workers: usize) -> usize {
-        workers * self.grain().clamp(2, UNDER_WAY)
+    /// No claims in flight yet, of those that one thread deals out to `workers`.
+    pub(crate) fn flight(&self, workers: usize) -> Flight {
+        Flight { claims: 0, pieces: 0, few: FEW * workers, most: workers * self.grain().clamp(FEW, UNDER_WAY) }
     }
 
-    /// The most that [`Job::under_way`] returns for `workers`.
+    /// The most claims that a [`Flight`] for `workers` has.
     pub(crate) const fn most_under_way(workers: usize) -> usize {
         workers * UNDER_WAY
+    }
+
+    /// The next of `claims` to submit together, as many as wait for a worker: the thread that awaits them is woken about once for each
+    /// batch, and not for each claim. Twice as many batches as workers are to be in flight.
+    #[cfg_attr(not(any(feature = "futures", feature = "tokio")), allow(dead_code))]
+    pub(crate) fn batch(&self, claims: &mut impl Iterator<Item = Range<usize>>) -> Vec<Range<usize>> {
+        let (mut pieces, most) = (0, (2 * self.grain()).clamp(FEW, UNDER_WAY));
+        let next = || {
+            let claim = if pieces < most { claims.next() } else { None }?;
+            pieces += claim.len();
+            Some(claim)
+        };
+        std::iter::from_fn(next).collect()
     }
 
     /// All pieces, as `workers` share them under `schedule`.

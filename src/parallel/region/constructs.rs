@@ -5,7 +5,7 @@ use crate::parallel::team::{Member, Waiter};
 use crate::parallel::{Modifier, Schedule, lock};
 use std::ops::{ControlFlow, Range};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 impl Member<'_> {
     /// Calls `body` for each number of `range` in one of the members (`omp for`), and waits until all have finished.
@@ -90,8 +90,7 @@ impl Member<'_> {
     /// # Panics
     /// As [`Member::for_each`].
     pub fn single<T>(&mut self, body: impl FnOnce() -> T) -> Option<T> {
-        let taken = self.construct(|| AtomicBool::new(false));
-        let outcome = (!taken.swap(true, Ordering::Relaxed)).then(body);
+        let outcome = self.is_first().then(body);
         self.barrier();
         outcome
     }

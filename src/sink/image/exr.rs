@@ -43,6 +43,8 @@ pub(in crate::sink) const FORMAT: Format = Format {
     help: "the samples themselves (N, NF, DEX, DEY), with the scene inside",
     data: Data::Samples,
     seeks: true,
+    // Two bytes of a run stand for 128.
+    shrinks: 64,
     rows: 1,
     blocks: Some((u32::MAX, 1)),
     encode: |output, header, rows| encode(output, header, rows, BlockDescription::ScanLines),
@@ -55,6 +57,8 @@ pub(in crate::sink) const TILED: Format = Format {
     help: "the same in tiles, for posters: programs read a part without the rest",
     data: Data::Samples,
     seeks: true,
+    // Two bytes of a run stand for 128.
+    shrinks: 64,
     rows: EDGE as u32,
     blocks: Some((EDGE as u32, EDGE as u32)),
     encode: |output, header, rows| {

@@ -100,6 +100,12 @@ impl ImageOptions {
         self.bytes(format, width, height) + 4 * PLACE * self.blocks(format)
     }
 
+    /// The smallest size of a file in this format, in bytes, if every pixel were the same.
+    pub fn least_file(&self, format: &Format) -> u64 {
+        let SampleSize { width, height } = self.tiles.tiling.size();
+        self.bytes(format, width, height) / format.shrinks
+    }
+
     /// The number of blocks in the file whose positions are kept in memory until its end.
     fn blocks(&self, format: &Format) -> u64 {
         let Some((across, down)) = format.blocks else { return 0 };

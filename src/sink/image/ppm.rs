@@ -10,6 +10,7 @@ pub(in crate::sink) const FORMAT: Format = Format {
     help: "bare colours with 8 or 16 bits, for pipes; holds no scene",
     data: Data::Colours,
     seeks: false,
+    shrinks: 1,
     rows: 1,
     blocks: None,
     encode,

@@ -4,7 +4,7 @@
 //! 8 bits, Huffman codes, one scan; whatever else there is, is left to a decoder of everything ([`Unread::Other`]).
 //!
 //! Why not a library: `zune-jpeg` 0.5 decodes at full size only. `jpeg-decoder` 0.3 has a scale, but starts a thread for each component
-//! without being asked, so that one worker would be four. Measured for 12 megapixels in 3.4 MB, in processor time of a Zen 4, with reading
+//! without being asked, so that one worker would be four. Measured for 12 megapixels in 3.4 MB, in processor time of a Zen 5, with reading
 //! the file and resizing: this 27 ms, `zune-jpeg` at full size 73 ms (`fractal bench --work thumbnails`).
 //!
 //! Source of the format: ITU-T T.81 (1992), sections B.2 and F.2.

@@ -42,7 +42,7 @@ impl Collector<'_> {
                 let why = message::unpack(self.tail.bytes()).map(|error| error.to_string());
                 self.lost(slot, Some(&why.unwrap_or_else(|| "could not start".into())));
             }
-            (Idle::KIND, Doing::Run) if current => member.doing = Doing::Nothing,
+            (Idle::KIND, Doing::Run) if current => member.rests(Idle::of(head.numbers)),
             (Failed::KIND, _) if current => {
                 if run == 0 {
                     // It may not have received what it was sent.
