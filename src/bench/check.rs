@@ -325,6 +325,24 @@ mod tests {
         check.outcome()
     }
 
+    /// At the Feigenbaum point, where orbits are long and slow.
+    #[test]
+    fn long_orbits_in_small_views_are_refined_but_in_drafts() {
+        let off = |quality: &str| {
+            let found = check(
+                &format!(
+                    "[view]\nre = \"-1.40115518909205033599\"\nwidth = \"1e-8\"\n[image]\nsize = [256, 256]\nsamples = 1\n\
+                     [iteration]\nmax = 100000\nquality = \"{quality}\"\n"
+                ),
+                100,
+            );
+            (found.tier, found.off)
+        };
+        assert_eq!(off("normal"), ("f64", 0));
+        let (tier, wrong) = off("draft");
+        assert!(tier == "f64" && wrong > 5, "{wrong} counts differ");
+    }
+
     /// Around a copy of the set, of period 20 and 10²³ times smaller: without an end at its cycle, any orbit there would take minutes.
     #[test]
     fn a_billion_iterations_are_checked_where_orbits_repeat() {

@@ -7,6 +7,8 @@
 //! It is a [`Number`], so that every formula can be iterated with it.
 
 use crate::formula::Number;
+use fearless_simd::Level;
+use fearless_simd::prelude::*;
 use std::ops::{Add, Mul, Sub};
 
 /// `high + low`, where `high` is the sum rounded to `f64`.
@@ -34,7 +36,7 @@ impl<L: Number> DoubleDouble<L> {
 
     /// The exact sum where |a| ≥ |b|, or a = 0 (Dekker's Fast2Sum).
     #[inline(always)]
-    fn ordered_sum(a: L, b: L) -> Self {
+    pub(super) fn ordered_sum(a: L, b: L) -> Self {
         let high = a + b;
         Self { high, low: b - (high - a) }
     }
@@ -126,6 +128,17 @@ impl From<[f64; 2]> for DoubleDouble<f64> {
     fn from([high, low]: [f64; 2]) -> Self {
         Self { high, low }
     }
+}
+
+/// Runs something with fused multiply-adds as instructions, where there are any: without them each is a call of a function.
+#[inline(always)]
+pub(super) fn fused<T>(run: impl FnOnce() -> T) -> T {
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    if let Some(simd) = Level::new().as_avx2() {
+        return simd.vectorize(run);
+    }
+    let _ = Level::new();
+    run()
 }
 
 #[cfg(test)]

@@ -126,7 +126,7 @@ pub enum Quality {
     /// For previews.
     Draft,
     /// At most a few pixels in a thousand may differ; in views within reach of 64-bit numbers, those whose counts change when their points
-    /// move by a rounding of the coordinates.
+    /// move by a rounding of the coordinates. There, the longest orbits of small views have numbers of 32 digits.
     #[default]
     Normal,
     /// At most a few pixels in ten thousand may differ, at any depth: where 64-bit numbers could decide a count, numbers of 32 digits do,

@@ -3,6 +3,7 @@
 use super::Problem;
 use super::distance::Counted;
 use super::engine::Engine;
+use super::refine::Rough;
 use super::scratch::Scratch;
 use crate::error::Result;
 use crate::formula::{Formula, Stepwise, Vector};
@@ -76,9 +77,10 @@ impl<F: Formula> Problem<F> {
     /// Runs a task on an instruction set for which formulas may have a two-iteration form, using that form where it is best.
     fn run_best<S: Simd>(&self, simd: S, task: Task<'_>) -> Result<Counters> {
         if F::PAIRED && !self.paired {
-            let Problem { formula, julia, ref plane, limits, fraction, checked, paired } = *self;
+            let Problem { formula, julia, ref plane, limits, fraction, checked, paired, refine_from } = *self;
             let formula = Stepwise(formula);
-            let problem = Problem { formula, julia, plane: plane.clone(), limits, fraction, checked, paired };
+            let problem =
+                Problem { formula, julia, plane: plane.clone(), limits, fraction, checked, paired, refine_from };
             return problem.run::<S, 6, 8>(simd, task);
         }
         self.run::<S, 6, 8>(simd, task)
@@ -136,6 +138,12 @@ impl<F: Formula> Problem<F> {
             let words = &mut words[i * tile_words..(i + 1) * tile_words];
             let all = [COUNTS, FRACTIONS, DISTANCES_X, DISTANCES_Y];
             let [counts, fractions, x, y] = channels.planes_mut(samples, words, all);
+            let distance = channels.contains(Channels::DISTANCE);
+            if self.refine_from <= max {
+                let squares = channels.contains(Channels::SMOOTH).then_some(&mut *fractions);
+                let mut rough = Rough { tile: tiles[i].tile, counts: &mut *counts, squares, distance };
+                counters.executed += self.refine(simd, &mut rough, &mut scratch.refined, stop)?;
+            }
             let [interior, sum] = tally(simd, counts, max as u32);
             // Samples outside the mask were written as interior.
             let skipped = tiles[i].skipped() as u64;
@@ -145,9 +153,12 @@ impl<F: Formula> Problem<F> {
             if channels.contains(Channels::SMOOTH) {
                 self.fractions(simd, counts, fractions);
             }
-            if channels.contains(Channels::DISTANCE) {
+            if distance {
                 let mut counted = Counted { tile: tiles[i].tile, counts, x, y };
                 counters.executed += self.distances(simd, &mut counted, &mut scratch.order, stop)?;
+                for (i, [right, down]) in scratch.refined.1.drain(..) {
+                    (x[i as usize], y[i as usize]) = (right.to_bits(), down.to_bits());
+                }
             }
             i += 1;
         }

@@ -8,8 +8,10 @@ mod escape_count;
 mod flight;
 mod group;
 mod period;
+mod quick;
 mod reference;
 mod refill;
+mod refine;
 mod scratch;
 
 use super::smooth::Fraction;
@@ -79,8 +81,16 @@ impl Direct {
         let isa = if plain { Isa::Scalar } else { isa };
         let fraction = Fraction::new(F::DEGREE, limits.escape_radius, !checked);
         let paired = !isa.has_adders() && halves_exactly(julia, &plane);
-        let problem = Problem { formula, julia, plane, limits, fraction, checked, paired };
+        let refine_from = refine::least(&plane);
+        let problem = Problem { formula, julia, plane, limits, fraction, checked, paired, refine_from };
         Ok(Self { isa, channels, tiles: Box::new(problem) })
+    }
+
+    /// The same without refined samples.
+    #[must_use]
+    pub(crate) fn draft(mut self) -> Self {
+        self.tiles.set_refined(u64::MAX);
+        self
     }
 
     /// Runs `blocks` blocks of the inner loop on points that never escape, for measuring; returns the iterations of all lanes.
@@ -124,6 +134,9 @@ trait Tiles: Send + Sync {
     fn period(&self, column: usize, row: usize, stop: &Stop) -> Result<Option<u64>>;
 
     fn spin(&self, isa: Isa, blocks: u64) -> u64;
+
+    /// Refines samples with counts from `from` on: see [`refine`].
+    fn set_refined(&mut self, from: u64);
 }
 
 /// What is computed: everything that the code for an instruction set reads.
@@ -140,6 +153,8 @@ struct Problem<F> {
     /// Whether a formula's two-iteration form is used where there is one: whether it is faster here, and exact, since it keeps half of
     /// an imaginary part.
     paired: bool,
+    /// The count from which on samples are refined: see [`refine`].
+    refine_from: u64,
 }
 
 /// Whether no imaginary part can become so small that halving it loses a bit. That can happen only if the imaginary part of c is itself
@@ -184,6 +199,10 @@ impl<F: Formula> Tiles for Problem<F> {
 
     fn spin(&self, isa: Isa, blocks: u64) -> u64 {
         self.spin_lanes(isa, blocks)
+    }
+
+    fn set_refined(&mut self, from: u64) {
+        self.refine_from = from;
     }
 }
 

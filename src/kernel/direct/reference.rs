@@ -72,14 +72,18 @@ impl<F: Formula> Problem<F> {
     pub(super) fn one_by_one(&self, channels: Channels, claim: TileClaim<'_>, stop: &Stop) -> Result<Counters> {
         plain::compute(channels, self.limits.max, claim, stop, |x, y| {
             let point = self.plane.point(x, y);
-            let orbit = self.orbit(point, true, &mut || stop.is_set())?;
+            let (mut orbit, mut vector) = (self.orbit(point, true, &mut || stop.is_set())?, None);
+            if orbit.why == Why::Escaped && orbit.n >= self.refine_from {
+                let distance = channels.contains(Channels::DISTANCE);
+                (orbit, vector) = self.refined(point, orbit, distance, || stop.is_set())?;
+            }
             let mut found = Found { why: orbit.why, n: orbit.n, fraction: 0.0, distance: [0.0; 2] };
             if orbit.why == Why::Escaped {
                 if channels.contains(Channels::SMOOTH) {
                     found.fraction = self.fraction.of(orbit.z);
                 }
                 if channels.contains(Channels::DISTANCE) {
-                    found.distance = self.distance(point, orbit.n);
+                    found.distance = vector.unwrap_or_else(|| self.distance(point, orbit.n));
                 }
             }
             Some(found)

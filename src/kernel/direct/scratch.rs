@@ -106,6 +106,9 @@ impl<const N: usize> List<N> {
     }
 }
 
+/// Samples to refine, with their counts in the upper half, and distance vectors of samples.
+pub(super) type Lists = (Vec<u64>, Vec<(u32, [f32; 2])>);
+
 /// All of a thread's working memory.
 #[derive(Debug)]
 pub(super) struct Scratch {
@@ -124,6 +127,8 @@ pub(super) struct Scratch {
     pub(super) eager: bool,
     /// Counts and positions of samples, for sorting, and where they are sorted.
     pub(super) order: [Vec<u64>; 2],
+    /// Those that are refined.
+    pub(super) refined: Lists,
 }
 
 impl Scratch {
@@ -157,6 +162,7 @@ impl Scratch {
             finish: List::new(),
             eager: false,
             order: [Vec::new(), Vec::new()],
+            refined: Lists::default(),
         }
     }
 

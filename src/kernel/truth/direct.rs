@@ -4,11 +4,9 @@ use super::End;
 use super::wide::{Real, Wide};
 use crate::formula::{Formula, Spec, Visitor};
 use crate::kernel::Limits;
-use crate::kernel::double_double::DoubleDouble;
+use crate::kernel::double_double::{DoubleDouble, fused};
 use crate::kernel::plain::STOP_INTERVAL;
 use crate::parallel::Stop;
-use fearless_simd::Level;
-use fearless_simd::prelude::*;
 
 /// A pair of numbers of about 106 bits.
 pub(super) type Point = [DoubleDouble<f64>; 2];
@@ -100,15 +98,4 @@ impl<F: Formula> Those<F> {
         }
         Some(End::interior(max))
     }
-}
-
-/// Runs something with fused multiply-adds as instructions, where there are any: without them each is a call of a function.
-#[inline(always)]
-pub(super) fn fused<T>(run: impl FnOnce() -> T) -> T {
-    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-    if let Some(simd) = Level::new().as_avx2() {
-        return simd.vectorize(run);
-    }
-    let _ = Level::new();
-    run()
 }
