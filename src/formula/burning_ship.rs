@@ -18,6 +18,7 @@ impl Formula for BurningShip {
     const DEGREE: u32 = 2;
     const CONFORMAL: bool = false;
     const PAIRED: bool = true;
+    const SQUARE: bool = true;
 
     #[inline(always)]
     fn parameters<N: Number>(self, [a, b]: [N; 2]) -> [N; 3] {

@@ -23,6 +23,7 @@ impl Formula for Mandelbrot {
     const DEGREE: u32 = 2;
     const CONFORMAL: bool = true;
     const PAIRED: bool = true;
+    const SQUARE: bool = true;
     const NARROW: bool = true;
 
     #[inline(always)]

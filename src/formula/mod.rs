@@ -81,6 +81,10 @@ pub trait Formula: Copy + Debug + Send + Sync + 'static {
     /// which otherwise runs in its place.
     const NARROW: bool = false;
 
+    /// Whether f spreads points no more than z² does: |f(w) − f(z)| ≤ |w − z|·(|w| + |z|), with a single iteration from |z| ≤ 2 rounded
+    /// by at most 2⁻⁴⁸. Then kernels can prove that an orbit near an attracting cycle never escapes.
+    const SQUARE: bool = false;
+
     /// What [`Formula::step`] needs of c, computed once for each point: c and its half, for example. The default is c itself.
     #[inline(always)]
     fn parameters<N: Number>(self, c: [N; 2]) -> [N; 3] {

@@ -9,6 +9,7 @@ pub(crate) struct Stepwise<F>(pub(crate) F);
 impl<F: Formula> Formula for Stepwise<F> {
     const DEGREE: u32 = F::DEGREE;
     const CONFORMAL: bool = F::CONFORMAL;
+    const SQUARE: bool = F::SQUARE;
 
     #[inline(always)]
     fn parameters<N: Number>(self, c: [N; 2]) -> [N; 3] {

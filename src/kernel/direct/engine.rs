@@ -22,6 +22,8 @@
 //! after every block and replacing sooner than Brent together save a fifth of the iterations of a picture that needs many. A lane whose
 //! orbit is periodic idles, like an escaped one, until enough lanes are free.
 //!
+//! Where an orbit has repeated, its neighbours are likely never to escape either; there, that is proved sooner (`bounded.rs`).
+//!
 //! Tried, and no faster: running groups without a test for as long as their neighbour ran; comparing only after every fourth block and
 //! replacing the iterate sooner (a fifth more iterations); refilling each periodic lane at once (all gain lost); replacing every 4
 //! blocks (5 % slower); finding the exact counts of several lanes at once with all state in registers and one test for all masks (2 to 10 %
@@ -134,7 +136,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                 if self.scratch.queue.len + LANES > QUEUE {
                     self.fly(false)?;
                 }
-                shallow = self.group(place, x, y, shallow)?;
+                shallow = self.group(place, x, y, shallow);
                 x += Self::LEN;
             }
             y += G;

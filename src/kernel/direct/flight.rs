@@ -1,6 +1,7 @@
 //! Vectors in flight, kept full from the queue. See the engine for the overview.
 
 use super::Problem;
+use super::bounded::Bounded;
 use super::engine::{Engine, STOP_CHECK};
 use super::refill::InFlight;
 use super::scratch::{Flight, Parameters, State};
@@ -25,6 +26,9 @@ const RENEWAL: u64 = 8;
 const FEW: usize = 2;
 /// The share of lanes in flight, in 48ths, that may idle before they are refilled together.
 const WAIT: u32 = 12;
+
+/// Iterations after which a lane is suspected of never escaping, where its neighbours did not.
+const SUSPECT: u64 = 256;
 
 impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G> {
     /// Whether blocks take the state from memory and put it there: where 16 registers hold the state of 7 vectors, but nothing else.
@@ -96,11 +100,22 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
 
             self.counters.periodic += u64::from(repeated.count_ones());
             self.scratch.flight.alive &= !repeated;
+            self.scratch.eager |= repeated != 0;
             if self.scratch.flight.blocks >= deadline {
                 self.lanes().retire_old(max, escaped);
             }
             if self.scratch.flight.blocks >= next_check {
-                self.lanes().renew();
+                let suspects = self.lanes().renew(SUSPECT) & !escaped;
+                if Self::PROVES && self.scratch.eager && suspects != 0 {
+                    let flight = &self.scratch.flight;
+                    let n = flight.base.0[suspects.trailing_zeros() as usize] + (flight.blocks * Self::LONG) as f64;
+                    let Bounded { lanes, executed } =
+                        Self::bounded(self.simd, self.problem, flight, suspects, n as u64);
+                    self.counters.executed += executed;
+                    self.counters.periodic += u64::from(lanes.count_ones());
+                    self.scratch.flight.alive &= !lanes;
+                    self.scratch.eager = lanes != 0;
+                }
             }
             if (escaped | repeated).count_ones() >= patience && escaped != 0 {
                 self.lanes().retire_escaped(escaped);

@@ -1,9 +1,9 @@
 //! Groups of neighbours that run together first. See the engine for the overview.
 
+use super::bounded::Bounded;
 use super::engine::{BLOCK, Engine, PERIOD_CHECK, Place, STOP_CHECK, same};
 use super::escape_count::Batch;
 use super::scratch::{Flight, QUEUE, Scratch};
-use crate::error::{Error, Result};
 use crate::formula::{Formula, Lanes, MaskOf, Vector};
 use crate::kernel::unroll::{each, unroll};
 use crate::sample::INTERIOR;
@@ -16,6 +16,11 @@ const HALF: u64 = BLOCK / 2;
 const SHORT: u64 = 4;
 /// Iterations after which a group checks for a period after every block. Most samples that last this long are interior.
 const OLD: u64 = 512;
+/// Iterations after which a group is suspected of never escaping, where its neighbours did not. Those of its samples for which that is
+/// not proved continue in flight.
+const SUSPECT: u64 = 64;
+/// Iterations after which samples continue in flight, where the stop flag is looked at.
+const LAST: u64 = STOP_CHECK * BLOCK;
 const COUNTING: [f64; 8] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
 
 /// How a group's common run ended.
@@ -35,15 +40,21 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     /// Runs the group of samples whose first is (left, top) of the tile. `shallow` means that samples of the previous group escaped
     /// early; returns whether those of this group did.
     #[inline(always)]
-    pub(super) fn group(&mut self, place: Place<'_>, left: usize, top: usize, shallow: bool) -> Result<bool> {
+    pub(super) fn group(&mut self, place: Place<'_>, left: usize, top: usize, shallow: bool) -> bool {
         let columns = Self::LEN.min(place.tile.width as usize - left);
         let rows = G.min(place.tile.height as usize - top);
         let mut ran = Ran { n: 0, block: BLOCK, alive: self.locate(place, left, top, columns, rows), escaped: 0 };
         let mut soon = shallow;
         if ran.alive != 0 {
             let max = self.problem.limits.max;
-            soon = self.run_group(&mut ran, shallow, max)?;
+            let eager = Self::PROVES && self.scratch.eager;
+            let periodic = self.counters.periodic;
+            soon = self.run_group(&mut ran, shallow, if eager { SUSPECT } else { LAST }, max);
             self.counters.executed += ran.n * (G * Self::LEN) as u64;
+            self.scratch.eager |= self.counters.periodic > periodic;
+            if eager && ran.n == SUSPECT && ran.alive != 0 {
+                self.drop_bounded(&mut ran);
+            }
             // Samples that have not ended continue in flight.
             if ran.n < max && ran.alive != 0 {
                 self.enqueue(place, left, top, ran);
@@ -54,7 +65,18 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             }
         }
         self.write_group(place, left, top, columns, rows, ran.escaped);
-        Ok(soon)
+        soon
+    }
+
+    /// Ends the lanes of a group that are proved never to escape.
+    #[inline(always)]
+    fn drop_bounded(&mut self, ran: &mut Ran) {
+        let group = &self.scratch.group;
+        let Bounded { lanes, executed } = Self::bounded(self.simd, self.problem, group, ran.alive, ran.n);
+        self.counters.executed += executed;
+        self.counters.periodic += u64::from(lanes.count_ones());
+        self.scratch.eager = lanes != 0;
+        ran.alive &= !lanes;
     }
 
     /// Finds the exact counts of a group's escaped lanes.
@@ -131,9 +153,9 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         valid & !cardioids & !bulbs
     }
 
-    /// Runs a group until half of its lanes are idle or it has reached `max` iterations.
+    /// Runs a group until half of its lanes are idle or it has reached `last` or `max` iterations.
     #[inline(always)]
-    fn run_group(&mut self, ran: &mut Ran, shallow: bool, max: u64) -> Result<bool> {
+    fn run_group(&mut self, ran: &mut Ran, shallow: bool, last: u64, max: u64) -> bool {
         let simd = self.simd;
         let zero = self.splat(0.0);
         let problem = self.problem;
@@ -200,7 +222,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                 block = BLOCK;
             }
             if n >= next_check {
-                next_check += if n < OLD { BLOCK * PERIOD_CHECK } else { BLOCK };
+                next_check += if n < OLD { first_check } else { BLOCK };
                 let mut repeated = 0;
                 unroll!(G, k => {
                     let i = k * Self::LEN;
@@ -223,8 +245,8 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                 if n >= renew {
                     renew = n + (n / 2).next_multiple_of(first_check);
                 }
-                if n.is_multiple_of(STOP_CHECK * BLOCK) && self.stop.is_set() {
-                    return Err(Error::Stopped);
+                if n >= last {
+                    break;
                 }
             }
         }
@@ -236,7 +258,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             y[k].store(&mut group.z[1].0[k * Self::LEN..]);
         });
         *ran = Ran { n, block, alive, escaped };
-        Ok(soon)
+        soon
     }
 
     /// Writes the counts of a group; those that are not in `escaped` become interior.

@@ -1,5 +1,6 @@
 //! The direct kernel: every sample iterated on its own in `f64`.
 
+mod bounded;
 mod dispatch;
 mod distance;
 mod engine;

@@ -83,25 +83,29 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
         flight.alive &= !old;
     }
 
-    /// Replaces the iterates that orbits are compared with, where due.
+    /// Replaces the iterates that orbits are compared with, where due. Returns those of these lanes that have done `old` iterations.
     #[inline(never)]
-    pub(super) fn renew(&mut self) {
+    pub(super) fn renew(&mut self, old: u64) -> u64 {
         self.simd.vectorize(
             #[inline(always)]
-            || self.renew_inlined(),
-        );
+            || self.renew_inlined(old),
+        )
     }
 
     #[inline(always)]
-    fn renew_inlined(&mut self) {
+    fn renew_inlined(&mut self, old: u64) -> u64 {
         let simd = self.simd;
         let flight = &mut self.scratch.flight;
         let now = Vector::<S>::splat(simd, flight.blocks as f64);
+        let left = Vector::<S>::splat(simd, old as f64 - (flight.blocks * Self::LONG) as f64);
+        let mut old = 0;
         let (half, least) = (Vector::<S>::splat(simd, 0.5), Vector::<S>::splat(simd, Self::RENEW as f64));
         unroll!(K, k => {
             let i = k * Self::LEN;
             let renew = Vector::<S>::load(simd, &flight.renew.0[i..]);
             let due = renew.at_most(now);
+            let base = Vector::<S>::load(simd, &flight.base.0[i..]);
+            old |= (due & left.at_most(base)).to_bitmask() << i;
             let (x, y) = (Vector::<S>::load(simd, &flight.z[0].0[i..]), Vector::<S>::load(simd, &flight.z[1].0[i..]));
             let (seen, next) = (&mut flight.seen, &mut flight.next_seen);
             let (seen_x, seen_y) = (Vector::load(simd, &seen[0].0[i..]), Vector::load(simd, &seen[1].0[i..]));
@@ -116,6 +120,7 @@ impl<S: Simd, const K: usize> InFlight<'_, S, K> {
         if Self::LEN <= 4 {
             swap(&mut flight.seen, &mut flight.next_seen);
         }
+        old & flight.alive
     }
 
     /// Moves escaped lanes to the list of samples waiting for their exact count.

@@ -123,6 +123,8 @@ pub(super) struct Scratch {
     pub(super) squares: Box<PerLane>,
     pub(super) queue: List<{ QUEUE + LANES }>,
     pub(super) finish: List<{ FINISH + LANES }>,
+    /// Whether lanes are suspected of never escaping: whether an orbit has repeated, or the last that were suspected were proved to.
+    pub(super) eager: bool,
     /// Counts and positions of samples, for sorting, and where they are sorted.
     pub(super) order: [Vec<u64>; 2],
     /// Those that are refined.
@@ -158,6 +160,7 @@ impl Scratch {
             squares: Box::new(PerLane::new(0.0)),
             queue: List::new(),
             finish: List::new(),
+            eager: false,
             order: [Vec::new(), Vec::new()],
             refined: Lists::default(),
         }
@@ -169,6 +172,7 @@ impl Scratch {
         let mut scratch = AREA.take().unwrap_or_else(|| Box::new(Scratch::new()));
         (scratch.flight.alive, scratch.flight.blocks) = (0, 0);
         (scratch.queue.head, scratch.queue.len, scratch.finish.len) = (0, 0, 0);
+        scratch.eager = false;
         let result = compute(&mut scratch);
         AREA.set(Some(scratch));
         result
