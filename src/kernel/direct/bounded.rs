@@ -234,8 +234,16 @@ mod tests {
         let plane = Arc::new(Plane { columns: vec![0.0], rows: vec![0.0], rotation: None, spacing: 1.0 });
         let limits = Limits { max: 20_000, escape_radius: 2.0 };
         let fraction = Fraction::new(2, limits.escape_radius, true);
-        let problem =
-            Problem { formula: Mandelbrot, julia: None, plane, limits, fraction, checked: false, paired: true };
+        let problem = Problem {
+            formula: Mandelbrot,
+            julia: None,
+            plane,
+            limits,
+            fraction,
+            checked: false,
+            paired: true,
+            refine_from: u64::MAX,
+        };
         let (mut stay, mut found) = (0, 0);
         for points in points.chunks(8) {
             let Some(lanes) = proved_by_avx2(&problem, points) else { return };
