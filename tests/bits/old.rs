@@ -1,13 +1,14 @@
 //! Files of earlier versions (`old/`): each is read and gives the recorded pixels, or is refused in one sentence.
 //!
 //! They are not regenerated when the format changes, since they stand for the files that users have. Commit bdcd297 wrote those with
-//! packed tiles, commit c15529f the others; the command for each is named after it below.
+//! packed tiles, commit c15529f the others; the command for each is named after it below. Only `interrupted.tiles` is newer, since the
+//! longest orbits of its view are refined now: before the first release, no version stands for that.
 //!
 //! | File | What it is |
 //! | --- | --- |
 //! | `packed.tiles` | a complete checkpoint of [`RELIEF`], with all planes |
 //! | `plain.tiles` | the same, by the version that did not pack |
-//! | `interrupted.tiles` | of [`DEEP`], left by a killed program |
+//! | `interrupted.tiles` | of [`DEEP`], cut after 13 tiles, where a killed program leaves it |
 //! | `torn.tiles` | of [`SHIP`], cut in the middle of a tile's record |
 //! | `flipped.tiles` | of [`SHIP`], with one bit flipped in the data of a tile |
 //! | `plain-1.part`, `packed-2.part`, `packed-3.part` | the shards of [`CELTIC`], by both versions |
