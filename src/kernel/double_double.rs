@@ -123,6 +123,37 @@ impl<L: Number> Number for DoubleDouble<L> {
     }
 }
 
+/// A number as its high part: a plain one, or a double-double.
+pub(super) trait HighPart<L>: Copy {
+    /// The number without a low part.
+    fn of(high: L) -> Self;
+
+    /// The number rounded to one without a low part.
+    fn high(self) -> L;
+}
+
+impl<L: Number> HighPart<L> for L {
+    #[inline(always)]
+    fn of(high: L) -> Self {
+        high
+    }
+    #[inline(always)]
+    fn high(self) -> L {
+        self
+    }
+}
+
+impl<L: Number> HighPart<L> for DoubleDouble<L> {
+    #[inline(always)]
+    fn of(high: L) -> Self {
+        DoubleDouble::of(high)
+    }
+    #[inline(always)]
+    fn high(self) -> L {
+        self.high
+    }
+}
+
 impl From<[f64; 2]> for DoubleDouble<f64> {
     /// From its high and its low part.
     fn from([high, low]: [f64; 2]) -> Self {

@@ -3,15 +3,10 @@
 use super::orbit::Orbit;
 use super::pack::{MOST_LANES, Pack, Places};
 use crate::formula::Number;
-use crate::kernel::double_double::DoubleDouble;
+use crate::kernel::double_double::{DoubleDouble, HighPart};
 
 /// Such numbers.
-pub(super) trait Difference<L: Pack>: Number {
-    /// Numbers without a low part.
-    fn of(high: L) -> Self;
-
-    fn high(self) -> L;
-
+pub(super) trait Difference<L: Pack>: Number + HighPart<L> {
     /// The difference and the iterate of the reference after rebasing the lanes that are not `near`, from δ, Z and Z + δ.
     fn rebased(near: L::Mask, delta: Self, z: Self, full: Self) -> [Self; 2];
 
@@ -32,14 +27,6 @@ pub(super) trait Difference<L: Pack>: Number {
 }
 
 impl<L: Pack> Difference<L> for L {
-    #[inline(always)]
-    fn of(high: L) -> Self {
-        high
-    }
-    #[inline(always)]
-    fn high(self) -> L {
-        self
-    }
     #[inline(always)]
     fn rebased(near: L::Mask, delta: Self, z: Self, _: Self) -> [Self; 2] {
         [delta + z.without(near), z.masked(near)]
@@ -67,14 +54,6 @@ impl<L: Pack> Difference<L> for L {
 }
 
 impl<L: Pack> Difference<L> for DoubleDouble<L> {
-    #[inline(always)]
-    fn of(high: L) -> Self {
-        DoubleDouble::of(high)
-    }
-    #[inline(always)]
-    fn high(self) -> L {
-        self.high
-    }
     #[inline(always)]
     fn rebased(near: L::Mask, delta: Self, z: Self, full: Self) -> [Self; 2] {
         let high = delta.high.select(near, full.high);

@@ -2,7 +2,7 @@
 //!
 //! Only IEEE operations, none of them fused: the same bits everywhere, and quick where the processor's multiply-add is a function call.
 
-use crate::kernel::double_double::DoubleDouble;
+use crate::kernel::double_double::{DoubleDouble, HighPart};
 use std::cmp::Ordering;
 use std::ops::{Add, Mul, Sub};
 
@@ -20,13 +20,9 @@ pub(super) struct Wide<P = f64> {
 }
 
 /// A part of a complex number: an `f64`, or two.
-pub(super) trait Part: Copy + PartialEq + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {
-    /// A number without a low part.
-    fn of(value: f64) -> Self;
-
-    /// The number rounded to an `f64`.
-    fn high(self) -> f64;
-
+pub(super) trait Part:
+    HighPart<f64> + PartialEq + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self>
+{
     /// Times a power of two.
     fn scaled(self, power: f64) -> Self;
 
@@ -35,14 +31,6 @@ pub(super) trait Part: Copy + PartialEq + Add<Output = Self> + Sub<Output = Self
 }
 
 impl Part for f64 {
-    #[inline(always)]
-    fn of(value: f64) -> Self {
-        value
-    }
-    #[inline(always)]
-    fn high(self) -> f64 {
-        self
-    }
     #[inline(always)]
     fn scaled(self, power: f64) -> Self {
         self * power
@@ -54,14 +42,6 @@ impl Part for f64 {
 }
 
 impl Part for DoubleDouble<f64> {
-    #[inline(always)]
-    fn of(value: f64) -> Self {
-        DoubleDouble::of(value)
-    }
-    #[inline(always)]
-    fn high(self) -> f64 {
-        self.high
-    }
     #[inline(always)]
     fn scaled(self, power: f64) -> Self {
         DoubleDouble::scaled(self, power)
