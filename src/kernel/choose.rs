@@ -89,10 +89,7 @@ impl Request {
     pub fn kernel(&self) -> Result<Arc<dyn Kernel>> {
         let Self { limits, channels, isa, .. } = *self;
         Ok(match self.tier()? {
-            Tier::F64 => {
-                let direct = Direct::new(&self.spec(), self.plane()?, limits, channels, isa)?;
-                Arc::new(if self.quality == Quality::Draft { direct.draft() } else { direct })
-            }
+            Tier::F64 => Arc::new(Direct::new(&self.spec(), self.plane()?, limits, channels, isa)?.at(self.quality)),
             Tier::Perturbation => {
                 let centre = self.centre();
                 let offsets = self.offsets()?;
@@ -329,7 +326,7 @@ pub(crate) fn kernel_for<F: Formula + 'static>(request: &Request, formula: F) ->
         return Err(no_perturbation(&format!("{formula:?}"), false));
     }
     let direct = Direct::with(formula, request.spec().julia, request.plane()?, limits, channels, isa)?;
-    Ok(Arc::new(if request.quality == Quality::Draft { direct.draft() } else { direct }))
+    Ok(Arc::new(direct.at(request.quality)))
 }
 
 /// 2^`log2` with two digits, rounded by `round`: it may be too small for an `f64`.

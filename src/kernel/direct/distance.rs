@@ -32,10 +32,9 @@ const CHUNK: usize = 1 << 14;
 /// Iterations between checks of the stop flag.
 const STOP_INTERVAL: u32 = 1 << 13;
 
-/// One iteration of an orbit and its derivative. `own` is 1 where the point is c, so that f itself depends on it, and 0 for a Julia
-/// set.
+/// The derivative of the next iterate: the columns of its Jacobian. `own` is [`Problem::own`].
 #[inline(always)]
-pub(super) fn step<F: Formula, L: Lanes>(formula: F, t: Tangent<L>, parameters: [L; 3], own: L) -> Tangent<L> {
+pub(super) fn derivative<F: Formula, L: Lanes>(formula: F, t: Tangent<L>, own: L) -> [[L; 2]; 2] {
     let [[a, b], [c, d]] = formula.jacobian(t.z);
     let right = [a.mul_add(t.right[0], b.mul_add(t.right[1], own)), c.mul_add(t.right[0], d * t.right[1])];
     let up = if F::CONFORMAL {
@@ -43,6 +42,13 @@ pub(super) fn step<F: Formula, L: Lanes>(formula: F, t: Tangent<L>, parameters: 
     } else {
         [a.mul_add(t.up[0], b * t.up[1]), c.mul_add(t.up[0], d.mul_add(t.up[1], own))]
     };
+    [right, up]
+}
+
+/// One iteration of an orbit and its derivative.
+#[inline(always)]
+pub(super) fn step<F: Formula, L: Lanes>(formula: F, t: Tangent<L>, parameters: [L; 3], own: L) -> Tangent<L> {
+    let [right, up] = derivative(formula, t, own);
     Tangent { z: formula.step(t.z, parameters), right, up }
 }
 
@@ -100,10 +106,7 @@ fn stepped<F: Formula, S: Simd>(
 impl<F: Formula> Problem<F> {
     /// The distance vector of a point that escapes at iterate `n`.
     pub(super) fn distance(&self, point: Complex64, n: u64) -> [f32; 2] {
-        let (z, c, own) = match self.julia {
-            None => ([0.0; 2], [point.re, point.im], 1.0),
-            Some(k) => ([point.re, point.im], [k.re, k.im], 0.0),
-        };
+        let ([z, c], own) = (self.start(point), self.own());
         let parameters = self.formula.parameters(c);
         let mut t = Tangent { z, right: [1.0 - own, 0.0], up: [0.0, 1.0 - own] };
         for _ in 0..n {
@@ -206,7 +209,7 @@ impl<F: Formula> Problem<F> {
         let (least, most) = ((group[0] >> 32) as u32, (group[group.len() - 1] >> 32) as u32);
 
         let (zero, one) = (Vector::<S>::splat(simd, 0.0), Vector::splat(simd, 1.0));
-        let own = if self.julia.is_some() { zero } else { one };
+        let own = Vector::<S>::splat(simd, self.own());
         let unit = one - own;
         let mut same = [const { PerLane([0.0; LANES]) }; 4];
         let mut tangents = [const { PerLane([0.0; LANES]) }; 6];

@@ -1,4 +1,4 @@
-//! The direct kernel: every sample iterated on its own in `f64`.
+//! The direct kernel: every sample iterated on its own in `f64`, and the longest orbits of small views once more in double-double.
 
 mod bounded;
 mod dispatch;
@@ -22,6 +22,7 @@ use crate::formula::{Formula, Spec, Visitor};
 use crate::parallel::{Prepared, Stop};
 use crate::plane::Plane;
 use crate::sample::{COUNTS_PER_HIGH, Channels};
+use crate::scene::Quality;
 use num_complex::Complex64;
 use std::fmt;
 use std::sync::Arc;
@@ -86,10 +87,12 @@ impl Direct {
         Ok(Self { isa, channels, tiles: Box::new(problem) })
     }
 
-    /// The same without refined samples.
+    /// The same for a quality: in drafts, no sample is refined.
     #[must_use]
-    pub(crate) fn draft(mut self) -> Self {
-        self.tiles.set_refined(u64::MAX);
+    pub(crate) fn at(mut self, quality: Quality) -> Self {
+        if quality == Quality::Draft {
+            self.tiles.set_refined(u64::MAX);
+        }
         self
     }
 
@@ -155,6 +158,19 @@ struct Problem<F> {
     paired: bool,
     /// The count from which on samples are refined: see [`refine`].
     refine_from: u64,
+}
+
+impl<F> Problem<F> {
+    /// z₀ and c of a point.
+    fn start(&self, point: Complex64) -> [[f64; 2]; 2] {
+        let point = [point.re, point.im];
+        self.julia.map_or([[0.0; 2], point], |c| [point, [c.re, c.im]])
+    }
+
+    /// 1 where the point is c, so that f itself depends on it, and 0 for a Julia set.
+    fn own(&self) -> f64 {
+        if self.julia.is_some() { 0.0 } else { 1.0 }
+    }
 }
 
 /// Whether no imaginary part can become so small that halving it loses a bit. That can happen only if the imaginary part of c is itself

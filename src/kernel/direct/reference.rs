@@ -23,10 +23,7 @@ impl<F: Formula> Problem<F> {
     /// The orbit of a point. `shortcuts` enables the tests for interior regions and for periodicity, which change only the time taken.
     /// `None` once `stopped` returns true.
     pub(super) fn orbit(&self, point: Complex64, shortcuts: bool, stopped: &mut impl FnMut() -> bool) -> Option<Orbit> {
-        let (mut z, c) = match self.julia {
-            None => ([0.0; 2], [point.re, point.im]),
-            Some(k) => ([point.re, point.im], [k.re, k.im]),
-        };
+        let [mut z, c] = self.start(point);
         let end = |why, n, [re, im]: [f64; 2]| Some(Orbit { why, n, z: Complex64 { re, im } });
         if shortcuts
             && self.julia.is_none()

@@ -10,6 +10,7 @@
 //! [`DoubleDouble`](crate::kernel::double_double::DoubleDouble), which are exact beside results that nearly cancel (twice the time).
 
 use super::Problem;
+use super::distance::derivative;
 use super::quick::Quick;
 use super::reference::Orbit;
 use super::scratch::{LANES, Lists, PerLane};
@@ -71,7 +72,7 @@ struct Moving<L> {
 }
 
 impl<L: Lanes> Moving<L> {
-    /// The start of the orbit of a point, and its parameters. `own` is as in [`Moving::step`].
+    /// The start of the orbit of a point, and its parameters. `own` is [`Problem::own`].
     #[inline(always)]
     fn start<F: Formula>(formula: F, z: [L; 2], c: [L; 2], own: L) -> (Self, [Quick<L>; 3]) {
         let (zero, unit) = (own.constant(0.0), own.constant(1.0) - own);
@@ -79,17 +80,12 @@ impl<L: Lanes> Moving<L> {
         (moving, formula.parameters(c.map(Quick::of)))
     }
 
-    /// One iteration. `own` is 1 where the point is c, and 0 for a Julia set.
+    /// One iteration. `own` is [`Problem::own`].
     #[inline(always)]
     fn step<F: Formula>(&mut self, formula: F, parameters: [Quick<L>; 3], own: L, distance: bool) {
         if distance {
-            let [[a, b], [c, d]] = formula.jacobian(self.high());
-            let [x, y] = self.right;
-            self.right = [a.mul_add(x, b.mul_add(y, own)), c.mul_add(x, d * y)];
-            if !F::CONFORMAL {
-                let [x, y] = self.up;
-                self.up = [a.mul_add(x, b * y), c.mul_add(x, d.mul_add(y, own))];
-            }
+            let Self { right, up, .. } = *self;
+            [self.right, self.up] = derivative(formula, Tangent { z: self.high(), right, up }, own);
         }
         self.z = formula.step(self.z, parameters);
     }
@@ -109,16 +105,6 @@ impl<L: Lanes> Moving<L> {
 }
 
 impl<F: Formula> Problem<F> {
-    /// z₀ and c of a point.
-    fn start(&self, point: Complex64) -> [[f64; 2]; 2] {
-        let point = [point.re, point.im];
-        self.julia.map_or([[0.0; 2], point], |c| [point, [c.re, c.im]])
-    }
-
-    fn own(&self) -> f64 {
-        if self.julia.is_some() { 0.0 } else { 1.0 }
-    }
-
     fn vector(&self, z: [f64; 2], right: [f64; 2], up: [f64; 2]) -> [f32; 2] {
         vector::<F, f64>(Tangent { z, right, up }, Frame::of(&self.plane)).map(|part| part as f32)
     }

@@ -5,6 +5,7 @@ use crate::formula::{self, FORMULAS, Number};
 use crate::kernel::TileRequest;
 use crate::sample::INTERIOR;
 use crate::sample::MAX_ITERATIONS;
+use crate::scene::Quality;
 use crate::tile::{Mask, Tile};
 
 /// A plane of `width` × `height` samples around `centre`.
@@ -448,7 +449,7 @@ fn refined_samples_have_the_same_bits_in_every_instruction_set() {
     {
         let [direct, reference] = [isa, Isa::Scalar].map(|isa| make(&specs[0], &slow, max, isa, None));
         assert_eq!(difference(&direct, &reference, &slow), None, "{isa} {max}");
-        let draft = difference(&direct.draft(), &reference, &slow);
+        let draft = difference(&direct.at(Quality::Draft), &reference, &slow);
         assert!(max < 100_000 || draft.is_some(), "{isa}");
     }
 }
