@@ -204,9 +204,15 @@ impl Kernel for Perturbation {
     }
 
     fn prepare(&self, preparing: &Preparing<'_>) -> Result<Prepared> {
-        let begin = Instant::now();
-        let prepared = self.kept.clone().map_or_else(|| self.reference.prepare(preparing), Ok)?;
-        let _ = self.took.set(begin.elapsed());
+        let prepared = match self.kept.clone() {
+            Some(kept) => kept,
+            None => {
+                let begin = Instant::now();
+                let prepared = self.reference.prepare(preparing)?;
+                let _ = self.took.set(begin.elapsed());
+                prepared
+            }
+        };
         let orbit = self.orbit(&prepared)?;
         Ok(prepared.and(&Tables::prepare(orbit, self.table_limits(orbit))))
     }

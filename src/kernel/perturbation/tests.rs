@@ -356,3 +356,21 @@ fn samples_along_the_escape_radius_escape_on_the_right_side() {
         }
     }
 }
+
+/// Iterates next to −2 are taken for 2 in `f64`. With radius 2, samples could once take no entry over them, and so went through all
+/// iterations one by one.
+#[test]
+fn at_the_tip_the_smallest_escape_radius_costs_little_more() {
+    let executed = |radius: &str| {
+        let scene = format!(
+            "[view]\nre = \"-2\"\nwidth = \"1e-900\"\n[image]\nsize = [40, 30]\n[iteration]\nmax = 3000\nescape_radius = {radius}\n"
+        );
+        let request = Request::new(&Scene::from_toml(&scene).unwrap(), Channels::ALL, Some(Isa::Scalar)).unwrap();
+        let kernel = request.kernel().unwrap();
+        let mut words = vec![0; WHOLE.area() * kernel.channels().words()];
+        let claim = TileClaim { tiles: &[WHOLE.into()], words: &mut words, useful: &mut [0] };
+        kernel.compute(&prepared(&*kernel), claim, &Stop::new()).unwrap().executed
+    };
+    let [least, usual] = ["2.0", "256.0"].map(executed);
+    assert!(least < 4 * usual, "{least} iterations in place of {usual}");
+}
