@@ -10,13 +10,6 @@ pub fn status(process: u32) -> String {
     text(&format!("/proc/{process}/status"))
 }
 
-/// The peak of a process's private memory, in bytes; without memory shared with others. 0 when the system does not report it.
-pub(crate) fn private_memory(process: u32) -> u64 {
-    let status = status(process);
-    let [peak, files, shared] = ["VmHWM", "RssFile", "RssShmem"].map(|key| bytes(&status, key).unwrap_or(0));
-    peak.saturating_sub(files + shared)
-}
-
 /// The text of a file below `/proc`; empty where there is none. They give no length, so `read_to_string` reads 32 bytes, then 32, 64, …:
 /// twice as many system calls as with room for a page.
 pub(crate) fn text(path: &str) -> String {

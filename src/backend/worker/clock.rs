@@ -13,8 +13,7 @@ pub(crate) fn origin(job: &Job) -> u64 {
 pub(super) fn monotonic() -> u64 {
     #[cfg(unix)]
     {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+        nanoseconds(rustix::time::ClockId::Monotonic)
     }
     #[cfg(not(unix))]
     {
@@ -26,9 +25,14 @@ pub(super) fn monotonic() -> u64 {
 pub(super) fn processor_time() -> u64 {
     #[cfg(unix)]
     {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+        nanoseconds(rustix::time::ClockId::ProcessCPUTime)
     }
     #[cfg(not(unix))]
     0
+}
+
+#[cfg(unix)]
+fn nanoseconds(clock: rustix::time::ClockId) -> u64 {
+    let time = rustix::time::clock_gettime(clock);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }

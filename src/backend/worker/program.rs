@@ -170,7 +170,10 @@ impl Process {
 
     /// The peak of its private memory, in bytes; without memory shared with others. 0 when the system does not report it.
     pub(crate) fn memory(&self) -> u64 {
-        system::private_memory(self.id())
+        let status = system::status(self.id());
+        let [peak, files, shared] =
+            ["VmHWM", "RssFile", "RssShmem"].map(|key| system::bytes(&status, key).unwrap_or(0));
+        peak.saturating_sub(files + shared)
     }
 
     /// Kills it, if it still runs, without waiting for its end.
