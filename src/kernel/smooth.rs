@@ -5,7 +5,11 @@
 //!
 //! Unless every iterate is tested, u is rounded to `f32` on the way, since it is stored in the word where the fraction will go. That
 //! costs at most 6.3·10⁻⁸ of f for R ≥ 2 and d ≥ 2; so the error of f, including its own rounding to `f32`, is below 10⁻⁷.
+//!
+//! Vectors are computed several side by side, since each step of a polynomial waits for the one before: with 8, smooth samples take 0.65 of
+//! the time beyond counts that they take with 2 (AVX2 on Granite Rapids, A@1000), and as long with 512 bits.
 
+use super::unroll::{each, unroll};
 use crate::formula::Lanes;
 use num_complex::Complex64;
 
@@ -28,15 +32,26 @@ const LOG2: [f64; 11] = [
 /// a little more.
 #[inline(always)]
 pub(super) fn log2<L: Lanes>(u: L) -> L {
-    let (exponent, mantissa) = u.exponent_mantissa();
-    let s = mantissa - mantissa.constant(1.0);
-    let mut p = s.constant(LOG2[10]);
+    let [log] = logs([u]);
+    log
+}
+
+/// The binary logarithms of N numbers side by side, since each operation on one waits for the one before.
+#[inline(always)]
+fn logs<L: Lanes, const N: usize>(u: [L; N]) -> [L; N] {
+    let (one, last) = (u[0].constant(1.0), u[0].constant(LOG2[10]));
+    let (mut exponent, mut s, mut p) = ([one; N], [one; N], [last; N]);
+    unroll!(N, k => {
+        let (of, mantissa) = u[k].exponent_mantissa();
+        (exponent[k], s[k]) = (of, mantissa - one);
+    });
     let mut i = 10;
     while i > 0 {
         i -= 1;
-        p = p.mul_add(s, s.constant(LOG2[i]));
+        let coefficient = one.constant(LOG2[i]);
+        unroll!(N, k => { p[k] = p[k].mul_add(s[k], coefficient); });
     }
-    p.mul_add(s, exponent)
+    each!(N, k => p[k].mul_add(s[k], exponent[k]), one)
 }
 
 /// How |z|² of the first escaped iterate becomes the fraction f.
@@ -64,22 +79,26 @@ impl Fraction {
         Self { scale, shift, per_log_radius: 1.0 / log2(radius * radius), per_log_degree, rounded }
     }
 
-    /// The fraction for numbers u = |z|²·scale.
+    /// The fractions for numbers u = |z|²·scale.
     #[inline(always)]
-    pub(super) fn of_scaled<L: Lanes>(&self, u: L) -> L {
-        let (zero, one) = (u.constant(0.0), u.constant(1.0));
-        let ratio = (log2(u) + u.constant(self.shift)) * u.constant(self.per_log_radius);
-        let f = one - log2(ratio) * u.constant(self.per_log_degree);
+    pub(super) fn of_scaled<L: Lanes, const N: usize>(&self, u: [L; N]) -> [L; N] {
+        let (zero, one) = (u[0].constant(0.0), u[0].constant(1.0));
+        let (shift, per_log_radius) = (one.constant(self.shift), one.constant(self.per_log_radius));
+        let per_log_degree = one.constant(self.per_log_degree);
         // The largest f32 below 1.
-        let below_one = u.constant(f64::from(f32::from_bits(0x3f7f_ffff)));
-        f.select(zero.at_most(f), zero).select(f.at_most(below_one), below_one)
+        let below_one = one.constant(f64::from(f32::from_bits(0x3f7f_ffff)));
+        let log = logs(u);
+        let log = logs(each!(N, k => (log[k] + shift) * per_log_radius, one));
+        let f = each!(N, k => one - log[k] * per_log_degree, one);
+        each!(N, k => f[k].select(zero.at_most(f[k]), zero).select(f[k].at_most(below_one), below_one), one)
     }
 
     /// The fraction for the first escaped iterate z.
     pub(super) fn of(&self, z: Complex64) -> f32 {
         let scaled = z.im.mul_add(z.im, z.re * z.re) * self.scale;
         let scaled = if self.rounded { f64::from(scaled as f32) } else { scaled };
-        self.of_scaled(scaled) as f32
+        let [f] = self.of_scaled([scaled]);
+        f as f32
     }
 }
 

@@ -7,11 +7,15 @@ use super::refine::Rough;
 use super::scratch::Scratch;
 use crate::error::Result;
 use crate::formula::{Formula, Stepwise, Vector};
+use crate::kernel::unroll::unroll;
 use crate::kernel::{Counters, Isa, TileClaim};
 use crate::parallel::Stop;
 use crate::sample::{COUNTS, Channels, DISTANCES_X, DISTANCES_Y, FRACTIONS, INTERIOR};
 use fearless_simd::Level;
 use fearless_simd::prelude::*;
+
+/// Vectors of words whose fractions are computed side by side; see the module `smooth`.
+const AT_ONCE: usize = 4;
 
 /// Consecutive tiles of a claim with equal areas.
 struct Part<'a> {
@@ -173,32 +177,40 @@ impl<F: Formula> Problem<F> {
         simd.vectorize(
             #[inline(always)]
             || {
-                let length = <S::u32s as SimdBase<S>>::LEN;
+                let length = AT_ONCE * <S::u32s as SimdBase<S>>::LEN;
                 let mut whole = words.chunks_exact_mut(length);
                 let mut numbers = counts.chunks_exact(length);
                 for (words, counts) in (&mut whole).zip(&mut numbers) {
-                    self.fractions_of(simd, S::u32s::from_slice(simd, counts), words);
+                    self.fractions_of(simd, counts, words);
                 }
                 let (rest, counts) = (whole.into_remainder(), numbers.remainder());
-                let mut padded = [[INTERIOR; 16]; 2];
+                let mut padded = [[INTERIOR; AT_ONCE * 16]; 2];
                 padded[0][..rest.len()].copy_from_slice(counts);
                 padded[1][..rest.len()].copy_from_slice(rest);
-                let counts = S::u32s::from_slice(simd, &padded[0][..length]);
-                self.fractions_of(simd, counts, &mut padded[1][..length]);
+                let [counts, words] = &mut padded;
+                self.fractions_of(simd, &counts[..length], &mut words[..length]);
                 rest.copy_from_slice(&padded[1][..rest.len()]);
             },
         );
     }
 
     #[inline(always)]
-    fn fractions_of<S: Simd>(&self, simd: S, counts: S::u32s, words: &mut [u32]) {
-        let bits = S::u32s::from_slice(simd, words);
-        let (low, high) = bits.bitcast::<S::f32s>().widen();
-        let low = self.fraction.of_scaled(Vector::<S>(low)).0;
-        let high = self.fraction.of_scaled(Vector::<S>(high)).0;
-        let fractions: S::u32s = low.narrow(high).bitcast();
-        let interior = counts.simd_eq(S::u32s::splat(simd, INTERIOR));
-        interior.select(S::u32s::splat(simd, 0), fractions).store_slice(words);
+    fn fractions_of<S: Simd>(&self, simd: S, counts: &[u32], words: &mut [u32]) {
+        let length = <S::u32s as SimdBase<S>>::LEN;
+        let none = S::u32s::splat(simd, 0);
+        let interior = S::u32s::splat(simd, INTERIOR);
+        let mut squares = [Vector::<S>::splat(simd, 0.0); 2 * AT_ONCE];
+        unroll!(AT_ONCE, k => {
+            let bits = S::u32s::from_slice(simd, &words[k * length..][..length]);
+            let (low, high) = bits.bitcast::<S::f32s>().widen();
+            (squares[2 * k], squares[2 * k + 1]) = (Vector(low), Vector(high));
+        });
+        let fractions = self.fraction.of_scaled(squares);
+        unroll!(AT_ONCE, k => {
+            let bits: S::u32s = fractions[2 * k].0.narrow(fractions[2 * k + 1].0).bitcast();
+            let counts = S::u32s::from_slice(simd, &counts[k * length..][..length]);
+            counts.simd_eq(interior).select(none, bits).store_slice(&mut words[k * length..][..length]);
+        });
     }
 }
 

@@ -256,7 +256,8 @@ impl Perturbation {
                 y.store(&mut ends.d_y[i..]);
             }
             let u = z[1].mul_add(z[1], z[0] * z[0]) * l.constant(self.fraction.scale);
-            self.fraction.of_scaled(u).store(&mut ends.x[i..]);
+            let [fraction] = self.fraction.of_scaled([u]);
+            fraction.store(&mut ends.x[i..]);
             i += L::LEN;
         }
     }
