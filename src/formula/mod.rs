@@ -115,6 +115,13 @@ pub trait Formula: Copy + Debug + Send + Sync + 'static {
         let _ = c;
         None
     }
+
+    /// Whether a rectangle of the plane, from its lower left to its upper right corner, may contain points of these regions. Where it
+    /// may not, points are not tested. The default does without.
+    fn may_be_interior(self, low: [f64; 2], high: [f64; 2]) -> bool {
+        let _ = (low, high);
+        true
+    }
 }
 
 /// Which lanes lie in regions that are known never to escape.

@@ -34,4 +34,8 @@ impl<F: Formula> Formula for Stepwise<F> {
     fn interior<L: Lanes>(self, c: [L; 2]) -> Option<Interior<L::Mask>> {
         self.0.interior(c)
     }
+
+    fn may_be_interior(self, low: [f64; 2], high: [f64; 2]) -> bool {
+        self.0.may_be_interior(low, high)
+    }
 }

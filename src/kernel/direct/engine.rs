@@ -214,7 +214,7 @@ impl<F: Formula> Problem<F> {
         [u.mul_add(cos, v.mul_add(minus_sin, re)), u.mul_add(sin, v.mul_add(cos, im))]
     }
 
-    /// Whether a tile's points may lie in the cardioid or the bulb: whether its bounding box intersects theirs.
+    /// Whether a tile's points may lie in a region that is known to be interior: whether its bounding box may.
     fn may_be_interior(&self, tile: Tile) -> bool {
         let has_regions = self.formula.interior([0.0, 0.0]).is_some();
         if !has_regions || self.julia.is_some() {
@@ -228,7 +228,6 @@ impl<F: Formula> Problem<F> {
             low = [low[0].min(point.re), low[1].min(point.im)];
             high = [high[0].max(point.re), high[1].max(point.im)];
         }
-        // The box exceeds the cardioid and the bulb by far more than any rounding error.
-        low[0] <= 0.4 && high[0] >= -1.3 && low[1] <= 0.7 && high[1] >= -0.7
+        self.formula.may_be_interior(low, high)
     }
 }
