@@ -222,6 +222,18 @@ impl<S: Simd> Vector<S> {
         Self(S::f64s::splat(simd, value))
     }
 
+    /// In each lane `self` where `mask` is set, else 0.
+    ///
+    /// With masks that are vectors, this is one operation, where a selection takes three on Intel processors.
+    #[inline(always)]
+    pub(crate) fn kept(self, mask: MaskOf<S>) -> Self {
+        if Self::LEN > 4 {
+            return self.select(mask, self.constant(0.0));
+        }
+        let bits: S::i64s = self.0.bitcast();
+        Self((bits & mask.to_vector()).bitcast())
+    }
+
     /// The first [`Vector::LEN`] numbers of a slice.
     #[inline(always)]
     pub(crate) fn load(simd: S, slice: &[f64]) -> Self {

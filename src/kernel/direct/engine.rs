@@ -20,7 +20,8 @@
 //! whenever the orbit is 1.5 times as long as at the last replacement (Brent: twice as long). If a period is coprime to the number of
 //! iterations between two comparisons, finding it takes as many comparisons as the period is long, so comparing often matters. Comparing
 //! after every block and replacing sooner than Brent together save a fifth of the iterations of a picture that needs many. A lane whose
-//! orbit is periodic idles, like an escaped one, until enough lanes are free.
+//! orbit is periodic idles, like an escaped one, until enough lanes are free. Groups begin to compare late until an orbit of the claim has
+//! repeated: most end before, and a branch less is foreseen wrongly (B 0.98, C 0.99).
 //!
 //! Where an orbit has repeated, its neighbours are likely never to escape either; there, that is proved sooner (`bounded.rs`).
 //!
@@ -45,7 +46,10 @@
 //!
 //! Other thresholds on AVX2 on Granite Rapids, each within 2 % of what stands on A@1000, B and C, or slower: leaving a group at 7, 9 or
 //! 10 live lanes of 16 (1.01 to 1.03), 8 or 16 of 48 idle lanes before a refill, looking for iterates to replace every 4 or
-//! 16 blocks, replacing them after 1.25 or 1.35 times the orbit's length, in groups 1.33; first blocks of 8 (A@1000 1.08).
+//! 16 blocks, replacing them after 1.25 or 1.35 times the orbit's length, in groups 1.33; first blocks of 8 (A@1000 1.08). Nor did these
+//! gain anything there: one test of all vectors of a group, whose masks are made where it fails; the masks' bits in two chains that are
+//! joined at last; comparing lanes in flight only after every second or fourth block until an orbit has repeated (B 1.00, A@50000 1.02
+//! and 1.05); two iterations of a vector after each other in flight, so that no register is moved (the same; powers above 3 take 1.03).
 //!
 //! Vector code uses no closures and no iterator adapters except the closure passed to `vectorize`: what the compiler does not inline is
 //! compiled without the instruction set, and everything inside becomes calls as well.
@@ -154,6 +158,25 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         MaskOf::<S>::from_bitmask(self.simd, bits & Self::FULL)
     }
 
+    /// Which lanes of N vectors are within the escape radius, as bits. `limit` is R².
+    ///
+    /// `none` is 0, but the compiler must not know: bits that begin as 0 make it pack the first two masks into one, by a chain of seven
+    /// operations, which cost 3 % of the time of B on AVX2.
+    #[inline(always)]
+    pub(super) fn lanes_within<const N: usize>(
+        problem: &Problem<F>,
+        x: &[Vector<S>; N],
+        y: &[Vector<S>; N],
+        limit: Vector<S>,
+        none: u64,
+    ) -> u64 {
+        let mut within = none;
+        unroll!(N, k => {
+            within = within << Self::LEN | problem.within(x[N - 1 - k], y[N - 1 - k], limit).to_bitmask();
+        });
+        within
+    }
+
     /// Runs `pairs` pairs of iterations on N vectors.
     #[inline(always)]
     pub(super) fn iterate<const N: usize>(
@@ -187,10 +210,10 @@ impl<F: Formula> Problem<F> {
         self.limits.escape_radius * self.limits.escape_radius
     }
 
-    /// Lanes that are within the escape radius.
+    /// Lanes that are within the escape radius. `limit` is R².
     #[inline(always)]
-    pub(super) fn within<S: Simd>(&self, x: Vector<S>, y: Vector<S>) -> MaskOf<S> {
-        y.mul_add(y, x * x).at_most(x.constant(self.limit()))
+    pub(super) fn within<S: Simd>(&self, x: Vector<S>, y: Vector<S>, limit: Vector<S>) -> MaskOf<S> {
+        y.mul_add(y, x * x).at_most(limit)
     }
 
     /// The points of a vector of samples starting at (x, y); beyond `columns` they repeat the last one.

@@ -41,6 +41,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             Vector::load(simd, &a[k * Self::LEN..]),
             Vector::load(simd, &b[k * Self::LEN..]),
         ]), [zero; 3]);
+        let limit = Vector::<S>::splat(simd, problem.limit());
         let mut length = block / 2;
         while length >= 2 {
             let mut u = each!(G, k => Vector::<S>::load(simd, &old[0].0[k * Self::LEN..]), zero);
@@ -49,11 +50,11 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             let more = Vector::<S>::splat(simd, length as f64);
             unroll!(G, k => {
                 let i = k * Self::LEN;
-                let within = problem.within(u[k], v[k]);
+                let within = problem.within(u[k], v[k], limit);
                 u[k].select(within, Vector::load(simd, &old[0].0[i..])).store(&mut new[0].0[i..]);
                 v[k].select(within, Vector::load(simd, &old[1].0[i..])).store(&mut new[1].0[i..]);
                 let count = Vector::<S>::load(simd, &n[i..]);
-                (count + more.select(within, zero)).store(&mut n[i..]);
+                (count + more.kept(within)).store(&mut n[i..]);
             });
             (old, new) = (new, old);
             length /= 2;
@@ -66,9 +67,9 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             let (old_x, old_y) = (Vector::load(simd, &old[0].0[i..]), Vector::load(simd, &old[1].0[i..]));
             let parameters = problem.formula.parameters([Vector::load(simd, &a[i..]), Vector::load(simd, &b[i..])]);
             let [u, v] = problem.formula.step([old_x, old_y], parameters);
-            let within = problem.within(u, v);
+            let within = problem.within(u, v, limit);
             let count = Vector::<S>::load(simd, &n[i..]) + one;
-            (count + one.select(within, zero)).store(&mut n[i..]);
+            (count + one.kept(within)).store(&mut n[i..]);
             if let Some(squares) = &mut batch.squares {
                 let last = [u.select(within, old_x), v.select(within, old_y)];
                 let [u, v] = problem.formula.step(last, parameters);

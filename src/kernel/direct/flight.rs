@@ -6,7 +6,7 @@ use super::engine::{Engine, STOP_CHECK};
 use super::refill::InFlight;
 use super::scratch::{Flight, Parameters, State};
 use crate::error::{Error, Result};
-use crate::formula::{Formula, Lanes, MaskOf, Number, Vector};
+use crate::formula::{Formula, Lanes, MaskOf, Vector};
 use crate::kernel::unroll::{each, unroll};
 use fearless_simd::prelude::*;
 use std::hint::black_box;
@@ -153,7 +153,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
     fn blocks<const N: usize>(&mut self, patience: u32, until: u64) -> Ended {
         let simd = self.simd;
         let (zero, back) = (self.splat(0.0), self.splat(Self::LONG as f64));
-        let radius = self.splat(self.problem.limit());
+        let limit = self.splat(self.problem.limit());
         let problem = self.problem;
         let flight: &mut Flight = &mut self.scratch.flight;
         let Flight { parameters, z, next: [next, spare], a, b, base, seen, .. } = flight;
@@ -181,11 +181,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                 Self::iterate(problem, &mut x, &mut y, &parameters, Self::LONG / 2);
             }
             blocks += 1;
-            let mut within = 0;
-            unroll!(N, k => {
-                let (x, y) = (x[N - 1 - k], y[N - 1 - k]);
-                within = within << Self::LEN | y.mul_add(y, x * x).at_most(radius).to_bitmask();
-            });
+            let within = Self::lanes_within(problem, &x, &y, limit, escaped & !alive);
             if within != u64::MAX >> (64 - Self::LEN * N) {
                 unroll!(N, k => {
                     let i = k * Self::LEN;
@@ -193,7 +189,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                     let base_of = Vector::<S>::load(simd, &base.0[i..]);
                     x[k] = x[k].select(mask, Vector::load(simd, &z[0].0[i..]));
                     y[k] = y[k].select(mask, Vector::load(simd, &z[1].0[i..]));
-                    (base_of - zero.select(mask, back)).store(&mut base.0[i..]);
+                    (base_of - back + back.kept(mask)).store(&mut base.0[i..]);
                     if Self::IN_MEMORY {
                         x[k].store(&mut spare[0].0[i..]);
                         y[k].store(&mut spare[1].0[i..]);

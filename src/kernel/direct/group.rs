@@ -16,6 +16,8 @@ const HALF: u64 = BLOCK / 2;
 const SHORT: u64 = 4;
 /// Iterations after which a group checks for a period after every block. Most samples that last this long are interior.
 const OLD: u64 = 512;
+/// Blocks before a group first checks where no orbit has repeated so far.
+const LATE_CHECK: u64 = 4 * PERIOD_CHECK;
 /// Iterations after which a group is suspected of never escaping, where its neighbours did not. Those of its samples for which that is
 /// not proved continue in flight.
 const SUSPECT: u64 = 64;
@@ -85,7 +87,7 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         let simd = self.simd;
         let more = self.splat(HALF as f64);
         let done = self.splat(ran.n as f64);
-        let zero = self.splat(0.0);
+        let limit = self.splat(self.problem.limit());
         let Scratch { group, middle, states: [first, second], squares, .. } = &mut *self.scratch;
         let Flight { z, a, b, base, .. } = &mut **group;
         let mut k = 0;
@@ -95,10 +97,10 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             if ran.block == BLOCK {
                 let (x, y) = (Vector::load(simd, &z[0].0[i..]), Vector::load(simd, &z[1].0[i..]));
                 let (u, v) = (Vector::load(simd, &middle[0].0[i..]), Vector::load(simd, &middle[1].0[i..]));
-                let within = self.problem.within(u, v);
+                let within = self.problem.within(u, v, limit);
                 u.select(within, x).store(&mut first[0].0[i..]);
                 v.select(within, y).store(&mut first[1].0[i..]);
-                n = n + more.select(within, zero);
+                n = n + more.kept(within);
             }
             n.store(&mut base.0[i..]);
             k += 1;
@@ -159,6 +161,8 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
         let simd = self.simd;
         let zero = self.splat(0.0);
         let problem = self.problem;
+        let limit = self.splat(problem.limit());
+        let first_check = BLOCK * if self.scratch.eager { PERIOD_CHECK } else { LATE_CHECK };
         let (group, [middle_x, middle_y]) = (&mut *self.scratch.group, &mut *self.scratch.middle);
         let idle = (G * Self::LEN) as u32 / 2;
         let mut soon = shallow;
@@ -170,7 +174,6 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
             Vector::load(simd, &group.a.0[k * Self::LEN..]),
             Vector::load(simd, &group.b.0[k * Self::LEN..]),
         ]), [zero; 3]);
-        let first_check = BLOCK * PERIOD_CHECK;
         let (mut next_check, mut renew) = (first_check, first_check);
         loop {
             unroll!(G, k => {
@@ -191,20 +194,16 @@ impl<S: Simd, F: Formula, const K: usize, const G: usize> Engine<'_, S, F, K, G>
                 });
             }
             n += block;
-            let masks = each!(G, k => problem.within(x[k], y[k]), MaskOf::<S>::splat(simd, false));
-            let mut within = 0;
-            unroll!(G, k => {
-                within = within << Self::LEN | masks[G - 1 - k].to_bitmask();
-            });
+            let within = Self::lanes_within(problem, &x, &y, limit, escaped & alive);
             if within != Self::GROUP {
                 let back = Vector::<S>::splat(simd, block as f64);
                 unroll!(G, k => {
                     let i = k * Self::LEN;
-                    let mask = masks[k];
+                    let mask = MaskOf::<S>::from_bitmask(simd, within >> i & Self::FULL);
                     let base = Vector::<S>::load(simd, &group.base.0[i..]);
                     x[k] = x[k].select(mask, Vector::load(simd, &group.z[0].0[i..]));
                     y[k] = y[k].select(mask, Vector::load(simd, &group.z[1].0[i..]));
-                    (base - zero.select(mask, back)).store(&mut group.base.0[i..]);
+                    (base - back + back.kept(mask)).store(&mut group.base.0[i..]);
                 });
                 escaped |= alive & !within;
                 alive &= within;

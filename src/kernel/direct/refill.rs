@@ -7,7 +7,7 @@
 
 use super::engine::{BLOCK, PERIOD_CHECK, long};
 use super::scratch::{FINISH, QUEUE, Scratch};
-use crate::formula::{Lanes, MaskOf, Number, Vector};
+use crate::formula::{Lanes, MaskOf, Vector};
 use crate::kernel::unroll::unroll;
 use fearless_simd::prelude::*;
 use std::mem::swap;
@@ -232,7 +232,7 @@ fn put<S: Simd>(new: Vector<S>, mask: MaskOf<S>, slice: &mut [f64]) {
         // With masks in registers of their own, a masked store is best.
         new.select(mask, old).store(slice);
     } else {
-        (old + (new - old).select(mask, new.constant(0.0))).store(slice);
+        (old + (new - old).kept(mask)).store(slice);
     }
 }
 
