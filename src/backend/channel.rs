@@ -51,6 +51,8 @@ struct Channel {
     pool: WorkerPool<Order>,
     replies: Receiver<Reply>,
     setup: Setup,
+    /// Memory that no order has, kept for the next run.
+    spare: Vec<ComputedClaim>,
 }
 
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
@@ -63,15 +65,15 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
         // The caller receives all replies before it drops the other end.
         let _ = outbox.send(Reply { claim, memory, outcome });
     })?;
-    Ok(Box::new(Channel { pool, replies, setup }))
+    Ok(Box::new(Channel { pool, replies, setup, spare: Vec::new() }))
 }
 
 impl Session for Channel {
     fn run(&mut self, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Report> {
-        let Self { pool, replies, setup } = self;
+        let Self { pool, replies, setup, spare } = self;
         let job = Arc::new(setup.begin(ENTRY.name, work, sink, stop)?);
         let shared = job.share(setup.schedule, setup.workers);
-        let (mut claims, mut flight, mut spare) = (job.dealt(&shared), job.flight(setup.workers), Vec::new());
+        let (mut claims, mut flight) = (job.dealt(&shared), job.flight(setup.workers));
         let receive = || replies.recv().expect("the workers live as long as the session");
         let all = || loop {
             while flight.has_room()
