@@ -116,8 +116,8 @@ pub trait Formula: Copy + Debug + Send + Sync + 'static {
         None
     }
 
-    /// Whether a rectangle of the plane, from its lower left to its upper right corner, may contain points of these regions. Where it
-    /// may not, points are not tested. The default does without.
+    /// Whether a rectangle of the plane, from its lower left to its upper right corner, may contain points of these regions. In tiles
+    /// that do not, no point is tested. By default all are.
     fn may_be_interior(self, low: [f64; 2], high: [f64; 2]) -> bool {
         let _ = (low, high);
         true

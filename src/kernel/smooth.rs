@@ -6,7 +6,7 @@
 //! Unless every iterate is tested, u is rounded to `f32` on the way, since it is stored in the word where the fraction will go. That
 //! costs at most 6.3·10⁻⁸ of f for R ≥ 2 and d ≥ 2; so the error of f, including its own rounding to `f32`, is below 10⁻⁷.
 //!
-//! Vectors are computed several side by side, since each step of a polynomial waits for the one before: with 8, smooth samples take 0.65 of
+//! Vectors are computed several side by side, since each step of a polynomial waits for the one before: with 8, smooth samples take 0.7 of
 //! the time beyond counts that they take with 2 (AVX2 on Granite Rapids, A@1000), and as long with 512 bits.
 
 use super::unroll::{each, unroll};
