@@ -134,7 +134,7 @@ impl Perturbation {
             steps += shared.tail::<L, DoubleDouble<L>, 1, DERIVATIVE, TWO>(l, waiting, ends)?;
         }
         self.finish::<L, DERIVATIVE>(l, &mut scratch.ends);
-        Ok(steps)
+        Ok(steps + scratch.ends.singly)
     }
 
     /// Puts the next samples into the group, from a place in a tile on; returns how many.

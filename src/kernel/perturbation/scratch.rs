@@ -71,6 +71,8 @@ pub(super) struct Waiting {
 pub(super) struct Ends {
     /// How many were found to be caught by a cycle.
     pub(super) caught: u64,
+    /// Iterations that samples were taken through one by one.
+    pub(super) singly: u64,
     /// The number of the first escaped iterate; `u64::MAX` where none did.
     pub(super) n: Vec<u64>,
     /// That iterate and its derivative; of quality `exact` also the last iterate of a sample that has come to the maximum. The derivative
@@ -85,7 +87,7 @@ impl Ends {
     /// For `len` samples, none of which has escaped; with room for whole vectors. Where samples are in question, the derivatives of those
     /// that are caught are 0.
     pub(super) fn reset(&mut self, len: usize, in_question: bool) {
-        self.caught = 0;
+        (self.caught, self.singly) = (0, 0);
         self.n.clear();
         self.n.resize(len, u64::MAX);
         for numbers in [&mut self.x, &mut self.y] {

@@ -217,7 +217,7 @@ impl Shared<'_> {
                 rest: [0.0; 2],
                 derivative: [d_x, d_y],
             };
-            if group.exponent != 0 && self.alone(&mut sample, [c_x, c_y], group.exponent) {
+            if group.exponent != 0 && self.alone(&mut sample, [c_x, c_y], group.exponent, &mut scratch.ends.singly) {
                 let z = self.orbit.z[sample.at as usize];
                 scratch.ends.set::<DERIVATIVE>(sample.id as usize, sample.n, z, sample.derivative);
             } else {
@@ -226,8 +226,9 @@ impl Shared<'_> {
         }
     }
 
-    /// Iterates a sample until `f64` holds it, with the roundings of the tail, or it has escaped; returns whether it has.
-    fn alone(&self, sample: &mut Waiting, c: [f64; 2], exponent: i32) -> bool {
+    /// Iterates a sample until `f64` holds it, with the roundings of the tail, or it has escaped; returns whether it has, and adds the
+    /// iterations to `executed`.
+    fn alone(&self, sample: &mut Waiting, c: [f64; 2], exponent: i32, executed: &mut u64) -> bool {
         let mut s = exponent;
         let [mut delta, mut derivative] = [sample.delta, sample.derivative];
         let mut at = sample.at as usize;
@@ -255,6 +256,7 @@ impl Shared<'_> {
             derivative = tangent(full, scaled(derivative, own), scale);
             delta = difference(sum(z, full), scaled(delta, own), scaled(c, scale));
             (sample.n, at, s) = (sample.n + 1, at + 1, o);
+            *executed += 1;
             escaped = self.escapes_alone(at, Wide::new(delta, s));
             let next = self.orbit.wide(at);
             let w = next.e.max(s);

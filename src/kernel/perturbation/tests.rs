@@ -51,6 +51,18 @@ fn compute(kernel: &dyn Kernel, prepared: &Prepared, wanted: TileRequest<'_>) ->
     Ok(words)
 }
 
+/// Beyond the exponents of `f64`, samples at the tip that no entry suits are iterated one by one.
+#[test]
+fn iterations_of_single_samples_are_counted() {
+    let kernel = kernel("re = \"0\"\nim = \"1\"\nwidth = \"1e-1000\"", "max = 40000");
+    let (tile, stop) = (Tile { x: 0, y: 0, width: 4, height: 4 }, Stop::new());
+    let (mut words, mut useful) = (vec![0; tile.area() * kernel.channels().words()], [0]);
+    let wanted = [TileRequest { tile, mask: None }];
+    let claim = TileClaim { tiles: &wanted, words: &mut words, useful: &mut useful };
+    let counters = kernel.compute(&prepared(&*kernel), claim, &stop).unwrap();
+    assert!(counters.executed > 1000 * 16, "{counters:?}");
+}
+
 /// The same with other bytes in one part.
 fn altered(prepared: &Prepared, part: &str, bytes: &[u8]) -> Prepared {
     prepared
