@@ -124,7 +124,6 @@ fn arguments() -> Vec<Case> {
         usage("probe whole a,b", &["`a,b`", "X,Y"]),
         usage("probe whole 1920,0", &["1920,0", "0 to 1919"]),
         usage("probe whole 0,4294967296", &["0,4294967296", "X,Y"]),
-        failure("check whole --precision perturbation --iterations 9000000000000000", &["memory", "fewer iterations"]),
         failure(
             "check whole --re 0.25 --im 0 --width 1e-20 --iterations 200000000",
             &["this close to 1/4", "up to 100000000", "not 200000000"],

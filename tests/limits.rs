@@ -51,6 +51,15 @@ fn processes_that_the_system_refuses_are_reported() {
     }
 }
 
+/// Its orbit comes to no cycle, so that only memory ends it.
+#[test]
+fn a_check_whose_reference_grows_too_far_is_refused() {
+    let scratch = Scratch::new("reference");
+    let check = "check whole --precision perturbation --iterations 9000000000000000";
+    let told = sentence(&scratch, limited(&scratch, &[], "ulimit -v 600000", check));
+    assert!(told.contains("memory") && told.contains("fewer iterations"), "{told}");
+}
+
 #[test]
 fn a_picture_for_which_the_disk_has_no_room_is_refused_before_it_is_computed() {
     let scratch = Scratch::new("room");
