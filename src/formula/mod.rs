@@ -10,6 +10,7 @@ mod mandelbrot;
 mod multibrot;
 #[cfg(feature = "bench")]
 mod operations;
+mod regions;
 mod stepwise;
 mod tricorn;
 
