@@ -20,8 +20,8 @@
 //! whenever the orbit is 1.5 times as long as at the last replacement (Brent: twice as long). If a period is coprime to the number of
 //! iterations between two comparisons, finding it takes as many comparisons as the period is long, so comparing often matters. Comparing
 //! after every block and replacing sooner than Brent together save a fifth of the iterations of a picture that needs many. A lane whose
-//! orbit is periodic idles, like an escaped one, until enough lanes are free. Groups begin to compare late until an orbit of the claim has
-//! repeated: most end before, and a branch less is foreseen wrongly (B 0.98, C 0.99).
+//! orbit is periodic idles, like an escaped one, until enough lanes are free. Groups begin to compare late where no lanes
+//! are suspected of never escaping: most end before, and a branch less is foreseen wrongly (B 0.98, C 0.99).
 //!
 //! Where an orbit has repeated, its neighbours are likely never to escape either; there, that is proved sooner (`bounded.rs`).
 //!

@@ -16,7 +16,7 @@ const HALF: u64 = BLOCK / 2;
 const SHORT: u64 = 4;
 /// Iterations after which a group checks for a period after every block. Most samples that last this long are interior.
 const OLD: u64 = 512;
-/// Blocks before a group first checks where no orbit has repeated so far.
+/// Blocks before a group first checks where no lanes are suspected of never escaping.
 const LATE_CHECK: u64 = 4 * PERIOD_CHECK;
 /// Iterations after which a group is suspected of never escaping, where its neighbours did not. Those of its samples for which that is
 /// not proved continue in flight.
