@@ -1,13 +1,15 @@
 //! The other end of the process backends: what a program does when it was started as a worker.
 //!
-//! A worker has three threads, and a fourth when it sends large results through a pipe. One reads messages, so that a request to
-//! stop, or the end of the session's process, is noticed while a piece is being computed. One computes: the program's first thread,
-//! or the one that called [`crate::worker_main`]. The third reports that a long piece is making progress, as long as the piece
-//! looks at its [`Stop`](crate::parallel::Stop): a suspended worker and one stuck in a loop both make no progress and are replaced.
+//! A worker has three threads, and a fourth when it sends large results through a pipe. One reads messages and computes: the program's
+//! first thread, or the one that called [`crate::worker_main`]. The second reads messages while a piece is being computed, so that a
+//! request to stop, or the end of the session's process, is noticed ([`incoming`]). The third reports that a long piece is making
+//! progress, as long as the piece looks at its [`Stop`](crate::parallel::Stop): a suspended worker and one stuck in a loop both make
+//! no progress and are replaced.
 
 mod arrivals;
 mod clock;
 pub(crate) mod frame;
+mod incoming;
 mod kind;
 mod losses;
 #[cfg(test)]
@@ -36,8 +38,9 @@ use crate::error::{Error, Result};
 use crate::parallel::pin::keep_to;
 use crate::parallel::{Discard, Effort, Job, Key, Selected, Shared, Work};
 use clock::{monotonic, processor_time};
-use frame::{Head, Tail};
-use message::{Compute, Done, Failed, Hello, Idle, Message as _, Part, RunBegins, RunEnds, Slot};
+use frame::Tail;
+use incoming::{Incoming, Message};
+use message::{Compute, Done, Failed, Hello, Idle, Message as _, Part, RunBegins, Slot};
 use outbox::{Out, Outbox};
 use pulse::{Over, send_beats};
 use std::fs::File;
@@ -46,7 +49,6 @@ use std::ops::Range;
 use std::process::exit;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Thread;
 use std::time::Duration;
 
@@ -76,22 +78,25 @@ fn serve(backend: &str, parent: u32, kinds: &[WorkKind]) -> Result<()> {
     let (input, output) = (transport.open)()?;
     let out = Out::new(output);
     let over = Arc::new(Over::default());
-    let (messages, inbox) = channel();
-    let (reader, pulse) = (over.clone(), over.clone());
-    let beats = out.clone();
-    let started = start("reader", Box::new(move || read(input, &messages, &reader)))
-        .and_then(|_| start("pulse", Box::new(move || send_beats(&pulse, &beats))));
-    if let Err(error) = started {
-        // The session reports it.
-        out.send(Failed { run: 0, claim: 0 }, &[&message::pack(&error)]);
-        return Ok(());
-    }
+    let incoming = Arc::new(Incoming::new(input, over.clone()));
+    let (reads, pulse, beats) = (incoming.clone(), over.clone(), out.clone());
+    let started = start("pulse", Box::new(move || send_beats(&pulse, &beats)))
+        .and_then(|_| start("reader", Box::new(move || reads.stand_in())));
+    let reader = match started {
+        Ok(reader) => reader,
+        Err(error) => {
+            // The session reports it.
+            out.send(Failed { run: 0, claim: 0 }, &[&message::pack(&error)]);
+            return Ok(());
+        }
+    };
     out.send(Hello { protocol: message::PROTOCOL }, &[env!("CARGO_PKG_VERSION").as_bytes()]);
     WorkerLoop {
         kinds,
         backend: entry.name,
         transport,
-        inbox,
+        incoming,
+        reader,
         next: None,
         outbox: Outbox::new(out),
         over,
@@ -103,8 +108,7 @@ fn serve(backend: &str, parent: u32, kinds: &[WorkKind]) -> Result<()> {
         share: None,
         used: processor_time(),
     }
-    .serve();
-    Ok(())
+    .serve()
 }
 
 /// Whether nobody is left at the other end of standard input, through which a session talks.
@@ -130,25 +134,6 @@ fn start(name: &str, body: Box<dyn FnOnce() + Send>) -> Result<Thread> {
     builder.spawn(body).map(|handle| handle.thread().clone()).map_err(|error| {
         Error::Unsupported(format!("a worker cannot start a thread: {error}; ask for fewer workers or another backend"))
     })
-}
-
-struct Message {
-    head: Head,
-    tail: Tail,
-    files: Vec<File>,
-}
-
-/// Reads messages until the session has ended, then ends this process whatever it is doing.
-fn read(mut input: Box<dyn Inbox>, messages: &Sender<Message>, over: &Over) {
-    loop {
-        let mut tail = Tail::default();
-        let Ok(Some(head)) = frame::read(&mut *input, &mut tail, |_| u64::MAX) else { exit(0) };
-        if head.kind == RunEnds::KIND {
-            over.stop(RunEnds::of(head.numbers).run);
-        } else if messages.send(Message { head, tail, files: input.files() }).is_err() {
-            return;
-        }
-    }
 }
 
 /// A run as a worker sees it.
@@ -187,7 +172,9 @@ struct WorkerLoop<'a> {
     kinds: &'a [WorkKind],
     backend: &'static str,
     transport: Transport,
-    inbox: Receiver<Message>,
+    incoming: Arc<Incoming>,
+    /// The thread that reads messages while this one computes.
+    reader: Thread,
     /// A message that was received ahead of its turn.
     next: Option<Message>,
     outbox: Outbox,
@@ -205,9 +192,9 @@ struct WorkerLoop<'a> {
 }
 
 impl WorkerLoop<'_> {
-    fn serve(mut self) {
-        while let Some(message) = self.next.take().or_else(|| self.inbox.recv().ok()) {
-            self.over.busy.store(true, Ordering::Relaxed);
+    fn serve(mut self) -> ! {
+        loop {
+            let message = self.next.take().unwrap_or_else(|| self.incoming.next(&self.reader));
             let kind = message.head.kind;
             // A failure outside a run belongs to the next run.
             let run = if kind == RunBegins::KIND { RunBegins::of(message.head.numbers).run } else { 0 };
@@ -220,7 +207,9 @@ impl WorkerLoop<'_> {
                 let processor = used - std::mem::replace(&mut self.used, used);
                 self.outbox.send(Idle { run, processor }, &[]);
             }
-            self.over.busy.store(false, Ordering::Relaxed);
+            if self.next.is_none() {
+                self.over.busy.store(false, Ordering::Relaxed);
+            }
         }
     }
 
@@ -294,7 +283,7 @@ impl WorkerLoop<'_> {
             ended: nanoseconds(effort.ended),
         };
         if !more && self.next.is_none() {
-            self.next = self.inbox.try_recv().ok();
+            self.next = self.incoming.try_next();
         }
         self.outbox.result(done, (words, pieces, effort.len), counts, more || self.next.is_some())
     }

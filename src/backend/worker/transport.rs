@@ -50,6 +50,11 @@ pub(in crate::backend) trait Inbox: Read + Send {
     fn files(&mut self) -> Vec<File> {
         Vec::new()
     }
+
+    /// Whether there is more to read at once; false where the system does not say.
+    fn has_more(&self) -> bool {
+        false
+    }
 }
 
 /// Standard input as a worker's messages.
@@ -61,7 +66,14 @@ impl Read for Pipe {
     }
 }
 
-impl Inbox for Pipe {}
+impl Inbox for Pipe {
+    #[cfg(unix)]
+    fn has_more(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&NOW)).is_ok_and(|ready| ready > 0)
+    }
+}
 
 /// This process's standard input and output, which are redirected to nowhere and to standard error: a piece that reads or prints
 /// must not touch the messages.
