@@ -15,7 +15,13 @@ const AUTO_LIMIT: usize = 1024;
 
 /// Under `auto`, a claim is this part of what would be each worker's share of the rest: small, so that no worker is left alone with a
 /// costly tail, and results arrive nearly in order.
-pub(crate) const AUTO_PARTS: usize = 8;
+const AUTO_PARTS: usize = 8;
+
+/// The part of the rest that a claim of one of `workers` is under `auto`. A single worker has nobody to share a tail with: with smaller
+/// claims towards the end, a short picture had 29 instead of 16, and each costs a worker in another process a message.
+pub(crate) fn auto_share(workers: usize) -> usize {
+    if workers == 1 { 1 } else { AUTO_PARTS * workers }
+}
 
 /// A range that workers share under a schedule. Each piece is in exactly one claim of one worker.
 #[derive(Debug)]
@@ -66,7 +72,7 @@ impl Loop {
             Kind::Guided => Plan::Shrinking { share: 2 * workers, least: chunk, most: usize::MAX, next },
             Kind::Auto => {
                 let most = schedule.auto_limit().unwrap_or(AUTO_LIMIT);
-                Plan::Shrinking { share: AUTO_PARTS * workers, least: 1, most, next }
+                Plan::Shrinking { share: auto_share(workers), least: 1, most, next }
             }
         };
         Self { range, workers, plan, over: AtomicBool::new(false) }

@@ -1,6 +1,6 @@
 //! How a run is cut into claims before it begins, for backends whose workers find them in a table or a queue of their own.
 
-use super::claims::{AUTO_PARTS, part};
+use super::claims::{auto_share, part};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ impl Units {
     /// As `auto` shares out pieces among `workers`, with at most `most` in a unit. Units of one size were tried and lost: large ones keep
     /// workers waiting at the end, and with small ones a short picture took 7 % longer, since vectors wait for the longest orbit of each.
     pub(crate) fn shrinking(pieces: usize, workers: usize, most: usize) -> Self {
-        let share = AUTO_PARTS * workers;
+        let share = auto_share(workers);
         // Those at whose beginning more is left than `share` units with a piece less.
         let full = pieces.saturating_sub(share.saturating_mul(most - 1)).div_ceil(most);
         let mut rest = vec![full * most];
