@@ -2,6 +2,7 @@
 
 mod listen;
 mod lost;
+mod pace;
 
 use super::claims::{Cell, Owner, Table, Unit};
 use super::member::{Broken, Doing, Member};
@@ -14,12 +15,12 @@ use crate::backend::worker::message::{Message, Part, RunEnds};
 use crate::backend::worker::{GRACE, Losses, report_lost};
 use crate::error::Error;
 use crate::parallel::{FinishedClaim, Job, Key, Worker};
+use pace::{Pace, Slack};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::thread::{current_timer_slack, futex, set_current_timer_slack};
+use rustix::thread::{futex, sched_getcpu};
 use rustix::time::Timespec;
 use std::io::Read;
 use std::mem;
-use std::num::NonZero;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -28,35 +29,8 @@ use std::time::{Duration, Instant};
 /// How long the session sleeps at most before it checks whether it was asked to stop.
 pub(super) const LOOK: Duration = Duration::from_millis(5);
 
-/// How long it naps after it has delivered something, without asking to be woken: about until every worker has another result. So
-/// results come in batches, and cost their workers no system call and no context switch.
-const NAP: std::ops::RangeInclusive<Duration> = Duration::from_micros(50)..=Duration::from_millis(1);
-
-/// How long it looks without sleeping in all, towards the end, where a processor is spare: waking it would take longer than the last
-/// claims do, of a short picture's time some hundredths.
-const PATIENCE: Duration = Duration::from_micros(300);
-
 /// The most time between two checks that counts as time without progress: if the session was suspended, its workers are not at fault.
 const BLINK: Duration = Duration::from_millis(100);
-
-/// As long as it lives, this thread's sleep is no longer than asked for. Linux would let it be 50 µs longer, to wake several threads at
-/// once: as long as the shortest nap.
-struct Slack(Option<NonZero<u64>>);
-
-impl Slack {
-    fn least() -> Self {
-        let before = current_timer_slack().ok().and_then(NonZero::new);
-        let _ = set_current_timer_slack(NonZero::new(1));
-        Self(before)
-    }
-}
-
-impl Drop for Slack {
-    fn drop(&mut self) {
-        // Without a value, the thread's own default.
-        let _ = set_current_timer_slack(self.0);
-    }
-}
 
 /// The session's side of one run.
 pub(super) struct Collector<'a> {
@@ -80,13 +54,8 @@ pub(super) struct Collector<'a> {
     tail: Tail,
     /// The claim that each worker was last seen at.
     seen: Vec<Range<usize>>,
-    /// How much time is left, judged by the time so far.
-    rest: Duration,
-    /// How long it naps now, towards the end half of the time that is left.
-    nap: Duration,
+    pace: Pace,
     processors: usize,
-    /// Since when it looks without sleeping.
-    ending: Option<Instant>,
 }
 
 impl<'a> Collector<'a> {
@@ -120,10 +89,8 @@ impl<'a> Collector<'a> {
             refusal: None,
             tail: Tail::default(),
             seen,
-            rest: Duration::MAX,
-            nap: *NAP.start(),
+            pace: Pace::new(),
             processors,
-            ending: None,
         }
     }
 
@@ -155,7 +122,9 @@ impl<'a> Collector<'a> {
             }
         }
         let _slack = Slack::least();
-        self.slots().for_each(|slot| self.begin(slot));
+        // See `pace`.
+        let (mine, others): (Vec<_>, Vec<_>) = self.slots().partition(|&slot| self.is_here(slot));
+        others.into_iter().chain(mine).for_each(|slot| self.begin(slot));
         let mut told = false;
         let began = Instant::now();
         let mut since = began;
@@ -171,10 +140,9 @@ impl<'a> Collector<'a> {
             let now = Instant::now();
             let time = now.duration_since(std::mem::replace(&mut since, now)).min(BLINK);
             if moved > 0 {
-                let each = time * self.workers.len() as u32 / moved as u32;
                 let done = (self.job.pieces() - self.left).max(1);
-                self.rest = began.elapsed().mul_f64(self.left as f64 / done as f64);
-                self.nap = ((3 * self.nap + each) / 4).min(self.rest / 2).clamp(*NAP.start(), *NAP.end());
+                let rest = began.elapsed().mul_f64(self.left as f64 / done as f64);
+                self.pace.moved(moved, self.workers.len(), time, rest);
             }
             self.look_after(time);
             self.wait(moved > 0, rested);
@@ -200,13 +168,20 @@ impl<'a> Collector<'a> {
         self.table.hint.load() >= self.table.words.len() as u64
     }
 
-    /// Whether the run is about to end, and a processor has no worker that still computes; for no longer than [`PATIENCE`].
+    /// Whether to look without sleeping.
     fn is_ending(&mut self) -> bool {
-        let running = || self.pool.members.iter().flatten().filter(|member| member.runs()).count();
-        if self.rest > PATIENCE && !self.all_taken() || running() >= self.processors {
-            return false;
-        }
-        self.ending.get_or_insert_with(Instant::now).elapsed() < PATIENCE
+        (self.pace.is_near_the_end() || self.all_taken()) && self.is_alone() && self.pace.has_patience()
+    }
+
+    /// Whether a worker was last seen on this thread's processor.
+    fn is_here(&self, slot: usize) -> bool {
+        self.segment().slot(slot).processor() == sched_getcpu()
+    }
+
+    /// Whether a processor has no worker that still computes, and this thread's processor is such a one.
+    fn is_alone(&self) -> bool {
+        let running = || self.slots().filter(|&slot| self.pool.members[slot].as_ref().is_some_and(Member::runs));
+        running().count() < self.processors && !running().any(|slot| self.is_here(slot))
     }
 
     /// Reports what a worker is computing. Claims that begin and end between two checks are reported only when finished.
@@ -365,7 +340,7 @@ impl<'a> Collector<'a> {
     /// Sleeps until something happens, and listens to workers.
     fn wait(&mut self, moved: bool, rested: bool) {
         let asleep = &self.memory.segment.header().asleep.0;
-        let mut time = if moved { self.nap } else { LOOK };
+        let mut time = if moved { self.pace.nap() } else { LOOK };
         if self.is_ending() {
             time = Duration::ZERO;
         } else if !moved && rested {
@@ -374,7 +349,7 @@ impl<'a> Collector<'a> {
                 time = Duration::ZERO;
             }
         } else if !moved {
-            time = self.nap;
+            time = self.pace.nap();
         }
         let mut slots = Vec::new();
         let mut fds = vec![PollFd::new(&self.memory.event, PollFlags::IN)];

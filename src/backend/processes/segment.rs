@@ -16,6 +16,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
+use rustix::thread::sched_getcpu;
 use std::fs::File;
 use std::io::Write;
 use std::ops::Range;
@@ -65,6 +66,8 @@ pub(crate) struct Slot {
     pub(crate) waiting: AtomicU32,
     /// The claim that the worker is computing, for observers: see [`Slot::claimed`].
     claim: AtomicU64,
+    /// The processor on which the worker began to compute it.
+    processor: AtomicU32,
 }
 
 impl Slot {
@@ -75,7 +78,13 @@ impl Slot {
     /// to the same claim. A thread that reads the word also sees all results that were published before it was stored.
     pub(crate) fn claim(&self, claim: &Range<usize>) {
         let word = (claim.start as u64) << Self::LEN_BITS | (claim.len() as u64).min((1 << Self::LEN_BITS) - 1);
+        self.processor.store(sched_getcpu() as u32, Ordering::Relaxed);
         self.claim.store(word, Ordering::Release);
+    }
+
+    /// The processor on which the worker last began to compute a claim.
+    pub(crate) fn processor(&self) -> usize {
+        self.processor.load(Ordering::Relaxed) as usize
     }
 
     /// Notes that the worker computes nothing.
