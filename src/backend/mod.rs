@@ -16,6 +16,7 @@ mod pipes;
 mod processes;
 #[cfg(feature = "rayon")]
 mod rayon;
+mod replies;
 mod serial;
 mod threads;
 #[cfg(feature = "tokio")]

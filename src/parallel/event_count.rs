@@ -67,6 +67,11 @@ impl EventCount {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn has_sleepers(&self) -> bool {
+        self.sleepers.load(Ordering::SeqCst) > 0
+    }
+
     #[cold]
     fn wake(&self) {
         drop(self.lock.lock());

@@ -214,17 +214,17 @@ impl Job {
         })
     }
 
-    /// Computes `claim` as `worker` into `finished`, whose memory is reused. `Break` means that the run is over; then `finished` is
-    /// meaningless.
+    /// Computes `claim` as `worker` into `finished`, whose memory is reused. `Break` means that the run is over; then only the range and
+    /// the worker in `finished` have a meaning.
     ///
     /// A backend whose workers deliver their own results calls [`Job::execute`] instead.
     pub fn compute(&self, worker: &mut Worker, claim: Range<usize>, finished: &mut ComputedClaim) -> ControlFlow<()> {
+        (finished.range, finished.worker) = (claim.clone(), worker.index());
         self.guarded(worker.index(), claim.clone(), || {
             let (bytes, costs, counts) = finished.memory(self.room(claim.clone()), claim.len());
-            let Effort { executed, began, ended, len } =
-                self.effort(worker.index(), claim.clone(), bytes, costs, counts)?;
+            let Effort { executed, began, ended, len } = self.effort(worker.index(), claim, bytes, costs, counts)?;
             worker.report.count(costs, executed, counts, ended - began);
-            (finished.range, finished.len, finished.worker) = (claim, len, worker.index());
+            finished.len = len;
             (finished.executed, finished.began, finished.ended) = (executed, began, ended);
             Ok(())
         })
