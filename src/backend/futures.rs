@@ -49,10 +49,10 @@ struct Futures {
 }
 
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
-    let pin = setup.pin();
+    let first = setup.first();
     let begin = move |index| {
         INDEX.set(index);
-        pin(index);
+        first(index);
     };
     let pool = ThreadPoolBuilder::new().pool_size(setup.workers).name_prefix("fractal-").after_start(begin).create();
     let pool = pool.map_err(|error| setup.refused(&error))?;

@@ -30,7 +30,7 @@ use crate::error::{Error, Result, perhaps, shorten};
 use crate::parallel::pin::Pinning;
 use crate::parallel::team::Team;
 use crate::parallel::{
-    Environment, Job, Report, Schedule, Sink, Stop, Work, WorkerReport, binding_in, process, worker_count_in,
+    Environment, Job, LastSeen, Report, Schedule, Sink, Stop, Work, WorkerReport, binding_in, process, worker_count_in,
     worker_timeout_in,
 };
 use std::fmt;
@@ -202,12 +202,18 @@ struct Setup {
     /// How long a worker process may show no progress.
     timeout: Duration,
     stop: Stop,
+    /// Where the workers ran last; `None` where they are pinned or wake apart without help.
+    last_seen: Option<Arc<LastSeen>>,
 }
 
 impl Setup {
     /// Begins a [`Job`] of this backend.
     fn begin(&self, backend: &'static str, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Job> {
-        Job::begin(backend, self.workers, self.timed, work, sink, stop)
+        let mut job = Job::begin(backend, self.workers, self.timed, work, sink, stop)?;
+        if let Some(threads) = &self.last_seen {
+            job.keep_apart(threads);
+        }
+        Ok(job)
     }
 
     /// A team of the requested number of workers.
@@ -220,11 +226,14 @@ impl Setup {
         job.end(&self.schedule.to_string(), workers)
     }
 
-    /// What each thread of a pool does first: pins itself to a processor if that was requested. Pinning was checked before; losing
-    /// the processor since then is no reason to end.
-    fn pin(&self) -> impl Fn(usize) + Send + Sync + Clone + use<> {
-        let pinning = self.pinning.clone();
-        move |index| std::mem::forget(pinning.as_ref().and_then(|pinning| pinning.pin(index).ok()))
+    /// What each thread of a pool does first: makes itself known, or pins itself to a processor if that was requested. Pinning was checked
+    /// before; losing the processor since then is no reason to end.
+    fn first(&self) -> impl Fn(usize) + Send + Sync + Clone + use<> {
+        let (pinning, last_seen) = (self.pinning.clone(), self.last_seen.clone());
+        move |index| {
+            last_seen.iter().for_each(|last_seen| last_seen.sleeps(index));
+            std::mem::forget(pinning.as_ref().and_then(|pinning| pinning.pin(index).ok()));
+        }
     }
 
     /// The error when the system refuses to start workers.
@@ -299,7 +308,8 @@ impl BackendEntry {
         let timeout = worker_timeout_in(environment)?;
         let (program, stop) = (options.program.clone(), options.stop.clone());
         let SessionOptions { timed, sized, .. } = *options;
-        Ok(Setup { workers, schedule, pinning, timed, sized, program, timeout, stop })
+        let last_seen = if pinning.is_none() { LastSeen::new(workers).map(Arc::new) } else { None };
+        Ok(Setup { workers, schedule, pinning, timed, sized, program, timeout, stop, last_seen })
     }
 }
 

@@ -60,7 +60,7 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
         )));
     }
     let pool = ThreadPoolBuilder::new().num_threads(setup.workers).thread_name(|index| format!("fractal-{index}"));
-    let pool = pool.start_handler(setup.pin()).build().map_err(|error| setup.refused(&error))?;
+    let pool = pool.start_handler(setup.first()).build().map_err(|error| setup.refused(&error))?;
     Ok(Box::new(Rayon { pool, workers: Workers::new(setup.workers), setup }))
 }
 

@@ -29,9 +29,9 @@ impl<O: Send + 'static> WorkerPool<O> {
         let workers = Arc::new(Workers::new(setup.workers));
         let mut pool = Self { orders: Some(orders), threads: Vec::new(), workers };
         for index in 0..setup.workers {
-            let (inbox, pin, serve, workers) = (inbox.clone(), setup.pin(), serve.clone(), pool.workers.clone());
+            let (inbox, first, serve, workers) = (inbox.clone(), setup.first(), serve.clone(), pool.workers.clone());
             let body = move || {
-                pin(index);
+                first(index);
                 inbox.iter().for_each(|order| serve(&mut workers.lock(index), order));
             };
             let thread = Builder::new().name(format!("fractal-{index}")).spawn(body);

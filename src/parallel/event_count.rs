@@ -31,16 +31,24 @@ pub(crate) struct EventCount {
 
 impl EventCount {
     /// Returns once `ready` is true. The thread that makes it true calls [`EventCount::open`] afterwards.
+    #[inline(always)]
     pub(crate) fn wait(&self, spin: SpinThenPark, ready: impl Fn() -> bool) {
+        self.wait_after(spin, || (), ready);
+    }
+
+    /// The same, and calls `sleeps` before it sleeps. Returns whether it did.
+    #[inline]
+    pub(crate) fn wait_after(&self, spin: SpinThenPark, sleeps: impl FnOnce(), ready: impl Fn() -> bool) -> bool {
         for look in 0..spin.spins + spin.yields {
             if ready() {
-                return;
+                return false;
             }
             if look < spin.spins { spin_loop() } else { yield_now() }
         }
         if ready() {
-            return;
+            return false;
         }
+        sleeps();
         // Nothing panics while holding the lock, which guards only the moment between the last check and sleep.
         let mut guard = self.lock.lock().unwrap_or_else(|error| error.into_inner());
         self.sleepers.fetch_add(1, Ordering::Relaxed);
@@ -50,6 +58,7 @@ impl EventCount {
             guard = self.woken.wait(guard).unwrap_or_else(|error| error.into_inner());
         }
         self.sleepers.fetch_sub(1, Ordering::Relaxed);
+        true
     }
 
     /// Wakes the sleepers to check again.
@@ -67,7 +76,7 @@ impl EventCount {
         }
     }
 
-    #[cfg(test)]
+    /// Whether a thread sleeps here, or is about to.
     pub(crate) fn has_sleepers(&self) -> bool {
         self.sleepers.load(Ordering::SeqCst) > 0
     }

@@ -8,6 +8,7 @@ mod dealing;
 mod faults;
 
 use super::claim_size::{ClaimSize, grain, longest};
+use super::last_seen::{Apart, LastSeen};
 use super::panics::{self, catch};
 use super::result::Lengths;
 use super::sink::take_waited;
@@ -46,6 +47,8 @@ pub struct Job {
     timed: bool,
     grain: usize,
     size: ClaimSize,
+    /// The threads that compute, as long as they are kept apart.
+    apart: Option<(Arc<LastSeen>, Apart)>,
 }
 
 impl Job {
@@ -103,7 +106,25 @@ impl Job {
             timed,
             grain,
             size,
+            apart: None,
         })
+    }
+
+    /// Keeps the threads of a pool apart until each has begun to compute.
+    pub(crate) fn keep_apart(&mut self, threads: &Arc<LastSeen>) {
+        if self.pieces() > 0 {
+            self.apart = threads.apart(false).map(|apart| (threads.clone(), apart));
+        }
+    }
+
+    /// Worker number `worker` has been woken.
+    #[inline]
+    fn woken(&self, worker: usize) {
+        if let Some((threads, apart)) = &self.apart
+            && apart.release(worker)
+        {
+            threads.sleeps(worker);
+        }
     }
 
     /// The number of pieces.
@@ -133,6 +154,7 @@ impl Job {
     /// Computes `range` as `worker` and delivers the results to the sink, claim by claim. `Break` means that the run is over.
     #[inline]
     pub fn execute(&self, worker: &mut Worker, mut range: Range<usize>) -> ControlFlow<()> {
+        self.woken(worker.index());
         let Worker { report, finished } = worker;
         while !range.is_empty() {
             if self.is_over() {
@@ -219,6 +241,7 @@ impl Job {
     ///
     /// A backend whose workers deliver their own results calls [`Job::execute`] instead.
     pub fn compute(&self, worker: &mut Worker, claim: Range<usize>, finished: &mut ComputedClaim) -> ControlFlow<()> {
+        self.woken(worker.index());
         (finished.range, finished.worker) = (claim.clone(), worker.index());
         self.guarded(worker.index(), claim.clone(), || {
             let (bytes, costs, counts) = finished.memory(self.room(claim.clone()), claim.len());

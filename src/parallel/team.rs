@@ -21,6 +21,7 @@ pub use member::Member;
 pub(crate) use member::Waiter;
 
 use super::event_count::{Barrier, EventCount, Party, SpinThenPark};
+use super::last_seen::LastSeen;
 use super::pin::Pinning;
 use crate::error::{Error, Result};
 use crate::parallel::lock;
@@ -56,6 +57,8 @@ pub(crate) struct Team {
 struct Shared {
     size: usize,
     spin: SpinThenPark,
+    /// Where its threads ran last; `None` where they are pinned or wake apart without help.
+    last_seen: Option<LastSeen>,
     call: CachePadded<Call>,
     begin: CachePadded<EventCount>,
     end: CachePadded<EventCount>,
@@ -96,6 +99,7 @@ impl Team {
         let shared = Arc::new(Shared {
             size: workers,
             spin,
+            last_seen: if pinning.is_none() { LastSeen::new(workers) } else { None },
             call: CachePadded::default(),
             begin: CachePadded::default(),
             end: CachePadded::default(),
@@ -200,13 +204,19 @@ impl Shared {
         // that region, for which `Wait` waited, and reads the next one once the epoch has begun.
         unsafe { *self.call.body.get() = body };
         self.call.epoch.store(epoch, Ordering::Release);
+        let _apart =
+            self.last_seen.as_ref().filter(|_| self.begin.has_sleepers()).and_then(|last_seen| last_seen.apart(true));
         self.begin.open();
     }
 
-    /// The body of an epoch, once it has begun.
+    /// For worker `index`: the body of an epoch, once it has begun.
     #[allow(unsafe_code)]
-    fn called(&self, epoch: usize) -> Option<&'static Body<'static>> {
-        self.begin.wait(self.spin, || self.call.epoch.load(Ordering::Acquire) == epoch);
+    fn called(&self, epoch: usize, index: usize) -> Option<&'static Body<'static>> {
+        let sleeps = || self.last_seen.iter().for_each(|last_seen| last_seen.sleeps(index));
+        let has_slept = self.begin.wait_after(self.spin, sleeps, || self.call.epoch.load(Ordering::Acquire) == epoch);
+        if let Some(last_seen) = self.last_seen.as_ref().filter(|_| has_slept) {
+            last_seen.wakes(index);
+        }
         // SAFETY: the body was written before the epoch began, and is written again after this thread has left the region.
         unsafe { *self.call.body.get() }
     }
@@ -214,7 +224,7 @@ impl Shared {
     /// The life of worker `index`.
     fn work(&self, index: usize) {
         let mut region = 0_usize;
-        while let Some(body) = self.called(region.wrapping_add(1)) {
+        while let Some(body) = self.called(region.wrapping_add(1), index) {
             self.enter(body, index, Party::new(self.size, region));
             region = region.wrapping_add(1);
         }

@@ -66,7 +66,7 @@ struct Pipes {
 }
 
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
-    let Setup { workers, schedule, pinning, timed, sized, program, timeout, stop } = setup;
+    let Setup { workers, schedule, pinning, timed, sized, program, timeout, stop, .. } = setup;
     let mut places: Vec<_> = (0..workers)
         .map(|index| WorkerSlot {
             worker: Worker::new(index),

@@ -14,7 +14,7 @@ use crate::backend::worker::frame::Tail;
 use crate::backend::worker::message::{Message, Part, RunEnds};
 use crate::backend::worker::{GRACE, Losses, report_lost};
 use crate::error::Error;
-use crate::parallel::{FinishedClaim, Job, Key, Worker};
+use crate::parallel::{FinishedClaim, Job, Key, LastSeen, Worker};
 use pace::{Pace, Slack};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::thread::{futex, sched_getcpu};
@@ -56,6 +56,7 @@ pub(super) struct Collector<'a> {
     seen: Vec<Range<usize>>,
     pace: Pace,
     processors: usize,
+    last_seen: Option<&'a LastSeen>,
 }
 
 impl<'a> Collector<'a> {
@@ -66,7 +67,7 @@ impl<'a> Collector<'a> {
         memory: &'a Memory,
         readers: &'a mut Readers,
         work: &'a Shipped,
-        (plan, processors): (Plan, usize),
+        (plan, processors, last_seen): (Plan, usize, Option<&'a LastSeen>),
     ) -> Self {
         let units = plan.units.len();
         let table = Table { words: memory.segment.words(units), hint: memory.segment.header().hint() };
@@ -91,6 +92,7 @@ impl<'a> Collector<'a> {
             seen,
             pace: Pace::new(),
             processors,
+            last_seen,
         }
     }
 
@@ -122,9 +124,7 @@ impl<'a> Collector<'a> {
             }
         }
         let _slack = Slack::least();
-        // See `pace`.
-        let (mine, others): (Vec<_>, Vec<_>) = self.slots().partition(|&slot| self.is_here(slot));
-        others.into_iter().chain(mine).for_each(|slot| self.begin(slot));
+        self.begin_all();
         let mut told = false;
         let began = Instant::now();
         let mut since = began;
@@ -238,6 +238,21 @@ impl<'a> Collector<'a> {
         {
             self.lost(slot, None);
         }
+    }
+
+    /// Starts the run on all workers, each on a processor of its own, and on those of this thread's processor last: see [`pace`].
+    fn begin_all(&mut self) {
+        let apart = self.last_seen.and_then(|last_seen| {
+            for (slot, member) in self.pool.members.iter().enumerate() {
+                if let Some(member) = member {
+                    last_seen.saw(slot, member.id(), self.segment().slot(slot).processor());
+                }
+            }
+            last_seen.apart(false)
+        });
+        let (mine, others): (Vec<_>, Vec<_>) = self.slots().partition(|&slot| self.is_here(slot));
+        others.into_iter().chain(mine).for_each(|slot| self.begin(slot));
+        drop(apart);
     }
 
     /// Starts the run on an idle worker, after sending the memory, the work and its parts if it lacks them.

@@ -30,8 +30,8 @@ use super::{BackendEntry, Session, Setup};
 use crate::error::{Error, Result};
 use crate::parallel::pin::Pinning;
 use crate::parallel::{
-    CLAIM_PIECES, Job, Key, Kind, MAX_COUNTS, Prepared, Recipe, Report, Schedule, Sink, Stop, Units, Work, Worker,
-    claim_bytes,
+    CLAIM_PIECES, Job, Key, Kind, LastSeen, MAX_COUNTS, Prepared, Recipe, Report, Schedule, Sink, Stop, Units, Work,
+    Worker, claim_bytes,
 };
 use collect::{Collector, LOOK};
 use member::{Doing, Member, WorkerSlot};
@@ -71,6 +71,7 @@ struct Processes {
     work: Option<Shipped>,
     run: u64,
     processors: usize,
+    last_seen: Option<Arc<LastSeen>>,
     /// The workers that were lost before the next run, and how.
     lost: Vec<(usize, String)>,
 }
@@ -112,7 +113,7 @@ enum Body {
 const SHORT: usize = 4096;
 
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
-    let Setup { workers, schedule, pinning, timed, sized, program, timeout, stop } = setup;
+    let Setup { workers, schedule, pinning, timed, sized, program, timeout, stop, last_seen } = setup;
     let mut pool = WorkerPool { members: Vec::new(), program, pinning, timeout };
     for index in 0..workers {
         let member = Member::start(&pool.program, pool.place(index, workers))?;
@@ -141,6 +142,7 @@ fn open(setup: Setup) -> Result<Box<dyn Session>> {
         work: None,
         run: 0,
         processors,
+        last_seen,
         lost,
     }))
 }
@@ -299,7 +301,7 @@ impl Processes {
             memory,
             &mut self.readers,
             work,
-            (plan, self.processors),
+            (plan, self.processors, self.last_seen.as_deref()),
         );
         collector.report_lost(&mut self.lost);
         collector.collect([self.run, job.pieces() as u64, origin]);
