@@ -1,24 +1,27 @@
 //! Replies from a pool's workers to the caller, for `channel`: the caller sleeps until many are there, and returns their memory.
 
-use crate::parallel::{ComputedClaim, EventCount, SpinThenPark, lock};
+use crate::parallel::{ComputedClaim, lock};
 use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_utils::sync::{Parker, Unparker};
 use std::sync::Mutex;
+use std::time::Duration;
 
-/// What the caller does before it sleeps: it spins for about a microsecond, in which small claims are computed. It never yields.
-const SPIN: SpinThenPark = SpinThenPark { spins: 40, yields: 0 };
+/// How long the caller sleeps at most: costly claims are delivered one by one.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Replies that wait for the caller, and memory that waits for workers.
 ///
 /// Waking a sleeping thread costs as much as a hundred messages. The channel's own `recv` yields the processor several times before it
 /// sleeps: with a worker on every processor, the caller got it back after up to a millisecond, and workers waited for orders meanwhile.
-/// So the caller sleeps almost at once, until as many replies wait as orders: a short picture of two workers on two processors took 7 %
-/// less.
+/// So the caller sleeps at once, until as many replies wait as orders: a short picture of two workers on two processors took 7 % less.
 pub(super) struct Replies<O, R> {
     /// Orders that wait for a worker.
     orders: Receiver<O>,
     outbox: Sender<R>,
     inbox: Receiver<R>,
-    many: EventCount,
+    /// The caller's.
+    parker: Mutex<Parker>,
+    unparker: Unparker,
     /// Of each worker, whose processor still has it in its cache: with memory that any worker took, a short picture took 2 % longer.
     spare: Vec<Mutex<Vec<ComputedClaim>>>,
 }
@@ -26,9 +29,9 @@ pub(super) struct Replies<O, R> {
 impl<O, R> Replies<O, R> {
     /// Replies of so many workers to `orders`, with room for `room` of them.
     pub(super) fn new(workers: usize, orders: Receiver<O>, room: usize) -> Self {
-        let (outbox, inbox) = bounded(room);
+        let ((outbox, inbox), parker) = (bounded(room), Parker::new());
         let spare = (0..workers).map(|_| Mutex::default()).collect();
-        Self { orders, outbox, inbox, many: EventCount::default(), spare }
+        Self { orders, outbox, inbox, unparker: parker.unparker().clone(), parker: Mutex::new(parker), spare }
     }
 
     /// Whether at least as many replies wait as orders, which are counted last: when the last reply is there, no order is.
@@ -41,16 +44,19 @@ impl<O, R> Replies<O, R> {
     pub(super) fn send(&self, reply: R) {
         self.outbox.send(reply).unwrap_or_else(|_| unreachable!("the other end is here"));
         if self.are_many() {
-            self.many.open();
+            self.unparker.unpark();
         }
     }
 
-    /// For the caller: a reply. If there is none, waits until there are many, so a claim must be in flight.
+    /// For the caller: a reply. If there is none, waits until there are many, or for some time, so a claim must be in flight.
     pub(super) fn receive(&self) -> R {
-        self.inbox.try_recv().unwrap_or_else(|_| {
-            self.many.wait(SPIN, || self.are_many());
-            self.inbox.recv().unwrap_or_else(|_| unreachable!("the other end is here"))
-        })
+        let parker = lock(&self.parker);
+        loop {
+            match self.inbox.try_recv() {
+                Ok(reply) => return reply,
+                Err(_) => parker.park_timeout(LOOK),
+            }
+        }
     }
 
     /// Memory for a claim of this worker.
@@ -67,23 +73,34 @@ impl<O, R> Replies<O, R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::thread::{scope, yield_now};
+    use std::thread::scope;
 
     #[test]
-    fn the_caller_sleeps_until_as_many_replies_wait_as_orders() {
+    fn the_caller_is_woken_when_as_many_replies_wait_as_orders() {
+        let (orders, inbox) = bounded(8);
+        (0..3).for_each(|order| orders.send(order).unwrap());
+        let replies = Replies::new(1, inbox.clone(), 8);
+        let are_many = |reply| {
+            replies.send(reply);
+            replies.are_many()
+        };
+        assert_eq!([5, 6, 7].map(are_many), [false, false, true]);
+        assert_eq!([(); 3].map(|()| replies.receive()), [5, 6, 7]);
+        assert!(!replies.are_many());
+        // The last reply is enough by itself.
+        while inbox.try_recv().is_ok() {}
+        assert!(are_many(8));
+    }
+
+    #[test]
+    fn a_costly_claim_is_delivered_by_itself() {
         let (orders, inbox) = bounded(8);
         (0..3).for_each(|order| orders.send(order).unwrap());
         let replies = Replies::new(1, inbox, 8);
         scope(|scope| {
-            let caller = scope.spawn(|| (replies.receive(), replies.receive(), replies.receive()));
-            while !replies.many.has_sleepers() {
-                yield_now();
-            }
+            let caller = scope.spawn(|| replies.receive());
             replies.send(5);
-            replies.send(6);
-            assert!(replies.many.has_sleepers() && replies.inbox.len() == 2);
-            replies.send(7);
-            assert_eq!(caller.join().unwrap(), (5, 6, 7));
+            assert_eq!(caller.join().unwrap(), 5);
         });
     }
 

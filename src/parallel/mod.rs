@@ -35,7 +35,6 @@ pub use claims::{Claims, Loop};
 pub use computed_claim::{ComputedClaim, Effort, Worker};
 pub use environment::{Binding, MAX_WORKERS, worker_count};
 pub(crate) use environment::{Environment, binding_in, process, worker_count_in, worker_timeout_in};
-pub(crate) use event_count::{EventCount, SpinThenPark};
 pub use job::Job;
 pub(crate) use last_seen::LastSeen;
 pub(crate) use lock::lock;
