@@ -231,7 +231,7 @@ impl Setup {
     fn first(&self) -> impl Fn(usize) + Send + Sync + Clone + use<> {
         let (pinning, last_seen) = (self.pinning.clone(), self.last_seen.clone());
         move |index| {
-            last_seen.iter().for_each(|last_seen| last_seen.sleeps(index));
+            last_seen.iter().for_each(|last_seen| last_seen.rests(index));
             std::mem::forget(pinning.as_ref().and_then(|pinning| pinning.pin(index).ok()));
         }
     }

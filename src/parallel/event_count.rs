@@ -36,17 +36,17 @@ impl EventCount {
         self.wait_after(spin, || (), ready);
     }
 
-    /// The same, and calls `sleeps` before it sleeps. Returns whether it did.
+    /// The same, and calls `sleeps` before it sleeps.
     #[inline]
-    pub(crate) fn wait_after(&self, spin: SpinThenPark, sleeps: impl FnOnce(), ready: impl Fn() -> bool) -> bool {
+    pub(crate) fn wait_after(&self, spin: SpinThenPark, sleeps: impl FnOnce(), ready: impl Fn() -> bool) {
         for look in 0..spin.spins + spin.yields {
             if ready() {
-                return false;
+                return;
             }
             if look < spin.spins { spin_loop() } else { yield_now() }
         }
         if ready() {
-            return false;
+            return;
         }
         sleeps();
         // Nothing panics while holding the lock, which guards only the moment between the last check and sleep.
@@ -58,7 +58,6 @@ impl EventCount {
             guard = self.woken.wait(guard).unwrap_or_else(|error| error.into_inner());
         }
         self.sleepers.fetch_sub(1, Ordering::Relaxed);
-        true
     }
 
     /// Wakes the sleepers to check again.
@@ -74,11 +73,6 @@ impl EventCount {
                 one.wake();
             }
         }
-    }
-
-    /// Whether a thread sleeps here, or is about to.
-    pub(crate) fn has_sleepers(&self) -> bool {
-        self.sleepers.load(Ordering::SeqCst) > 0
     }
 
     #[cold]

@@ -31,6 +31,9 @@ enum Stage {
     Delivering,
 }
 
+/// How long the threads of a pool are kept apart. By then the system has balanced them, and it should move them where others compute.
+const APART: Duration = Duration::from_millis(10);
+
 /// A run that has been prepared and started.
 pub struct Job {
     work: Arc<dyn Work>,
@@ -110,20 +113,21 @@ impl Job {
         })
     }
 
-    /// Keeps the threads of a pool apart until each has begun to compute.
+    /// Keeps the threads of a pool apart, where each sleeps and is woken several times, for the first [`APART`] of the run.
     pub(crate) fn keep_apart(&mut self, threads: &Arc<LastSeen>) {
         if self.pieces() > 0 {
             self.apart = threads.apart(false).map(|apart| (threads.clone(), apart));
         }
     }
 
-    /// Worker number `worker` has been woken.
+    /// Worker number `worker` begins a claim.
     #[inline]
-    fn woken(&self, worker: usize) {
+    fn release(&self, worker: usize) {
         if let Some((threads, apart)) = &self.apart
+            && self.began.elapsed() > APART
             && apart.release(worker)
         {
-            threads.sleeps(worker);
+            threads.rests(worker);
         }
     }
 
@@ -154,7 +158,7 @@ impl Job {
     /// Computes `range` as `worker` and delivers the results to the sink, claim by claim. `Break` means that the run is over.
     #[inline]
     pub fn execute(&self, worker: &mut Worker, mut range: Range<usize>) -> ControlFlow<()> {
-        self.woken(worker.index());
+        self.release(worker.index());
         let Worker { report, finished } = worker;
         while !range.is_empty() {
             if self.is_over() {
@@ -241,7 +245,7 @@ impl Job {
     ///
     /// A backend whose workers deliver their own results calls [`Job::execute`] instead.
     pub fn compute(&self, worker: &mut Worker, claim: Range<usize>, finished: &mut ComputedClaim) -> ControlFlow<()> {
-        self.woken(worker.index());
+        self.release(worker.index());
         (finished.range, finished.worker) = (claim.clone(), worker.index());
         self.guarded(worker.index(), claim.clone(), || {
             let (bytes, costs, counts) = finished.memory(self.room(claim.clone()), claim.len());

@@ -6,8 +6,9 @@
 //! runs, as one with a window does, meet this in half of their runs: a short picture took two workers 5.0 instead of 2.6 ms, as long as
 //! one.
 //!
-//! So each sleeping worker is kept to the processor where it ran last, and to its part of those where no worker did, until it has been
-//! woken. That costs three system calls for each, some 2 µs, where the waking alone costs 5 to 50.
+//! So each resting worker is kept to the processor where it ran last, and to its part of those where no worker did: those of a team
+//! until they have been woken, and those of a pool, which sleep and wake within a run, for its first milliseconds. That costs three system
+//! calls for each, some 2 µs, where the waking alone costs 5 to 50.
 
 #[cfg(target_os = "linux")]
 mod system {
@@ -16,71 +17,96 @@ mod system {
     use rustix::thread::{CpuSet, Pid, gettid, sched_getaffinity, sched_getcpu, sched_setaffinity};
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering::Relaxed};
+    use std::thread::yield_now;
 
     /// The threads of some workers, and where each ran last.
     #[derive(Debug)]
-    pub(crate) struct LastSeen(Box<[CachePadded<Seen>]>);
+    pub(crate) struct LastSeen {
+        seen: Box<[CachePadded<Seen>]>,
+        /// How many may have to be kept apart.
+        resting: CachePadded<AtomicUsize>,
+    }
 
-    #[derive(Debug, Default)]
+    /// How often the caller yields to threads that have not said yet who they are: one that began on its processor needs that to say it.
+    const YIELDS: usize = 10;
+
+    #[derive(Debug)]
     struct Seen {
         /// 0 as long as it is not known.
         thread: AtomicI32,
         processor: AtomicUsize,
-        is_asleep: AtomicBool,
+        /// Whether it sleeps, has just begun to live, or is about to sleep.
+        rests: AtomicBool,
     }
 
     impl LastSeen {
-        /// Of so many workers; `None` where the system needs no help.
+        /// Of so many workers, which rest; `None` where the system needs no help.
         pub(crate) fn new(workers: usize) -> Option<Self> {
             static IS_VIRTUAL: LazyLock<bool> = LazyLock::new(system::is_virtual);
             (workers > 1 && *IS_VIRTUAL).then(|| Self::of(workers))
         }
 
         fn of(workers: usize) -> Self {
-            Self((0..workers).map(|_| CachePadded::default()).collect())
+            let unknown =
+                || Seen { thread: AtomicI32::new(0), processor: AtomicUsize::new(0), rests: AtomicBool::new(true) };
+            let seen = (0..workers).map(|_| CachePadded::new(unknown())).collect();
+            Self { seen, resting: CachePadded::new(AtomicUsize::new(workers)) }
         }
 
-        /// This thread, which is `worker`, runs here, and will sleep next.
-        pub(crate) fn sleeps(&self, worker: usize) {
+        /// This thread, which is `worker`, runs here, and rests next.
+        pub(crate) fn rests(&self, worker: usize) {
             self.saw(worker, gettid().as_raw_nonzero().get() as u32, sched_getcpu());
         }
 
-        /// This thread, which is `worker`, runs on this processor, and will sleep next.
+        /// The thread of `worker`, which rests, ran last on this processor.
         pub(crate) fn saw(&self, worker: usize, id: u32, on: usize) {
-            let Seen { thread, processor, is_asleep } = &*self.0[worker];
+            let Seen { thread, processor, rests } = &*self.seen[worker];
             processor.store(on.min(CpuSet::MAX_CPU - 1), Relaxed);
             thread.store(id as i32, Relaxed);
-            is_asleep.store(true, Relaxed);
+            if !rests.swap(true, Relaxed) {
+                self.resting.fetch_add(1, Relaxed);
+            }
         }
 
-        /// This worker has been woken.
+        /// This worker rests no longer.
+        #[inline]
         pub(crate) fn wakes(&self, worker: usize) {
-            self.0[worker].is_asleep.store(false, Relaxed);
+            let rests = &self.seen[worker].rests;
+            if rests.load(Relaxed) && rests.swap(false, Relaxed) {
+                self.resting.fetch_sub(1, Relaxed);
+            }
         }
 
-        /// Keeps workers that sleep to processors apart, also from the caller's if it `computes` as well: until each is released, and no
-        /// longer than the returned value lives. `None` if none sleeps.
+        /// Keeps workers that rest to processors apart, also from the caller's if it `computes` as well: until each is released, and no
+        /// longer than the returned value lives. `None` if none rests.
+        #[inline]
         pub(crate) fn apart(&self, computes: bool) -> Option<Apart> {
+            if self.resting.load(Relaxed) == 0 { None } else { self.kept_apart(computes) }
+        }
+
+        fn kept_apart(&self, computes: bool) -> Option<Apart> {
+            let is_new = |seen: &CachePadded<Seen>| seen.rests.load(Relaxed) && seen.thread.load(Relaxed) == 0;
+            (0..YIELDS).take_while(|_| self.seen.iter().any(is_new)).for_each(|_| yield_now());
             let mut used = CpuSet::new();
             if computes {
                 used.set(sched_getcpu().min(CpuSet::MAX_CPU - 1));
             }
-            let mut sleepers = Vec::new();
-            for (worker, seen) in self.0.iter().enumerate() {
+            let mut resting = Vec::new();
+            for (worker, seen) in self.seen.iter().enumerate() {
                 let Some(thread) = Pid::from_raw(seen.thread.load(Relaxed)) else { continue };
                 let processor = seen.processor.load(Relaxed);
                 let own = (!used.is_set(processor)).then_some(processor);
                 used.set(processor);
-                if seen.is_asleep.load(Relaxed) {
-                    sleepers.push((worker, thread, own));
+                if seen.rests.load(Relaxed) {
+                    resting.push((worker, thread, own));
                 }
             }
-            if sleepers.is_empty() {
+            if resting.is_empty() {
                 return None;
             }
-            let mut kept: Vec<_> = (0..self.0.len()).map(|_| None).collect();
-            let (mut free, count) = (None, sleepers.len());
-            for (turn, (worker, thread, own)) in sleepers.into_iter().enumerate() {
+            let mut kept: Vec<_> = (0..self.seen.len()).map(|_| None).collect();
+            let (mut free, count) = (None, resting.len());
+            for (turn, (worker, thread, own)) in resting.into_iter().enumerate() {
                 let Ok(before) = sched_getaffinity(Some(thread)) else { continue };
                 let is_free = |number: &usize| before.is_set(*number) && !used.is_set(*number);
                 let free: &Vec<_> = free.get_or_insert_with(|| (0..CpuSet::MAX_CPU).filter(is_free).collect());
@@ -150,13 +176,13 @@ mod system {
                 for worker in 1..=workers {
                     let (last_seen, begin, end) = (&last_seen, &begin, &end);
                     scope.spawn(move || {
-                        last_seen.sleeps(worker);
+                        last_seen.rests(worker);
                         begin.wait();
                         end.wait();
                     });
                 }
                 begin.wait();
-                let threads = last_seen.0[1..].iter().map(|seen| Pid::from_raw(seen.thread.load(Relaxed)).unwrap());
+                let threads = last_seen.seen[1..].iter().map(|seen| Pid::from_raw(seen.thread.load(Relaxed)).unwrap());
                 check(&last_seen, &threads.collect::<Vec<_>>());
                 end.wait();
             });
@@ -182,8 +208,10 @@ mod system {
                     [([here, other], 0), ([here, here], 0), ([other, other], 0), ([here, other], 1)]
                 {
                     for (worker, processor) in (1..).zip(processors) {
-                        last_seen.0[worker].processor.store(processor, Relaxed);
-                        last_seen.0[worker].is_asleep.store(worker != awake, Relaxed);
+                        last_seen.saw(worker, threads[worker - 1].as_raw_nonzero().get() as u32, processor);
+                        if worker == awake {
+                            last_seen.wakes(worker);
+                        }
                     }
                     let apart = last_seen.apart(true).unwrap();
                     let kept: Vec<_> = threads.iter().map(|thread| allowed(Some(*thread))).collect();
@@ -226,7 +254,7 @@ mod system {
             None
         }
 
-        pub(crate) fn sleeps(&self, _: usize) {}
+        pub(crate) fn rests(&self, _: usize) {}
 
         pub(crate) fn wakes(&self, _: usize) {}
 

@@ -109,6 +109,8 @@ impl Team {
             constructs: CachePadded::default(),
             panics: Mutex::default(),
         });
+        // The caller needs no waking.
+        shared.last_seen.iter().for_each(|last_seen| last_seen.wakes(0));
         let mut team = Self { shared, threads: Vec::with_capacity(workers - 1), pinning, regions: 0 };
         for index in 1..workers {
             let (shared, pinning) = (team.shared.clone(), team.pinning.clone());
@@ -204,19 +206,16 @@ impl Shared {
         // that region, for which `Wait` waited, and reads the next one once the epoch has begun.
         unsafe { *self.call.body.get() = body };
         self.call.epoch.store(epoch, Ordering::Release);
-        let _apart =
-            self.last_seen.as_ref().filter(|_| self.begin.has_sleepers()).and_then(|last_seen| last_seen.apart(true));
+        let _apart = self.last_seen.as_ref().and_then(|last_seen| last_seen.apart(true));
         self.begin.open();
     }
 
     /// For worker `index`: the body of an epoch, once it has begun.
     #[allow(unsafe_code)]
     fn called(&self, epoch: usize, index: usize) -> Option<&'static Body<'static>> {
-        let sleeps = || self.last_seen.iter().for_each(|last_seen| last_seen.sleeps(index));
-        let has_slept = self.begin.wait_after(self.spin, sleeps, || self.call.epoch.load(Ordering::Acquire) == epoch);
-        if let Some(last_seen) = self.last_seen.as_ref().filter(|_| has_slept) {
-            last_seen.wakes(index);
-        }
+        let sleeps = || self.last_seen.iter().for_each(|last_seen| last_seen.rests(index));
+        self.begin.wait_after(self.spin, sleeps, || self.call.epoch.load(Ordering::Acquire) == epoch);
+        self.last_seen.iter().for_each(|last_seen| last_seen.wakes(index));
         // SAFETY: the body was written before the epoch began, and is written again after this thread has left the region.
         unsafe { *self.call.body.get() }
     }
@@ -224,6 +223,8 @@ impl Shared {
     /// The life of worker `index`.
     fn work(&self, index: usize) {
         let mut region = 0_usize;
+        // The system may have begun it on the caller's processor.
+        self.last_seen.iter().for_each(|last_seen| last_seen.rests(index));
         while let Some(body) = self.called(region.wrapping_add(1), index) {
             self.enter(body, index, Party::new(self.size, region));
             region = region.wrapping_add(1);
