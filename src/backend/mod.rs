@@ -34,7 +34,7 @@ use crate::parallel::{
     worker_timeout_in,
 };
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Every backend, beginning with the simplest. Help, lists, completions and error messages follow from this table.
@@ -202,17 +202,15 @@ struct Setup {
     /// How long a worker process may show no progress.
     timeout: Duration,
     stop: Stop,
-    /// Where the workers ran last; `None` where they are pinned or wake apart without help.
-    last_seen: Option<Arc<LastSeen>>,
+    /// Where the threads of a pool ran last, if there is one; `None` where they are pinned or wake apart without help.
+    last_seen: OnceLock<Option<Arc<LastSeen>>>,
 }
 
 impl Setup {
     /// Begins a [`Job`] of this backend.
     fn begin(&self, backend: &'static str, work: Arc<dyn Work>, sink: Arc<dyn Sink>, stop: &Stop) -> Result<Job> {
         let mut job = Job::begin(backend, self.workers, self.timed, work, sink, stop)?;
-        if let Some(threads) = &self.last_seen {
-            job.keep_apart(threads);
-        }
+        self.last_seen.get().into_iter().flatten().for_each(|threads| job.keep_apart(threads));
         Ok(job)
     }
 
@@ -229,11 +227,16 @@ impl Setup {
     /// What each thread of a pool does first: makes itself known, or pins itself to a processor if that was requested. Pinning was checked
     /// before; losing the processor since then is no reason to end.
     fn first(&self) -> impl Fn(usize) + Send + Sync + Clone + use<> {
-        let (pinning, last_seen) = (self.pinning.clone(), self.last_seen.clone());
+        let (pinning, last_seen) = (self.pinning.clone(), self.last_seen().clone());
         move |index| {
             last_seen.iter().for_each(|last_seen| last_seen.rests(index));
             std::mem::forget(pinning.as_ref().and_then(|pinning| pinning.pin(index).ok()));
         }
+    }
+
+    fn last_seen(&self) -> &Option<Arc<LastSeen>> {
+        let made = || if self.pinning.is_none() { LastSeen::new(self.workers).map(Arc::new) } else { None };
+        self.last_seen.get_or_init(made)
     }
 
     /// The error when the system refuses to start workers.
@@ -308,7 +311,7 @@ impl BackendEntry {
         let timeout = worker_timeout_in(environment)?;
         let (program, stop) = (options.program.clone(), options.stop.clone());
         let SessionOptions { timed, sized, .. } = *options;
-        let last_seen = if pinning.is_none() { LastSeen::new(workers).map(Arc::new) } else { None };
+        let last_seen = OnceLock::new();
         Ok(Setup { workers, schedule, pinning, timed, sized, program, timeout, stop, last_seen })
     }
 }

@@ -8,7 +8,7 @@ mod dealing;
 mod faults;
 
 use super::claim_size::{ClaimSize, grain, longest};
-use super::last_seen::{Apart, LastSeen};
+use super::last_seen::LastSeen;
 use super::panics::{self, catch};
 use super::result::Lengths;
 use super::sink::take_waited;
@@ -31,8 +31,14 @@ enum Stage {
     Delivering,
 }
 
-/// How long the threads of a pool are kept apart. By then the system has balanced them, and it should move them where others compute.
-const APART: Duration = Duration::from_millis(10);
+/// Threads of a pool that are kept apart until each begins to compute.
+struct KeptApart(Arc<LastSeen>);
+
+impl Drop for KeptApart {
+    fn drop(&mut self) {
+        self.0.release_all();
+    }
+}
 
 /// A run that has been prepared and started.
 pub struct Job {
@@ -50,8 +56,8 @@ pub struct Job {
     timed: bool,
     grain: usize,
     size: ClaimSize,
-    /// The threads that compute, as long as they are kept apart.
-    apart: Option<(Arc<LastSeen>, Apart)>,
+    /// The threads that compute, where they are kept apart until they do.
+    apart: Option<KeptApart>,
 }
 
 impl Job {
@@ -113,19 +119,18 @@ impl Job {
         })
     }
 
-    /// Keeps the threads of a pool apart, where each sleeps and is woken several times, for the first [`APART`] of the run.
+    /// Keeps the threads of a pool apart until each begins to compute.
     pub(crate) fn keep_apart(&mut self, threads: &Arc<LastSeen>) {
-        if self.pieces() > 0 {
-            self.apart = threads.apart(false).map(|apart| (threads.clone(), apart));
+        if self.pieces() > 0 && threads.keep_apart(false) {
+            self.apart = Some(KeptApart(threads.clone()));
         }
     }
 
     /// Worker number `worker` begins a claim.
     #[inline]
     fn release(&self, worker: usize) {
-        if let Some((threads, apart)) = &self.apart
-            && self.began.elapsed() > APART
-            && apart.release(worker)
+        if let Some(KeptApart(threads)) = &self.apart
+            && threads.release(worker)
         {
             threads.rests(worker);
         }

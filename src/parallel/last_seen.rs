@@ -6,17 +6,21 @@
 //! runs, as one with a window does, meet this in half of their runs: a short picture took two workers 5.0 instead of 2.6 ms, as long as
 //! one.
 //!
-//! So each resting worker is kept to the processor where it ran last, and to its part of those where no worker did: those of a team
-//! until they have been woken, and those of a pool, which sleep and wake within a run, for its first milliseconds. That costs three system
-//! calls for each, some 2 µs, where the waking alone costs 5 to 50.
+//! So each resting worker is kept to the processor where it ran last, and to its part of those where no worker did, until it has been
+//! woken. It is released before it calls any code of a work, since threads that this begins would be kept as well, and for ever. That
+//! costs three system calls for each, some 2 µs, where the waking alone costs 5 to 50. To keep the threads of a pool apart for the first
+//! milliseconds of a run would help `channel`, whose workers also sleep in between, but for the same reason is no option. Workers of a
+//! team that wait without sleeping are only asked where they are: the caller may have been woken by one of them, on its processor.
 
 #[cfg(target_os = "linux")]
 mod system {
+    use crate::parallel::lock;
     use crate::system;
     use crossbeam_utils::CachePadded;
     use rustix::thread::{CpuSet, Pid, gettid, sched_getaffinity, sched_getcpu, sched_setaffinity};
-    use std::sync::LazyLock;
-    use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering::Relaxed};
+    use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+    use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize};
+    use std::sync::{LazyLock, Mutex};
     use std::thread::yield_now;
 
     /// The threads of some workers, and where each ran last.
@@ -37,6 +41,9 @@ mod system {
         processor: AtomicUsize,
         /// Whether it sleeps, has just begun to live, or is about to sleep.
         rests: AtomicBool,
+        is_kept: AtomicBool,
+        /// The processors that it may use while it is not kept.
+        before: Mutex<CpuSet>,
     }
 
     impl LastSeen {
@@ -47,8 +54,13 @@ mod system {
         }
 
         fn of(workers: usize) -> Self {
-            let unknown =
-                || Seen { thread: AtomicI32::new(0), processor: AtomicUsize::new(0), rests: AtomicBool::new(true) };
+            let unknown = || Seen {
+                thread: AtomicI32::new(0),
+                processor: AtomicUsize::new(0),
+                rests: AtomicBool::new(true),
+                is_kept: AtomicBool::new(false),
+                before: Mutex::new(CpuSet::new()),
+            };
             let seen = (0..workers).map(|_| CachePadded::new(unknown())).collect();
             Self { seen, resting: CachePadded::new(AtomicUsize::new(workers)) }
         }
@@ -60,7 +72,7 @@ mod system {
 
         /// The thread of `worker`, which rests, ran last on this processor.
         pub(crate) fn saw(&self, worker: usize, id: u32, on: usize) {
-            let Seen { thread, processor, rests } = &*self.seen[worker];
+            let Seen { thread, processor, rests, .. } = &*self.seen[worker];
             processor.store(on.min(CpuSet::MAX_CPU - 1), Relaxed);
             thread.store(id as i32, Relaxed);
             if !rests.swap(true, Relaxed) {
@@ -68,23 +80,38 @@ mod system {
             }
         }
 
+        /// This thread, which is `worker`, runs here, and waits without sleeping.
+        #[inline]
+        pub(crate) fn waits(&self, worker: usize) {
+            let (seen, here) = (&self.seen[worker].processor, sched_getcpu().min(CpuSet::MAX_CPU - 1));
+            // The caller keeps the line as long as nothing is stored.
+            if seen.load(Relaxed) != here {
+                seen.store(here, Relaxed);
+            }
+        }
+
         /// This worker rests no longer.
         #[inline]
         pub(crate) fn wakes(&self, worker: usize) {
+            self.release(worker);
             let rests = &self.seen[worker].rests;
             if rests.load(Relaxed) && rests.swap(false, Relaxed) {
                 self.resting.fetch_sub(1, Relaxed);
             }
         }
 
-        /// Keeps workers that rest to processors apart, also from the caller's if it `computes` as well: until each is released, and no
-        /// longer than the returned value lives. `None` if none rests.
+        /// Keeps workers that rest to processors apart until each is released. If the caller `computes` as well, as worker 0, they are kept
+        /// from its processor, and so are those that wait there: it may have been woken there by one of them. Returns whether any is kept.
         #[inline]
-        pub(crate) fn apart(&self, computes: bool) -> Option<Apart> {
-            if self.resting.load(Relaxed) == 0 { None } else { self.kept_apart(computes) }
+        pub(crate) fn keep_apart(&self, computes: bool) -> bool {
+            let here = if computes { Some(sched_getcpu()) } else { None };
+            let meets = |seen: &CachePadded<Seen>| Some(seen.processor.load(Relaxed)) == here;
+            let any = self.resting.load(Relaxed) > 0 || computes && self.seen[1..].iter().any(meets);
+            any && self.keep_those_apart(computes)
         }
 
-        fn kept_apart(&self, computes: bool) -> Option<Apart> {
+        #[cold]
+        fn keep_those_apart(&self, computes: bool) -> bool {
             let is_new = |seen: &CachePadded<Seen>| seen.rests.load(Relaxed) && seen.thread.load(Relaxed) == 0;
             (0..YIELDS).take_while(|_| self.seen.iter().any(is_new)).for_each(|_| yield_now());
             let mut used = CpuSet::new();
@@ -92,21 +119,18 @@ mod system {
                 used.set(sched_getcpu().min(CpuSet::MAX_CPU - 1));
             }
             let mut resting = Vec::new();
-            for (worker, seen) in self.seen.iter().enumerate() {
+            for seen in &self.seen {
                 let Some(thread) = Pid::from_raw(seen.thread.load(Relaxed)) else { continue };
                 let processor = seen.processor.load(Relaxed);
-                let own = (!used.is_set(processor)).then_some(processor);
+                let meets = used.is_set(processor);
+                let own = (!meets).then_some(processor);
                 used.set(processor);
-                if seen.rests.load(Relaxed) {
-                    resting.push((worker, thread, own));
+                if seen.rests.load(Relaxed) || meets && computes {
+                    resting.push((seen, thread, own));
                 }
             }
-            if resting.is_empty() {
-                return None;
-            }
-            let mut kept: Vec<_> = (0..self.seen.len()).map(|_| None).collect();
-            let (mut free, count) = (None, resting.len());
-            for (turn, (worker, thread, own)) in resting.into_iter().enumerate() {
+            let (mut free, mut any, count) = (None, false, resting.len());
+            for (turn, (seen, thread, own)) in resting.into_iter().enumerate() {
                 let Ok(before) = sched_getaffinity(Some(thread)) else { continue };
                 let is_free = |number: &usize| before.is_set(*number) && !used.is_set(*number);
                 let free: &Vec<_> = free.get_or_insert_with(|| (0..CpuSet::MAX_CPU).filter(is_free).collect());
@@ -116,49 +140,47 @@ mod system {
                         part.set(number);
                     }
                 }
-                if part.count() > 0 && sched_setaffinity(Some(thread), &part).is_ok() {
-                    kept[worker] = Some(Kept { thread, before, is_kept: AtomicBool::new(true) });
-                }
+                any |= part.count() > 0 && seen.keep(thread, before, &part);
             }
-            Some(Apart(kept.into()))
+            any
         }
-    }
 
-    /// Workers that are kept apart, by number.
-    #[derive(Debug)]
-    pub(crate) struct Apart(Box<[Option<Kept>]>);
-
-    #[derive(Debug)]
-    struct Kept {
-        thread: Pid,
-        /// The processors that it may use otherwise.
-        before: CpuSet,
-        is_kept: AtomicBool,
-    }
-
-    impl Apart {
-        /// Releases a worker; false if it was released before or never kept.
+        /// Releases a worker; false if it was not kept. Afterwards it may use all processors again, whoever has released it.
+        #[inline]
         pub(crate) fn release(&self, worker: usize) -> bool {
-            self.0.get(worker).and_then(Option::as_ref).is_some_and(Kept::release)
+            let seen = &self.seen[worker];
+            seen.is_kept.load(Acquire) && seen.release()
+        }
+
+        /// Releases all workers.
+        pub(crate) fn release_all(&self) {
+            (0..self.seen.len()).for_each(|worker| {
+                self.release(worker);
+            });
         }
     }
 
-    impl Kept {
+    impl Seen {
+        /// Keeps the thread to `part`; false where the system does not allow that.
+        fn keep(&self, thread: Pid, before: CpuSet, part: &CpuSet) -> bool {
+            // It may wake and release itself at once, which has to wait for this.
+            let mut kept = lock(&self.before);
+            *kept = before;
+            let is_kept = sched_setaffinity(Some(thread), part).is_ok();
+            self.is_kept.store(is_kept, Release);
+            is_kept
+        }
+
+        #[cold]
         fn release(&self) -> bool {
-            let was_kept = self.is_kept.load(Relaxed) && self.is_kept.swap(false, Relaxed);
+            let before = lock(&self.before);
+            let was_kept = self.is_kept.load(Relaxed);
             if was_kept {
                 // This set was in force before; if the system took a processor away meanwhile, it chose a set itself.
-                let _ = sched_setaffinity(Some(self.thread), &self.before);
+                let _ = sched_setaffinity(Pid::from_raw(self.thread.load(Relaxed)), &before);
+                self.is_kept.store(false, Release);
             }
             was_kept
-        }
-    }
-
-    impl Drop for Apart {
-        fn drop(&mut self) {
-            for kept in self.0.iter().flatten() {
-                kept.release();
-            }
         }
     }
 
@@ -205,7 +227,7 @@ mod system {
                 sched_setaffinity(None, &only).unwrap();
                 // One beside the caller, one elsewhere; both beside the caller; both elsewhere; one awake.
                 for (processors, awake) in
-                    [([here, other], 0), ([here, here], 0), ([other, other], 0), ([here, other], 1)]
+                    [([here, other], 0), ([here, here], 0), ([other, other], 0), ([other, here], 1)]
                 {
                     for (worker, processor) in (1..).zip(processors) {
                         last_seen.saw(worker, threads[worker - 1].as_raw_nonzero().get() as u32, processor);
@@ -213,9 +235,9 @@ mod system {
                             last_seen.wakes(worker);
                         }
                     }
-                    let apart = last_seen.apart(true).unwrap();
+                    last_seen.keep_apart(true);
                     let kept: Vec<_> = threads.iter().map(|thread| allowed(Some(*thread))).collect();
-                    let is_kept = |worker: usize| apart.0[worker + 1].is_some();
+                    let is_kept = |worker: usize| last_seen.seen[worker + 1].is_kept.load(Acquire);
                     for worker in 0..2 {
                         assert!(is_kept(worker) != (kept[worker] == all), "{processors:?}: {kept:?}");
                         assert!(!is_kept(worker) || !kept[worker].contains(&here), "{processors:?}: {kept:?}");
@@ -225,9 +247,9 @@ mod system {
                     // Where there are enough processors, each has some.
                     assert!(all.len() < 4 || (0..2).all(|worker| is_kept(worker) == (worker + 1 != awake)), "{kept:?}");
                     assert!(is_kept(1) || processors[1] == here || processors == [other, other], "{kept:?}");
-                    assert_eq!(apart.release(2), is_kept(1));
-                    assert!(!apart.release(2) && allowed(Some(threads[1])) == all);
-                    drop(apart);
+                    assert_eq!(is_kept(1), last_seen.release(2));
+                    assert!(!last_seen.release(2) && allowed(Some(threads[1])) == all);
+                    last_seen.release_all();
                     assert!(threads.iter().all(|thread| allowed(Some(*thread)) == all));
                 }
                 sched_setaffinity(None, &before).unwrap();
@@ -236,7 +258,7 @@ mod system {
 
         #[test]
         fn who_has_never_slept_is_left_alone() {
-            assert!(LastSeen::of(3).apart(true).is_none());
+            assert!(!LastSeen::of(3).keep_apart(true));
         }
     }
 }
@@ -246,9 +268,6 @@ mod system {
     #[derive(Debug)]
     pub(crate) struct LastSeen;
 
-    #[derive(Debug)]
-    pub(crate) struct Apart;
-
     impl LastSeen {
         pub(crate) fn new(_: usize) -> Option<Self> {
             None
@@ -256,18 +275,20 @@ mod system {
 
         pub(crate) fn rests(&self, _: usize) {}
 
+        pub(crate) fn waits(&self, _: usize) {}
+
         pub(crate) fn wakes(&self, _: usize) {}
 
-        pub(crate) fn apart(&self, _: bool) -> Option<Apart> {
-            None
+        pub(crate) fn keep_apart(&self, _: bool) -> bool {
+            false
         }
-    }
 
-    impl Apart {
         pub(crate) fn release(&self, _: usize) -> bool {
             false
         }
+
+        pub(crate) fn release_all(&self) {}
     }
 }
 
-pub(crate) use system::{Apart, LastSeen};
+pub(crate) use system::LastSeen;

@@ -206,13 +206,15 @@ impl Shared {
         // that region, for which `Wait` waited, and reads the next one once the epoch has begun.
         unsafe { *self.call.body.get() = body };
         self.call.epoch.store(epoch, Ordering::Release);
-        let _apart = self.last_seen.as_ref().and_then(|last_seen| last_seen.apart(true));
+        let kept = self.last_seen.as_ref().filter(|last_seen| last_seen.keep_apart(true));
         self.begin.open();
+        kept.into_iter().for_each(LastSeen::release_all);
     }
 
     /// For worker `index`: the body of an epoch, once it has begun.
     #[allow(unsafe_code)]
     fn called(&self, epoch: usize, index: usize) -> Option<&'static Body<'static>> {
+        self.last_seen.iter().for_each(|last_seen| last_seen.waits(index));
         let sleeps = || self.last_seen.iter().for_each(|last_seen| last_seen.rests(index));
         self.begin.wait_after(self.spin, sleeps, || self.call.epoch.load(Ordering::Acquire) == epoch);
         self.last_seen.iter().for_each(|last_seen| last_seen.wakes(index));

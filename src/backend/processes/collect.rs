@@ -242,17 +242,18 @@ impl<'a> Collector<'a> {
 
     /// Starts the run on all workers, each on a processor of its own, and on those of this thread's processor last: see [`pace`].
     fn begin_all(&mut self) {
-        let apart = self.last_seen.and_then(|last_seen| {
+        if let Some(last_seen) = self.last_seen {
             for (slot, member) in self.pool.members.iter().enumerate() {
-                if let Some(member) = member {
-                    last_seen.saw(slot, member.id(), self.segment().slot(slot).processor());
+                match member {
+                    Some(member) => last_seen.saw(slot, member.id(), self.segment().slot(slot).processor()),
+                    None => last_seen.wakes(slot),
                 }
             }
-            last_seen.apart(false)
-        });
+            last_seen.keep_apart(false);
+        }
         let (mine, others): (Vec<_>, Vec<_>) = self.slots().partition(|&slot| self.is_here(slot));
         others.into_iter().chain(mine).for_each(|slot| self.begin(slot));
-        drop(apart);
+        self.last_seen.into_iter().for_each(LastSeen::release_all);
     }
 
     /// Starts the run on an idle worker, after sending the memory, the work and its parts if it lacks them.

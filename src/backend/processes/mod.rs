@@ -113,7 +113,8 @@ enum Body {
 const SHORT: usize = 4096;
 
 fn open(setup: Setup) -> Result<Box<dyn Session>> {
-    let Setup { workers, schedule, pinning, timed, sized, program, timeout, stop, last_seen } = setup;
+    let last_seen = setup.last_seen().clone();
+    let Setup { workers, schedule, pinning, timed, sized, program, timeout, stop, .. } = setup;
     let mut pool = WorkerPool { members: Vec::new(), program, pinning, timeout };
     for index in 0..workers {
         let member = Member::start(&pool.program, pool.place(index, workers))?;
