@@ -23,8 +23,12 @@ pub(crate) fn is_virtual() -> bool {
     // The first processor's lines are enough: to list hundreds takes milliseconds.
     let mut first = [0; 4096];
     let read = File::open("/proc/cpuinfo").and_then(|mut file| file.read(&mut first)).unwrap_or(0);
-    let flags = String::from_utf8_lossy(&first[..read]);
-    value(&flags, "flags").is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor"))
+    is_virtual_in(&String::from_utf8_lossy(&first[..read]))
+}
+
+/// The same of the text of `/proc/cpuinfo`, or its beginning.
+pub(crate) fn is_virtual_in(cpuinfo: &str) -> bool {
+    value(cpuinfo, "flags").is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor"))
 }
 
 /// The value of the first line with a key: `KEY: VALUE`.

@@ -105,7 +105,7 @@ impl Machine {
             caches: (0..10).map_while(|index| cache(&file, index)).collect(),
             nodes: line("sys/devices/system/node/online").map(|text| list(&text).len()),
             governor: line("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-            is_virtual: value("flags").is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor")),
+            is_virtual: system::is_virtual_in(&cpuinfo),
             memory_bytes: memory,
             ..Self::default()
         }

@@ -60,6 +60,13 @@ impl Incoming {
         }
     }
 
+    /// Reads what has arrived: there may be a request to stop behind other messages.
+    fn read_arrived(&self, input: &mut dyn Inbox) {
+        while input.has_more() {
+            self.read(input);
+        }
+    }
+
     /// The next message that has been read.
     fn take(&self) -> Option<Message> {
         let message = lock(&self.ahead).pop_front();
@@ -78,10 +85,7 @@ impl Incoming {
             if lock(&self.ahead).is_empty() {
                 self.read(&mut **input);
             }
-            // There may be a request to stop behind others.
-            while input.has_more() {
-                self.read(&mut **input);
-            }
+            self.read_arrived(&mut **input);
         };
         self.over.busy.store(true, Ordering::SeqCst);
         if self.asleep.load(Ordering::SeqCst) {
@@ -92,13 +96,11 @@ impl Incoming {
 
     /// The next message, if it has arrived.
     pub(super) fn try_next(&self) -> Option<Message> {
-        // If it is locked, the second thread waits for one.
-        if let Ok(mut input) = self.input.try_lock() {
-            while input.has_more() {
-                self.read(&mut **input);
-            }
-        }
-        self.take()
+        self.take().or_else(|| {
+            // If it is locked, the second thread waits for one.
+            self.read_arrived(&mut **self.input.try_lock().ok()?);
+            self.take()
+        })
     }
 
     /// The second thread's body: reads messages while the first one computes.
@@ -110,7 +112,9 @@ impl Incoming {
             let busy = self.over.busy.load(Ordering::Relaxed);
             idle = if busy || before != taken { 0 } else { idle + 1 };
             if busy && before == taken {
-                self.read(&mut **lock(&self.input));
+                let mut input = lock(&self.input);
+                self.read(&mut **input);
+                self.read_arrived(&mut **input);
             } else if idle > LOOKS {
                 self.asleep.store(true, Ordering::SeqCst);
                 if !self.over.busy.load(Ordering::SeqCst) {
